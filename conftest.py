@@ -1,0 +1,43 @@
+"""Settings of the whole test run: checked array shapes, and no network."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import jaxtyping
+import pytest
+from jaxtyping import install_import_hook
+
+# Shapes and types in signatures are enforced from the first import on. The call's own numeric tower
+# lets an int stand where a float is asked for, as Python does.
+install_import_hook(
+    ["mtneuro_data", "mtneuro_ssl", "mtneuro_seg", "mtneuro_probe", "mtneuro_suite"],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
+
+# pytest-socket guards this process; its children inherit these.
+os.environ.update(
+    dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9"),
+    NO_PROXY="127.0.0.1,localhost,::1",
+    HF_HUB_OFFLINE="1",
+    TRANSFORMERS_OFFLINE="1",
+    MPLBACKEND="agg",
+    LIGHTLY_DID_VERSION_CHECK="True",
+)
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Switch the shape checks off, to reach an entry point's own refusal of bad input."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real slices, labels and cutouts, or a skip where it is absent."""
+    root = Path(os.environ.get("MTNEURO_REAL_DATA", Path(__file__).parent.parent / "shared" / "data"))
+    if not root.is_dir():
+        pytest.skip(f"real data not found at {root}; set MTNEURO_REAL_DATA to its folder")
+    return root

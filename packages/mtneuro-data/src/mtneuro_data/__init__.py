@@ -1,0 +1,1 @@
+"""Cutouts, tasks and labels of the MTNeuro benchmark: from BossDB, Zarr, arrays or a phantom."""
