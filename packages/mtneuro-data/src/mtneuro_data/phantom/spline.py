@@ -1,0 +1,132 @@
+"""Smooth fields from values on a lattice, the same at a voxel whatever box it is read in.
+
+Everything here is elementwise arithmetic in a fixed order on the voxel's own coordinates: no sum runs over
+the box, so a box of one slice and a box of a hundred agree to the last bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from mtneuro_data.phantom.lattice import site_hash, uniforms
+
+# A cubic B-spline over independent values of unit variance keeps 151/315 of it an axis; these undo that.
+_SPLINE_GAIN = float(12**0.5 * (151 / 315) ** -1.5)
+# The same for the smoothstep interpolation of values uniform in [-1, 1).
+_POINT_GAIN = float(3**0.5 * (1 - 2 * (0.5 - 13 / 35)) ** -1.5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    first: int
+    """The lowest lattice index that the box needs."""
+    count: int
+    index: Int64[np.ndarray, " voxels"]
+    """Each voxel's first of four lattice indices, relative to ``first``."""
+    weights: Float32[np.ndarray, "taps voxels"]
+
+
+def _axis(lower: int, upper: int, spacing: float) -> _Axis:
+    """Return the cubic B-spline weights of voxels ``lower`` to ``upper`` on a lattice of that spacing."""
+    place = np.arange(lower, upper, dtype=np.float64) / spacing
+    base = np.floor(place)
+    t = place - base
+    weights = np.stack(
+        [
+            (1 - t) * (1 - t) * (1 - t) / 6,
+            (3 * t * t * t - 6 * t * t + 4) / 6,
+            (-3 * t * t * t + 3 * t * t + 3 * t + 1) / 6,
+            t * t * t / 6,
+        ]
+    ).astype(np.float32)
+    index = base.astype(np.int64) - 1
+    first = int(index[0])
+    return _Axis(first, int(index[-1]) - first + 4, index - first, weights)
+
+
+class SplineGrid:
+    """The lattice under a box, and the way from values on it to a value a voxel.
+
+    Parameters
+    ----------
+    lower, upper
+        The half-open box, ``(z, y, x)`` in voxels.
+    spacing
+        Distance of lattice sites in voxels, ``(z, y, x)``.
+
+    Examples
+    --------
+    >>> grid = SplineGrid((0, 0, 0), (2, 8, 8), spacing=(4, 4, 4))
+    >>> grid.field(np.ones(grid.shape, dtype=np.float32)).round(3).min()
+    np.float32(1.0)
+    """
+
+    def __init__(self, lower: Sequence[int], upper: Sequence[int], *, spacing: Sequence[float]) -> None:
+        self._axes = [_axis(lo, hi, step) for lo, hi, step in zip(lower, upper, spacing, strict=True)]
+        self._spacing = tuple(spacing)
+        self.shape = tuple(axis.count for axis in self._axes)
+        self.box = tuple(hi - lo for lo, hi in zip(lower, upper, strict=True))
+
+    @property
+    def sites(self) -> list[Int64[np.ndarray, "..."]]:
+        """Lattice indices, one open array an axis."""
+        z, y, x = (np.arange(axis.first, axis.first + axis.count) for axis in self._axes)
+        return [z[:, None, None], y[:, None], x]
+
+    @property
+    def coordinates(self) -> list[Float64[np.ndarray, "..."]]:
+        """Positions of the sites in voxels, one open array an axis."""
+        return [site * float(step) for site, step in zip(self.sites, self._spacing, strict=True)]
+
+    def field(self, values: Float32[np.ndarray, "nz ny nx"]) -> Float32[np.ndarray, "z y x"]:
+        """Return the spline through ``values`` (its control points) at each voxel of the box."""
+        for number in (2, 1, 0):  # x first and z last: the widest step then runs over contiguous planes
+            axis = self._axes[number]
+            shape = [1, 1, 1]
+            shape[number] = -1
+            total = values.take(axis.index, axis=number)
+            total *= axis.weights[0].reshape(shape)
+            for tap in (1, 2, 3):
+                term = values.take(axis.index + tap, axis=number)
+                term *= axis.weights[tap].reshape(shape)
+                total += term
+            values = total
+        return values
+
+
+def noise(
+    seed: int, stream: int, lower: Sequence[int], upper: Sequence[int], *, spacing: Sequence[float]
+) -> Float32[np.ndarray, "z y x"]:
+    """Return band-limited noise of mean 0 and standard deviation 1.
+
+    Its correlation is near a Gaussian's of standard deviation ``0.82 * spacing``, that of white noise
+    smoothed with ``0.58 * spacing``.
+    """
+    grid = SplineGrid(lower, upper, spacing=spacing)
+    (values,) = uniforms(site_hash(seed, stream, *grid.sites), 1)
+    values -= np.float32(0.5)
+    values *= np.float32(_SPLINE_GAIN)
+    return grid.field(values)
+
+
+def point_noise(seed: int, stream: int, *place: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    """Return smooth noise of mean 0 and standard deviation 1 at places given in units of its own lattice.
+
+    Dearer a point than `noise`, but the places may lie anywhere (rotated, warped).
+    """
+    sites = [np.floor(axis) for axis in place]
+    smooth = [(axis - site) for axis, site in zip(place, sites, strict=True)]
+    smooth = [t * t * (3 - 2 * t) for t in smooth]
+    corner = [site.astype(np.int64) for site in sites]
+    total = np.zeros(np.broadcast_shapes(*(axis.shape for axis in place)))
+    for dz in (0, 1):
+        for dy in (0, 1):
+            for dx in (0, 1):
+                word = site_hash(seed, stream, corner[0] + dz, corner[1] + dy, corner[2] + dx)
+                value = (word >> np.uint64(40)).astype(np.float64) * 2.0**-23 - 1
+                for step, t in zip((dz, dy, dx), smooth, strict=True):
+                    value = value * (t if step else 1 - t)
+                total += value
+    return total * _POINT_GAIN
