@@ -1,0 +1,219 @@
+"""Figures, as objects to save or show; none touches matplotlib's global state."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mtneuro_probe.features import FEATURE_UNITS
+
+# Told apart by people with any colour vision (Okabe and Ito), in an order that starts far apart.
+_REGION_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
+_PANEL_INCHES = 3.4
+
+
+def umap_figure(
+    points: Float[np.ndarray, "samples 2"],
+    *,
+    region: Int[np.ndarray, " samples"] | None = None,
+    region_names: Sequence[str] | None = None,
+    features: pd.DataFrame | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Return one layout drawn several times: by region, then by each feature, as the paper's Figure 4.
+
+    Parameters
+    ----------
+    points
+        The layout, from ``umap_embedding``.
+    region
+        Region of each sample, counted from 0.
+    region_names
+        Names of the regions. By default their numbers.
+    features
+        A row a sample in the order of the points, a column a panel. Missing values are drawn in grey.
+    title
+        A line above the panels.
+
+    Raises
+    ------
+    ValueError
+        If rows do not fit the points or a region has no name.
+    """
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"points must have shape (samples, 2), got {points.shape}")
+    for name, rows in (("region", region), ("features", features)):
+        if rows is not None and len(rows) != len(points):
+            raise ValueError(f"{name} must have one row a point, got {len(rows)} for {len(points)} points")
+    columns = [] if features is None else list(features.columns)
+    n_panels = max(1, (region is not None) + len(columns))
+    across = min(n_panels, 3)
+    down = -(-n_panels // across)
+    figure = Figure(figsize=(_PANEL_INCHES * across, _PANEL_INCHES * down), layout="constrained")
+    panels = list(figure.subplots(down, across, squeeze=False).flat)
+    for axes in panels:
+        axes.set_axis_off()
+    free = iter(panels)
+    size = float(np.clip(4000 / len(points), 3, 24))
+    if region is not None:
+        _draw_regions(next(free), points, region, region_names, size)
+    if features is not None:
+        for name in columns:
+            _draw_feature(next(free), points, str(name), features[name].to_numpy(np.float64), size)
+    if region is None and features is None:
+        _open(next(free)).scatter(*points.T, s=size, color=_REGION_COLOURS[0], linewidths=0)
+    if title is not None:
+        figure.suptitle(title)
+    return figure
+
+
+def _open(axes: Axes) -> Axes:
+    axes.set_axis_on()
+    # UMAP's coordinates mean nothing by themselves.
+    axes.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
+    return axes
+
+
+def _draw_regions(
+    axes: Axes, points: np.ndarray, region: np.ndarray, names: Sequence[str] | None, size: float
+) -> None:
+    present = np.unique(region)
+    if present[0] < 0 or (names is not None and present[-1] >= len(names)):
+        raise ValueError(
+            f"region must be counted from 0 and each have a name, got {present.tolist()} for {names}"
+        )
+    _open(axes).set_title("Region")
+    for value in present:
+        inside = region == value
+        axes.scatter(
+            *points[inside].T,
+            s=size,
+            color=_REGION_COLOURS[value % len(_REGION_COLOURS)],
+            linewidths=0,
+            label=str(value) if names is None else names[value],
+        )
+    axes.legend(markerscale=max(1.0, 5 / size**0.5), fontsize="small", framealpha=0.8)
+
+
+def _draw_feature(axes: Axes, points: np.ndarray, name: str, values: np.ndarray, size: float) -> None:
+    unit = FEATURE_UNITS.get(name)
+    there = np.isfinite(values)
+    _open(axes).set_title(readable(name))
+    axes.scatter(*points[~there].T, s=size, color="0.8", linewidths=0)
+    if not there.any():
+        axes.text(0.5, 0.02, "not annotated", transform=axes.transAxes, ha="center")
+        return
+    percent = unit == "fraction"
+    drawn = axes.scatter(
+        *points[there].T, s=size, c=values[there] * (100 if percent else 1), cmap="viridis", linewidths=0
+    )
+    figure = axes.get_figure()
+    if figure is not None:
+        figure.colorbar(drawn, ax=axes, label="% of pixels" if percent else unit or "")
+
+
+def readable(feature: str) -> str:
+    """Return a column's name as words.
+
+    Examples
+    --------
+    >>> readable("vessel_density")
+    'Vessel density'
+    """
+    return feature.replace("_", " ").capitalize()
+
+
+def r2_figure(table: pd.DataFrame, *, title: str | None = None) -> Figure:
+    """Return bars of R² for each feature, on the same samples and cross-validated.
+
+    Parameters
+    ----------
+    table
+        The result of ``feature_readout``.
+    title
+        A line above the bars.
+
+    Raises
+    ------
+    ValueError
+        If the table has neither score.
+    """
+    kinds = {
+        "r2_same_sample": ("fitted and scored on the same samples", "#9AA5B1"),
+        "r2_cross_validated": ("cross-validated", _REGION_COLOURS[0]),
+    }
+    shown = [name for name in kinds if name in table.columns]
+    if not shown:
+        raise ValueError(
+            f"table must have a column of {', '.join(kinds)}, got {', '.join(map(str, table.columns))}"
+        )
+    figure = Figure(figsize=(1.2 * len(table) + 3, 3.6), layout="constrained")
+    axes = figure.subplots()
+    place, width = np.arange(len(table)), 0.8 / len(shown)
+    lowest = 0.0
+    for position, name in enumerate(shown):
+        label, colour = kinds[name]
+        score = table[name].to_numpy(dtype=np.float64)
+        lowest = min(lowest, float(np.nanmin(score, initial=0.0)))
+        across = place + (position - (len(shown) - 1) / 2) * width
+        axes.bar(across, np.nan_to_num(score), width, label=label, color=colour)
+        for x, value in zip(across, score, strict=True):
+            text = "–" if np.isnan(value) else f"{value:.2f}"
+            axes.annotate(text, (x, max(0.0, np.nan_to_num(value))), (0, 2), textcoords="offset points",
+                          ha="center", fontsize="small")  # fmt: skip
+    axes.axhline(0, color="0.3", linewidth=0.8)
+    # A score far below 0 is as good as none; showing all of it would hide the rest.
+    axes.set_ylim(max(lowest * 1.1, -1.0), 1.1)
+    axes.set_xticks(place, [readable(str(name)).replace(" ", "\n") for name in table.index])
+    axes.set_ylabel("R²")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=2, frameon=False)
+    if title is not None:
+        figure.suptitle(title)
+    return figure
+
+
+def confusion_figure(
+    confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str], *, title: str | None = None
+) -> Figure:
+    """Return a confusion matrix: rows are the truth, colours the fraction of the row, numbers the counts.
+
+    Parameters
+    ----------
+    confusion
+        Number of samples, a row a true class and a column a named one.
+    class_names
+        One name a class.
+    title
+        A line above the matrix.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square or does not fit the names.
+    """
+    if confusion.shape != (len(class_names), len(class_names)):
+        raise ValueError(
+            f"confusion must be {len(class_names)} x {len(class_names)}, as many as names, "
+            f"got shape {confusion.shape}"
+        )
+    total = confusion.sum(axis=1, keepdims=True)
+    fraction = np.divide(confusion, total, out=np.zeros(confusion.shape), where=total > 0)
+    side = 0.7 * len(class_names) + 1.6
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    axes = figure.subplots()
+    drawn = axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(confusion):
+        colour = "white" if fraction[row, column] > 0.6 else "black"
+        axes.text(column, row, str(count), ha="center", va="center", color=colour)
+    ticks = np.arange(len(class_names))
+    axes.set_xticks(ticks, list(class_names))
+    axes.set_yticks(ticks, list(class_names))
+    axes.set(xlabel="predicted", ylabel="true")
+    figure.colorbar(drawn, ax=axes, label="fraction of the true class", shrink=0.8)
+    if title is not None:
+        figure.suptitle(title)
+    return figure

@@ -1,0 +1,70 @@
+"""UMAP: a picture of embeddings in the plane."""
+
+import logging
+import warnings
+
+import numpy as np
+from jaxtyping import Float, Float32
+from sklearn.preprocessing import StandardScaler
+
+from mtneuro_probe.embeddings import check_embeddings
+
+_log = logging.getLogger(__name__)
+
+
+def umap_embedding(
+    embeddings: Float[np.ndarray, "samples features"], *, n_neighbors: int = 100, seed: int = 42
+) -> Float32[np.ndarray, "samples 2"]:
+    """Return embeddings laid out in the plane by UMAP.
+
+    Embeddings are standardised first. The same input and seed give the same points on one machine. A figure,
+    never a score: distances between groups in it mean little.
+
+    Parameters
+    ----------
+    embeddings
+        One vector a sample, at least 5 samples.
+    n_neighbors
+        Size of the neighbourhood that is kept, in samples; cut to one fewer than there are
+        samples. The paper's figures use 100.
+    seed
+        Seed of the layout. The paper's figures use 42.
+
+    Raises
+    ------
+    ValueError
+        If there are too few samples, a value is not finite, or ``n_neighbors`` is below 2.
+
+    Notes
+    -----
+    L. McInnes, J. Healy, J. Melville (2018), UMAP: Uniform Manifold Approximation and Projection for
+    Dimension Reduction, arXiv:1802.03426. The paper's Figure 4.
+    """
+    check_embeddings(embeddings)
+    if len(embeddings) < 5:
+        raise ValueError(f"a UMAP needs at least 5 samples, got {len(embeddings)}")
+    if n_neighbors < 2:
+        raise ValueError(f"n_neighbors must be at least 2, got {n_neighbors}")
+    neighbours = min(n_neighbors, len(embeddings) - 1)
+    if neighbours < n_neighbors:
+        _log.info(
+            "UMAP: %d neighbours instead of %d, as there are %d samples",
+            neighbours,
+            n_neighbors,
+            len(embeddings),
+        )
+    standardised = StandardScaler().fit_transform(embeddings.astype(np.float64))
+    with warnings.catch_warnings():
+        # umap tells at import that TensorFlow is missing, which nothing here needs.
+        warnings.simplefilter("ignore", ImportWarning)
+        from umap import UMAP
+    # So few samples lack the eigenvectors of the usual start.
+    start = "spectral" if len(embeddings) > 10 else "random"
+    with warnings.catch_warnings():
+        # A graph in several pieces is laid out piece by piece, as it should be; umap says so each time.
+        warnings.filterwarnings("ignore", category=UserWarning, module="umap")
+        # numba compiles umap's kernels here, and may run them on one thread only.
+        warnings.filterwarnings("ignore", module="numba")
+        layout = UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1, init=start)
+        points = layout.fit_transform(standardised)
+    return np.asarray(points, dtype=np.float32)
