@@ -1,0 +1,182 @@
+"""Carrying runs out: in this process, or over worker processes by Dask."""
+
+import logging
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from mtneuro_suite.results import Store
+from mtneuro_suite.run import Run
+from mtneuro_suite.steps import STEPS
+
+_TOPIC = "mtneuro-progress"
+
+
+class Listener(Protocol):
+    """Hears what happens to the runs."""
+
+    def progressed(self, run_id: str, done: int, total: int) -> None:
+        """Hear that a run has done so much of its work."""
+        ...
+
+    def finished(self, run_id: str, failure: str | None) -> None:
+        """Hear that a run has ended, and why if it failed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A run that failed, or that could not start because one it needs failed."""
+
+    run: Run
+    reason: str
+
+
+def execute(run: Run, root: Path, progress: Callable[[int, int], None]) -> None:
+    """Carry one run out and rename its folder into place.
+
+    An interrupted run's folder is kept: what a package can take up again from there, it does.
+    """
+    import torch
+
+    # Results differ between one thread and two: one thread a run, whatever the number of workers.
+    torch.set_num_threads(1)
+    store = Store(root)
+    if store.done(run):
+        return
+    started = time.monotonic()
+    partial = store.partial(run)
+    partial.mkdir(parents=True, exist_ok=True)
+    roles = {
+        role: [store.folder(run.needs[i]) for i in which]
+        for role, which in run.settings.get("roles", {}).items()
+    }
+    outcome = STEPS[run.kind](run.settings, roles, partial, progress)
+    store.finish(run, outcome.rows, extra=outcome.extra, seconds=time.monotonic() - started)
+
+
+def _execute_in_worker(run: Run, root: str, *_needs: Any) -> str:
+    from distributed import get_worker
+
+    worker = get_worker()
+    last = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > 0.5 or done == total:
+            last = now
+            worker.log_event(_TOPIC, {"run": run.id, "done": done, "total": total})
+
+    progress(0, 1)
+    execute(run, Path(root), progress)
+    return run.id
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def run_here(runs: Sequence[Run], store: Store, listener: Listener) -> list[Failure]:
+    """Carry the runs out one after the other in this process; one that fails stops those that need it."""
+    failures: dict[str, Failure] = {}
+    for run in runs:
+        broken = next((need for need in run.needs if need.id in failures), None)
+        if broken:
+            reason = f"not run, because it needs {broken.title!r}, which failed"
+        else:
+            try:
+                listener.progressed(run.id, 0, 1)
+                execute(
+                    run, store.root, lambda done, total, name=run.id: listener.progressed(name, done, total)
+                )
+                reason = None
+            except Exception as error:
+                logging.getLogger(__name__).info("%s failed", run.title, exc_info=True)
+                reason = _reason(error)
+        if reason:
+            failures[run.id] = Failure(run, reason)
+        listener.finished(run.id, reason)
+    return list(failures.values())
+
+
+def run_on_workers(runs: Sequence[Run], store: Store, listener: Listener, *, workers: int) -> list[Failure]:
+    """Carry the runs out over worker processes on this machine, one thread each.
+
+    Ctrl-C reaches this process only: workers are then ended at once, which no unfinished run minds.
+    """
+    import dask
+    from distributed import Client, LocalCluster, as_completed
+
+    def heard(event: tuple[float, dict[str, Any]]) -> None:
+        message = event[1]
+        listener.progressed(message["run"], message["done"], message["total"])
+
+    quiet: dict[str, Any] = {
+        "distributed.worker.daemon": False,
+        "distributed.comm.timeouts.connect": "60s",
+        "distributed.admin.large-graph-warning-threshold": "1GB",
+    }
+    # Children inherit an ignored SIGINT.
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with dask.config.set(quiet):
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,
+            protocol="tcp",
+            host="127.0.0.1",
+            dashboard_address=cast("str", None),  # none: documented, but not in its annotation
+            silence_logs=logging.CRITICAL,
+            local_directory=str(store.root / ".dask"),
+        )
+        signal.signal(signal.SIGINT, previous)
+        try:
+            with Client(cluster) as client:
+                client.subscribe_topic(_TOPIC, heard)
+                futures: dict[str, Any] = {}
+                for order, run in enumerate(runs):
+                    needs = [futures[need.id] for need in run.needs if need.id in futures]
+                    futures[run.id] = client.submit(
+                        _execute_in_worker,
+                        run,
+                        str(store.root),
+                        *needs,
+                        key=run.id,
+                        priority=-order,
+                        pure=False,
+                    )
+                by_id = {run.id: run for run in runs}
+                failures: list[Failure] = []
+                for future in as_completed(futures.values()):
+                    run = by_id[future.key]
+                    reason = None
+                    if future.status != "finished":
+                        broken = [n for n in run.needs if n.id in futures and futures[n.id].status == "error"]
+                        reason = (
+                            f"not run, because it needs {broken[0].title!r}, which failed"
+                            if broken
+                            else _reason(future.exception())
+                        )
+                        failures.append(Failure(run, reason))
+                    listener.finished(run.id, reason)
+                return failures
+        finally:
+            cluster.close(timeout=2)
+            shutil.rmtree(store.root / ".dask", ignore_errors=True)
+
+
+def default_workers(device: str) -> int:
+    """Return one worker for each GPU, or one for each core where no GPU is used."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if device != "cpu":
+        import torch
+
+        if torch.cuda.is_available():
+            return min(cores, torch.cuda.device_count())
+    return cores
