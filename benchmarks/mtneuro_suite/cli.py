@@ -143,7 +143,8 @@ def run_all(
         soft_wrap=True,
     )
     with _held(output):
-        with Display(todo, already=already, console=err) as display:
+        display = Display(todo, already=already, console=err)
+        with display.shown():
             if not todo:
                 failures = []
             elif processes == 0:

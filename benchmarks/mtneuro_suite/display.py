@@ -1,9 +1,8 @@
 """What a person sees while runs are carried out: bars on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -57,15 +56,12 @@ class Display:
         )
         self._whole = self._progress.add_task("", total=self._cost, left="")
 
-    def __enter__(self) -> Self:
-        self._progress.start()
-        self._refresh()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+    @contextmanager
+    def shown(self) -> Generator[None]:
+        """Draw the bars while the block runs."""
+        with self._progress:
+            self._refresh()
+            yield
 
     def _left(self) -> str:
         done = sum(self._share.get(name, 0.0) * run.cost for name, run in self._runs.items())

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from mtneuro_suite.results import Store
 from mtneuro_suite.run import Run
@@ -17,6 +17,7 @@ from mtneuro_suite.steps import STEPS
 _TOPIC = "mtneuro-progress"
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Hears what happens to the runs."""
 
