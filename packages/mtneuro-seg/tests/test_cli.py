@@ -19,7 +19,7 @@ HEAVY = (
     "sklearn",
     "pandas",
 )
-SMALL = ["--filters", "4", "--levels", "3", "--classes", "3", "--batch-size", "4"]
+SMALL = ["--filters", "4", "--levels", "3", "--batch-size", "4"]
 
 
 @pytest.fixture
@@ -76,6 +76,7 @@ def test_wrong_inputs_end_with_one_line_and_status_2(data, tmp_path, monkeypatch
         ("train", data, "-o", out, "--classes", "4"): "classes must be 3, as ",
         ("train", data, "-o", out, "--model", "unett"): "did you mean 'unet'",
         ("train", data, "-o", out, "--batch-size", "0"): "batch_size",
+        ("train", data, "-o", out, "--epochs", "many"): "epochs: Input should be a valid integer",
         ("train", data, "-o", out, "--no-such-thing"): "no-such-thing",
         ("train", tmp_path / "x.npz", "-o", out): "must exist",
         ("train", tmp_path / "images.npy", "-o", out): "LABELS must be given",
@@ -91,10 +92,11 @@ def test_wrong_inputs_end_with_one_line_and_status_2(data, tmp_path, monkeypatch
 
 
 def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):
-    assert run(monkeypatch, "train", data, "-o", tmp_path / "out", "--classes", "4") == 2
-    told = capsys.readouterr().err
-    assert told.startswith("mtneuro-seg: error: ")
-    assert told.count("\n") == 1
+    for words in (["--classes", "4"], ["--model", "unett"], ["--no-such-thing"]):
+        assert run(monkeypatch, "train", data, "-o", tmp_path / "out", *words) == 2
+        told = capsys.readouterr().err
+        assert told.startswith("mtneuro-seg: error: ")
+        assert told.count("\n") == 1
 
 
 def test_the_paper_option_takes_table_a4(data, tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
 from mtneuro_seg.networks import model_names, network
@@ -36,7 +36,7 @@ def train(
     An interrupted training goes on where it was when the command is given again; a finished one is not
     repeated.
 
-    Example: mtneuro-seg train train.npz --model unet --classes 3 --epochs 5 -o models/unet
+    Example: mtneuro-seg train train.npz --model unet --epochs 5 -o models/unet
 
     Parameters
     ----------
@@ -56,10 +56,10 @@ def train(
     validation_labels
         Their labels, where the validation file does not hold them.
     """
-    chosen = _settings(settings, paper=paper)
     from mtneuro_seg.volumes import load_volume
 
     volume = load_volume(images)
+    chosen = _settings(settings, volume.class_names, paper=paper)
     masks = _labels(images, labels)
     held_out = None
     if validation is not None:
@@ -206,15 +206,19 @@ def models() -> None:
         print(f"{name:<15}{entry.axes}D{'':<4}{entry.family:<29}{size:<21}{entry.title}, {entry.paper}")
 
 
-def _settings(given: TrainSettings | None, *, paper: bool) -> TrainSettings:
-    chosen = given or TrainSettings()
+def _settings(given: TrainSettings | None, names: tuple[str, ...] | None, *, paper: bool) -> TrainSettings:
+    """Return the settings asked for, the number of classes from the file where it says them."""
+    asked = given.model_dump(exclude_unset=True) if given else {}
+    if names is not None:
+        asked.setdefault("classes", len(names))
+    chosen = TrainSettings(**asked)
     if not paper:
         return chosen
-    asked = chosen.model_dump(exclude_unset=True)
     clash = sorted({"learning_rate", "batch_size"} & set(asked))
     if clash:
         raise ValueError(f"--paper sets {' and '.join(clash)} from Table A4; leave one of the two out")
-    return paper_settings(asked.pop("model", chosen.model), asked.pop("classes", chosen.classes), **asked)
+    rest = {name: value for name, value in asked.items() if name not in {"model", "classes"}}
+    return paper_settings(chosen.model, chosen.classes, **rest)
 
 
 def _labels(images: Path, labels: Path | None) -> Any:
@@ -239,7 +243,9 @@ def _bar(what: str) -> Generator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, CycloptsError) and isinstance(error.__cause__, ValidationError):
+        return _one_line(error.__cause__)
     if isinstance(error, ValidationError):
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"])
@@ -251,8 +257,8 @@ def _one_line(error: Exception) -> str:
 def main() -> None:
     """Run the command line; a wrong input ends it with one line and status 2."""
     try:
-        app(sys.argv[1:])
-    except (ValueError, OSError) as error:
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
+    except (CycloptsError, ValueError, OSError) as error:
         if os.environ.get("MTNEURO_TRACEBACK") == "1":
             raise
         print(f"mtneuro-seg: error: {_one_line(error)}", file=sys.stderr)
