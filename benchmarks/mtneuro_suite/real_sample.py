@@ -117,7 +117,7 @@ def cutout_task(folder: Path, kind: str, *, depth: int = 1) -> TaskSpec:
             "cubes": {"V2": Cube(region="CTX", y=(4, 196), x=(4, 196))},
             "splits": split if kind == "segmentation" else {"all": whole},
             "label_map": {0: 0, 1: 1, 2: 2},
-            "class_names": ("background+axons", "vessels", "cells"),
+            "class_names": ("background", "vessel", "cell"),
             "depth": depth,
             "voxel_size_um": (0.65, 0.65, 0.65),
         }

@@ -35,14 +35,14 @@ class Cell:
         if not self.values:
             return self.note or NONE
         mean = f"{fmean(self.values):.2f}"
-        return f"{mean} ± {stdev(self.values):.2f}" if len(self.values) > 1 else mean
+        return f"{mean}±{stdev(self.values):.2f}" if len(self.values) > 1 else mean
 
     @property
     def paper(self) -> str:
         """The paper's, as printed."""
         if self.quoted is None:
             return NONE
-        return f"{self.quoted.mean:.2f}" + ("" if self.quoted.sd is None else f" ± {self.quoted.sd:.2f}")
+        return f"{self.quoted.mean:.2f}" + ("" if self.quoted.sd is None else f"±{self.quoted.sd:.2f}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,15 +134,15 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     found: list[Table] = []
     for setting in dict.fromkeys(half.classes for half in plan.inputs.segmentation):
         tasks = [half.name for half in plan.inputs.segmentation if half.classes == setting]
-        names = (*CLASS_SETTINGS[setting], "average")
+        headings = {**CLASS_SETTINGS[setting], "average": "average"}
         for metric, heading in (("f1", "F1"), ("iou", "IoU")):
             of_metric = _select(rows, task=tasks, metric=metric)
             body: list[tuple[str, tuple[Cell, ...]]] = []
             for model in two.models:
                 of_model = _select(of_metric, model=model)
                 cells = [
-                    _cell(_select(of_model, class_name=name), table2(model, metric, setting, name))
-                    for name in names
+                    _cell(_select(of_model, class_name=name), table2(model, metric, setting, heading))
+                    for name, heading in headings.items()
                 ]
                 body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
             note = "Axons count as background." if setting == "3class" else "Without the region ZI."
@@ -150,7 +150,7 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 Table(
                     title=f"Table 2. Microstructure, {setting[0]} classes: {heading}",
                     corner="network",
-                    columns=names,
+                    columns=tuple(headings.values()),
                     rows=tuple(body),
                     notes=(f"Class-wise, from one confusion matrix over the test slices. {note}",),
                 )
