@@ -31,7 +31,7 @@ cache_app = App(name="cache", help="What has been downloaded: list it, check it,
 app.command(cache_app)
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
-Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
+Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
 
 
 @app.command
@@ -155,7 +155,7 @@ def export(
     source: str | None = None,
     downsample: Literal[1, 2, 4] | None = None,
     z_step: int | None = None,
-    corners: bool = False,
+    corners: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Write the images and labels of a task's splits as one .npz of plain arrays.
 
