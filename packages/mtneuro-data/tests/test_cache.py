@@ -64,7 +64,7 @@ def test_the_store_is_a_zarr_array_that_others_open(boss: Any, cache: Cache) -> 
         array: Any = zarr.open_array(str(folder_of(cache, boss, channel) / "volume.zarr"), mode="r")
         assert array.metadata.dimension_names == ("z", "y", "x")
         assert (array.chunks, array.dtype) == (CHUNK, np.uint8)
-        assert array.attrs["voxel_size_um"] == [3.0, 2.0, 1.0]
+        assert array.attrs["voxel_size_um"] == [1.0, 1.0, 1.0]
         np.testing.assert_array_equal(array[:], boss.volumes[channel])
 
 

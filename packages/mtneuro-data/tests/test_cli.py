@@ -1,4 +1,7 @@
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,7 +44,9 @@ def task_file(task: TaskSpec, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("verb", [[], ["tasks"], ["info"], ["fetch"], ["preview"], ["export"], ["cache"]])
+@pytest.mark.parametrize(
+    "verb", [[], ["tasks"], ["info"], ["fetch"], ["preview"], ["export"], ["serve"], ["cache"]]
+)
 def test_help_teaches(shell: Shell, verb: list[str]) -> None:
     status, out, _ = shell(*verb, "--help")
     assert status == 0
@@ -70,7 +75,7 @@ def test_info_describes_a_volume(shell: Shell, boss: Any) -> None:
     status, out, _ = shell("info", "bossdb://lab/scan/image")
     assert status == 0
     assert "40 x 150 x 200" in out
-    assert "3 x 2 x 1 um" in out
+    assert "1 x 1 x 1 um" in out
 
 
 def test_fetch_then_export_then_the_cache(shell: Shell, boss: Any, task: TaskSpec, tmp_path: Path) -> None:
@@ -113,6 +118,29 @@ def test_preview_draws_a_png(shell: Shell, task_file: Path, tmp_path: Path) -> N
         assert image.size == (210, 58)
 
 
+@pytest.mark.timeout(120)
+def test_a_served_phantom_is_fetched_by_the_same_command_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from mtneuro_data.cli import main; main()"]
+    channels = [f"lab/scan/{name}=phantom://{name}?shape=20,80,80" for name in ("image", "pixel_labels")]
+    serving = [*command, "serve", *channels, "--port", "0"]
+    with subprocess.Popen(serving, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        lines = [server.stdout.readline() for _ in range(4)]
+        settings = dict(part.split("=") for part in lines[2].split()[1:])
+        environment = {**os.environ, **settings, "MTNEURO_CACHE": str(tmp_path)}
+        run = subprocess.run(
+            [*command, "info", "bossdb://lab/scan/image/1"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=20) == 0
+    assert "20 x 40 x 40" in run.stdout
+    assert lines[3].startswith("https://neuroglancer")
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -128,6 +156,8 @@ def test_preview_draws_a_png(shell: Shell, task_file: Path, tmp_path: Path) -> N
         (["export", "roi-c1", "--split", "test", "--downsample", "3", "-o", "a.npz"], "downsample"),
         (["preview", "roi-c1"], "output"),
         (["previw"], "previw"),
+        (["serve", "phantom://image"], "a channel is given as collection/experiment/channel=URI"),
+        (["serve", "a/b=phantom://image"], "a channel is named collection/experiment/channel"),
         (["cache", "clear", "bossdb://a/b/c"], "holds nothing of bossdb://a/b/c"),
     ],
 )
