@@ -139,7 +139,7 @@ def test_a_token_goes_with_every_request(boss: Boss, monkeypatch: pytest.MonkeyP
         ({"token": "a\nb"}, "token must consist of"),
     ],
 )
-def test_a_malformed_server_is_refused(settings: dict[str, str], text: str) -> None:
+def test_a_malformed_server_is_refused(settings: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         BossServer(**settings)
 

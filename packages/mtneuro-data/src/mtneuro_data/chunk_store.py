@@ -4,8 +4,10 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from itertools import product
@@ -30,6 +32,9 @@ grid, so a 256-voxel face touches three by three chunks of 128, 2.25 times its p
 256 it would touch two by two, four times its pixels. Image chunks are raw, so a single slice is
 read from a chunk without the other fifteen.
 """
+
+
+_LOCKS = 509
 
 
 class DamagedChunkError(OSError):
@@ -202,6 +207,35 @@ class ChunkStore:
         """Drop a chunk, so that it is fetched again."""
         self.digest_path(chunk).unlink(missing_ok=True)
         self.chunk_path(chunk).unlink(missing_ok=True)
+
+    def claimed(self, chunk: Corner, *, wait_s: float) -> FileLock:
+        """Return a lock that one process at a time holds for a chunk; the system frees it if killed.
+
+        Parameters
+        ----------
+        wait_s
+            How long entering it waits, in seconds; for ever if negative. Beyond that it raises
+            ``filelock.Timeout``.
+        """
+        # A few files rather than one a chunk; chunks that share one merely wait for each other.
+        z, y, x = chunk
+        locks = self.folder / ".locks"
+        try:
+            locks.mkdir(exist_ok=True)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+        return FileLock(
+            str(locks / f"{(z * 31 + y * 7 + x) % _LOCKS:03}"), timeout=wait_s, poll_interval=0.02
+        )
+
+    def sweep(self, *, older_than_s: float = 3600) -> None:
+        """Remove what writers that were killed left behind."""
+        before = time.time() - older_than_s
+        for path in self.folder.rglob(".*-*"):
+            if re.fullmatch(r"\.[0-9a-f]{12}-.+", path.name) and path.is_file():
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before:
+                        path.unlink()
 
     def _put(self, chunk: Corner, voxels: np.ndarray, dtype: np.dtype[Any]) -> None:
         full = np.zeros(CHUNK, dtype)

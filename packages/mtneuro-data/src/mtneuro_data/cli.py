@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -89,7 +90,14 @@ def info(uri: str, /) -> None:
 
 
 @app.command
-def fetch(task: str, /, *, split: Splits = (), source: str | None = None) -> None:
+def fetch(
+    task: str,
+    /,
+    *,
+    split: Splits = (),
+    source: str | None = None,
+    double_read: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
     """Download a task's voxels into the cache, so that later loading needs no network.
 
     What is there already is not asked for again; an interrupted download goes on where it stopped.
@@ -104,15 +112,19 @@ def fetch(task: str, /, *, split: Splits = (), source: str | None = None) -> Non
         The splits to fetch; all by default.
     source
         Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+    double_read
+        Ask for every block until two answers agree; for a network that spoils data in passing.
     """
     from mtneuro_data.cache import Cache
     from mtneuro_data.loading import fetch as fetch_task
+    from mtneuro_data.sources.boss import BossServer
 
     spec = _task(task, source)
     wanted = spec.split_names(split or tuple(spec.splits))
     cache = Cache()
-    with _bar("fetch") as progress:
-        voxels = fetch_task(spec, wanted, cache=cache, progress=progress)
+    server = replace(BossServer.from_environment(), double_read=double_read)
+    with _bar("fetch", speed=True) as progress:
+        voxels = fetch_task(spec, wanted, cache=cache, server=server, progress=progress)
     print(f"{voxels:,} voxels of {spec.name} -> {cache.root}")
 
 
@@ -341,14 +353,17 @@ def _check_output(path: Path, suffix: str) -> None:
 
 
 @contextmanager
-def _bar(what: str) -> Generator[Callable[[int, int], None]]:
+def _bar(what: str, *, speed: bool = False) -> Generator[Callable[[int, int], None]]:
     """Draw a bar with time left on stderr, and give the callback that moves it."""
+    from rich import progress as bars
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = [bars.TextColumn(what), bars.BarColumn(), bars.TaskProgressColumn()]
+    # A voxel is kept as a byte, so voxels a second are bytes a second.
+    columns += [bars.TransferSpeedColumn()] if speed else []
+    columns += [bars.TimeRemainingColumn()]
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with bars.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         job = bar.add_task(what, total=None)
 
         def move(done: int, total: int) -> None:

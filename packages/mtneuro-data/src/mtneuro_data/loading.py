@@ -8,9 +8,11 @@ import numpy as np
 
 from mtneuro_data.arrays import TaskArrays
 from mtneuro_data.cache import Cache
+from mtneuro_data.cached import CachedSource
 from mtneuro_data.cube import CubeSpec
 from mtneuro_data.labels import mapped_labels, voted_region
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
+from mtneuro_data.sources.boss import BossServer
 from mtneuro_data.task import TaskSpec
 from mtneuro_data.volume import Volume, open_volume
 
@@ -32,6 +34,7 @@ def load(
     split: str | Sequence[str],
     *,
     cache: Cache | None = None,
+    server: BossServer | None = None,
     progress: Progress | None = None,
 ) -> TaskArrays:
     """Return the images and labels of one split, or of several in a row.
@@ -44,6 +47,8 @@ def load(
         A split's name, or several: ``("train", "val")`` gives first the one, then the other.
     cache
         Where chunks from a database are kept; ``None`` keeps everything in memory.
+    server
+        The database to ask; by default as in `open_volume`.
     progress
         Called with the images done and their number.
 
@@ -75,9 +80,13 @@ def load(
     ((4, 64, 64), np.str_('A-CTX/z420'))
     """
     names = task.split_names(split)
-    image, annotation = open_task(task, cache=cache)
+    image, annotation = open_task(task, cache=cache, server=server)
     boxes = [box for name in names for box in task.boxes(name)]
     check_volumes(task, boxes, image, annotation)
+    if task.depth * task.z_step < _SPARSE:
+        _fill(image, boxes)
+        if annotation is not None:
+            _fill(annotation, boxes)
     for one, cube, two, other in task.touching():
         logger.warning("%s: the cube %s of %s touches %s of %s", task.name, cube, one, other, two)
 
@@ -115,7 +124,12 @@ def load(
 
 
 def fetch(
-    task: TaskSpec, split: str | Sequence[str], *, cache: Cache, progress: Progress | None = None
+    task: TaskSpec,
+    split: str | Sequence[str],
+    *,
+    cache: Cache,
+    server: BossServer | None = None,
+    progress: Progress | None = None,
 ) -> int:
     """Bring all voxels of some splits into a cache; return how many they are, labels included.
 
@@ -125,6 +139,8 @@ def fetch(
         As in `load`; every slice is fetched, whatever ``z_step`` is.
     cache
         What to fill.
+    server
+        The database to ask; by default as in `open_volume`.
     progress
         Called with the voxels done and their number.
 
@@ -134,26 +150,36 @@ def fetch(
         As `load`.
     """
     names = task.split_names(split)
-    image, annotation = open_task(task, cache=cache)
+    image, annotation = open_task(task, cache=cache, server=server)
     boxes = [box for name in names for box in task.boxes(name)]
     check_volumes(task, boxes, image, annotation)
     volumes = [volume for volume in (image, annotation) if volume is not None]
-    total = len(volumes) * sum(math.prod(box.shape) for _, box in boxes)
-    done = 0
-    for volume in volumes:
-        for _, box in boxes:
-            for z in range(box.lower[0], box.upper[0], _BLOCK_SLICES):
-                top = min(z + _BLOCK_SLICES, box.upper[0])
-                done += volume.read((z, *box.lower[1:]), (top, *box.upper[1:])).size
-                if progress is not None:
-                    progress(done, total)
-    return total
+    voxels = sum(math.prod(box.shape) for _, box in boxes)
+    for at, volume in enumerate(volumes):
+        _fill(volume, boxes, lambda done, of, at=at: _tell(progress, at + done / of, voxels, len(volumes)))
+        _tell(progress, at + 1, voxels, len(volumes))
+    return voxels * len(volumes)
 
 
-def open_task(task: TaskSpec, *, cache: Cache | None = None) -> tuple[Volume, Volume | None]:
+def _tell(progress: Progress | None, share: float, voxels: int, volumes: int) -> None:
+    if progress is not None:
+        progress(round(share * voxels), voxels * volumes)
+
+
+def _fill(volume: Volume, boxes: Sequence[tuple[str, CubeSpec]], progress: Progress | None = None) -> None:
+    """Bring all of some boxes into the cache at once, so that every connection is busy."""
+    if isinstance(volume.source, CachedSource):
+        volume.source.fill([(box.lower, box.upper) for _, box in boxes], progress=progress)
+
+
+def open_task(
+    task: TaskSpec, *, cache: Cache | None = None, server: BossServer | None = None
+) -> tuple[Volume, Volume | None]:
     """Return a task's image volume and its label volume, opened."""
-    image = open_volume(task.image, cache=cache)
-    return image, None if task.annotation is None else open_volume(task.annotation, cache=cache)
+    image = open_volume(task.image, cache=cache, server=server)
+    if task.annotation is None:
+        return image, None
+    return image, open_volume(task.annotation, cache=cache, server=server)
 
 
 def check_volumes(

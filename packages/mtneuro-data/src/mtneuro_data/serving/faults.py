@@ -59,6 +59,11 @@ class Faults:
             if kind not in get_args(Fault):
                 raise ValueError(f'unknown fault "{kind}"; {nearest(kind, get_args(Fault))}')
 
+    def times(self, path: str, /) -> int:
+        """Return how often an answer has been asked for."""
+        with self._lock:
+            return self._asked[path]
+
     def next(self, path: str, /) -> Fault | None:
         """Return what shall go wrong with this answer, or ``None``."""
         with self._lock:

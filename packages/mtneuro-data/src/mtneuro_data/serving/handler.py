@@ -201,9 +201,11 @@ class Handler(BaseHTTPRequestHandler):
         elif fault == "garbage":
             self._send(200, b"these are no voxels", kind)
         elif fault == "flip":
-            # The voxels are changed, not the packing, so that the body passes as valid.
+            # The voxels are changed, not the packing, so that the body passes as valid; another one
+            # each time, as a network would.
+            times = 0 if faults is None else faults.times(self.path)
             wrong = voxels.copy()
-            wrong.reshape(-1)[len(body) % wrong.size] ^= 1
+            wrong.reshape(-1)[7919 * times % wrong.size] ^= 1
             self._send(200, _packed(wrong), kind)
         elif fault == "drip":
             self._head(200, len(body), kind)
