@@ -105,6 +105,7 @@ def test_a_download_killed_again_and_again_ends_bit_exact(
     cache = Cache(tmp_path / "cache")
     service.latency_s = 0.1
     monkeypatch.setattr(boss_source.BossSource, "parallel", 2)  # so that 50 kills do not see the end
+    open_volume(URI)  # loads the client here, so that the children start at once
     moments = random.Random(5)
     progress = [0]
     for _ in range(kills):

@@ -1,8 +1,11 @@
 """The server: HTTP in, voxels out, one thread a connection."""
 
+import logging
+import sys
 import threading
 from http.server import ThreadingHTTPServer
 from types import TracebackType
+from typing import Any
 
 from mtneuro_data.serving.catalogue import Catalogue
 from mtneuro_data.serving.faults import Faults
@@ -11,12 +14,18 @@ from mtneuro_data.sources.boss import BossServer
 
 __all__ = ["VolumeServer"]
 
+logger = logging.getLogger(__name__)
+
 
 class _HTTPServer(ThreadingHTTPServer):
     daemon_threads = True
     # Many workers connect at once; the default backlog of 5 would reset some of them.
     request_queue_size = 128
     owner: "VolumeServer"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """Log a connection that broke, as clients that are killed leave them, and go on."""
+        logger.debug("the connection from %s broke: %s", client_address, sys.exception())
 
 
 class VolumeServer:
