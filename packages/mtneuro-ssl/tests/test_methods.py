@@ -159,7 +159,7 @@ def test_supervised_is_its_formula(name):
         -weight * torch.log(row[labels[i]]) - (1 - weight) * torch.log(row[labels[partner[i]]])
         for i, row in enumerate(chance)
     ]).mean()  # fmt: skip
-    assert float(ours) == pytest.approx(float(literal), rel=1e-4)
+    assert ours.item() == pytest.approx(literal.item(), rel=1e-4)
     assert 0 < weight <= 1
 
 
