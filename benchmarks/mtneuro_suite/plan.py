@@ -163,6 +163,11 @@ def _region_runs(
                         "device": preset.device,
                     },
                 )
+                if method not in CLASSICAL and images < settings["batch_size"]:
+                    raise ValueError(
+                        f"{method!r} on {region.name} must have at least batch_size {settings['batch_size']} "
+                        f"training images, got {images}; lower task1.settings.batch_size or task1.z_step"
+                    )
                 roles, needs = _with_roles(train=train)
                 encoder = Run(
                     kind="encoder",
@@ -225,6 +230,7 @@ def _segmenter_runs(preset: Preset, two: SegmentationPreset, inputs: Inputs) -> 
                 continue
             for seed in preset.seeds:
                 settings = settings_of(model, half, seed)
+                _check_fit(half, settings)
                 steps = settings["steps"] or settings["epochs"] * max(1, images // settings["batch_size"])
                 pixels = _pixels(half.train[0]) * half.train[0].depth
                 roles, needs = _with_roles(train=train, test=test)
@@ -244,6 +250,41 @@ def _segmenter_runs(preset: Preset, two: SegmentationPreset, inputs: Inputs) -> 
                     )
                 )
     return runs
+
+
+def _check_fit(half: SegmentationInput, settings: Mapping[str, Any]) -> None:
+    """Raise if a network cannot take the images of its task."""
+    from mtneuro_seg import TrainSettings
+
+    task = half.train[0]
+    cube = next(iter(task.cubes.values()))
+    depth = (task.depth,) if half.dimensions == 3 else ()
+    size = (*depth, *((hi - lo) // task.downsample for lo, hi in (cube.y, cube.x)))
+    rule = TrainSettings.model_validate(settings).size_rule
+    if not rule.fits(size):
+        near = " x ".join(str(side) for side in rule.padded(size))
+        raise ValueError(
+            f"{settings['model']!r} must be given images that it takes, got {' x '.join(map(str, size))} "
+            f"({half.name}); the nearest it takes is {near}: lower task2.downsample"
+        )
+
+
+def check_sources(runs: Iterable[Run]) -> None:
+    """Open every volume that the runs read, and check that their boxes lie inside.
+
+    Raises
+    ------
+    ValueError
+        If a volume is not what its name says, or a box leaves it.
+    OSError
+        If a volume cannot be reached.
+    """
+    from mtneuro_data.loading import check_volumes, open_task
+
+    for run in runs:
+        if run.kind == "arrays":
+            task = TaskSpec.model_validate(run.settings["task"])
+            check_volumes(task, task.boxes("all"), *open_task(task))
 
 
 def _semantics_runs(
