@@ -76,7 +76,7 @@ def test_settings_on_the_line_go_before_those_in_the_file(volume, tmp_path, monk
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "VOLUME", "-o", "OUT", "--method", "boyl"], "did you mean byol?"),
+        (["train", "VOLUME", "-o", "OUT", "--method", "boyl"], "error: method must be one of supervised, "),
         (["train", "VOLUME", "-o", "OUT", "--set", "epocs=3"], "did you mean epochs"),
         (["train", "VOLUME", "-o", "OUT", "--set", "epochs=many"], "epochs: input should be a valid integer"),
         (["train", "VOLUME", "-o", "OUT", "--set", "epochs"], "--set takes key=value, got 'epochs'"),

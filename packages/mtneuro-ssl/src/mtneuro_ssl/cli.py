@@ -181,10 +181,10 @@ def _one_line(error: ValueError | OSError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]
-    key = ".".join(map(str, first["loc"]))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":  # ours, which says what was got
-        return f"{key}: {message}" if key else message
+        return message
+    key = ".".join(map(str, first["loc"]))
     return f"{key}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64, UInt8
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
@@ -143,7 +143,9 @@ class Model(ABC):
             "mtneuro_ssl": version("mtneuro-ssl"),
         }
         with replaced_folder(folder) as beside:
-            save_file({name: part.contiguous() for name, part in self.tensors().items()}, beside / WEIGHTS)
+            weights = {name: part.contiguous() for name, part in self.tensors().items()}
+            # Not save_file, whose file only its owner may read.
+            (beside / WEIGHTS).write_bytes(save(weights))
             (beside / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             (beside / HISTORY).write_text(history, encoding="utf-8")
 
