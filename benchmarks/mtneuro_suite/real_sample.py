@@ -146,6 +146,7 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
                 name="real",
                 trained_in="real",
                 train=parts(task, ("train",), downsample=one.downsample, z_step=1),
+                training_set="real:train",
                 test=parts(task, ("test",), downsample=one.downsample, z_step=1),
                 column="z=159: A to B, C, D",
                 paper_column="roi-c2",
@@ -162,6 +163,7 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
                     classes="3class",
                     dimensions=dimensions,
                     train=parts(task, ("train",), downsample=two.downsample, z_step=1),
+                    training_set=f"real-{dimensions}d-3class:train",
                     test=parts(task, ("test",), downsample=two.downsample, z_step=1),
                 )
             )

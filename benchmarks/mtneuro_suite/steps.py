@@ -87,21 +87,17 @@ def arrays(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progr
 
 def encoder(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progress) -> Outcome:
     """Train one encoder, or go on where an interrupted run stopped."""
-    from mtneuro_ssl import TrainSettings, train, untrained
+    from mtneuro_ssl import TrainSettings, train
 
-    train_settings = TrainSettings.model_validate(settings["train"])
     data = read_arrays(roles["train"])
-    if settings["untrained"]:
-        untrained(train_settings).save(out / "model")
-    else:
-        train(
-            data.images,
-            train_settings,
-            labels=data.region,
-            class_names=data.region_names,
-            out=out / "model",
-            progress=progress,
-        )
+    train(
+        data.images,
+        TrainSettings.model_validate(settings["train"]),
+        labels=data.region,
+        class_names=data.region_names,
+        out=out / "model",
+        progress=progress,
+    )
     return Outcome(extra={"images": len(data.images)})
 
 
@@ -184,7 +180,7 @@ def segmenter(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Pr
     score = scores(confusion_matrix(test.masks, prediction, classes=len(names)))
     key: dict[str, Any] = {
         "task": settings["task"],
-        "training_set": f"{settings['task']}:train+val",
+        "training_set": settings["training_set"],
         "test_set": f"{settings['task']}:test",
         "model": settings["model"],
         "seed": settings["seed"],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from mtneuro_suite.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS, Quoted, table1, table2, table3
-from mtneuro_suite.plan import UNTRAINED, Plan, mixup_variants
+from mtneuro_suite.plan import Plan, mixup_variants
 from mtneuro_suite.results import Row
 
 FEATURES = {
@@ -82,13 +82,13 @@ def _methods(plan: Plan, rows: Sequence[Row]) -> list[tuple[str, str, str]]:
         return []
     found: list[tuple[str, str, str]] = []
     for method in one.methods:
-        label, model = METHOD_ROWS.get(method, method), method
+        label, model = METHOD_ROWS.get(method, method.capitalize()), method
         if method == "supervised+mixup":
             variants = list(mixup_variants(one))
             model = _best(_select(rows, metric="accuracy_whole", task=plan.inputs.regions[0].name), variants)
             label += f" ({model.split()[-1]})"
         found.append((label, method, model))
-    return [*found, ("Untrained encoder", UNTRAINED, UNTRAINED)] if one.untrained else found
+    return found
 
 
 def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
