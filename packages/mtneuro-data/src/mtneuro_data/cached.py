@@ -1,6 +1,7 @@
 """A volume read through a cache."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ __all__ = ["CachedSource"]
 
 logger = logging.getLogger(__name__)
 
+_READERS = min(4, os.cpu_count() or 1)
+_PARALLEL_FROM = 32
+"""Chunks from which on several threads read; copying and decoding leave the interpreter free."""
+
 
 class CachedSource:
     """A volume whose chunks are read where they are kept, and else fetched and kept.
@@ -34,6 +39,8 @@ class CachedSource:
         The volume itself, where it is open already.
     """
 
+    direct = True
+
     def __init__(
         self, store: ChunkStore, opener: Callable[[], Source], cache: "Cache", *, opened: Source | None = None
     ) -> None:
@@ -41,6 +48,7 @@ class CachedSource:
         self._opener = opener
         self._cache = cache
         self._source = opened
+        self._seen: set[Corner] = set()
         self.shape = store.shape
         self.voxel_size_um = store.voxel_size_um
 
@@ -49,8 +57,15 @@ class CachedSource:
         """Type of the voxels as kept: labels as the smallest type that holds those seen so far."""
         return self._store.dtype
 
-    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
+    def read(self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None) -> np.ndarray:
         """Return the voxels of a half-open box, fetching what is missing.
+
+        Parameters
+        ----------
+        lower, upper
+            Corners ``(z, y, x)``.
+        out
+            Where to put them, if it is of the type that they are kept as; else a new array is returned.
 
         Raises
         ------
@@ -60,7 +75,7 @@ class CachedSource:
         chunks = list(self._store.chunks_of(lower, upper))
         self._fill(chunks)
         try:
-            return self._joined(chunks, lower, upper)
+            return self._joined(chunks, lower, upper, out)
         except DamagedChunkError as error:
             if self._cache.offline:
                 raise
@@ -68,8 +83,9 @@ class CachedSource:
             for chunk in chunks:
                 if not self._readable(chunk):
                     self._store.forget(chunk)
+            self._seen.clear()
             self._fill(chunks)
-            return self._joined(chunks, lower, upper)
+            return self._joined(chunks, lower, upper, out)
 
     def fill(
         self,
@@ -90,19 +106,40 @@ class CachedSource:
         chunks = {chunk: None for box in boxes for chunk in self._store.chunks_of(*box)}
         self._fill(list(chunks), progress=progress)
 
-    def _joined(self, chunks: list[Corner], lower: Corner, upper: Corner) -> np.ndarray:
-        out = np.empty([hi - lo for lo, hi in zip(lower, upper, strict=True)], self._store.dtype)
-        for chunk in chunks:
-            start, stop = self._store.box_of(chunk)
-            voxels = self._store.read(chunk)
-            if voxels.itemsize > out.itemsize:
-                out = out.astype(voxels.dtype)
-            low = [max(a, b) for a, b in zip(start, lower, strict=True)]
-            high = [min(a, b) for a, b in zip(stop, upper, strict=True)]
-            into = tuple(slice(a - o, b - o) for a, b, o in zip(low, high, lower, strict=True))
-            of = tuple(slice(a - o, b - o) for a, b, o in zip(low, high, start, strict=True))
-            out[into] = voxels[of]
+    def _joined(
+        self, chunks: list[Corner], lower: Corner, upper: Corner, out: np.ndarray | None
+    ) -> np.ndarray:
+        dtype = self._store.dtype
+        if out is None or out.dtype != dtype:
+            out = np.empty([hi - lo for lo, hi in zip(lower, upper, strict=True)], dtype)
+        if len(chunks) < _PARALLEL_FROM:
+            wider = self._put(out, chunks, lower, upper)
+        else:
+            # A slice of the list each: one task a chunk would cost more than it gains.
+            parts = [chunks[at::_READERS] for at in range(_READERS)]
+            into = out
+            with ThreadPoolExecutor(_READERS) as pool:
+                wider = any(list(pool.map(lambda part: self._put(into, part, lower, upper), parts)))
+        if wider:
+            # Labels were widened between asking for the type and reading.
+            return self._joined(chunks, lower, upper, None)
         return out
+
+    def _put(self, out: np.ndarray, chunks: list[Corner], lower: Corner, upper: Corner) -> bool:
+        """Copy the share of some chunks in a box; return whether one's type is too wide for that."""
+        store, (dz, dy, dx) = self._store, CHUNK
+        buffer = np.empty(CHUNK, out.dtype)
+        for chunk in chunks:
+            voxels = store.read(chunk, buffer=buffer)
+            if voxels.itemsize > out.itemsize:
+                return True
+            z, y, x = chunk[0] * dz, chunk[1] * dy, chunk[2] * dx
+            z0, y0, x0 = max(z, lower[0]), max(y, lower[1]), max(x, lower[2])
+            z1, y1, x1 = min(z + dz, upper[0]), min(y + dy, upper[1]), min(x + dx, upper[2])
+            share = voxels[z0 - z : z1 - z, y0 - y : y1 - y, x0 - x : x1 - x]
+            z, y, x = lower
+            out[z0 - z : z1 - z, y0 - y : y1 - y, x0 - x : x1 - x] = share
+        return False
 
     def _readable(self, chunk: Corner) -> bool:
         try:
@@ -115,12 +152,15 @@ class CachedSource:
         if not self._store.has(chunk):
             return False
         if not self._cache.verifies or self._store.is_whole(chunk):
+            self._seen.add(chunk)
             return True
         logger.warning("the chunk %s is damaged; it is fetched again", self._store.chunk_path(chunk))
         return False
 
     def _fill(self, chunks: list[Corner], *, progress: Callable[[int, int], None] | None = None) -> None:
-        missing = [chunk for chunk in chunks if not self._is_there(chunk)]
+        # What has been seen need not be looked for again: if it is removed, reading it will tell.
+        unseen = chunks if self._cache.verifies else [chunk for chunk in chunks if chunk not in self._seen]
+        missing = [chunk for chunk in unseen if not self._is_there(chunk)]
         if not missing:
             return
         if self._cache.offline:

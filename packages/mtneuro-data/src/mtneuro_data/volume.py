@@ -52,6 +52,17 @@ class WritableSource(Source, Protocol):
         ...
 
 
+@runtime_checkable
+class DirectSource(Protocol):
+    """Storage that can read into an array given to it, and says so by ``direct``."""
+
+    direct: bool
+
+    def read(self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the voxels of a box, in ``out`` where that is given."""
+        ...
+
+
 class Volume:
     """A volume that is read in half-open boxes and never clips, steps or squeezes.
 
@@ -124,8 +135,17 @@ class Volume:
         """Edges of a voxel in micrometres, ``(z, y, x)``; ``None`` where the storage does not say."""
         return self.source.voxel_size_um
 
-    def read(self, lower: Corner, upper: Corner, /) -> Shaped[np.ndarray, "z y x"]:
+    def read(
+        self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None
+    ) -> Shaped[np.ndarray, "z y x"]:
         """Return the voxels of a half-open box, ``(z, y, x)``.
+
+        Parameters
+        ----------
+        lower, upper
+            Corners; ``lower`` is inside, ``upper`` is not.
+        out
+            An array of the box's shape and the volume's type to read into, which is then returned.
 
         Raises
         ------
@@ -143,7 +163,23 @@ class Volume:
         lower = _corner(lower)
         upper = _corner(upper)
         check_box(lower, upper, self.shape, what=self.uri)
-        return self.source.read(lower, upper)
+        source = self.source
+        if out is None:
+            return source.read(lower, upper)
+        shape = tuple(hi - lo for lo, hi in zip(lower, upper, strict=True))
+        if out.shape != shape or out.dtype != source.dtype:
+            raise ValueError(
+                f"out must be {source.dtype} of the shape {shape}, got {out.dtype} of {out.shape}"
+            )
+        direct: Any = source
+        read = (
+            direct.read(lower, upper, out=out)
+            if isinstance(direct, DirectSource)
+            else source.read(lower, upper)
+        )
+        if read is not out:
+            out[...] = read
+        return out
 
     def write(self, lower: Corner, voxels: Shaped[np.ndarray, "z y x"], /) -> None:
         """Write a box of voxels, in a volume opened as writable.

@@ -146,6 +146,7 @@ class BossSource:
     """
 
     parallel = THREADS
+    direct = True
 
     def __init__(
         self,
@@ -168,16 +169,17 @@ class BossSource:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_remote": None}
 
-    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
+    def read(self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None) -> np.ndarray:
         """Return the voxels of a half-open box, fetched in blocks by several threads."""
         blocks = _blocks(lower, upper)
-        if len(blocks) == 1:
-            return self.fetch(lower, upper)
-        out = np.empty([hi - lo for lo, hi in zip(lower, upper, strict=True)], self.dtype)
+        if out is None:
+            out = np.empty([hi - lo for lo, hi in zip(lower, upper, strict=True)], self.dtype)
+
+        into = out
 
         def put(block: tuple[Corner, Corner]) -> None:
             where = tuple(slice(lo - o, hi - o) for lo, hi, o in zip(*block, lower, strict=True))
-            out[where] = self.fetch(*block)
+            into[where] = self.fetch(*block)
 
         self._opened()  # here, so that the threads do not race to open it
         pool = ThreadPoolExecutor(min(THREADS, len(blocks)))
