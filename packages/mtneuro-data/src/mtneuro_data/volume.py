@@ -233,6 +233,7 @@ def open_volume(
         - a Zarr array (version 2 or 3) or an OME-Zarr group, whose level 0 is read,
         - a ``.npy`` file, or a ``.npz`` file (``#key`` names the array; otherwise the only one, or
           ``images`` or ``image``),
+        - a NIfTI file, ``.nii`` or ``.nii.gz``,
         - a TIFF, or any image that Pillow reads; one image is a volume of one slice,
         - a folder of images or a glob pattern, stacked along z in natural order.
     cache

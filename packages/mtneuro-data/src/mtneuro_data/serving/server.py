@@ -7,6 +7,8 @@ from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
+import blosc
+
 from mtneuro_data.serving.catalogue import Catalogue
 from mtneuro_data.serving.faults import Faults
 from mtneuro_data.serving.handler import Handler
@@ -76,6 +78,8 @@ class VolumeServer:
         self.bytes_per_s = bytes_per_s
         self.requests: list[str] | None = None
         """Paths that were asked for, where somebody sets this to a list."""
+        # Packing for one connection then leaves the others running.
+        blosc.set_releasegil(True)
         self._http = _HTTPServer((host, port), Handler)
         self._http.owner = self
         self._thread: threading.Thread | None = None

@@ -28,13 +28,13 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-THREADS = 16
+THREADS = 20
 """Requests in flight; each holds one block of voxels."""
 
 BLOCK = (16, 256, 256)
 """Voxels of one request, ``(z, y, x)``: far below the size at which the client forks a pool."""
 
-SMALLEST_BLOCK = 1 << 17
+SMALLEST_BLOCK = 1 << 19
 """Voxels below which a request is not cut further to keep the threads busy."""
 
 CONNECT_S, READ_S = 10.0, 60.0
@@ -283,9 +283,12 @@ class BossSource:
 
 def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
     """Return a client of its own for this process, with time-outs and a large enough pool."""
+    import blosc
     from intern.remote.boss import BossRemote
     from requests.adapters import HTTPAdapter
 
+    # Unpacking in one thread then leaves the others running.
+    blosc.set_releasegil(True)
     remote = BossRemote({"protocol": server.protocol, "host": server.host, "token": server.token})
     address = f"{server.protocol}://{quote(server.host, safe=':')}"
     services: tuple[Any, ...] = (remote.project_service, remote.volume_service)

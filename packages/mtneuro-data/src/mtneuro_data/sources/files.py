@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mtneuro_data.sources.array_file import open_npy, open_npz
 from mtneuro_data.sources.image_stack import open_stack, open_tiff
+from mtneuro_data.sources.nifti import open_nifti
 from mtneuro_data.sources.zarr_store import is_zarr, open_zarr
 from mtneuro_data.volume import Source
 
@@ -41,6 +42,8 @@ def open_path(text: str, /, *, writable: bool = False) -> Source:
         return open_npz(path, key)
     if path.suffix.lower() in (".tif", ".tiff"):
         return open_tiff(path)
+    if path.name.endswith((".nii", ".nii.gz")):
+        return open_nifti(path)
     return open_stack([path], str(path))
 
 
