@@ -67,7 +67,7 @@ def test_a_large_box_goes_in_small_requests(boss: Boss, volume: np.ndarray) -> N
         spans = [part.split(":") for part in path.split("/") if ":" in part]
         sizes.append(int(np.prod([int(hi) - int(lo) for lo, hi in spans])))
     assert sum(sizes) == volume.size
-    assert max(sizes) <= 16 * 256 * 256
+    assert max(sizes) <= 32 * 256 * 256
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answered(self, answer: Any) -> None:
         if self.volumes.requests is not None:
             self.volumes.requests.append(self.path)
+        time.sleep(self.volumes.latency_s)
         try:
             answer()
         except _RefusalError as refusal:
@@ -146,7 +147,6 @@ class Handler(BaseHTTPRequestHandler):
             voxels = np.where(np.isin(voxels, wanted), voxels, 0).astype(voxels.dtype)
         faults = self.volumes.faults
         fault = None if faults is None else faults.next(self.path)
-        time.sleep(self.volumes.latency_s)
         body = _packed(voxels)
         if fault is None:
             self._send(200, body, "application/blosc", slowly=True)

@@ -46,7 +46,7 @@ class VolumeServer:
     faults
         What shall go wrong on purpose.
     latency_s, bytes_per_s
-        Delay of each answer to a cutout, and the speed of each connection; for measurements.
+        Delay of each answer, and the speed of each connection in cutouts; for measurements.
 
     Examples
     --------

@@ -28,13 +28,16 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-THREADS = 20
-"""Requests in flight; each holds one block of voxels."""
+FAR_THREADS, NEAR_THREADS = 20, 4
+FAR_BLOCK, NEAR_BLOCK = (16, 128, 256), (32, 256, 256)
+"""Requests in flight, and the voxels ``(z, y, x)`` of one, at most. A far server is asked for many small
+blocks, to wait for them all at once; a near one, which answers as fast as it is asked, for few large
+ones. Both are far below the size at which the client forks a pool, and bound the memory of a download."""
 
-BLOCK = (16, 256, 256)
-"""Voxels of one request, ``(z, y, x)``: far below the size at which the client forks a pool."""
+NEAR_S = 0.01
+"""A server that describes a channel faster than this is near."""
 
-SMALLEST_BLOCK = 1 << 19
+SMALLEST_BLOCK = 1 << 18
 """Voxels below which a request is not cut further to keep the threads busy."""
 
 CONNECT_S, READ_S = 10.0, 60.0
@@ -145,7 +148,6 @@ class BossSource:
         If the database does not answer.
     """
 
-    parallel = THREADS
     direct = True
 
     def __init__(
@@ -163,15 +165,25 @@ class BossSource:
         self.attempts = attempts
         self._first_pause_s = first_pause_s
         self._answered = False
+        self._round_trip_s = math.inf
         self._remote: tuple[int, Any, Any] | None = None
         self.shape, self.voxel_size_um, self.dtype = self._described()
+
+    @property
+    def parallel(self) -> int:
+        """Requests to have in flight at once."""
+        return NEAR_THREADS if self._near else FAR_THREADS
+
+    @property
+    def _near(self) -> bool:
+        return self._round_trip_s < NEAR_S
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_remote": None}
 
     def read(self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None) -> np.ndarray:
         """Return the voxels of a half-open box, fetched in blocks by several threads."""
-        blocks = _blocks(lower, upper)
+        blocks = _blocks(lower, upper, NEAR_BLOCK if self._near else FAR_BLOCK, self.parallel)
         if out is None:
             out = np.empty([hi - lo for lo, hi in zip(lower, upper, strict=True)], self.dtype)
 
@@ -182,7 +194,7 @@ class BossSource:
             into[where] = self.fetch(*block)
 
         self._opened()  # here, so that the threads do not race to open it
-        pool = ThreadPoolExecutor(min(THREADS, len(blocks)))
+        pool = ThreadPoolExecutor(min(self.parallel, len(blocks)))
         try:
             list(pool.map(put, blocks))
         finally:
@@ -257,6 +269,7 @@ class BossSource:
         """Call until it passes: again, after a growing pause, where the failure may pass."""
         pause = self._first_pause_s
         for attempt in range(1, self.attempts + 1):
+            start = time.perf_counter()
             try:
                 answer = request()
             except Exception as error:
@@ -269,6 +282,8 @@ class BossSource:
                 logger.info("%s, %s: %s; attempt %d of %d", self.channel, what, error, attempt, self.attempts)
             else:
                 self._answered = True
+                # The fastest answer is a description, which is all way and no work.
+                self._round_trip_s = min(self._round_trip_s, time.perf_counter() - start)
                 return answer
             # Half to one and a half times the pause, so that many clients do not return as one.
             time.sleep(asked + pause * random.SystemRandom().uniform(0.5, 1.5))
@@ -293,7 +308,7 @@ def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
     address = f"{server.protocol}://{quote(server.host, safe=':')}"
     services: tuple[Any, ...] = (remote.project_service, remote.volume_service)
     for service in services:
-        service.session.mount(address, HTTPAdapter(pool_connections=1, pool_maxsize=THREADS))
+        service.session.mount(address, HTTPAdapter(pool_connections=1, pool_maxsize=FAR_THREADS))
         # The client asks for the environment's proxies without an address, and so gets none.
         options = service.session.merge_environment_settings(address, {}, None, None, None)
         service.session_send_opts = {**options, "timeout": timeout_s}
@@ -353,15 +368,15 @@ def _intern_order(channel: BossChannel) -> tuple[str, str, str]:
     return (channel.channel, channel.collection, channel.experiment)
 
 
-def _blocks(lower: Corner, upper: Corner) -> list[tuple[Corner, Corner]]:
-    """Cut a box into requests: none above `BLOCK`, and enough of them to keep the threads busy."""
+def _blocks(lower: Corner, upper: Corner, largest: Corner, threads: int) -> list[tuple[Corner, Corner]]:
+    """Cut a box into requests: none above the largest, and enough of them to keep the threads busy."""
     extents = [hi - lo for lo, hi in zip(lower, upper, strict=True)]
-    block = [min(size, extent) for size, extent in zip(BLOCK, extents, strict=True)]
+    block = [min(size, extent) for size, extent in zip(largest, extents, strict=True)]
 
     def count() -> int:
         return math.prod(-(-extent // size) for extent, size in zip(extents, block, strict=True))
 
-    while count() < THREADS and math.prod(block) > SMALLEST_BLOCK:
+    while count() < threads and math.prod(block) > SMALLEST_BLOCK:
         longest = max((1, 2), key=lambda axis: block[axis])
         if block[longest] < 2:
             break
