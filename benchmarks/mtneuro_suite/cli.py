@@ -34,7 +34,10 @@ def _rich_table(table: Table) -> RichTable:
     for column in table.columns:
         shown.add_column(column, justify="right")
     for label, cells in table.rows:
-        shown.add_row(label, *(f"{cell.ours}\n[dim]{cell.paper}[/dim]" for cell in cells))
+        shown.add_row(
+            label, *(f"{cell.ours}
+[dim]{cell.paper}[/dim]" if table.has_paper else cell.ours for cell in cells)
+        )
     return shown
 
 
@@ -163,7 +166,7 @@ def run_all(
         out.print()
         out.print(_rich_table(table))
     out.print()
-    out.print("In each cell: ours above, the paper's below.", style="dim")
+    out.print("Where a cell holds two numbers, ours stands above and the paper's below.", style="dim")
     if planned.inputs.caveat:
         out.print(planned.inputs.caveat, style="bold", soft_wrap=True)
     roots = [failure for failure in failures if not failure.needs_another]

@@ -55,6 +55,11 @@ class Table:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_paper(self) -> bool:
+        """Whether the paper has any number to stand beside ours."""
+        return any(cell.quoted is not None for _, cells in self.rows for cell in cells)
+
 
 def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
     """Return the rows whose key fields have the values asked for."""
