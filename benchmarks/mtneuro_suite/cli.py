@@ -34,10 +34,8 @@ def _rich_table(table: Table) -> RichTable:
     for column in table.columns:
         shown.add_column(column, justify="right")
     for label, cells in table.rows:
-        shown.add_row(
-            label, *(f"{cell.ours}
-[dim]{cell.paper}[/dim]" if table.has_paper else cell.ours for cell in cells)
-        )
+        texts = [f"{cell.ours}\n[dim]{cell.paper}[/dim]" if table.has_paper else cell.ours for cell in cells]
+        shown.add_row(label, *texts)
     return shown
 
 
