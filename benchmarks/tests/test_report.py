@@ -28,7 +28,7 @@ class Tags(HTMLParser):
         super().__init__()
         self.open = []
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag, attrs):
         if tag not in {"meta", "link", "img", "br"}:
             self.open.append(tag)
 
