@@ -27,9 +27,7 @@ app = App(
 
 
 def _rich_table(table: Table) -> RichTable:
-    shown = RichTable(
-        title=table.title, title_justify="left", caption="\n".join(table.notes), caption_justify="left"
-    )
+    shown = RichTable()
     shown.add_column(table.corner, no_wrap=True)
     for column in table.columns:
         shown.add_column(column, justify="right")
@@ -162,7 +160,10 @@ def run_all(
         report = write_report(planned, store, tables, folder / "report.html", failures=failures)
     for table in tables:
         out.print()
+        out.print(table.title, style="bold", highlight=False)
         out.print(_rich_table(table))
+        for note in table.notes:
+            out.print(note, style="dim", highlight=False)
     out.print()
     out.print("Where a cell holds two numbers, ours stands above and the paper's below.", style="dim")
     if planned.inputs.caveat:

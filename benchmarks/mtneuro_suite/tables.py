@@ -183,8 +183,9 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     chosen = _select(of_metric, model=model, class_name=feature)
                     quoted = table3(method, task, feature) if metric == "r2_same_sample" else None
                     cell = _cell(chosen, quoted)
-                    if cell.note.startswith("not annotated"):
-                        cell = Cell((), quoted, f"no {feature.split('_')[0]}s")
+                    structure = feature.removesuffix("_density")
+                    if feature.endswith("_density") and structure not in plan.inputs.label_values:
+                        cell = Cell((), quoted, f"no {structure}s")
                     elif cell.note:
                         reasons[f"{NONE}: {cell.note}."] = None
                         cell = Cell((), quoted)
