@@ -13,7 +13,8 @@ from mtneuro_ssl.settings import TrainSettings
 
 if TYPE_CHECKING:
     from mtneuro_ssl.embedding import embed, save_embeddings
-    from mtneuro_ssl.model import Model, load_model, untrained
+    from mtneuro_ssl.loading import load_encoder, load_model
+    from mtneuro_ssl.model import Model, untrained
     from mtneuro_ssl.training import train
     from mtneuro_ssl.views import corner_crops
 
@@ -21,7 +22,8 @@ _LAZY = {
     "Model": "model",
     "corner_crops": "views",
     "embed": "embedding",
-    "load_model": "model",
+    "load_encoder": "loading",
+    "load_model": "loading",
     "save_embeddings": "embedding",
     "train": "training",
     "untrained": "model",
@@ -33,6 +35,7 @@ __all__ = [
     "corner_crops",
     "embed",
     "encoder_names",
+    "load_encoder",
     "load_model",
     "method_names",
     "save_embeddings",

@@ -82,6 +82,7 @@ def embed(
     *,
     output: Output,
     corners: bool = False,
+    trust: tuple[str, ...] = (),
     batch_size: int = 256,
 ) -> None:
     """Embed the images of a volume with a trained model.
@@ -98,17 +99,19 @@ def embed(
         Embeddings file to write (.npz).
     corners
         Embed the four corners of each image, of half its height and width, in place of the whole.
+    trust
+        A factory, as package.module:factory, that may be called to build the model's encoder.
     batch_size
         Images at a time.
     """
     if output.suffix != ".npz":
         raise ValueError(f"the embeddings file must end in .npz, got {output}")
     from mtneuro_ssl.embedding import corner_ids, save_embeddings
-    from mtneuro_ssl.model import load_model
+    from mtneuro_ssl.loading import load_model
     from mtneuro_ssl.reading import read_images
     from mtneuro_ssl.views import corner_crops
 
-    loaded = load_model(model)
+    loaded = load_model(model, trusted=trust)
     source = read_images(volume)
     images, ids = source.images, source.sample_id
     if corners:
@@ -129,7 +132,7 @@ def methods() -> None:
     width = max(map(len, METHODS))
     for name, entry in METHODS.items():
         print(f"{name:{width}}  {entry.family:15}  {entry.summary}")
-    print(f"encoders: {', '.join(encoder_names())}")
+    print(f"encoders: {', '.join(encoder_names())}, timm/<model>, package.module:factory")
 
 
 def _settings(path: Path | None, *, method: str | None, changes: list[str]) -> TrainSettings:

@@ -1,30 +1,23 @@
 """Trained models: from images to embeddings, and to and from a folder."""
 
 import json
-import shutil
-import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64, UInt8
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from mtneuro_ssl.checks import check_images
 from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
-from mtneuro_ssl.registry import imported
+from mtneuro_ssl.folder import CONFIG, FORMAT_VERSION, HISTORY, WEIGHTS, check_destination, replaced_folder
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import normalised
-
-FORMAT_VERSION = 1
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
-HISTORY = "history.csv"
 
 Progress = Callable[[int, int], None]
 
@@ -217,7 +210,7 @@ class NetworkModel(Model):
             prefix, _, rest = name.partition(".")
             parts[prefix][rest] = tensor
         with seeded_weights(settings):
-            encoder = new_encoder(settings)
+            encoder = new_encoder(settings, with_weights=False)
         encoder.load_state_dict(parts["encoder"])
         classifier = None
         if parts["classifier"]:
@@ -238,93 +231,6 @@ def untrained(settings: TrainSettings) -> NetworkModel:
     with seeded_weights(settings):
         encoder = new_encoder(settings)
     return NetworkModel(settings.model_copy(update={"method": "untrained"}), encoder)
-
-
-def load_model(folder: Path | str) -> Model:
-    """Return the model in a folder; nothing in it is executed.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder or one of its files is missing.
-    ValueError
-        If it is not a model folder of a known format, or the weights do not fit the settings.
-    """
-    folder = Path(folder)
-    config = read_config(folder)
-    settings = TrainSettings.model_validate(config["settings"])
-    device = settings.device if settings.device != "cuda" or torch.cuda.is_available() else "auto"
-    settings = settings.model_copy(update={"device": device})
-    family: type[Model] = imported(settings.entry.target) if config["kind"] == "components" else NetworkModel
-    try:
-        return family.from_tensors(settings, load_file(folder / WEIGHTS), classes=config["classes"])
-    except (RuntimeError, KeyError) as error:
-        raise ValueError(
-            f"{folder / WEIGHTS} must hold the weights that {CONFIG} describes: {error}"
-        ) from error
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return the checked ``config.json`` of a model folder."""
-    path = folder / CONFIG
-    if not path.is_file():
-        raise FileNotFoundError(f"a model folder must hold {CONFIG}, found none in {folder}")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} must be JSON: {error}") from error
-    found = config.get("format_version") if isinstance(config, dict) else None
-    if found != FORMAT_VERSION or config.get("kind") not in ("network", "components"):
-        raise ValueError(
-            f"{path} must be a model of format_version {FORMAT_VERSION}, got format_version {found!r} "
-            f"and kind {config.get('kind') if isinstance(config, dict) else None!r}"
-        )
-    return config
-
-
-def check_images(images: np.ndarray) -> None:
-    """Refuse what is not a stack of uint8 images.
-
-    Raises
-    ------
-    ValueError
-        If the array is not uint8 of shape (n, y, x), or has no pixels.
-    """
-    shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", type(images).__name__)
-    if dtype != np.uint8 or len(shape) != 3 or 0 in shape:
-        raise ValueError(
-            f"images must be uint8 of shape (n, y, x), none of them 0, got {dtype} of shape {shape}"
-        )
-
-
-def check_destination(folder: Path) -> None:
-    """Refuse to write a model over something else.
-
-    Raises
-    ------
-    FileExistsError
-        If there is a file, or a folder with other things in it, at the place.
-    """
-    if folder.is_dir() and ((folder / CONFIG).is_file() or not any(folder.iterdir())):
-        return
-    if folder.exists():
-        raise FileExistsError(f"out must be a new folder or one that holds a model, got {folder}")
-
-
-@contextmanager
-def replaced_folder(folder: Path) -> Generator[Path]:
-    """Give a folder to fill, which takes the place of another when it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-    beside.mkdir()
-    try:
-        yield beside
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.replace(folder)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
 
 
 def _parts(

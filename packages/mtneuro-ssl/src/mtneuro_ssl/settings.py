@@ -1,6 +1,7 @@
 """Settings of a training run, checked before any work starts."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,9 @@ from mtneuro_ssl.registry import ENCODERS, METHODS, MethodEntry, unknown_name
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+_OTHER_ENCODER = re.compile(r"timm/[\w.]+|\w+(\.\w+)*:\w+")
 
 
 class TrainSettings(BaseModel):
@@ -34,7 +38,12 @@ class TrainSettings(BaseModel):
     """How to learn; `method_names` lists them."""
 
     encoder: str = "resnet18"
-    """Network from image to embedding; `encoder_names` lists them."""
+    """Network from image to embedding: one that `encoder_names` lists, ``timm/<model>``, or
+    ``package.module:factory``, which returns a module from (n, 1, y, x) to (n, features)."""
+
+    encoder_weights: str | None = None
+    """Weights that the encoder starts from: a model folder, a file, or ``hub`` for a timm model's own.
+    With the method ``untrained`` they are evaluated as they are."""
 
     latent_dim: PositiveInt | None = 256
     """Features of an embedding, by a linear layer; None keeps the encoder's own (512 for ResNet-18)."""
@@ -136,8 +145,9 @@ class TrainSettings(BaseModel):
     @field_validator("encoder")
     @classmethod
     def _known_encoder(cls, name: str) -> str:
-        if name not in ENCODERS:
-            raise ValueError(unknown_name("encoder", name, known=ENCODERS))
+        if name not in ENCODERS and not _OTHER_ENCODER.fullmatch(name):
+            others = ("timm/<model>", "package.module:factory")
+            raise ValueError(unknown_name("encoder", name, known=(*ENCODERS, *others)))
         return name
 
     @property
