@@ -27,6 +27,10 @@ def normless():
     )
 
 
+def perceptron():
+    return nn.Sequential(nn.Linear(20, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 8))
+
+
 def image_to_image():
     return nn.Conv2d(1, 1, 3)
 

@@ -20,6 +20,7 @@ def small(method: str, **changes: object) -> TrainSettings:
         "batch_size": 4,
         "steps": 4,
         "hidden": 16,
+        "prototypes": 20,
         "projection": 8,
         "encoder": TINY,
         "latent_dim": 8,
@@ -77,7 +78,7 @@ def test_the_history_has_a_row_for_each_step(images, labels, tmp_path):
 
 @pytest.mark.parametrize(
     ("method", "encoder"),
-    [("supervised+mixup", TINY), ("byol", "resnet18"), ("myow", TINY), ("myow-m", TINY)],
+    [("supervised+mixup", TINY), ("byol", "resnet18"), ("myow", TINY), ("myow-m", TINY), ("dino", TINY)],
 )
 def test_a_resumed_run_ends_bit_equal_to_an_uninterrupted_one(method, encoder, images, labels, tmp_path):
     settings = small(method, encoder=encoder, steps=5, checkpoint_every=0)
@@ -211,6 +212,10 @@ def test_supervised_training_learns_bright_from_dark(tmp_path):
         ("byol", {"batch_size": 1}, "batch_size must be at least 2"),
         ("myow", {"pool_size": 13}, "pool_size must be at most the number of images, 12, got 13"),
         ("supervised", {}, "needs labels"),
+        ("myow", {"mined_neighbours": 4}, "mined_neighbours must be less than the pool of 4, got 4"),
+        ("byol", {"views": {"rotate": True}}, "views.rotate needs square views, got 8 x 10"),
+        ("byol", {"views": {"slices": 1}}, "views.slices needs a sample_id for each of the 12 images"),
+        ("byol", {"views": {"crop": 0.3}}, "images must be at least 27 x 27, got 16 x 20"),
     ],
 )
 def test_settings_that_do_not_fit_the_images_are_refused(method, changes, message, images, tmp_path):
@@ -265,3 +270,45 @@ def test_a_loss_that_is_no_longer_finite_is_an_error(images, labels, tmp_path):
     with pytest.raises(ValueError, match=r"loss must stay finite, got .* lower learning_rate"):
         train(images, settings, labels=labels, out=tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_views_may_come_from_the_slices_beside(images, tmp_path):
+    ids = np.array([f"A-CTX/z{z}" for z in range(12)])
+    settings = small("myow", views={"slices": 2, "flip": 0.5, "noise": 0.01})
+    model = train(images, settings, sample_id=ids, out=tmp_path / "near")
+    alone = train(images, small("myow"), out=tmp_path / "alone")
+    assert not np.array_equal(model.embed(images), alone.embed(images))
+
+
+def test_vectors_are_learnt_from_as_images_are(tmp_path):
+    """Noisy copies of four prototypes, of which one feature in three is hidden from each view."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(64, dtype=np.int64) % 4
+    vectors = (rng.normal(size=(4, 20))[labels] + 0.3 * rng.normal(size=(64, 20))).astype(np.float32)
+    settings = small(
+        "myow", encoder="tiny_lab:perceptron", batch_size=32, steps=60, learning_rate=1.0, latent_dim=None,
+        views={"noise": 0.1, "mask": 0.3},
+    )  # fmt: skip
+    model = train(vectors, settings, labels=labels, out=tmp_path / "model")
+    assert model.embed(vectors).shape == (64, 8)
+    loaded = load_model(tmp_path / "model", trusted=["tiny_lab:perceptron"])
+    np.testing.assert_array_equal(loaded.embed(vectors), model.embed(vectors))
+    rows = history_of(tmp_path / "model")
+    mean = [np.mean([float(row["loss"]) for row in part]) for part in (rows[:10], rows[-10:])]
+    assert mean[1] < 0.7 * mean[0]
+    assert np.mean([float(row["mined_accuracy"]) for row in rows[-10:]]) > 0.8
+    with pytest.raises(
+        ValueError, match=r"vectors must be float32 of shape \(n, 20\), got float32 of shape \(64, 19\)"
+    ):
+        model.embed(vectors[:, 1:])
+
+
+def test_vectors_need_an_encoder_of_their_own(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(12, 20)).astype(np.float32)
+    with pytest.raises(ValueError, match="vectors need an encoder of your own"):
+        train(vectors, small("byol", encoder="resnet18"), out=tmp_path / "model")
+    with pytest.raises(ValueError, match="'pca' needs images, got vectors"):
+        train(vectors, small("pca"), out=tmp_path / "model")
+    vectors[0, 0] = np.nan
+    with pytest.raises(ValueError, match="vectors must be finite"):
+        train(vectors, small("byol"), out=tmp_path / "model")

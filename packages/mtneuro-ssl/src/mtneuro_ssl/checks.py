@@ -1,9 +1,10 @@
 """Refusals of images, labels and settings, before any work starts."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 
 from mtneuro_ssl.encoders import device_for
 from mtneuro_ssl.settings import TrainSettings
@@ -12,27 +13,44 @@ SMALLEST_CROP = 8
 """Height and width, in pixels, under which a crop says nothing to the encoder."""
 
 
-def check_images(images: np.ndarray) -> None:
-    """Refuse what is not a stack of uint8 images.
+Samples = UInt8[np.ndarray, "n y x"] | Float32[np.ndarray, "n inputs"]
+
+
+def check_samples(images: np.ndarray, *, vector_width: int | None = None) -> None:
+    """Refuse what is not a stack of uint8 images, or of vectors of a width.
 
     Raises
     ------
     ValueError
-        If the array is not uint8 of shape (n, y, x), or has no pixels.
+        If the array is not uint8 of shape (n, y, x), or not float32 of shape (n, vector_width), or is empty.
     """
     shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", type(images).__name__)
-    if dtype != np.uint8 or len(shape) != 3 or 0 in shape:
+    if vector_width is not None:
+        if dtype != np.float32 or len(shape) != 2 or shape[0] == 0 or shape[1] != vector_width:
+            raise ValueError(
+                f"vectors must be float32 of shape (n, {vector_width}), got {dtype} of shape {shape}"
+            )
+        if not np.isfinite(images).all():
+            raise ValueError("vectors must be finite, got nan or inf")
+    elif dtype != np.uint8 or len(shape) != 3 or 0 in shape:
         raise ValueError(
             f"images must be uint8 of shape (n, y, x), none of them 0, got {dtype} of shape {shape}"
         )
 
 
+def vector_width_of(images: np.ndarray) -> int | None:
+    """Return the width of samples that are vectors, float32 of two axes, or None."""
+    is_vectors = getattr(images, "dtype", None) == np.float32 and images.ndim == 2
+    return images.shape[1] if is_vectors else None
+
+
 def check_run(
-    images: UInt8[np.ndarray, "n y x"],
+    images: Samples,
     settings: TrainSettings,
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
     class_names: Sequence[str] | None = None,
+    sample_id: np.ndarray | None = None,
 ) -> None:
     """Refuse images, labels and settings that do not go together.
 
@@ -41,32 +59,58 @@ def check_run(
     ValueError
         Naming the requirement, and what was got.
     """
-    check_images(images)
+    width = vector_width_of(images)
+    check_samples(images, vector_width=width)
     if images.min() == images.max():
         raise ValueError(f"images must vary in intensity, got {images.min()} in every pixel")
-    n, height, width = images.shape
     family = settings.entry.family
-    if family in ("self-supervised", "classical") and min(height, width) < 2 * SMALLEST_CROP:
-        raise ValueError(
-            f"method {settings.method!r} crops half the height and width, and crops must be at least "
-            f"{SMALLEST_CROP} x {SMALLEST_CROP} pixels: images must be at least {2 * SMALLEST_CROP} x "
-            f"{2 * SMALLEST_CROP}, got {height} x {width}"
-        )
+    if width is None:
+        _check_sizes(settings, (images.shape[1], images.shape[2]))
+    elif family == "classical":
+        raise ValueError(f"method {settings.method!r} needs images, got vectors")
     if family in ("self-supervised", "supervised"):
-        if settings.batch_size < 2:
-            raise ValueError(
-                "batch_size must be at least 2, since BatchNorm compares the images of a batch, got 1"
-            )
-        if settings.batch_size > n:
-            raise ValueError(
-                f"batch_size must be at most the number of images, {n}, got {settings.batch_size}: "
-                "lower batch_size or bring more images"
-            )
-        if settings.pool_size is not None and settings.pool_size > n:
-            raise ValueError(f"pool_size must be at most the number of images, {n}, got {settings.pool_size}")
-    if family == "supervised":
-        _check_labels(labels, n, settings.method, class_names)
+        _check_counts(settings, len(images))
+    if labels is not None or family == "supervised":
+        _check_labels(labels, len(images), settings.method, class_names)
+    if settings.views.slices and (sample_id is None or np.shape(sample_id) != (len(images),)):
+        raise ValueError(f"views.slices needs a sample_id for each of the {len(images)} images")
     device_for(settings.device)
+
+
+def _check_sizes(settings: TrainSettings, size: tuple[int, int]) -> None:
+    family, views = settings.entry.family, settings.views
+    height, width = size
+    if family in ("self-supervised", "classical"):
+        part = views.crop if family == "self-supervised" else 0.5
+        least = math.ceil(SMALLEST_CROP / part)
+        if min(height, width) < least:
+            raise ValueError(
+                f"method {settings.method!r} crops {part:g} of the height and width, and crops must be "
+                f"at least {SMALLEST_CROP} x {SMALLEST_CROP} pixels: "
+                f"images must be at least {least} x {least}, got {height} x {width}"
+            )
+        height, width = int(height * part), int(width * part)
+    if views.rotate and height != width:
+        raise ValueError(f"views.rotate needs square views, got {height} x {width}")
+
+
+def _check_counts(settings: TrainSettings, count: int) -> None:
+    batch, pool = settings.batch_size, settings.pool_size
+    if batch < 2:
+        raise ValueError(
+            "batch_size must be at least 2, since BatchNorm compares the images of a batch, got 1"
+        )
+    if batch > count:
+        raise ValueError(
+            f"batch_size must be at most the number of images, {count}, got {batch}: "
+            "lower batch_size or bring more images"
+        )
+    if pool is not None and pool > count:
+        raise ValueError(f"pool_size must be at most the number of images, {count}, got {pool}")
+    if settings.mined_neighbours >= (pool or batch):
+        raise ValueError(
+            f"mined_neighbours must be less than the pool of {pool or batch}, got {settings.mined_neighbours}"
+        )
 
 
 def _check_labels(

@@ -66,9 +66,10 @@ def train(
         model = train_model(
             source.images,
             chosen,
-            labels=region if supervised else None,
+            labels=region,
             out=output,
             class_names=source.class_names if supervised and labels is None else None,
+            sample_id=source.sample_id,
             progress=progress,
         )
     print(f"model of {model.dim} features -> {output}")

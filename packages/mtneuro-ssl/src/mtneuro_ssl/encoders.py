@@ -47,7 +47,9 @@ def _small_stem(network: resnet.ResNet, latent_dim: int | None) -> nn.Module:
     return network
 
 
-def new_encoder(settings: TrainSettings, *, with_weights: bool = True) -> nn.Module:
+def new_encoder(
+    settings: TrainSettings, *, vector_width: int | None = None, with_weights: bool = True
+) -> nn.Module:
     """Return the encoder of the settings, in channels-last layout.
 
     Parameters
@@ -55,6 +57,8 @@ def new_encoder(settings: TrainSettings, *, with_weights: bool = True) -> nn.Mod
     settings
         Its ``encoder`` is a name in the registry, ``timm/<model>``, or ``package.module:factory``, a function
         that takes nothing and returns a module from ``(n, 1, y, x)`` to ``(n, features)``.
+    vector_width
+        Features of the samples, where they are vectors and not images; only factories make encoders of those.
     with_weights
         Start from the settings' ``encoder_weights``, if it names any, and not from random weights.
 
@@ -66,6 +70,8 @@ def new_encoder(settings: TrainSettings, *, with_weights: bool = True) -> nn.Mod
         If the weights are not there.
     """
     name, weights = settings.encoder, settings.encoder_weights if with_weights else None
+    if vector_width is not None and ":" not in name:
+        raise ValueError(f"vectors need an encoder of your own, package.module:factory, got {name!r}")
     if name in ENCODERS:
         encoder = imported(ENCODERS[name])(latent_dim=settings.latent_dim)
     elif name.startswith("timm/"):
@@ -73,17 +79,17 @@ def new_encoder(settings: TrainSettings, *, with_weights: bool = True) -> nn.Mod
         encoder = _projected(_timm_model(name.removeprefix("timm/"), pretrained), settings.latent_dim)
         weights = weights if pretrained is None else None
     else:
-        encoder = _projected(_made(name), settings.latent_dim)
+        encoder = _projected(_made(name), settings.latent_dim, vector_width)
     if weights is not None:
         _load_weights(encoder, Path(weights))
     return encoder.to(memory_format=torch.channels_last)
 
 
-def _projected(network: nn.Module, latent_dim: int | None) -> nn.Module:
+def _projected(network: nn.Module, latent_dim: int | None, vector_width: int | None = None) -> nn.Module:
     return (
         network
         if latent_dim is None
-        else nn.Sequential(network, nn.Linear(feature_count(network), latent_dim))
+        else nn.Sequential(network, nn.Linear(feature_count(network, vector_width=vector_width), latent_dim))
     )
 
 
@@ -149,20 +155,20 @@ def seeded_weights(settings: TrainSettings) -> Generator[None]:
         yield
 
 
-def feature_count(encoder: nn.Module) -> int:
-    """Return the width of an encoder's embeddings, found by one small image.
+def feature_count(encoder: nn.Module, *, vector_width: int | None = None) -> int:
+    """Return the width of an encoder's embeddings, found by one small image, or by a vector of this width.
 
     Raises
     ------
     ValueError
-        If the encoder does not turn ``(1, 1, y, x)`` into ``(1, features)``.
+        If the encoder does not turn ``(1, 1, y, x)``, or ``(1, vector_width)``, into ``(1, features)``.
     """
     was_training = encoder.training
     device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
     encoder.eval()
     try:
         with torch.no_grad():
-            features = _probed(encoder, device)
+            features = _probed(encoder, device, vector_width)
     finally:
         encoder.train(was_training)
     if features.ndim != 2:
@@ -172,7 +178,9 @@ def feature_count(encoder: nn.Module) -> int:
     return features.shape[1]
 
 
-def _probed(encoder: nn.Module, device: torch.device) -> torch.Tensor:
+def _probed(encoder: nn.Module, device: torch.device, vector_width: int | None) -> torch.Tensor:
+    if vector_width is not None:
+        return encoder(torch.zeros(1, vector_width, device=device))
     try:
         return encoder(torch.zeros(1, 1, 32, 32, device=device))
     except (AssertionError, RuntimeError):

@@ -44,7 +44,7 @@ def load_model(folder: Path | str, *, trusted: Collection[str] = ()) -> Model:
     settings = settings.model_copy(update={"device": device})
     family: type[Model] = imported(settings.entry.target) if config["kind"] == "components" else NetworkModel
     try:
-        return family.from_tensors(settings, load_file(folder / WEIGHTS), classes=config["classes"])
+        return family.from_tensors(settings, load_file(folder / WEIGHTS), config=config)
     except (RuntimeError, KeyError, SafetensorError) as error:
         raise ValueError(
             f"{folder / WEIGHTS} must hold the weights that {CONFIG} describes: {error}"

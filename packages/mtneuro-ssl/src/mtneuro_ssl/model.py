@@ -2,18 +2,18 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from mtneuro_ssl.checks import check_images
+from mtneuro_ssl.checks import Samples, check_samples
 from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
 from mtneuro_ssl.folder import CONFIG, FORMAT_VERSION, HISTORY, WEIGHTS, check_destination, replaced_folder
 from mtneuro_ssl.settings import TrainSettings
@@ -34,6 +34,8 @@ class Model(ABC):
     """
 
     kind: ClassVar[str]
+    vector_width: int | None = None
+    """Features of a sample, where samples are vectors and not images."""
 
     def __init__(self, settings: TrainSettings, *, classes: Sequence[str] | None = None) -> None:
         self.settings = settings.resolved()
@@ -45,7 +47,7 @@ class Model(ABC):
         """Features of an embedding."""
 
     @abstractmethod
-    def _embedded(self, images: UInt8[np.ndarray, "n y x"]) -> Float32[np.ndarray, "n features"]:
+    def _embedded(self, images: Samples) -> Float32[np.ndarray, "n features"]:
         """Return the embeddings of one batch."""
 
     @abstractmethod
@@ -55,12 +57,12 @@ class Model(ABC):
     @classmethod
     @abstractmethod
     def from_tensors(
-        cls, settings: TrainSettings, tensors: dict[str, Tensor], *, classes: Sequence[str] | None
+        cls, settings: TrainSettings, tensors: dict[str, Tensor], *, config: Mapping[str, Any]
     ) -> "Model":
-        """Return the model that `tensors` was asked of."""
+        """Return the model that `tensors` and ``config.json`` came from."""
 
     def embed(
-        self, images: UInt8[np.ndarray, "n y x"], *, batch_size: int = 256, progress: Progress | None = None
+        self, images: Samples, *, batch_size: int = 256, progress: Progress | None = None
     ) -> Float32[np.ndarray, "n features"]:
         """Return one embedding an image.
 
@@ -77,15 +79,16 @@ class Model(ABC):
         Raises
         ------
         ValueError
-            If the images are not uint8 of shape (n, y, x), there is none, or their size does not fit.
+            If the images are not uint8 of shape (n, y, x), there is none, or their size does not fit. A
+            model of vectors takes float32 of shape (n, features).
         """
-        check_images(images)
+        check_samples(images, vector_width=self.vector_width)
         parts = [self._embedded(part) for part in _parts(images, batch_size, progress)]
         return np.concatenate(parts)
 
     def predict(
         self,
-        images: UInt8[np.ndarray, "n y x"],  # noqa: ARG002  # for the models that can
+        images: Samples,  # noqa: ARG002  # for the models that can
         *,
         batch_size: int = 256,  # noqa: ARG002
     ) -> Int64[np.ndarray, " n"]:
@@ -131,6 +134,7 @@ class Model(ABC):
             "kind": self.kind,
             "dim": self.dim,
             "classes": self.classes,
+            "vector_width": self.vector_width,
             "settings": self.settings.model_dump(),
             "digest": digest,
             "mtneuro_ssl": version("mtneuro-ssl"),
@@ -155,34 +159,36 @@ class NetworkModel(Model):
         *,
         classifier: nn.Module | None = None,
         classes: Sequence[str] | None = None,
+        vector_width: int | None = None,
     ) -> None:
         super().__init__(settings, classes=classes)
+        self.vector_width = vector_width
         self.device = device_for(settings.device)
         self.encoder = encoder.to(self.device).eval()
         self.classifier = None if classifier is None else classifier.to(self.device).eval()
-        self._dim = feature_count(self.encoder)
+        self._dim = feature_count(self.encoder, vector_width=vector_width)
 
     @property
     def dim(self) -> int:
         """Features of an embedding."""
         return self._dim
 
-    def _features(self, images: UInt8[np.ndarray, "n y x"]) -> Tensor:
+    def _features(self, images: Samples) -> Tensor:
         # A copy: torch takes neither reversed nor read-only arrays.
         pixels = torch.from_numpy(np.array(images, order="C")).to(self.device)
+        if self.vector_width is not None:
+            return self.encoder(pixels)
         return self.encoder(normalised(pixels, mean=self.settings.mean, sd=self.settings.sd))
 
-    def _embedded(self, images: UInt8[np.ndarray, "n y x"]) -> Float32[np.ndarray, "n features"]:
+    def _embedded(self, images: Samples) -> Float32[np.ndarray, "n features"]:
         with torch.inference_mode():
             return self._features(images).float().cpu().numpy()
 
-    def predict(
-        self, images: UInt8[np.ndarray, "n y x"], *, batch_size: int = 256
-    ) -> Int64[np.ndarray, " n"]:
+    def predict(self, images: Samples, *, batch_size: int = 256) -> Int64[np.ndarray, " n"]:
         """Return the class of each image, by a supervised model."""
         if self.classifier is None:
             return super().predict(images)
-        check_images(images)
+        check_samples(images, vector_width=self.vector_width)
         with torch.inference_mode():
             parts = [
                 self.classifier(self._features(part)).argmax(dim=1).cpu().numpy()
@@ -202,7 +208,7 @@ class NetworkModel(Model):
 
     @classmethod
     def from_tensors(
-        cls, settings: TrainSettings, tensors: dict[str, Tensor], *, classes: Sequence[str] | None
+        cls, settings: TrainSettings, tensors: dict[str, Tensor], *, config: Mapping[str, Any]
     ) -> "NetworkModel":
         """Return the model of these weights."""
         parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "classifier": {}}
@@ -210,18 +216,21 @@ class NetworkModel(Model):
             prefix, _, rest = name.partition(".")
             parts[prefix][rest] = tensor
         with seeded_weights(settings):
-            encoder = new_encoder(settings, with_weights=False)
+            width = config.get("vector_width")
+            encoder = new_encoder(settings, vector_width=width, with_weights=False)
         encoder.load_state_dict(parts["encoder"])
         classifier = None
         if parts["classifier"]:
-            count, width = parts["classifier"]["weight"].shape
-            classifier = nn.utils.skip_init(nn.Linear, width, count)
+            count, features = parts["classifier"]["weight"].shape
+            classifier = nn.utils.skip_init(nn.Linear, features, count)
             classifier.load_state_dict(parts["classifier"])
-        return cls(settings, encoder, classifier=classifier, classes=classes)
+        return cls(settings, encoder, classifier=classifier, classes=config["classes"], vector_width=width)
 
 
-def untrained(settings: TrainSettings) -> NetworkModel:
-    """Return the settings' encoder with the random weights that training would start from.
+def untrained(settings: TrainSettings, *, vector_width: int | None = None) -> NetworkModel:
+    """Return the settings' encoder with the weights that training would start from.
+
+    They are random, or those that ``encoder_weights`` names.
 
     Examples
     --------
@@ -229,13 +238,13 @@ def untrained(settings: TrainSettings) -> NetworkModel:
     (2, 8)
     """
     with seeded_weights(settings):
-        encoder = new_encoder(settings)
-    return NetworkModel(settings.model_copy(update={"method": "untrained"}), encoder)
+        encoder = new_encoder(settings, vector_width=vector_width)
+    return NetworkModel(
+        settings.model_copy(update={"method": "untrained"}), encoder, vector_width=vector_width
+    )
 
 
-def _parts(
-    images: UInt8[np.ndarray, "n y x"], batch_size: int, progress: Progress | None
-) -> Iterator[UInt8[np.ndarray, "batch y x"]]:
+def _parts(images: Samples, batch_size: int, progress: Progress | None) -> Iterator[Samples]:
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     for start in range(0, len(images), batch_size):

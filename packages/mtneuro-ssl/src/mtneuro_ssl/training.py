@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
-from mtneuro_ssl.checks import check_run
+from mtneuro_ssl.checks import Samples, check_run, vector_width_of
 from mtneuro_ssl.components import ComponentModel
 from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
 from mtneuro_ssl.folder import FORMAT_VERSION, WEIGHTS, check_destination, read_config
@@ -27,18 +27,19 @@ from mtneuro_ssl.model import Model, NetworkModel, Progress, untrained
 from mtneuro_ssl.recorder import CHECKPOINT, Recorder, Steps, write_whole
 from mtneuro_ssl.registry import imported
 from mtneuro_ssl.settings import TrainSettings
-from mtneuro_ssl.views import corner_crops
+from mtneuro_ssl.views import corner_crops, slice_neighbours
 
 log = logging.getLogger(__name__)
 
 
 def train(
-    images: UInt8[np.ndarray, "n y x"],
+    images: Samples,
     settings: TrainSettings,
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
     out: Path | str,
     class_names: Sequence[str] | None = None,
+    sample_id: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Return the model that the settings make of the images, and leave it in a folder.
@@ -50,16 +51,20 @@ def train(
     Parameters
     ----------
     images
-        Images to learn from, lying on the device as one array.
+        Images to learn from, lying on the device as one array; or vectors, float32 (n, features), with an
+        encoder of your own.
     settings
         What to learn, and how long.
     labels
-        The class of each image, counted from 0; supervised methods need them.
+        The class of each image, counted from 0. Supervised methods need them; to others they only tell, in
+        the history, how often what is mined has the same label.
     out
         Model folder: ``model.safetensors``, ``config.json`` and ``history.csv`` (step, epoch, loss,
         the method's own columns and the learning rate).
     class_names
         Names of the classes, kept with a supervised model.
+    sample_id
+        The id of each image, ``<cube>/z<z>``; needed where ``views.slices`` asks for views from other slices.
     progress
         Called with the steps done and all steps.
 
@@ -77,22 +82,22 @@ def train(
         If ``out`` holds something else than a model.
     """
     out, settings = Path(out), settings.resolved()
-    check_run(images, settings, labels=labels, class_names=class_names)
+    check_run(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     check_destination(out)
-    digest = run_digest(images, settings, labels=labels, class_names=class_names)
+    digest = run_digest(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     if out.is_dir() and any(out.iterdir()) and read_config(out)["digest"] == digest:
         log.info("%s holds this run already", out)
         return load_model(out, trusted=(settings.encoder,))
     partial = out.with_name(f"{out.name}.partial")
     family = settings.entry.family
     if family == "baseline":
-        untrained(settings).save(out, digest=digest)
+        untrained(settings, vector_width=vector_width_of(images)).save(out, digest=digest)
     elif family == "classical":
         kind: type[ComponentModel] = imported(settings.entry.target)
         crops = corner_crops(images).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
         kind.fitted(crops, settings, progress=progress).save(out, digest=digest)
     else:
-        method = new_method(images, settings, labels=labels, class_names=class_names)
+        method = new_method(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
         _prepare_partial(partial, digest)
         model, history = _fitted(method, class_names, partial, progress)
         model.save(out, history=history, digest=digest)
@@ -101,11 +106,12 @@ def train(
 
 
 def run_digest(
-    images: UInt8[np.ndarray, "n y x"],
+    images: Samples,
     settings: TrainSettings,
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
     class_names: Sequence[str] | None = None,
+    sample_id: np.ndarray | None = None,
 ) -> str:
     """Return what identifies a run: a digest of its settings and data, whatever the device."""
     identity = {
@@ -116,7 +122,9 @@ def run_digest(
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
     digest.update(np.ascontiguousarray(images).data)
-    if settings.entry.family == "supervised" and labels is not None:
+    if settings.views.slices and sample_id is not None:
+        digest.update("\n".join(map(str, sample_id)).encode())
+    if labels is not None:
         digest.update(np.ascontiguousarray(labels, dtype=np.int64).data)
     if settings.encoder_weights is not None:
         weights = Path(settings.encoder_weights)
@@ -155,26 +163,31 @@ def _fitted(
         method.encoder,
         classifier=classifier,
         classes=class_names if classifier is not None else None,
+        vector_width=method.images.shape[1] if method.images.ndim == 2 else None,
     )
     return model, recorder.as_csv()
 
 
 def new_method(
-    images: UInt8[np.ndarray, "n y x"],
+    images: Samples,
     settings: TrainSettings,
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
     class_names: Sequence[str] | None = None,
+    sample_id: np.ndarray | None = None,
 ) -> Method:
     """Return the method's networks around a fresh encoder, before any step."""
     kind: type[Method] = imported(settings.entry.target)
     classes = 0 if labels is None else len(class_names or range(int(labels.max()) + 1))
+    reach, width = settings.views.slices, vector_width_of(images)
+    nearby = slice_neighbours(sample_id, reach=reach) if reach and sample_id is not None else None
     with seeded_weights(settings):
-        encoder = new_encoder(settings)
+        encoder = new_encoder(settings, vector_width=width)
         return kind(
             encoder,
             settings,
-            width=feature_count(encoder),
+            width=feature_count(encoder, vector_width=width),
+            nearby=nearby,
             classes=classes,
             # Copies: what the caller does to the arrays later is not the run's concern.
             images=torch.from_numpy(np.array(images, order="C")),
