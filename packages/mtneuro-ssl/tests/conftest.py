@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = """
+import torch
 from torch import nn
 
 
@@ -29,6 +30,19 @@ def normless():
 
 def perceptron():
     return nn.Sequential(nn.Linear(20, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 8))
+
+
+class Constant(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.value = nn.Parameter(torch.ones(1, 8))
+
+    def forward(self, images):
+        return self.value + 1e-5 * images.mean(dim=(1, 2, 3))[:, None]
+
+
+def constant():
+    return Constant()
 
 
 def image_to_image():

@@ -312,3 +312,9 @@ def test_vectors_need_an_encoder_of_their_own(tmp_path):
     vectors[0, 0] = np.nan
     with pytest.raises(ValueError, match="vectors must be finite"):
         train(vectors, small("byol"), out=tmp_path / "model")
+
+
+def test_a_last_step_that_breaks_the_weights_is_an_error(images, labels, tmp_path):
+    settings = small("supervised", learning_rate=1e38, steps=1)
+    with pytest.raises(ValueError, match="embeddings must be finite after the last step"):
+        train(images, settings, labels=labels, out=tmp_path / "model")

@@ -12,6 +12,7 @@ FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 HISTORY = "history.csv"
+MONITOR = "monitor.csv"
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from torch import Tensor, nn
 
 from mtneuro_ssl.checks import Samples, check_samples
 from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
-from mtneuro_ssl.folder import CONFIG, FORMAT_VERSION, HISTORY, WEIGHTS, check_destination, replaced_folder
+from mtneuro_ssl.folder import (
+    CONFIG,
+    FORMAT_VERSION,
+    HISTORY,
+    MONITOR,
+    WEIGHTS,
+    check_destination,
+    replaced_folder,
+)
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import normalised
 
@@ -109,6 +117,7 @@ class Model(ABC):
         folder: Path | str,
         *,
         history: str = "step,epoch,loss,learning_rate\n",
+        monitor: str | None = None,
         digest: str | None = None,
     ) -> None:
         """Write the model folder, whole or not at all, in place of a model that is there.
@@ -119,6 +128,8 @@ class Model(ABC):
             Gets ``model.safetensors``, ``config.json`` and ``history.csv``.
         history
             The training's history as CSV text.
+        monitor
+            What was seen of the embeddings while training, as CSV text for ``monitor.csv``.
         digest
             What identifies the run that made it.
 
@@ -145,6 +156,8 @@ class Model(ABC):
             (beside / WEIGHTS).write_bytes(save(weights))
             (beside / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             (beside / HISTORY).write_text(history, encoding="utf-8")
+            if monitor is not None:
+                (beside / MONITOR).write_text(monitor, encoding="utf-8")
 
 
 class NetworkModel(Model):

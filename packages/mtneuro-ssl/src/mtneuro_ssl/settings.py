@@ -177,6 +177,14 @@ class TrainSettings(BaseModel):
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Arithmetic of the training step."""
 
+    monitor_every: PositiveInt | None = None
+    """Steps between looks at the embeddings' rank and spread; None is four looks a run. Not part of a run's
+    identity."""
+
+    monitor_neighbours: NonNegativeInt = 0
+    """Neighbours that vote on a sample's label in those looks; 0 for no vote. Not part of a run's
+    identity."""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a CUDA device if there is one. Not part of a run's identity."""
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from mtneuro_ssl.checks import Samples, check_run, vector_width_of
@@ -24,10 +25,14 @@ from mtneuro_ssl.folder import FORMAT_VERSION, WEIGHTS, check_destination, read_
 from mtneuro_ssl.loading import load_model
 from mtneuro_ssl.method import Method
 from mtneuro_ssl.model import Model, NetworkModel, Progress, untrained
+from mtneuro_ssl.monitor import Monitor
 from mtneuro_ssl.recorder import CHECKPOINT, Recorder, Steps, write_whole
 from mtneuro_ssl.registry import imported
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import corner_crops, slice_neighbours
+
+NOT_IDENTITY = {"device", "checkpoint_every", "monitor_every", "monitor_neighbours"}
+"""Settings that change nothing in the model."""
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +46,7 @@ def train(
     class_names: Sequence[str] | None = None,
     sample_id: np.ndarray | None = None,
     progress: Progress | None = None,
+    loggers: Sequence[Logger] = (),
 ) -> Model:
     """Return the model that the settings make of the images, and leave it in a folder.
 
@@ -60,13 +66,16 @@ def train(
         the history, how often what is mined has the same label.
     out
         Model folder: ``model.safetensors``, ``config.json`` and ``history.csv`` (step, epoch, loss,
-        the method's own columns and the learning rate).
+        the method's own columns and the learning rate), and ``monitor.csv`` (the rank and spread of the
+        embeddings of a few images, and their neighbours' vote where it is asked for).
     class_names
         Names of the classes, kept with a supervised model.
     sample_id
         The id of each image, ``<cube>/z<z>``; needed where ``views.slices`` asks for views from other slices.
     progress
         Called with the steps done and all steps.
+    loggers
+        Lightning's loggers, such as its ``TensorBoardLogger``, that get each step's logs too.
 
     Returns
     -------
@@ -99,8 +108,8 @@ def train(
     else:
         method = new_method(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
         _prepare_partial(partial, digest)
-        model, history = _fitted(method, class_names, partial, progress)
-        model.save(out, history=history, digest=digest)
+        model, tables = _fitted(method, class_names, partial, progress, loggers)
+        model.save(out, digest=digest, **tables)
     shutil.rmtree(partial, ignore_errors=True)
     return load_model(out, trusted=(settings.encoder,))
 
@@ -116,7 +125,7 @@ def run_digest(
     """Return what identifies a run: a digest of its settings and data, whatever the device."""
     identity = {
         "format_version": FORMAT_VERSION,
-        "settings": settings.model_dump(exclude={"device", "checkpoint_every"}),
+        "settings": settings.model_dump(exclude=NOT_IDENTITY),
         "shape": images.shape,
         "class_names": None if class_names is None else list(class_names),
     }
@@ -144,8 +153,12 @@ def _prepare_partial(partial: Path, digest: str) -> None:
 
 
 def _fitted(
-    method: Method, class_names: Sequence[str] | None, partial: Path, progress: Progress | None
-) -> tuple[NetworkModel, str]:
+    method: Method,
+    class_names: Sequence[str] | None,
+    partial: Path,
+    progress: Progress | None,
+    loggers: Sequence[Logger],
+) -> tuple[NetworkModel, dict[str, str]]:
     settings = method.settings
     recorder = Recorder(
         partial,
@@ -153,7 +166,11 @@ def _fitted(
         every=settings.checkpoint_every,
         progress=progress,
     )
-    trainer = _trainer(settings, method.total_steps, recorder, partial)
+    monitor = Monitor(
+        every=settings.monitor_every or max(method.total_steps // 4, 1),
+        neighbours=settings.monitor_neighbours,
+    )
+    trainer = _trainer(settings, method.total_steps, [monitor, recorder], partial, loggers)
     checkpoint = partial / CHECKPOINT
     _run(trainer, method, checkpoint if checkpoint.is_file() else None)
     recorder.collect()
@@ -165,7 +182,7 @@ def _fitted(
         classes=class_names if classifier is not None else None,
         vector_width=method.images.shape[1] if method.images.ndim == 2 else None,
     )
-    return model, recorder.as_csv()
+    return model, {"history": recorder.as_csv(), "monitor": monitor.as_csv()}
 
 
 def new_method(
@@ -195,18 +212,24 @@ def new_method(
         )
 
 
-def _trainer(settings: TrainSettings, total: int, recorder: Callback, partial: Path) -> Trainer:
+def _trainer(
+    settings: TrainSettings,
+    total: int,
+    callbacks: list[Callback],
+    partial: Path,
+    loggers: Sequence[Logger],
+) -> Trainer:
     with _quiet_lightning():
         return Trainer(
             accelerator="gpu" if device_for(settings.device).type == "cuda" else "cpu",
             devices=1,
             precision=settings.precision,
             max_steps=total,
-            callbacks=[recorder],
+            callbacks=callbacks,
             # Never the cluster's: a worker of a SLURM job trains alone.
             plugins=[LightningEnvironment()],
             default_root_dir=partial,
-            logger=False,
+            logger=list(loggers) or False,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
