@@ -1,5 +1,6 @@
 """Trained models: from images to embeddings, and to and from a folder."""
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -111,6 +112,14 @@ class Model(ABC):
             f"predict needs a supervised model, got {self.settings.method!r}: embed the images and fit a "
             "classifier on the embeddings instead"
         )
+
+    def fingerprint(self) -> str:
+        """Return a digest of everything learnt."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.tensors().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def save(
         self,
