@@ -60,6 +60,13 @@ def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, c
     with np.load(tmp_path / "labels.npz") as held:
         assert held["masks"].shape == (8, 16, 16)
         assert held["voxel_size_um"][0] == 1.17
+        flat = held["masks"]
+    assert (
+        run(monkeypatch, "predict", model, data, "-o", tmp_path / "labels.zarr", "--window", "16", "16") == 0
+    )
+    from mtneuro_seg.volumes import load_volume
+
+    np.testing.assert_array_equal(load_volume(tmp_path / "labels.zarr").array, flat)
 
 
 def test_models_lists_all_with_their_papers(monkeypatch, capsys):
@@ -83,6 +90,15 @@ def test_wrong_inputs_end_with_one_line_and_status_2(data, tmp_path, monkeypatch
         ("train", data, "-o", out, "--paper", "--batch-size", "2"): "--paper sets batch_size",
         ("evaluate", tmp_path / "nowhere", data): "a model's folder must hold config.json",
         ("predict", tmp_path, data, "-o", tmp_path / "labels.png"): "must be written to",
+        (
+            "predict",
+            tmp_path,
+            data,
+            "-o",
+            tmp_path / "a.npy",
+            "--scheduler",
+            "tcp://127.0.0.1:1",
+        ): "need a .zarr",
     }
     for words, message in wrong.items():
         assert run(monkeypatch, *words) == 2, words

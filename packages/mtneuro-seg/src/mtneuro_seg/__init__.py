@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtneuro_seg.metrics import Scores, confusion_matrix, scores, scores_per_image
 from mtneuro_seg.networks import Network, SizeRule, model_names, network, register
-from mtneuro_seg.settings import TrainSettings, paper_settings
+from mtneuro_seg.settings import SweepSettings, TrainSettings, paper_settings
 
 if TYPE_CHECKING:
     from mtneuro_seg.figures import learning_curves_figure, segmentation_figure
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mtneuro_seg.training import train
     from mtneuro_seg.unet import PlainUNet
     from mtneuro_seg.vnetlight import VNetLight
+    from mtneuro_seg.whole_volume import predict_volume, swept_labels
 
 _LAZY = {
     "Model": "model",
@@ -31,7 +32,9 @@ _LAZY = {
     "load_history": "model",
     "load_model": "model",
     "predict": "inference",
+    "predict_volume": "whole_volume",
     "segmentation_figure": "figures",
+    "swept_labels": "whole_volume",
     "train": "training",
 }
 
@@ -41,6 +44,7 @@ __all__ = [
     "PlainUNet",
     "Scores",
     "SizeRule",
+    "SweepSettings",
     "TrainSettings",
     "VNetLight",
     "build_network",
@@ -53,10 +57,12 @@ __all__ = [
     "network",
     "paper_settings",
     "predict",
+    "predict_volume",
     "register",
     "scores",
     "scores_per_image",
     "segmentation_figure",
+    "swept_labels",
     "train",
 ]
 

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
 from mtneuro_seg.networks import model_names, network
-from mtneuro_seg.settings import TrainSettings, paper_settings
+from mtneuro_seg.settings import SweepSettings, TrainSettings, paper_settings
 
 app = App(
     name="mtneuro-seg",
@@ -162,9 +162,16 @@ def predict(
     volume: Path,
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
-    batch_size: int = 8,
+    sweep: Annotated[SweepSettings | None, Parameter(name="*", consume_multiple=True)] = None,
+    probabilities: Path | None = None,
+    device: Literal["cpu", "cuda"] | None = None,
+    scheduler: str | None = None,
 ) -> None:
-    """Label images with a model.
+    """Label a volume of any size, or a set of images, with a model.
+
+    A window slides over the volume, and overlapping windows are blended. To a .zarr, labels are written shard
+    by shard in constant memory; an interrupted prediction goes on where it was when the command is given
+    again.
 
     Example: mtneuro-seg predict models/unet brain.zarr -o labels.zarr
 
@@ -173,24 +180,73 @@ def predict(
     folder
         The model's folder.
     volume
-        A volume (z, y, x), or images, as a .npz, a .npy, a Zarr array or an OME-Zarr group.
+        A volume (z, y, x) as a Zarr array, an OME-Zarr group or a .npy; or images, in a .npz too.
     out
         Labels to write, uint8 in the shape of VOLUME: a .zarr, .npy or .npz.
-    batch_size
-        Images at once; lower it if memory runs out.
+    sweep
+        How the window slides.
+    probabilities
+        Write the probability of each class too, float16 (class, z, y, x), to this .zarr.
+    device
+        Where to predict. [default: a GPU if there is one]
+    scheduler
+        Share the work among the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.
     """
-    from mtneuro_seg.volumes import check_output, load_volume, save_labels
+    from mtneuro_seg.volumes import check_output, open_volume, save_labels
 
     check_output(out)
+    if out.suffix != ".zarr" and (probabilities is not None or scheduler is not None):
+        raise ValueError(f"--probabilities and --scheduler need a .zarr to write to, got {str(out)!r}")
+    chosen = sweep or SweepSettings()
+    if scheduler is not None:
+        from mtneuro_seg.cluster import predict_volume_on_cluster
+
+        with _bar("shards") as progress:
+            predict_volume_on_cluster(
+                scheduler,
+                folder,
+                volume=volume,
+                out=out,
+                sweep=chosen,
+                probabilities=probabilities,
+                device=device,
+                progress=progress,
+            )
+        print(f"labels written to {out}")
+        return
+    import torch
+
     from mtneuro_seg.inference import predict as predict_labels
     from mtneuro_seg.model import load_model
+    from mtneuro_seg.whole_volume import predict_volume, swept_labels
 
     model = load_model(folder)
-    source = load_volume(volume)
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    source = open_volume(volume)
     with _bar("predicting") as progress:
-        labels = predict_labels(model, source.array, batch_size=batch_size, progress=progress)
-    save_labels(out, labels, class_names=model.class_names, voxel_size_um=source.voxel_size_um)
-    print(f"labels {labels.shape} written to {out}")
+        if out.suffix == ".zarr" and source.array.ndim == 3:
+            predict_volume(
+                model,
+                source.array,
+                out=out,
+                sweep=chosen,
+                probabilities=probabilities,
+                voxel_size_um=source.voxel_size_um,
+                source_name=volume.name,
+                device=place,
+                progress=progress,
+            )
+        else:
+            import numpy as np
+
+            array = np.asarray(source.array[...])
+            if array.ndim == 3:
+                labels = swept_labels(model, array, sweep=chosen, device=place, progress=progress)
+            else:
+                size = chosen.batch_size
+                labels = predict_labels(model, array, batch_size=size, device=place, progress=progress)
+            save_labels(out, labels, class_names=model.class_names, voxel_size_um=source.voxel_size_um)
+    print(f"labels {tuple(source.array.shape)} written to {out}")
 
 
 @app.command
