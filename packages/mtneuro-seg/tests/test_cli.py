@@ -153,6 +153,16 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
     assert child.stderr.strip() == "[]"
 
 
+@pytest.mark.parametrize(("words", "weights"), [("balanced", "balanced"), ("1,2,3", (1, 2, 3))])
+def test_class_weights_are_a_word_or_numbers(data, tmp_path, monkeypatch, words, weights):
+    model = tmp_path / "model"
+    line = ("train", data, "-o", model, *SMALL, "--steps", "1", "--class-weights", words)
+    assert run(monkeypatch, *line) == 0
+    from mtneuro_seg import load_model
+
+    assert load_model(model).settings.class_weights == weights
+
+
 def test_every_name_of_the_package_is_there():
     import mtneuro_seg
 

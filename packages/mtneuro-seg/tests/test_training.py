@@ -299,3 +299,97 @@ def test_a_real_labelled_cutout_is_learned_a_little(tmp_path, real_data):
     result = scores(confusion_matrix(label[test_part], predict(model, image[test_part]), classes=3))
     assert result.iou[0] > 0.5
     assert result.iou[2] > 0.2
+
+
+@pytest.mark.parametrize("loss", ["dice", "dice_cross_entropy", "focal"])
+def test_every_loss_learns(tmp_path, loss):
+    images, masks = blobs()
+    settings = tiny(epochs=20, learning_rate=0.02, loss=loss, class_weights="balanced")
+    model = train(images, settings, masks=masks, out=tmp_path / "model")
+    assert scores(confusion_matrix(masks, predict(model, images), classes=2)).mean_iou > 0.8
+
+
+def test_pixels_without_a_label_do_not_count(tmp_path):
+    images, masks = blobs()
+    sparse = np.full_like(masks, 255)
+    sparse[:, ::4] = masks[:, ::4]
+    settings = tiny(epochs=30, learning_rate=0.02, ignore_label=255)
+    model = train(images, settings, masks=sparse, out=tmp_path / "model", validation=(images, sparse))
+    assert scores(confusion_matrix(masks, predict(model, images), classes=2)).mean_iou > 0.8
+    with pytest.raises(ValueError, match="must hold a labelled pixel, got ignore_label 255 everywhere"):
+        train(images, settings, masks=np.full_like(masks, 255), out=tmp_path / "none")
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole_where_no_statistics_are_shared():
+    from mtneuro_seg.lightning_loop import Segmenter
+    from mtneuro_seg.schedule import Schedule
+
+    images, masks = blobs(6)
+    settings = tiny(batch_size=6)
+    network = torch.nn.Conv2d(1, 2, 3, padding=1)
+    segmenter = Segmenter(network, settings, schedule=Schedule.of(6, settings), images=images, masks=masks)
+    whole = segmenter.loss(network(segmenter.images[:, None].float()), segmenter.masks)
+    parts = [
+        segmenter.loss(network(part[:, None].float()), truth) * len(part) / 6
+        for part, truth in zip(segmenter.images.tensor_split(4), segmenter.masks.tensor_split(4), strict=True)
+    ]
+    torch.testing.assert_close(whole, torch.stack(parts).sum())
+
+
+def test_accumulation_trains_and_resumes(tmp_path):
+    images, masks = blobs()
+    settings = tiny(accumulate=2, checkpoint_every=1)
+    whole = train(images, settings, masks=masks, out=tmp_path / "whole")
+    assert whole.history[-1]["step"] == 6
+    with pytest.raises(StopError):
+        train(images, settings, masks=masks, out=tmp_path / "resumed", progress=stop_at(3))
+    assert_bit_equal(whole, train(images, settings, masks=masks, out=tmp_path / "resumed"))
+
+
+def best_and_early(tmp_path: Path, name: str, stop: int | None = None) -> Model:
+    images, masks = blobs()
+    # A rate at which the validation score rises and falls.
+    settings = tiny(epochs=40, learning_rate=0.05, keep="best", patience=4, checkpoint_every=1)
+    return train(
+        images,
+        settings,
+        masks=masks,
+        out=tmp_path / name,
+        validation=blobs(4, seed=1),
+        progress=stop_at(stop) if stop else None,
+    )
+
+
+def test_the_best_epoch_is_kept_and_training_stops_early(tmp_path):
+    model = best_and_early(tmp_path, "model")
+    ious = [row["val_iou"] for row in model.history]
+    assert len(ious) < 40
+    assert len(ious) - 1 - int(np.argmax(ious)) == 4
+    images, masks = blobs(4, seed=1)
+    found = scores(confusion_matrix(masks, predict(model, images), classes=2)).mean_iou
+    assert found == pytest.approx(max(ious))
+    assert not list(tmp_path.glob("*/best*"))
+
+
+def test_early_stopping_resumes_too(tmp_path):
+    whole = best_and_early(tmp_path, "whole")
+    last = int(whole.history[-1]["step"])
+    for stop in (5, last):
+        with pytest.raises(StopError):
+            best_and_early(tmp_path, f"stopped-{stop}", stop)
+        assert_bit_equal(whole, best_and_early(tmp_path, f"stopped-{stop}"))
+
+
+def test_what_needs_validation_images_says_so(tmp_path):
+    images, masks = blobs()
+    for changes in ({"keep": "best"}, {"patience": 3}):
+        with pytest.raises(ValueError, match="validation images must be given"):
+            train(images, tiny(**changes), masks=masks, out=tmp_path / "model")
+
+
+def test_deterministic_mode_is_left_again(tmp_path):
+    images, masks = blobs()
+    before = torch.get_num_threads()
+    train(images, tiny(steps=1, deterministic=True), masks=masks, out=tmp_path / "model")
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.get_num_threads() == before

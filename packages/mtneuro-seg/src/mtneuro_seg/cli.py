@@ -129,8 +129,9 @@ def evaluate(
     classes = model.settings.classes
     with _bar("predicting") as progress:
         prediction = predict_labels(model, array, batch_size=batch_size, progress=progress)
-    pooled = scores(confusion_matrix(truth, prediction, classes=classes))
-    single = scores_per_image(truth, prediction, classes=classes)
+    ignore = model.settings.ignore_label
+    pooled = scores(confusion_matrix(truth, prediction, classes=classes, ignore=ignore))
+    single = scores_per_image(truth, prediction, classes=classes, ignore=ignore)
     print(f"{'class':<18}{'F1':>8}{'IoU':>8}   {'F1 *':>8}{'IoU *':>8}")
     rows = [*zip(model.class_names, pooled.f1, pooled.iou, single.f1, single.iou, strict=True)]
     rows.append(("mean", pooled.mean_f1, pooled.mean_iou, single.mean_f1, single.mean_iou))

@@ -150,7 +150,7 @@ def learning_curves_figure(history: Sequence[Mapping[str, float]], *, title: str
             axes.legend(frameon=False)
         else:
             axes.text(0.5, 0.5, "no validation images", ha="center", transform=axes.transAxes)
-    losses.set_ylabel("cross entropy")
+    losses.set_ylabel("loss")
     results.set(ylabel="score", ylim=(0, 1))
     if title:
         figure.suptitle(title)

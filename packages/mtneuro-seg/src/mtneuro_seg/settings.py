@@ -18,6 +18,8 @@ from pydantic import (
 
 from mtneuro_seg.networks import Network, SizeRule, network
 
+LossName = Literal["cross_entropy", "dice", "dice_cross_entropy", "focal"]
+
 ENCODER = "efficientnet-b7"
 """The encoder of all the paper's 2D networks."""
 
@@ -71,8 +73,28 @@ class TrainSettings(BaseModel):
     optimiser: Literal["adam", "sgd"] = "adam"
     """Adam, or SGD with momentum 0.9."""
 
-    loss: Literal["cross_entropy"] = "cross_entropy"
-    """What is minimised: mean over pixels."""
+    loss: LossName = "cross_entropy"
+    """What is minimised over the labelled pixels."""
+
+    class_weights: Literal["balanced"] | tuple[PositiveFloat, ...] | None = None
+    """A weight for every class in the loss (``1,2,3``), or ``balanced``: the inverse of its share of the
+    masks."""
+
+    ignore_label: Annotated[int, Field(ge=0, le=255)] | None = None
+    """A value in the masks that means unlabelled: such pixels count neither in the loss nor in the scores."""
+
+    accumulate: PositiveInt = 1
+    """Parts that a batch is computed in, one after the other, to save memory; batch normalisation sees one
+    part at a time."""
+
+    keep: Literal["last", "best"] = "last"
+    """Keep the weights of the last epoch, or those of the best mean IoU on the validation images."""
+
+    patience: PositiveInt | None = None
+    """Stop early after so many epochs without a better mean IoU on the validation images."""
+
+    deterministic: bool = False
+    """Use only algorithms that give the same bits every time, and a single thread."""
 
     augment: bool = False
     """Flip each image at random along y and x, and turn square ones by quarters."""
@@ -107,6 +129,27 @@ class TrainSettings(BaseModel):
         """Let files and command lines, which cannot hold a None, say ``none``."""
         return None if weights is not None and weights.lower() == "none" else weights
 
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _weights_in_words(cls, weights: object) -> object:
+        """Let a command line say ``1,2,3``."""
+        if isinstance(weights, str) and weights != "balanced":
+            return tuple(weights.split(","))
+        return weights
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "TrainSettings":
+        weights = self.class_weights
+        if isinstance(weights, tuple) and len(weights) != self.classes:
+            raise ValueError(
+                f"class_weights must hold {self.classes} weights, one a class, got {len(weights)}"
+            )
+        if self.accumulate > self.batch_size:
+            raise ValueError(
+                f"accumulate must be at most batch_size ({self.batch_size}), got {self.accumulate}"
+            )
+        return self
+
     @model_validator(mode="after")
     def _encoder_fits(self) -> "TrainSettings":
         entry = network(self.model)
@@ -123,6 +166,20 @@ class TrainSettings(BaseModel):
                     f"got {self.encoder_weights!r}"
                 )
         return self
+
+    def check_class_weights(self) -> None:
+        """Raise unless there is a weight for every class, where there are any.
+
+        Raises
+        ------
+        ValueError
+            Naming both numbers.
+        """
+        weights = self.class_weights
+        if isinstance(weights, tuple) and len(weights) != self.classes:
+            raise ValueError(
+                f"class_weights must hold {self.classes} weights, one a class, got {len(weights)}"
+            )
 
     @property
     def network(self) -> Network:
