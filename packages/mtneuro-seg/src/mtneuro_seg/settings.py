@@ -139,11 +139,9 @@ class TrainSettings(BaseModel):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "TrainSettings":
-        weights = self.class_weights
-        if isinstance(weights, tuple) and len(weights) != self.classes:
-            raise ValueError(
-                f"class_weights must hold {self.classes} weights, one a class, got {len(weights)}"
-            )
+        # Where the number of classes is left open, a file of images may still say it.
+        if "classes" in self.model_fields_set:
+            self.check_class_weights()
         if self.accumulate > self.batch_size:
             raise ValueError(
                 f"accumulate must be at most batch_size ({self.batch_size}), got {self.accumulate}"
