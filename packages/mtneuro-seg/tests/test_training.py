@@ -393,3 +393,40 @@ def test_deterministic_mode_is_left_again(tmp_path):
     train(images, tiny(steps=1, deterministic=True), masks=masks, out=tmp_path / "model")
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.get_num_threads() == before
+
+
+def own_network(*, classes: int) -> torch.nn.Module:
+    """Return a network as a user would write one."""
+    return torch.nn.Conv2d(1, classes, 3, padding=1)
+
+
+def wrong_network(*, classes: int) -> torch.nn.Module:
+    """Return a network that halves its images."""
+    return torch.nn.Conv2d(1, classes, 3, padding=1, stride=2)
+
+
+def test_a_network_of_ones_own_trains_saves_and_loads(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    images, masks = blobs()
+    settings = tiny(model="test_training:own_network", epochs=20, learning_rate=0.05)
+    model = train(images, settings, masks=masks, out=tmp_path / "model")
+    assert isinstance(model.network, torch.nn.Conv2d)
+    loaded = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
+    assert scores(confusion_matrix(masks, predict(model, images), classes=2)).mean_iou > 0.6
+
+
+def test_a_network_of_ones_own_that_does_not_fit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    images, masks = blobs()
+    wrong = {
+        "test_training:no_such_thing": "must name something that can be imported",
+        "no_such_module:thing": "must name something that can be imported",
+        "test_training:wrong_network": r"scores of shape \(4, 2, 16, 16\), got \(4, 2, 8, 8\)",
+        "builtins:dict": "must return a torch.nn.Module, got dict",
+    }
+    for name, message in wrong.items():
+        with pytest.raises(ValueError, match=message):
+            train(images, tiny(model=name), masks=masks, out=tmp_path / "model")
+    with pytest.raises(ValueError, match=r"named as package\.module:factory"):
+        tiny(model="a b:c")

@@ -96,10 +96,13 @@ class Segmenter(pl.LightningModule):
         optimiser.step()
         return total
 
-    def loss(
-        self, logits: Float[Tensor, "batch classes *size"], masks: UInt8[Tensor, "batch *size"]
-    ) -> Float[Tensor, ""]:
+    def loss(self, logits: Float[Tensor, "..."], masks: UInt8[Tensor, "batch *size"]) -> Float[Tensor, ""]:
         """Return the settings' loss over the labelled pixels."""
+        if logits.shape != (wanted := (len(masks), self.settings.classes, *masks.shape[1:])):
+            raise ValueError(
+                f"{self.settings.model!r} must return class scores of shape {wanted}, "
+                f"got {tuple(logits.shape)}"
+            )
         ignored = self.settings.ignore_label
         labelled = torch.ones_like(masks, dtype=torch.bool) if ignored is None else masks != ignored
         labels = masks.long() if ignored is None else masks.long().masked_fill(~labelled, 0)

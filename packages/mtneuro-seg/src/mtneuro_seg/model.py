@@ -74,15 +74,25 @@ def build_network(settings: TrainSettings) -> nn.Module:
     Raises
     ------
     ValueError
-        If an encoder is unknown or cannot be built.
+        If an encoder is unknown or cannot be built, or a network of the user's own cannot be imported.
     OSError
         If the encoder's weights cannot be read or downloaded.
     """
     module, _, name = settings.network.factory.partition(":")
-    factory = getattr(importlib.import_module(module), name)
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"model must name something that can be imported, got {settings.model!r}: {error}"
+        ) from error
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return factory(settings)
+        built = factory(classes=settings.classes) if ":" in settings.model else factory(settings)
+    if not isinstance(built, nn.Module):
+        raise ValueError(
+            f"{settings.network.factory!r} must return a torch.nn.Module, got {type(built).__name__}"
+        )
+    return built
 
 
 def normalised(images: UInt8[Tensor, "..."], settings: TrainSettings) -> Float[Tensor, "..."]:

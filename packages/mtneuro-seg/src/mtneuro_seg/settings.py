@@ -1,6 +1,7 @@
 """Settings of a training run, checked as they are made."""
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,8 @@ from pydantic import (
 from mtneuro_seg.networks import Network, SizeRule, network
 
 LossName = Literal["cross_entropy", "dice", "dice_cross_entropy", "focal"]
+
+_FACTORY = re.compile(r"[\w.]+:\w+")
 
 ENCODER = "efficientnet-b7"
 """The encoder of all the paper's 2D networks."""
@@ -39,7 +42,14 @@ class TrainSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = "unet"
-    """Name of the network; ``mtneuro-seg models`` lists them."""
+    """Name of the network (``mtneuro-seg models`` lists them), or ``package.module:factory`` for your own: it
+    is called with ``classes=…`` and returns a ``torch.nn.Module``."""
+
+    axes: Literal[2, 3] = 2
+    """For a network of your own: 2 for images ``(y, x)``, 3 for subvolumes ``(z, y, x)``."""
+
+    multiple: PositiveInt = 1
+    """For a network of your own: what each axis of an image must be a multiple of."""
 
     classes: Annotated[int, Field(ge=2, le=255)] = 4
     """Number of classes; masks hold 0 to ``classes - 1``."""
@@ -120,7 +130,10 @@ class TrainSettings(BaseModel):
     @field_validator("model")
     @classmethod
     def _known(cls, name: str) -> str:
-        network(name)
+        if ":" not in name:
+            network(name)
+        elif not _FACTORY.fullmatch(name):
+            raise ValueError(f"a network of your own is named as package.module:factory, got {name!r}")
         return name
 
     @field_validator("encoder_weights")
@@ -150,7 +163,7 @@ class TrainSettings(BaseModel):
 
     @model_validator(mode="after")
     def _encoder_fits(self) -> "TrainSettings":
-        entry = network(self.model)
+        entry = self.network
         if self.encoder_name is not None and not entry.encoder and self.model != "unet":
             raise ValueError(
                 f"encoder_name must be left out for {self.model!r}, which has no encoder, "
@@ -181,8 +194,19 @@ class TrainSettings(BaseModel):
 
     @property
     def network(self) -> Network:
-        """The register's entry of ``model``."""
-        return network(self.model)
+        """The register's entry of ``model``, or one made up for a network of the user's own."""
+        if ":" not in self.model:
+            return network(self.model)
+        return Network(
+            name=self.model,
+            title=self.model,
+            axes=self.axes,
+            family="yours",
+            paper="",
+            factory=self.model,
+            multiple=self.multiple,
+            depth_multiple=self.multiple,
+        )
 
     @property
     def encoder(self) -> str | None:
