@@ -51,8 +51,9 @@ def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, c
     assert run(monkeypatch, "train", data, "--epochs", "2", *SMALL, "-o", model, "--validation", data) == 0
     assert "unet: 4 steps" in capsys.readouterr().out
     figure = tmp_path / "figures" / "test.png"
-    assert run(monkeypatch, "evaluate", model, data, "--figure", figure) == 0
+    assert run(monkeypatch, "evaluate", model, data, "--figure", figure, "--intervals") == 0
     out = capsys.readouterr().out
+    assert "95% interval" in out
     assert "vessels" in out
     assert "mean" in out
     assert figure.stat().st_size > 1000

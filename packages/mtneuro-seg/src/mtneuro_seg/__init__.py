@@ -8,6 +8,7 @@ libraries of networks are loaded when something of theirs is first used.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mtneuro_seg.intervals import ScoreIntervals, bootstrap_intervals, confusion_per_image
 from mtneuro_seg.metrics import Scores, confusion_matrix, scores, scores_per_image
 from mtneuro_seg.networks import Network, SizeRule, model_names, network, register
 from mtneuro_seg.settings import SweepSettings, TrainSettings, paper_settings
@@ -42,13 +43,16 @@ __all__ = [
     "Model",
     "Network",
     "PlainUNet",
+    "ScoreIntervals",
     "Scores",
     "SizeRule",
     "SweepSettings",
     "TrainSettings",
     "VNetLight",
+    "bootstrap_intervals",
     "build_network",
     "confusion_matrix",
+    "confusion_per_image",
     "encoder_names",
     "learning_curves_figure",
     "load_history",

@@ -5,13 +5,16 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
 from mtneuro_seg.networks import model_names, network
 from mtneuro_seg.settings import SweepSettings, TrainSettings, paper_settings
+
+if TYPE_CHECKING:
+    from mtneuro_seg.intervals import ScoreIntervals
 
 app = App(
     name="mtneuro-seg",
@@ -96,6 +99,8 @@ def evaluate(
     *,
     batch_size: int = 8,
     figure: Path | None = None,
+    intervals: bool = False,
+    block: int = 10,
 ) -> None:
     """Score a model on labelled images: F1 and IoU of every class, and their means.
 
@@ -113,9 +118,14 @@ def evaluate(
         Images at once.
     figure
         Write image, truth and prediction of up to four images here (.png, .pdf, .svg).
+    intervals
+        Print 95 % intervals too, by a bootstrap over blocks of neighbouring images.
+    block
+        Images of a block.
     """
     from mtneuro_seg.inference import predict as predict_labels
-    from mtneuro_seg.metrics import confusion_matrix, scores, scores_per_image
+    from mtneuro_seg.intervals import bootstrap_intervals, confusion_per_image
+    from mtneuro_seg.metrics import scores, scores_per_image
     from mtneuro_seg.model import load_model
     from mtneuro_seg.volumes import load_volume
 
@@ -130,7 +140,8 @@ def evaluate(
     with _bar("predicting") as progress:
         prediction = predict_labels(model, array, batch_size=batch_size, progress=progress)
     ignore = model.settings.ignore_label
-    pooled = scores(confusion_matrix(truth, prediction, classes=classes, ignore=ignore))
+    confusions = confusion_per_image(truth, prediction, classes=classes, ignore=ignore)
+    pooled = scores(confusions.sum(axis=0))
     single = scores_per_image(truth, prediction, classes=classes, ignore=ignore)
     print(f"{'class':<18}{'F1':>8}{'IoU':>8}   {'F1 *':>8}{'IoU *':>8}")
     rows = [*zip(model.class_names, pooled.f1, pooled.iou, single.f1, single.iou, strict=True)]
@@ -139,8 +150,31 @@ def evaluate(
         first, second, third, fourth = ("–" if value != value else f"{value:.3f}" for value in values)
         print(f"{name:<18}{first:>8}{second:>8}   {third:>8}{fourth:>8}")
     print("* mean over images of each image's score; the others are from the counts of all images")
+    if intervals:
+        groups = _groups(images, len(array))
+        _print_intervals(model.class_names, bootstrap_intervals(confusions, block=block, groups=groups))
     if figure is not None:
         _write_figure(figure, array, truth, prediction, model.class_names)
+
+
+def _groups(images: Path, count: int) -> Any:
+    """Return which region each image is from, where the file says it."""
+    import numpy as np
+
+    if images.suffix != ".npz":
+        return None
+    with np.load(images, allow_pickle=False) as held:
+        return held["region"] if "region" in held and len(held["region"]) == count else None
+
+
+def _print_intervals(names: tuple[str, ...], found: "ScoreIntervals") -> None:
+    low, high = found.low, found.high
+    rows = [*zip(names, low.f1, high.f1, low.iou, high.iou, strict=True)]
+    rows.append(("mean", low.mean_f1, high.mean_f1, low.mean_iou, high.mean_iou))
+    print(f"\n{f'{found.level:.0%} interval':<18}{'F1':>15}{'IoU':>15}")
+    for name, *ends in rows:
+        first, last = (f"{a:.3f} – {b:.3f}" for a, b in (ends[:2], ends[2:]))
+        print(f"{name:<18}{first:>15}{last:>15}")
 
 
 def _write_figure(path: Path, images: Any, truth: Any, prediction: Any, class_names: tuple[str, ...]) -> None:

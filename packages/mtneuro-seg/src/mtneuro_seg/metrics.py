@@ -113,7 +113,7 @@ def scores(confusion: Int64[np.ndarray, "classes classes"]) -> Scores:
     >>> result.mean_iou
     0.5
     """
-    f1, iou = _f1_and_iou(confusion[None], absent=np.nan)
+    f1, iou = class_scores(confusion[None])
     return Scores(f1=f1[0], iou=iou[0], mean_f1=_mean(f1[0]), mean_iou=_mean(iou[0]))
 
 
@@ -155,13 +155,14 @@ def scores_per_image(
             for t, p in zip(truth, prediction, strict=True)
         ]
     )
-    f1, iou = (_mean_over_images(each) for each in _f1_and_iou(per_image, absent=absent))
+    f1, iou = (_mean_over_images(each) for each in class_scores(per_image, absent=absent))
     return Scores(f1=f1, iou=iou, mean_f1=_mean(f1), mean_iou=_mean(iou), reduction="per image")
 
 
-def _f1_and_iou(
-    confusion: Int64[np.ndarray, "images classes classes"], *, absent: float
+def class_scores(
+    confusion: Int64[np.ndarray, "images classes classes"], *, absent: float = float("nan")
 ) -> tuple[Float64[np.ndarray, "images classes"], Float64[np.ndarray, "images classes"]]:
+    """Return F1 and IoU of every class of each of many confusion matrices, ``absent`` where there is none."""
     hits = np.einsum("ncc->nc", confusion).astype(np.float64)
     both = confusion.sum(axis=1) + confusion.sum(axis=2)
     f1 = np.full(hits.shape, absent, np.float64)
