@@ -164,6 +164,17 @@ def test_class_weights_are_a_word_or_numbers(data, tmp_path, monkeypatch, words,
     assert load_model(model).settings.class_weights == weights
 
 
+def test_a_settings_file_is_read_and_the_command_line_goes_before(data, tmp_path, monkeypatch):
+    config = tmp_path / "seg.toml"
+    config.write_text('model = "unet"\nfilters = 2\nlevels = 2\nsteps = 1\nseed = 3\n')
+    line = ("train", data, "-o", tmp_path / "model", "--config", config, "--seed", "4")
+    assert run(monkeypatch, *line) == 0
+    from mtneuro_seg import load_model
+
+    settings = load_model(tmp_path / "model").settings
+    assert (settings.filters, settings.seed, settings.classes) == (2, 4, 3)
+
+
 def test_every_name_of_the_package_is_there():
     import mtneuro_seg
 

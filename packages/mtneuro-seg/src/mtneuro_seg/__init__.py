@@ -12,6 +12,7 @@ from mtneuro_seg.intervals import ScoreIntervals, bootstrap_intervals, confusion
 from mtneuro_seg.metrics import Scores, confusion_matrix, scores, scores_per_image
 from mtneuro_seg.networks import Network, SizeRule, model_names, network, register
 from mtneuro_seg.settings import SweepSettings, TrainSettings, paper_settings
+from mtneuro_seg.settings_file import load_settings
 
 if TYPE_CHECKING:
     from mtneuro_seg.figures import learning_curves_figure, segmentation_figure
@@ -57,6 +58,7 @@ __all__ = [
     "learning_curves_figure",
     "load_history",
     "load_model",
+    "load_settings",
     "model_names",
     "network",
     "paper_settings",

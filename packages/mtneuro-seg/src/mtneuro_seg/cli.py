@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from mtneuro_seg.networks import model_names, network
 from mtneuro_seg.settings import SweepSettings, TrainSettings, paper_settings
+from mtneuro_seg.settings_file import load_settings
 
 if TYPE_CHECKING:
     from mtneuro_seg.intervals import ScoreIntervals
@@ -30,6 +31,7 @@ def train(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     settings: Annotated[TrainSettings | None, Parameter(name="*")] = None,
+    config: Path | None = None,
     paper: bool = False,
     validation: Path | None = None,
     validation_labels: Path | None = None,
@@ -52,6 +54,9 @@ def train(
         Folder for the model.
     settings
         How to build and train the network.
+    config
+        Settings from a .toml or .json file, or from a network file of the original benchmark; those on the
+        command line go before.
     paper
         Take learning rate and batch size from the paper's Table A4, for --model and --classes.
     validation
@@ -62,7 +67,7 @@ def train(
     from mtneuro_seg.volumes import load_volume
 
     volume = load_volume(images)
-    chosen = _settings(settings, volume.class_names, paper=paper)
+    chosen = _settings(settings, volume.class_names, config=config, paper=paper)
     masks = _labels(images, labels)
     held_out = None
     if validation is not None:
@@ -297,9 +302,13 @@ def models() -> None:
         print(f"{name:<15}{entry.axes}D{'':<4}{entry.family:<29}{size:<21}{entry.title}, {entry.paper}")
 
 
-def _settings(given: TrainSettings | None, names: tuple[str, ...] | None, *, paper: bool) -> TrainSettings:
+def _settings(
+    given: TrainSettings | None, names: tuple[str, ...] | None, *, config: Path | None, paper: bool
+) -> TrainSettings:
     """Return the settings asked for, the number of classes from the file where it says them."""
     asked = given.model_dump(exclude_unset=True) if given else {}
+    if config is not None:
+        asked = load_settings(config, **asked).model_dump(exclude_unset=True)
     if names is not None:
         asked.setdefault("classes", len(names))
     chosen = TrainSettings(**asked)

@@ -112,7 +112,7 @@ class Segmenter(pl.LightningModule):
         """Return the optimiser that the settings name."""
         rate = self.settings.learning_rate
         if self.settings.optimiser == "adam":
-            return torch.optim.Adam(self.network.parameters(), lr=rate)
+            return torch.optim.Adam(self.network.parameters(), lr=rate, betas=self.settings.betas)
         return torch.optim.SGD(self.network.parameters(), lr=rate, momentum=0.9)
 
     @torch.no_grad()

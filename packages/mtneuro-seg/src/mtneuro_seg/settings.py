@@ -83,6 +83,9 @@ class TrainSettings(BaseModel):
     optimiser: Literal["adam", "sgd"] = "adam"
     """Adam, or SGD with momentum 0.9."""
 
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """Decay of Adam's two running means."""
+
     loss: LossName = "cross_entropy"
     """What is minimised over the labelled pixels."""
 
