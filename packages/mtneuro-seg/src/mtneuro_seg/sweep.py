@@ -121,11 +121,10 @@ def _scores(
     flat = model.settings.network.axes == 2
     images = normalised(torch.from_numpy(inputs).to(device), model.settings)
     images = images.reshape(len(images), 1, *images.shape[2:]) if flat else images[:, None]
-    if flat:
-        images = images.contiguous(memory_format=torch.channels_last)
     with torch.autocast(device.type, torch.bfloat16, enabled=sweep.precision == "bf16-mixed"):
         scores = _flipped_mean(model.network, images) if sweep.flips else model.network(images)
-    scores = scores.float()
+    # Planes of one class each, as the sums lie.
+    scores = scores.float().contiguous()
     return scores[:, :, None] if flat else scores
 
 

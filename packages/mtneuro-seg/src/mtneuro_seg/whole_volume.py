@@ -299,8 +299,8 @@ def _placed(model: Model, device: str | None) -> torch.device:
     """Put the network on the device, ready to predict."""
     place = torch.device(device) if device else next(model.network.parameters()).device
     network = model.network.to(place).eval()
-    if model.settings.network.axes == 2:
-        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stub)
+    layout = torch.channels_last if model.settings.network.axes == 2 else torch.channels_last_3d
+    network.to(memory_format=layout)  # pyright: ignore[reportCallIssue] (torch's stub)
     return place
 
 
