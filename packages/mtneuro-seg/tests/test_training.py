@@ -11,7 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mtneuro_seg import Model, TrainSettings, confusion_matrix, load_model, predict, scores, train
+from mtneuro_seg import (
+    Model,
+    TrainSettings,
+    confusion_matrix,
+    load_model,
+    model_names,
+    network,
+    predict,
+    scores,
+    train,
+)
 
 TINY = {"model": "unet", "classes": 2, "filters": 4, "levels": 3, "epochs": 3, "batch_size": 4}
 
@@ -430,3 +440,29 @@ def test_a_network_of_ones_own_that_does_not_fit_is_refused(tmp_path, monkeypatc
             train(images, tiny(model=name), masks=masks, out=tmp_path / "model")
     with pytest.raises(ValueError, match=r"named as package\.module:factory"):
         tiny(model="a b:c")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [3, 4])
+@pytest.mark.parametrize("name", model_names())
+def test_every_network_resumes_bit_equal_and_predicts(tmp_path, name, classes):
+    encoder = {"encoder_name": "resnet18", "encoder_weights": None} if network(name).encoder else {}
+    asked = {
+        "model": name,
+        "classes": classes,
+        "epochs": 1,
+        "batch_size": 2,
+        "deterministic": True,
+        **encoder,
+    }
+    settings = TrainSettings.model_validate(asked | {"checkpoint_every": 1, "filters": 4, "levels": 3})
+    size = settings.size_rule.padded((8, 32, 32)[-settings.network.axes :])
+    images, _ = blobs(4, size)
+    masks = (images // (256 // classes + 1)).astype(np.uint8)
+    whole = train(images, settings, masks=masks, out=tmp_path / "whole")
+    with pytest.raises(StopError):
+        train(images, settings, masks=masks, out=tmp_path / "resumed", progress=stop_at(1))
+    resumed = train(images, settings, masks=masks, out=tmp_path / "resumed")
+    assert_bit_equal(whole, resumed)
+    labels = predict(load_model(tmp_path / "resumed"), images[:1])
+    assert labels.max() < classes
