@@ -84,10 +84,13 @@ def test_the_folder_holds_weights_config_and_history_and_nothing_else(tmp_path):
     images, masks = blobs()
     model = train(images, tiny(), masks=masks, out=tmp_path / "model", class_names=["dark", "bright"])
     names = sorted(path.name for path in (tmp_path / "model").iterdir())
-    assert names == ["config.json", "history.csv", "model.safetensors"]
+    assert names == ["README.md", "config.json", "history.csv", "model.safetensors"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert (config["format_version"], config["kind"]) == (1, "mtneuro-seg model")
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "0 dark, 1 bright" in card
+    assert "images: 8 x 16 x 16 uint8, BLAKE2b `" in card
     loaded = load_model(tmp_path / "model")
     assert loaded.class_names == ("dark", "bright")
     assert loaded.settings == model.settings

@@ -253,6 +253,19 @@ class SweepSettings(BaseModel):
     """Test-time augmentation: average each window's scores with those of its flips along y, x and both."""
 
 
+def default_class_names(classes: int) -> tuple[str, ...]:
+    """Return the benchmark's names where there are 3 or 4 classes, numbered ones otherwise.
+
+    Examples
+    --------
+    >>> default_class_names(4)
+    ('background', 'vessels', 'cells', 'axons')
+    """
+    if classes in {3, 4}:
+        return ("background", "vessels", "cells", "axons")[:classes]
+    return ("background", *(f"class {label}" for label in range(1, classes)))
+
+
 @cache
 def _table_a4() -> dict[str, Any]:
     text = files("mtneuro_seg").joinpath("table_a4.json").read_text("utf-8")
