@@ -175,6 +175,27 @@ def test_a_settings_file_is_read_and_the_command_line_goes_before(data, tmp_path
     assert (settings.filters, settings.seed, settings.classes) == (2, 4, 3)
 
 
+def test_a_3d_network_takes_slices_cut_within_their_regions(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (24, 16, 16), dtype=np.uint8)
+    region = np.repeat([0, 1], [14, 10])
+    np.savez(tmp_path / "slices.npz", images=images, masks=(images // 86).astype(np.uint8), region=region)
+    line = ("train", tmp_path / "slices.npz", "-o", tmp_path / "model", "--model", "unet3d", *SMALL)
+    curves = tmp_path / "curves.png"
+    options = ("--classes", "3", "--epochs", "1", "--depth-overlap", "0.5", "--curves", curves)
+    assert run(monkeypatch, *line, *options) == 0
+    from mtneuro_seg import load_model
+
+    assert load_model(tmp_path / "model").provenance["data"]["images"]["shape"] == [5, 8, 16, 16]
+    assert curves.stat().st_size > 1000
+    volume = tmp_path / "volume.npy"
+    np.save(volume, images)
+    labels = tmp_path / "labels.zarr"
+    assert run(monkeypatch, "predict", tmp_path / "model", volume, "-o", labels) == 0
+    assert run(monkeypatch, "render", labels, "-o", tmp_path / "labels.png", "--size", "40") == 0
+    assert (tmp_path / "labels.png").stat().st_size > 1000
+
+
 def test_every_name_of_the_package_is_there():
     import mtneuro_seg
 

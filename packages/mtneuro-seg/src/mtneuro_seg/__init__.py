@@ -13,12 +13,14 @@ from mtneuro_seg.metrics import Scores, confusion_matrix, scores, scores_per_ima
 from mtneuro_seg.networks import Network, SizeRule, model_names, network, register
 from mtneuro_seg.settings import SweepSettings, TrainSettings, paper_settings
 from mtneuro_seg.settings_file import load_settings
+from mtneuro_seg.subvolumes import subvolumes
 
 if TYPE_CHECKING:
     from mtneuro_seg.figures import learning_curves_figure, segmentation_figure
     from mtneuro_seg.inference import predict
     from mtneuro_seg.library import encoder_names
     from mtneuro_seg.model import Model, build_network, load_history, load_model
+    from mtneuro_seg.surfaces import surface_figure
     from mtneuro_seg.training import train
     from mtneuro_seg.unet import PlainUNet
     from mtneuro_seg.vnetlight import VNetLight
@@ -36,6 +38,7 @@ _LAZY = {
     "predict": "inference",
     "predict_volume": "whole_volume",
     "segmentation_figure": "figures",
+    "surface_figure": "surfaces",
     "swept_labels": "whole_volume",
     "train": "training",
 }
@@ -68,6 +71,8 @@ __all__ = [
     "scores",
     "scores_per_image",
     "segmentation_figure",
+    "subvolumes",
+    "surface_figure",
     "swept_labels",
     "train",
 ]

@@ -11,10 +11,12 @@ from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
 from mtneuro_seg.networks import model_names, network
-from mtneuro_seg.settings import SweepSettings, TrainSettings, paper_settings
+from mtneuro_seg.settings import SweepSettings, TrainSettings, default_class_names, paper_settings
 from mtneuro_seg.settings_file import load_settings
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from mtneuro_seg.intervals import ScoreIntervals
 
 app = App(
@@ -35,6 +37,9 @@ def train(
     paper: bool = False,
     validation: Path | None = None,
     validation_labels: Path | None = None,
+    depth: int = 8,
+    depth_overlap: float = 0.0,
+    curves: Path | None = None,
 ) -> None:
     """Train a network on labelled images and write its folder.
 
@@ -63,6 +68,12 @@ def train(
         Images to score after each epoch.
     validation_labels
         Their labels, where the validation file does not hold them.
+    depth
+        Slices of a subvolume, where a 3D network is given images (n, y, x); none crosses a region's end.
+    depth_overlap
+        Share of a training subvolume that the next one covers again.
+    curves
+        Draw the learning curves here (.png, .pdf, .svg).
     """
     from mtneuro_seg.volumes import load_volume
 
@@ -77,11 +88,18 @@ def train(
         raise ValueError(
             f"classes must be {len(names)}, as {str(images)!r} has ({', '.join(names)}), got {chosen.classes}"
         )
+    if curves is not None:
+        _check_figure(curves)
+    array = volume.array
+    if chosen.network.axes == 3 and array.ndim == masks.ndim == 3:
+        array, masks = _cut(images, (array, masks), depth=depth, overlap=depth_overlap)
+        if held_out is not None and validation is not None and held_out[0].ndim == 3:
+            held_out = _cut(validation, held_out, depth=depth, overlap=0.0)
     from mtneuro_seg.training import train as train_network
 
     with _bar("training") as progress:
         model = train_network(
-            volume.array,
+            array,
             chosen,
             masks=masks,
             out=out,
@@ -94,6 +112,21 @@ def train(
     if held_out is not None:
         line += f", validation mean IoU {last['val_iou']:.3f}, mean F1 {last['val_f1']:.3f}"
     print(f"{line}\nwritten to {out}")
+    if curves is not None:
+        from mtneuro_seg.figures import learning_curves_figure
+
+        _save(learning_curves_figure(model.history, title=chosen.network.title), curves)
+
+
+def _cut(images: Path, arrays: tuple[Any, Any], *, depth: int, overlap: float) -> tuple[Any, Any]:
+    """Return images and masks as subvolumes, none of which crosses a region's end."""
+    from mtneuro_seg.subvolumes import subvolume_slices
+
+    if arrays[0].shape != arrays[1].shape:
+        raise ValueError(f"labels must have the images' shape {arrays[0].shape}, got {arrays[1].shape}")
+    count = len(arrays[0])
+    cuts = subvolume_slices(count, depth=depth, overlap=overlap, groups=_groups(images, count))
+    return arrays[0][cuts], arrays[1][cuts]
 
 
 @app.command
@@ -139,8 +172,8 @@ def evaluate(
     truth = _labels(images, labels)
     if truth.shape != array.shape:
         raise ValueError(f"labels must have the images' shape {array.shape}, got {truth.shape}")
-    if figure is not None and figure.suffix not in {".png", ".pdf", ".svg"}:
-        raise ValueError(f"figure must be a .png, .pdf or .svg, got {str(figure)!r}")
+    if figure is not None:
+        _check_figure(figure)
     classes = model.settings.classes
     with _bar("predicting") as progress:
         prediction = predict_labels(model, array, batch_size=batch_size, progress=progress)
@@ -188,12 +221,65 @@ def _write_figure(path: Path, images: Any, truth: Any, prediction: Any, class_na
     from mtneuro_seg.figures import segmentation_figure
 
     shown = np.unique(np.linspace(0, len(images) - 1, 4).astype(int))
-    drawn = segmentation_figure(images[shown], truth[shown], prediction[shown], class_names=class_names)
+    drawn = segmentation_figure(
+        images[shown], truth[shown], prediction[shown], class_names=class_names, errors=True
+    )
+    _save(drawn, path)
+
+
+def _check_figure(path: Path) -> None:
+    if path.suffix not in {".png", ".pdf", ".svg"}:
+        raise ValueError(f"a figure must be a .png, .pdf or .svg, got {str(path)!r}")
+
+
+def _save(drawn: "Figure", path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}")
     drawn.savefig(beside, dpi=150, format=path.suffix[1:])
     beside.replace(path)
     print(f"figure written to {path}")
+
+
+@app.command
+def render(
+    labels: Path,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    step: int = 1,
+    size: int = 400,
+) -> None:
+    """Draw the labelled structures of a volume as shaded surfaces in 3D; no display is needed.
+
+    Example: mtneuro-seg render labels.zarr -o labels.png
+
+    Parameters
+    ----------
+    labels
+        Labels (z, y, x): a .npz with `masks`, a .npy, a Zarr array or an OME-Zarr group.
+    out
+        The picture to write (.png, .pdf, .svg).
+    step
+        Use every so many voxels along each axis, for a large volume.
+    size
+        Pixels along each side of the picture.
+    """
+    _check_figure(out)
+    if step < 1 or size < 1:
+        raise ValueError(f"step and size must be at least 1, got {step} and {size}")
+    import numpy as np
+
+    from mtneuro_seg.surfaces import surface_figure
+    from mtneuro_seg.volumes import open_volume
+
+    volume = open_volume(labels, key="masks")
+    if volume.array.ndim != 3:
+        raise ValueError(f"labels must have axes (z, y, x), got shape {tuple(volume.array.shape)}")
+    thinned = np.asarray(volume.array[::step, ::step, ::step])
+    names = volume.class_names or default_class_names(max(int(thinned.max()) + 1, 2))
+    drawn = surface_figure(
+        thinned, class_names=names, voxel_size_um=volume.voxel_size_um or (1, 1, 1), size=size
+    )
+    _save(drawn, out)
 
 
 @app.command
