@@ -17,18 +17,23 @@ from mtneuro_suite.display import Display, duration
 from mtneuro_suite.preset import Preset, preset_names, read_preset
 from mtneuro_suite.tables import Table
 
-app = App(name="run_all.py", help_format="markdown", version_flags=[])
+app = App(
+    name="uv run benchmarks/run_all.py",
+    help_format="markdown",
+    version_flags=[],
+    suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(negative=""),
+)
 
 
 def _rich_table(table: Table) -> RichTable:
-    shown = RichTable(
-        title=table.title, title_justify="left", caption="\n".join(table.notes), caption_justify="left"
-    )
+    shown = RichTable()
     shown.add_column(table.corner, no_wrap=True)
     for column in table.columns:
         shown.add_column(column, justify="right")
     for label, cells in table.rows:
-        shown.add_row(label, *(f"{cell.ours}\n[dim]{cell.paper}[/dim]" for cell in cells))
+        texts = [f"{cell.ours}\n[dim]{cell.paper}[/dim]" if table.has_paper else cell.ours for cell in cells]
+        shown.add_row(label, *texts)
     return shown
 
 
@@ -61,22 +66,20 @@ def run_all(
     source: str | None = None,
     data: Path | None = None,
     output: Path = Path("results"),
-    workers: Annotated[int | None, Parameter(name=["--workers"])] = None,
+    workers: int | None = None,
     device: Literal["auto", "cpu", "cuda"] | None = None,
-    seeds: tuple[int, ...] | None = None,
-    list_runs: Annotated[bool, Parameter(name=["--list"], negative="")] = False,
+    seeds: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True)] = None,
+    list_runs: Annotated[bool, Parameter(name="--list")] = False,
 ) -> int:
     """Run the MTNeuro benchmark and print its tables, ours beside the paper's.
 
     Finished runs are kept by everything that can change their result and never done again: run the same
     command after an interruption and it goes on from there.
 
-    Examples
-    --------
-        uv run benchmarks/run_all.py                              # the demo, on the phantom
-        uv run benchmarks/run_all.py --preset paper --source bossdb --list
-        uv run benchmarks/run_all.py --preset real-sample --data folder/of/real/files
-        uv run benchmarks/run_all.py --preset my.toml --source folder/with/three/zarrs
+    - `uv run benchmarks/run_all.py`: the demo, on the phantom
+    - `uv run benchmarks/run_all.py --preset real-sample --data FOLDER`: real tissue
+    - `uv run benchmarks/run_all.py --preset paper --source bossdb --list`: what the paper's runs would be
+    - `uv run benchmarks/run_all.py --preset my.toml --source FOLDER`: your settings, your volume
 
     Parameters
     ----------
@@ -96,14 +99,12 @@ def run_all(
     device
         Where networks are trained.
     seeds
-        Seeds in place of the preset's; give the option once for each.
+        Seeds in place of the preset's: `--seeds 1 100 350`.
     list_runs
         List the runs, and which are done, and stop.
     """
-    import torch
-
-    from mtneuro_suite.engine import default_workers, run_here, run_on_workers
-    from mtneuro_suite.plan import plan
+    from mtneuro_suite.engine import cuda_devices, default_workers, run_here, run_on_workers
+    from mtneuro_suite.plan import check_sources, plan
     from mtneuro_suite.report import write_report
     from mtneuro_suite.results import Store, csv_text, write_text
     from mtneuro_suite.tables import all_tables
@@ -111,10 +112,10 @@ def run_all(
     chosen = _prepared(preset, source, device, seeds)
     if workers is not None and workers < 0:
         raise ValueError(f"workers must be 0 or more, got {workers}")
-    if chosen.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            "device cuda was asked for and this machine has none that torch can use; use --device cpu"
-        )
+    if chosen.device == "cuda" and not cuda_devices():
+        raise ValueError("device cuda was asked for, and torch finds none on this machine; use --device cpu")
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"output must be a folder, got the file {output}")
     planned = plan(chosen, data=data)
     store = Store(output)
     todo = [run for run in planned.runs if not store.done(run)]
@@ -130,6 +131,7 @@ def run_all(
         return 0
     processes = default_workers(chosen.device) if workers is None else workers
     cost = sum(run.cost for run in todo)
+    check_sources(todo)
     volume = chosen.source if chosen.inputs == "paper" else data
     err.print(
         f"Preset {chosen.name} on {volume}: {len(planned.runs)} runs, "
@@ -158,15 +160,21 @@ def run_all(
         report = write_report(planned, store, tables, folder / "report.html", failures=failures)
     for table in tables:
         out.print()
+        out.print(table.title, style="bold", highlight=False)
         out.print(_rich_table(table))
+        for note in table.notes:
+            out.print(note, style="dim", highlight=False)
     out.print()
-    out.print("In each cell: ours above, the paper's below.", style="dim")
+    out.print("Where a cell holds two numbers, ours stands above and the paper's below.", style="dim")
     if planned.inputs.caveat:
         out.print(planned.inputs.caveat, style="bold", soft_wrap=True)
-    for failure in failures:
+    roots = [failure for failure in failures if not failure.needs_another]
+    for failure in roots:
         err.print(
             f"failed: {failure.run.title}: {failure.reason}", style="red", highlight=False, soft_wrap=True
         )
+    if len(failures) > len(roots):
+        err.print(f"not run, because they need one that failed: {len(failures) - len(roots)}", style="red")
     out.print(f"Results: {folder / 'results.csv'}", highlight=False, soft_wrap=True)
     out.print(f"Report:  {report}", highlight=False, soft_wrap=True)
     return 1 if failures else 0

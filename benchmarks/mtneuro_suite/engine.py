@@ -5,14 +5,21 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+import psutil
 
 from mtneuro_suite.results import Store
 from mtneuro_suite.run import Run
 from mtneuro_suite.steps import STEPS
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+logger = logging.getLogger(__name__)
 
 _TOPIC = "mtneuro-progress"
 
@@ -36,6 +43,8 @@ class Failure:
 
     run: Run
     reason: str
+    needs_another: bool = False
+    """Whether the run itself is blameless."""
 
 
 def execute(run: Run, root: Path, progress: Callable[[int, int], None]) -> None:
@@ -79,105 +88,118 @@ def _execute_in_worker(run: Run, root: str, *_needs: Any) -> str:
     return run.id
 
 
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+def _failure(run: Run, failed: Container[str], error: BaseException | None) -> Failure:
+    """Return why a run has no result: its own error, or that of a run that it needs."""
+    broken = next((need for need in run.needs if need.id in failed), None)
+    if broken:
+        return Failure(run, f"not run, because it needs {broken.title!r}, which failed", needs_another=True)
+    reason = f"{type(error).__name__}: {error}" if error else "its worker was lost"
+    return Failure(run, " ".join(reason.split()))
 
 
 def run_here(runs: Sequence[Run], store: Store, listener: Listener) -> list[Failure]:
     """Carry the runs out one after the other in this process; one that fails stops those that need it."""
     failures: dict[str, Failure] = {}
     for run in runs:
-        broken = next((need for need in run.needs if need.id in failures), None)
-        if broken:
-            reason = f"not run, because it needs {broken.title!r}, which failed"
+        if any(need.id in failures for need in run.needs):
+            failures[run.id] = _failure(run, failures, None)
         else:
+            listener.progressed(run.id, 0, 1)
             try:
-                listener.progressed(run.id, 0, 1)
                 execute(
                     run, store.root, lambda done, total, name=run.id: listener.progressed(name, done, total)
                 )
-                reason = None
             except Exception as error:
-                logging.getLogger(__name__).info("%s failed", run.title, exc_info=True)
-                reason = _reason(error)
-        if reason:
-            failures[run.id] = Failure(run, reason)
-        listener.finished(run.id, reason)
+                logger.info("%s failed", run.title, exc_info=True)
+                failures[run.id] = _failure(run, failures, error)
+        listener.finished(run.id, failures[run.id].reason if run.id in failures else None)
     return list(failures.values())
+
+
+_WORKERS: dict[str, Any] = {
+    "distributed.worker.daemon": False,
+    "distributed.comm.timeouts.connect": "60s",
+    # One thread a run. And memory that is freed is kept for the next step: Dask's own setting gives it back
+    # to the system each time, which made a training step 1.5 times slower.
+    "distributed.nanny.pre-spawn-environ": {
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MALLOC_TRIM_THRESHOLD_": "1073741824",
+        "MALLOC_MMAP_THRESHOLD_": "1073741824",
+    },
+}
 
 
 def run_on_workers(runs: Sequence[Run], store: Store, listener: Listener, *, workers: int) -> list[Failure]:
     """Carry the runs out over worker processes on this machine, one thread each.
 
-    Ctrl-C reaches this process only: workers are then ended at once, which no unfinished run minds.
+    Ctrl-C reaches this process only; the workers are then killed, which no unfinished run minds.
     """
     import dask
     from distributed import Client, LocalCluster, as_completed
+
+    # Its chatter about connections is not for whoever runs a benchmark.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
     def heard(event: tuple[float, dict[str, Any]]) -> None:
         message = event[1]
         listener.progressed(message["run"], message["done"], message["total"])
 
-    quiet: dict[str, Any] = {
-        "distributed.worker.daemon": False,
-        "distributed.comm.timeouts.connect": "60s",
-        "distributed.admin.large-graph-warning-threshold": "1GB",
-    }
     # Children inherit an ignored SIGINT.
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with dask.config.set(quiet):
+    with dask.config.set(_WORKERS):
         cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=0,
             protocol="tcp",
             host="127.0.0.1",
-            dashboard_address=cast("str", None),  # none: documented, but not in its annotation
+            dashboard_address="127.0.0.1:0",  # any free port: two suites may run on one machine
             silence_logs=logging.CRITICAL,
             local_directory=str(store.root / ".dask"),
         )
+        client = Client(cluster)
         signal.signal(signal.SIGINT, previous)
         try:
-            with Client(cluster) as client:
-                client.subscribe_topic(_TOPIC, heard)
-                futures: dict[str, Any] = {}
-                for order, run in enumerate(runs):
-                    needs = [futures[need.id] for need in run.needs if need.id in futures]
-                    futures[run.id] = client.submit(
-                        _execute_in_worker,
-                        run,
-                        str(store.root),
-                        *needs,
-                        key=run.id,
-                        priority=-order,
-                        pure=False,
-                    )
-                by_id = {run.id: run for run in runs}
-                failures: list[Failure] = []
-                for future in as_completed(futures.values()):
-                    run = by_id[future.key]
-                    reason = None
-                    if future.status != "finished":
-                        broken = [n for n in run.needs if n.id in futures and futures[n.id].status == "error"]
-                        reason = (
-                            f"not run, because it needs {broken[0].title!r}, which failed"
-                            if broken
-                            else _reason(future.exception())
-                        )
-                        failures.append(Failure(run, reason))
-                    listener.finished(run.id, reason)
-                return failures
-        finally:
-            cluster.close(timeout=2)
-            shutil.rmtree(store.root / ".dask", ignore_errors=True)
+            client.subscribe_topic(_TOPIC, heard)
+            futures: dict[str, "Future[Any]"] = {}
+            for order, run in enumerate(runs):
+                needs = [futures[need.id] for need in run.needs if need.id in futures]
+                futures[run.id] = client.submit(
+                    _execute_in_worker, run, str(store.root), *needs, key=run.id, priority=-order, pure=False
+                )
+            by_id = {run.id: run for run in runs}
+            failures: dict[str, Failure] = {}
+            for future in as_completed(futures.values()):
+                run = by_id[str(future.key)]
+                if future.status != "finished":
+                    broken = {name for name, other in futures.items() if other.status == "error"}
+                    error = cast("BaseException | None", future.exception())
+                    failures[run.id] = _failure(run, broken, error)
+                listener.finished(run.id, failures[run.id].reason if run.id in failures else None)
+        except KeyboardInterrupt:
+            # Closing would wait for work that nobody waits for any more.
+            for nanny in cluster.workers.values():
+                nanny.auto_restart = False
+            for child in psutil.Process().children(recursive=True):
+                child.kill()
+            raise
+        client.close()
+        cluster.close()
+    shutil.rmtree(store.root / ".dask", ignore_errors=True)
+    return list(failures.values())
+
+
+def cuda_devices() -> int:
+    """Return how many GPUs torch can use here."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def default_workers(device: str) -> int:
     """Return one worker for each GPU, or one for each core where no GPU is used."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if device != "cpu":
-        import torch
-
-        if torch.cuda.is_available():
-            return min(cores, torch.cuda.device_count())
-    return cores
+    gpus = 0 if device == "cpu" else cuda_devices()
+    return gpus or cores

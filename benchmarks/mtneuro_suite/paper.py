@@ -34,10 +34,10 @@ REGION_TASKS = {"roi-c1": "ROI-C1", "roi-c2": "ROI-C2", "roi-c3": "ROI-C3"}
 """Column of Table 1 by sub-task."""
 
 CLASS_SETTINGS = {
-    "3class": ("background+axons", "vessels", "cells"),
-    "4class": ("background", "vessels", "cells", "axons"),
+    "3class": {"background": "background+axons", "vessel": "vessels", "cell": "cells"},
+    "4class": {"background": "background", "vessel": "vessels", "cell": "cells", "axon": "axons"},
 }
-"""Columns of Table 2 by class setting."""
+"""Columns of Table 2 by class setting: name of the class, and the paper's heading."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from mtneuro_suite.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS, Quoted, table1, table2, table3
-from mtneuro_suite.plan import UNTRAINED, Plan, mixup_variants
+from mtneuro_suite.plan import Plan, mixup_variants
 from mtneuro_suite.results import Row
 
 FEATURES = {
@@ -35,14 +35,14 @@ class Cell:
         if not self.values:
             return self.note or NONE
         mean = f"{fmean(self.values):.2f}"
-        return f"{mean} ± {stdev(self.values):.2f}" if len(self.values) > 1 else mean
+        return f"{mean}±{stdev(self.values):.2f}" if len(self.values) > 1 else mean
 
     @property
     def paper(self) -> str:
         """The paper's, as printed."""
         if self.quoted is None:
             return NONE
-        return f"{self.quoted.mean:.2f}" + ("" if self.quoted.sd is None else f" ± {self.quoted.sd:.2f}")
+        return f"{self.quoted.mean:.2f}" + ("" if self.quoted.sd is None else f"±{self.quoted.sd:.2f}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,11 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def has_paper(self) -> bool:
+        """Whether the paper has any number to stand beside ours."""
+        return any(cell.quoted is not None for _, cells in self.rows for cell in cells)
 
 
 def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
@@ -82,13 +87,13 @@ def _methods(plan: Plan, rows: Sequence[Row]) -> list[tuple[str, str, str]]:
         return []
     found: list[tuple[str, str, str]] = []
     for method in one.methods:
-        label, model = METHOD_ROWS.get(method, method), method
+        label, model = METHOD_ROWS.get(method, method.capitalize()), method
         if method == "supervised+mixup":
             variants = list(mixup_variants(one))
             model = _best(_select(rows, metric="accuracy_whole", task=plan.inputs.regions[0].name), variants)
             label += f" ({model.split()[-1]})"
         found.append((label, method, model))
-    return [*found, ("Untrained encoder", UNTRAINED, UNTRAINED)] if one.untrained else found
+    return found
 
 
 def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
@@ -134,15 +139,15 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     found: list[Table] = []
     for setting in dict.fromkeys(half.classes for half in plan.inputs.segmentation):
         tasks = [half.name for half in plan.inputs.segmentation if half.classes == setting]
-        names = (*CLASS_SETTINGS[setting], "average")
+        headings = {**CLASS_SETTINGS[setting], "average": "average"}
         for metric, heading in (("f1", "F1"), ("iou", "IoU")):
             of_metric = _select(rows, task=tasks, metric=metric)
             body: list[tuple[str, tuple[Cell, ...]]] = []
             for model in two.models:
                 of_model = _select(of_metric, model=model)
                 cells = [
-                    _cell(_select(of_model, class_name=name), table2(model, metric, setting, name))
-                    for name in names
+                    _cell(_select(of_model, class_name=name), table2(model, metric, setting, heading))
+                    for name, heading in headings.items()
                 ]
                 body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
             note = "Axons count as background." if setting == "3class" else "Without the region ZI."
@@ -150,7 +155,7 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 Table(
                     title=f"Table 2. Microstructure, {setting[0]} classes: {heading}",
                     corner="network",
-                    columns=names,
+                    columns=tuple(headings.values()),
                     rows=tuple(body),
                     notes=(f"Class-wise, from one confusion matrix over the test slices. {note}",),
                 )
@@ -178,8 +183,9 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     chosen = _select(of_metric, model=model, class_name=feature)
                     quoted = table3(method, task, feature) if metric == "r2_same_sample" else None
                     cell = _cell(chosen, quoted)
-                    if cell.note.startswith("not annotated"):
-                        cell = Cell((), quoted, f"no {feature.split('_')[0]}s")
+                    structure = feature.removesuffix("_density")
+                    if feature.endswith("_density") and structure not in plan.inputs.label_values:
+                        cell = Cell((), quoted, f"no {structure}s")
                     elif cell.note:
                         reasons[f"{NONE}: {cell.note}."] = None
                         cell = Cell((), quoted)

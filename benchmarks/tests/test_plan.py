@@ -27,7 +27,7 @@ def test_roi_c2_trains_nothing():
 
 def test_the_paper_preset_counts_the_papers_runs():
     planned = plan(read_preset("paper"))
-    trained = [run for run in planned.encoders if not run.settings["untrained"]]
+    trained = [run for run in planned.encoders if run.settings["train"]["method"] != "untrained"]
     # Two training sets: PCA has no seed; mixup has five probabilities.
     assert len(trained) == 2 * (5 * (1 + 5 + 3 + 1) + 1)
     assert len(planned.segmenters) == 9 * 2 * 5

@@ -25,12 +25,13 @@ app = App(
         "or a folder of images."
     ),
     help_format="markdown",
+    suppress_keyboard_interrupt=False,
 )
 cache_app = App(name="cache", help="What has been downloaded: list it, check it, clear it.")
 app.command(cache_app)
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
-Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
+Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
 
 
 @app.command
@@ -108,9 +109,10 @@ def fetch(task: str, /, *, split: Splits = (), source: str | None = None) -> Non
     from mtneuro_data.loading import fetch as fetch_task
 
     spec = _task(task, source)
+    wanted = spec.split_names(split or tuple(spec.splits))
     cache = Cache()
     with _bar("fetch") as progress:
-        voxels = fetch_task(spec, split or tuple(spec.splits), cache=cache, progress=progress)
+        voxels = fetch_task(spec, wanted, cache=cache, progress=progress)
     print(f"{voxels:,} voxels of {spec.name} -> {cache.root}")
 
 
@@ -153,7 +155,7 @@ def export(
     source: str | None = None,
     downsample: Literal[1, 2, 4] | None = None,
     z_step: int | None = None,
-    corners: bool = False,
+    corners: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Write the images and labels of a task's splits as one .npz of plain arrays.
 
@@ -273,7 +275,8 @@ def _bar(what: str) -> Generator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         job = bar.add_task(what, total=None)
 
         def move(done: int, total: int) -> None:
@@ -285,7 +288,7 @@ def _bar(what: str) -> Generator[Callable[[int, int], None]]:
 def main() -> None:
     """Run the command line; a mistake of the caller's is one line on stderr and status 2."""
     try:
-        app(exit_on_error=False, print_error=False, result_action="return_none")
+        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_none")
     except KeyboardInterrupt:
         print("mtneuro-data: interrupted; what was downloaded is kept", file=sys.stderr)
         sys.exit(130)

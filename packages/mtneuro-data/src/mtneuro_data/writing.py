@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["written_beside"]
@@ -27,4 +27,5 @@ def written_beside(path: Path, /) -> Generator[Path]:
         reason = error.strerror or str(error)
         raise type(error)(error.errno, f"cannot write {path}: {reason}; nothing was left behind") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()

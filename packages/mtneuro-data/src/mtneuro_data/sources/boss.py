@@ -35,6 +35,8 @@ BLOCK = (16, 256, 256)
 
 CONNECT_S, READ_S = 10.0, 60.0
 ATTEMPTS = 6
+FIRST_ATTEMPTS = 2
+"""Attempts at a host that has never answered: most likely there is no network, or a wrong name."""
 
 _UNITS = {"nanometers": 1e-3, "micrometers": 1.0, "millimeters": 1e3, "centimeters": 1e4}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -147,6 +149,7 @@ class BossSource:
         self._timeout = timeout_s
         self.attempts = attempts
         self._first_pause_s = first_pause_s
+        self._answered = False
         self._remote: tuple[int, Any, Any] | None = None
         self.shape, self.voxel_size_um, self.dtype = self._described()
 
@@ -232,18 +235,26 @@ class BossSource:
         pause = self._first_pause_s
         for attempt in range(1, self.attempts + 1):
             try:
-                return request()
+                answer = request()
             except Exception as error:
                 final = _final(error, self, what)
                 if final is not None:
                     raise final from error
-                if attempt == self.attempts:
-                    raise _given_up(error, self, what) from error
+                if attempt == self.attempts or (attempt == FIRST_ATTEMPTS and self._unreached(error)):
+                    raise _given_up(error, self, what, attempt) from error
                 logger.info("%s, %s: %s; attempt %d of %d", self.channel, what, error, attempt, self.attempts)
+            else:
+                self._answered = True
+                return answer
             # Half to one and a half times the pause, so that many clients do not return as one.
             time.sleep(pause * random.SystemRandom().uniform(0.5, 1.5))
             pause = min(2 * pause, 16.0)
         raise AssertionError("unreachable")
+
+    def _unreached(self, error: Exception) -> bool:
+        import requests
+
+        return not self._answered and isinstance(error, requests.ConnectionError)
 
 
 def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
@@ -284,12 +295,10 @@ def _final(error: Exception, source: BossSource, what: str) -> Exception | None:
     return error
 
 
-def _given_up(error: Exception, source: BossSource, what: str) -> OSError:
+def _given_up(error: Exception, source: BossSource, what: str, attempts: int) -> OSError:
     import requests
 
-    text = (
-        f"{source.channel}: no whole answer from {source.server.host} in {source.attempts} attempts ({what})"
-    )
+    text = f"{source.channel}: no whole answer from {source.server.host} in {attempts} attempts ({what})"
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return OSError(f"{text}; the last had status {error.response.status_code}")
     if isinstance(error, requests.Timeout):
