@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtneuro_probe.blocks import block_splits
+    from mtneuro_probe.cells import nearest_neighbour_distance
     from mtneuro_probe.embeddings import Embeddings, load_embeddings, matched, save_embeddings
     from mtneuro_probe.features import (
+        ALL_FEATURES,
         FEATURE_UNITS,
         FEATURES,
         LABEL_VALUES,
-        nearest_neighbour_distance,
+        label_features,
         semantic_features,
     )
     from mtneuro_probe.figures import confusion_figure, r2_figure, umap_figure
+    from mtneuro_probe.original import original_features
     from mtneuro_probe.projection import umap_embedding
     from mtneuro_probe.readout import LinearReadout, feature_readout
     from mtneuro_probe.regions import RegionScore, region_readout
@@ -30,13 +33,16 @@ if TYPE_CHECKING:
 _HOMES = {
     "blocks": ("block_splits",),
     "embeddings": ("Embeddings", "load_embeddings", "matched", "save_embeddings"),
+    "cells": ("nearest_neighbour_distance",),
     "features": (
+        "ALL_FEATURES",
         "FEATURES",
         "FEATURE_UNITS",
         "LABEL_VALUES",
-        "nearest_neighbour_distance",
+        "label_features",
         "semantic_features",
     ),
+    "original": ("original_features",),
     "figures": ("confusion_figure", "r2_figure", "umap_figure"),
     "projection": ("umap_embedding",),
     "readout": ("LinearReadout", "feature_readout"),
@@ -46,6 +52,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ALL_FEATURES",
     "FEATURES",
     "FEATURE_UNITS",
     "LABEL_VALUES",
@@ -56,9 +63,11 @@ __all__ = [
     "block_splits",
     "confusion_figure",
     "feature_readout",
+    "label_features",
     "load_embeddings",
     "matched",
     "nearest_neighbour_distance",
+    "original_features",
     "r2_figure",
     "region_readout",
     "sample_positions",
