@@ -168,7 +168,7 @@ def test_rows_carry_the_ids_given_and_progress_ends_at_the_total(rng):
 def test_batches_end_in_the_same_numbers_as_one(rng, monkeypatch):
     labels = blobs(rng, 7, 32)
     whole = semantic_features(labels)
-    monkeypatch.setattr("mtneuro_probe.features._PIXELS_AT_ONCE", 2 * 32 * 32)  # pixels of two images
+    monkeypatch.setattr("mtneuro_probe.measuring._PIXELS_AT_ONCE", 2 * 32 * 32)  # pixels of two images
     steps: list[int] = []
     pd.testing.assert_frame_equal(
         semantic_features(labels, progress=lambda done, _: steps.append(done)), whole, check_exact=True
@@ -305,7 +305,7 @@ def test_a_zarr_is_streamed_to_the_same_numbers(rng, tmp_path: Path, monkeypatch
         str(tmp_path / "labels.zarr"), shape=labels.shape, dtype=labels.dtype, chunks=(3, 32, 32)
     )
     stored[...] = labels
-    monkeypatch.setattr("mtneuro_probe.features._PIXELS_A_READ", 3 * 32 * 32)
+    monkeypatch.setattr("mtneuro_probe.measuring._PIXELS_A_READ", 3 * 32 * 32)
     steps: list[int] = []
     streamed = semantic_features(stored, progress=lambda done, _: steps.append(done))
     pd.testing.assert_frame_equal(streamed, semantic_features(labels), check_exact=True)

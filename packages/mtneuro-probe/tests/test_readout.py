@@ -9,7 +9,7 @@ from mtneuro_probe import (
     feature_readout,
     floor_embeddings,
 )
-from mtneuro_probe.readout import cross_validated_predictions
+from mtneuro_probe.linear import cross_validated_predictions
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.utils.estimator_checks import parametrize_with_checks

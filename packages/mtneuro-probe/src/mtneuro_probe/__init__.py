@@ -17,20 +17,17 @@ if TYPE_CHECKING:
     from mtneuro_probe.ceiling import label_ceiling
     from mtneuro_probe.cells import nearest_neighbour_distance
     from mtneuro_probe.embeddings import Embeddings, load_embeddings, matched, save_embeddings
-    from mtneuro_probe.features import (
-        ALL_FEATURES,
-        FEATURE_UNITS,
-        FEATURES,
-        LABEL_VALUES,
-        label_features,
-        semantic_features,
-    )
-    from mtneuro_probe.figures import confusion_figure, r2_figure, umap_figure
-    from mtneuro_probe.maps import feature_map, write_feature_map
+    from mtneuro_probe.features import label_features, semantic_features
+    from mtneuro_probe.figures import confusion_figure, umap_figure
+    from mtneuro_probe.image_figures import confidence_figure, map_figure
+    from mtneuro_probe.linear import LinearReadout
+    from mtneuro_probe.maps import feature_map, fitted_readout, write_feature_map
     from mtneuro_probe.original import original_features
     from mtneuro_probe.projection import umap_embedding
-    from mtneuro_probe.readout import LinearReadout, feature_predictions, feature_readout
+    from mtneuro_probe.readout import feature_predictions, feature_readout
+    from mtneuro_probe.readout_figures import r2_figure, scatter_figure
     from mtneuro_probe.regions import RegionScore, region_cross_validation, region_readout
+    from mtneuro_probe.registry import ALL_FEATURES, FEATURE_UNITS, FEATURES, LABEL_VALUES
     from mtneuro_probe.sample import Positions, sample_positions
     from mtneuro_probe.similarity import (
         Closeness,
@@ -55,12 +52,16 @@ _HOMES = {
         "label_features",
         "semantic_features",
     ),
-    "maps": ("feature_map", "write_feature_map"),
+    "maps": ("feature_map", "fitted_readout", "write_feature_map"),
     "original": ("original_features",),
-    "figures": ("confusion_figure", "r2_figure", "umap_figure"),
+    "figures": ("confusion_figure", "umap_figure"),
+    "image_figures": ("confidence_figure", "map_figure"),
+    "linear": ("LinearReadout",),
     "projection": ("umap_embedding",),
-    "readout": ("LinearReadout", "feature_predictions", "feature_readout"),
+    "readout": ("feature_predictions", "feature_readout"),
+    "readout_figures": ("r2_figure", "scatter_figure"),
     "regions": ("RegionScore", "region_cross_validation", "region_readout"),
+    "registry": ("ALL_FEATURES", "FEATURES", "FEATURE_UNITS", "LABEL_VALUES"),
     "sample": ("Positions", "sample_positions"),
     "similarity": (
         "Closeness",
@@ -86,15 +87,18 @@ __all__ = [
     "aligned",
     "block_splits",
     "closeness",
+    "confidence_figure",
     "confusion_figure",
     "feature_map",
     "feature_predictions",
     "feature_readout",
+    "fitted_readout",
     "floor_embeddings",
     "label_ceiling",
     "label_features",
     "linear_cka",
     "load_embeddings",
+    "map_figure",
     "matched",
     "nearest_neighbour_distance",
     "original_features",
@@ -107,6 +111,7 @@ __all__ = [
     "rsa",
     "sample_positions",
     "save_embeddings",
+    "scatter_figure",
     "semantic_features",
     "umap_embedding",
     "umap_figure",

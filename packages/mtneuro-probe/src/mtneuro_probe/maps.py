@@ -7,12 +7,68 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+import pandas as pd
+from jaxtyping import Float, Float32
 
-from mtneuro_probe.readout import LinearReadout
+from mtneuro_probe.blocks import block_splits
+from mtneuro_probe.embeddings import check_embeddings
+from mtneuro_probe.linear import LinearReadout
+from mtneuro_probe.sample import sample_positions
+from mtneuro_probe.targets import feature_targets
 from mtneuro_probe.types import ArraySource, rows_at_once
 
 _VALUES_AT_ONCE = 1 << 24
+
+
+def fitted_readout(
+    embeddings: Float[np.ndarray, "samples features"],
+    features: pd.DataFrame,
+    *,
+    feature: str,
+    n_splits: int = 5,
+    gap: int = 10,
+) -> LinearReadout:
+    """Return the readout of one feature, fitted to all samples that have it.
+
+    The ridge's strength is chosen over contiguous blocks of slices with a gap, as ``feature_readout``
+    scores it.
+
+    Parameters
+    ----------
+    embeddings
+        One vector a sample.
+    features
+        A row a sample in the same order, indexed by sample id.
+    feature
+        Name of the column to read out.
+    n_splits, gap
+        As in ``feature_readout``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, it is an angle or constant, or rows do not fit.
+    """
+    check_embeddings(embeddings)
+    if feature not in features.columns:
+        raise ValueError(
+            f"feature must be a column of the table ({', '.join(features.columns)}), got {feature!r}"
+        )
+    if len(features) != len(embeddings):
+        raise ValueError(
+            f"embeddings and features must have a row a sample, got {len(embeddings)} and {len(features)}"
+        )
+    target = feature_targets(features.filter(items=[feature]))[feature]
+    if target.shape[1] > 1:
+        raise ValueError(f"an angle cannot be read out by a line, got {feature!r}")
+    there = np.isfinite(target[:, 0])
+    if not there.any() or np.ptp(target[there]) == 0:
+        raise ValueError(
+            f"the feature to map must differ between samples, got a constant or nothing in {feature!r}"
+        )
+    at = sample_positions([str(name) for name in features.index[there]])
+    splits = block_splits(at.cube, at.z, n_splits=n_splits, gap=gap)
+    return LinearReadout(cv=splits).fit(embeddings[there], target[there, 0])
 
 
 def feature_map(
@@ -118,6 +174,18 @@ def write_feature_map(
         beside.replace(target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def save_map(path: str | os.PathLike[str], values: Float32[np.ndarray, "..."]) -> None:
+    """Write a map as an ``.npy`` array, whole or not at all."""
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with beside.open("wb") as file:
+            np.save(file, values, allow_pickle=False)
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _checked_shape(readout: LinearReadout, embedding_map: ArraySource) -> tuple[int, ...]:
