@@ -156,10 +156,10 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
         task = region_task(folder)
         regions = (
             RegionInput(
-                name="real",
-                trained_in="real",
+                name="z159",
+                trained_in="z159",
                 train=parts(task, ("train",), downsample=one.downsample, z_step=1),
-                training_set="real:train",
+                training_set="z159:train",
                 test=parts(task, ("test",), downsample=one.downsample, z_step=1),
                 column="z=159: A to B, C, D",
                 paper_column="roi-c2",
