@@ -157,11 +157,7 @@ def _region_runs(
                     one.settings,
                     one.per_method.get(method, {}),
                     chosen,
-                    {
-                        "method": method,
-                        "seed": seed,
-                        "device": preset.device,
-                    },
+                    {"method": method, "seed": seed, "device": preset.device},
                 )
                 if method in PASSES and images < settings["batch_size"]:
                     raise ValueError(
@@ -327,8 +323,10 @@ def _semantics_runs(
             cost=3 + images * _forward_cost(pixels),
         )
     drawn: list[Run] = []
+    # Of mixup's variants the first.
+    drawn_row = next(row for row, _, _ in runs if row.split()[0] == three.umap_method)
     for task in read_out:
-        roles, needs = _with_roles(semantics=[runs[three.umap_method, task, preset.seeds[0]]])
+        roles, needs = _with_roles(semantics=[runs[drawn_row, task, preset.seeds[0]]])
         drawn.append(
             Run(
                 kind="umap",

@@ -55,6 +55,11 @@ class Table:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_paper(self) -> bool:
+        """Whether the paper has any number to stand beside ours."""
+        return any(cell.quoted is not None for _, cells in self.rows for cell in cells)
+
 
 def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
     """Return the rows whose key fields have the values asked for."""
@@ -178,8 +183,9 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     chosen = _select(of_metric, model=model, class_name=feature)
                     quoted = table3(method, task, feature) if metric == "r2_same_sample" else None
                     cell = _cell(chosen, quoted)
-                    if cell.note.startswith("not annotated"):
-                        cell = Cell((), quoted, f"no {feature.split('_')[0]}s")
+                    structure = feature.removesuffix("_density")
+                    if feature.endswith("_density") and structure not in plan.inputs.label_values:
+                        cell = Cell((), quoted, f"no {structure}s")
                     elif cell.note:
                         reasons[f"{NONE}: {cell.note}."] = None
                         cell = Cell((), quoted)

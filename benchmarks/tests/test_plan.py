@@ -61,7 +61,7 @@ def test_table_a4_sets_learning_rate_and_batch():
         ),
         ({"task1": {"settings": {"batch_size": -1}}}, r"settings of supervised: batch_size: .*got -1"),
         ({"task2": {"settings": {"epocs": 1}}}, r"unknown key 'epocs'; did you mean 'epochs'"),
-        ({"task2": {"per_model": {"manet": {}}}}, r"task2.per_model must be one of unet, .*got 'manet'"),
+        ({"task2": {"per_model": {"pan": {}}}}, r"task2.per_model must be one of unet, .*got 'pan'"),
     ],
 )
 def test_a_wrong_name_or_setting_is_refused_before_any_run(changes, message):
