@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 from mtneuro_data import downsampled_images, open_volume
 from mtneuro_data.serving import Catalogue
 from mtneuro_data.serving.faults import Fault
+from mtneuro_data.sources import boss as boss_source
 from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
 
 Boss = Any
@@ -181,6 +183,13 @@ def test_a_volume_sent_to_a_new_process_is_right_there(
         [sys.executable, "-c", script, tmp_path / "volume.pickle"], capture_output=True, text=True, check=True
     )
     assert int(run.stdout) == zlib.crc32(volume.tobytes())
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("7", 7.0), ("9999", 60.0), ("soon", 0.0), (None, 0.0)])
+def test_a_busy_server_is_given_the_time_it_asks_for(text: str | None, seconds: float) -> None:
+    response = requests.Response()
+    response.headers.update({} if text is None else {"Retry-After": text})
+    assert boss_source.asked_to_wait_s(requests.HTTPError(response=response)) == seconds
 
 
 def test_a_source_leaves_its_socket_behind_when_pickled(boss: Boss, volume: np.ndarray) -> None:

@@ -15,7 +15,7 @@ def test_a_notebook_runs_and_saves_arrays(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MTNEURO_SOURCE", "phantom")
-    monkeypatch.setenv("MTNEURO_Z_STEP", "30")
+    monkeypatch.setenv("MTNEURO_Z_STEP", "120")
     names: dict[str, object] = {}
     for cell in json.loads(path.read_text("utf-8"))["cells"]:
         if cell["cell_type"] == "code":

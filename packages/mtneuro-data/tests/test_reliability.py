@@ -53,7 +53,7 @@ def asked(service: VolumeServer) -> Counter[str]:
     return Counter(path for path in service.requests or [] if "/cutout/" in path)
 
 
-@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize("cached", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_every_voxel_is_right_though_a_third_of_the_answers_fail(
     service: VolumeServer, large: np.ndarray, tmp_path: Path, cached: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,10 @@ def test_an_unknown_source_is_refused(source: Any, text: str) -> None:
         builtin_task("semantics").with_source(source)
 
 
+def test_a_task_of_billions_of_slices_is_counted_and_not_listed(task: TaskSpec) -> None:
+    assert task.replaced(splits={"all": split((0, 2**31), "A-CTX")}).counts() == {"all": 2**31}
+
+
 def test_subvolumes_stay_inside_their_part(task: TaskSpec) -> None:
     deep = changed(task, depth=4)
     assert deep.samples("test") == (("A-CTX", 24), ("A-CTX", 28), ("A-STR", 24), ("A-STR", 28))

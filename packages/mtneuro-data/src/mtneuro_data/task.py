@@ -21,10 +21,13 @@ CHANNELS = {
 """The channels of the benchmark's volume in the public database."""
 
 
+_LARGEST_INDEX = 1 << 31
+
+
 def _half_open(value: tuple[int, int]) -> tuple[int, int]:
     lo, hi = value
-    if not 0 <= lo < hi:
-        raise ValueError(f"range must satisfy 0 <= lower < upper, got [{lo}, {hi})")
+    if not 0 <= lo < hi <= _LARGEST_INDEX:
+        raise ValueError(f"range must satisfy 0 <= lower < upper <= {_LARGEST_INDEX}, got [{lo}, {hi})")
     return value
 
 
@@ -197,7 +200,7 @@ class TaskSpec(Settings):
 
     def _check_splits(self) -> None:
         for split in self.splits:
-            if not self.samples(split):
+            if not self._count(split):
                 raise ValueError(f'split "{split}" holds no image of {self.depth} slices')
             boxes = self.boxes(split)
             for (name, a), (other, b) in combinations(boxes, 2):
@@ -267,7 +270,11 @@ class TaskSpec(Settings):
 
     def counts(self) -> dict[str, int]:
         """Return the number of images of each split."""
-        return {split: len(self.samples(split)) for split in self.splits}
+        return {split: self._count(split) for split in self.splits}
+
+    def _count(self, split: str) -> int:
+        # Counted, not listed: a hostile file may ask for billions.
+        return sum(len(self.first_slices(box)) for _, box in self.boxes(split))
 
     def touching(self) -> tuple[tuple[str, str, str, str], ...]:
         """Return the pairs of cubes that touch across the border between test and train or val.

@@ -278,7 +278,7 @@ class BossSource:
                     raise final from error
                 if attempt == self.attempts or (attempt == FIRST_ATTEMPTS and self._unreached(error)):
                     raise _given_up(error, self, what, attempt) from error
-                asked = _asked_to_wait_s(error)
+                asked = asked_to_wait_s(error)
                 logger.info("%s, %s: %s; attempt %d of %d", self.channel, what, error, attempt, self.attempts)
             else:
                 self._answered = True
@@ -351,7 +351,7 @@ def _given_up(error: Exception, source: BossSource, what: str, attempts: int) ->
     return OSError(f"{text}; the last could not be decoded: {error}")
 
 
-def _asked_to_wait_s(error: Exception) -> float:
+def asked_to_wait_s(error: Exception) -> float:
     """Return the seconds that a busy server asks for, at most a minute."""
     headers = getattr(getattr(error, "response", None), "headers", {})
     text = str(headers.get("Retry-After", ""))
