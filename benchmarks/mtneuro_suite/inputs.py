@@ -190,5 +190,5 @@ def _caveat(preset: Preset) -> str:
     if preset.source != "bossdb":
         return f"Not the paper's volume ({preset.source}): the paper's figures are for orientation only."
     if not preset.follows_the_paper:
-        return f"The paper's volume, not its settings (preset {preset.name}): its figures are for orientation only."
+        return f"The paper's volume, not its settings ({preset.name}): its figures are for orientation only."
     return ""
