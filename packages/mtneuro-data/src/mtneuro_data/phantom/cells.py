@@ -18,7 +18,7 @@ _EDGE = 5.0
 
 # Brightness over the local background by distance from the annotated outline, from deep inside to outside.
 _DISTANCE = np.array([-6.0, -3.0, -2.0, -1.2, -0.5, 0.0, 0.7, 1.5, 2.5, 3.7, 5.0])
-_RATIO = np.array([0.32, 0.28, 0.37, 0.49, 0.68, 0.83, 0.98, 1.06, 1.07, 1.03, 1.0])
+_RATIO = np.array([0.32, 0.28, 0.34, 0.45, 0.62, 0.77, 0.95, 1.06, 1.07, 1.03, 1.0])
 _STEPS = 32
 _PROFILE = np.interp(np.arange(-8 * _STEPS, int(_EDGE) * _STEPS + 2) / _STEPS, _DISTANCE, _RATIO).astype(
     np.float32

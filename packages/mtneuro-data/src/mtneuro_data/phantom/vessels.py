@@ -14,9 +14,9 @@ REACH = 5.0
 """Voxels from a vessel's wall within which it changes the image (the bright halo)."""
 
 # Brightness over the local background by distance from the annotated wall: lumen, edge, halo.
-_DISTANCE = np.array([-6.0, -3.0, -2.0, -1.3, -0.65, 0.0, 0.65, 1.5, 2.5, 3.5, 4.0, 5.0])
-_RATIO = np.array([0.02, 0.03, 0.08, 0.24, 0.47, 0.74, 1.00, 1.14, 1.14, 1.06, 1.03, 1.0])
-_TRUNK_RATIO = np.array([0.02, 0.01, 0.03, 0.10, 0.30, 0.65, 1.02, 1.28, 1.30, 1.12, 1.05, 1.0])
+_DISTANCE = np.array([-8.0, -5.0, -3.0, -2.0, -1.3, -0.65, 0.0, 0.65, 1.5, 2.5, 3.5, 4.0, 5.0])
+_RATIO = np.array([0.02, 0.02, 0.03, 0.08, 0.24, 0.47, 0.74, 1.00, 1.14, 1.14, 1.06, 1.03, 1.0])
+_TRUNK_RATIO = np.array([0.09, 0.05, 0.01, 0.03, 0.10, 0.30, 0.65, 1.02, 1.28, 1.30, 1.12, 1.05, 1.0])
 _STEPS = 32
 
 
