@@ -1,1 +1,37 @@
-"""Cutouts, tasks and labels of the MTNeuro benchmark: from BossDB, Zarr, arrays or a phantom."""
+"""Cutouts, tasks and labels of the MTNeuro benchmark: from BossDB, Zarr, arrays or a phantom.
+
+`open_volume` reads half-open boxes of any volume by its URI, `builtin_task` and `read_task` say which
+boxes a task consists of, and `load` turns a split into plain arrays. A `Cache` keeps what has been
+downloaded.
+"""
+
+from mtneuro_data.arrays import TaskArrays
+from mtneuro_data.cache import Cache
+from mtneuro_data.cube import CubeSpec
+from mtneuro_data.datasets import SliceDataset, SubvolumeDataset
+from mtneuro_data.loading import load
+from mtneuro_data.paper import builtin_task, task_names
+from mtneuro_data.reduction import downsampled_images, downsampled_labels, four_corners
+from mtneuro_data.task import Cube, SplitPart, TaskSpec
+from mtneuro_data.task_file import read_task
+from mtneuro_data.volume import Volume, open_volume
+
+__all__ = [
+    "Cache",
+    "Cube",
+    "CubeSpec",
+    "SliceDataset",
+    "SplitPart",
+    "SubvolumeDataset",
+    "TaskArrays",
+    "TaskSpec",
+    "Volume",
+    "builtin_task",
+    "downsampled_images",
+    "downsampled_labels",
+    "four_corners",
+    "load",
+    "open_volume",
+    "read_task",
+    "task_names",
+]

@@ -25,6 +25,8 @@ app = App(
         "embeddings, and draw both."
     ),
     help_format="markdown",
+    suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(negative=""),
 )
 
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
@@ -321,11 +323,19 @@ def _bar(what: str) -> Generator[Callable[[int, int], None]]:
         yield move
 
 
-def main() -> None:
-    """Run the command line; a mistake of the caller's is one line on stderr and status 2."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command line on ``words``, by default the process's arguments.
+
+    A mistake of the caller's is one line on stderr and status 2.
+    """
     traced = os.environ.get("MTNEURO_TRACEBACK") == "1"
     try:
-        app(exit_on_error=False, print_error=False, result_action="return_none")
+        app(
+            sys.argv[1:] if words is None else words,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_none",
+        )
     except CycloptsError as error:
         _fail(str(error))
     except (ValueError, OSError) as error:

@@ -47,6 +47,12 @@ def image_components(mask: Bool[np.ndarray, "images y x"], *, minimum_area_px: i
     labelled, n_components = cc3d.connected_components(tall, connectivity=8, return_N=True, binary_image=True)
     row, column = np.nonzero(tall)
     component = labelled[row, column].astype(np.int64) - 1
+    # The labelling numbers components by the place of an image in the batch; raster order does not.
+    first = np.empty(n_components, dtype=np.int64)
+    first[component[::-1]] = np.arange(len(component))[::-1]
+    rank = np.empty(n_components, dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(n_components)
+    component = rank[component]
     image, y = np.divmod(row, height + 1)
     area = np.bincount(component, minlength=n_components)
     # Sums of whole numbers are exact, so a centroid does not depend on the batch it was measured in.

@@ -61,7 +61,7 @@ class LinearReadout(MultiOutputMixin, RegressorMixin, BaseEstimator):
     (array([ 3., -1.]), 5.0)
     """
 
-    def __init__(self, alphas: Sequence[float] = ALPHAS, cv: Any = 5) -> None:
+    def __init__(self, alphas: Any = ALPHAS, cv: Any = 5) -> None:
         self.alphas = alphas
         self.cv = cv
 

@@ -62,7 +62,7 @@ def load_features(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise FileNotFoundError(f"a table of features must exist, found none at {target}")
     try:
         if target.suffix == ".csv":
-            table = pd.read_csv(target, float_precision="round_trip", dtype={"sample_id": str})
+            table = pd.read_csv(target, dtype={"sample_id": str})
         else:
             table = pd.read_parquet(target).reset_index()
     except ImportError as error:

@@ -1,1 +1,47 @@
-"""Representations of image volumes: supervised, mixup, BYOL, MYOW, MYOW-m, PCA and NMF."""
+"""Representations of image volumes: supervised, mixup, BYOL, MYOW, MYOW-m, PCA and NMF.
+
+`train` turns a stack of images into a `Model` in a folder, `load_model` brings it back, and `embed` turns
+images into embeddings. `TrainSettings` says how; its defaults are the paper's. Torch and Lightning load when
+they are first needed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from mtneuro_ssl.registry import encoder_names, method_names
+from mtneuro_ssl.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from mtneuro_ssl.embedding import embed, save_embeddings
+    from mtneuro_ssl.model import Model, load_model, untrained
+    from mtneuro_ssl.training import train
+    from mtneuro_ssl.views import corner_crops
+
+_LAZY = {
+    "Model": "model",
+    "corner_crops": "views",
+    "embed": "embedding",
+    "load_model": "model",
+    "save_embeddings": "embedding",
+    "train": "training",
+    "untrained": "model",
+}
+
+__all__ = [
+    "Model",
+    "TrainSettings",
+    "corner_crops",
+    "embed",
+    "encoder_names",
+    "load_model",
+    "method_names",
+    "save_embeddings",
+    "train",
+    "untrained",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

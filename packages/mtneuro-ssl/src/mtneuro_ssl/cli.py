@@ -1,5 +1,193 @@
 """The command line of mtneuro-ssl."""
 
+import os
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from pydantic import TypeAdapter, ValidationError
+
+from mtneuro_ssl.registry import METHODS, encoder_names
+from mtneuro_ssl.settings import TrainSettings
+
+app = App(
+    name="mtneuro-ssl",
+    help="Learn representations of image volumes, and turn images into embeddings.",
+    help_format="markdown",
+)
+
+Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+
+
+@app.command
+def train(
+    volume: Path,
+    /,
+    *,
+    output: Output,
+    method: str | None = None,
+    labels: Path | None = None,
+    settings: Path | None = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+) -> None:
+    """Train a model on the images of a volume.
+
+    An interrupted run goes on where it was when the same command is given again.
+
+    Example: `mtneuro-ssl train images.npz --method byol -o byol --set epochs=20 --set batch_size=64`
+
+    Parameters
+    ----------
+    volume
+        Images: an .npz export (its images), an .npy array (n, y, x), or a Zarr.
+    output
+        Model folder to write.
+    method
+        How to learn; `mtneuro-ssl methods` lists the names. By default the settings' own, or byol.
+    labels
+        Class of each image, for supervised methods: an .npz (its region), .npy or Zarr. By default the region
+        in the volume's .npz.
+    settings
+        Settings file (.toml or .json).
+    set_
+        One setting, as key=value; may be given several times, and goes before the file.
+    """
+    chosen = _settings(settings, method=method, changes=set_ or [])
+    from mtneuro_ssl.reading import read_images, read_labels
+    from mtneuro_ssl.training import train as train_model
+
+    source = read_images(volume)
+    region = source.labels if labels is None else read_labels(labels)
+    supervised = chosen.entry.family == "supervised"
+    with _bar(chosen.method) as progress:
+        model = train_model(
+            source.images,
+            chosen,
+            labels=region if supervised else None,
+            out=output,
+            class_names=source.class_names if supervised and labels is None else None,
+            progress=progress,
+        )
+    print(f"model of {model.dim} features -> {output}")
+
+
+@app.command
+def embed(
+    model: Path,
+    volume: Path,
+    /,
+    *,
+    output: Output,
+    corners: bool = False,
+    batch_size: int = 256,
+) -> None:
+    """Embed the images of a volume with a trained model.
+
+    Example: `mtneuro-ssl embed byol images.npz -o embeddings.npz`
+
+    Parameters
+    ----------
+    model
+        Model folder.
+    volume
+        Images: an .npz export (its images and ids), an .npy array (n, y, x), or a Zarr.
+    output
+        Embeddings file to write (.npz).
+    corners
+        Embed the four corners of each image, of half its height and width, in place of the whole.
+    batch_size
+        Images at a time.
+    """
+    if output.suffix != ".npz":
+        raise ValueError(f"the embeddings file must end in .npz, got {output}")
+    from mtneuro_ssl.embedding import corner_ids, save_embeddings
+    from mtneuro_ssl.model import load_model
+    from mtneuro_ssl.reading import read_images
+    from mtneuro_ssl.views import corner_crops
+
+    loaded = load_model(model)
+    source = read_images(volume)
+    images, ids = source.images, source.sample_id
+    if corners:
+        images = corner_crops(images)
+        images, ids = images.reshape(-1, *images.shape[2:]), corner_ids(ids)
+    with _bar("embed") as progress:
+        embeddings = loaded.embed(images, batch_size=batch_size, progress=progress)
+    save_embeddings(output, embeddings, sample_id=ids)
+    print(f"{len(embeddings)} embeddings of {embeddings.shape[1]} features -> {output}")
+
+
+@app.command
+def methods() -> None:
+    """List the methods and encoders.
+
+    Example: `mtneuro-ssl methods`
+    """
+    width = max(map(len, METHODS))
+    for name, entry in METHODS.items():
+        print(f"{name:{width}}  {entry.family:15}  {entry.summary}")
+    print(f"encoders: {', '.join(encoder_names())}")
+
+
+def _settings(path: Path | None, *, method: str | None, changes: list[str]) -> TrainSettings:
+    values: dict[str, Any] = {} if path is None else dict(TrainSettings.values_in(path))
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise ValueError(f"--set takes key=value, got {change!r}")
+        values[key] = None if text == "none" else text
+    if method is not None:
+        values["method"] = method
+    # Lax, from text: "20" is an int where an int is asked for.
+    return TypeAdapter(TrainSettings).validate_python(values)
+
+
+@contextmanager
+def _bar(what: str) -> Generator[Callable[[int, int], None]]:
+    """Draw a bar with time left on stderr, and give the callback that moves it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def move(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield move
+
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; a mistake of the caller's is one line on stderr and status 2."""
+    traced = os.environ.get("MTNEURO_TRACEBACK") == "1"
+    try:
+        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_none")
+    except CycloptsError as error:
+        _fail(str(error))
+    except (ValueError, OSError) as error:
+        if traced:
+            raise
+        _fail(_one_line(error))
+    except KeyboardInterrupt:
+        print("mtneuro-ssl: interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+def _one_line(error: ValueError | OSError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":  # ours, which says what was got
+        return message
+    key = ".".join(map(str, first["loc"]))
+    return f"{key}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
+
+
+def _fail(message: str) -> None:
+    print(f"mtneuro-ssl: error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

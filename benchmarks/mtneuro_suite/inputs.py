@@ -1,0 +1,182 @@
+"""What the three tasks read: the paper's cubes in any source, or a folder of real files."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mtneuro_data import TaskSpec, builtin_task
+
+from mtneuro_suite.preset import Preset
+
+Downsample = Literal[1, 2, 4]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionInput:
+    """One column of Table 1."""
+
+    name: str
+    trained_in: str
+    """Name of the task whose models it scores: its own, but for ROI-C2, which trains nothing."""
+
+    train: tuple[TaskSpec, ...]
+    test: tuple[TaskSpec, ...]
+    column: str
+    """Heading in our table."""
+
+    paper_column: str
+    """The paper's column that stands beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentationInput:
+    """One half of Table 2: a class setting, for networks of one dimension."""
+
+    name: str
+    classes: str
+    """``3class`` or ``4class``."""
+
+    dimensions: Literal[2, 3]
+    train: tuple[TaskSpec, ...]
+    test: tuple[TaskSpec, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything that the runs read."""
+
+    regions: tuple[RegionInput, ...]
+    segmentation: tuple[SegmentationInput, ...]
+    semantics: tuple[TaskSpec, ...]
+    semantics_downsample: Downsample
+    label_values: Mapping[str, int]
+    """Label of each annotated class in the semantics task's masks."""
+
+    fingerprints: Mapping[str, str]
+    """Digest of each local file that is read, so that another file of the same name is another input."""
+
+    caveat: str
+    """One line on what the figures are not."""
+
+
+def parts(
+    task: TaskSpec, splits: Sequence[str], *, downsample: Downsample, z_step: int
+) -> tuple[TaskSpec, ...]:
+    """Return one task for each part of the splits, named alike, so that equal parts are loaded once."""
+    found: list[TaskSpec] = []
+    for split in splits:
+        for part in task.splits[split]:
+            values = task.model_dump()
+            values.update(
+                name="part",
+                splits={"all": (part.model_dump(),)},
+                cubes={name: values["cubes"][name] for name in part.cubes},
+                downsample=downsample,
+                z_step=z_step,
+            )
+            found.append(TaskSpec.model_validate(values))
+    return tuple(found)
+
+
+def source_of(source: str) -> str | dict[str, str]:
+    """Return what ``TaskSpec.with_source`` takes for a preset's ``source``."""
+    if source in {"phantom", "bossdb"}:
+        return source
+    base, _, query = source.partition("?")
+    query = f"?{query}" if query else ""
+    if base.rstrip(":/") == "phantom":
+        base = "phantom:/"
+    elif "://" not in base:
+        folder = Path(base).expanduser().resolve()
+        if not folder.is_dir():
+            raise ValueError(
+                "source must be phantom, bossdb, or a folder or URI with image, roi_labels and pixel_labels, "
+                f"got {source!r}, which is no folder"
+            )
+        base = str(folder)
+    return {
+        channel: f"{base.rstrip('/')}/{channel}{query}" for channel in ("image", "roi_labels", "pixel_labels")
+    }
+
+
+def local_fingerprints(tasks: Iterable[TaskSpec]) -> dict[str, str]:
+    """Return the digest of every local file that the tasks name."""
+    uris = {uri for task in tasks for uri in (task.image, task.annotation) if uri}
+    found: dict[str, str] = {}
+    for uri in sorted(uris):
+        path = Path(uri.partition("#")[0])
+        if "://" in uri or not path.exists():
+            continue
+        hasher = hashlib.sha256()
+        if path.is_file():
+            with path.open("rb") as file:
+                hasher = hashlib.file_digest(file, "sha256")
+        else:
+            # A Zarr store may be huge: names, sizes and times stand for its bytes.
+            for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                stat = file.stat()
+                hasher.update(f"{file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        found[uri] = hasher.hexdigest()[:16]
+    return found
+
+
+def paper_inputs(preset: Preset) -> Inputs:
+    """Return the paper's tasks over the preset's source."""
+    source = source_of(preset.source)
+
+    def task(name: str) -> TaskSpec:
+        return builtin_task(name, reading=preset.reading).with_source(source)
+
+    # The original's own reading trains on its train range alone; the paper counts train and validation.
+    train = ("train", "val") if preset.reading == "text" else ("train",)
+    regions: list[RegionInput] = []
+    if one := preset.task1:
+        for name in one.tasks:
+            trained_in = "roi-c1" if name == "roi-c2" else name
+            regions.append(
+                RegionInput(
+                    name=name,
+                    trained_in=trained_in,
+                    train=parts(task(trained_in), train, downsample=one.downsample, z_step=one.z_step),
+                    test=parts(task(name), ("test",), downsample=one.downsample, z_step=one.test_z_step),
+                    column=name.upper(),
+                    paper_column=name,
+                )
+            )
+    segmentation: list[SegmentationInput] = []
+    if two := preset.task2:
+        for classes in two.classes:
+            for dimensions in (2, 3):
+                name = f"seg-{dimensions}d-{classes}"
+                segmentation.append(
+                    SegmentationInput(
+                        name=name,
+                        classes=classes,
+                        dimensions=dimensions,
+                        train=parts(task(name), train, downsample=two.downsample, z_step=two.z_step),
+                        test=parts(task(name), ("test",), downsample=two.downsample, z_step=two.test_z_step),
+                    )
+                )
+    semantics: tuple[TaskSpec, ...] = ()
+    downsample: Downsample = 1
+    if preset.task1 and (three := preset.task3):
+        semantics = parts(task("semantics"), ("all",), downsample=1, z_step=three.z_step)
+        downsample = three.downsample or preset.task1.downsample
+    tasks = [t for group in (*regions, *segmentation) for t in (*group.train, *group.test)] + list(semantics)
+    real = preset.source == "bossdb"
+    return Inputs(
+        regions=tuple(regions),
+        segmentation=tuple(segmentation),
+        semantics=semantics,
+        semantics_downsample=downsample,
+        label_values={"vessel": 1, "cell": 2, "axon": 3},
+        fingerprints=local_fingerprints(tasks),
+        caveat=""
+        if real
+        else "The phantom is not the brain: these figures show that the benchmark runs, and are not to be "
+        "compared with the paper's as results."
+        if preset.source.startswith("phantom")
+        else f"Not the paper's volume ({preset.source}): the paper's figures are for orientation only.",
+    )

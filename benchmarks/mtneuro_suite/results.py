@@ -1,0 +1,190 @@
+"""Results on disk: a folder a run, renamed into place when it is whole."""
+
+import csv
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mtneuro_suite import SUITE_VERSION
+from mtneuro_suite.run import Run
+
+RESULT_VERSION = 1
+"""Version of the result file's layout."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One number, and the key under which it is looked up.
+
+    The key is suite version, task, training set, test set, model, seed, metric and class.
+    """
+
+    task: str
+    training_set: str
+    test_set: str
+    model: str
+    seed: int
+    metric: str
+    class_name: str
+    """A class or a feature; ``""`` where the metric is of all."""
+
+    value: float | None
+    """None where the metric is undefined; ``note`` then says why."""
+
+    n: int
+    """Samples that the number rests on."""
+
+    note: str = ""
+    suite_version: str = SUITE_VERSION
+
+
+class Store:
+    """The folder that holds every run's results.
+
+    Parameters
+    ----------
+    root
+        Output folder; made when the first run starts.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, run: Run) -> Path:
+        """Return where a finished run's files are."""
+        return self.root / "runs" / run.id
+
+    def partial(self, run: Run) -> Path:
+        """Return where an unfinished run's files are."""
+        return self.root / "runs" / f"{run.id}.partial"
+
+    def done(self, run: Run) -> bool:
+        """Return whether the run has finished, here or on another machine."""
+        return (self.folder(run) / "result.json").is_file()
+
+    def finish(self, run: Run, rows: Iterable[Row], *, extra: dict[str, Any], seconds: float) -> None:
+        """Write the result file and rename the run's folder into place."""
+        result = {
+            "result_version": RESULT_VERSION,
+            "run": run.id,
+            "title": run.title,
+            "rows": [asdict(row) for row in rows],
+            "extra": extra,
+            "settings": run.settings,
+            "needs": [need.id for need in run.needs],
+            "provenance": provenance(seconds),
+        }
+        partial = self.partial(run)
+        (partial / "result.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+        try:
+            partial.rename(self.folder(run))
+        except OSError:
+            # Another process finished the same run first; by its name, the result is the same.
+            if not self.done(run):
+                raise
+
+    def result(self, run: Run) -> dict[str, Any]:
+        """Return a finished run's result file.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a result of this version.
+        """
+        path = self.folder(run) / "result.json"
+        try:
+            result = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise ValueError(f"{path} is not a result file; delete {path.parent} and run again") from None
+        if result.get("result_version") != RESULT_VERSION:
+            raise ValueError(
+                f"{path} must have result_version {RESULT_VERSION}, got {result.get('result_version')!r}; "
+                "use another --output"
+            )
+        return result
+
+    def rows(self, runs: Iterable[Run]) -> list[Row]:
+        """Return the rows of every finished run."""
+        return [Row(**row) for run in runs if self.done(run) for row in self.result(run)["rows"]]
+
+
+def csv_text(rows: Iterable[Row]) -> str:
+    """Return rows as CSV, a line each under a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(Row.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return text.getvalue()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file beside its place and rename it there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def git_commit() -> str | None:
+    """Return the checkout's commit, with ``+changes`` where the tree is not clean."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        status = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+changes" if status else "")
+
+
+def provenance(seconds: float) -> dict[str, Any]:
+    """Return what a result was made with: versions, commit, device, time and peak memory."""
+    versions: dict[str, str] = {}
+    for name in (
+        "mtneuro-data",
+        "mtneuro-ssl",
+        "mtneuro-seg",
+        "mtneuro-probe",
+        "numpy",
+        "zarr",
+        "torch",
+        "lightning",
+        "lightly",
+        "timm",
+        "segmentation-models-pytorch",
+        "monai",
+        "scikit-learn",
+        "umap-learn",
+        "connected-components-3d",
+    ):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    torch = sys.modules.get("torch")
+    device = torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else "cpu"
+    return {
+        "suite_version": SUITE_VERSION,
+        "commit": git_commit(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+        # Linux counts in KiB. A worker's peak includes the runs it did before.
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }

@@ -1,0 +1,207 @@
+"""The paper's three tables, ours beside the paper's, built from rows of results."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from mtneuro_suite.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS, Quoted, table1, table2, table3
+from mtneuro_suite.plan import UNTRAINED, Plan, mixup_variants
+from mtneuro_suite.results import Row
+
+FEATURES = {
+    "vessel_density": "vessel density",
+    "axon_density": "axon density",
+    "cell_count": "cell count",
+    "cell_size": "cell size",
+    "nearest_neighbour_distance": "nearest neighbour",
+}
+"""Columns of Table 3."""
+
+NONE = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Our number over seeds, and the paper's."""
+
+    values: tuple[float, ...]
+    quoted: Quoted | None = None
+    note: str = ""
+    """What stands in the cell where there is no number."""
+
+    @property
+    def ours(self) -> str:
+        """Mean, and standard deviation where there is more than one seed."""
+        if not self.values:
+            return self.note or NONE
+        mean = f"{fmean(self.values):.2f}"
+        return f"{mean}±{stdev(self.values):.2f}" if len(self.values) > 1 else mean
+
+    @property
+    def paper(self) -> str:
+        """The paper's, as printed."""
+        if self.quoted is None:
+            return NONE
+        return f"{self.quoted.mean:.2f}" + ("" if self.quoted.sd is None else f"±{self.quoted.sd:.2f}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One table: rows and columns of cells, and the notes beneath it."""
+
+    title: str
+    corner: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    notes: tuple[str, ...] = ()
+
+
+def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
+    """Return the rows whose key fields have the values asked for."""
+    wanted = {name: {value} if isinstance(value, str) else set(value) for name, value in key.items()}
+    return [row for row in rows if all(getattr(row, name) in values for name, values in wanted.items())]
+
+
+def _cell(rows: Iterable[Row], quoted: Quoted | None = None) -> Cell:
+    rows = list(rows)
+    values = tuple(row.value for row in rows if row.value is not None)
+    note = "" if values else next((row.note for row in rows if row.note), "")
+    return Cell(values, quoted, note)
+
+
+def _best(rows: Sequence[Row], models: Sequence[str]) -> str:
+    """Return the model with the best mean, or the first while none has a result."""
+    values = {model: _cell(_select(rows, model=model)).values for model in models}
+    return max(models, key=lambda model: fmean(values[model]) if values[model] else float("-inf"))
+
+
+def _methods(plan: Plan, rows: Sequence[Row]) -> list[tuple[str, str, str]]:
+    """Return the table's rows: label, method, and the name under which its results are."""
+    one = plan.preset.task1
+    if one is None:
+        return []
+    found: list[tuple[str, str, str]] = []
+    for method in one.methods:
+        label, model = METHOD_ROWS.get(method, method), method
+        if method == "supervised+mixup":
+            variants = list(mixup_variants(one))
+            model = _best(_select(rows, metric="accuracy_whole", task=plan.inputs.regions[0].name), variants)
+            label += f" ({model.split()[-1]})"
+        found.append((label, method, model))
+    return [*found, ("Untrained encoder", UNTRAINED, UNTRAINED)] if one.untrained else found
+
+
+def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
+    """Return Table 1: accuracy of region by method and sub-task."""
+    if not plan.inputs.regions:
+        return None
+    body: list[tuple[str, tuple[Cell, ...]]] = []
+    for label, method, model in _methods(plan, rows):
+        metric = "accuracy_whole" if method.startswith("supervised") else "accuracy_corners"
+        cells: list[Cell] = []
+        for region in plan.inputs.regions:
+            chosen = _select(rows, model=model, task=region.name, metric=metric)
+            cells.append(_cell(chosen, table1(method, region.paper_column)))
+        body.append((label, tuple(cells)))
+    crops = {
+        region.column: max(row.n for row in chosen)
+        for region in plan.inputs.regions
+        if (chosen := _select(rows, task=region.name, metric="accuracy_corners"))
+    }
+    notes = [
+        "Accuracy. Supervised rows: whole images. The others: a linear readout of each image's four corners."
+    ]
+    if crops:
+        notes.append(
+            "Corner crops scored: " + "; ".join(f"{column}: {n}" for column, n in crops.items()) + "."
+        )
+    if plan.preset.inputs == "real-sample":
+        notes.append("The paper's column is ROI-C2, which tests on the same cubes, over 360 slices.")
+    return Table(
+        title="Table 1. Brain region",
+        corner="method",
+        columns=tuple(region.column for region in plan.inputs.regions),
+        rows=tuple(body),
+        notes=tuple(notes),
+    )
+
+
+def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
+    """Return Table 2: F1 and IoU by network, class setting and class."""
+    two = plan.preset.task2
+    if two is None:
+        return []
+    found: list[Table] = []
+    for setting in dict.fromkeys(half.classes for half in plan.inputs.segmentation):
+        tasks = [half.name for half in plan.inputs.segmentation if half.classes == setting]
+        headings = {**CLASS_SETTINGS[setting], "average": "average"}
+        for metric, heading in (("f1", "F1"), ("iou", "IoU")):
+            of_metric = _select(rows, task=tasks, metric=metric)
+            body: list[tuple[str, tuple[Cell, ...]]] = []
+            for model in two.models:
+                of_model = _select(of_metric, model=model)
+                cells = [
+                    _cell(_select(of_model, class_name=name), table2(model, metric, setting, heading))
+                    for name, heading in headings.items()
+                ]
+                body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
+            note = "Axons count as background." if setting == "3class" else "Without the region ZI."
+            found.append(
+                Table(
+                    title=f"Table 2. Microstructure, {setting[0]} classes: {heading}",
+                    corner="network",
+                    columns=tuple(headings.values()),
+                    rows=tuple(body),
+                    notes=(f"Class-wise, from one confusion matrix over the test slices. {note}",),
+                )
+            )
+    return found
+
+
+def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
+    """Return Table 3: R2 by method and feature, the paper's way and cross-validated."""
+    if plan.preset.task3 is None or not plan.semantics:
+        return []
+    tasks = list(dict.fromkeys(str(run.settings["task"]) for run in plan.semantics))
+    found: list[Table] = []
+    for task in tasks:
+        for metric, heading in (
+            ("r2_same_sample", "R2 on the same samples, as the paper's"),
+            ("r2_cross_validated", "R2 of ridge, cross-validated over blocks of slices"),
+        ):
+            of_metric = _select(rows, task=task, metric=metric)
+            body: list[tuple[str, tuple[Cell, ...]]] = []
+            reasons: dict[str, None] = {}
+            for label, method, model in _methods(plan, rows):
+                cells: list[Cell] = []
+                for feature in FEATURES:
+                    chosen = _select(of_metric, model=model, class_name=feature)
+                    quoted = table3(method, task, feature) if metric == "r2_same_sample" else None
+                    cell = _cell(chosen, quoted)
+                    if cell.note.startswith("not annotated"):
+                        cell = Cell((), quoted, f"no {feature.split('_')[0]}s")
+                    elif cell.note:
+                        reasons[f"{NONE}: {cell.note}."] = None
+                        cell = Cell((), quoted)
+                    cells.append(cell)
+                body.append((label, tuple(cells)))
+            sizes = sorted({row.n for row in of_metric if row.n})
+            if sizes:
+                span = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
+                reasons[f"Samples a fit: {span}."] = None
+            found.append(
+                Table(
+                    title=f"Table 3. Semantics, encoders from {task}: {heading}",
+                    corner="method",
+                    columns=tuple(FEATURES.values()),
+                    rows=tuple(body),
+                    notes=tuple(reasons),
+                )
+            )
+    return found
+
+
+def all_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
+    """Return every table that the preset fills."""
+    one = region_table(plan, rows)
+    return [*([one] if one else []), *segmentation_tables(plan, rows), *semantics_tables(plan, rows)]

@@ -1,0 +1,85 @@
+"""Each producer's output is each consumer's input: under the type checker, and once at run time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mtneuro_data import Cube, SplitPart, TaskArrays, TaskSpec, downsampled_images, four_corners, load
+from mtneuro_probe import feature_readout, load_embeddings, region_readout, save_embeddings, semantic_features
+from mtneuro_seg import TrainSettings as SegmentationSettings
+from mtneuro_seg import confusion_matrix, predict, scores
+from mtneuro_seg import train as train_segmenter
+from mtneuro_ssl import TrainSettings as EncoderSettings
+from mtneuro_ssl import embed
+from mtneuro_ssl import train as train_encoder
+
+
+@pytest.fixture(scope="module")
+def labelled() -> TaskArrays:
+    task = TaskSpec(
+        name="contract",
+        kind="semantics",
+        image="phantom://image",
+        annotation="phantom://pixel_labels",
+        regions=("CTX", "VP"),
+        cubes={
+            "A-CTX": Cube(region="CTX", y=(900, 1028), x=(4600, 4728)),
+            "A-VP": Cube(region="VP", y=(850, 978), x=(3063, 3191)),
+        },
+        splits={"all": (SplitPart(cubes=("A-CTX", "A-VP"), z=(110, 270)),)},
+        class_names=("background", "vessels", "cells", "axons"),
+        label_map={0: 0, 1: 1, 2: 2, 3: 3},
+        z_step=10,
+    )
+    return load(task, "all")
+
+
+@pytest.fixture(scope="module")
+def encoder(labelled: TaskArrays, tmp_path_factory: pytest.TempPathFactory):
+    settings = EncoderSettings(method="pca", components=4)
+    images = downsampled_images(labelled.images, 4)
+    return train_encoder(images, settings, labels=labelled.region, out=tmp_path_factory.mktemp("ssl") / "pca")
+
+
+def test_images_of_data_are_what_ssl_learns_from_and_its_embeddings_what_probe_reads(
+    labelled: TaskArrays, encoder, tmp_path: Path
+) -> None:
+    embeddings = embed(encoder, downsampled_images(labelled.images, 4))
+    path = tmp_path / "embeddings.npz"
+    save_embeddings(path, embeddings, sample_id=labelled.sample_id)
+    loaded = load_embeddings(path)
+    assert np.array_equal(loaded.embeddings, embeddings)
+    assert np.array_equal(loaded.sample_id, labelled.sample_id)
+
+
+def test_labels_of_data_and_embeddings_of_ssl_are_what_the_feature_readout_takes(
+    labelled: TaskArrays, encoder
+) -> None:
+    assert labelled.masks is not None
+    features = semantic_features(
+        labelled.masks, sample_id=labelled.sample_id, voxel_size_um=labelled.voxel_size_um
+    )
+    embeddings = embed(encoder, downsampled_images(labelled.images, 4))
+    table = feature_readout(embeddings, features)
+    assert {"r2_same_sample", "r2_cross_validated", "n_samples", "reason"} <= set(table.columns)
+
+
+def test_corners_of_data_are_what_ssl_embeds_and_the_region_readout_scores(
+    labelled: TaskArrays, encoder
+) -> None:
+    crops = four_corners(downsampled_images(labelled.images, 4))
+    embeddings = embed(encoder, crops.reshape(-1, *crops.shape[2:]))
+    region = np.repeat(labelled.region, 4)
+    score = region_readout(embeddings, region, embeddings, region, class_names=labelled.region_names, seed=0)
+    assert score.confusion.sum() == len(region)
+
+
+def test_images_and_masks_of_data_are_what_seg_learns_from(labelled: TaskArrays, tmp_path: Path) -> None:
+    assert labelled.masks is not None
+    images, masks = labelled.images[:4, :64, :64], labelled.masks[:4, :64, :64]
+    settings = SegmentationSettings(model="unet", classes=4, filters=4, levels=2, steps=1, batch_size=2)
+    model = train_segmenter(
+        images, settings, masks=masks, class_names=labelled.class_names, out=tmp_path / "unet"
+    )
+    prediction = predict(model, images)
+    assert scores(confusion_matrix(masks, prediction, classes=4)).f1.shape == (4,)

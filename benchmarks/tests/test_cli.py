@@ -1,0 +1,131 @@
+"""The command as a user runs it: help, wrong input, and interruption."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mtneuro_suite import cli
+
+RUN_ALL = Path(__file__).parent.parent / "run_all.py"
+
+
+def refusal(capsys, *arguments):
+    """Return the one line that wrong input ends with, having checked the exit status."""
+    sys.argv = ["run_all.py", *arguments]
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    return line
+
+
+@pytest.fixture(autouse=True)
+def _argv(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["run_all.py"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "demoo"], "got 'demoo'; did you mean 'demo'?"),
+        (["--presett", "demo"], "--presett"),
+        (["--workers", "-1"], "workers must be 0 or more, got -1"),
+        (["--workers", "many"], "many"),
+        (["--source", "nowhere"], "source must be phantom, bossdb"),
+        (["--source", "phantom://?shape=8,8,8"], "8"),
+        (["--preset", "real-sample"], "give their folder with --data"),
+        (["--preset", "real-sample", "--data", "nowhere"], "image_z159.png is missing"),
+        (["--seeds", "1", "--seeds", "1"], "seeds must be distinct"),
+    ],
+)
+def test_wrong_input_ends_with_one_line_and_status_2_before_anything_is_written(
+    capsys, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    line = refusal(capsys, *arguments)
+    assert line.startswith("run_all.py: error: ")
+    assert message in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_out_of_reach_is_refused_before_any_work(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("INTERN_HOST", "127.0.0.1:9")
+    monkeypatch.setenv("INTERN_PROTOCOL", "http")
+    monkeypatch.setenv("MTNEURO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    line = refusal(capsys, "--preset", "smoke", "--source", "bossdb")
+    assert "127.0.0.1:9" in line
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_output_that_is_a_file_is_refused(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    line = refusal(capsys, "--preset", "smoke", "--output", str(tmp_path / "file"))
+    assert "output must be a folder, got the file" in line
+
+
+def test_help_teaches_and_loads_no_heavy_library():
+    code = (
+        "import sys; sys.argv = ['run_all.py', '--help']; sys.path.insert(0, 'benchmarks')\n"
+        "import runpy\n"
+        "try: runpy.run_path('benchmarks/run_all.py', run_name='__main__')\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "heavy = {'torch', 'lightning', 'sklearn', 'umap', 'matplotlib', 'monai', 'distributed'}\n"
+        "heavy &= set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=RUN_ALL.parent.parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--preset real-sample --data" in done.stdout
+
+
+def start(output):
+    environment = {**os.environ, "PYTHONWARNINGS": "default"}
+    command = [sys.executable, str(RUN_ALL), "--preset", "smoke", "--workers", "2", "--output", str(output)]
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finished_runs(output):
+    return len(list((output / "runs").glob("*/result.json")))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_three_interruptions_change_no_table(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    process = start(whole)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    for stop_after in (3, 9, 15):
+        process = start(broken)
+        while finished_runs(broken) < stop_after and process.poll() is None:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
+        assert "run the same command again" in err
+    process = start(broken)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert f"{stop_after} done before" in err or finished_runs(broken) > stop_after
+    results = Path("smoke") / "results.csv"
+    assert (broken / results).read_bytes() == (whole / results).read_bytes()
+
+    process = start(whole)
+    again, err = process.communicate()
+    assert "0 to do" in err
+    assert again == out

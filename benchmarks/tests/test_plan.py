@@ -1,0 +1,83 @@
+import pytest
+
+from mtneuro_suite.plan import plan
+from mtneuro_suite.preset import Preset, read_preset
+
+
+def changed(name="demo", **changes):
+    values = read_preset(name).model_dump()
+    for key, value in changes.items():
+        values[key] = {**values[key], **value} if isinstance(value, dict) else value
+    return Preset.model_validate(values)
+
+
+def test_equal_parts_are_loaded_once():
+    runs = plan(read_preset("demo")).runs
+    assert len({run.id for run in runs}) == len(runs)
+    arrays = [run for run in runs if run.kind == "arrays"]
+    # Task 1: set A train and val, its test, B, C and D; Task 2: train, val and test of 2D and of 3D, in
+    # two class settings; Task 3: all of A.
+    assert len(arrays) == 6 + 12 + 1
+
+
+def test_roi_c2_trains_nothing():
+    encoders = plan(read_preset("demo")).encoders
+    assert {run.title.split(" on ")[1].split(",")[0] for run in encoders} == {"roi-c1", "roi-c3"}
+
+
+def test_the_paper_preset_counts_the_papers_runs():
+    planned = plan(read_preset("paper"))
+    trained = [run for run in planned.encoders if not run.settings["untrained"]]
+    # Two training sets: PCA has no seed; mixup has five probabilities.
+    assert len(trained) == 2 * (5 * (1 + 5 + 3 + 1) + 1)
+    assert len(planned.segmenters) == 9 * 2 * 5
+
+
+def test_table_a4_sets_learning_rate_and_batch():
+    (run,) = [
+        run
+        for run in plan(read_preset("paper")).segmenters
+        if run.settings["model"] == "manet"
+        and run.settings["task"] == "seg-2d-3class"
+        and run.settings["seed"] == 1
+    ]
+    assert (run.settings["train"]["learning_rate"], run.settings["train"]["batch_size"]) == (0.01, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"task1": {"methods": ["byol", "myoww"]}},
+            r"task1.methods must be one of .*got 'myoww'; did you mean 'myow'",
+        ),
+        (
+            {"task2": {"models": ["unett"], "per_model": {}}},
+            r"task2.models must be one of .*got 'unett'; did you mean",
+        ),
+        (
+            {"task1": {"settings": {"learning_rat": 1}}},
+            r"got 'learning_rat'; did you mean '?learning_rate",
+        ),
+        ({"task1": {"settings": {"batch_size": -1}}}, r"settings of supervised: batch_size: .*got -1"),
+        ({"task2": {"settings": {"epocs": 1}}}, r"unknown key 'epocs'; did you mean 'epochs'"),
+        ({"task2": {"per_model": {"manet": {}}}}, r"task2.per_model must be one of unet, .*got 'manet'"),
+    ],
+)
+def test_a_wrong_name_or_setting_is_refused_before_any_run(changes, message):
+    with pytest.raises(ValueError, match=message):
+        plan(changed(**changes))
+
+
+def test_a_source_that_is_no_folder_is_refused():
+    with pytest.raises(ValueError, match="source must be phantom, bossdb, or a folder"):
+        plan(changed(source="nowhere"))
+
+
+def test_real_sample_needs_its_folder(tmp_path):
+    with pytest.raises(ValueError, match="give their folder with --data"):
+        plan(read_preset("real-sample"))
+    with pytest.raises(FileNotFoundError, match=r"image_z159\.png is missing"):
+        plan(read_preset("real-sample"), data=tmp_path)
+    with pytest.raises(ValueError, match="--data is read by the preset real-sample only"):
+        plan(read_preset("demo"), data=tmp_path)

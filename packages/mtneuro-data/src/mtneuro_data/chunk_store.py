@@ -1,0 +1,285 @@
+"""One channel at one level on disk: a sparse Zarr array, filled and checked chunk by chunk."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from mtneuro_data.volume import Corner
+from mtneuro_data.writing import written_beside
+
+__all__ = ["CACHE_VERSION", "CHUNK", "ChunkStore", "DamagedChunkError"]
+
+CACHE_VERSION = 1
+
+CHUNK = (16, 128, 128)
+"""Voxels of a chunk, ``(z, y, x)``.
+
+Sixteen slices are the depth of the database's own blocks. The paper's cubes lie anywhere on the
+grid, so a 256-voxel face touches three by three chunks of 128, 2.25 times its pixels; of chunks of
+256 it would touch two by two, four times its pixels. Image chunks are raw, so a single slice is
+read from a chunk without the other fifteen.
+"""
+
+
+class DamagedChunkError(OSError):
+    """A chunk whose file is not what was written; fetching it again mends it."""
+
+
+class ChunkStore:
+    """The files of one channel at one level.
+
+    ``volume.zarr`` is a Zarr v3 array that any reader opens: raw ``uint8`` for images, Zstandard for
+    labels, which are kept as the smallest unsigned type that holds those seen so far. A chunk is
+    there once its digest is: ``chunks.sha256/<z>.<y>.<x>``, the SHA-256 of the chunk's file, written
+    after it. ``cache.json`` describes the source.
+
+    Parameters
+    ----------
+    folder
+        A folder that `create` made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        about = _described(folder)
+        self.uri: str = about["uri"]
+        self.shape: Corner = tuple(about["shape"])
+        self.source_dtype: np.dtype[Any] = np.dtype(about["dtype"])
+        size = about["voxel_size_um"]
+        self.voxel_size_um: tuple[float, float, float] | None = None if size is None else tuple(size)
+        self._thread_lock = threading.Lock()
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        *,
+        uri: str,
+        shape: Corner,
+        dtype: np.dtype[Any],
+        voxel_size_um: tuple[float, float, float] | None,
+    ) -> "ChunkStore":
+        """Make an empty store, whole or not at all; another process may have made it meanwhile."""
+        import zarr
+        from zarr.codecs import ZstdCodec
+
+        beside = folder.with_name(f".{uuid.uuid4().hex[:12]}-{folder.name}")
+        labels = dtype.itemsize > 1
+        try:
+            beside.mkdir(parents=True)
+            zarr.create_array(
+                str(beside / "volume.zarr"),
+                shape=shape,
+                chunks=CHUNK,
+                dtype="uint8" if dtype.kind == "u" else dtype,
+                filters=None,
+                compressors=ZstdCodec(level=3) if labels else None,
+                fill_value=0,
+                dimension_names=("z", "y", "x"),
+                attributes={} if voxel_size_um is None else {"voxel_size_um": list(voxel_size_um)},
+                zarr_format=3,
+            )
+            (beside / "chunks.sha256").mkdir()
+            about = {
+                "cache_version": CACHE_VERSION,
+                "uri": uri,
+                "shape": list(shape),
+                "dtype": dtype.name,
+                "voxel_size_um": None if voxel_size_um is None else list(voxel_size_um),
+            }
+            (beside / "cache.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+            with contextlib.suppress(OSError):
+                # Fails where another process has made it first; then theirs is taken.
+                os.replace(beside, folder)  # noqa: PTH105
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        return cls(folder)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the voxels as they are kept now; labels may need a wider one later."""
+        about = json.loads((self.folder / "volume.zarr" / "zarr.json").read_text("utf-8"))
+        return np.dtype(about["data_type"])
+
+    @property
+    def compressed(self) -> bool:
+        """Whether the chunks are labels and so compressed."""
+        return self.source_dtype.itemsize > 1
+
+    def chunks_of(self, lower: Corner, upper: Corner) -> Iterator[Corner]:
+        """Give the grid places of the chunks that a box touches."""
+        z, y, x = (range(lo // c, -(-hi // c)) for lo, hi, c in zip(lower, upper, CHUNK, strict=True))
+        return product(z, y, x)
+
+    def box_of(self, chunk: Corner) -> tuple[Corner, Corner]:
+        """Return a chunk's half-open box, cut at the volume's end."""
+        z, y, x = (place * size for place, size in zip(chunk, CHUNK, strict=True))
+        ends = (
+            min(z + CHUNK[0], self.shape[0]),
+            min(y + CHUNK[1], self.shape[1]),
+            min(x + CHUNK[2], self.shape[2]),
+        )
+        return (z, y, x), ends
+
+    def has(self, chunk: Corner) -> bool:
+        """Return whether a chunk has been filled."""
+        return self.digest_path(chunk).exists()
+
+    def filled(self) -> list[Corner]:
+        """Return the grid places of all filled chunks, in order."""
+        places: list[Corner] = []
+        for path in (self.folder / "chunks.sha256").iterdir():
+            parts = path.name.split(".")
+            if len(parts) == 3 and all(part.isdecimal() for part in parts):
+                places.append((int(parts[0]), int(parts[1]), int(parts[2])))
+        return sorted(places)
+
+    def chunk_path(self, chunk: Corner) -> Path:
+        """Return where a chunk's file lies."""
+        return self.folder.joinpath("volume.zarr", "c", *map(str, chunk))
+
+    def digest_path(self, chunk: Corner) -> Path:
+        """Return where a chunk's digest lies."""
+        return self.folder / "chunks.sha256" / ".".join(map(str, chunk))
+
+    def write(self, chunk: Corner, voxels: np.ndarray) -> None:
+        """Keep the voxels of one chunk, given without padding at the volume's end."""
+        try:
+            needed = _needed(voxels, self.source_dtype)
+            if needed.itemsize > self.dtype.itemsize:
+                self._widen(needed)
+            dtype = self.dtype
+            self._put(chunk, voxels, dtype)
+            while self.dtype != dtype:
+                # Widened by another process in between.
+                dtype = self.dtype
+                self._put(chunk, voxels, dtype)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+
+    def read(self, chunk: Corner) -> np.ndarray:
+        """Return a filled chunk, padded to its full size.
+
+        Raises
+        ------
+        DamagedChunkError
+            If its file is missing or of the wrong size.
+        """
+        path = self.chunk_path(chunk)
+        try:
+            if self.compressed:
+                return _decoded(path.read_bytes())
+            if path.stat().st_size != np.prod(CHUNK) * self.source_dtype.itemsize:
+                raise ValueError("its size is wrong")
+            return np.memmap(path, self.source_dtype, "r", shape=CHUNK)
+        except (FileNotFoundError, ValueError, RuntimeError) as error:
+            raise DamagedChunkError(
+                f"the chunk {path} is damaged: {error}; mtneuro-data cache verify finds all"
+            ) from error
+
+    def is_whole(self, chunk: Corner) -> bool:
+        """Return whether a filled chunk's file still has the digest taken when it was filled."""
+        try:
+            content = self.chunk_path(chunk).read_bytes()
+            return hashlib.sha256(content).hexdigest() == self.digest_path(chunk).read_text("ascii").strip()
+        except (FileNotFoundError, UnicodeDecodeError):
+            return False
+
+    def forget(self, chunk: Corner) -> None:
+        """Drop a chunk, so that it is fetched again."""
+        self.digest_path(chunk).unlink(missing_ok=True)
+        self.chunk_path(chunk).unlink(missing_ok=True)
+
+    def _put(self, chunk: Corner, voxels: np.ndarray, dtype: np.dtype[Any]) -> None:
+        full = np.zeros(CHUNK, dtype)
+        full[tuple(slice(size) for size in voxels.shape)] = voxels
+        content = _encoded(full, self.compressed)
+        with written_beside(self.chunk_path(chunk)) as beside:
+            beside.write_bytes(content)
+        with written_beside(self.digest_path(chunk)) as beside:
+            beside.write_text(hashlib.sha256(content).hexdigest() + "\n", "ascii")
+
+    def _widen(self, dtype: np.dtype[Any]) -> None:
+        """Keep all chunks as a wider type from now on.
+
+        The description goes first: a chunk tells its own type by its length, so a process killed on
+        the way leaves nothing unreadable to us.
+        """
+        with self._thread_lock, FileLock(str(self.folder / ".widening.lock")):
+            if dtype.itemsize <= self.dtype.itemsize:
+                return
+            path = self.folder / "volume.zarr" / "zarr.json"
+            about = json.loads(path.read_text("utf-8"))
+            about["data_type"] = dtype.name
+            for codec in about["codecs"]:
+                if codec["name"] == "bytes":
+                    codec["configuration"] = {"endian": "little"}
+            with written_beside(path) as beside:
+                beside.write_text(json.dumps(about, indent=2), "utf-8")
+            for chunk in self.filled():
+                with contextlib.suppress(DamagedChunkError):
+                    self.write(chunk, self.read(chunk).astype(dtype))
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    path = folder / "cache.json"
+    try:
+        about = json.loads(path.read_text("utf-8"))
+        version = about["cache_version"]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} does not describe a cache; remove {folder} to start it anew") from None
+    if version != CACHE_VERSION:
+        raise ValueError(
+            f"the cache at {folder} has version {version}, this program reads {CACHE_VERSION}; "
+            "remove it with: mtneuro-data cache clear, or set MTNEURO_CACHE to another folder"
+        )
+    return about
+
+
+def _needed(voxels: np.ndarray, source: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the smallest unsigned type that holds these labels; an image's own type."""
+    if source.kind != "u":
+        return source
+    return np.min_scalar_type(int(voxels.max(initial=0)))
+
+
+def _encoded(voxels: np.ndarray, compressed: bool) -> bytes:
+    content = np.ascontiguousarray(voxels, voxels.dtype.newbyteorder("<")).tobytes()
+    if not compressed:
+        return content
+    from numcodecs.zstd import Zstd
+
+    return bytes(Zstd(level=3).encode(content))
+
+
+def _decoded(content: bytes) -> np.ndarray:
+    from numcodecs.zstd import Zstd
+
+    raw = bytes(Zstd().decode(content))
+    size, rest = divmod(len(raw), int(np.prod(CHUNK)))
+    if rest or size not in (1, 2, 4, 8):
+        raise ValueError(f"it holds {len(raw)} bytes")
+    return np.frombuffer(raw, f"<u{size}").reshape(CHUNK)
+
+
+def _unwritable(folder: Path, error: OSError) -> OSError:
+    if isinstance(error, DamagedChunkError):
+        return error
+    reason = error.strerror or str(error)
+    return type(error)(
+        error.errno,
+        f"cannot write the cache at {folder}: {reason}; free space or set MTNEURO_CACHE to another folder",
+    )

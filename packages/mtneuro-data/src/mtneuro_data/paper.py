@@ -1,0 +1,157 @@
+"""The paper's own tasks, built from its tables."""
+
+import tomllib
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import Literal, get_args
+
+from mtneuro_data.settings import nearest
+from mtneuro_data.task import CHANNELS, Cube, SplitPart, TaskSpec
+
+__all__ = ["Reading", "builtin_task", "task_names"]
+
+Reading = Literal["text", "original"]
+"""How the z ranges of Table A1 are read."""
+
+REGIONS = ("CTX", "STR", "VP", "ZI")
+CLASSES = ("background", "vessel", "cell", "axon")
+# Raw region-of-interest labels: 0 unlabelled, 1 cortex, 2 striatum, 3 reticular thalamus, 4 VP,
+# 5 zona incerta, 6 internal capsule, 7 hypothalamus, 8 corpus callosum.
+ROI_MAP = {0: 0, 1: 0, 2: 1, 8: 1, 3: 2, 4: 2, 5: 3, 6: 3, 7: 3}
+THREE_CLASSES = {0: 0, 1: 1, 2: 2, 3: 0}
+FOUR_CLASSES = {0: 0, 1: 1, 2: 2, 3: 3}
+_WHOLE = (110, 470)
+_RANGES: dict[str, dict[str, tuple[int, int]]] = {
+    "text": {"train": (110, 380), "val": (380, 410), "test": (420, 470)},
+    "original": {"train": (110, 379), "val": (380, 409), "test": (420, 470)},
+}
+_NAMES = (
+    "roi-c1",
+    "roi-c2",
+    "roi-c3",
+    "seg-2d-3class",
+    "seg-2d-4class",
+    "seg-3d-3class",
+    "seg-3d-4class",
+    "semantics",
+)
+
+
+def task_names() -> tuple[str, ...]:
+    """Return the names of the tasks that are built in.
+
+    Examples
+    --------
+    >>> task_names()[0]
+    'roi-c1'
+    """
+    return _NAMES
+
+
+def builtin_task(name: str, *, reading: Reading = "text", extra: str = "D") -> TaskSpec:
+    """Return one of the paper's tasks over the public database's volume.
+
+    Parameters
+    ----------
+    name
+        One of `task_names`. ``roi-c1`` to ``roi-c3`` are Task 1, ``seg-…`` Task 2 and
+        ``semantics`` Task 3.
+    reading
+        How the z ranges are read: ``"text"`` gives the counts of the paper's text, 270, 30 and 50
+        slices a cube; ``"original"`` those of the authors' code, 269, 29 and 50.
+    extra
+        The cube set (B, C or D) that ROI-C3 adds to training. ROI-C2 and ROI-C3 test on the other
+        two. The paper does not say which it was.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+
+    Notes
+    -----
+    Tables A1 and A2 of the paper. With ``train`` and ``val`` together the counts of the text
+    follow: 1200 images for training and 200 for testing in ROI-C1, 2880 for testing in ROI-C2,
+    2640 for training in ROI-C3, and 900 and 150 where the zona incerta is left out. ROI-C3's
+    extra cubes train on all of their 360 slices.
+
+    Examples
+    --------
+    >>> builtin_task("seg-2d-4class").counts()
+    {'train': 810, 'val': 90, 'test': 150}
+    """
+    if name not in _NAMES:
+        raise ValueError(f'unknown task "{name}"; {nearest(name, _NAMES)}')
+    if reading not in get_args(Reading):
+        raise ValueError(f'unknown reading "{reading}"; {nearest(reading, get_args(Reading))}')
+    if extra not in ("B", "C", "D"):
+        raise ValueError(f'unknown extra cube set "{extra}"; Allowed: B, C, D')
+    ranges = _RANGES[reading]
+    if name.startswith("roi-"):
+        return _region_task(name, ranges, extra)
+    if name == "semantics":
+        return _pixel_task(name, REGIONS, {"all": _WHOLE}, FOUR_CLASSES)
+    three = name.endswith("3class")
+    return _pixel_task(
+        name,
+        REGIONS if three else REGIONS[:3],
+        ranges,
+        THREE_CLASSES if three else FOUR_CLASSES,
+        depth=8 if "-3d-" in name else 1,
+    )
+
+
+def _region_task(name: str, ranges: dict[str, tuple[int, int]], extra: str) -> TaskSpec:
+    others = [letter for letter in "BCD" if letter != extra]
+    splits = {split: [_part("A", z)] for split, z in ranges.items()}
+    if name != "roi-c1":
+        splits["test"] = [_part(letter, _WHOLE) for letter in others]
+    if name == "roi-c3":
+        splits["train"].append(_part(extra, _WHOLE))
+    used = {"roi-c1": "A", "roi-c2": ["A", *others], "roi-c3": "ABCD"}[name]
+    return TaskSpec(
+        name=name,
+        kind="region",
+        image=CHANNELS["image"],
+        annotation=CHANNELS["roi_labels"],
+        regions=REGIONS,
+        cubes=_cubes(used, REGIONS),
+        splits={split: tuple(parts) for split, parts in splits.items()},
+        roi_map=ROI_MAP,
+        annotated_z=(109, 460),
+    )
+
+
+def _pixel_task(
+    name: str,
+    regions: tuple[str, ...],
+    ranges: dict[str, tuple[int, int]],
+    label_map: dict[int, int],
+    *,
+    depth: int = 1,
+) -> TaskSpec:
+    return TaskSpec(
+        name=name,
+        kind="semantics" if name == "semantics" else "segmentation",
+        image=CHANNELS["image"],
+        annotation=CHANNELS["pixel_labels"],
+        regions=regions,
+        cubes=_cubes("A", regions),
+        splits={split: (_part("A", z, regions),) for split, z in ranges.items()},
+        class_names=CLASSES[: max(label_map.values()) + 1],
+        label_map=label_map,
+        depth=depth,
+    )
+
+
+def _cubes(letters: Iterable[str], regions: tuple[str, ...]) -> dict[str, Cube]:
+    table = tomllib.loads(files("mtneuro_data").joinpath("paper_cubes.toml").read_text("utf-8"))
+    return {
+        f"{letter}-{region}": Cube(region=region, **table[letter][region])
+        for letter in letters
+        for region in regions
+    }
+
+
+def _part(letter: str, z: tuple[int, int], regions: tuple[str, ...] = REGIONS) -> SplitPart:
+    return SplitPart(cubes=tuple(f"{letter}-{region}" for region in regions), z=z)

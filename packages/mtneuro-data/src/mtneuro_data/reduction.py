@@ -1,0 +1,137 @@
+"""Smaller images: area means, majorities, and the four corners."""
+
+import numpy as np
+from jaxtyping import Integer, Shaped, UInt8
+
+__all__ = ["CORNERS", "downsampled_images", "downsampled_labels", "four_corners", "majority"]
+
+CORNERS = ("tl", "tr", "bl", "br")
+"""The corners of an image in their order: top left, top right, bottom left, bottom right."""
+
+
+def downsampled_images(images: UInt8[np.ndarray, "... y x"], factor: int, /) -> UInt8[np.ndarray, "... v u"]:
+    """Return images reduced along rows and columns by the mean of each block.
+
+    Parameters
+    ----------
+    images
+        Any leading axes, then rows and columns.
+    factor
+        Edge of a block, in pixels.
+
+    Returns
+    -------
+    reduced
+        The means, rounded; a half goes to the even neighbour.
+
+    Raises
+    ------
+    ValueError
+        If the factor does not divide the rows and the columns.
+
+    Examples
+    --------
+    >>> downsampled_images(np.array([[1, 2, 9, 9], [4, 5, 9, 9]], np.uint8), 2)
+    array([[3, 9]], dtype=uint8)
+    """
+    if factor == 1:
+        return images
+    blocks = _blocks(images, factor)
+    total = blocks.sum(axis=(-3, -1), dtype=np.uint32)
+    return np.rint(total / factor**2).astype(np.uint8)
+
+
+def downsampled_labels(
+    labels: Integer[np.ndarray, "... y x"], factor: int, /
+) -> Integer[np.ndarray, "... v u"]:
+    """Return labels reduced along rows and columns by the majority of each block.
+
+    Parameters
+    ----------
+    labels
+        Any leading axes, then rows and columns.
+    factor
+        Edge of a block, in pixels.
+
+    Returns
+    -------
+    reduced
+        The most frequent label of each block; of equally frequent ones the smallest.
+
+    Raises
+    ------
+    ValueError
+        If the factor does not divide the rows and the columns.
+
+    Examples
+    --------
+    >>> downsampled_labels(np.array([[1, 1, 3, 3], [1, 0, 2, 2]], np.uint8), 2)
+    array([[1, 2]], dtype=uint8)
+    """
+    if factor == 1:
+        return labels
+    blocks = _blocks(labels, factor)
+    values = np.unique(labels)
+    winner = np.full(blocks.shape[:-3] + blocks.shape[-2:-1], values[0], labels.dtype)
+    most = np.zeros(winner.shape, np.int32)
+    for value in values:  # ascending, so a tie keeps the smaller
+        count = (blocks == value).sum(axis=(-3, -1), dtype=np.int32)
+        more = count > most
+        winner[more] = value
+        np.maximum(most, count, out=most)
+    return winner
+
+
+def four_corners(images: Shaped[np.ndarray, "... y x"], /) -> Shaped[np.ndarray, "... 4 v u"]:
+    """Return the four corners of each image: top left, top right, bottom left, bottom right.
+
+    A corner is half the rows and half the columns, rounded down; of an odd number the middle one
+    belongs to none.
+
+    Raises
+    ------
+    ValueError
+        If an image is smaller than 2 by 2.
+
+    Examples
+    --------
+    >>> four_corners(np.array([[1, 2], [3, 4]], np.uint8)).ravel()
+    array([1, 2, 3, 4], dtype=uint8)
+    """
+    rows, columns = images.shape[-2:]
+    y, x = rows // 2, columns // 2
+    if y == 0 or x == 0:
+        raise ValueError(f"an image needs at least 2 by 2 pixels to have corners, got {rows} by {columns}")
+    top, bottom = images[..., :y, :], images[..., rows - y :, :]
+    return np.stack(
+        [half[..., cut] for half in (top, bottom) for cut in (slice(0, x), slice(columns - x, columns))],
+        axis=-3,
+    )
+
+
+def majority(labels: Integer[np.ndarray, "..."], /) -> int:
+    """Return the most frequent label; of equally frequent ones the smallest.
+
+    Raises
+    ------
+    ValueError
+        If there is no label.
+
+    Examples
+    --------
+    >>> majority(np.array([3, 2, 2, 3]))
+    2
+    """
+    if labels.size == 0:
+        raise ValueError("a majority needs at least one label, got none")
+    values, counts = np.unique(labels, return_counts=True)
+    return int(values[np.argmax(counts)])
+
+
+def _blocks(array: np.ndarray, factor: int) -> np.ndarray:
+    if factor < 1:
+        raise ValueError(f"factor must be 1 or more, got {factor}")
+    *lead, rows, columns = array.shape
+    if rows % factor or columns % factor:
+        raise ValueError(f"factor {factor} must divide rows and columns, got {rows} by {columns}")
+    return array.reshape(*lead, rows // factor, factor, columns // factor, factor)

@@ -1,0 +1,328 @@
+"""Channels of a BossDB database, through the `intern` client.
+
+The client has no time-out and no retry, forks a pool for large cutouts, and its sockets must not be
+shared with a forked child. So: one remote a process, small requests in threads of our own, time-outs
+on each, and retries of what can pass.
+"""
+
+import logging
+import os
+import random
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import numpy as np
+
+from mtneuro_data.volume import Corner
+
+__all__ = ["BossChannel", "BossServer", "BossSource", "parsed_uri"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+THREADS = 16
+"""Requests in flight; each holds one block of voxels."""
+
+BLOCK = (16, 256, 256)
+"""Voxels of one request, ``(z, y, x)``: far below the size at which the client forks a pool."""
+
+CONNECT_S, READ_S = 10.0, 60.0
+ATTEMPTS = 6
+FIRST_ATTEMPTS = 2
+"""Attempts at a host that has never answered: most likely there is no network, or a wrong name."""
+
+_UNITS = {"nanometers": 1e-3, "micrometers": 1.0, "millimeters": 1e3, "centimeters": 1e4}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BossServer:
+    """A database and the credentials for it.
+
+    Examples
+    --------
+    >>> BossServer().host
+    'api.bossdb.io'
+    """
+
+    host: str = "api.bossdb.io"
+    """Host name, with a port where it needs one."""
+
+    protocol: str = "https"
+    """``https`` or ``http``."""
+
+    token: str = field(default="public", repr=False)
+    """Access token; ``public`` reads everything that is public."""
+
+    def __post_init__(self) -> None:
+        if self.protocol not in ("https", "http"):
+            raise ValueError(f'protocol must be "https" or "http", got "{self.protocol}"')
+        if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d+)?", self.host):
+            raise ValueError(f'host must be a name or address with an optional port, got "{self.host}"')
+        if not re.fullmatch(r"[A-Za-z0-9._=-]+", self.token):
+            raise ValueError("token must consist of letters, digits and . _ = -")
+
+    @classmethod
+    def from_environment(cls) -> "BossServer":
+        """Return the public database, or what the variables of the client say.
+
+        They are ``INTERN_HOST``, ``INTERN_PROTOCOL`` and ``INTERN_TOKEN``; each may be left out.
+        """
+        names = {"host": "INTERN_HOST", "protocol": "INTERN_PROTOCOL", "token": "INTERN_TOKEN"}
+        return cls(**{key: os.environ[name] for key, name in names.items() if os.environ.get(name)})
+
+
+@dataclass(frozen=True, slots=True)
+class BossChannel:
+    """The place of a channel in a database."""
+
+    collection: str
+    experiment: str
+    channel: str
+    level: int = 0
+    """Resolution level; rows and columns halve with each."""
+
+    @property
+    def path(self) -> tuple[str, str, str]:
+        """Collection, experiment and channel."""
+        return (self.collection, self.experiment, self.channel)
+
+    def __str__(self) -> str:
+        return f"bossdb://{'/'.join(self.path)}" + (f"/{self.level}" if self.level else "")
+
+
+def parsed_uri(uri: str, /) -> BossChannel:
+    """Return the channel that ``bossdb://collection/experiment/channel[/level]`` names.
+
+    Raises
+    ------
+    ValueError
+        If the URI has another form.
+
+    Examples
+    --------
+    >>> parsed_uri("bossdb://prasad/prasad2020/image").channel
+    'image'
+    """
+    parts = uri.removeprefix("bossdb://").rstrip("/").split("/")
+    names, level = parts[:3], parts[3:]
+    right = len(names) == 3 and all(_NAME.fullmatch(name) for name in names)
+    if not right or not (level == [] or (len(level) == 1 and re.fullmatch(r"\d{1,2}", level[0]))):
+        raise ValueError(f"a database URI is bossdb://collection/experiment/channel[/level], got {uri}")
+    collection, experiment, channel = names
+    return BossChannel(collection, experiment, channel, int(level[0]) if level else 0)
+
+
+class BossSource:
+    """One channel at one level, as a volume.
+
+    Raises
+    ------
+    PermissionError
+        If the token may not read it.
+    FileNotFoundError
+        If there is no such channel.
+    ConnectionError, TimeoutError
+        If the database does not answer.
+    """
+
+    parallel = THREADS
+
+    def __init__(
+        self,
+        channel: BossChannel,
+        *,
+        server: BossServer | None = None,
+        timeout_s: tuple[float, float] = (CONNECT_S, READ_S),
+        attempts: int = ATTEMPTS,
+        first_pause_s: float = 0.5,
+    ) -> None:
+        self.channel = channel
+        self.server = server or BossServer.from_environment()
+        self._timeout = timeout_s
+        self.attempts = attempts
+        self._first_pause_s = first_pause_s
+        self._answered = False
+        self._remote: tuple[int, Any, Any] | None = None
+        self.shape, self.voxel_size_um, self.dtype = self._described()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_remote": None}
+
+    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
+        """Return the voxels of a half-open box, fetched in blocks by several threads."""
+        blocks = _blocks(lower, upper)
+        if len(blocks) == 1:
+            return self.fetch(lower, upper)
+        out = np.empty([hi - lo for lo, hi in zip(lower, upper, strict=True)], self.dtype)
+
+        def put(block: tuple[Corner, Corner]) -> None:
+            where = tuple(slice(lo - o, hi - o) for lo, hi, o in zip(*block, lower, strict=True))
+            out[where] = self.fetch(*block)
+
+        self._opened()  # here, so that the threads do not race to open it
+        pool = ThreadPoolExecutor(min(THREADS, len(blocks)))
+        try:
+            list(pool.map(put, blocks))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        return out
+
+    def fetch(self, lower: Corner, upper: Corner, /) -> np.ndarray:
+        """Return the voxels of a half-open box by one request; safe in threads."""
+        (z0, y0, x0), (z1, y1, x1) = lower, upper
+        remote, resource = self._opened()
+
+        def request() -> np.ndarray:
+            # parallel=False: a large request is then split here and not in a forked pool.
+            return remote.get_cutout(
+                resource, self.channel.level, [x0, x1], [y0, y1], [z0, z1], parallel=False
+            )
+
+        voxels = self._tried(request, f"z {z0}:{z1} y {y0}:{y1} x {x0}:{x1}")
+        return np.asarray(voxels)
+
+    def _opened(self) -> tuple[Any, Any]:
+        """Return this process's remote and the channel's resource."""
+        if self._remote is None or self._remote[0] != os.getpid():
+            remote = _remote(self.server, self._timeout)
+            resource = self._tried(
+                lambda: remote.get_channel(*_intern_order(self.channel)), "its description"
+            )
+            self._remote = (os.getpid(), remote, resource)
+        return self._remote[1:]
+
+    def _described(self) -> tuple[Corner, tuple[float, float, float], np.dtype[Any]]:
+        from intern.resource.boss.resource import CoordinateFrameResource
+
+        remote, resource = self._opened()
+        experiment = self._tried(
+            lambda: remote.get_experiment(self.channel.collection, self.channel.experiment), "its experiment"
+        )
+        frame = self._tried(
+            lambda: remote.get_project(CoordinateFrameResource(experiment.coord_frame)),
+            "its coordinate frame",
+        )
+        levels = int(experiment.num_hierarchy_levels)
+        if self.channel.level >= max(1, levels):
+            raise ValueError(f"{self.channel}: level must lie within [0, {levels}), got {self.channel.level}")
+        factor = 2**self.channel.level
+        deep = factor if experiment.hierarchy_method == "isotropic" else 1
+        unit = _UNITS.get(frame.voxel_unit, 1.0)
+        shape = (
+            (frame.z_stop - frame.z_start) // deep,
+            (frame.y_stop - frame.y_start) // factor,
+            (frame.x_stop - frame.x_start) // factor,
+        )
+        if min(shape) < 1:
+            raise ValueError(f"{self.channel}: the database describes an empty volume of the shape {shape}")
+        size = (
+            frame.z_voxel_size * unit * deep,
+            frame.y_voxel_size * unit * factor,
+            frame.x_voxel_size * unit * factor,
+        )
+        return shape, size, np.dtype(resource.datatype)
+
+    def _tried(self, request: Callable[[], T], what: str) -> T:
+        """Call until it passes: again, after a growing pause, where the failure may pass."""
+        pause = self._first_pause_s
+        for attempt in range(1, self.attempts + 1):
+            try:
+                answer = request()
+            except Exception as error:
+                final = _final(error, self, what)
+                if final is not None:
+                    raise final from error
+                if attempt == self.attempts or (attempt == FIRST_ATTEMPTS and self._unreached(error)):
+                    raise _given_up(error, self, what, attempt) from error
+                logger.info("%s, %s: %s; attempt %d of %d", self.channel, what, error, attempt, self.attempts)
+            else:
+                self._answered = True
+                return answer
+            # Half to one and a half times the pause, so that many clients do not return as one.
+            time.sleep(pause * random.SystemRandom().uniform(0.5, 1.5))
+            pause = min(2 * pause, 16.0)
+        raise AssertionError("unreachable")
+
+    def _unreached(self, error: Exception) -> bool:
+        import requests
+
+        return not self._answered and isinstance(error, requests.ConnectionError)
+
+
+def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
+    """Return a client of its own for this process, with time-outs and a large enough pool."""
+    from intern.remote.boss import BossRemote
+    from requests.adapters import HTTPAdapter
+
+    remote = BossRemote({"protocol": server.protocol, "host": server.host, "token": server.token})
+    address = f"{server.protocol}://{quote(server.host, safe=':')}"
+    services: tuple[Any, ...] = (remote.project_service, remote.volume_service)
+    for service in services:
+        service.session.mount(address, HTTPAdapter(pool_connections=1, pool_maxsize=THREADS))
+        # The client asks for the environment's proxies without an address, and so gets none.
+        options = service.session.merge_environment_settings(address, {}, None, None, None)
+        service.session_send_opts = {**options, "timeout": timeout_s}
+    return remote
+
+
+def _final(error: Exception, source: BossSource, what: str) -> Exception | None:
+    """Return the error to raise at once, or ``None`` where another attempt may pass."""
+    import requests
+    from blosc.blosc_extension import error as BloscError  # noqa: N812 - a class, in C
+
+    channel, host = source.channel, source.server.host
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        status = error.response.status_code
+        if status in (408, 429) or status >= 500:
+            return None
+        if status in (401, 403):
+            return PermissionError(
+                f"{channel}: {host} refused the token (status {status}); set INTERN_TOKEN to one that may"
+            )
+        if status == 404:
+            return FileNotFoundError(f"{channel}: {host} has no such channel (status 404, {what})")
+        return OSError(f"{channel}: {host} refused {what} (status {status}): {_message(error)}")
+    if isinstance(error, (requests.RequestException, ValueError, BloscError)):
+        return None
+    return error
+
+
+def _given_up(error: Exception, source: BossSource, what: str, attempts: int) -> OSError:
+    import requests
+
+    text = f"{source.channel}: no whole answer from {source.server.host} in {attempts} attempts ({what})"
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return OSError(f"{text}; the last had status {error.response.status_code}")
+    if isinstance(error, requests.Timeout):
+        return TimeoutError(f"{text}; the last timed out")
+    if isinstance(error, requests.ConnectionError):
+        return ConnectionError(f"{text}; the host cannot be reached. Is there a network?")
+    return OSError(f"{text}; the last could not be decoded: {error}")
+
+
+def _message(error: Any) -> str:
+    try:
+        return str(error.response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return str(error.response.text)[:200]
+
+
+def _intern_order(channel: BossChannel) -> tuple[str, str, str]:
+    return (channel.channel, channel.collection, channel.experiment)
+
+
+def _blocks(lower: Corner, upper: Corner) -> list[tuple[Corner, Corner]]:
+    """Cut a box into requests of at most `BLOCK` voxels an axis."""
+    starts = [range(lo, hi, size) for lo, hi, size in zip(lower, upper, BLOCK, strict=True)]
+    return [
+        ((z, y, x), (min(z + BLOCK[0], upper[0]), min(y + BLOCK[1], upper[1]), min(x + BLOCK[2], upper[2])))
+        for z, y, x in product(*starts)
+    ]

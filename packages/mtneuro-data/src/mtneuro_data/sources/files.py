@@ -1,0 +1,52 @@
+"""Volumes in local files: which reader a path calls for."""
+
+import glob
+from pathlib import Path
+
+from mtneuro_data.sources.array_file import open_npy, open_npz
+from mtneuro_data.sources.image_stack import open_stack, open_tiff
+from mtneuro_data.sources.zarr_store import is_zarr, open_zarr
+from mtneuro_data.volume import Source
+
+__all__ = ["open_path"]
+
+
+def open_path(text: str, /) -> Source:
+    """Return the volume at a local path, which may be a glob pattern or carry a ``#key``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is there.
+    ValueError
+        If what is there is not a volume, or not what its name says.
+    """
+    path, key = _path_and_key(text)
+    if key is not None and path.suffix != ".npz":
+        raise ValueError(f"only a .npz file takes a #key, got {text}")
+    if path.is_dir():
+        return open_zarr(path) if is_zarr(path) else open_stack(sorted(_images(path)), str(path))
+    if not path.exists():
+        if glob.has_magic(text):
+            found = [Path(name) for name in glob.glob(text)]  # noqa: PTH207 - absolute patterns too
+            return open_stack(found, text)
+        raise FileNotFoundError(f"no file or folder at {path}")
+    if path.suffix == ".npy":
+        return open_npy(path)
+    if path.suffix == ".npz":
+        return open_npz(path, key)
+    if path.suffix.lower() in (".tif", ".tiff"):
+        return open_tiff(path)
+    return open_stack([path], str(path))
+
+
+def _path_and_key(text: str) -> tuple[Path, str | None]:
+    whole = Path(text).expanduser()
+    if whole.exists() or "#" not in text:
+        return whole, None
+    name, _, key = text.rpartition("#")
+    return Path(name).expanduser(), key
+
+
+def _images(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]

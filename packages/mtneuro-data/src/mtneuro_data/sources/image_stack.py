@@ -1,0 +1,151 @@
+"""Images as slices: single files, folders and patterns of them, and TIFF stacks."""
+
+import re
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtneuro_data.sources.array_file import ArraySource, volume_array
+from mtneuro_data.volume import Corner
+
+__all__ = ["StackSource", "natural_key", "open_stack", "open_tiff"]
+
+# A whole slice of a brain may well be larger than Pillow's guard against hostile files allows.
+_LARGEST_IMAGE = 1 << 31
+_limit = threading.Lock()
+
+
+def natural_key(path: Path, /) -> tuple[object, ...]:
+    """Return a key that sorts numbers in names by value: ``z9`` before ``z10``.
+
+    Examples
+    --------
+    >>> [p.name for p in sorted([Path("z10.png"), Path("z9.png")], key=natural_key)]
+    ['z9.png', 'z10.png']
+    """
+    parts = re.split(r"(\d+)", path.name)
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
+
+
+@contextmanager
+def _large_images() -> Generator[None]:
+    from PIL import Image
+
+    # The limit is a global of Pillow's, hence the lock and the restoring.
+    with _limit:
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = _LARGEST_IMAGE
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def _slice(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    if path.suffix.lower() in (".tif", ".tiff"):
+        return np.asarray(_tiff_array(path))
+    try:
+        with _large_images(), Image.open(path) as image:
+            array = np.asarray(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, (FileNotFoundError, PermissionError)):
+            raise
+        raise ValueError(f"{path} is not a readable image: {error}") from None
+    if array.ndim != 2:
+        raise ValueError(f"{path}: a slice has one value a pixel, got an image of the shape {array.shape}")
+    return array
+
+
+class StackSource:
+    """Images of one size, each a slice, opened as they are asked for."""
+
+    voxel_size_um = None
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = list(paths)
+        first = volume_array(_slice(self._paths[0]), str(self._paths[0]))
+        if first.shape[0] != 1:
+            raise ValueError(f"{self._paths[0]}: a slice of a stack has one page, got {first.shape[0]}")
+        self.dtype: np.dtype[Any] = first.dtype
+        self.shape: Corner = (len(self._paths), first.shape[1], first.shape[2])
+        # Neighbouring boxes of one slice are asked for in a row.
+        self._last: tuple[int, np.ndarray] = (0, first[0])
+
+    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
+        """Return the voxels of a half-open box."""
+        (z0, y0, x0), (z1, y1, x1) = lower, upper
+        out = np.empty((z1 - z0, y1 - y0, x1 - x0), self.dtype)
+        for z in range(z0, z1):
+            out[z - z0] = self._plane(z)[y0:y1, x0:x1]
+        return out
+
+    def _plane(self, z: int) -> np.ndarray:
+        at, plane = self._last
+        if at != z:
+            plane = _slice(self._paths[z])
+            if plane.shape != self.shape[1:] or plane.dtype != self.dtype:
+                raise ValueError(
+                    f"images of a stack must be alike: {self._paths[0]} is {self.shape[1:]} of {self.dtype}, "
+                    f"{self._paths[z]} is {plane.shape} of {plane.dtype}"
+                )
+            self._last = (z, plane)
+        return plane
+
+
+def open_stack(paths: Sequence[Path], name: str, /) -> StackSource:
+    """Return images as the slices of a volume, in the natural order of their names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no image.
+    ValueError
+        If a file is not an image, or the images differ in size.
+    """
+    if not paths:
+        raise FileNotFoundError(f"no images at {name}")
+    ordered = sorted(paths, key=natural_key)
+    source = StackSource(ordered)
+    for path in ordered[1:]:
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            _check_size(path, source, ordered[0])
+    return source
+
+
+def _check_size(path: Path, source: StackSource, first: Path) -> None:
+    """Compare the size in an image's header, without decoding it."""
+    from PIL import Image
+
+    try:
+        with _large_images(), Image.open(path) as image:
+            width, height = image.size
+    except OSError as error:
+        raise ValueError(f"{path} is not a readable image: {error}") from None
+    if (height, width) != source.shape[1:]:
+        raise ValueError(
+            f"images of a stack must be alike: {first} is {source.shape[1:]}, {path} is {(height, width)}"
+        )
+
+
+def open_tiff(path: Path, /) -> ArraySource:
+    """Return a TIFF image or stack, memory-mapped where the file allows it."""
+    return ArraySource(volume_array(_tiff_array(path), str(path)))
+
+
+def _tiff_array(path: Path) -> np.ndarray:
+    import tifffile
+
+    try:
+        try:
+            return tifffile.memmap(path, mode="r")
+        except ValueError:
+            # Compressed or scattered: the pixels cannot be mapped as they lie.
+            return tifffile.imread(path)
+    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{path} is not a readable TIFF file: {error}") from None

@@ -1,0 +1,388 @@
+"""A task: which cubes of which volume, how they are split, and what their labels mean."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_validator, model_validator
+
+from mtneuro_data.cube import CubeSpec
+from mtneuro_data.settings import Settings, nearest
+
+__all__ = ["CHANNELS", "Cube", "SplitPart", "TaskSpec"]
+
+CHANNELS = {
+    "image": "bossdb://prasad/prasad2020/image",
+    "roi_labels": "bossdb://prasad/prasad_analysis/roi_labels",
+    "pixel_labels": "bossdb://prasad/prasad_analysis/pixel_labels",
+}
+"""The channels of the benchmark's volume in the public database."""
+
+
+def _half_open(value: tuple[int, int]) -> tuple[int, int]:
+    lo, hi = value
+    if not 0 <= lo < hi:
+        raise ValueError(f"range must satisfy 0 <= lower < upper, got [{lo}, {hi})")
+    return value
+
+
+Range = Annotated[tuple[int, int], AfterValidator(_half_open)]
+"""A half-open range of voxels along one axis."""
+
+
+class Cube(Settings):
+    """A named column of the volume: its region of interest and its face, half-open.
+
+    Examples
+    --------
+    >>> Cube(region="CTX", y=(900, 1156), x=(4600, 4856)).face
+    (256, 256)
+    """
+
+    region: str
+    """Name of the region it lies in; one of the task's ``regions``."""
+
+    y: Range
+    """Rows, half-open."""
+
+    x: Range
+    """Columns, half-open."""
+
+    @property
+    def face(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return (self.y[1] - self.y[0], self.x[1] - self.x[0])
+
+
+class SplitPart(Settings):
+    """Some cubes over one range of slices.
+
+    Examples
+    --------
+    >>> SplitPart(cubes=("A-CTX", "A-STR"), z=(110, 380)).z
+    (110, 380)
+    """
+
+    cubes: tuple[str, ...] = Field(min_length=1)
+    """Names of cubes, in the order in which they are loaded."""
+
+    z: Range
+    """Slices, half-open."""
+
+
+class TaskSpec(Settings):
+    """Everything that decides which arrays a task's split consists of.
+
+    The splits ``train``, ``val`` and ``test`` share no voxel, and where two of their cubes lie over
+    one another, those of test keep ``z_buffer`` slices away from those of train and val (train and
+    val may adjoin). Splits of other names are free.
+
+    Examples
+    --------
+    >>> from mtneuro_data import builtin_task
+    >>> builtin_task("roi-c1").counts()
+    {'train': 1080, 'val': 120, 'test': 200}
+    """
+
+    name: str
+    """The task's name, for people."""
+
+    kind: Literal["region", "segmentation", "semantics"]
+    """What is to be predicted: an image's region, each pixel's class, or semantic features."""
+
+    image: str
+    """URI of the image volume."""
+
+    annotation: str | None = None
+    """URI of the label volume: pixel labels, or region labels for the kind ``region``. ``None``
+    there: the cube's region decides."""
+
+    regions: tuple[str, ...] = Field(min_length=1)
+    """Names of the regions; a region's place here is its class."""
+
+    cubes: dict[str, Cube] = Field(min_length=1)
+    """The cubes by name."""
+
+    splits: dict[str, tuple[SplitPart, ...]] = Field(min_length=1)
+    """The parts of each split."""
+
+    z_buffer: int = Field(default=10, ge=0)
+    """Slices that must lie between train or val and test in one cube."""
+
+    class_names: tuple[str, ...] = ()
+    """Names of the pixel classes; a class's place here is its value in the masks."""
+
+    label_map: dict[int, int] = Field(default_factory=dict)
+    """Raw pixel label -> class."""
+
+    roi_map: dict[int, int] = Field(default_factory=dict)
+    """Raw region-of-interest label -> index into ``regions``."""
+
+    annotated_z: Range | None = None
+    """Slices that carry region-of-interest labels; beyond them the cube's region decides."""
+
+    depth: PositiveInt = 1
+    """Slices of one image: 1 for images, more for subvolumes. A remainder is left out, so that no
+    subvolume runs past its part."""
+
+    downsample: Literal[1, 2, 4] = 1
+    """Factor by which rows and columns are reduced; never slices."""
+
+    z_step: PositiveInt = 1
+    """Keep every ``z_step``-th image of each part; for small runs."""
+
+    voxel_size_um: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.17, 1.17, 1.17)
+    """Edges of a voxel of the volume in micrometres, ``(z, y, x)``."""
+
+    @field_validator("regions", "class_names")
+    @classmethod
+    def _no_repeats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f'names must differ, got "{name}" {names.count(name)} times')
+        return names
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TaskSpec":
+        self._check_names()
+        self._check_faces()
+        self._check_label_maps()
+        self._check_splits()
+        return self
+
+    def _check_names(self) -> None:
+        for name, cube in self.cubes.items():
+            if cube.region not in self.regions:
+                raise ValueError(
+                    f'cube "{name}" names the unknown region "{cube.region}"; '
+                    + nearest(cube.region, self.regions)
+                )
+        for split, parts in self.splits.items():
+            for part in parts:
+                for name in part.cubes:
+                    if name not in self.cubes:
+                        raise ValueError(
+                            f'split "{split}" names the unknown cube "{name}"; {nearest(name, self.cubes)}'
+                        )
+                    if part.cubes.count(name) > 1:
+                        raise ValueError(f'split "{split}" names the cube "{name}" twice in one part')
+
+    def _check_faces(self) -> None:
+        first, face = next((name, cube.face) for name, cube in self.cubes.items())
+        for name, cube in self.cubes.items():
+            if cube.face != face:
+                raise ValueError(
+                    f'cubes must have one shape (y, x): "{first}" has {face}, "{name}" has {cube.face}'
+                )
+        if face[0] % self.downsample or face[1] % self.downsample:
+            raise ValueError(f"downsample {self.downsample} must divide the cubes' shape (y, x), got {face}")
+
+    def _check_label_maps(self) -> None:
+        if self.kind == "region":
+            if self.annotation is not None and not self.roi_map:
+                raise ValueError("roi_map must not be empty where the task has an annotation of regions")
+        elif self.annotation is None or not self.class_names or not self.label_map:
+            raise ValueError(f'the kind "{self.kind}" needs annotation, class_names and label_map')
+        for key, table, size in (
+            ("label_map", self.label_map, len(self.class_names)),
+            ("roi_map", self.roi_map, len(self.regions)),
+        ):
+            for raw, value in table.items():
+                if raw < 0 or not 0 <= value < size:
+                    raise ValueError(
+                        f"{key} must map labels of 0 or more to classes in [0, {size}), got {raw} -> {value}"
+                    )
+
+    def _check_splits(self) -> None:
+        for split in self.splits:
+            if not self.samples(split):
+                raise ValueError(f'split "{split}" holds no image of {self.depth} slices')
+            boxes = self.boxes(split)
+            for (name, a), (other, b) in combinations(boxes, 2):
+                # Shifted tiles may overlap within a split; the same cube twice would repeat sample ids.
+                if name == other and a.shares_voxels(b):
+                    raise ValueError(
+                        f'split "{split}" holds slices twice: {_place(name, a)}, {_place(other, b)}'
+                    )
+        for one, two in combinations([s for s in ("train", "val", "test") if s in self.splits], 2):
+            for name, a in self.boxes(one):
+                for other, b in self.boxes(two):
+                    self._check_pair((one, name, a), (two, other, b))
+
+    def _check_pair(self, one: tuple[str, str, CubeSpec], two: tuple[str, str, CubeSpec]) -> None:
+        (split, name, a), (other_split, other, b) = one, two
+        places = f"{split} has {_place(name, a)}, {other_split} has {_place(other, b)}"
+        if a.shares_voxels(b):
+            raise ValueError(f"splits must share no voxel: {places}")
+        over = all(max(a.lower[i], b.lower[i]) < min(a.upper[i], b.upper[i]) for i in (1, 2))
+        gap = max(a.lower[0], b.lower[0]) - min(a.upper[0], b.upper[0])
+        if over and other_split == "test" and gap < self.z_buffer:
+            raise ValueError(
+                f"{split} and test must lie at least {self.z_buffer} slices apart along z, got {gap}: "
+                + places
+            )
+
+    def boxes(self, split: str) -> tuple[tuple[str, CubeSpec], ...]:
+        """Return the name and the voxel box of every cube of a split, in loading order.
+
+        Raises
+        ------
+        ValueError
+            If the task has no such split.
+        """
+        return tuple(
+            (
+                name,
+                CubeSpec(
+                    channel=self.image,
+                    lower=(part.z[0], self.cubes[name].y[0], self.cubes[name].x[0]),
+                    upper=(part.z[1], self.cubes[name].y[1], self.cubes[name].x[1]),
+                ),
+            )
+            for part in self._parts(split)
+            for name in part.cubes
+        )
+
+    def samples(self, split: str) -> tuple[tuple[str, int], ...]:
+        """Return the cube and the first slice of every image of a split, in loading order.
+
+        Raises
+        ------
+        ValueError
+            If the task has no such split.
+
+        Examples
+        --------
+        >>> from mtneuro_data import builtin_task
+        >>> builtin_task("roi-c1").samples("test")[:2]
+        (('A-CTX', 420), ('A-CTX', 421))
+        """
+        return tuple((name, z) for name, box in self.boxes(split) for z in self.first_slices(box))
+
+    def first_slices(self, box: CubeSpec) -> range:
+        """Return the first slices of the images that one box of the task is cut into."""
+        return range(box.lower[0], box.upper[0] - self.depth + 1, self.depth * self.z_step)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of images of each split."""
+        return {split: len(self.samples(split)) for split in self.splits}
+
+    def touching(self) -> tuple[tuple[str, str, str, str], ...]:
+        """Return the pairs of cubes that touch across the border between test and train or val.
+
+        Some of the paper's own do. Each item is ``(split, cube, other split, other cube)``.
+
+        Examples
+        --------
+        >>> from mtneuro_data import builtin_task
+        >>> builtin_task("roi-c3").touching()[0]
+        ('train', 'D-VP', 'test', 'B-VP')
+        """
+        if "test" not in self.splits:
+            return ()
+        return tuple(
+            (split, name, "test", other)
+            for split in ("train", "val")
+            if split in self.splits
+            for name, a in self.boxes(split)
+            for other, b in self.boxes("test")
+            if a.touches(b)
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that stand for the whole resolved task.
+
+        They are the start of the SHA-256 of its canonical JSON, together with the phantom's version
+        where the voxels are the phantom's.
+        """
+        content: dict[str, Any] = {"task": self.model_dump(mode="json")}
+        if self.image.startswith("phantom://"):
+            from mtneuro_data import phantom
+
+            content["phantom_version"] = int(getattr(phantom, "PHANTOM_VERSION", 1))
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def replaced(self, **changes: Any) -> "TaskSpec":
+        """Return the task with some fields changed, checked again.
+
+        Examples
+        --------
+        >>> from mtneuro_data import builtin_task
+        >>> builtin_task("roi-c1").replaced(z_step=10, downsample=4).counts()
+        {'train': 108, 'val': 12, 'test': 20}
+        """
+        # By attribute, not model_dump: the parts are validated models already.
+        fields = {key: getattr(self, key) for key in type(self).model_fields}
+        return TaskSpec(**{**fields, **changes})
+
+    def with_source(self, source: str | Mapping[str, str]) -> "TaskSpec":
+        """Return the task over another volume with the same coordinates.
+
+        Parameters
+        ----------
+        source
+            ``"bossdb"``, ``"phantom"`` (also ``"phantom?seed=7"``), or the URIs of the channels by
+            name: ``image``, and ``roi_labels`` or ``pixel_labels`` as the task needs. A region task
+            without ``roi_labels`` takes its regions from the cubes.
+
+        Raises
+        ------
+        ValueError
+            If the source is unknown or lacks a channel that the task needs.
+
+        Examples
+        --------
+        >>> from mtneuro_data import builtin_task
+        >>> builtin_task("roi-c1").with_source("phantom?seed=7").annotation
+        'phantom://roi_labels?seed=7'
+        """
+        channels = _channels(source)
+        needed = "roi_labels" if self.kind == "region" else "pixel_labels"
+        if "image" not in channels or (self.kind != "region" and needed not in channels):
+            raise ValueError(
+                f"task {self.name} needs the channels image and {needed}, got {', '.join(channels) or 'none'}"
+            )
+        return self.replaced(image=channels["image"], annotation=channels.get(needed))
+
+    def _parts(self, split: str) -> tuple[SplitPart, ...]:
+        if split not in self.splits:
+            raise ValueError(f'the task {self.name} has no split "{split}"; {nearest(split, self.splits)}')
+        return self.splits[split]
+
+    def split_names(self, split: str | Sequence[str]) -> tuple[str, ...]:
+        """Return one or several split names as a tuple, each checked.
+
+        Raises
+        ------
+        ValueError
+            If none is given, one is given twice, or the task has no such split.
+        """
+        names = (split,) if isinstance(split, str) else tuple(split)
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"splits must be named once each, got {list(names)}")
+        for name in names:
+            self._parts(name)
+        return names
+
+
+def _channels(source: str | Mapping[str, str]) -> dict[str, str]:
+    if not isinstance(source, str):
+        for name in source:
+            if name not in CHANNELS:
+                raise ValueError(f'unknown channel "{name}"; {nearest(name, CHANNELS)}')
+        return dict(source)
+    name, mark, query = source.partition("?")
+    if name == "phantom":
+        return {channel: f"phantom://{channel}{mark}{query}" for channel in CHANNELS}
+    if source == "bossdb":
+        return dict(CHANNELS)
+    raise ValueError(f'unknown source "{source}"; {nearest(name, ("bossdb", "phantom"))}')
+
+
+def _place(name: str, box: CubeSpec) -> str:
+    axes: Iterator[tuple[str, int, int]] = zip("zyx", box.lower, box.upper, strict=True)
+    return f"{name} " + " ".join(f"{axis} [{lo}, {hi})" for axis, lo, hi in axes)

@@ -1,0 +1,134 @@
+"""Reading a task from a file: our JSON or TOML, or the original benchmark's JSON as it is."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt, ValidationError
+
+from mtneuro_data.paper import CLASSES, FOUR_CLASSES, REGIONS, ROI_MAP, THREE_CLASSES
+from mtneuro_data.settings import Settings, summary
+from mtneuro_data.task import Cube, Range, SplitPart, TaskSpec
+
+__all__ = ["read_task"]
+
+Flag = Annotated[int, Field(ge=0, le=1)]
+
+
+class _OriginalTask(Settings):
+    """The keys of the original benchmark's task files, unchanged."""
+
+    name: str
+    image_chan: str
+    annotation_chan: str
+    xrange_cor: Range
+    yrange_cor: Range
+    xrange_stri: Range
+    yrange_stri: Range
+    xrange_vp: Range
+    yrange_vp: Range
+    xrange_zi: Range
+    yrange_zi: Range
+    zrange: Range | None = None
+    z_train: Range
+    z_val: Range
+    z_test: Range
+    volume_z: PositiveInt = 1
+    tile_size: tuple[PositiveInt, PositiveInt] | None = None
+    task_type: Literal["3class", "noZI", "normal"] = "normal"
+    combine_ax_and_bg: Flag = 0
+    noZI: Flag = 0  # noqa: N815 - the file's own key
+    encoder_type: Literal["ssl", "supervised", "PCA", "NMF"] | None = None
+    encoder_path: str | None = None
+
+
+def read_task(path: str | Path, /) -> TaskSpec:
+    """Read a task from a JSON or TOML file.
+
+    Parameters
+    ----------
+    path
+        A ``.json`` or ``.toml`` file with the fields of `TaskSpec`, or one of the original
+        benchmark's JSON task files, whose keys are taken as they are.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not what its name says, or a key or a value is wrong.
+
+    Notes
+    -----
+    In an original file the z ranges are half-open as given, ``zrange`` is not read (the original
+    does not either), and the buffer between the splits is not checked beyond their sharing no
+    voxel. A channel with ``roi`` in its name makes the task one of regions. A file that names an
+    ``encoder_type`` is a task of semantics, whose one split ``all`` is the range ``z_train``.
+    """
+    path = Path(path)
+    values = _parsed(path)
+    try:
+        if "image_chan" in values or "xrange_cor" in values:
+            return _from_original(_OriginalTask(**values), str(path))
+        return TaskSpec(**values)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {summary(error)}") from None
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    if path.suffix not in (".json", ".toml"):
+        raise ValueError(f"a task file must be named .json or .toml, got {path.name}")
+    text = path.read_bytes()
+    try:
+        decoded = text.decode("utf-8")
+        values = json.loads(decoded) if path.suffix == ".json" else tomllib.loads(decoded)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a readable {path.suffix[1:].upper()} file: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} must hold one table of settings, got a {type(values).__name__}")
+    return values
+
+
+def _from_original(task: _OriginalTask, path: str) -> TaskSpec:
+    faces = {
+        "CTX": (task.yrange_cor, task.xrange_cor),
+        "STR": (task.yrange_stri, task.xrange_stri),
+        "VP": (task.yrange_vp, task.xrange_vp),
+        "ZI": (task.yrange_zi, task.xrange_zi),
+    }
+    region = "roi" in task.annotation_chan.rpartition("/")[2]
+    without_zi = task.noZI == 1 or task.task_type == "noZI"
+    merged = task.combine_ax_and_bg == 1 or task.task_type == "3class"
+    regions = REGIONS[:3] if without_zi and not region else REGIONS
+    cubes = {f"A-{name}": Cube(region=name, y=faces[name][0], x=faces[name][1]) for name in regions}
+    if task.tile_size is not None:
+        wanted = (task.tile_size[1], task.tile_size[0])
+        for name, cube in cubes.items():
+            if cube.face != wanted:
+                raise ValueError(
+                    f"{path}: tile_size [x, y] must be the size of the ranges, got {list(task.tile_size)} "
+                    f"where {name} has (y, x) {cube.face}"
+                )
+    ranges = {"train": task.z_train, "val": task.z_val, "test": task.z_test}
+    if task.encoder_type is not None:
+        ranges = {"all": task.z_train}
+    common: dict[str, Any] = {
+        "name": task.name,
+        "image": task.image_chan,
+        "annotation": task.annotation_chan,
+        "regions": regions,
+        "cubes": cubes,
+        "splits": {split: (SplitPart(cubes=tuple(cubes), z=z),) for split, z in ranges.items()},
+        "z_buffer": 0,
+        "depth": task.volume_z,
+    }
+    if region:
+        return TaskSpec(kind="region", roi_map=ROI_MAP, annotated_z=(109, 460), **common)
+    label_map = THREE_CLASSES if merged else FOUR_CLASSES
+    return TaskSpec(
+        kind="segmentation" if task.encoder_type is None else "semantics",
+        class_names=CLASSES[: max(label_map.values()) + 1],
+        label_map=label_map,
+        **common,
+    )

@@ -1,0 +1,197 @@
+"""A volume by its URI: shape, dtype, voxel size, and strict half-open reading."""
+
+import operator
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Shaped
+
+from mtneuro_data.cube import check_box
+
+if TYPE_CHECKING:
+    from mtneuro_data.cache import Cache
+    from mtneuro_data.sources.boss import BossServer
+
+__all__ = ["Source", "Volume", "open_volume"]
+
+Corner = tuple[int, int, int]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """What a kind of storage must offer to be read as a volume."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels on each axis, ``(z, y, x)``."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the voxels that `read` returns."""
+        ...
+
+    @property
+    def voxel_size_um(self) -> tuple[float, float, float] | None:
+        """Edges of a voxel in micrometres, or ``None`` where the storage does not say."""
+        ...
+
+    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
+        """Return the voxels of a half-open box that lies inside the volume."""
+        ...
+
+
+class Volume:
+    """A volume that is read in half-open boxes and never clips, steps or squeezes.
+
+    The storage is opened at first use and once in every process, so a volume may be pickled, and
+    used in forked and spawned workers.
+
+    Parameters
+    ----------
+    uri
+        Where the volume is; see `open_volume`.
+    cache
+        Where chunks are kept, or ``None``.
+    server
+        The database to ask, for ``bossdb://``.
+
+    Examples
+    --------
+    >>> volume = open_volume("phantom://image?shape=16,64,64")
+    >>> volume[2:4, 0:32, 16:64].shape
+    (2, 32, 48)
+    """
+
+    def __init__(self, uri: str, *, cache: "Cache | None" = None, server: "BossServer | None" = None) -> None:
+        self.uri = uri
+        self._cache = cache
+        self._server = server
+        self._opened: tuple[int, Source] | None = None
+
+    def __repr__(self) -> str:
+        return f"Volume({self.uri!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Sockets, file handles and locks stay behind: the other process opens its own.
+        return {**self.__dict__, "_opened": None}
+
+    @property
+    def source(self) -> Source:
+        """The opened storage, this process's own."""
+        if self._opened is None or self._opened[0] != os.getpid():
+            from mtneuro_data.sources import opened
+
+            self._opened = (os.getpid(), opened(self.uri, cache=self._cache, server=self._server))
+        return self._opened[1]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels on each axis, ``(z, y, x)``."""
+        return self.source.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the voxels."""
+        return self.source.dtype
+
+    @property
+    def voxel_size_um(self) -> tuple[float, float, float] | None:
+        """Edges of a voxel in micrometres, ``(z, y, x)``; ``None`` where the storage does not say."""
+        return self.source.voxel_size_um
+
+    def read(self, lower: Corner, upper: Corner, /) -> Shaped[np.ndarray, "z y x"]:
+        """Return the voxels of a half-open box, ``(z, y, x)``.
+
+        Raises
+        ------
+        IndexError
+            If the box is empty or leaves the volume.
+        OSError
+            If the storage cannot be read; for a database also ``PermissionError``,
+            ``FileNotFoundError``, ``ConnectionError`` and ``TimeoutError``.
+
+        Examples
+        --------
+        >>> open_volume("phantom://pixel_labels?shape=16,64,64").read((0, 0, 0), (1, 8, 8)).shape
+        (1, 8, 8)
+        """
+        lower = _corner(lower)
+        upper = _corner(upper)
+        check_box(lower, upper, self.shape, what=self.uri)
+        return self.source.read(lower, upper)
+
+    def __getitem__(self, key: Any, /) -> Shaped[np.ndarray, "z y x"]:
+        if not (isinstance(key, tuple) and len(key) == 3 and all(isinstance(item, slice) for item in key)):
+            raise IndexError(f"a volume takes three slices [z0:z1, y0:y1, x0:x1], got [{_shown(key)}]")
+        if any(item.step not in (None, 1) for item in key):
+            raise IndexError(f"a volume takes no steps, got [{_shown(key)}]")
+        lower = tuple(0 if item.start is None else item.start for item in key)
+        upper = tuple(
+            size if item.stop is None else item.stop for item, size in zip(key, self.shape, strict=True)
+        )
+        return self.read(_corner(lower), _corner(upper))
+
+
+def open_volume(
+    uri: str | Path, /, *, cache: "Cache | None" = None, server: "BossServer | None" = None
+) -> Volume:
+    """Return the volume that a URI or a path names.
+
+    Parameters
+    ----------
+    uri
+        One of
+
+        - ``bossdb://collection/experiment/channel[/level]``,
+        - ``phantom://image``, ``phantom://roi_labels`` or ``phantom://pixel_labels``, with
+          ``?seed=7&shape=96,512,512`` where wanted,
+        - a Zarr array (version 2 or 3) or an OME-Zarr group, whose level 0 is read,
+        - a ``.npy`` file, or a ``.npz`` file (``#key`` names the array; otherwise the only one, or
+          ``images`` or ``image``),
+        - a TIFF, or any image that Pillow reads; one image is a volume of one slice,
+        - a folder of images or a glob pattern, stacked along z in natural order.
+    cache
+        Where chunks from a database are kept. A phantom is kept too where one is given.
+    server
+        The database to ask, for ``bossdb://``; by default the public one, or what the variables
+        ``INTERN_HOST``, ``INTERN_PROTOCOL`` and ``INTERN_TOKEN`` say.
+
+    Raises
+    ------
+    ValueError
+        If the URI is malformed or of an unknown kind, or the file is not what its name says.
+    FileNotFoundError
+        If there is nothing at that place.
+
+    Examples
+    --------
+    >>> open_volume("phantom://image?shape=16,64,64").shape
+    (16, 64, 64)
+    """
+    volume = Volume(str(uri), cache=cache, server=server)
+    # Opening now tells of a mistake here rather than at the first read.
+    volume.source  # noqa: B018 - opened for its errors
+    return volume
+
+
+def _corner(values: Any) -> Corner:
+    try:
+        z, y, x = (operator.index(value) for value in values)
+    except (TypeError, ValueError):
+        raise IndexError(f"a corner is three whole numbers (z, y, x), got {values!r}") from None
+    return (z, y, x)
+
+
+def _shown(key: Any) -> str:
+    items = key if isinstance(key, tuple) else (key,)
+    return ", ".join(
+        ":".join(
+            "" if part is None else str(part) for part in (item.start, item.stop, item.step)
+        ).removesuffix(":")
+        if isinstance(item, slice)
+        else str(item)
+        for item in items
+    )

@@ -1,0 +1,62 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mtneuro_data import TaskSpec, four_corners, load
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_an_images_corners_stand_in_a_row(task: TaskSpec, depth: int) -> None:
+    arrays = load(task.replaced(depth=depth), "test")
+    corners = arrays.corners()
+    assert len(corners) == 4 * len(arrays)
+    names = [f"{arrays.sample_id[1]}/{corner}" for corner in ("tl", "tr", "bl", "br")]
+    assert corners.sample_id[4:8].tolist() == names
+    assert corners.region[4:8].tolist() == [arrays.region[1]] * 4
+    one = arrays.images[1] if depth > 1 else arrays.images[1][None]
+    expected = np.moveaxis(four_corners(one), 1, 0).reshape(corners.images[4:8].shape)
+    np.testing.assert_array_equal(corners.images[4:8], expected)
+    assert corners.masks is not None
+    assert corners.masks.shape == corners.images.shape
+
+
+def test_the_images_file_is_plain_and_complete(task: TaskSpec, tmp_path: Path) -> None:
+    arrays = load(task, "test")
+    arrays.save(tmp_path / "new" / "test.npz")
+    with np.load(tmp_path / "new" / "test.npz", allow_pickle=False) as file:
+        assert int(file["format_version"]) == 1
+        np.testing.assert_array_equal(file["images"], arrays.images)
+        np.testing.assert_array_equal(file["masks"], arrays.masks)
+        assert file["region"].dtype == np.int64
+        assert file["sample_id"].dtype.kind == "U"
+        assert file["voxel_size_um"].tolist() == list(arrays.voxel_size_um)
+        assert file["region_names"].tolist() == ["CTX", "STR"]
+        assert file["class_names"].tolist() == ["background", "vessel", "cell"]
+        assert str(file["fingerprint"]) == task.fingerprint
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["test.npz"]
+
+
+def test_a_task_of_regions_saves_no_masks(task: TaskSpec, tmp_path: Path) -> None:
+    replace(load(task, "test"), masks=None).save(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as file:
+        assert "masks" not in file.files
+
+
+def test_another_suffix_and_a_file_as_folder_are_refused(task: TaskSpec, tmp_path: Path) -> None:
+    arrays = load(task, "test")
+    with pytest.raises(ValueError, match=r"must be named \.npz, got a\.npy"):
+        arrays.save(tmp_path / "a.npy")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"cannot write .*nothing was left behind"):
+        arrays.save(tmp_path / "file" / "a.npz")
+
+
+def test_rows_that_do_not_match_are_refused(unchecked: None, task: TaskSpec) -> None:
+    arrays = load(task, "test")
+    with pytest.raises(ValueError, match="18 images need as many regions and names, got 17 and 18"):
+        replace(arrays, region=arrays.region[:-1])
+    with pytest.raises(ValueError, match="masks must have the images' shape"):
+        replace(arrays, masks=arrays.images[:, :2])
+    with pytest.raises(ValueError, match=r"images must be \(n, y, x\)"):
+        replace(arrays, images=arrays.images[0])

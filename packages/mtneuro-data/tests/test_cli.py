@@ -1,0 +1,155 @@
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mtneuro_data import TaskSpec, read_task
+from mtneuro_data.cli import main
+from PIL import Image
+
+
+class Shell:
+    """Runs the command line and gives its status and what it printed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch = monkeypatch
+        self.capsys = capsys
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        self.monkeypatch.setattr(sys, "argv", ["mtneuro-data", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+        printed = self.capsys.readouterr()
+        return status, printed.out, printed.err
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Shell:
+    monkeypatch.setenv("MTNEURO_CACHE", str(tmp_path / "cache"))
+    return Shell(monkeypatch, capsys)
+
+
+@pytest.fixture
+def task_file(task: TaskSpec, tmp_path: Path) -> Path:
+    path = tmp_path / "small.json"
+    path.write_text(task.model_dump_json())
+    return path
+
+
+@pytest.mark.parametrize("verb", [[], ["tasks"], ["info"], ["fetch"], ["preview"], ["export"], ["cache"]])
+def test_help_teaches(shell: Shell, verb: list[str]) -> None:
+    status, out, _ = shell(*verb, "--help")
+    assert status == 0
+    assert verb in ([], ["cache"]) or f"mtneuro-data {verb[0]}" in out.replace("\n", " ")
+
+
+def test_tasks_are_listed_and_shown(shell: Shell, tmp_path: Path) -> None:
+    status, out, _ = shell("tasks")
+    assert (status, len(out.splitlines())) == (0, 8)
+    _, out, _ = shell("tasks", "roi-c1", "--source", "phantom")
+    shown = json.loads(out)
+    assert shown["counts"] == {"train": 1080, "val": 120, "test": 200}
+    assert shown["image"] == "phantom://image"
+
+
+def test_a_shown_task_is_a_task_file(shell: Shell, tmp_path: Path) -> None:
+    _, out, _ = shell("tasks", "seg-2d-3class")
+    values = json.loads(out)
+    for key in ("counts", "touching", "fingerprint"):
+        del values[key]
+    (tmp_path / "own.json").write_text(json.dumps(values))
+    assert read_task(tmp_path / "own.json").name == "seg-2d-3class"
+
+
+def test_info_describes_a_volume(shell: Shell, boss: Any) -> None:
+    status, out, _ = shell("info", "bossdb://lab/scan/image")
+    assert status == 0
+    assert "40 x 150 x 200" in out
+    assert "3 x 2 x 1 um" in out
+
+
+def test_fetch_then_export_then_the_cache(shell: Shell, boss: Any, task: TaskSpec, tmp_path: Path) -> None:
+    remote = task.with_source(
+        {"image": "bossdb://lab/scan/image", "pixel_labels": "bossdb://lab/scan/labels"}
+    )
+    (tmp_path / "t.json").write_text(remote.model_dump_json())
+    status, out, _ = shell("fetch", tmp_path / "t.json", "--split", "test")
+    assert (status, out.split()[0]) == (0, "55,296")
+    status, out, _ = shell(
+        "export",
+        tmp_path / "t.json",
+        "--split",
+        "test",
+        "--downsample",
+        "2",
+        "--corners",
+        "-o",
+        tmp_path / "a.npz",
+    )
+    assert (status, out.split()[0]) == (0, "72")
+    with np.load(tmp_path / "a.npz") as file:
+        assert file["masks"].shape == (72, 8, 12)
+    _, out, _ = shell("cache", "list")
+    assert out.splitlines()[-1].startswith("2 channels")
+    status, out, _ = shell("cache", "verify")
+    assert (status, out) == (0, "0 damaged chunks\n")
+    chunk = next(path for path in (tmp_path / "cache").rglob("c/*/*/*") if path.is_file())
+    chunk.write_bytes(b"")
+    status, out, _ = shell("cache", "verify")
+    assert (status, out.splitlines()[0]) == (1, str(chunk))
+    assert shell("cache", "clear", "bossdb://lab/scan/image")[1].startswith("1 channels removed")
+    assert shell("cache", "clear")[1].startswith("1 channels removed")
+
+
+def test_preview_draws_a_png(shell: Shell, task_file: Path, tmp_path: Path) -> None:
+    status, out, _ = shell("preview", task_file, "-o", tmp_path / "sheet.png")
+    assert (status, out) == (0, f"2 cubes -> {tmp_path / 'sheet.png'}\n")
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert image.size == (210, 58)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["tasks", "roi-c9"], 'unknown task "roi-c9"; did you mean "roi-c3"'),
+        (["info", "absent.npy"], "no file or folder at absent.npy"),
+        (["info", "bossdb://x"], "a database URI is"),
+        (["fetch", "absent.json"], "absent.json"),
+        (["fetch", "roi-c1", "--split", "trian"], 'no split "trian"; did you mean "train"'),
+        (["fetch", "roi-c1", "--source", "bosdb"], 'did you mean "bossdb"'),
+        (["export", "roi-c1", "--split", "test", "-o", "a.tif"], "--output must be named .npz, got a.tif"),
+        (["export", "roi-c1", "--split", "test", "-o", "no/a.npz"], "there is no folder no"),
+        (["export", "roi-c1", "--split", "test", "--z-step", "0", "-o", "a.npz"], "z_step"),
+        (["export", "roi-c1", "--split", "test", "--downsample", "3", "-o", "a.npz"], "downsample"),
+        (["preview", "roi-c1"], "output"),
+        (["previw"], "previw"),
+        (["cache", "clear", "bossdb://a/b/c"], "holds nothing of bossdb://a/b/c"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(shell: Shell, arguments: list[str], text: str) -> None:
+    status, out, err = shell(*arguments)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("mtneuro-data: error: ")
+    assert err.count("\n") == 1
+    assert text in err
+
+
+def test_a_traceback_is_shown_on_request(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTNEURO_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="unknown task"):
+        shell("tasks", "roi-c9")
+
+
+def test_an_interrupt_is_one_line_and_status_130(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mtneuro_data.paper.task_names", interrupted)
+    status, _, err = shell("tasks")
+    assert (status, err.count("\n")) == (130, 1)

@@ -1,0 +1,161 @@
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mtneuro_data import Cache, Cube, SplitPart, TaskSpec, downsampled_images, load
+from mtneuro_data.loading import fetch
+
+
+@pytest.fixture
+def region_task(task: TaskSpec, tmp_path: Path, labels: np.ndarray) -> TaskSpec:
+    """Regions by vote, in slices 2 to 8 only; the labels say STR where the cube says CTX."""
+    roi = np.zeros(labels.shape, np.uint8)
+    roi[:, 4:36, 8:56] = 2
+    roi[:, 4:12, 8:56] = 1
+    np.save(tmp_path / "roi.npy", roi)
+    return task.replaced(
+        kind="region",
+        annotation=str(tmp_path / "roi.npy"),
+        class_names=(),
+        label_map={},
+        roi_map={0: 0, 1: 0, 2: 1},
+        annotated_z=(2, 9),
+    )
+
+
+def test_a_split_is_ordered_by_cube_and_slice(task: TaskSpec, volume: np.ndarray, labels: np.ndarray) -> None:
+    arrays = load(task, "test")
+    assert arrays.sample_id[[0, 8, 9]].tolist() == ["A-CTX/z24", "A-CTX/z32", "A-STR/z24"]
+    assert arrays.region.tolist() == [0] * 9 + [1] * 9
+    np.testing.assert_array_equal(arrays.images[1], volume[25, 4:36, 8:56])
+    np.testing.assert_array_equal(arrays.images[9], volume[24, 100:132, 120:168])
+    raw = labels[25, 4:36, 8:56]
+    assert arrays.masks is not None
+    np.testing.assert_array_equal(arrays.masks[1], np.where(raw == 3, 0, raw))
+    assert (arrays.class_names, arrays.region_names) == (("background", "vessel", "cell"), ("CTX", "STR"))
+    assert arrays.fingerprint == task.fingerprint
+
+
+def test_several_splits_are_joined_in_the_order_asked_for(task: TaskSpec) -> None:
+    both = load(task, ("val", "train"))
+    alone = [load(task, "val"), load(task, "train")]
+    np.testing.assert_array_equal(both.images, np.concatenate([part.images for part in alone]))
+    assert both.sample_id.tolist() == [name for part in alone for name in part.sample_id]
+
+
+def test_every_z_step_gives_the_same_images(task: TaskSpec) -> None:
+    whole = load(task, "test")
+    for step in (2, 3, 8):
+        some = load(task.replaced(z_step=step), "test")
+        rows = [whole.sample_id.tolist().index(name) for name in some.sample_id]
+        np.testing.assert_array_equal(some.images, whole.images[rows])
+
+
+def test_subvolumes_are_runs_of_slices(task: TaskSpec, volume: np.ndarray) -> None:
+    arrays = load(task.replaced(depth=4), "test")
+    assert arrays.images.shape == (4, 4, 32, 48)
+    assert arrays.sample_id.tolist() == ["A-CTX/z24", "A-CTX/z28", "A-STR/z24", "A-STR/z28"]
+    np.testing.assert_array_equal(arrays.images[1], volume[28:32, 4:36, 8:56])
+
+
+def test_reduction_is_of_rows_and_columns_only(task: TaskSpec, volume: np.ndarray) -> None:
+    arrays = load(task.replaced(downsample=4, depth=4), "test")
+    assert arrays.images.shape == (4, 4, 8, 12)
+    np.testing.assert_array_equal(arrays.images[0], downsampled_images(volume[24:28, 4:36, 8:56], 4))
+    assert arrays.voxel_size_um == pytest.approx((1.17, 4.68, 4.68))
+
+
+def test_regions_are_voted_where_labels_are_and_the_cubes_elsewhere(region_task: TaskSpec) -> None:
+    arrays = load(region_task, "train")
+    assert arrays.masks is None
+    # The cube A-CTX: slices 0 and 1 and 9 have no labels, the others vote STR.
+    assert arrays.region[:10].tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 1, 0]
+
+
+def test_a_subvolume_votes_only_where_all_its_slices_have_labels(region_task: TaskSpec) -> None:
+    assert load(region_task.replaced(depth=3), "train").region[:3].tolist() == [0, 1, 1]
+
+
+def test_without_an_annotation_the_cube_decides(region_task: TaskSpec) -> None:
+    assert set(load(region_task.replaced(annotation=None), "train").region[:10]) == {0}
+
+
+def test_a_database_a_cache_and_files_give_the_same_arrays(boss: Any, task: TaskSpec, tmp_path: Path) -> None:
+    remote = task.with_source(
+        {"image": "bossdb://lab/scan/image", "pixel_labels": "bossdb://lab/scan/labels"}
+    )
+    cache = Cache(tmp_path / "cache")
+    for arrays in (
+        load(remote, "train"),
+        load(remote, "train", cache=cache),
+        load(remote, "train", cache=cache),
+    ):
+        np.testing.assert_array_equal(arrays.images, load(task, "train").images)
+        np.testing.assert_array_equal(arrays.masks, load(task, "train").masks)
+
+
+def test_fetching_lets_loading_work_offline(boss: Any, task: TaskSpec, tmp_path: Path) -> None:
+    remote = task.with_source(
+        {"image": "bossdb://lab/scan/image", "pixel_labels": "bossdb://lab/scan/labels"}
+    )
+    seen: list[tuple[int, int]] = []
+    n = fetch(
+        remote, ("train", "test"), cache=Cache(tmp_path / "cache"), progress=lambda *at: seen.append(at)
+    )
+    assert n == 2 * 2 * 19 * 32 * 48
+    assert seen[-1] == (n, n)
+    asked = len(boss.requests)
+    load(remote, "test", cache=Cache(tmp_path / "cache", offline=True))
+    assert len(boss.requests) == asked
+
+
+def test_progress_counts_images(task: TaskSpec) -> None:
+    seen: list[tuple[int, int]] = []
+    load(task, "test", progress=lambda *at: seen.append(at))
+    assert seen == [(n, 18) for n in range(1, 19)]
+
+
+def test_touching_cubes_are_logged(task: TaskSpec, caplog: pytest.LogCaptureFixture) -> None:
+    cubes = {**task.cubes, "B-CTX": Cube(region="CTX", y=(4, 36), x=(56, 104))}
+    splits = {
+        "train": (SplitPart(cubes=("A-CTX",), z=(0, 2)),),
+        "test": (SplitPart(cubes=("B-CTX",), z=(0, 2)),),
+    }
+    with caplog.at_level(logging.WARNING):
+        load(task.replaced(cubes=cubes, splits=splits), "train")
+    assert "the cube A-CTX of train touches B-CTX of test" in caplog.text
+
+
+def test_a_cube_outside_the_volume_is_refused_before_reading(boss: Any, task: TaskSpec) -> None:
+    far = task.with_source({"image": "bossdb://lab/scan/image", "pixel_labels": "bossdb://lab/scan/labels"})
+    far = far.replaced(splits={"train": (SplitPart(cubes=("A-CTX", "A-STR"), z=(35, 41)),)})
+    with pytest.raises(ValueError, match=r"cube A-CTX: z range must lie within \[0, 40\), got \[35, 41\)"):
+        load(far, "train")
+    assert boss.cutouts == []
+
+
+def test_volumes_that_do_not_fit_are_refused(task: TaskSpec, tmp_path: Path) -> None:
+    np.save(tmp_path / "wide.npy", np.zeros((40, 150, 200), np.uint16))
+    np.save(tmp_path / "small.npy", np.zeros((40, 150, 100), np.uint8))
+    np.save(tmp_path / "real.npy", np.zeros((40, 150, 200), np.float32))
+    for changes, text in (
+        ({"image": "wide"}, "must be uint8, got uint16"),
+        ({"annotation": "small"}, r"must have one shape .*\(40, 150, 100\)"),
+        ({"annotation": "real"}, "must hold whole numbers, got float32"),
+    ):
+        paths = {key: str(tmp_path / f"{name}.npy") for key, name in changes.items()}
+        with pytest.raises(ValueError, match=text):
+            load(task.replaced(**paths), "train")
+
+
+def test_unknown_labels_and_splits_are_named(task: TaskSpec) -> None:
+    with pytest.raises(
+        ValueError, match="labels of A-CTX at slice 0 must be among 0, 1, 2, got the unknown labels 3"
+    ):
+        load(task.replaced(label_map={0: 0, 1: 1, 2: 2}), "train")
+    with pytest.raises(ValueError, match='has no split "tset"; did you mean "test"'):
+        load(task, "tset")
+    with pytest.raises(ValueError, match="named once each"):
+        load(task, ("train", "train"))

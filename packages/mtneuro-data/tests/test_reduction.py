@@ -1,0 +1,76 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from mtneuro_data import downsampled_images, downsampled_labels, four_corners
+from mtneuro_data.reduction import majority
+
+
+def test_a_mean_and_a_majority_worked_by_hand() -> None:
+    image = np.array([[1, 2, 0, 1], [3, 4, 0, 1]], np.uint8)
+    assert downsampled_images(image, 2).tolist() == [[2, 0]]  # 2.5 and 0.5 go to the even neighbour
+    labels = np.array([[3, 3, 1, 2], [0, 3, 2, 1]], np.uint8)
+    assert downsampled_labels(labels, 2).tolist() == [[3, 1]]  # a tie goes to the smaller label
+
+
+images = hnp.arrays(np.uint8, st.tuples(st.integers(1, 3), st.just(8), st.just(12)))
+
+
+@given(images, st.sampled_from([1, 2, 4]))
+def test_means_agree_with_exact_fractions(stack: np.ndarray, factor: int) -> None:
+    reduced = downsampled_images(stack, factor)
+    for n, v, u in np.ndindex(reduced.shape):
+        block = stack[n, v * factor : (v + 1) * factor, u * factor : (u + 1) * factor]
+        assert reduced[n, v, u] == round(Fraction(int(block.sum()), factor**2))
+
+
+@given(hnp.arrays(np.uint8, (2, 8, 12), elements=st.integers(0, 4)), st.sampled_from([1, 2, 4]))
+def test_majorities_agree_with_a_naive_loop(stack: np.ndarray, factor: int) -> None:
+    reduced = downsampled_labels(stack, factor)
+    for n, v, u in np.ndindex(reduced.shape):
+        block = stack[n, v * factor : (v + 1) * factor, u * factor : (u + 1) * factor]
+        assert reduced[n, v, u] == np.bincount(block.ravel()).argmax() == majority(block)
+
+
+@given(images)
+def test_a_constant_stays_and_reducing_twice_by_two_is_close_to_by_four(stack: np.ndarray) -> None:
+    flat = np.full_like(stack, 77)
+    assert (downsampled_images(flat, 4) == 77).all()
+    twice = downsampled_images(downsampled_images(stack, 2), 2).astype(int)
+    assert np.abs(twice - downsampled_images(stack, 4)).max() <= 1
+
+
+def test_leading_axes_are_kept(rng: np.random.Generator) -> None:
+    deep = rng.integers(0, 256, (2, 3, 8, 8), dtype=np.uint8)
+    np.testing.assert_array_equal(downsampled_images(deep, 2)[1, 2], downsampled_images(deep[1, 2], 2))
+    assert four_corners(deep).shape == (2, 3, 4, 4, 4)
+
+
+def test_corners_of_odd_images_leave_the_middle_out() -> None:
+    image = np.arange(15, dtype=np.uint8).reshape(3, 5)
+    assert four_corners(image).tolist() == [[[0, 1]], [[3, 4]], [[10, 11]], [[13, 14]]]
+
+
+def test_corners_of_even_images_tile_them(rng: np.random.Generator) -> None:
+    image = rng.integers(0, 256, (6, 10), dtype=np.uint8)
+    tl, tr, bl, br = four_corners(image)
+    np.testing.assert_array_equal(np.block([[tl, tr], [bl, br]]), image)
+
+
+@pytest.mark.parametrize("reduced", [downsampled_images, downsampled_labels])
+def test_an_indivisible_size_is_refused(reduced: object) -> None:
+    assert callable(reduced)
+    with pytest.raises(ValueError, match="factor 2 must divide rows and columns, got 5 by 4"):
+        reduced(np.zeros((5, 4), np.uint8), 2)
+    with pytest.raises(ValueError, match="factor must be 1 or more"):
+        reduced(np.zeros((4, 4), np.uint8), 0)
+
+
+def test_an_image_without_corners_and_an_empty_majority_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 2 by 2"):
+        four_corners(np.zeros((1, 4), np.uint8))
+    with pytest.raises(ValueError, match="at least one label"):
+        majority(np.zeros(0, np.uint8))

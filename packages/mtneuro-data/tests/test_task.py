@@ -1,0 +1,127 @@
+from typing import Any
+
+import pytest
+from mtneuro_data import Cube, SplitPart, TaskSpec, builtin_task
+from pydantic import ValidationError
+
+
+def changed(task: TaskSpec, **changes: Any) -> TaskSpec:
+    return task.replaced(**changes)
+
+
+def split(z: tuple[int, int], *cubes: str) -> tuple[SplitPart, ...]:
+    return (SplitPart(cubes=cubes, z=z),)
+
+
+def test_train_and_test_may_not_share_a_voxel(task: TaskSpec) -> None:
+    with pytest.raises(
+        ValueError, match=r"share no voxel: train has A-CTX z \[0, 10\) .* test has A-CTX z \[9, 20\)"
+    ):
+        changed(task, splits={"train": split((0, 10), "A-CTX"), "test": split((9, 20), "A-CTX")})
+
+
+def test_cubes_of_other_names_that_overlap_are_found(task: TaskSpec) -> None:
+    cubes = {**task.cubes, "B-CTX": Cube(region="CTX", y=(20, 52), x=(40, 88))}
+    with pytest.raises(ValueError, match="share no voxel"):
+        changed(task, cubes=cubes, splits={"train": split((0, 10), "A-CTX"), "test": split((5, 20), "B-CTX")})
+
+
+@pytest.mark.parametrize("one", ["train", "val"])
+def test_test_keeps_the_buffer_from_train_and_val(task: TaskSpec, one: str) -> None:
+    splits = {one: split((0, 10), "A-CTX"), "test": split((19, 30), "A-CTX")}
+    with pytest.raises(ValueError, match="at least 10 slices apart along z, got 9"):
+        changed(task, splits=splits)
+    assert changed(task, splits=splits, z_buffer=9).counts() == {one: 10, "test": 11}
+
+
+def test_train_and_val_may_adjoin(task: TaskSpec) -> None:
+    assert task.counts() == {"train": 20, "val": 8, "test": 18}
+
+
+def test_different_cubes_need_no_buffer(task: TaskSpec) -> None:
+    splits = {"train": split((0, 10), "A-CTX"), "test": split((0, 10), "A-STR")}
+    assert changed(task, splits=splits).touching() == ()
+
+
+def test_touching_cubes_are_named(task: TaskSpec) -> None:
+    cubes = {**task.cubes, "B-CTX": Cube(region="CTX", y=(4, 36), x=(56, 104))}
+    splits = {"train": split((0, 10), "A-CTX"), "test": split((5, 20), "B-CTX")}
+    assert changed(task, cubes=cubes, splits=splits).touching() == (("train", "A-CTX", "test", "B-CTX"),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"regions": ("CTX", "CTX")}, 'got "CTX" 2 times'),
+        ({"regions": ("CTX", "STX")}, 'unknown region "STR"; did you mean "STX"'),
+        ({"splits": {"train": split((0, 5), "A-CTZ")}}, 'unknown cube "A-CTZ"; did you mean "A-CTX"'),
+        ({"splits": {"train": split((0, 5), "A-CTX", "A-CTX")}}, "twice in one part"),
+        ({"splits": {"train": split((0, 5), "A-CTX") * 2}}, "holds slices twice"),
+        ({"depth": 20}, "holds no image of 20 slices"),
+        ({"downsample": 3}, "downsample"),
+        ({"label_map": {0: 3}}, r"classes in \[0, 3\), got 0 -> 3"),
+        ({"label_map": {}}, "needs annotation, class_names and label_map"),
+        ({"z_stp": 2}, 'unknown key "z_stp"; did you mean "z_step"'),
+        ({"annotated_z": (5, 5)}, r"got \[5, 5\)"),
+        ({"voxel_size_um": (0, 1, 1)}, "greater than 0"),
+    ],
+)
+def test_a_wrong_field_is_refused(task: TaskSpec, changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValidationError, match=text):
+        changed(task, **changes)
+
+
+def test_unequal_faces_are_refused(task: TaskSpec) -> None:
+    cubes = {**task.cubes, "A-STR": Cube(region="STR", y=(0, 8), x=(0, 48))}
+    with pytest.raises(ValueError, match=r'"A-CTX" has \(32, 48\), "A-STR" has \(8, 48\)'):
+        changed(task, cubes=cubes)
+
+
+def test_an_indivisible_face_is_refused(task: TaskSpec) -> None:
+    cubes = {"A-CTX": Cube(region="CTX", y=(0, 30), x=(0, 48))}
+    with pytest.raises(ValueError, match="downsample 4 must divide"):
+        changed(task, cubes=cubes, splits={"train": split((0, 5), "A-CTX")}, downsample=4)
+
+
+def test_the_fingerprint_follows_every_field(task: TaskSpec) -> None:
+    assert len(task.fingerprint) == 16
+    assert TaskSpec(**task.model_dump()).fingerprint == task.fingerprint
+    assert changed(task, z_step=2).fingerprint != task.fingerprint
+    assert changed(task, image="elsewhere.npy").fingerprint != task.fingerprint
+
+
+def test_the_fingerprint_of_a_paper_task_is_fixed() -> None:
+    # Results carry it: a change here makes everybody's results stale, so it must be meant.
+    assert builtin_task("roi-c1").fingerprint == "fc4c906595df945d"
+
+
+def test_the_source_is_swapped_by_name_or_by_channel() -> None:
+    task = builtin_task("seg-2d-3class")
+    assert task.with_source("phantom").annotation == "phantom://pixel_labels"
+    assert task.with_source("phantom").with_source("bossdb") == task
+    own = task.with_source({"image": "a.zarr", "pixel_labels": "b.zarr"})
+    assert (own.image, own.annotation) == ("a.zarr", "b.zarr")
+    assert builtin_task("roi-c1").with_source({"image": "a.zarr"}).annotation is None
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("phanton", 'did you mean "phantom"'),
+        ({"imag": "a"}, 'did you mean "image"'),
+        ({"image": "a"}, "needs the channels image and pixel_labels, got image"),
+    ],
+)
+def test_an_unknown_source_is_refused(source: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        builtin_task("semantics").with_source(source)
+
+
+def test_subvolumes_stay_inside_their_part(task: TaskSpec) -> None:
+    deep = changed(task, depth=4)
+    assert deep.samples("test") == (("A-CTX", 24), ("A-CTX", 28), ("A-STR", 24), ("A-STR", 28))
+
+
+def test_z_step_keeps_every_kth_image(task: TaskSpec) -> None:
+    assert [z for _, z in changed(task, z_step=3).samples("test")] == [24, 27, 30] * 2
+    assert [z for _, z in changed(task, depth=2, z_step=2).samples("test")] == [24, 28] * 2

@@ -1,0 +1,16 @@
+import numpy as np
+import pytest
+from mtneuro_probe import sample_positions
+
+
+def test_a_position_is_read_from_an_id():
+    positions = sample_positions(np.array(["A-CTX/z110", "B/VP/z7/tl"]))
+    assert positions.cube.tolist() == ["A-CTX", "B/VP"]
+    assert positions.z.tolist() == [110, 7]
+    assert positions.corner.tolist() == ["", "tl"]
+
+
+@pytest.mark.parametrize("name", ["z110", "A/110", "A/z-1", "A/z1/xx", "/z1", "A/z1/tl/br", ""])
+def test_an_id_of_another_form_is_refused_and_named(name):
+    with pytest.raises(ValueError, match=f"got '{name}'$"):
+        sample_positions(["A/z1", name])

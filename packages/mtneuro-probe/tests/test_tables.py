@@ -1,0 +1,46 @@
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mtneuro_probe.tables import load_features, save_table
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    numbers = np.random.default_rng(0).random((3, 2))
+    numbers[1, 1] = np.nan
+    ids = pd.Index(["A/z1", "A/z2", "001"], name="sample_id", dtype=object)
+    return pd.DataFrame(numbers, columns=["cell_count", "cell_size"], index=ids)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_what_is_saved_is_loaded(tmp_path: Path, table, suffix):
+    if suffix == ".parquet" and find_spec("pyarrow") is None:
+        pytest.skip("pyarrow is not installed")
+    save_table(tmp_path / f"t{suffix}", table)
+    loaded = load_features(tmp_path / f"t{suffix}")
+    np.testing.assert_array_equal(loaded.to_numpy(), table.to_numpy())
+    assert loaded.index.tolist() == table.index.tolist()
+    assert [path.name for path in tmp_path.iterdir()] == [f"t{suffix}"]
+
+
+def test_a_table_of_another_kind_is_refused(tmp_path: Path, table):
+    with pytest.raises(ValueError, match=r"end in \.csv or \.parquet, got .*t\.xlsx"):
+        save_table(tmp_path / "t.xlsx", table)
+    with pytest.raises(FileNotFoundError, match="found none"):
+        load_features(tmp_path / "none.csv")
+    (tmp_path / "t.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="must be a table of features"):
+        load_features(tmp_path / "t.csv")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(ValueError, match="must be a table of features"):
+        load_features(tmp_path / "empty.csv")
+
+
+@pytest.mark.skipif(find_spec("pyarrow") is not None, reason="pyarrow is installed")
+def test_parquet_without_its_library_says_what_to_install(tmp_path: Path, table):
+    with pytest.raises(ValueError, match=r"install mtneuro-probe\[parquet\]"):
+        save_table(tmp_path / "t.parquet", table)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,157 @@
+"""Figures: images beside their true and predicted labels, and learning curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float64, Integer, UInt8
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NAMED = {"vessel": "#e6352b", "cell": "#f7e225", "axon": "#35d0e0"}
+"""Red, yellow and cyan as in the paper's Figure 3; their lightness differs, so they part without hue too."""
+
+_OTHERS = ("#0072b2", "#e69f00", "#cc79a7", "#009e73", "#d55e00", "#56b4e9")
+_OPACITY = 0.55
+
+
+def class_colours(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Return a colour for every class but the background (the first).
+
+    Examples
+    --------
+    >>> class_colours(["background", "vessels", "cells"])
+    ('#e6352b', '#f7e225')
+    """
+    spare = iter(_OTHERS * (1 + len(class_names) // len(_OTHERS)))
+    return tuple(
+        next((colour for key, colour in _NAMED.items() if key in name.lower()), None) or next(spare)
+        for name in class_names[1:]
+    )
+
+
+def overlay(
+    image: UInt8[np.ndarray, "y x"],
+    labels: Integer[np.ndarray, "y x"],
+    *,
+    class_names: Sequence[str],
+) -> Float64[np.ndarray, "y x 3"]:
+    """Return the image in grey with its labels laid over in colour, as RGB from 0 to 1.
+
+    Examples
+    --------
+    >>> grey = np.full((1, 2), 255, np.uint8)
+    >>> overlay(grey, np.array([[0, 1]]), class_names=["background", "vessels"])[0, 0]
+    array([1., 1., 1.])
+    """
+    from matplotlib.colors import to_rgb
+
+    shown = np.repeat(image[..., None] / 255, 3, axis=-1)
+    for label, colour in enumerate(class_colours(class_names), start=1):
+        where = labels == label
+        shown[where] = (1 - _OPACITY) * shown[where] + _OPACITY * np.array(to_rgb(colour))
+    return shown
+
+
+def segmentation_figure(
+    images: UInt8[np.ndarray, "images *size"],
+    truth: Integer[np.ndarray, "images *size"] | None,
+    prediction: Integer[np.ndarray, "images *size"],
+    *,
+    class_names: Sequence[str],
+    titles: Sequence[str] | None = None,
+) -> "Figure":
+    """Return a figure with a row an image: the image, its truth, and its prediction (the paper's Figure 3).
+
+    Parameters
+    ----------
+    images
+        Images ``(n, y, x)``, or subvolumes ``(n, z, y, x)``, of which the middle slice is shown.
+    truth
+        True labels in the same shape, or None to leave their column out.
+    prediction
+        Predicted labels in the same shape.
+    class_names
+        A name for every label, background first. Vessels are red, cells yellow and axons cyan.
+    titles
+        A name for every row.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    columns = {"image": None, "truth": truth, "prediction": prediction}
+    for name, labels in columns.items():
+        if labels is not None and labels.shape != images.shape:
+            raise ValueError(f"{name} must have the images' shape {images.shape}, got {labels.shape}")
+    if truth is None:
+        del columns["truth"]
+    rows = len(images)
+    figure = Figure(figsize=(2.6 * len(columns), 2.6 * rows + 0.5), layout="constrained")
+    grid = figure.subplots(rows, len(columns), squeeze=False)
+    for row in range(rows):
+        image = _plane(images[row])
+        for axes, (name, labels) in zip(grid[row], columns.items(), strict=True):
+            plain = np.zeros(image.shape, np.uint8) if labels is None else _plane(labels[row])
+            axes.imshow(overlay(image, plain, class_names=class_names), interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+            if row == 0:
+                axes.set_title(name)
+        if titles is not None:
+            grid[row, 0].set_ylabel(titles[row])
+    colours = class_colours(class_names)
+    patches = [
+        Patch(facecolor=colour, edgecolor="black", label=name)
+        for name, colour in zip(class_names[1:], colours, strict=True)
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)
+    return figure
+
+
+def _plane(image: Integer[np.ndarray, "*size"]) -> Integer[np.ndarray, "y x"]:
+    return image if image.ndim == 2 else image[len(image) // 2]
+
+
+def learning_curves_figure(history: Sequence[Mapping[str, float]], *, title: str = "") -> "Figure":
+    """Return the learning curves of a training: loss, and validation scores where there are any.
+
+    Parameters
+    ----------
+    history
+        Rows as `mtneuro_seg.load_history` or ``model.history`` hold them.
+    title
+        Written above.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows.
+    """
+    from matplotlib.figure import Figure
+
+    if not history:
+        raise ValueError("history must have at least one row, got none")
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    losses, results = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in history]
+    for axes, names in ((losses, ("loss", "val_loss")), (results, ("val_iou", "val_f1"))):
+        for name, style in zip(names, ("-o", "--s"), strict=True):
+            values = [row[name] for row in history]
+            if not np.isnan(values).all():
+                axes.plot(epochs, values, style, markersize=3, label=name)
+        axes.set_xlabel("epoch")
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend(frameon=False)
+        else:
+            axes.text(0.5, 0.5, "no validation images", ha="center", transform=axes.transAxes)
+    losses.set_ylabel("cross entropy")
+    results.set(ylabel="score", ylim=(0, 1))
+    if title:
+        figure.suptitle(title)
+    return figure

@@ -1,0 +1,90 @@
+"""Labels of images, from a trained model."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor
+
+from mtneuro_seg.model import Model, check_images, normalised
+from mtneuro_seg.settings import TrainSettings
+
+
+def predict(
+    model: Model,
+    images: UInt8[np.ndarray, "images *size"],
+    *,
+    batch_size: int = 8,
+    device: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> UInt8[np.ndarray, "images *size"]:
+    """Return the most probable class of every pixel.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+    images
+        Intensities, ``(n, y, x)`` for a 2D network and ``(n, z, y, x)`` for a 3D one. A volume
+        ``(z, y, x)`` is so many images to a 2D network.
+    batch_size
+        Images at once; lower it if memory runs out. In fp32 it may change the last bits of the class scores,
+        and so a label where two classes tie.
+    device
+        ``"cpu"`` or ``"cuda"``; by default where the network is.
+    progress
+        Called with (images done, images in all).
+
+    Returns
+    -------
+    labels
+        In the shape of ``images``. Sizes that the network does not take are mirrored out at the far end of
+        each axis, to the next size that it takes, and the labels are cropped back.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the images are not uint8, have other axes, or are none; or if ``batch_size`` is not positive.
+    """
+    settings = model.settings
+    check_images(images, settings)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    place = torch.device(device) if device else next(model.network.parameters()).device
+    network = model.network.to(place).eval()
+    labels = np.empty(images.shape, np.uint8)
+    crop = tuple(slice(0, length) for length in images.shape[1:])
+    for start in range(0, len(images), batch_size):
+        part = slice(start, start + batch_size)
+        batch = torch.from_numpy(_padded(images[part], settings)).to(place)
+        with torch.inference_mode():
+            predicted = most_probable(network(normalised(batch, settings)[:, None]))
+        labels[part] = predicted.cpu().numpy()[:, *crop]
+        if progress is not None:
+            progress(min(start + batch_size, len(images)), len(images))
+    return labels
+
+
+def _padded(images: UInt8[np.ndarray, "images *size"], settings: TrainSettings) -> UInt8[np.ndarray, "..."]:
+    """Return the images, mirrored out to a size that the network takes."""
+    size = images.shape[1:]
+    target = settings.size_rule.padded(size)
+    if target == size:
+        return images
+    widths = [(0, 0), *((0, after - before) for before, after in zip(size, target, strict=True))]
+    return np.pad(images, widths, mode="symmetric")
+
+
+def most_probable(logits: Float32[Tensor, "batch classes *size"]) -> UInt8[Tensor, "batch *size"]:
+    """Return the class of the highest score of every pixel, the lower label where two tie.
+
+    Plane by plane with a running maximum: many times faster than ``argmax`` over the class axis.
+    """
+    best = logits[:, 0].clone()
+    labels = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
+    for label in range(1, logits.shape[1]):
+        plane = logits[:, label]
+        labels.masked_fill_(plane > best, label)
+        torch.maximum(best, plane, out=best)
+    return labels

@@ -1,0 +1,92 @@
+"""Networks that segmentation-models-pytorch and MONAI provide, built from our settings."""
+
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mtneuro_seg.networks import nearest
+from mtneuro_seg.settings import TrainSettings
+
+_CLASSES = {
+    "unet": "Unet",
+    "manet": "MAnet",
+    "fpn": "FPN",
+    "unetplusplus": "UnetPlusPlus",
+    "pan": "PAN",
+    "pspnet": "PSPNet",
+    "linknet": "Linknet",
+    "deeplabv3plus": "DeepLabV3Plus",
+}
+
+
+def encoder_names() -> list[str]:
+    """Return the names of the encoders that segmentation-models-pytorch has."""
+    import segmentation_models_pytorch as smp
+
+    return sorted(smp.encoders.get_encoder_names())
+
+
+def smp_network(settings: TrainSettings) -> nn.Module:
+    """Return a network of segmentation-models-pytorch with its encoder and the encoder's weights.
+
+    Raises
+    ------
+    ValueError
+        If the encoder is unknown, or a local file does not hold its weights.
+    OSError
+        If ImageNet weights cannot be downloaded, or the local file cannot be read.
+    """
+    import segmentation_models_pytorch as smp
+
+    name = settings.encoder
+    if name is None or (not name.startswith("tu-") and name not in smp.encoders.get_encoder_names()):
+        raise ValueError(f"unknown encoder {name!r}: {nearest(str(name), encoder_names())}")
+    kind = getattr(smp, _CLASSES[settings.model])
+    weights = settings.encoder_weights
+    local = None if weights is None or weights == "imagenet" else Path(weights)
+    try:
+        built = kind(
+            encoder_name=name,
+            encoder_weights=None if local else weights,
+            # Local weights are those of three colours, folded into one after loading, as smp does its own.
+            in_channels=3 if local else 1,
+            classes=settings.classes,
+        )
+    except OSError as error:
+        raise OSError(
+            f"the ImageNet weights of encoder {name!r} could not be downloaded ({type(error).__name__}); "
+            "set encoder_weights=None for random weights, or encoder_weights to a local file of them"
+        ) from error
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"encoder {name!r} cannot be built into {settings.model!r} with weights {weights!r}: {error}"
+        ) from error
+    if local:
+        _load_encoder(built.encoder, local, name)
+        built.encoder.set_in_channels(1, pretrained=True)
+    return built
+
+
+def _load_encoder(encoder: nn.Module, path: Path, name: str) -> None:
+    """Put the weights of a local file into an encoder."""
+    if not path.is_file():
+        raise FileNotFoundError(f"encoder_weights must be an existing file, got {str(path)!r}")
+    try:
+        state: dict[str, Tensor] = (
+            load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+        )
+        encoder.load_state_dict(state)
+    except (SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{str(path)!r} must hold the weights of encoder {name!r}, got: {reason}") from error
+
+
+def highresnet(settings: TrainSettings) -> nn.Module:
+    """Return MONAI's HighResNet, which keeps full resolution throughout (Li et al., 2017)."""
+    from monai.networks.nets import HighResNet
+
+    return HighResNet(spatial_dims=3, in_channels=1, out_channels=settings.classes)

@@ -1,0 +1,233 @@
+"""Training: one network on one set of labelled images, interrupted and resumed without a trace."""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Integer, UInt8
+
+from mtneuro_seg.lightning_loop import Segmenter, fitted
+from mtneuro_seg.metrics import check_labels
+from mtneuro_seg.model import (
+    FORMAT_VERSION,
+    Model,
+    build_network,
+    check_images,
+    check_replaceable,
+    checked_class_names,
+    load_model,
+    put_in_place,
+    write_model,
+)
+from mtneuro_seg.schedule import Schedule
+from mtneuro_seg.settings import TrainSettings
+
+_RESUME = "resume.ckpt"
+_RUN = "run.json"
+_NO_BEARING = {"checkpoint_every", "device"}
+"""Settings that do not change what is trained."""
+
+
+def train(
+    images: UInt8[np.ndarray, "images *size"],
+    settings: TrainSettings,
+    *,
+    masks: Integer[np.ndarray, "images *size"],
+    out: str | os.PathLike[str],
+    validation: tuple[UInt8[np.ndarray, "..."], Integer[np.ndarray, "..."]] | None = None,
+    class_names: Sequence[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Model:
+    """Train a network and write its folder.
+
+    While it runs, ``<out>.partial`` holds a resume point. A run that was interrupted, or killed, goes on from
+    there and ends bit-equal to an uninterrupted one, as long as settings, data, device and number of threads
+    are the same; with other settings or data it starts anew. A folder that is finished with the same settings
+    and data is loaded instead.
+
+    Parameters
+    ----------
+    images
+        Intensities, ``(n, y, x)`` for 2D networks and ``(n, z, y, x)`` for 3D ones.
+    settings
+        How to build and train the network.
+    masks
+        Labels in the shape of ``images``, 0 to ``settings.classes - 1``.
+    out
+        Folder to write: ``model.safetensors``, ``config.json`` and ``history.csv``.
+    validation
+        Images and masks that are scored after each epoch.
+    class_names
+        A name for each label, background first; by default the benchmark's.
+    progress
+        Called with (steps done, steps in all).
+
+    Returns
+    -------
+    model
+        The trained model, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the images are not what the network takes, the masks do not fit them, or the device or its memory
+        cannot do what the settings ask for.
+    OSError
+        If the encoder's weights cannot be had, or ``out`` cannot be written.
+    """
+    check_images(images, settings)
+    _check_masks(images, masks, settings, "masks")
+    if validation is not None:
+        check_images(validation[0], settings)
+        _check_masks(*validation, settings, "validation masks")
+    names = checked_class_names(class_names, settings.classes)
+    schedule = Schedule.of(len(images), settings)
+    _check_size(images.shape[1:], settings, smallest_batch=schedule.smallest_batch)
+    if validation is not None and not settings.size_rule.fits(validation[0].shape[1:]):
+        raise _size_error(validation[0].shape[1:], settings, "validation images")
+    device = _device(settings)
+    folder = Path(out)
+    check_replaceable(folder)
+    data = {"images": images, "masks": masks}
+    if validation is not None:
+        data |= {"validation_images": validation[0], "validation_masks": validation[1]}
+    fingerprint = {name: _fingerprint(array) for name, array in data.items()}
+    digest = _digest(settings, names, fingerprint)
+    if _digest_of(folder / "config.json") == digest:
+        (folder / _RESUME).unlink(missing_ok=True)
+        (folder / _RUN).unlink(missing_ok=True)
+        return load_model(folder)
+
+    partial = folder.with_name(folder.name + ".partial")
+    run = {"digest": digest, "device": device}
+    if _json(partial / _RUN) != run:
+        shutil.rmtree(partial, ignore_errors=True)
+    # Built before anything is written: a wrong encoder leaves nothing behind.
+    network = build_network(settings)
+    partial.mkdir(parents=True, exist_ok=True)
+    _write_whole(partial / _RUN, json.dumps(run))
+    segmenter = Segmenter(
+        network, settings, schedule=schedule, images=images, masks=masks, validation=validation
+    )
+    history = fitted(segmenter, checkpoint=partial / _RESUME, device=device, progress=progress)
+    model = Model(
+        network=network.cpu().eval(),
+        settings=settings,
+        class_names=names,
+        history=history,
+        provenance={"digest": digest, "data": fingerprint, "versions": _versions()},
+    )
+    write_model(model, partial)
+    put_in_place(partial, folder)
+    (folder / _RESUME).unlink(missing_ok=True)
+    (folder / _RUN).unlink(missing_ok=True)
+    return model
+
+
+def _check_masks(images: np.ndarray, masks: object, settings: TrainSettings, name: str) -> None:
+    if not isinstance(masks, np.ndarray) or masks.dtype.kind not in "ui":
+        kind = masks.dtype if isinstance(masks, np.ndarray) else type(masks).__name__
+        raise ValueError(f"{name} must be an array of integers, got {kind}")
+    if masks.shape != images.shape:
+        raise ValueError(f"{name} must have the images' shape {images.shape}, got {masks.shape}")
+    check_labels(masks, name, classes=settings.classes)
+
+
+def _check_size(size: tuple[int, ...], settings: TrainSettings, *, smallest_batch: int) -> None:
+    """Raise if the network cannot be trained on images of this size, this many at once."""
+    rule = settings.size_rule
+    if not rule.fits(size):
+        raise _size_error(size, settings, "images")
+    if smallest_batch < rule.least_batch:
+        raise ValueError(
+            f"{settings.model!r} must be trained on at least {rule.least_batch} images at once "
+            f"(batch normalisation), got a batch of {smallest_batch}; raise batch_size or give more images"
+        )
+    if smallest_batch == 1 and min(size[-2:]) < rule.smallest_alone:
+        raise ValueError(
+            f"{settings.model!r} must be trained on images at least {rule.smallest_alone} high and wide "
+            f"when a batch holds one, got {_times(size)}; raise batch_size or give larger images"
+        )
+
+
+def _size_error(size: tuple[int, ...], settings: TrainSettings, name: str) -> ValueError:
+    rule = settings.size_rule
+    near = sorted({rule.trimmed(size), rule.padded(size)})
+    return ValueError(
+        f"{name} for {settings.model!r} must be multiples of {_times(rule.multiple)}, at least "
+        f"{rule.smallest} high and wide, got {_times(size)}; "
+        f"the nearest that it takes: {' or '.join(map(_times, near))}"
+    )
+
+
+def _times(size: tuple[int, ...]) -> str:
+    return " x ".join(map(str, size))
+
+
+def _device(settings: TrainSettings) -> str:
+    """Return ``cpu`` or ``cuda``, as the settings ask and the machine has."""
+    available = torch.cuda.is_available()
+    if settings.device == "cuda" and not available:
+        raise ValueError("device must be 'auto' or 'cpu' on a machine without a CUDA GPU, got 'cuda'")
+    device = "cuda" if available and settings.device != "cpu" else "cpu"
+    if device == "cpu" and settings.precision == "16-mixed":
+        raise ValueError("precision must be '32-true' or 'bf16-mixed' on a CPU, got '16-mixed'")
+    if device == "cpu" and settings.precision == "bf16-mixed" and settings.network.axes == 3:
+        raise ValueError(
+            "precision must be '32-true' to train a 3D network on a CPU, got 'bf16-mixed' "
+            "(its 3D convolutions can crash the process in the backward pass)"
+        )
+    return device
+
+
+def _fingerprint(array: np.ndarray) -> dict[str, Any]:
+    """Return shape, type and hash of an array."""
+    # Part by part: an array that is a view of a larger one is never copied whole.
+    hashed = hashlib.blake2b(digest_size=16)
+    for part in array:
+        hashed.update(np.ascontiguousarray(part).data)
+    return {"shape": list(array.shape), "dtype": str(array.dtype), "blake2b": hashed.hexdigest()}
+
+
+def _digest(settings: TrainSettings, names: Sequence[str], fingerprint: dict[str, Any]) -> str:
+    """Return what tells one run from another."""
+    known = {
+        "format_version": FORMAT_VERSION,
+        "settings": settings.model_dump(mode="json", exclude=_NO_BEARING),
+        "class_names": list(names),
+        "data": fingerprint,
+    }
+    return hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _digest_of(config: Path) -> str | None:
+    known = _json(config)
+    return known.get("provenance", {}).get("digest") if isinstance(known, dict) else None
+
+
+def _json(path: Path) -> Any:
+    """Return what a JSON file holds, or None if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a text file so that it is there whole or not at all."""
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(text, "utf-8")
+    beside.replace(path)
+
+
+def _versions() -> dict[str, str]:
+    names = ("mtneuro-seg", "torch", "lightning", "segmentation-models-pytorch", "monai", "numpy")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}

@@ -1,0 +1,164 @@
+"""Image and label files that the command line reads and writes."""
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Integer, UInt8
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Volume:
+    """An array from a file, with what the file says about it."""
+
+    array: np.ndarray
+    """Images or labels."""
+
+    class_names: tuple[str, ...] | None = None
+    """Names of the labels, where the file has them."""
+
+    voxel_size_um: tuple[float, ...] | None = None
+    """Voxel size ``(z, y, x)`` in micrometres, where the file has it."""
+
+
+def load_volume(path: str | os.PathLike[str], *, key: str = "images") -> Volume:
+    """Return the array of a ``.npz``, a ``.npy``, a Zarr array or an OME-Zarr group (its level 0).
+
+    Parameters
+    ----------
+    path
+        File or folder.
+    key
+        The array's name in an ``.npz``: ``images``, ``masks`` or ``region``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not what its name says, or lacks the key.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise FileNotFoundError(f"the file must exist, got {str(source)!r}")
+    if source.suffix not in {".npz", ".npy"} and not source.is_dir():
+        raise ValueError(f"a volume must be a .npz, a .npy or a Zarr folder, got {str(source)!r}")
+    try:
+        if source.suffix == ".npz":
+            return _from_npz(source, key)
+        return Volume(array=np.load(source, allow_pickle=False)) if source.is_file() else _from_zarr(source)
+    except (EOFError, zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        raise ValueError(f"{str(source)!r} is not a file that can be read here: {error}") from error
+
+
+def _from_npz(source: Path, key: str) -> Volume:
+    with np.load(source, allow_pickle=False) as held:
+        if "format_version" in held and int(held["format_version"]) != FORMAT_VERSION:
+            raise ValueError(f"format_version must be {FORMAT_VERSION}, got {held['format_version']}")
+        if key not in held:
+            raise ValueError(f"it must hold the array {key!r}, got {', '.join(held.files)}")
+        names = tuple(str(name) for name in held["class_names"]) if "class_names" in held else None
+        size = tuple(float(um) for um in held["voxel_size_um"]) if "voxel_size_um" in held else None
+        return Volume(array=held[key], class_names=names, voxel_size_um=size)
+
+
+def _from_zarr(source: Path) -> Volume:
+    import zarr
+
+    node = zarr.open(source, mode="r")
+    if isinstance(node, zarr.Group):
+        found = dict(node.attrs)
+        ome: Any = found.get("ome", found)
+        if "multiscales" not in ome:
+            raise ValueError("it must be a Zarr array or an OME-Zarr group, got another group")
+        node = node[ome["multiscales"][0]["datasets"][0]["path"]]
+    if not isinstance(node, zarr.Array):
+        raise ValueError("level 0 must be an array, got a group")
+    size: Any = node.attrs.get("voxel_size_um")
+    return Volume(array=np.asarray(node[...]), voxel_size_um=tuple(size) if size else None)
+
+
+def save_labels(
+    path: str | os.PathLike[str],
+    labels: UInt8[np.ndarray, "..."],
+    *,
+    class_names: tuple[str, ...],
+    voxel_size_um: tuple[float, ...] | None = None,
+) -> None:
+    """Write labels as ``.npy``, ``.npz`` (key ``masks``) or ``.zarr``, in one step.
+
+    Raises
+    ------
+    ValueError
+        If the name ends otherwise.
+    """
+    target = check_output(path)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        beside = Path(folder) / target.name
+        if target.suffix == ".npy":
+            np.save(beside, labels, allow_pickle=False)
+        elif target.suffix == ".npz":
+            extra: Mapping[str, Any] = (
+                {} if voxel_size_um is None else {"voxel_size_um": np.array(voxel_size_um)}
+            )
+            np.savez_compressed(
+                beside,
+                format_version=FORMAT_VERSION,
+                masks=labels,
+                class_names=np.array(class_names),
+                **extra,
+            )
+        else:
+            _write_zarr(beside, labels, class_names, voxel_size_um)
+            if target.exists():
+                shutil.rmtree(target)
+        beside.replace(target)
+
+
+def check_output(path: str | os.PathLike[str]) -> Path:
+    """Return the path that labels are to be written to, its folder made.
+
+    Raises
+    ------
+    ValueError
+        If labels cannot be written under such a name.
+    FileExistsError
+        If a ``.zarr`` folder would replace something else than a Zarr array.
+    """
+    target = Path(path)
+    if target.suffix not in {".npy", ".npz", ".zarr"}:
+        raise ValueError(f"labels must be written to a .npy, .npz or .zarr, got {str(target)!r}")
+    if target.suffix == ".zarr" and target.exists() and not (target / "zarr.json").is_file():
+        raise FileExistsError(f"{str(target)!r} must be new or a Zarr array, got something else in its place")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _write_zarr(
+    path: Path,
+    labels: Integer[np.ndarray, "..."],
+    class_names: tuple[str, ...],
+    voxel_size_um: tuple[float, ...] | None,
+) -> None:
+    import zarr
+
+    attributes: dict[str, Any] = {"class_names": list(class_names)}
+    if voxel_size_um is not None:
+        attributes["voxel_size_um"] = list(voxel_size_um)
+    array = zarr.create_array(
+        path,
+        shape=labels.shape,
+        dtype=labels.dtype,
+        chunks=(*(1,) * (labels.ndim - 3), *(min(64, n) for n in labels.shape[-3:])),
+        dimension_names=("n", "z", "y", "x")[-labels.ndim :],
+        attributes=attributes,
+    )
+    array[...] = labels

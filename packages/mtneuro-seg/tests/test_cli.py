@@ -1,0 +1,146 @@
+"""The command line as a user meets it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mtneuro_seg.cli import main
+
+HEAVY = (
+    "torch",
+    "lightning",
+    "monai",
+    "segmentation_models_pytorch",
+    "matplotlib",
+    "zarr",
+    "sklearn",
+    "pandas",
+)
+SMALL = ["--filters", "4", "--levels", "3", "--batch-size", "4"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (8, 16, 16), dtype=np.uint8)
+    np.savez(
+        tmp_path / "data.npz",
+        format_version=1,
+        images=images,
+        masks=(images // 86).astype(np.uint8),
+        voxel_size_um=np.array([1.17, 1.17, 1.17]),
+        class_names=np.array(["background", "vessels", "cells"]),
+    )
+    return tmp_path / "data.npz"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
+    monkeypatch.setattr(sys, "argv", ["mtneuro-seg", *map(str, words)])
+    try:
+        main()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    return 0
+
+
+def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, capsys):
+    model = tmp_path / "model"
+    assert run(monkeypatch, "train", data, "--epochs", "2", *SMALL, "-o", model, "--validation", data) == 0
+    assert "unet: 4 steps" in capsys.readouterr().out
+    figure = tmp_path / "figures" / "test.png"
+    assert run(monkeypatch, "evaluate", model, data, "--figure", figure) == 0
+    out = capsys.readouterr().out
+    assert "vessels" in out
+    assert "mean" in out
+    assert figure.stat().st_size > 1000
+    assert run(monkeypatch, "predict", model, data, "-o", tmp_path / "labels.npz") == 0
+    with np.load(tmp_path / "labels.npz") as held:
+        assert held["masks"].shape == (8, 16, 16)
+        assert held["voxel_size_um"][0] == 1.17
+
+
+def test_models_lists_all_with_their_papers(monkeypatch, capsys):
+    assert run(monkeypatch, "models") == 0
+    out = capsys.readouterr().out
+    assert "VNetLight" in out
+    assert "8 x 8 x 8" in out
+
+
+def test_wrong_inputs_end_with_one_line_and_status_2(data, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    np.save(tmp_path / "images.npy", np.zeros((4, 16, 16), np.uint8))
+    wrong = {
+        ("train", data, "-o", out, "--classes", "4"): "classes must be 3, as ",
+        ("train", data, "-o", out, "--model", "unett"): "did you mean 'unet'",
+        ("train", data, "-o", out, "--batch-size", "0"): "batch_size",
+        ("train", data, "-o", out, "--epochs", "many"): "epochs: Input should be a valid integer",
+        ("train", data, "-o", out, "--no-such-thing"): "no-such-thing",
+        ("train", tmp_path / "x.npz", "-o", out): "must exist",
+        ("train", tmp_path / "images.npy", "-o", out): "LABELS must be given",
+        ("train", data, "-o", out, "--paper", "--batch-size", "2"): "--paper sets batch_size",
+        ("evaluate", tmp_path / "nowhere", data): "a model's folder must hold config.json",
+        ("predict", tmp_path, data, "-o", tmp_path / "labels.png"): "must be written to",
+    }
+    for words, message in wrong.items():
+        assert run(monkeypatch, *words) == 2, words
+        told = capsys.readouterr()
+        assert message in " ".join((told.err + told.out).split()), words
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "images.npy"]
+
+
+def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):
+    for words in (["--classes", "4"], ["--model", "unett"], ["--no-such-thing"]):
+        assert run(monkeypatch, "train", data, "-o", tmp_path / "out", *words) == 2
+        told = capsys.readouterr().err
+        assert told.startswith("mtneuro-seg: error: ")
+        assert told.count("\n") == 1
+
+
+def test_the_paper_option_takes_table_a4(data, tmp_path, monkeypatch, capsys):
+    words = (
+        "train",
+        data,
+        "-o",
+        tmp_path / "model",
+        "--paper",
+        "--model",
+        "unet",
+        "--classes",
+        "3",
+        "--steps",
+        "1",
+    )
+    assert run(monkeypatch, *words, "--filters", "2") == 0
+    from mtneuro_seg import load_model
+
+    settings = load_model(tmp_path / "model").settings
+    assert (settings.learning_rate, settings.batch_size, settings.steps) == (0.1, 8, 1)
+
+
+@pytest.mark.parametrize("words", ["import mtneuro_seg", "from mtneuro_seg.cli import app; app('{} --help')"])
+@pytest.mark.parametrize("verb", ["", "train"])
+def test_importing_and_help_leave_the_heavy_libraries_out(words, verb):
+    script = f"""
+import sys
+try:
+    {words.format(verb)}
+except SystemExit:
+    pass
+print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+"""
+    child = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert child.stderr.strip() == "[]"
+
+
+def test_every_name_of_the_package_is_there():
+    import mtneuro_seg
+
+    assert mtneuro_seg.__all__ == sorted(mtneuro_seg.__all__)
+    assert all(getattr(mtneuro_seg, name) is not None for name in mtneuro_seg.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'trian'"):
+        mtneuro_seg.trian  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue] (it is not there)

@@ -1,0 +1,72 @@
+"""Prediction: padding, batches, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from mtneuro_seg import Model, TrainSettings, build_network, predict
+from mtneuro_seg.inference import most_probable
+
+
+def untrained(**changes: object) -> Model:
+    settings = TrainSettings.model_validate(
+        {"model": "unet", "classes": 3, "filters": 4, "levels": 3, **changes}
+    )
+    names = tuple(str(label) for label in range(settings.classes))
+    return Model(network=build_network(settings), settings=settings, class_names=names)
+
+
+def images(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (3, 13, 30), (1, 1, 5)])
+def test_labels_have_the_shape_of_the_images(shape):
+    model = untrained()
+    labels = predict(model, images(*shape))
+    assert labels.shape == shape
+    assert labels.dtype == np.uint8
+    assert labels.max() < 3
+
+
+def test_padding_mirrors_at_the_far_end_and_is_cropped_again():
+    model = untrained()
+    given = images(2, 10, 12)
+    padded = np.pad(given, ((0, 0), (0, 2), (0, 0)), mode="symmetric")
+    np.testing.assert_array_equal(predict(model, given), predict(model, padded)[:, :10])
+
+
+def test_a_3d_network_labels_subvolumes_of_any_depth():
+    model = untrained(model="unet3d")
+    assert predict(model, images(2, 5, 9, 12)).shape == (2, 5, 9, 12)
+
+
+def test_every_image_is_labelled_alone():
+    model = untrained()
+    given = images(5, 16, 16)
+    alone = np.concatenate([predict(model, given[i : i + 1], batch_size=1) for i in range(5)])
+    np.testing.assert_array_equal(predict(model, given, batch_size=1), alone)
+
+
+def test_progress_counts_images():
+    seen: list[tuple[int, int]] = []
+    predict(untrained(), images(5, 8, 8), batch_size=2, progress=lambda *done: seen.append(done))
+    assert seen == [(2, 5), (4, 5), (5, 5)]
+
+
+def test_the_most_probable_class_is_that_of_argmax():
+    logits = torch.randn(2, 5, 6, 7, generator=torch.Generator().manual_seed(0))
+    logits[0, 2] = logits[0, 1]
+    assert torch.equal(most_probable(logits).long(), logits.argmax(dim=1))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_wrong_types_and_axes_are_refused():
+    model = untrained()
+    with pytest.raises(ValueError, match="images must be uint8"):
+        predict(model, images(2, 8, 8).astype(np.float32))
+    with pytest.raises(ValueError, match=r"must have axes \(n, y, x\), got 2 axes"):
+        predict(model, images(8, 8))
+    with pytest.raises(ValueError, match="at least one pixel"):
+        predict(model, images(0, 8, 8))
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        predict(model, images(1, 8, 8), batch_size=0)

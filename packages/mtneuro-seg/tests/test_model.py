@@ -1,0 +1,85 @@
+"""The model's folder: whole or not there, and refused when it is something else."""
+
+import json
+
+import pytest
+import torch
+from mtneuro_seg import Model, TrainSettings, build_network, load_model
+
+
+@pytest.fixture
+def model() -> Model:
+    settings = TrainSettings(model="unet", classes=3, filters=2, levels=2)
+    history = ({"epoch": 1, "step": 4, "loss": 0.5, "val_loss": float("nan")},)
+    return Model(
+        network=build_network(settings).eval(),
+        settings=settings,
+        class_names=("background", "vessels", "cells"),
+        history=history,
+    )
+
+
+def test_a_saved_model_is_loaded_as_it_was(model, tmp_path):
+    model.save(tmp_path / "deep" / "model")
+    loaded = load_model(tmp_path / "deep" / "model")
+    assert loaded.settings == model.settings
+    assert loaded.class_names == model.class_names
+    assert loaded.history[0]["loss"] == 0.5
+    for name, value in model.network.state_dict().items():
+        assert torch.equal(value, loaded.network.state_dict()[name])
+    assert not loaded.network.training
+
+
+def test_saving_again_replaces_the_folder_and_leaves_nothing_beside(model, tmp_path):
+    model.save(tmp_path / "model")
+    model.save(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_weights_of_an_encoder_are_never_downloaded_on_loading(tmp_path):
+    settings = TrainSettings(model="fpn", classes=3, encoder_name="mobilenet_v2", encoder_weights=None)
+    network = build_network(settings)
+    told = settings.model_copy(update={"encoder_weights": "imagenet"})
+    Model(network=network, settings=told, class_names=("a", "b", "c")).save(tmp_path / "model")
+    assert load_model(tmp_path / "model").settings.encoder_weights == "imagenet"
+
+
+def test_saving_over_something_else_is_refused(model, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="which is neither"):
+        model.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_missing_files_are_named(model, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"must hold config\.json"):
+        load_model(tmp_path)
+    model.save(tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"must hold model\.safetensors"):
+        load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "recipe"}, "expected kind 'mtneuro-seg model'"),
+        ({"format_version": 9}, "got kind 'mtneuro-seg model', format_version 9"),
+        ({"settings": {"modle": "unet"}}, "modle: Extra inputs are not permitted"),
+        ({"settings": {"model": "unet", "filters": 4, "levels": 2}}, "must hold the weights of 'unet'"),
+    ],
+)
+def test_a_config_of_something_else_is_refused(model, tmp_path, change, message):
+    model.save(tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match=message):
+        load_model(tmp_path / "model")
+
+
+def test_damaged_weights_are_refused(model, tmp_path):
+    model.save(tmp_path / "model")
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ValueError, match="must hold the weights"):
+        load_model(tmp_path / "model")

@@ -1,0 +1,301 @@
+"""Training: what it writes, that it resumes without a trace, and what it refuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mtneuro_seg import Model, TrainSettings, confusion_matrix, load_model, predict, scores, train
+
+TINY = {"model": "unet", "classes": 2, "filters": 4, "levels": 3, "epochs": 3, "batch_size": 4}
+
+
+def tiny(**changes: object) -> TrainSettings:
+    return TrainSettings.model_validate(TINY | changes)
+
+
+def blobs(n: int = 8, size: tuple[int, ...] = (16, 16), seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return noisy images whose bright half is class 1."""
+    rng = np.random.default_rng(seed)
+    masks = np.zeros((n, *size), np.uint8)
+    for mask in masks:
+        edge = rng.integers(4, size[-1] - 4)
+        mask[..., edge:] = 1
+    noise = rng.normal(0, 20, masks.shape)
+    return (110 + 60 * masks + noise).clip(0, 255).astype(np.uint8), masks
+
+
+def state(model: Model) -> dict[str, torch.Tensor]:
+    return model.network.state_dict()
+
+
+def assert_bit_equal(one: Model, other: Model) -> None:
+    first, second = state(one), state(other)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert one.history == other.history or str(one.history) == str(other.history)
+
+
+class StopError(RuntimeError):
+    """What a test interrupts a training with."""
+
+
+def stop_at(step: int):
+    def progress(done: int, total: int) -> None:
+        if done == step:
+            raise StopError
+
+    return progress
+
+
+def test_a_network_learns_to_tell_bright_from_dark(tmp_path):
+    images, masks = blobs()
+    model = train(
+        images,
+        tiny(epochs=30, learning_rate=0.02),
+        masks=masks,
+        out=tmp_path / "model",
+        validation=blobs(4, seed=1),
+    )
+    fresh, truth = blobs(4, seed=2)
+    result = scores(confusion_matrix(truth, predict(model, fresh), classes=2))
+    assert result.mean_iou > 0.9
+    assert model.history[-1]["val_iou"] > 0.9
+    assert model.history[-1]["loss"] < model.history[0]["loss"]
+
+
+def test_the_folder_holds_weights_config_and_history_and_nothing_else(tmp_path):
+    images, masks = blobs()
+    model = train(images, tiny(), masks=masks, out=tmp_path / "model", class_names=["dark", "bright"])
+    names = sorted(path.name for path in (tmp_path / "model").iterdir())
+    assert names == ["config.json", "history.csv", "model.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert (config["format_version"], config["kind"]) == (1, "mtneuro-seg model")
+    loaded = load_model(tmp_path / "model")
+    assert loaded.class_names == ("dark", "bright")
+    assert loaded.settings == model.settings
+    assert [row["step"] for row in loaded.history] == [2, 4, 6]
+    np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
+
+
+@pytest.mark.parametrize("stop", [2, 3, 5])
+def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(tmp_path, stop):
+    images, masks = blobs(10)
+    settings = tiny(checkpoint_every=1, augment=True)
+    validation = blobs(3, seed=1)
+    whole = train(images, settings, masks=masks, out=tmp_path / "whole", validation=validation)
+    with pytest.raises(StopError):
+        train(
+            images,
+            settings,
+            masks=masks,
+            out=tmp_path / "resumed",
+            validation=validation,
+            progress=stop_at(stop),
+        )
+    steps: list[int] = []
+    resumed = train(
+        images,
+        settings,
+        masks=masks,
+        out=tmp_path / "resumed",
+        validation=validation,
+        progress=lambda done, _: steps.append(done),
+    )
+    assert steps[0] == stop + 1
+    assert_bit_equal(whole, resumed)
+
+
+def test_dropout_resumes_too(tmp_path):
+    images, masks = blobs(4, (8, 16, 16))
+    settings = tiny(model="vnetlight", steps=3, batch_size=2, checkpoint_every=1)
+    whole = train(images, settings, masks=masks, out=tmp_path / "whole")
+    with pytest.raises(StopError):
+        train(images, settings, masks=masks, out=tmp_path / "resumed", progress=stop_at(1))
+    assert_bit_equal(whole, train(images, settings, masks=masks, out=tmp_path / "resumed"))
+
+
+def test_a_killed_run_resumes_bit_equal(tmp_path):
+    script = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_training import blobs, tiny
+from mtneuro_seg import train
+
+def kill(done, total):
+    if done == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+images, masks = blobs()
+train(images, tiny(checkpoint_every=1), masks=masks, out={str(tmp_path / "killed")!r}, progress=kill)
+"""
+    child = subprocess.run(
+        [sys.executable, "-c", script], check=False, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert child.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed").exists()
+    images, masks = blobs()
+    settings = tiny(checkpoint_every=1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        resumed = train(images, settings, masks=masks, out=tmp_path / "killed")
+        whole = train(images, settings, masks=masks, out=tmp_path / "whole")
+    finally:
+        torch.set_num_threads(threads)
+    assert_bit_equal(whole, resumed)
+
+
+def test_a_finished_run_is_not_repeated_and_another_one_is(tmp_path):
+    images, masks = blobs()
+    first = train(images, tiny(), masks=masks, out=tmp_path / "model")
+    steps: list[int] = []
+
+    def count(done: int, total: int) -> None:
+        steps.append(done)
+
+    again = train(images, tiny(checkpoint_every=7), masks=masks, out=tmp_path / "model", progress=count)
+    assert not steps
+    assert_bit_equal(first, again)
+    other = train(images, tiny(seed=5), masks=masks, out=tmp_path / "model", progress=count)
+    assert len(steps) == 6
+    assert load_model(tmp_path / "model").settings == other.settings
+    darker = images // 2
+    train(darker, tiny(seed=5), masks=masks, out=tmp_path / "model", progress=count)
+    assert len(steps) == 12
+
+
+def test_training_works_in_a_thread(tmp_path):
+    images, masks = blobs()
+    found: list[Model] = []
+    thread = threading.Thread(
+        target=lambda: found.append(train(images, tiny(steps=1), masks=masks, out=tmp_path / "model"))
+    )
+    thread.start()
+    thread.join()
+    assert found[0].history[-1]["step"] == 1
+
+
+def test_ctrl_c_comes_through_and_the_next_one_too(tmp_path):
+    images, masks = blobs()
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(images, tiny(), masks=masks, out=tmp_path / "model", progress=interrupt)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_callers_random_state_is_left_alone(tmp_path):
+    images, masks = blobs()
+    before = torch.get_rng_state()
+    train(images, tiny(steps=1), masks=masks, out=tmp_path / "model")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_last_batch_of_one_image_is_dropped(tmp_path):
+    images, masks = blobs(9)
+    model = train(images, tiny(epochs=1), masks=masks, out=tmp_path / "model")
+    assert model.history[-1]["step"] == 2
+
+
+def test_both_optimisers_and_bf16_train(tmp_path):
+    images, masks = blobs()
+    for changes in ({"optimiser": "sgd"}, {"precision": "bf16-mixed"}):
+        model = train(images, tiny(steps=2, **changes), masks=masks, out=tmp_path / "model")
+        assert np.isfinite(model.history[-1]["loss"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": 3, "model": "fpn", "encoder_weights": None}, "multiples of 32 x 32"),
+        ({"model": "deeplabv3plus", "encoder_weights": None, "batch_size": 1}, "at least 2 images at once"),
+        ({"batch_size": 1, "levels": 5}, "at least 32 high and wide"),
+        ({"model": "unet3d"}, r"must have axes \(n, z, y, x\), got 3 axes"),
+        ({"device": "cuda"}, "device must be"),
+        ({"precision": "16-mixed"}, "precision must be"),
+    ],
+)
+def test_what_a_network_cannot_take_is_refused_before_training(tmp_path, changes, message):
+    if changes.get("device") == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    images, masks = blobs(size=(16, 48) if changes.get("model") == "fpn" else (16, 16))
+    with pytest.raises(ValueError, match=message):
+        train(images, tiny(**changes), masks=masks, out=tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_size_names_the_nearest_that_is_taken(tmp_path):
+    images, masks = blobs(size=(18, 16))
+    with pytest.raises(ValueError, match="got 18 x 16; the nearest that it takes: 16 x 16 or 20 x 16"):
+        train(images, tiny(), masks=masks, out=tmp_path / "model")
+
+
+def test_3d_training_in_bf16_on_a_cpu_is_refused(tmp_path):
+    images, masks = blobs(2, (8, 16, 16))
+    settings = tiny(model="unet3d", precision="bf16-mixed", device="cpu")
+    with pytest.raises(ValueError, match="can crash the process"):
+        train(images, settings, masks=masks, out=tmp_path / "model")
+
+
+def test_labels_that_do_not_fit_are_refused(tmp_path):
+    images, masks = blobs()
+    with pytest.raises(ValueError, match=r"masks must hold labels in \[0, 2\), got 5"):
+        train(images, tiny(), masks=masks * 5, out=tmp_path / "model")
+    with pytest.raises(ValueError, match="class_names must name all 2 classes, got 3"):
+        train(images, tiny(), masks=masks, out=tmp_path / "model", class_names=["a", "b", "c"])
+    with pytest.raises(ValueError, match="validation masks must hold"):
+        train(images, tiny(), masks=masks, out=tmp_path / "model", validation=(images, masks + 1))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_arrays_of_other_types_and_shapes_are_refused(tmp_path):
+    images, masks = blobs()
+    wrong = (
+        (images.astype(float), masks, "images must be uint8"),
+        (images[:0], masks[:0], "at least one pixel"),
+        (images, masks[:4], "masks must have the images' shape"),
+        (images, masks.astype(float), "masks must be an array of integers"),
+    )
+    for given, labels, message in wrong:
+        with pytest.raises(ValueError, match=message):
+            train(given, tiny(), masks=labels, out=tmp_path / "model")
+    with pytest.raises(TypeError, match="NumPy array"):
+        train(images.tolist(), tiny(), masks=masks, out=tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_something_else_is_not_overwritten(tmp_path):
+    images, masks = blobs()
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("one")
+    with pytest.raises(FileExistsError, match="must be a new folder or an earlier model's"):
+        train(images, tiny(), masks=masks, out=tmp_path / "thesis")
+
+
+def test_a_loss_that_is_not_finite_names_the_setting(tmp_path):
+    images, masks = blobs()
+    with pytest.raises(ValueError, match=r"must stay finite, got nan .* lower learning_rate"):
+        train(images, tiny(learning_rate=1e36, optimiser="sgd"), masks=masks, out=tmp_path / "model")
+
+
+def test_a_real_labelled_cutout_is_learned_a_little(tmp_path, real_data):
+    with np.load(real_data / "dyer2017" / "v2.npz") as held:
+        image, label = held["image"], held["label"].astype(np.uint8)
+    settings = tiny(classes=3, epochs=6, filters=8, learning_rate=0.005)
+    train_part, test_part = np.s_[0:64:2, :128, :128], np.s_[80:100:5, :128, :128]
+    model = train(image[train_part], settings, masks=label[train_part], out=tmp_path / "model")
+    result = scores(confusion_matrix(label[test_part], predict(model, image[test_part]), classes=3))
+    assert result.iou[0] > 0.5
+    assert result.iou[2] > 0.2

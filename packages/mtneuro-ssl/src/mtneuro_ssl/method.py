@@ -1,0 +1,155 @@
+"""What every trained method shares: images on the device, a step's batch and views, and the optimiser."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim import SGD
+from torch.optim.lr_scheduler import LambdaLR
+from typing_extensions import override
+
+from mtneuro_ssl.schedules import learning_rate_factor
+from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.views import batch_positions, generator_at, normalised, random_crops
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """One step's batch. Everything that it draws depends on the seed and the step alone."""
+
+    images: UInt8[Tensor, "n y x"]
+    labels: Int64[Tensor, " n"] | None
+    positions: Int64[Tensor, " batch"]
+    step: int
+    generator: torch.Generator
+    settings: TrainSettings
+
+    def view(self, positions: Int64[Tensor, " batch"] | None = None) -> Float32[Tensor, "batch 1 h w"]:
+        """Return a fresh random view of the batch, or of the images at other positions."""
+        size = (self.images.shape[1] // 2, self.images.shape[2] // 2)
+        chosen = self.positions if positions is None else positions
+        return self._for_encoder(random_crops(self.images, chosen, size=size, generator=self.generator))
+
+    def whole(self) -> Float32[Tensor, "batch 1 y x"]:
+        """Return the batch's whole images."""
+        return self._for_encoder(self.images[self.positions.to(self.images.device)])
+
+    def batch_labels(self) -> Int64[Tensor, " batch"]:
+        """Return the batch's labels.
+
+        Raises
+        ------
+        ValueError
+            If the images have none.
+        """
+        if self.labels is None:
+            raise ValueError(f"method {self.settings.method!r} needs labels, got none")
+        return self.labels[self.positions.to(self.labels.device)]
+
+    def pool_positions(self) -> Int64[Tensor, " pool"]:
+        """Return the positions of the candidates to mine among: a second shuffle of the images."""
+        size = self.settings.pool_size or self.settings.batch_size
+        return batch_positions(len(self.images), size, step=self.step, seed=self.settings.seed, stream="pool")
+
+    def _for_encoder(self, pixels: UInt8[Tensor, "batch y x"]) -> Float32[Tensor, "batch 1 y x"]:
+        return normalised(pixels, mean=self.settings.mean, sd=self.settings.sd)
+
+
+class Method(LightningModule, ABC):
+    """A way to train an encoder: its networks, and the loss of one step.
+
+    A subclass builds its heads in ``__init__`` and says in `step_logs` what one step minimises. Lightning's
+    ``Trainer`` does the rest; its loader counts steps only, since the images lie on the device.
+
+    Attributes
+    ----------
+    encoder
+        The network whose embeddings are wanted.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        settings: TrainSettings,
+        *,
+        width: int,
+        classes: int = 0,
+        images: UInt8[Tensor, "n y x"],
+        labels: Int64[Tensor, " n"] | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.settings = settings.resolved()
+        self.total_steps = settings.total_steps(len(images))
+        # Not persistent: they move to the device with the module, and stay out of its checkpoints.
+        self.register_buffer("images", images, persistent=False)
+        self.register_buffer("labels", labels, persistent=False)
+        self.build(width, classes)
+
+    @abstractmethod
+    def build(self, width: int, classes: int) -> None:
+        """Add the networks around an encoder of so many features."""
+
+    @abstractmethod
+    def step_logs(self, draw: Draw) -> dict[str, Tensor]:
+        """Return ``"loss"``, which the step minimises, and whatever else goes into the history."""
+
+    def after_step(self, step: int) -> None:
+        """Do what follows the optimiser's step, such as moving a target network."""
+
+    def peak_learning_rate(self) -> float:
+        """Return the highest learning rate of the run."""
+        scale = self.settings.batch_size / 256 if self.settings.entry.family == "self-supervised" else 1.0
+        return self.settings.learning_rate * scale
+
+    def draw_at(self, step: int) -> Draw:
+        """Return the batch of a step."""
+        settings = self.settings
+        return Draw(
+            images=self.images,
+            labels=self.labels,
+            positions=batch_positions(len(self.images), settings.batch_size, step=step, seed=settings.seed),
+            step=step,
+            generator=generator_at(settings.seed, "views", step=step),
+            settings=settings,
+        )
+
+    @override
+    def training_step(self, batch: object, batch_idx: int) -> dict[str, Tensor]:
+        """Return the logs of the step that Lightning has reached."""
+        return self.step_logs(self.draw_at(self.global_step))
+
+    @override
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return SGD on every trained parameter, and its schedule by step."""
+        settings = self.settings
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = SGD(
+            trained,
+            lr=self.peak_learning_rate(),
+            momentum=settings.momentum or 0.0,
+            weight_decay=settings.weight_decay or 0.0,
+        )
+        # A lambda, since torch would pickle a bound method into every checkpoint.
+        schedule = LambdaLR(optimizer, lambda step: self._rate_factor(step))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate_factor(self, step: int) -> float:
+        if self.settings.schedule == "constant":
+            return 1.0
+        warmup = round(self.settings.warmup_fraction * self.total_steps)
+        return learning_rate_factor(step, self.total_steps, warmup=warmup)
+
+    @override
+    def optimizer_step(self, *args: object, **kwargs: object) -> None:
+        """Take the optimiser's step, then the method's own."""
+        step = self.global_step
+        super().optimizer_step(*args, **kwargs)  # pyright: ignore[reportArgumentType]  # passed through
+        self.after_step(step)

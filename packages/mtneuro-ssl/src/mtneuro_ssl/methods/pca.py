@@ -1,0 +1,89 @@
+"""Principal components of the crops' pixels."""
+
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+from typing_extensions import override
+
+from mtneuro_ssl.components import ComponentModel, component_count, scaled_pixels
+from mtneuro_ssl.model import Progress
+from mtneuro_ssl.settings import TrainSettings
+
+_BLOCK = 1024
+
+
+class PCA(ComponentModel):
+    """Exact PCA by the smaller of the two Gram matrices: crops by crops, or pixels by pixels."""
+
+    names = ("components", "mean")
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        *,
+        components: Float32[np.ndarray, "k h w"],
+        mean: Float32[np.ndarray, "h w"],
+    ) -> None:
+        super().__init__(settings, components=components)
+        self.mean = mean
+        """Mean crop."""
+
+    @override
+    @classmethod
+    def fitted(
+        cls, crops: UInt8[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
+    ) -> "PCA":
+        """Return the principal components of these crops."""
+        rows = scaled_pixels(crops)
+        mean = rows.mean(axis=0, dtype=np.float64)
+        components = principal_components(rows, mean, count=component_count(crops, settings))
+        shape = crops.shape[1:]
+        return cls(
+            settings,
+            components=components.astype(np.float32).reshape(-1, *shape),
+            mean=mean.astype(np.float32).reshape(shape),
+        )
+
+    def _coefficients(self, pixels: Float32[np.ndarray, "n pixels"]) -> Float32[np.ndarray, "n k"]:
+        return (pixels - self.mean.ravel()) @ self.components.reshape(self.dim, -1).T
+
+
+def principal_components(
+    rows: Float32[np.ndarray, "n pixels"], mean: Float64[np.ndarray, " pixels"], *, count: int
+) -> Float64[np.ndarray, "k pixels"]:
+    """Return the leading principal components, largest variance first, as unit rows.
+
+    Where there are fewer rows than columns, the eigenvectors ``u`` of the n x n matrix ``X X'`` give them as
+    ``X' u`` to unit length. Components without variance are left out. The sign is such that the entry of
+    largest size is positive.
+    """
+    from scipy.linalg import eigh
+
+    n, pixels = rows.shape
+    size = min(n, pixels)
+    gram = np.zeros((size, size))
+    # In blocks, so that a double-precision copy of all rows never exists.
+    blocks = range(0, max(n, pixels), _BLOCK)
+    for start in blocks:
+        part = slice(start, start + _BLOCK)
+        if n < pixels:
+            centred = rows[:, part] - mean[part]
+            gram += centred @ centred.T
+        else:
+            centred = rows[part] - mean
+            gram += centred.T @ centred
+    values, vectors = eigh(gram, subset_by_index=[size - count, size - 1])
+    kept = values > max(values[-1], 0) * max(n, pixels) * np.finfo(np.float64).eps
+    leading = vectors[:, kept][:, ::-1]
+    if n < pixels:
+        components = np.concatenate(
+            [
+                leading.T @ (rows[:, start : start + _BLOCK] - mean[start : start + _BLOCK])
+                for start in blocks
+            ],
+            axis=1,
+        )
+        components /= np.linalg.norm(components, axis=1, keepdims=True)
+    else:
+        components = leading.T
+    peak = np.abs(components).argmax(axis=1)
+    return components * np.sign(components[np.arange(len(components)), peak])[:, None]

@@ -1,0 +1,66 @@
+"""Learning the region of whole images from labels, plainly or with mixup."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from mtneuro_ssl.method import Draw, Method
+
+
+class Supervised(Method):
+    """Cross entropy of a linear classifier on the embedding, some of whose features are dropped.
+
+    The dropped features are drawn from the step's own generator: torch's dropout would draw them from the
+    global one, and a resumed run would differ.
+    """
+
+    def build(self, width: int, classes: int) -> None:
+        """Add the classifier."""
+        self.classifier = nn.Linear(width, classes)
+
+    def step_logs(self, draw: Draw) -> dict[str, Tensor]:
+        """Return the cross entropy and the accuracy of the batch."""
+        labels = draw.batch_labels()
+        scores = self.scores(draw.whole(), draw.generator)
+        return {"loss": cross_entropy(scores, labels), "accuracy": _accuracy(scores, labels)}
+
+    def scores(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the classifier's scores of images, with dropout."""
+        features = self.encoder(images)
+        kept = 1 - self.settings.dropout
+        mask = torch.rand(features.shape, generator=generator) < kept
+        return self.classifier(features * mask.to(features.device) / kept)
+
+
+class SupervisedMixup(Supervised):
+    """Supervised, on mixtures of two images with the same mixture of losses.
+
+    Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018. A batch is mixed with the
+    probability of the settings, one weight a batch, drawn from Beta(alpha, alpha).
+    """
+
+    def step_logs(self, draw: Draw) -> dict[str, Tensor]:
+        """Return the mixed cross entropy, and the accuracy weighed likewise."""
+        weight, partner = self.mixture(draw)
+        images, labels = draw.whole(), draw.batch_labels()
+        other = labels[partner]
+        scores = self.scores(weight * images + (1 - weight) * images[partner], draw.generator)
+        return {
+            "loss": weight * cross_entropy(scores, labels) + (1 - weight) * cross_entropy(scores, other),
+            "accuracy": weight * _accuracy(scores, labels) + (1 - weight) * _accuracy(scores, other),
+        }
+
+    def mixture(self, draw: Draw) -> tuple[float, Tensor]:
+        """Return each image's weight in its mixture, 1 where the batch is not mixed, and its partner."""
+        chance, seed = torch.rand(2, generator=draw.generator, dtype=torch.float64).tolist()
+        partner = torch.randperm(len(draw.positions), generator=draw.generator).to(self.device)
+        if chance >= self.settings.mixup_probability:
+            return 1.0, partner
+        # torch's Beta distribution takes no generator.
+        alpha = self.settings.mixup_alpha
+        return np.random.default_rng(int(seed * 2**53)).beta(alpha, alpha), partner
+
+
+def _accuracy(scores: Tensor, labels: Tensor) -> Tensor:
+    return (scores.detach().argmax(dim=1) == labels).float().mean()

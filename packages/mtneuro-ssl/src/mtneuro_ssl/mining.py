@@ -1,0 +1,36 @@
+"""Finding the nearest other sample."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn.functional import normalize
+
+
+@torch.no_grad()
+def nearest_positions(
+    queries: Float[Tensor, "queries features"],
+    pool: Float[Tensor, "pool features"],
+    *,
+    forbidden: tuple[Int64[Tensor, " queries"], Int64[Tensor, " pool"]] | None = None,
+) -> Int64[Tensor, " queries"]:
+    """Return, for each query, the position in the pool of its nearest neighbour by cosine.
+
+    Parameters
+    ----------
+    queries, pool
+        Representations.
+    forbidden
+        An identity for each query and for each member of the pool: the same identity is never its own
+        neighbour.
+
+    Examples
+    --------
+    >>> pool = torch.tensor([[1.0, 0], [0, 2], [3, 3]])
+    >>> nearest_positions(torch.tensor([[5.0, 1], [0, 1]]), pool)
+    tensor([0, 1])
+    """
+    similarity = normalize(queries, dim=1) @ normalize(pool, dim=1).T
+    if forbidden is not None:
+        own, others = forbidden
+        similarity.masked_fill_(own[:, None] == others[None, :], -torch.inf)
+    return similarity.argmax(dim=1)

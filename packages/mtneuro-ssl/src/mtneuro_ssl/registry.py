@@ -1,0 +1,139 @@
+"""What can be asked for by name: methods and encoders, without loading the libraries behind them."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodEntry:
+    """One way to learn a representation: where its class is, and the defaults that are its own."""
+
+    target: str
+    """``package.module:Class``, imported only when the method is used."""
+
+    summary: str
+    """One line for a table of methods."""
+
+    family: Literal["supervised", "self-supervised", "classical", "baseline"]
+    """Supervised methods need labels; self-supervised ones see crops of half the height and width."""
+
+    weight_decay: float = 0.0
+    """Weight decay where the settings name none."""
+
+    momentum: float = 0.0
+    """Momentum of SGD where the settings name none."""
+
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Course of the learning rate where the settings name none."""
+
+
+def _supervised(target: str, summary: str) -> MethodEntry:
+    return MethodEntry(target=target, summary=summary, family="supervised", weight_decay=0.3)
+
+
+def _self_supervised(target: str, summary: str) -> MethodEntry:
+    return MethodEntry(
+        target=target,
+        summary=summary,
+        family="self-supervised",
+        weight_decay=5e-4,
+        momentum=0.9,
+        schedule="cosine",
+    )
+
+
+METHODS: Mapping[str, MethodEntry] = MappingProxyType(
+    {
+        "supervised": _supervised(
+            "mtneuro_ssl.methods.supervised:Supervised", "classify the region of whole images"
+        ),
+        "supervised+mixup": _supervised(
+            "mtneuro_ssl.methods.supervised:SupervisedMixup", "the same, on convex mixtures of two images"
+        ),
+        "byol": _self_supervised(
+            "mtneuro_ssl.methods.byol:BYOL", "predict a slow copy's projection of another view"
+        ),
+        "myow": _self_supervised(
+            "mtneuro_ssl.methods.myow:MYOW",
+            "BYOL, and predict the nearest other sample through a second projector",
+        ),
+        "myow-m": _self_supervised(
+            "mtneuro_ssl.methods.myow_merged:MYOWMerged",
+            "MYOW with one projector and predictor for both tasks",
+        ),
+        "pca": MethodEntry(
+            target="mtneuro_ssl.methods.pca:PCA",
+            summary="principal components of the pixels",
+            family="classical",
+        ),
+        "nmf": MethodEntry(
+            target="mtneuro_ssl.methods.nmf:NMF",
+            summary="non-negative parts of the pixels",
+            family="classical",
+        ),
+        "untrained": MethodEntry(
+            target="mtneuro_ssl.model:untrained",
+            summary="the encoder with random weights: the floor of every comparison",
+            family="baseline",
+        ),
+    }
+)
+
+ENCODERS: Mapping[str, str] = MappingProxyType(
+    {
+        "resnet18": "mtneuro_ssl.encoders:resnet18",
+        "resnet50": "mtneuro_ssl.encoders:resnet50",
+    }
+)
+
+
+def method_names() -> tuple[str, ...]:
+    """Return the name of every method.
+
+    Examples
+    --------
+    >>> method_names()[:3]
+    ('supervised', 'supervised+mixup', 'byol')
+    """
+    return tuple(METHODS)
+
+
+def encoder_names() -> tuple[str, ...]:
+    """Return the name of every encoder.
+
+    Examples
+    --------
+    >>> encoder_names()
+    ('resnet18', 'resnet50')
+    """
+    return tuple(ENCODERS)
+
+
+def unknown_name(what: str, name: str, *, known: Iterable[str]) -> str:
+    """Return the message that refuses a name, with the nearest known ones.
+
+    Examples
+    --------
+    >>> unknown_name("method", "boyl", known=method_names())
+    "method must be one of ..., got 'boyl'; did you mean byol?"
+    """
+    names = tuple(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"{what} must be one of {', '.join(names)}, got {name!r}{hint}"
+
+
+def imported(target: str) -> Any:
+    """Return the object that ``package.module:name`` stands for.
+
+    Examples
+    --------
+    >>> imported("mtneuro_ssl.registry:method_names") is method_names
+    True
+    """
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)

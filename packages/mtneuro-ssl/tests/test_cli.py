@@ -1,0 +1,130 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mtneuro_ssl import cli
+
+HEAVY = ("torch", "lightning", "lightly", "sklearn", "timm", "zarr", "rich.progress")
+TINY = ["steps=2", "batch_size=4", "hidden=8", "projection=4", "latent_dim=6", "components=3", "device=cpu"]
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "images.npz",
+        format_version=1,
+        images=rng.integers(0, 256, (8, 16, 16), dtype=np.uint8),
+        region=np.arange(8) % 2,
+        region_names=np.array(["CTX", "STR"]),
+        sample_id=np.array([f"A-CTX/z{110 + i}" for i in range(8)]),
+    )
+    return tmp_path / "images.npz"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["mtneuro-ssl", *map(str, arguments)])
+    cli.main()
+
+
+def tiny(*more: str) -> list[str]:
+    return [part for change in (*TINY, *more) for part in ("--set", change)]
+
+
+def test_train_then_embed_writes_the_embeddings_file(volume, tmp_path, monkeypatch, capsys):
+    run(monkeypatch, "train", volume, "--method", "byol", "-o", tmp_path / "byol", *tiny())
+    run(monkeypatch, "embed", tmp_path / "byol", volume, "-o", tmp_path / "whole.npz")
+    run(monkeypatch, "embed", tmp_path / "byol", volume, "-o", tmp_path / "corners.npz", "--corners")
+    with np.load(tmp_path / "whole.npz", allow_pickle=False) as whole:
+        assert sorted(whole.files) == ["embeddings", "format_version", "sample_id"]
+        assert whole["embeddings"].shape == (8, 6)
+        assert whole["embeddings"].dtype == np.float32
+        assert whole["sample_id"][0] == "A-CTX/z110"
+        assert whole["format_version"] == 1
+    with np.load(tmp_path / "corners.npz", allow_pickle=False) as corners:
+        assert corners["embeddings"].shape == (32, 6)
+        assert corners["sample_id"][:2].tolist() == ["A-CTX/z110/tl", "A-CTX/z110/tr"]
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == f"model of 6 features -> {tmp_path / 'byol'}"
+
+
+def test_supervised_training_takes_labels_from_the_export_or_a_file(volume, tmp_path, monkeypatch):
+    from mtneuro_ssl import load_model
+
+    run(monkeypatch, "train", volume, "--method", "supervised", "-o", tmp_path / "own", *tiny())
+    assert load_model(tmp_path / "own").classes == ("CTX", "STR")
+    np.save(tmp_path / "labels.npy", np.arange(8) % 3)
+    run(
+        monkeypatch, "train", volume, "--method", "supervised", "--labels", tmp_path / "labels.npy",
+        "-o", tmp_path / "given", *tiny(),
+    )  # fmt: skip
+    assert load_model(tmp_path / "given").classes is None
+
+
+def test_settings_on_the_line_go_before_those_in_the_file(volume, tmp_path, monkeypatch):
+    from mtneuro_ssl import load_model
+
+    (tmp_path / "pca.toml").write_text('method = "pca"\ncomponents = 5\nseed = 9\n')
+    run(monkeypatch, "train", volume, "-o", tmp_path / "pca", "--settings", tmp_path / "pca.toml",
+        "--set", "components=2")  # fmt: skip
+    settings = load_model(tmp_path / "pca").settings
+    assert (settings.method, settings.components, settings.seed) == ("pca", 2, 9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "VOLUME", "-o", "OUT", "--method", "boyl"], "error: method must be one of supervised, "),
+        (["train", "VOLUME", "-o", "OUT", "--set", "epocs=3"], "did you mean epochs"),
+        (["train", "VOLUME", "-o", "OUT", "--set", "epochs=many"], "epochs: input should be a valid integer"),
+        (["train", "VOLUME", "-o", "OUT", "--set", "epochs"], "--set takes key=value, got 'epochs'"),
+        (["train", "nowhere.npz", "-o", "OUT"], "no file or folder at nowhere.npz"),
+        (["train", "VOLUME", "-o", "OUT"], "batch_size must be at most the number of images, 8, got 256"),
+        (["train", "VOLUME"], "--output"),
+        (["embed", "OUT", "VOLUME", "-o", "e.npz"], "a model folder must hold config.json"),
+        (["embed", "OUT", "VOLUME", "-o", "e.txt"], "must end in .npz"),
+        (["trian"], "train"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(arguments, message, volume, tmp_path, monkeypatch, capsys):
+    places = {"VOLUME": str(volume), "OUT": str(tmp_path / "model")}
+    with pytest.raises(SystemExit) as stop:
+        run(monkeypatch, *(places.get(word, word) for word in arguments))
+    assert stop.value.code == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("mtneuro-ssl: error: ")
+    assert message in said
+    assert "\n" not in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npz"]
+
+
+def test_methods_lists_every_method(monkeypatch, capsys):
+    from mtneuro_ssl import method_names
+
+    run(monkeypatch, "methods")
+    out = capsys.readouterr().out
+    assert all(name in out for name in (*method_names(), "resnet18"))
+
+
+@pytest.mark.parametrize("verb", [[], ["train"], ["embed"], ["methods"]])
+def test_help_teaches_without_the_heavy_libraries(verb):
+    code = (
+        "import sys\n"
+        "from mtneuro_ssl.cli import app\n"
+        f"app({[*verb, '--help']!r}, result_action='return_none')\n"
+        f"assert not set({HEAVY!r}) & set(sys.modules), set({HEAVY!r}) & set(sys.modules)\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert ("Example" in shown.stdout) == bool(verb)
+
+
+def test_importing_the_package_leaves_the_heavy_libraries_out():
+    code = (
+        "import sys, mtneuro_ssl\n"
+        "mtneuro_ssl.TrainSettings(method='myow'); mtneuro_ssl.method_names()\n"
+        f"assert not set({HEAVY!r}) & set(sys.modules), set({HEAVY!r}) & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+import zarr
+from mtneuro_ssl.embedding import save_embeddings
+from mtneuro_ssl.reading import read_images, read_labels
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 6, 8), dtype=np.uint8)
+
+
+def test_npy_zarr_and_ome_zarr_give_the_same_images(tmp_path):
+    np.save(tmp_path / "a.npy", IMAGES)
+    zarr.create_array(tmp_path / "a.zarr", data=IMAGES)
+    group = zarr.create_group(
+        tmp_path / "ome.zarr", attributes={"ome": {"multiscales": [{"datasets": [{"path": "0"}]}]}}
+    )
+    group.create_array("0", data=IMAGES)
+    for name in ("a.npy", "a.zarr", "ome.zarr"):
+        found = read_images(tmp_path / name)
+        np.testing.assert_array_equal(found.images, IMAGES)
+        assert found.sample_id.tolist() == ["volume/z0", "volume/z1", "volume/z2"]
+
+
+def test_subvolumes_are_taken_slice_by_slice(tmp_path):
+    np.savez(
+        tmp_path / "a.npz", images=IMAGES[:2, None].repeat(2, axis=1), region=np.array([3, 1]),
+        sample_id=np.array(["A-CTX/z110", "odd"]), region_names=np.array(list("abcd")),
+    )  # fmt: skip
+    found = read_images(tmp_path / "a.npz")
+    assert found.images.shape == (4, 6, 8)
+    assert found.sample_id.tolist() == ["A-CTX/z110", "A-CTX/z111", "odd/z0", "odd/z1"]
+    assert found.labels is not None
+    assert found.labels.tolist() == [3, 3, 1, 1]
+    assert found.class_names == ("a", "b", "c", "d")
+
+
+def test_what_is_not_images_is_refused(tmp_path):
+    np.save(tmp_path / "float.npy", IMAGES / 255)
+    with pytest.raises(ValueError, match="must hold uint8 images of axes"):
+        read_images(tmp_path / "float.npy")
+    np.savez(tmp_path / "other.npz", pictures=IMAGES)
+    with pytest.raises(ValueError, match="must have the key 'images', got pictures"):
+        read_images(tmp_path / "other.npz")
+    (tmp_path / "text.npy").write_text("hello")
+    with pytest.raises(ValueError, match=r"must be \.npz, \.npy or Zarr"):
+        read_images(tmp_path / "text.npy")
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="no Python objects"):
+        read_images(tmp_path / "objects.npy")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="without its metadata"):
+        read_images(tmp_path / "empty")
+    zarr.create_group(tmp_path / "plain.zarr")
+    with pytest.raises(ValueError, match="group without scales"):
+        read_images(tmp_path / "plain.zarr")
+    with pytest.raises(FileNotFoundError, match="no file or folder at"):
+        read_images(tmp_path / "nowhere")
+
+
+def test_labels_are_one_integer_an_image(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([0, 2, 1], np.uint8))
+    assert read_labels(tmp_path / "a.npy").dtype == np.int64
+    np.save(tmp_path / "b.npy", IMAGES)
+    with pytest.raises(ValueError, match="one integer an image"):
+        read_labels(tmp_path / "b.npy")
+
+
+def test_embeddings_need_an_id_a_row(tmp_path):
+    with pytest.raises(ValueError, match="text of shape"):
+        save_embeddings(tmp_path / "a.npz", np.zeros((2, 3), np.float32), sample_id=np.array(["a"]))
+    assert not list(tmp_path.iterdir())

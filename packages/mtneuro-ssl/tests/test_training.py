@@ -1,0 +1,253 @@
+import csv
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mtneuro_ssl import TrainSettings, load_model, method_names, train, untrained
+
+
+def small(method: str, **changes: object) -> TrainSettings:
+    values: dict[str, object] = {
+        "method": method,
+        "batch_size": 4,
+        "steps": 4,
+        "hidden": 16,
+        "projection": 8,
+        "latent_dim": 8,
+        "components": 5,
+        "checkpoint_every": 9,
+        "device": "cpu",
+    }
+    return TrainSettings.model_validate(values | changes)
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (12, 16, 20), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def labels() -> np.ndarray:
+    return np.arange(12, dtype=np.int64) % 3
+
+
+def history_of(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+
+
+class Interrupted(Exception):
+    pass
+
+
+def stop_after(step: int):
+    def progress(done: int, total: int) -> None:
+        if done == step:
+            raise Interrupted
+
+    return progress
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_a_trained_model_is_the_one_in_its_folder(method, images, labels, tmp_path):
+    model = train(images, small(method), labels=labels, out=tmp_path / "model")
+    embeddings = model.embed(images)
+    assert embeddings.dtype == np.float32
+    assert embeddings.shape == (12, model.dim)
+    np.testing.assert_array_equal(load_model(tmp_path / "model").embed(images), embeddings)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+
+
+def test_the_history_has_a_row_for_each_step(images, labels, tmp_path):
+    train(images, small("supervised"), labels=labels, out=tmp_path / "model")
+    rows = history_of(tmp_path / "model")
+    assert [int(row["step"]) for row in rows] == [1, 2, 3, 4]
+    assert [int(row["epoch"]) for row in rows] == [1, 1, 1, 2]
+    assert list(rows[0]) == ["step", "epoch", "loss", "accuracy", "learning_rate"]
+    assert {float(row["learning_rate"]) for row in rows} == {0.03}
+
+
+@pytest.mark.parametrize("method", ["supervised+mixup", "byol", "myow", "myow-m"])
+def test_a_resumed_run_ends_bit_equal_to_an_uninterrupted_one(method, images, labels, tmp_path):
+    settings = small(method, steps=3, checkpoint_every=0)
+    train(images, small(method, steps=3), labels=labels, out=tmp_path / "whole")
+    for step in (1, 2):
+        with pytest.raises(Interrupted):
+            train(images, settings, labels=labels, out=tmp_path / "parts", progress=stop_after(step))
+    done: list[int] = []
+    train(images, settings, labels=labels, out=tmp_path / "parts", progress=lambda step, _: done.append(step))
+    assert done == [3]
+    for name in ("model.safetensors", "history.csv"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_other_settings_start_anew(images, tmp_path):
+    with pytest.raises(Interrupted):
+        train(images, small("byol", checkpoint_every=0), out=tmp_path / "model", progress=stop_after(2))
+    done: list[int] = []
+    train(images, small("byol", seed=2), out=tmp_path / "model", progress=lambda step, _: done.append(step))
+    assert done == [1, 2, 3, 4]
+
+
+def test_a_finished_run_is_returned_as_it_is(images, tmp_path):
+    first = train(images, small("byol", steps=1), out=tmp_path / "model")
+    calls: list[int] = []
+    again = train(
+        images, small("byol", steps=1, checkpoint_every=0), out=tmp_path / "model",
+        progress=lambda step, _: calls.append(step),
+    )  # fmt: skip
+    assert calls == []
+    np.testing.assert_array_equal(first.embed(images), again.embed(images))
+
+
+def test_other_images_replace_a_finished_run(images, tmp_path):
+    train(images, small("pca"), out=tmp_path / "model")
+    model = train(255 - images, small("pca"), out=tmp_path / "model")
+    np.testing.assert_allclose(model.embed(255 - images), load_model(tmp_path / "model").embed(255 - images))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+
+
+def test_a_killed_run_goes_on_to_the_same_end(images, tmp_path):
+    np.save(tmp_path / "images.npy", images)
+    settings = small("byol", steps=6, checkpoint_every=0)
+    (tmp_path / "settings.json").write_text(settings.model_dump_json())
+    script = textwrap.dedent("""
+        import sys, numpy, torch
+        from pathlib import Path
+        from mtneuro_ssl import TrainSettings, train
+        torch.set_num_threads(int(sys.argv[2]))
+        here = Path(sys.argv[1])
+        settings = TrainSettings.from_file(here / "settings.json")
+        train(numpy.load(here / "images.npy"), settings, out=here / "killed")
+    """)
+    import torch
+
+    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path), str(torch.get_num_threads())])
+    history = tmp_path / "killed.partial" / "history.csv"
+    patience = time.monotonic() + 120
+    while not history.is_file() and child.poll() is None and time.monotonic() < patience:
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    assert not (tmp_path / "killed").exists()
+    done: list[int] = []
+    train(images, settings, out=tmp_path / "killed", progress=lambda step, _: done.append(step))
+    assert done[0] > 1
+    train(images, small("byol", steps=6), out=tmp_path / "whole")
+    for name in ("model.safetensors", "history.csv"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_the_global_random_state_is_left_alone(images, labels, tmp_path):
+    import torch
+
+    before = torch.random.get_rng_state()
+    np_before = np.random.get_state(legacy=False)["state"]["key"].copy()  # noqa: NPY002
+    train(images, small("supervised+mixup"), labels=labels, out=tmp_path / "model")
+    assert torch.equal(before, torch.random.get_rng_state())
+    np.testing.assert_array_equal(np_before, np.random.get_state(legacy=False)["state"]["key"])  # noqa: NPY002
+
+
+def test_training_in_a_thread_gives_the_same_model(images, tmp_path):
+    whole = train(images, small("myow"), out=tmp_path / "main")
+    thread = threading.Thread(target=train, args=(images, small("myow")), kwargs={"out": tmp_path / "thread"})
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(load_model(tmp_path / "thread").embed(images), whole.embed(images))
+
+
+def test_a_keyboard_interrupt_stays_one(images, tmp_path):
+    def progress(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(images, small("byol"), out=tmp_path / "model", progress=progress)
+
+
+def test_predictions_come_from_supervised_models_only(images, labels, tmp_path):
+    names = ["a", "b", "c"]
+    model = train(images, small("supervised"), labels=labels, out=tmp_path / "model", class_names=names)
+    assert load_model(tmp_path / "model").classes == ("a", "b", "c")
+    predicted = model.predict(images)
+    assert predicted.dtype == np.int64
+    assert set(predicted) <= {0, 1, 2}
+    with pytest.raises(ValueError, match="predict needs a supervised model, got 'untrained'"):
+        untrained(small("byol")).predict(images)
+
+
+def test_supervised_training_learns_bright_from_dark(tmp_path):
+    rng = np.random.default_rng(3)
+    labels = np.arange(32, dtype=np.int64) % 2
+    images = (rng.normal(90 + 60 * labels[:, None, None], 10, (32, 16, 16))).astype(np.uint8)
+    settings = small("supervised", batch_size=16, steps=12, dropout=0, weight_decay=0)
+    model = train(images, settings, labels=labels, out=tmp_path / "model")
+    rows = history_of(tmp_path / "model")
+    assert float(rows[-1]["loss"]) < 0.5 * float(rows[0]["loss"])
+    assert model.dim == 8
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "message"),
+    [
+        ("byol", {"batch_size": 64}, "batch_size must be at most the number of images, 12, got 64"),
+        ("byol", {"batch_size": 1}, "batch_size must be at least 2"),
+        ("myow", {"pool_size": 13}, "pool_size must be at most the number of images, 12, got 13"),
+        ("supervised", {}, "needs labels"),
+    ],
+)
+def test_settings_that_do_not_fit_the_images_are_refused(method, changes, message, images, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        train(images, small(method, **changes), out=tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros(12, np.int64), "at least 2 classes"),
+        (np.arange(12) - 1, "count from 0, got -1"),
+        (np.arange(11), r"shape \(12,\), one an image, got int64 of shape \(11,\)"),
+        (np.arange(12) / 2, "must be integers"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_wrong_labels_are_refused(labels, message, images, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        train(images, small("supervised"), labels=labels, out=tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.full((12, 16, 16), 7, np.uint8), "must vary in intensity, got 7"),
+        (
+            np.arange(12 * 15 * 16, dtype=np.int64).reshape(12, 15, 16).astype(np.uint8),
+            "at least 16 x 16, got 15 x 16",
+        ),
+        (np.zeros((16, 16), np.uint8), r"shape \(n, y, x\)"),
+        (np.zeros((12, 16, 16)), "must be uint8"),
+        (np.zeros((0, 16, 16), np.uint8), "none of them 0"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_wrong_images_are_refused(wrong, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        train(wrong, small("byol"), out=tmp_path / "model")
+
+
+def test_something_else_is_not_overwritten(images, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(FileExistsError, match="must be a new folder or one that holds a model"):
+        train(images, small("pca"), out=tmp_path)
+    assert [path.name for path in Path(tmp_path).iterdir()] == ["thesis.txt"]
+
+
+def test_a_loss_that_is_no_longer_finite_is_an_error(images, labels, tmp_path):
+    settings = small("supervised", learning_rate=1e30, steps=8)
+    with pytest.raises(ValueError, match=r"loss must stay finite, got .* lower learning_rate"):
+        train(images, settings, labels=labels, out=tmp_path / "model")
+    assert not (tmp_path / "model").exists()

@@ -1,0 +1,80 @@
+import numpy as np
+import torch
+from mtneuro_ssl.mining import nearest_positions
+from mtneuro_ssl.views import batch_positions, corner_crops, generator_at, normalised, random_crops
+
+
+def test_a_crop_is_a_window_of_its_own_image():
+    images = torch.arange(6 * 8 * 10, dtype=torch.int64).remainder(251).to(torch.uint8).reshape(6, 8, 10)
+    positions = torch.tensor([5, 0, 3, 3])
+    crops = random_crops(images, positions, size=(4, 5), generator=generator_at(1, "views"))
+    for crop, position in zip(crops, positions, strict=True):
+        windows = images[position].unfold(0, 4, 1).unfold(1, 5, 1).reshape(-1, 4, 5)
+        assert (windows == crop).flatten(1).all(1).any()
+
+
+def test_offsets_are_each_samples_own_and_reach_every_place():
+    images = torch.arange(36, dtype=torch.uint8).reshape(1, 6, 6)
+    crops = random_crops(
+        images, torch.zeros(400, dtype=torch.int64), size=(3, 3), generator=generator_at(1, "views")
+    )
+    corners = crops[:, 0, 0]
+    assert sorted(corners.unique().tolist()) == sorted(6 * y + x for y in range(4) for x in range(4))
+
+
+def test_a_crop_of_the_whole_is_the_image():
+    images = torch.arange(2 * 16, dtype=torch.uint8).reshape(2, 4, 4)
+    crops = random_crops(images, torch.arange(2), size=(4, 4), generator=generator_at(1, "views"))
+    assert torch.equal(crops, images)
+
+
+def test_an_epoch_shows_each_image_once_and_epochs_differ():
+    first = torch.cat([batch_positions(12, 4, step=t, seed=3) for t in range(3)])
+    second = torch.cat([batch_positions(12, 4, step=t, seed=3) for t in range(3, 6)])
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(12))
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, torch.cat([batch_positions(12, 4, step=t, seed=4) for t in range(3)]))
+    pool = torch.cat([batch_positions(12, 4, step=t, seed=3, stream="pool") for t in range(3)])
+    assert not torch.equal(first, pool)
+
+
+def test_draws_depend_on_seed_purpose_and_step_alone():
+    def draw(seed: int, stream: str, step: int) -> float:
+        return float(torch.rand(1, generator=generator_at(seed, stream, step=step)))
+
+    keys = [(1, "views", 0), (1, "views", 1), (2, "views", 0), (1, "order", 0)]
+    assert len({draw(*key) for key in keys}) == 4
+    assert [draw(*key) for key in keys] == [draw(*key) for key in keys]
+
+
+def test_normalising_is_its_formula():
+    images = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
+    expected = (images.double() / 255 - 0.4894) / 0.1238
+    got = normalised(images, mean=0.4894, sd=0.1238)
+    assert got.shape == (1, 1, 16, 16)
+    torch.testing.assert_close(got[:, 0].double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_corners_of_odd_images_touch_the_edges():
+    image = np.arange(35, dtype=np.uint8).reshape(1, 5, 7)
+    corners = corner_crops(image)
+    assert corners.shape == (1, 4, 2, 3)
+    assert corners[0, 3, -1, -1] == 34
+    assert corners[0, 1, 0].tolist() == [4, 5, 6]
+
+
+def test_mining_agrees_with_brute_force():
+    generator = torch.Generator().manual_seed(0)
+    queries, pool = (torch.randn(n, 16, generator=generator) for n in (20, 31))
+    own, others = torch.arange(20), torch.randperm(31, generator=generator)
+    cosine = torch.cosine_similarity(queries[:, None], pool[None], dim=2)
+    assert torch.equal(nearest_positions(queries, pool), cosine.argmax(1))
+    allowed = torch.where(own[:, None] == others[None], -2.0, cosine)
+    assert torch.equal(nearest_positions(queries, pool, forbidden=(own, others)), allowed.argmax(1))
+
+
+def test_a_sample_finds_itself_unless_that_is_forbidden():
+    features = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
+    own = torch.arange(9)
+    assert torch.equal(nearest_positions(features, features), own)
+    assert not (nearest_positions(features, features, forbidden=(own, own)) == own).any()
