@@ -32,7 +32,7 @@ CHANNELS: Final = ("image", "roi_labels", "pixel_labels")
 
 _BACKGROUND, _VESSEL, _CELL, _AXON = 0, 1, 2, 3
 _FAR = np.float32(100)
-_TILE_VOXELS = 1 << 20
+_TILE_VOXELS = 1 << 19
 
 Box = tuple[int, int, int]
 Rendered = dict[str, UInt8[np.ndarray, "z y x"]]
@@ -106,8 +106,8 @@ class Phantom:
         lower, upper
             First voxel, and the voxel after the last, on each axis ``(z, y, x)``, counted at ``level``.
         level
-            Each level halves the resolution on all axes: its voxels are the means of ``2**level`` cubed voxels
-            of level 0 (halves rounded to even), for labels their majority (of equals the smallest).
+            Each level halves the resolution on all axes: its voxels are the means of ``2**level`` cubed
+            voxels of level 0 (halves rounded to even), for labels their majority (of equals the smallest).
 
         Raises
         ------
@@ -270,7 +270,7 @@ def _check_box(lower: Box, upper: Box, shape: Box) -> None:
 def _tiles(lower: Box, upper: Box, voxels: int) -> Iterator[tuple[Box, Box]]:
     """Yield the corners of boxes that fill a box, each of about that many voxels at most, thin ones wide."""
     depth = min(upper[0] - lower[0], 32, voxels)
-    width = max(min(upper[2] - lower[2], 256 if depth > 8 else 1024, voxels // depth), 1)
+    width = max(min(upper[2] - lower[2], 128 if depth > 8 else 1024, voxels // depth), 1)
     height = max(voxels // (depth * width), 1)
     for z in range(lower[0], upper[0], depth):
         for y in range(lower[1], upper[1], height):
