@@ -323,7 +323,7 @@ def other_scanner(data: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.stack(masks)
 
 
-def transfer(data: Path, seed: int, steps: int, out: Path) -> dict[str, Any]:
+def transfer(data: Path, seed: int, out: Path, *, steps: int, filters: int) -> dict[str, Any]:
     """Train the plain 2D U-Net on the phantom alone, and print its F1 on real labelled tissue."""
     from mtneuro_seg import TrainSettings, confusion_matrix, predict, scores, train
 
@@ -331,7 +331,7 @@ def transfer(data: Path, seed: int, steps: int, out: Path) -> dict[str, Any]:
     settings = TrainSettings(
         model="unet",
         classes=4,
-        filters=16,
+        filters=filters,
         encoder_weights=None,
         steps=steps,
         batch_size=8,
@@ -399,6 +399,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("fidelity"), help="folder of the results")
     parser.add_argument("--seed", type=int, default=0, help="the phantom's seed")
     parser.add_argument("--steps", type=int, default=2000, help="training steps of the U-Net")
+    parser.add_argument("--filters", type=int, default=16, help="width of the U-Net")
     args = parser.parse_args()
     if not (args.data / "prasad2020").is_dir():
         parser.error(f"--data must hold the real files, found no prasad2020 folder in {args.data}")
@@ -412,7 +413,7 @@ def main() -> None:
     if "sheet" in args.parts:
         contact_sheet(args.data, args.seed, args.out / "sheet.png")
     if "transfer" in args.parts:
-        result["transfer"] = transfer(args.data, args.seed, args.steps, args.out)
+        result["transfer"] = transfer(args.data, args.seed, args.out, steps=args.steps, filters=args.filters)
     if result:
         (args.out / "fidelity.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
     print(f"{time.perf_counter() - start:.0f} s")

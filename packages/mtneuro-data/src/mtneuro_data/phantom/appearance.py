@@ -18,7 +18,8 @@ GRAIN_SPACING = (3.6, 3.6, 3.2)
 
 _ANCHOR_WIDTH = 200.0
 _ANCHOR_SLICE = 159.0
-_DRIFT = 0.025
+_LEVEL_DRIFT = 0.025
+_TEXTURE_DRIFT = 0.1
 _BAND_ROW = 761.0
 _DEAD_SHARE = 1 / 40
 _DEAD_DEPTH = 97.0
@@ -48,7 +49,7 @@ class Appearance:
     halo: float = 1.0
     """The bright rim that phase contrast puts around vessels and cells."""
     drift: float = 1.0
-    """Differences of grey level along z and between places of one area."""
+    """Differences of grey level and texture along z and between places of one area."""
     ring_band: float = 1.0
     """Short vertical bars about the rotation axis."""
     dead_columns: float = 1.0
@@ -69,40 +70,46 @@ class Appearance:
         return away + np.float32(1)
 
 
-def level_field(
+def slow_fields(
     seed: int,
     drift: float,
     labels: UInt8[np.ndarray, "..."],
     z: Float64[np.ndarray, "..."],
     row: Float64[np.ndarray, "..."],
     column: Float64[np.ndarray, "..."],
-) -> Float64[np.ndarray, "..."]:
-    """Return the grey level between the structures at places of the reference slice.
+) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
+    """Return the background's grey level and the texture's strength at places of the reference slice.
 
-    At z=159 the 16 cubes' measured modes stand where the cubes lie; in between the nearer ones weigh more.
-    Away from that slice a slow drift of a few per cent goes over it.
+    At z=159 what was measured on the 16 cubes stands where the cubes lie; in between the nearer ones weigh
+    more. Away from that slice the level drifts by a few per cent, the texture by tenths.
     """
     level = np.full(labels.shape, 110.0)
+    strength = np.ones(labels.shape)
     for name, anchors in outlines()["levels"].items():
         chosen = np.array([tissue.level == name for tissue in TISSUES])[labels]
         if not chosen.any():
             continue
-        mean = sum(mode for _, _, mode in anchors) / len(anchors)
-        total = np.zeros(labels.shape)
+        mean = sum(mode for _, _, mode, _ in anchors) / len(anchors)
+        modes = np.zeros(labels.shape)
+        textures = np.zeros(labels.shape)
         weights = np.zeros(labels.shape)
-        for anchor_row, anchor_column, mode in anchors:
+        for anchor_row, anchor_column, mode, texture in anchors:
             far = (row - anchor_row) * (row - anchor_row) + (column - anchor_column) * (
                 column - anchor_column
             )
             near = 1 / (1 + far / _ANCHOR_WIDTH**2)
             weight = near * near
-            total += weight * (mode - mean)
+            modes += weight * (mode - mean)
+            textures += weight * (texture - 1)
             weights += weight
-        level[chosen] = mean + drift * (total / weights)[chosen]
+        level[chosen] = mean + drift * (modes / weights)[chosen]
+        strength[chosen] += drift * (textures / weights)[chosen]
     level *= table("background")[labels]
-    (here,) = point_noise(seed, 7, z / 90, row / 400, column / 400)
-    (there,) = point_noise(seed, 7, np.full((1,), _ANCHOR_SLICE / 90), row / 400, column / 400)
-    return level * (1 + _DRIFT * drift * (here - there))
+    here = point_noise(seed, 7, z / 90, row / 400, column / 400, fields=2)
+    there = point_noise(seed, 7, np.full((1,), _ANCHOR_SLICE / 90), row / 400, column / 400, fields=2)
+    level *= 1 + _LEVEL_DRIFT * drift * (here[0] - there[0])
+    strength += _TEXTURE_DRIFT * drift * (here[1] - there[1])
+    return level, np.maximum(strength, 0.4)
 
 
 def add_scanner_faults(

@@ -30,6 +30,8 @@ class _Form:
     """Added to noise of standard deviation 1, which is then cut at zero: high where nearly all is axon."""
     bend: tuple[float, float] = (16.0, 220.0)
     """How far bundles are shifted sideways, and over what period, voxels."""
+    fibre_direction: tuple[float, float] | None = None
+    """Unit vector along single fibres, where it is not the bundles'."""
     fibre: tuple[float, float] = (20.0, 2.4)
     """Length and width of single fibres, voxels."""
     strength: float = 1.0
@@ -39,16 +41,17 @@ class _Form:
 
 
 _PLAIN = _Form(
-    direction=(0.94, 0.342), length=1.0, width=1.0, depth=1.0, offset=0.0, fibre=(4.5, 2.3), wave=4.5
+    direction=(0.5, 0.866), length=1.0, width=1.0, depth=1.0, offset=0.0, fibre=(4.5, 2.3), wave=4.5
 )
 _FORMS: dict[str, _Form] = {
     "CTX": _PLAIN,
-    "STR": _Form(direction=(0.995, 0.1), length=130, width=32, depth=32, offset=-0.84, bend=(55.0, 260.0),
+    "STR": _Form(direction=(0.995, 0.1), length=130, width=32, depth=32, offset=-0.87, bend=(55.0, 260.0),
+                 fibre_direction=(0.26, 0.966),
                  fibre=(9.0, 2.3), wave=4.5),
     "TRN": _Form(direction=(0.85, 0.527), length=160, width=24, depth=60, offset=0.2),
-    "VP": _Form(direction=(-0.797, 0.604), length=320, width=28, depth=60, offset=0.69, bend=(24.0, 200.0)),
+    "VP": _Form(direction=(-0.797, 0.604), length=320, width=28, depth=60, offset=0.74, bend=(24.0, 200.0)),
     "ZI": _Form(direction=(-0.94, 0.342), length=60, width=22, depth=40, offset=0.28, strength=0.3,
-                fibre=(7.0, 2.3), wave=9.0),
+                fibre_direction=(0.3, 0.954), fibre=(7.0, 2.3), wave=13.0),
     "IC": _Form(direction=(0.97, 0.243), length=260, width=24, depth=60, offset=1.9),
     "HYP": _Form(direction=(0.0, 1.0), length=60, width=22, depth=40, offset=0.1, strength=0.3,
                  fibre=(7.0, 2.3), wave=9.0),
@@ -57,9 +60,9 @@ _FORMS: dict[str, _Form] = {
 
 
 def _along_and_across(
-    form: _Form, y: Float64[np.ndarray, " places"], x: Float64[np.ndarray, " places"]
+    direction: tuple[float, float], y: Float64[np.ndarray, " places"], x: Float64[np.ndarray, " places"]
 ) -> tuple[Float64[np.ndarray, " places"], Float64[np.ndarray, " places"]]:
-    along_x, along_y = form.direction
+    along_x, along_y = direction
     return x * along_x + y * along_y, y * along_x - x * along_y
 
 
@@ -78,10 +81,15 @@ def bundle_field(
         if form is _PLAIN or not chosen.any():
             continue
         z1, y1, x1 = (np.broadcast_to(axis, areas.shape)[chosen] for axis in (z, y, x))
-        along, across = _along_and_across(form, y1, x1)
+        along, across = _along_and_across(form.direction, y1, x1)
         shift, period = form.bend
         (bend,) = point_noise(seed, 20 + label, z1 / 150, across / 300, along / period)
         across = across + shift * bend
+        # Neighbouring bundles end at different places, and so taper.
+        (stagger,) = point_noise(
+            seed, 80 + label, z1 / 90, across / (1.5 * form.width), along / (4 * form.length)
+        )
+        along = along + 0.5 * form.length * stagger
         (coarse,) = point_noise(seed, 30 + label, z1 / form.depth, across / form.width, along / form.length)
         (fine,) = point_noise(
             seed, 40 + label, 2 * z1 / form.depth, 2 * across / form.width, 1.6 * along / form.length
@@ -121,7 +129,7 @@ def fibre_field(
             part = slice(plane, plane + _PLANES)
             chosen = areas[part] == label
             along, across = _along_and_across(
-                form,
+                form.fibre_direction or form.direction,
                 y[part][chosen] + form.wave * wave_y[part][chosen],
                 x[part][chosen] + form.wave * wave_x[part][chosen],
             )

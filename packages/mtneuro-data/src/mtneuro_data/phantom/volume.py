@@ -11,7 +11,7 @@ from mtneuro_data.phantom.appearance import (
     TEXTURE_SPACING,
     Appearance,
     add_scanner_faults,
-    level_field,
+    slow_fields,
 )
 from mtneuro_data.phantom.areas import NATIVE_SHAPE, NODE_SPACING, Areas, labels_on
 from mtneuro_data.phantom.bundles import FIBRE_SPACING, bundle_field, fibre_field
@@ -190,9 +190,9 @@ class Phantom:
         if "pixel_labels" in channels:
             done["pixel_labels"] = _pixel_labels(roi, vessels, cell, axon)
         if "image" in channels:
-            nodes_level = level_field(self.seed, self.appearance.drift, nodes, *native)
-            grey = grid.field(nodes_level.astype(np.float32))
-            self._shade(grey, roi, axon, fibre, cell_ratio, vessels, lower, upper)
+            slow = slow_fields(self.seed, self.appearance.drift, nodes, *native)
+            grey, strength = (grid.field(field.astype(np.float32)) for field in slow)
+            self._shade(grey, strength, roi, axon, fibre, cell_ratio, vessels, lower, upper)
             done["image"] = np.rint(grey).astype(np.uint8)
             done["image"][roi == 0] = 0
         return {name: done[name] for name in channels}
@@ -220,6 +220,7 @@ class Phantom:
     def _shade(
         self,
         grey: Float32[np.ndarray, "z y x"],
+        strength: Float32[np.ndarray, "z y x"],
         roi: UInt8[np.ndarray, "z y x"],
         axon: Float32[np.ndarray, "z y x"] | None,
         fibre: Float32[np.ndarray, "z y x"],
@@ -244,6 +245,7 @@ class Phantom:
         texture += table("fibre")[roi] * fibre
         # Somata are smoother than the felt of fibres between them.
         texture *= np.float32(0.4) + np.float32(0.6) * np.minimum(cell_ratio, np.float32(1))
+        texture *= strength
         texture *= np.float32(look.texture)
         grey += texture
         for kind, vessel in vessels.items():
