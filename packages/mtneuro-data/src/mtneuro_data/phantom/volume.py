@@ -4,22 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 
-from mtneuro_data.phantom.appearance import (
-    GRAIN_SPACING,
-    TEXTURE_SPACING,
-    Appearance,
-    add_scanner_faults,
-    slow_fields,
-)
-from mtneuro_data.phantom.areas import NATIVE_SHAPE, NODE_SPACING, Areas, labels_on
-from mtneuro_data.phantom.bundles import FIBRE_SPACING, bundle_field, fibre_field
-from mtneuro_data.phantom.cells import cells_near, draw_cells
+from mtneuro_data.phantom.appearance import Appearance
+from mtneuro_data.phantom.areas import NATIVE_SHAPE, Areas
 from mtneuro_data.phantom.levels import block_majorities, block_means
-from mtneuro_data.phantom.spline import SplineGrid, noise
-from mtneuro_data.phantom.tissue import table
-from mtneuro_data.phantom.vessels import REACH, drawn_vessels, segments_near, vessel_ratio
+from mtneuro_data.phantom.render import Box, World, rendered
 
 PHANTOM_VERSION: Final = 2
 """Goes up whenever a voxel of any phantom changes, and belongs in every fingerprint of its data."""
@@ -30,11 +20,8 @@ MAX_LEVEL: Final = 7
 CHANNELS: Final = ("image", "roi_labels", "pixel_labels")
 """The channels, named as those of the real project."""
 
-_BACKGROUND, _VESSEL, _CELL, _AXON = 0, 1, 2, 3
-_FAR = np.float32(100)
 _TILE_VOXELS = 1 << 19
 
-Box = tuple[int, int, int]
 Rendered = dict[str, UInt8[np.ndarray, "z y x"]]
 
 
@@ -93,7 +80,12 @@ class Phantom:
         self.seed = int(seed)
         self.appearance = appearance or Appearance()
         self.dtype = np.dtype(np.uint8)
-        self._areas = Areas(self.shape, seed=self.seed)
+        self._world = World(
+            seed=self.seed,
+            shape=self.shape,
+            areas=Areas(self.shape, seed=self.seed),
+            appearance=self.appearance,
+        )
 
     def __repr__(self) -> str:
         return f"Phantom({self.channel!r}, shape={self.shape}, seed={self.seed})"
@@ -163,96 +155,9 @@ class Phantom:
         # Tiles keep the memory for intermediate fields at that of one tile, whatever is asked for.
         for start, stop in _tiles(lower, upper, _TILE_VOXELS):
             place = tuple(slice(a - lo, b - lo) for a, b, lo in zip(start, stop, lower, strict=True))
-            for name, voxels in self._tile(start, stop, channels).items():
+            for name, voxels in rendered(self._world, start, stop, channels).items():
                 result[name][place] = voxels
         return result
-
-    def _tile(self, lower: Box, upper: Box, channels: tuple[str, ...]) -> Rendered:
-        """Return the wanted channels of a box small enough to hold its intermediate fields."""
-        grid = SplineGrid(lower, upper, spacing=NODE_SPACING)
-        native = self._areas.native(*grid.coordinates)
-        nodes = self._areas.at_native(*native[1:])
-        roi = labels_on(grid, nodes)
-        if channels == ("roi_labels",):
-            return {"roi_labels": roi}
-        if not nodes.any():
-            return {name: np.zeros_like(roi) for name in channels}
-        vessels = {
-            kind: drawn_vessels(segments, lower, upper)
-            for kind, segments in segments_near(self.seed, self._areas, lower, upper).items()
-        }
-        cell = np.full(roi.shape, _FAR)
-        cell_ratio = np.ones(roi.shape, dtype=np.float32)
-        draw_cells(cells_near(self.seed, self._areas, lower, upper), lower, cell, cell_ratio)
-        fibre = fibres(self.seed, grid, nodes, lower, upper)
-        axon = self._axon_field(grid, nodes, roi, fibre, lower, upper)
-        done: Rendered = {"roi_labels": roi}
-        if "pixel_labels" in channels:
-            done["pixel_labels"] = _pixel_labels(roi, vessels, cell, axon)
-        if "image" in channels:
-            slow = slow_fields(self.seed, self.appearance.drift, nodes, *native)
-            grey, strength = (grid.field(field.astype(np.float32)) for field in slow)
-            self._shade(grey, strength, roi, axon, fibre, cell_ratio, vessels, lower, upper)
-            done["image"] = np.rint(grey).astype(np.uint8)
-            done["image"][roi == 0] = 0
-        return {name: done[name] for name in channels}
-
-    def _axon_field(
-        self,
-        grid: SplineGrid,
-        nodes: UInt8[np.ndarray, "nz ny nx"],
-        roi: UInt8[np.ndarray, "z y x"],
-        fibre: Float32[np.ndarray, "z y x"],
-        lower: Box,
-        upper: Box,
-    ) -> Float32[np.ndarray, "z y x"] | None:
-        """Return how far inside an axon bundle each voxel is, or None where no area has axons."""
-        if not table("axons")[np.unique(nodes)].any():
-            return None
-        field = grid.field(bundle_field(self.seed, nodes, *grid.coordinates).astype(np.float32))
-        field += table("fringe")[roi] * fibre
-        grain = table("grain")[roi]
-        if grain.any():
-            grain *= noise(self.seed, 8, lower, upper, spacing=GRAIN_SPACING)
-            field += grain
-        return field
-
-    def _shade(
-        self,
-        grey: Float32[np.ndarray, "z y x"],
-        strength: Float32[np.ndarray, "z y x"],
-        roi: UInt8[np.ndarray, "z y x"],
-        axon: Float32[np.ndarray, "z y x"] | None,
-        fibre: Float32[np.ndarray, "z y x"],
-        cell_ratio: Float32[np.ndarray, "z y x"],
-        vessels: dict[str, Float32[np.ndarray, "z y x"]],
-        lower: Box,
-        upper: Box,
-    ) -> None:
-        """Turn the background's level into grey levels within 0 to 255, in place."""
-        look = self.appearance
-        if axon is not None:
-            # Bundles fade in over two voxels rather than step.
-            bright = np.clip(axon * np.float32(4) + np.float32(0.5), 0, 1)
-            bright *= table("axon_gain")[roi]
-            bright *= np.float32(look.contrast)
-            bright += np.float32(1)
-            grey *= bright
-        cell_ratio = look.ratio(cell_ratio)
-        grey *= cell_ratio
-        texture = noise(self.seed, 9, lower, upper, spacing=TEXTURE_SPACING)
-        texture *= table("texture")[roi]
-        texture += table("fibre")[roi] * fibre
-        # Somata are smoother than the felt of fibres between them.
-        texture *= np.float32(0.4) + np.float32(0.6) * np.minimum(cell_ratio, np.float32(1))
-        texture *= strength
-        texture *= np.float32(look.texture)
-        grey += texture
-        for kind, vessel in vessels.items():
-            near = np.flatnonzero(vessel < REACH)
-            grey.reshape(-1)[near] *= look.ratio(vessel_ratio(kind, vessel.reshape(-1)[near]))
-        add_scanner_faults(grey, self.seed, look, self.shape, lower)
-        np.clip(grey, 0, 255, out=grey)
 
 
 def _box(corner: Sequence[int]) -> Box:
@@ -281,34 +186,3 @@ def _tiles(lower: Box, upper: Box, voxels: int) -> Iterator[tuple[Box, Box]]:
                     (z, y, x),
                     (min(z + depth, upper[0]), min(y + height, upper[1]), min(x + width, upper[2])),
                 )
-
-
-def fibres(
-    seed: int, grid: SplineGrid, nodes: UInt8[np.ndarray, "nz ny nx"], lower: Box, upper: Box
-) -> Float32[np.ndarray, "z y x"]:
-    """Return the texture of fibres at each voxel, given the areas at the nodes of the coarser grid."""
-    fine = SplineGrid(lower, upper, spacing=FIBRE_SPACING)
-    # A fine site takes the area of the coarse one before it, so that areas are looked up once.
-    index = [
-        np.floor(site.ravel() * step / wide).astype(np.int64) - coarse.ravel()[0]
-        for site, step, coarse, wide in zip(fine.sites, FIBRE_SPACING, grid.sites, NODE_SPACING, strict=True)
-    ]
-    labels = nodes[np.ix_(*index)]
-    return fine.field(fibre_field(seed, fine, labels).astype(np.float32))
-
-
-def _pixel_labels(
-    roi: UInt8[np.ndarray, "z y x"],
-    vessels: dict[str, Float32[np.ndarray, "z y x"]],
-    cell: Float32[np.ndarray, "z y x"],
-    axon: Float32[np.ndarray, "z y x"] | None,
-) -> UInt8[np.ndarray, "z y x"]:
-    """Return the class of each voxel; a vessel hides a cell, and a cell an axon."""
-    labels = np.full(roi.shape, _BACKGROUND, dtype=np.uint8)
-    if axon is not None:
-        labels[(axon > 0) & table("axons").astype(bool)[roi]] = _AXON
-    labels[cell < 0] = _CELL
-    for vessel in vessels.values():
-        labels[vessel < 0] = _VESSEL
-    labels[roi == 0] = _BACKGROUND
-    return labels
