@@ -296,6 +296,11 @@ def training_tiles(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
             index = ((np.arange(128) + 0.5) * side / 128).astype(int)
             tile = np.asarray(Image.fromarray(tile).resize((128, 128), Image.Resampling.BILINEAR))
             label = label[np.ix_(index, index)]
+        if rng.random() < 0.1:
+            tile = tile.copy()
+            tile[:, rng.integers(128)] = (
+                0  # a dead column, rarer in the phantom than a small training set needs
+            )
         if rng.random() < 0.3:
             tile = ndimage.gaussian_filter(tile.astype(float), rng.uniform(0.3, 0.7))
         images.append(_levelled(tile, rng.uniform(0.75, 1.3), rng.uniform(-14, 14)))

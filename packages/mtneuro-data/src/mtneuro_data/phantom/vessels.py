@@ -44,8 +44,8 @@ class _Network:
 
 
 _CAPILLARIES = _Network(stream=5, spacing=27, bend=12.0, pieces=4, radius=(1.35, 1.2), rarity=2)
-_TRUNKS = _Network(stream=6, spacing=200, bend=60.0, pieces=6, radius=(3.5, 18.0), rarity=4)
-_TRUNK_SHARE = 0.4
+_TRUNKS = _Network(stream=6, spacing=200, bend=60.0, pieces=6, radius=(3.5, 18.0), rarity=2)
+_TRUNK_SHARE = 0.42
 _DIRECTION_SHARE = (0.65, 1.175, 1.175)  # vessels run rather in the plane than along z
 
 
