@@ -174,6 +174,20 @@ def test_the_zarr_view_opens_as_ome_zarr(boss: Any, tmp_path: Path, volume: np.n
     assert zarr_file(catalogue, ("lab", "scan", "image", "0", "c", "3", "0", "0")) is None
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_zarr_at_an_address_is_read(boss: Any, volume: np.ndarray) -> None:
+    pytest.importorskip("aiohttp", reason="the extra `remote` is not installed")
+    pytest.importorskip("fsspec")
+    opened = open_volume(f"http://{boss.server.host}/zarr/lab/scan/image")
+    assert opened.shape == volume.shape
+    np.testing.assert_array_equal(opened[3:20, 100:140, 90:150], volume[3:20, 100:140, 90:150])
+
+
+def test_the_web_address_of_a_channel_opens_it(boss: Any, volume: np.ndarray) -> None:
+    opened = open_volume(f"http://{boss.server.host}/v1/mgmt/resources/lab/scan/image")
+    np.testing.assert_array_equal(opened[3:5, 10:14, 9:15], volume[3:5, 10:14, 9:15])
+
+
 def test_the_link_names_every_channel(boss: Any) -> None:
     link = urllib.parse.unquote(neuroglancer_link(boss.service.catalogue, "http://127.0.0.1:1"))
     assert "zarr://http://127.0.0.1:1/zarr/lab/scan/labels" in link

@@ -20,7 +20,7 @@ __all__ = ["CachedSource"]
 logger = logging.getLogger(__name__)
 
 _READERS = min(4, os.cpu_count() or 1)
-_PARALLEL_FROM = 32
+_PARALLEL_FROM = 128
 """Labels' chunks from which on several threads decode; raw ones are read faster than threads hand over."""
 
 

@@ -230,7 +230,9 @@ def open_volume(
         - ``bossdb://collection/experiment/channel[/level]``,
         - ``phantom://image``, ``phantom://roi_labels`` or ``phantom://pixel_labels``, with
           ``?seed=7&shape=96,512,512`` where wanted,
-        - a Zarr array (version 2 or 3) or an OME-Zarr group, whose level 0 is read,
+        - the database's web address of a channel, ``https://…/v1/mgmt/resources/C/E/CH``,
+        - a Zarr array (version 2 or 3) or an OME-Zarr group, whose level 0 is read; also at an
+          ``http``, ``https``, ``s3`` or ``gs`` address, with the extra ``remote``,
         - a ``.npy`` file, or a ``.npz`` file (``#key`` names the array; otherwise the only one, or
           ``images`` or ``image``),
         - a NIfTI file, ``.nii`` or ``.nii.gz``,

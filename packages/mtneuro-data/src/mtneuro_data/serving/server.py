@@ -78,8 +78,9 @@ class VolumeServer:
         self.bytes_per_s = bytes_per_s
         self.requests: list[str] | None = None
         """Paths that were asked for, where somebody sets this to a list."""
-        # Packing for one connection then leaves the others running.
+        # Connections pack side by side; threads of the packer's own would be started for each answer.
         blosc.set_releasegil(True)
+        blosc.set_nthreads(1)
         self._http = _HTTPServer((host, port), Handler)
         self._http.owner = self
         self._thread: threading.Thread | None = None

@@ -1,5 +1,6 @@
 """The kinds of storage a volume may lie in; a new one is one file here and one line below."""
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["opened"]
 
-SCHEMES = ("bossdb", "file", "phantom")
+_WEB_ADDRESS = re.compile(
+    r"(?P<protocol>https?)://(?P<host>[^/]+)/v1/mgmt/resources/(?P<channel>[^/]+/[^/]+/[^/]+)/?"
+)
+SCHEMES = ("bossdb", "file", "gs", "http", "https", "phantom", "s3")
 
 
 def opened(
@@ -29,6 +33,17 @@ def opened(
         from mtneuro_data.sources.files import open_path
 
         return open_path(urlsplit(uri).path if mark else uri, writable=writable)
+    if found := _WEB_ADDRESS.fullmatch(uri):
+        # The database's own web address of a channel, as the paper prints it.
+        from mtneuro_data.sources.boss import BossServer
+
+        token = BossServer.from_environment().token
+        server = server or BossServer(host=found["host"], protocol=found["protocol"], token=token)
+        return opened(f"bossdb://{found['channel']}", cache=cache, server=server)
+    if scheme in ("gs", "http", "https", "s3"):
+        from mtneuro_data.sources.zarr_store import open_zarr
+
+        return open_zarr(uri)
     if scheme == "bossdb":
         from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
 

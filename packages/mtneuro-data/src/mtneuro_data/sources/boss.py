@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FAR_THREADS, NEAR_THREADS = 20, 4
+FAR_THREADS, NEAR_THREADS = 20, 2
 FAR_BLOCK, NEAR_BLOCK = (16, 128, 256), (32, 256, 256)
 """Requests in flight, and the voxels ``(z, y, x)`` of one, at most. A far server is asked for many small
 blocks, to wait for them all at once; a near one, which answers as fast as it is asked, for few large
@@ -302,8 +302,9 @@ def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
     from intern.remote.boss import BossRemote
     from requests.adapters import HTTPAdapter
 
-    # Unpacking in one thread then leaves the others running.
+    # Our own threads unpack side by side; threads of the packer's own would be started for each block.
     blosc.set_releasegil(True)
+    blosc.set_nthreads(1)
     remote = BossRemote({"protocol": server.protocol, "host": server.host, "token": server.token})
     address = f"{server.protocol}://{quote(server.host, safe=':')}"
     services: tuple[Any, ...] = (remote.project_service, remote.volume_service)

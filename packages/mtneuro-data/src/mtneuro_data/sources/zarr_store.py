@@ -40,8 +40,8 @@ class WritableZarrSource(ZarrSource):
         self._array[box] = voxels
 
 
-def open_zarr(path: Path, /, *, writable: bool = False) -> ZarrSource:
-    """Return a Zarr array, or level 0 of an OME-Zarr group.
+def open_zarr(path: Path | str, /, *, writable: bool = False) -> ZarrSource:
+    """Return a Zarr array, or level 0 of an OME-Zarr group; by a path, or an address that fsspec knows.
 
     Raises
     ------
@@ -52,8 +52,10 @@ def open_zarr(path: Path, /, *, writable: bool = False) -> ZarrSource:
 
     try:
         node = zarr.open(str(path), mode="r+" if writable else "r")
+    except ImportError as error:
+        raise ValueError(f"{path}: reading it over the network needs fsspec and its parts: {error}") from None
     except Exception as error:
-        # What zarr raises on a damaged store has no common class.
+        # What zarr and the network raise has no common class.
         raise ValueError(f"{path} is not a readable Zarr store: {error}") from None
     voxel_size = None
     if isinstance(node, zarr.Group):
@@ -68,7 +70,7 @@ def open_zarr(path: Path, /, *, writable: bool = False) -> ZarrSource:
     return kind(node, voxel_size_um=voxel_size)
 
 
-def _level_0(group: Any, path: Path) -> tuple[Any, tuple[float, float, float] | None]:
+def _level_0(group: Any, path: Path | str) -> tuple[Any, tuple[float, float, float] | None]:
     attributes = dict(group.attrs)
     scales = attributes.get("ome", attributes).get("multiscales")
     try:
