@@ -29,7 +29,8 @@ SCRIPT = textwrap.dedent("""
     for name in ("supervised+mixup", "byol", "myow", "myow-m"):
         settings = TrainSettings(
             method=name, encoder="tiny_lab:normless", latent_dim=None, batch_size=8, steps=10, hidden=16,
-            projection=8, pool_size=12, mixup_probability=1, mined_rampup_fraction=0, mined_neighbours=2, device="cpu",
+            projection=8, pool_size=12, mixup_probability=1, mined_rampup_fraction=0, mined_neighbours=2,
+            device="cpu",
         )
         method = new_method(images, settings, labels=labels)
         for module in method.modules():
