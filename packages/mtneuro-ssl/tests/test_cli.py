@@ -108,7 +108,23 @@ def test_methods_lists_every_method(monkeypatch, capsys):
     assert all(name in out for name in (*method_names(), "resnet18"))
 
 
-@pytest.mark.parametrize("verb", [[], ["train"], ["embed"], ["methods"]])
+def test_map_writes_a_zarr_and_a_picture(volume, tmp_path, monkeypatch, capsys):
+    import zarr
+    from PIL import Image
+
+    run(monkeypatch, "train", volume, "--method", "untrained", "-o", tmp_path / "model", *tiny())
+    run(
+        monkeypatch, "map", tmp_path / "model", volume, "-o", tmp_path / "map.zarr", "--window", 8, 8,
+        "--slices", 2, 4, "--picture", tmp_path / "map.png",
+    )  # fmt: skip
+    found = zarr.open_array(tmp_path / "map.zarr")
+    assert found.shape == (2, 3, 3, 6)
+    with Image.open(tmp_path / "map.png") as picture:
+        assert picture.size == (1023, 1023)
+    assert "3 x 3 windows of 2 slices" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", [[], ["train"], ["embed"], ["map"], ["methods"]])
 def test_help_teaches_without_the_heavy_libraries(verb):
     code = (
         "import sys\n"
