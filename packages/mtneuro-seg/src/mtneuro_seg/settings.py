@@ -301,8 +301,8 @@ def paper_search(model: str, classes: int, **changes: Any) -> list[TrainSettings
     """
     sizes = (1, *_SEARCHED_BATCHES) if network(model).axes == 3 else _SEARCHED_BATCHES
     return [
-        TrainSettings(
-            **({"model": model, "classes": classes, "learning_rate": rate, "batch_size": size} | changes)
+        TrainSettings.model_validate(
+            {"model": model, "classes": classes, "learning_rate": rate, "batch_size": size} | changes
         )
         for rate in _SEARCHED_RATES
         for size in sizes
