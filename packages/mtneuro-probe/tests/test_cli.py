@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import zarr
-from mtneuro_probe import cli, load_embeddings, save_embeddings, semantic_features
+from mtneuro_probe import ALL_FEATURES, cli, load_embeddings, save_embeddings, semantic_features
+from mtneuro_probe.reading import load_volume
+from mtneuro_probe.tables import load_features
 
-HEAVY = ("sklearn", "umap", "numba", "matplotlib", "pandas", "scipy", "zarr", "torch", "cc3d")
+HEAVY = ("skimage", "sklearn", "umap", "numba", "matplotlib", "pandas", "scipy", "zarr", "torch", "cc3d")
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def embed(path: Path, export: Path, dimensions: int = 3) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["features", "--help"], ["readout", "--help"], ["umap", "--help"]]
+    "words", [["--help"], *([verb, "--help"] for verb in ("features", "readout", "map", "umap", "compare"))]
 )
 def test_help_teaches_and_loads_nothing_heavy(words):
     code = (
@@ -76,7 +78,7 @@ def test_features_of_an_export_are_written_with_its_ids_and_size(
     expected = semantic_features(labels, voxel_size_um=(1, 2, 2))
     np.testing.assert_array_equal(table.to_numpy(), expected.to_numpy())
     assert table.index[0] == "A-CTX/z110"
-    assert "60 images" in capsys.readouterr().out
+    assert "60 rows" in capsys.readouterr().out
 
 
 def test_features_of_plain_arrays_and_zarr_agree(tmp_path, labels):
@@ -136,11 +138,89 @@ def test_a_umap_is_drawn_from_files(tmp_path, export):
     assert "</svg>" in (tmp_path / "u.svg").read_text()
 
 
+def test_every_feature_corners_3d_and_processes_are_options(tmp_path, export, labels):
+    words = ("features", export, "-o", tmp_path / "f.csv", "--feature", "all", "--corners")
+    assert run(*words, "--components", "3d", "--workers", 2) == 0
+    table = load_features(tmp_path / "f.csv")
+    expected = semantic_features(
+        labels,
+        sample_id=[f"{cube}/z{z}" for cube in ("A-CTX", "A-STR") for z in range(110, 140)],
+        voxel_size_um=(1, 2, 2),
+        features=ALL_FEATURES,
+        corners=True,
+        components="3d",
+    )
+    np.testing.assert_array_equal(table.to_numpy(), expected.to_numpy())
+    assert table.index.tolist() == expected.index.tolist()
+
+
+def test_the_original_definition_is_an_option(tmp_path, export):
+    assert run("features", export, "-o", tmp_path / "f.csv", "--definition", "original") == 0
+    assert len(load_features(tmp_path / "f.csv")) == 240
+
+
+def test_labels_of_one_s_own_are_measured(tmp_path, export):
+    words = ("features", export, "-o", tmp_path / "f.csv", "--label", "synapse=2", "--label", "vesicle=3")
+    assert run(*words, "--ignore", "1") == 0
+    assert "synapse_distance" in load_features(tmp_path / "f.csv").columns
+
+
+def test_a_readout_has_floors_a_ceiling_and_a_scatter(capsys, tmp_path, export):
+    embed(tmp_path / "e.npz", export)
+    assert run("features", export, "-o", tmp_path / "f.csv") == 0
+    words = ("readout", tmp_path / "e.npz", tmp_path / "f.csv", "-o", tmp_path / "r.csv", "--gap", 2)
+    more = ("--images", export, "--second-annotation", tmp_path / "f.csv", "--scatter", tmp_path / "s.png")
+    assert run(*words, *more, "--permutations", 20) == 0
+    table = pd.read_csv(tmp_path / "r.csv", index_col="feature")
+    assert table.loc["vessel_density", "r2_ceiling"] == 1
+    assert table.loc["vessel_density", "p_value"] == pytest.approx(1 / 21)
+    assert {"r2_pixels", "r2_random", "r2_low"} <= set(table.columns)
+    assert (tmp_path / "s.png").stat().st_size > 1000
+
+
+def test_regions_are_cross_validated_and_the_sure_and_unsure_images_shown(capsys, tmp_path, export):
+    embed(tmp_path / "e.npz", export)
+    words = ("readout", tmp_path / "e.npz", "--regions", export, "--gap", 2, "--classifier", "knn")
+    assert run(*words, "--images", export, "--confident", tmp_path / "c.png") == 0
+    assert "chance 0.500) on 60 samples" in capsys.readouterr().out
+    assert (tmp_path / "c.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["m.zarr", "m.npy"])
+def test_a_map_of_a_feature_is_written_and_drawn(tmp_path, export, name):
+    embed(tmp_path / "e.npz", export)
+    assert run("features", export, "-o", tmp_path / "f.csv") == 0
+    places = np.random.default_rng(0).uniform(0.1, 0.2, size=(3, 8, 9, 3)).astype(np.float32)
+    places[0, 0, 0] = np.nan
+    np.save(tmp_path / "places.npy", places)
+    words = ("map", tmp_path / "e.npz", tmp_path / "f.csv", tmp_path / "places.npy", "--gap", 2)
+    options = ("--feature", "vessel_density", "-o", tmp_path / name, "--figure", tmp_path / "m.png", "--z", 1)
+    assert run(*words, *options, "--step-um", 10, 10) == 0
+    written = np.asarray(load_volume(tmp_path / name).array[...])
+    np.testing.assert_allclose(written[1:], places[1:, ..., 0], atol=0.002)
+    assert np.isnan(written[0, 0, 0])
+    assert (tmp_path / "m.png").stat().st_size > 1000
+
+
+def test_encoders_are_compared_and_the_closer_one_named(capsys, tmp_path, export):
+    embed(tmp_path / "near.npz", export, 6)
+    near = load_embeddings(tmp_path / "near.npz")
+    rng = np.random.default_rng(0)
+    save_embeddings(tmp_path / "ref.npz", 2 * near.embeddings[::-1], sample_id=near.sample_id[::-1])
+    save_embeddings(
+        tmp_path / "far.npz", rng.normal(size=(60, 5)).astype(np.float32), sample_id=near.sample_id
+    )
+    words = ("compare", tmp_path / "near.npz", tmp_path / "far.npz", "--reference", tmp_path / "ref.npz")
+    assert run(*words, "-o", tmp_path / "c.csv", "--run-length", 3) == 0
+    assert "closer to ref: near" in capsys.readouterr().out
+    assert len(pd.read_csv(tmp_path / "c.csv")) == 3
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["features", "none.npy", "-o", "f.csv"], "found none at none.npy"),
-        (["features", "images.npz", "-o", "f.txt"], "must end in .csv or .parquet, got f.txt"),
+        (["features", "images.npz", "-o", "f.txt"], "must end in .csv, .parquet, got f.txt"),
         (["features", "images.npz", "-o", "no/where/f.csv"], "the folder to write to must exist"),
         (["features", "images.npz", "-o", "f.csv", "--cell-value", "1"], "label_values must differ"),
         (["features", "e.npz", "-o", "f.csv"], "it has no masks, only"),
@@ -148,16 +228,35 @@ def test_a_umap_is_drawn_from_files(tmp_path, export):
         (["features", "images.npz"], "--output"),
         (["measure"], "measure"),
         (["readout", "e.npz"], "needs a table of features"),
-        (["readout", "e.npz", "f.csv", "--regions", "images.npz"], "--regions needs --test"),
+        (["readout", "e.npz", "f.csv", "--regions", "images.npz"], "--regions scores regions"),
         (["readout", "images.npz", "images.npz"], "plain arrays format_version, embeddings and sample_id"),
         (["readout", "e.npz", "broken.csv"], "must have a column 'sample_id'"),
         (["readout", "e.npz", "other.csv"], "60 sample(s) have an embedding but no features: A-CTX/z110"),
         (["readout", "e.npz", "--test", "e.npz", "--regions", "e.npz"], "it has no region"),
         (["umap", "e.npz", "-o", "u.txt"], "must end in .png, .pdf, .svg, got u.txt"),
+        (["features", "images.npz", "-o", "f.csv", "--feature", "cell_cuont"], "did you mean 'cell_count'"),
+        (["features", "images.npz", "-o", "f.csv", "--label", "synapse"], "must read NAME=VALUE"),
+        (
+            ["features", "images.npz", "-o", "f.csv", "--label", "a=1", "--feature", "all"],
+            "goes with no other",
+        ),
+        (["readout", "e.npz", "f.csv", "--test", "e.npz"], "needs a table of features, or --regions"),
+        (["readout", "e.npz", "--regions", "images.npz", "--confident", "c.png"], "needs the images"),
+        (["map", "e.npz", "own.csv", "m.npy", "--feature", "cells", "-o", "m2.npy"], "got 'cells'"),
+        (["map", "e.npz", "own.csv", "m.npy", "--feature", "cell_count", "-o", "m2.npy"], "features, got 9"),
+        (["map", "e.npz", "own.csv", "m.npy", "--feature", "cell_count", "-o", "m2.png"], ".zarr, .npy"),
+        (["compare", "e.npz", "e.npz"], "must be given once"),
+        (["compare", "e.npz", "t.npz"], "e and t must be of the same samples, 2 are in one only: B/z0"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_two(monkeypatch, capsys, tmp_path, export, words, told):
     embed(tmp_path / "e.npz", export)
+    np.save(tmp_path / "m.npy", np.zeros((4, 5, 9), np.float32))
+    own = load_embeddings(tmp_path / "e.npz")
+    save_embeddings(tmp_path / "t.npz", own.embeddings, sample_id=["B/z0", *own.sample_id[1:]])
+    pd.DataFrame({"sample_id": own.sample_id, "cell_count": range(60)}).to_csv(
+        tmp_path / "own.csv", index=False
+    )
     (tmp_path / "broken.csv").write_text("name,cell_count\nA/z0,1\n")
     (tmp_path / "other.csv").write_text("sample_id,cell_count\nB/z0,1\n")
     before = sorted(tmp_path.iterdir())

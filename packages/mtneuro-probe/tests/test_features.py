@@ -1,13 +1,15 @@
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mtneuro_probe import FEATURES, nearest_neighbour_distance, semantic_features
+from mtneuro_probe import ALL_FEATURES, FEATURES, label_features, semantic_features
 from scipy import ndimage
 
 
@@ -166,7 +168,7 @@ def test_rows_carry_the_ids_given_and_progress_ends_at_the_total(rng):
 def test_batches_end_in_the_same_numbers_as_one(rng, monkeypatch):
     labels = blobs(rng, 7, 32)
     whole = semantic_features(labels)
-    monkeypatch.setattr("mtneuro_probe.features._PIXELS_AT_ONCE", 2 * 32 * 32)
+    monkeypatch.setattr("mtneuro_probe.measuring._PIXELS_AT_ONCE", 2 * 32 * 32)  # pixels of two images
     steps: list[int] = []
     pd.testing.assert_frame_equal(
         semantic_features(labels, progress=lambda done, _: steps.append(done)), whole, check_exact=True
@@ -209,6 +211,17 @@ def test_human_labels_have_the_figures_measured_on_them(real_data: Path):
         (np.zeros((1, 4, 4), int), {"neighbour": 0}, "at least 1, the nearest, got 0"),
         (np.zeros((2, 4, 4), int), {"sample_id": ["A/z0"]}, "got 1 for 2 images"),
         (np.zeros((2, 4, 4), int), {"sample_id": ["A/z0", "A/z0"]}, "got twice: A/z0"),
+        (np.zeros((1, 4, 4), int), {"sample_id": ["A/z0/tl"], "corners": True}, "only whole images"),
+        (np.zeros((1, 4, 4), int), {"features": ["cell_counts"]}, "did you mean 'cell_count'"),
+        (np.zeros((1, 4, 4), int), {"features": ["cell_count"] * 2}, "each once"),
+        (np.zeros((1, 4, 4), int), {"features": []}, "at least one feature"),
+        (np.zeros((1, 4, 4), int), {"definition": "paper"}, "'image' or 'original', got 'paper'"),
+        (np.zeros((1, 4, 4), int), {"definition": "original", "neighbour": 3}, "takes no other setting"),
+        (np.zeros((1, 4, 6), int), {"definition": "original"}, "square slices, got 4 x 6"),
+        (np.zeros((1, 4, 4), int), {"components": "4d"}, "'2d' or '3d', got '4d'"),
+        (np.zeros((1, 4, 4), int), {"connectivity": 6}, "in 2d must be one of 4, 8, got 6"),
+        (np.zeros((1, 4, 4), int), {"components": "3d", "connectivity": 8}, "in 3d must be one of 6, 18, 26"),
+        (np.zeros((1, 4, 4), int), {"workers": 0}, "at least 1 process"),
     ],
 )
 def test_wrong_input_is_refused(labels, settings, told):
@@ -221,21 +234,89 @@ def test_a_further_label_value_can_be_ignored():
     assert semantic_features(labels, ignore=(9,))["vessel_density"].tolist() == [0]
 
 
-def test_distance_agrees_with_all_pairs(rng):
-    centres = rng.uniform(0, 100, size=(40, 3))
-    apart = np.linalg.norm(centres[:, None] - centres[None], axis=2)
-    ordered = np.sort(apart, axis=1)
-    for neighbour in (1, 2, 5):
-        np.testing.assert_allclose(
-            nearest_neighbour_distance(centres, neighbour=neighbour), ordered[:, neighbour]
-        )
+def test_further_features_stand_in_columns_of_their_own(rng):
+    labels = blobs(rng)
+    table = semantic_features(labels, features=ALL_FEATURES)
+    assert tuple(table.columns) == ALL_FEATURES
+    np.testing.assert_array_equal(table.to_numpy()[:, :5], semantic_features(labels).to_numpy())
+    assert np.isfinite(table.to_numpy()).all()
 
 
-def test_one_cell_has_no_neighbour():
-    with pytest.raises(ValueError, match="at least 2 cells to have neighbour 1, got 1"):
-        nearest_neighbour_distance(np.zeros((1, 2)))
+def test_corners_are_the_four_quarters_each_by_itself(rng):
+    labels = blobs(rng, 2, 40)
+    table = semantic_features(labels, sample_id=["A/z3", "A/z4"], corners=True)
+    quarter = labels[1][:20, 20:][None]
+    np.testing.assert_array_equal(table.loc[["A/z4/tr"]].to_numpy(), semantic_features(quarter).to_numpy())
+    assert table.index[:4].tolist() == ["A/z3/tl", "A/z3/tr", "A/z3/bl", "A/z3/br"]
 
 
-def test_a_centre_that_is_not_finite_is_refused():
-    with pytest.raises(ValueError, match="must be finite"):
-        nearest_neighbour_distance(np.array([[0.0, 0], [np.nan, 1]]))
+def test_the_middle_row_of_an_odd_image_belongs_to_no_corner():
+    image = np.zeros((1, 5, 5), np.uint8)
+    image[0, 2, :] = image[0, :, 2] = 1
+    assert semantic_features(image, corners=True)["vessel_density"].tolist() == [0] * 4
+
+
+def test_outlines_that_join_in_the_next_slice_are_one_cell_in_3d():
+    labels = np.zeros((2, 3, 5), np.uint8)
+    labels[0, 1, [0, 4]] = 2
+    labels[1, 1, :] = 2
+    flat = semantic_features(labels, voxel_size_um=(1, 1, 1))
+    solid = semantic_features(labels, voxel_size_um=(1, 1, 1), components="3d")
+    assert flat["cell_count"].tolist() == [2, 1]
+    assert solid["cell_count"].tolist() == [1, 1]
+    assert solid["cell_size"].tolist() == [2, 5]
+
+
+def test_cells_join_in_3d_only_between_slices_that_are_neighbours():
+    labels = np.zeros((2, 1, 5), np.uint8)
+    labels[0, 0, [0, 4]] = 2
+    labels[1, 0, :] = 2
+    for ids, cells_seen in (
+        (["A/z1", "A/z2"], [1, 1]),
+        (["A/z1", "A/z3"], [2, 1]),
+        (["A/z1", "B/z2"], [2, 1]),
+    ):
+        assert semantic_features(labels, components="3d", sample_id=ids)["cell_count"].tolist() == cells_seen
+
+
+def test_3d_components_are_those_of_scipy(rng):
+    labels = blobs(rng, 6)
+    numbers = np.empty(labels.shape, np.int32)
+    ndimage.label(labels == 2, structure=np.ones((3, 3, 3)), output=numbers)
+    counted = [len(np.unique(image[image > 0])) for image in numbers]
+    assert semantic_features(labels, components="3d", connectivity=26)["cell_count"].tolist() == counted
+
+
+def test_any_label_is_measured_as_a_cell_is(rng):
+    labels = blobs(rng)
+    table = label_features(labels, {"synapse": 2, "plaque": 3}, voxel_size_um=(1, 1, 1), ignore=(1,))
+    expected = semantic_features(labels, voxel_size_um=(1, 1, 1))
+    np.testing.assert_array_equal(
+        table[["synapse_count", "synapse_size", "synapse_distance", "plaque_density"]].to_numpy(),
+        expected[["cell_count", "cell_size", "nearest_neighbour_distance", "axon_density"]].to_numpy(),
+    )
+    with pytest.raises(ValueError, match="got also 1"):
+        label_features(labels, {"synapse": 2, "plaque": 3}, voxel_size_um=(1, 1, 1))
+
+
+def test_a_zarr_is_streamed_to_the_same_numbers(rng, tmp_path: Path, monkeypatch):
+    labels = blobs(rng, 11, 32)
+    stored = zarr.create_array(
+        str(tmp_path / "labels.zarr"), shape=labels.shape, dtype=labels.dtype, chunks=(3, 32, 32)
+    )
+    stored[...] = labels
+    monkeypatch.setattr("mtneuro_probe.measuring._PIXELS_A_READ", 3 * 32 * 32)
+    steps: list[int] = []
+    streamed = semantic_features(stored, progress=lambda done, _: steps.append(done))
+    pd.testing.assert_frame_equal(streamed, semantic_features(labels), check_exact=True)
+    assert steps == [3, 6, 9, 11]
+
+
+def test_two_processes_give_the_numbers_of_one_bit_for_bit(rng):
+    labels = blobs(rng, 9, 24)
+    settings: dict[str, Any] = {"features": ALL_FEATURES, "components": "3d", "corners": True}
+    pd.testing.assert_frame_equal(
+        semantic_features(labels, workers=2, **settings),
+        semantic_features(labels, **settings),
+        check_exact=True,
+    )

@@ -1,8 +1,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from mtneuro_probe import FEATURES, LinearReadout, block_splits, feature_readout
-from mtneuro_probe.readout import cross_validated_predictions
+from mtneuro_probe import (
+    FEATURES,
+    LinearReadout,
+    block_splits,
+    feature_predictions,
+    feature_readout,
+    floor_embeddings,
+)
+from mtneuro_probe.linear import cross_validated_predictions
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -179,6 +186,91 @@ def test_progress_is_told_after_each_feature(rng):
     table = pd.DataFrame(rng.normal(size=(40, 5)), columns=list(FEATURES), index=ids(40))
     feature_readout(rng.normal(size=(40, 3)), table, gap=2, progress=lambda *at: seen.append(at))
     assert seen == [(i, 5) for i in range(1, 6)]
+
+
+def test_the_interval_and_the_null_stand_around_a_true_score(rng):
+    x = smooth(rng, 200, 5)
+    y = x[:, 0] + 0.1 * rng.normal(size=200)
+    table = pd.DataFrame({"true": y, "noise": smooth(rng, 200, 1)[:, 0]}, index=ids(200))
+    scored = feature_readout(x, table, n_permutations=50)
+    true, noise = scored.loc["true"], scored.loc["noise"]
+    assert true["r2_null"] < true["r2_low"] < true["r2_cross_validated"] < true["r2_high"]
+    assert true["p_value"] == pytest.approx(1 / 51)
+    assert noise["p_value"] > 0.05
+
+
+def test_a_cube_s_own_mean_is_found_or_not_as_the_null_is_asked(rng):
+    """An embedding that only tells the cube knows a feature that differs between cubes, and nothing more."""
+    cube = np.repeat([0.0, 1.0], 100)
+    x = cube[:, None] + 0.01 * rng.normal(size=(200, 2))
+    table = pd.DataFrame({"cell_size": cube + 0.5 * rng.normal(size=200)}, index=ids(200, "AB"))
+    anywhere = feature_readout(x, table, n_permutations=60).iloc[0]
+    within = feature_readout(x, table, n_permutations=60, within_cubes=True).iloc[0]
+    assert anywhere["p_value"] < 0.05
+    assert within["p_value"] > 0.05
+
+
+def test_p_values_of_unrelated_features_are_spread_evenly(rng):
+    x = smooth(rng, 200, 3)
+    table = pd.DataFrame(smooth(rng, 200, 30), columns=[f"f{i}" for i in range(30)], index=ids(200))
+    p = feature_readout(x, table, n_permutations=40, n_bootstrap=0)["p_value"].to_numpy()
+    assert (p < 0.05).mean() <= 0.2
+    assert 0.25 < p.mean() < 0.75
+
+
+def test_draws_depend_on_the_seed_alone(rng):
+    x = smooth(rng, 60, 3)
+    table = pd.DataFrame({"a": smooth(rng, 60, 1)[:, 0], "b": x[:, 0]}, index=ids(60))
+    both = feature_readout(x, table, gap=3, n_permutations=10)
+    alone = feature_readout(x, table.filter(items=["b"]), gap=3, n_permutations=10)
+    pd.testing.assert_series_equal(both.loc["b"], alone.loc["b"])
+    other = feature_readout(x, table, gap=3, n_permutations=10, seed=1)
+    assert other.loc["a", "r2_low"] != both.loc["a", "r2_low"]
+    assert other.loc["a", "r2_cross_validated"] == both.loc["a", "r2_cross_validated"]
+
+
+def test_floors_stand_beside_the_score(rng):
+    images = rng.integers(0, 256, size=(60, 8, 8), dtype=np.uint8)
+    brightness = images.mean(axis=(1, 2))
+    table = pd.DataFrame({"vessel_density": brightness}, index=ids(60))
+    scored = feature_readout(
+        rng.normal(size=(60, 4)), table, gap=2, floors=floor_embeddings(images, n_components=8)
+    )
+    assert scored["r2_pixels"].iloc[0] > 0.99
+    assert scored["r2_cross_validated"].iloc[0] < scored["r2_pixels"].iloc[0]
+    assert "r2_random" in scored.columns
+    assert scored.columns[-1] == "reason"
+
+
+def test_a_second_annotation_sets_a_ceiling(rng):
+    x = smooth(rng, 60, 3)
+    table = pd.DataFrame({"cell_count": x[:, 0], "cell_size": x[:, 1]}, index=ids(60))
+    second = table[["cell_count"]] + 0.01 * rng.normal(size=(60, 1))
+    scored = feature_readout(x, table, gap=3, second_annotation=second.iloc[::-1])
+    assert 0.5 < scored.loc["cell_count", "r2_ceiling"] < 1
+    assert np.isnan(scored.loc["cell_size", "r2_ceiling"])
+
+
+def test_an_angle_is_read_out_across_its_end(rng):
+    turn = np.cumsum(rng.normal(0, 4, size=200)) % 180
+    x = np.column_stack([np.cos(np.radians(2 * turn)), np.sin(np.radians(2 * turn)), rng.normal(size=200)])
+    scored = feature_readout(x, pd.DataFrame({"axon_orientation": turn}, index=ids(200)))
+    assert scored["r2_same_sample"].iloc[0] == pytest.approx(1)
+    assert scored["r2_cross_validated"].iloc[0] > 0.99
+
+
+def test_predictions_are_those_that_are_scored(rng):
+    x = smooth(rng, 80, 4)
+    y = x[:, 1] + 0.1 * rng.normal(size=80)
+    y[::9] = np.nan
+    table = pd.DataFrame({"cell_size": y, "flat": 1.0, "axon_orientation": 3.0}, index=ids(80))
+    predicted = feature_predictions(x, table, gap=3)
+    assert predicted.columns.tolist() == ["cell_size", "flat"]
+    assert np.isnan(predicted["flat"]).all()
+    there = np.isfinite(y)
+    np.testing.assert_array_equal(np.isfinite(predicted["cell_size"]), there)
+    score = feature_readout(x, table, gap=3).loc["cell_size", "r2_cross_validated"]
+    assert r2_score(y[there], predicted["cell_size"][there]) == pytest.approx(score)
 
 
 @pytest.mark.usefixtures("unchecked")

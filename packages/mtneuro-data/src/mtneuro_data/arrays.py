@@ -66,6 +66,23 @@ class TaskArrays:
         if self.masks is not None and self.masks.shape != self.images.shape:
             raise ValueError(f"masks must have the images' shape {self.images.shape}, got {self.masks.shape}")
 
+    def class_shares(self) -> dict[str, dict[str, float]]:
+        """Return each class's share of the pixels, by region and class; empty without masks.
+
+        The paper's appendix 4.2.3 lists them for its cubes.
+        """
+        if self.masks is None:
+            return {}
+        shares: dict[str, dict[str, float]] = {}
+        for place, region in enumerate(self.region_names):
+            masks = self.masks[self.region == place]
+            if len(masks):
+                shares[region] = {
+                    name: float(np.count_nonzero(masks == value) / masks.size)
+                    for value, name in enumerate(self.class_names)
+                }
+        return shares
+
     def __len__(self) -> int:
         return len(self.images)
 

@@ -1,6 +1,7 @@
 """Figures, as objects to save or show; none touches matplotlib's global state."""
 
 from collections.abc import Sequence
+from typing import SupportsInt
 
 import numpy as np
 import pandas as pd
@@ -8,11 +9,11 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mtneuro_probe.features import FEATURE_UNITS
+from mtneuro_probe.registry import FEATURE_UNITS
 
 # Told apart by people with any colour vision (Okabe and Ito), in an order that starts far apart.
-_REGION_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
-_PANEL_INCHES = 3.4
+REGION_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
+PANEL_INCHES = 3.4
 
 
 def umap_figure(
@@ -52,7 +53,7 @@ def umap_figure(
     n_panels = max(1, (region is not None) + len(columns))
     across = min(n_panels, 3)
     down = -(-n_panels // across)
-    figure = Figure(figsize=(_PANEL_INCHES * across, _PANEL_INCHES * down), layout="constrained")
+    figure = Figure(figsize=(PANEL_INCHES * across, PANEL_INCHES * down), layout="constrained")
     panels = list(figure.subplots(down, across, squeeze=False).flat)
     for axes in panels:
         axes.set_axis_off()
@@ -64,7 +65,7 @@ def umap_figure(
         for name in columns:
             _draw_feature(next(free), points, str(name), features[name].to_numpy(np.float64), size)
     if region is None and features is None:
-        _open(next(free)).scatter(*points.T, s=size, color=_REGION_COLOURS[0], linewidths=0)
+        _open(next(free)).scatter(*points.T, s=size, color=REGION_COLOURS[0], linewidths=0)
     if title is not None:
         figure.suptitle(title)
     return figure
@@ -77,21 +78,31 @@ def _open(axes: Axes) -> Axes:
     return axes
 
 
-def _draw_regions(
-    axes: Axes, points: np.ndarray, region: np.ndarray, names: Sequence[str] | None, size: float
-) -> None:
+def region_colour(region: SupportsInt) -> str:
+    """Return the colour that stands for a region."""
+    return REGION_COLOURS[int(region) % len(REGION_COLOURS)]
+
+
+def check_regions(region: np.ndarray, names: Sequence[str] | None) -> None:
+    """Raise ``ValueError`` unless regions are counted from 0 and each has a name."""
     present = np.unique(region)
     if present[0] < 0 or (names is not None and present[-1] >= len(names)):
         raise ValueError(
             f"region must be counted from 0 and each have a name, got {present.tolist()} for {names}"
         )
+
+
+def _draw_regions(
+    axes: Axes, points: np.ndarray, region: np.ndarray, names: Sequence[str] | None, size: float
+) -> None:
+    check_regions(region, names)
     _open(axes).set_title("Region")
-    for value in present:
+    for value in np.unique(region):
         inside = region == value
         axes.scatter(
             *points[inside].T,
             s=size,
-            color=_REGION_COLOURS[value % len(_REGION_COLOURS)],
+            color=region_colour(value),
             linewidths=0,
             label=str(value) if names is None else names[value],
         )
@@ -124,56 +135,6 @@ def readable(feature: str) -> str:
     'Vessel density'
     """
     return feature.replace("_", " ").capitalize()
-
-
-def r2_figure(table: pd.DataFrame, *, title: str | None = None) -> Figure:
-    """Return bars of R² for each feature, on the same samples and cross-validated.
-
-    Parameters
-    ----------
-    table
-        The result of ``feature_readout``.
-    title
-        A line above the bars.
-
-    Raises
-    ------
-    ValueError
-        If the table has neither score.
-    """
-    kinds = {
-        "r2_same_sample": ("fitted and scored on the same samples", "#9AA5B1"),
-        "r2_cross_validated": ("cross-validated", _REGION_COLOURS[0]),
-    }
-    shown = [name for name in kinds if name in table.columns]
-    if not shown:
-        raise ValueError(
-            f"table must have a column of {', '.join(kinds)}, got {', '.join(map(str, table.columns))}"
-        )
-    figure = Figure(figsize=(1.2 * len(table) + 3, 3.6), layout="constrained")
-    axes = figure.subplots()
-    place, width = np.arange(len(table)), 0.8 / len(shown)
-    lowest = 0.0
-    for position, name in enumerate(shown):
-        label, colour = kinds[name]
-        score = table[name].to_numpy(dtype=np.float64)
-        lowest = min(lowest, float(np.nanmin(score, initial=0.0)))
-        across = place + (position - (len(shown) - 1) / 2) * width
-        axes.bar(across, np.nan_to_num(score), width, label=label, color=colour)
-        for x, value in zip(across, score, strict=True):
-            text = "–" if np.isnan(value) else f"{value:.2f}"
-            axes.annotate(text, (x, max(0.0, np.nan_to_num(value))), (0, 2), textcoords="offset points",
-                          ha="center", fontsize="small")  # fmt: skip
-    axes.axhline(0, color="0.3", linewidth=0.8)
-    # A score far below 0 is as good as none; showing all of it would hide the rest.
-    axes.set_ylim(max(lowest * 1.1, -1.0), 1.1)
-    axes.set_xticks(place, [readable(str(name)).replace(" ", "\n") for name in table.index])
-    axes.set_ylabel("R²")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=2, frameon=False)
-    if title is not None:
-        figure.suptitle(title)
-    return figure
 
 
 def confusion_figure(

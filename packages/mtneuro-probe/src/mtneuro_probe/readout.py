@@ -1,146 +1,26 @@
 """How much of a feature a linear model finds in embeddings."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Float64, Int, Shaped
-from scipy import linalg
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.model_selection import BaseCrossValidator, check_cv
-from sklearn.utils.validation import check_is_fitted, validate_data
+from jaxtyping import Float, Float64, Int64, Shaped
 
 from mtneuro_probe.blocks import block_splits
+from mtneuro_probe.ceiling import label_ceiling
 from mtneuro_probe.embeddings import check_embeddings
+from mtneuro_probe.linear import LinearReadout, cross_validated_predictions
 from mtneuro_probe.sample import sample_positions
-
-ALPHAS = tuple(float(alpha) for alpha in np.logspace(-2, 6, 17))
-"""Ridge strengths tried, for standardised embeddings."""
+from mtneuro_probe.scores import null_of, r2, r2_interval
+from mtneuro_probe.targets import feature_targets
+from mtneuro_probe.uncertainty import shifted_orders, slice_runs
 
 SAMPLES_PER_FEATURE = 5
 """With fewer samples an embedding dimension, same-sample R² is near 1 for noise and is not given."""
 
-Splits = Iterable[tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]]
-
 _log = logging.getLogger(__name__)
-
-
-class LinearReadout(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Linear regression on standardised embeddings, with a ridge whose strength is chosen inside.
-
-    One decomposition a split serves every strength and every target, so that many features,
-    or many permutations of one, cost little more than one. Each target gets its own strength.
-
-    Parameters
-    ----------
-    alphas
-        Ridge strengths to choose from. A single one is taken as it is; ``(0.0,)`` is ordinary least squares
-        (of least norm where the solution is not unique).
-    cv
-        How the samples are split to choose: an iterable of ``(train, test)`` rows, a splitter of
-        scikit-learn, or a number of contiguous folds. For neighbouring slices pass ``block_splits``.
-
-    Attributes
-    ----------
-    alpha_ : float or array of shape (targets,)
-        The strength chosen.
-    coef_ : array of shape (features,) or (targets, features)
-        Coefficients for embeddings as given, not standardised.
-    intercept_ : float or array of shape (targets,)
-        Prediction at an embedding of zeros.
-    n_features_in_ : int
-        Embedding dimensions seen in ``fit``.
-
-    Examples
-    --------
-    >>> x = np.arange(12.0).reshape(6, 2) ** 2
-    >>> readout = LinearReadout(alphas=(0.0,)).fit(x, 3 * x[:, 0] - x[:, 1] + 5)
-    >>> readout.coef_.round(6), round(float(readout.intercept_), 6)
-    (array([ 3., -1.]), 5.0)
-    """
-
-    def __init__(self, alphas: Any = ALPHAS, cv: Any = 5) -> None:
-        self.alphas = alphas
-        self.cv = cv
-
-    def fit(self, X: Any, y: Any) -> "LinearReadout":  # noqa: N803 (scikit-learn's name)
-        """Fit to ``X`` of shape (samples, features) and ``y`` of shape (samples,) or (samples, targets)."""
-        x, y = cast(
-            tuple[np.ndarray, np.ndarray],
-            validate_data(
-                self, X, y, multi_output=True, y_numeric=True, dtype=np.float64, ensure_min_samples=2
-            ),
-        )
-        strengths = np.asarray(self.alphas, dtype=np.float64)
-        if (
-            strengths.ndim != 1
-            or not len(strengths)
-            or not np.isfinite(strengths).all()
-            or (strengths < 0).any()
-        ):
-            raise ValueError(f"alphas must be one or more finite numbers, 0 or above, got {self.alphas}")
-        targets = np.asarray(y, dtype=np.float64).reshape(len(x), -1)
-        chosen = np.zeros(targets.shape[1], dtype=np.intp)
-        if len(strengths) > 1:
-            splits = cast(BaseCrossValidator, check_cv(self.cv)).split(x, y)
-            chosen = _held_out_error(x, targets, strengths, splits).argmin(axis=0)
-        path = _RidgePath(x, targets)
-        coef = np.empty((targets.shape[1], x.shape[1]))
-        for index in np.unique(chosen):
-            coef[chosen == index] = path.coef(float(strengths[index]))[chosen == index]
-        intercept = path.target_mean - coef @ path.mean
-        one = y.ndim == 1
-        self.alpha_ = strengths[chosen][0] if one else strengths[chosen]
-        self.coef_ = coef[0] if one else coef
-        self.intercept_ = intercept[0] if one else intercept
-        return self
-
-    def predict(self, X: Any) -> np.ndarray:  # noqa: N803 (scikit-learn's name)
-        """Return the prediction for each row of ``X``, in the shape of the ``y`` that was fitted."""
-        check_is_fitted(self)
-        x = cast(np.ndarray, validate_data(self, X, reset=False, dtype=np.float64))
-        return x @ self.coef_.T + self.intercept_
-
-
-class _RidgePath:
-    """The ridge solutions of one set of samples, at any strength."""
-
-    def __init__(self, x: Float64[np.ndarray, "n d"], targets: Float64[np.ndarray, "n t"]) -> None:
-        self.mean, self.target_mean = x.mean(axis=0), targets.mean(axis=0)
-        scale = x.std(axis=0)
-        # A constant dimension says nothing: it stays zero, and its rounding errors are not blown up.
-        self.scale = np.where(scale > 1e-12 * np.abs(self.mean), scale, np.inf)
-        left, self.singular, self.right = linalg.svd(
-            (x - self.mean) / self.scale, full_matrices=False, check_finite=False
-        )
-        self.projected = left.T @ (targets - self.target_mean)
-
-    def coef(self, alpha: float) -> Float64[np.ndarray, "t d"]:
-        """Return the coefficients for unstandardised embeddings."""
-        largest = self.singular[0]
-        tiny = largest * max(self.right.shape) * np.finfo(np.float64).eps
-        shrunk = np.zeros_like(self.singular)
-        np.divide(self.singular, self.singular**2 + alpha, out=shrunk, where=self.singular > tiny)
-        return ((self.right.T @ (shrunk[:, None] * self.projected)) / self.scale[:, None]).T
-
-
-def _held_out_error(
-    x: Float64[np.ndarray, "n d"],
-    targets: Float64[np.ndarray, "n t"],
-    strengths: Float64[np.ndarray, " a"],
-    splits: Splits,
-) -> Float64[np.ndarray, "a t"]:
-    """Return the summed squared error on held-out rows, for each strength and target."""
-    error = np.zeros((len(strengths), targets.shape[1]))
-    for train, test in splits:
-        path = _RidgePath(x[train], targets[train])
-        away = x[test] - path.mean
-        for row, alpha in enumerate(strengths):
-            missed = targets[test] - path.target_mean - away @ path.coef(float(alpha)).T
-            error[row] += (missed**2).sum(axis=0)
-    return error
 
 
 def feature_readout(
@@ -150,9 +30,15 @@ def feature_readout(
     groups: Shaped[np.ndarray, " samples"] | None = None,
     n_splits: int = 5,
     gap: int = 10,
+    n_bootstrap: int = 1000,
+    n_permutations: int = 0,
+    within_cubes: bool = False,
+    floors: Mapping[str, np.ndarray] | None = None,
+    second_annotation: pd.DataFrame | None = None,
+    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
-    """Return how well each feature is read out of embeddings by a linear model.
+    """Return how well each feature is read out of embeddings by a linear model, and how sure that is.
 
     Two scores. ``r2_same_sample`` is the paper's: ordinary least squares, fitted and scored on the same
     samples; it rises with the number of embedding dimensions whatever they hold. ``r2_cross_validated`` is
@@ -165,14 +51,30 @@ def feature_readout(
     embeddings
         One vector a sample.
     features
-        A row a sample in the same order, a column a feature, indexed by sample id. See ``matched``.
+        A row a sample in the same order, a column a feature, indexed by sample id. See ``matched``. The
+        angle ``axon_orientation`` is read out as the cosine and sine of its double.
     groups
         For ids that name no slice: the block of each sample. Whole groups are then held out in turn,
         ``n_splits`` at most, and ``gap`` is not used.
     n_splits
         Number of contiguous blocks that each cube is cut into.
     gap
-        Slices between training and test samples of one cube.
+        Slices between training and test samples of one cube. Also the length of the runs of slices that the
+        bootstrap draws.
+    n_bootstrap
+        Draws for the interval of the cross-validated score; 0 for none.
+    n_permutations
+        Permutations for its null distribution; 0 for none. Values are turned along the slices, so that
+        neighbours stay neighbours (``shifted_orders``).
+    within_cubes
+        Permute inside each cube only: is the feature known beyond the cube's own mean?
+    floors
+        Embeddings of the same samples that anything should beat, by name. See ``floor_embeddings``.
+    second_annotation
+        The same features by a second annotator: how alike the two are is the highest score that any
+        embedding can be expected to reach. See ``label_ceiling``.
+    seed
+        Seed of the draws.
     progress
         Called with the number of features done and of all features.
 
@@ -180,8 +82,10 @@ def feature_readout(
     -------
     table
         A row a feature: ``n_samples`` used, ``n_missing`` left out because the feature is missing there,
-        ``n_features`` of the embedding, ``r2_same_sample``, ``r2_cross_validated``, and ``reason``, which
-        says why a score is NaN and is empty otherwise.
+        ``n_features`` of the embedding, ``r2_same_sample``, ``r2_cross_validated``, its 95 % interval
+        ``r2_low`` to ``r2_high``, ``r2_null`` that 1 in 20 permutations exceeds and the ``p_value``,
+        ``r2_ceiling``, ``r2_<name>`` of each floor (cross-validated), and ``reason``, which says why a
+        score is NaN and is empty otherwise.
 
     Raises
     ------
@@ -201,119 +105,184 @@ def feature_readout(
     cell_count         60                 1.0
     cell_size          60                 NaN  the feature is constant
     """
-    check_embeddings(embeddings)
-    if len(features) != len(embeddings):
+    if n_bootstrap < 0 or n_permutations < 0:
         raise ValueError(
-            f"embeddings and features must have a row a sample, got {len(embeddings)} and {len(features)}"
+            f"n_bootstrap and n_permutations must be at least 0, got {n_bootstrap} and {n_permutations}"
         )
-    if not features.shape[1]:
-        raise ValueError("features must have at least one column, got none")
-    values = _feature_values(features)
-    cube, z = _places(features, groups)
-    if groups is not None:
-        gap = 0
-    block_splits(cube, z, n_splits=n_splits, gap=gap)
-    x = embeddings.astype(np.float64)
+    known = {name: _checked_rows(x, features, name=name) for name, x in (floors or {}).items()}
+    place = _Place.of(features, groups, n_splits=n_splits, gap=gap)
+    x = _checked_rows(embeddings, features, name="embeddings")
+    columns = feature_targets(features)
+    ceiling = None if second_annotation is None else label_ceiling(features, second_annotation)
     rows: list[dict[str, object]] = []
-    for done, (name, column) in enumerate(zip(features.columns, values.T, strict=True), start=1):
-        there = np.isfinite(column)
-        scores = _scores(x[there], column[there], cube[there], z[there], n_splits=n_splits, gap=gap)
-        rows.append(
-            {
-                "feature": name,
-                "n_samples": int(there.sum()),
-                "n_missing": int((~there).sum()),
-                "n_features": x.shape[1],
-                **scores,
-            }
-        )
+    for done, (name, target) in enumerate(columns.items(), start=1):
+        there = np.asarray(np.isfinite(target).all(axis=1))
+        row: dict[str, object] = {
+            "feature": name,
+            "n_samples": int(there.sum()),
+            "n_missing": int((~there).sum()),
+            "n_features": x.shape[1],
+        }
+        # Each feature draws the same numbers whatever else is in the table.
+        rng = np.random.default_rng([seed, *name.encode()])
+        draws = _Draws(n_bootstrap, n_permutations, within_cubes, rng)
+        row |= _scores(x[there], target[there], place.where(there), draws)
+        row["r2_ceiling"] = np.nan if ceiling is None else ceiling["r2_ceiling"].get(name, np.nan)
+        for floor, vectors in known.items():
+            scored = _scores(vectors[there], target[there], place.where(there), _Draws(0, 0, False, rng))
+            row[f"r2_{floor}"] = scored["r2_cross_validated"]
+        row["reason"] = row.pop("reason")
+        rows.append(row)
         if progress is not None:
-            progress(done, len(features.columns))
+            progress(done, len(columns))
     return pd.DataFrame(rows).set_index("feature")
 
 
-def _feature_values(features: pd.DataFrame) -> Float64[np.ndarray, "samples columns"]:
-    for name, kind in features.dtypes.items():
-        if not pd.api.types.is_numeric_dtype(kind):
-            raise ValueError(f"each feature must be a column of numbers, got {kind} in {name!r}")
-    values = features.to_numpy(dtype=np.float64, na_value=np.nan)
-    if np.isinf(values).any():
-        names = [str(features.columns[i]) for i in np.flatnonzero(np.isinf(values).any(axis=0))]
-        raise ValueError(f"features must be finite or missing (NaN), got infinity in {', '.join(names)}")
-    return values
+def feature_predictions(
+    embeddings: Float[np.ndarray, "samples features"],
+    features: pd.DataFrame,
+    *,
+    groups: Shaped[np.ndarray, " samples"] | None = None,
+    n_splits: int = 5,
+    gap: int = 10,
+) -> pd.DataFrame:
+    """Return each feature as a readout predicts it that was not fitted near the sample.
+
+    The predictions that ``r2_cross_validated`` of ``feature_readout`` scores, in the features' own units.
+
+    Parameters
+    ----------
+    embeddings, features, groups, n_splits, gap
+        As in ``feature_readout``. Angles cannot be predicted by a line and are left out.
+
+    Returns
+    -------
+    predictions
+        A row a sample, a column a feature, NaN where the feature is missing or cannot be read out.
+    """
+    place = _Place.of(features, groups, n_splits=n_splits, gap=gap)
+    x = _checked_rows(embeddings, features, name="embeddings")
+    table: dict[str, np.ndarray] = {}
+    for name, target in feature_targets(features).items():
+        if target.shape[1] > 1:
+            continue
+        there = np.isfinite(target[:, 0])
+        table[name] = np.full(len(x), np.nan)
+        if there.any() and not _constant(target[there]):
+            try:
+                table[name][there] = place.where(there).predictions(x[there], target[there])[:, 0]
+            except ValueError as error:
+                _log.info("no predictions of %s: %s", name, error)
+    return pd.DataFrame(table, index=features.index)
 
 
-def _places(features: pd.DataFrame, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cube and slice of each sample; groups stand in as the slices of one cube."""
-    if groups is None:
-        positions = sample_positions([str(name) for name in features.index])
-        return positions.cube, positions.z
-    if groups.shape != (len(features),):
-        raise ValueError(f"groups must have one entry a sample ({len(features)}), got shape {groups.shape}")
-    return np.zeros(len(groups), dtype="U1"), np.unique(groups, return_inverse=True)[1]
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """How often to draw, and from what."""
+
+    n_bootstrap: int
+    n_permutations: int
+    within_cubes: bool
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """Where samples lie, and how they are held out."""
+
+    cube: np.ndarray
+    z: Int64[np.ndarray, " samples"]
+    n_splits: int
+    gap: int
+
+    @classmethod
+    def of(cls, features: pd.DataFrame, groups: np.ndarray | None, *, n_splits: int, gap: int) -> "_Place":
+        """Return the place of each row; groups stand in as the slices of one cube."""
+        if groups is None:
+            positions = sample_positions([str(name) for name in features.index])
+            place = cls(positions.cube, positions.z, n_splits, gap)
+        elif groups.shape == (len(features),):
+            z = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+            place = cls(np.zeros(len(groups), dtype="U1"), z, n_splits, 0)
+        else:
+            raise ValueError(
+                f"groups must have one entry a sample ({len(features)}), got shape {groups.shape}"
+            )
+        block_splits(place.cube, place.z, n_splits=n_splits, gap=place.gap)
+        return place
+
+    def where(self, kept: np.ndarray) -> "_Place":
+        """Return the place of some of the samples."""
+        return _Place(self.cube[kept], self.z[kept], self.n_splits, self.gap)
+
+    def predictions(
+        self, x: Float64[np.ndarray, "n d"], targets: Float64[np.ndarray, "n t"]
+    ) -> Float64[np.ndarray, "n t"]:
+        """Return held-out predictions."""
+        return cross_validated_predictions(
+            x, targets, cube=self.cube, z=self.z, n_splits=self.n_splits, gap=self.gap
+        )
+
+
+def _checked_rows(x: np.ndarray, features: pd.DataFrame, *, name: str) -> Float64[np.ndarray, "n d"]:
+    check_embeddings(x, name=name)
+    if len(features) != len(x):
+        raise ValueError(f"{name} and features must have a row a sample, got {len(x)} and {len(features)}")
+    return x.astype(np.float64)
+
+
+def _constant(y: Float64[np.ndarray, "n t"]) -> bool:
+    return bool((np.ptp(y, axis=0) <= 1e-12 * np.abs(y).max(axis=0)).all())
 
 
 def _scores(
-    x: Float64[np.ndarray, "n d"],
-    y: Float64[np.ndarray, " n"],
-    cube: np.ndarray,
-    z: np.ndarray,
-    *,
-    n_splits: int,
-    gap: int,
+    x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "n t"], place: _Place, draws: _Draws
 ) -> dict[str, object]:
-    nothing = {"r2_same_sample": np.nan, "r2_cross_validated": np.nan}
+    names = ("r2_same_sample", "r2_cross_validated", "r2_low", "r2_high", "r2_null", "p_value")
+    scores: dict[str, object] = dict.fromkeys(names, np.nan)
     if not len(y):
-        return {**nothing, "reason": "the feature is missing in every sample"}
-    if np.ptp(y) <= 1e-12 * np.abs(y).max():
-        return {**nothing, "reason": "the feature is constant"}
+        return {**scores, "reason": "the feature is missing in every sample"}
+    if _constant(y):
+        return {**scores, "reason": "the feature is constant"}
     reasons: list[str] = []
-    same = cross = np.nan
     if len(y) < SAMPLES_PER_FEATURE * x.shape[1]:
         reasons.append(f"same-sample: fewer than {SAMPLES_PER_FEATURE} samples a feature")
     else:
-        same = LinearReadout(alphas=(0.0,)).fit(x, y).score(x, y)
+        scores["r2_same_sample"] = r2(y, LinearReadout(alphas=(0.0,)).fit(x, y).predict(x))
     try:
-        predicted = cross_validated_predictions(x, y[:, None], cube=cube, z=z, n_splits=n_splits, gap=gap)[
-            :, 0
-        ]
-        cross = _r2(y, predicted, np.isfinite(predicted))
+        scores |= _held_out_scores(x, y, place, draws)
     except ValueError as error:
         _log.info("no cross-validated score: %s", error)
         reasons.append("cross-validated: too few slices where the feature is there")
-    return {"r2_same_sample": same, "r2_cross_validated": cross, "reason": "; ".join(reasons)}
+    return {**scores, "reason": "; ".join(reasons)}
 
 
-def cross_validated_predictions(
-    x: Float64[np.ndarray, "n d"],
-    targets: Float64[np.ndarray, "n t"],
-    *,
-    cube: Shaped[np.ndarray, " n"],
-    z: Int[np.ndarray, " n"],
-    n_splits: int = 5,
-    gap: int = 10,
-    alphas: Sequence[float] = ALPHAS,
-) -> Float64[np.ndarray, "n t"]:
-    """Return the prediction for each sample by a ridge readout that was not fitted near it.
-
-    The strength is chosen inside each training set by the same kind of blocks. A sample that no split tests
-    has NaN.
-
-    Raises
-    ------
-    ValueError
-        If the slices are too few for the splits, outside or inside.
-    """
-    predicted = np.full(targets.shape, np.nan)
-    for train, test in block_splits(cube, z, n_splits=n_splits, gap=gap):
-        inner = block_splits(cube[train], z[train], n_splits=n_splits, gap=gap)
-        readout = LinearReadout(alphas=alphas, cv=inner).fit(x[train], targets[train])
-        predicted[test] = readout.predict(x[test])
-    return predicted
-
-
-def _r2(
-    y: Float64[np.ndarray, " n"], predicted: Float64[np.ndarray, " n"], kept: Bool[np.ndarray, " n"]
-) -> float:
-    away = y[kept] - y[kept].mean()
-    return float(1 - ((y - predicted)[kept] ** 2).sum() / (away**2).sum())
+def _held_out_scores(
+    x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "n t"], place: _Place, draws: _Draws
+) -> dict[str, object]:
+    run = slice_runs(place.cube, place.z, length=max(1, place.gap))
+    orders = shifted_orders(
+        place.cube, place.z, n_draws=draws.n_permutations, rng=draws.rng, within_cubes=draws.within_cubes
+    )
+    # All permutations are targets of one fit.
+    targets = np.concatenate([y, *(y[order] for order in orders)], axis=1)
+    predicted = place.predictions(x, targets)
+    tested = np.isfinite(predicted[:, 0])
+    columns = y.shape[1]
+    kept, told = targets[tested], predicted[tested]
+    score = r2(kept[:, :columns], told[:, :columns])
+    scores: dict[str, object] = {"r2_cross_validated": score}
+    if draws.n_bootstrap:
+        scores["r2_low"], scores["r2_high"] = r2_interval(
+            kept[:, :columns], told[:, :columns], run[tested], n_draws=draws.n_bootstrap, rng=draws.rng
+        )
+    if draws.n_permutations:
+        permuted = np.array(
+            [
+                r2(kept[:, at : at + columns], told[:, at : at + columns])
+                for at in range(columns, kept.shape[1], columns)
+            ]
+        )
+        null = null_of(score, permuted)
+        scores |= {"r2_null": null.r2, "p_value": null.p_value}
+    return scores

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+from mtneuro_probe import Embeddings, aligned, closeness, linear_cka, representation_similarity, rsa
+from scipy.stats import spearmanr
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+def ids(n: int) -> np.ndarray:
+    return np.array([f"A/z{z}" for z in range(n)])
+
+
+def plain_cka(x: np.ndarray, y: np.ndarray) -> float:
+    """The unbiased estimate as printed, sums over all distinct samples written out."""
+
+    def hsic(k: np.ndarray, m: np.ndarray) -> float:
+        n, one = len(k), np.ones(len(k))
+        return (
+            np.trace(k @ m)
+            + (one @ k @ one) * (one @ m @ one) / ((n - 1) * (n - 2))
+            - 2 / (n - 2) * (one @ k @ m @ one)
+        ) / (n * (n - 3))
+
+    k, m = x @ x.T, y @ y.T
+    k, m = k - np.diag(np.diag(k)), m - np.diag(np.diag(m))
+    return hsic(k, m) / np.sqrt(hsic(k, k) * hsic(m, m))
+
+
+def test_cka_is_the_published_formula(rng):
+    x = rng.normal(2, 1, size=(30, 5))
+    y = np.column_stack([x[:, :2], rng.normal(size=(30, 3))])
+    assert linear_cka(x, y) == pytest.approx(plain_cka(x, y))
+
+
+def test_cka_is_unchanged_by_rotation_scale_shift_and_order(rng):
+    x, y = rng.normal(size=(40, 6)), rng.normal(size=(40, 4))
+    y[:, 0] += x[:, 0]
+    turn = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    order = rng.permutation(40)
+    expected = linear_cka(x, y)
+    assert linear_cka(3 * x @ turn + 7, y) == pytest.approx(expected)
+    assert linear_cka(x[order], y[order]) == pytest.approx(expected)
+    assert linear_cka(y, x) == pytest.approx(expected)
+
+
+def test_unrelated_representations_of_many_dimensions_do_not_look_alike(rng):
+    draws = [linear_cka(rng.normal(size=(50, 200)), rng.normal(size=(50, 200))) for _ in range(20)]
+    assert abs(np.mean(draws)) < 0.03
+
+
+def test_rsa_is_a_rank_correlation_of_dissimilarities(rng):
+    x, y = rng.normal(size=(12, 5)), rng.normal(size=(12, 4))
+    tables = []
+    for one in (x, y):
+        standard = (one - one.mean(axis=0)) / one.std(axis=0)
+        tables.append([1 - np.corrcoef(standard[i], standard[j])[0, 1] for i in range(12) for j in range(i)])
+    assert rsa(x, y) == pytest.approx(spearmanr(*tables)[0])
+
+
+def test_every_pair_is_compared_once(rng):
+    x = rng.normal(size=(20, 4))
+    seen = []
+    table = representation_similarity(
+        {"a": x, "b": 2 * x, "pixels": x[:, :1]}, progress=lambda *at: seen.append(at)
+    )
+    assert table[["first", "second"]].to_numpy().tolist() == [["a", "b"], ["a", "pixels"], ["b", "pixels"]]
+    assert table.loc[0, ["cka", "rsa"]].tolist() == pytest.approx([1, 1])
+    assert np.isnan(table.loc[1, "rsa"])
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_the_closer_of_two_is_told_with_an_interval(rng):
+    reference = rng.normal(size=(120, 5))
+    near = reference + 0.3 * rng.normal(size=(120, 5))
+    far = reference + 3 * rng.normal(size=(120, 5))
+    told = closeness(reference, near, far, sample_id=ids(120), run_length=5, n_bootstrap=50)
+    assert told.first == pytest.approx(linear_cka(reference, near))
+    assert told.difference == pytest.approx(told.first - told.second)
+    assert 0 < told.low < told.difference < told.high
+
+
+def test_equally_close_ones_have_an_interval_around_zero(rng):
+    reference = rng.normal(size=(120, 5))
+    one, other = (reference + rng.normal(size=(120, 5)) for _ in range(2))
+    told = closeness(reference, one, other, sample_id=ids(120), run_length=5, n_bootstrap=50)
+    assert told.low < 0 < told.high
+
+
+def test_rows_are_aligned_by_id(rng):
+    x = rng.normal(size=(5, 2)).astype(np.float32)
+    order = rng.permutation(5)
+    vectors, names = aligned({"a": Embeddings(x, ids(5)), "b": Embeddings(x[order], ids(5)[order])})
+    np.testing.assert_array_equal(vectors["a"], vectors["b"])
+    assert names.tolist() == ids(5).tolist()
+    with pytest.raises(
+        ValueError, match="a and b must be of the same samples, 2 are in one only: B/z0, A/z4"
+    ):
+        aligned({"a": Embeddings(x, ids(5)), "b": Embeddings(x, np.array([*ids(4), "B/z0"]))})
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("x", "y", "told"),
+    [
+        (np.zeros((9, 2)), np.ones((9, 2)), "differ between samples"),
+        (np.arange(6.0).reshape(3, 2), np.arange(6.0).reshape(3, 2), "4 samples or more, got 3 and 3"),
+        (np.arange(10.0).reshape(5, 2), np.arange(12.0).reshape(6, 2), "got 5 and 6"),
+        (np.full((5, 2), np.nan), np.arange(10.0).reshape(5, 2), "finite"),
+    ],
+)
+def test_wrong_input_is_refused(x, y, told):
+    with pytest.raises(ValueError, match=told):
+        linear_cka(x, y)
+    with pytest.raises(ValueError, match=told):
+        rsa(x, y)
+
+
+def test_one_representation_is_nothing_to_compare(rng):
+    with pytest.raises(ValueError, match="at least 2 representations"):
+        representation_similarity({"a": rng.normal(size=(9, 2))})
+    with pytest.raises(ValueError, match="at least 2 dimensions"):
+        rsa(rng.normal(size=(9, 1)), rng.normal(size=(9, 2)))
