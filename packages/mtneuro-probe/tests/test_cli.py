@@ -138,9 +138,9 @@ def test_a_umap_is_drawn_from_files(tmp_path, export):
     assert "</svg>" in (tmp_path / "u.svg").read_text()
 
 
-def test_every_feature_corners_3d_and_processes_are_options(tmp_path, export, labels):
+def test_every_feature_corners_and_3d_are_options(tmp_path, export, labels):
     words = ("features", export, "-o", tmp_path / "f.csv", "--feature", "all", "--corners")
-    assert run(*words, "--components", "3d", "--workers", 2) == 0
+    assert run(*words, "--components", "3d") == 0
     table = load_features(tmp_path / "f.csv")
     expected = semantic_features(
         labels,

@@ -67,7 +67,7 @@ def r2_figure(table: pd.DataFrame, *, title: str | None = None) -> Figure:
     axes.set_xticks(place, [readable(str(name)).replace(" ", "\n") for name in table.index])
     axes.set_ylabel("R²")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(fontsize="small", loc="outside upper center", ncols=3, frameon=False)
+    figure.legend(fontsize="small", loc="outside lower center", ncols=3, frameon=False)
     if title is not None:
         figure.suptitle(title)
     return figure
