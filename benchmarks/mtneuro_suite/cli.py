@@ -27,14 +27,13 @@ app = App(
 
 
 def _rich_table(table: Table) -> RichTable:
-    shown = RichTable(
-        title=table.title, title_justify="left", caption="\n".join(table.notes), caption_justify="left"
-    )
+    shown = RichTable()
     shown.add_column(table.corner, no_wrap=True)
     for column in table.columns:
         shown.add_column(column, justify="right")
     for label, cells in table.rows:
-        shown.add_row(label, *(f"{cell.ours}\n[dim]{cell.paper}[/dim]" for cell in cells))
+        texts = [f"{cell.ours}\n[dim]{cell.paper}[/dim]" if table.has_paper else cell.ours for cell in cells]
+        shown.add_row(label, *texts)
     return shown
 
 
@@ -161,9 +160,12 @@ def run_all(
         report = write_report(planned, store, tables, folder / "report.html", failures=failures)
     for table in tables:
         out.print()
+        out.print(table.title, style="bold", highlight=False)
         out.print(_rich_table(table))
+        for note in table.notes:
+            out.print(note, style="dim", highlight=False)
     out.print()
-    out.print("In each cell: ours above, the paper's below.", style="dim")
+    out.print("Where a cell holds two numbers, ours stands above and the paper's below.", style="dim")
     if planned.inputs.caveat:
         out.print(planned.inputs.caveat, style="bold", soft_wrap=True)
     roots = [failure for failure in failures if not failure.needs_another]

@@ -22,6 +22,9 @@ class RegionInput:
     """Name of the task whose models it scores: its own, but for ROI-C2, which trains nothing."""
 
     train: tuple[TaskSpec, ...]
+    training_set: str
+    """Name of the training images in a result's key."""
+
     test: tuple[TaskSpec, ...]
     column: str
     """Heading in our table."""
@@ -40,6 +43,7 @@ class SegmentationInput:
 
     dimensions: Literal[2, 3]
     train: tuple[TaskSpec, ...]
+    training_set: str
     test: tuple[TaskSpec, ...]
 
 
@@ -65,30 +69,25 @@ def parts(
     task: TaskSpec, splits: Sequence[str], *, downsample: Downsample, z_step: int
 ) -> tuple[TaskSpec, ...]:
     """Return one task for each part of the splits, named alike, so that equal parts are loaded once."""
-    found: list[TaskSpec] = []
-    for split in splits:
-        for part in task.splits[split]:
-            values = task.model_dump()
-            values.update(
-                name="part",
-                splits={"all": (part.model_dump(),)},
-                cubes={name: values["cubes"][name] for name in part.cubes},
-                downsample=downsample,
-                z_step=z_step,
-            )
-            found.append(TaskSpec.model_validate(values))
-    return tuple(found)
+    return tuple(
+        task.replaced(
+            name="part",
+            splits={"all": (part,)},
+            cubes={name: task.cubes[name] for name in part.cubes},
+            downsample=downsample,
+            z_step=z_step,
+        )
+        for split in splits
+        for part in task.splits[split]
+    )
 
 
 def source_of(source: str) -> str | dict[str, str]:
     """Return what ``TaskSpec.with_source`` takes for a preset's ``source``."""
-    if source in {"phantom", "bossdb"}:
-        return source
     base, _, query = source.partition("?")
-    query = f"?{query}" if query else ""
-    if base.rstrip(":/") == "phantom":
-        base = "phantom:/"
-    elif "://" not in base:
+    if base in {"phantom", "bossdb"}:
+        return source
+    if "://" not in base:
         folder = Path(base).expanduser().resolve()
         if not folder.is_dir():
             raise ValueError(
@@ -96,6 +95,7 @@ def source_of(source: str) -> str | dict[str, str]:
                 f"got {source!r}, which is no folder"
             )
         base = str(folder)
+    query = f"?{query}" if query else ""
     return {
         channel: f"{base.rstrip('/')}/{channel}{query}" for channel in ("image", "roi_labels", "pixel_labels")
     }
@@ -140,6 +140,7 @@ def paper_inputs(preset: Preset) -> Inputs:
                     name=name,
                     trained_in=trained_in,
                     train=parts(task(trained_in), train, downsample=one.downsample, z_step=one.z_step),
+                    training_set=f"{trained_in}:{'+'.join(train)}",
                     test=parts(task(name), ("test",), downsample=one.downsample, z_step=one.test_z_step),
                     column=name.upper(),
                     paper_column=name,
@@ -156,6 +157,7 @@ def paper_inputs(preset: Preset) -> Inputs:
                         classes=classes,
                         dimensions=dimensions,
                         train=parts(task(name), train, downsample=two.downsample, z_step=two.z_step),
+                        training_set=f"{name}:{'+'.join(train)}",
                         test=parts(task(name), ("test",), downsample=two.downsample, z_step=two.test_z_step),
                     )
                 )

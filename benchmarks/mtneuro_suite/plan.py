@@ -22,7 +22,6 @@ from mtneuro_suite.preset import (
 from mtneuro_suite.real_sample import real_sample_inputs
 from mtneuro_suite.run import Run, with_needs
 
-UNTRAINED = "untrained"
 CLASSICAL = ("pca", "nmf")
 PASSES = {"supervised": 3, "supervised+mixup": 3, "byol": 2, "myow": 3, "myow-m": 3}
 """Cost of one step of a method, in forward passes of an image (supervised) or of four crops of it."""
@@ -118,19 +117,20 @@ def _variants(preset: RegionPreset) -> list[tuple[str, str, dict[str, Any]]]:
             found += [(name, method, {"mixup_probability": p}) for name, p in mixup_variants(preset).items()]
         else:
             found.append((method, method, {}))
-    if preset.untrained:
-        found.append((UNTRAINED, UNTRAINED, {}))
     return found
 
 
-def _encoder_cost(settings: Mapping[str, Any], method: str, images: int, pixels: int) -> float:
-    if method == UNTRAINED:
-        return 0.5
-    if method in CLASSICAL:
-        return 3 if method == "pca" else 40
+def _forward_cost(pixels: float) -> float:
+    """Return the seconds of a ResNet-18 forward pass: 4.43 GFLOP for 64 x 64 pixels, 60 GFLOP/s a core."""
+    return pixels / 4096 * 4.43 / 60
+
+
+def _encoder_cost(settings: Mapping[str, Any], images: int, pixels: int) -> float:
+    method = settings["method"]
+    if method not in PASSES:
+        return 40 if method == "nmf" else 3
     steps = settings["steps"] or settings["epochs"] * max(1, images // settings["batch_size"])
-    # 4.43 GFLOP a forward pass of 64 x 64 pixels; backward twice that; 60 GFLOP/s a core.
-    return steps * settings["batch_size"] * PASSES[method] * pixels / 4096 * 4.43 / 60
+    return steps * settings["batch_size"] * PASSES[method] * _forward_cost(pixels)
 
 
 def _region_runs(
@@ -157,13 +157,9 @@ def _region_runs(
                     one.settings,
                     one.per_method.get(method, {}),
                     chosen,
-                    {
-                        "method": "byol" if method == UNTRAINED else method,
-                        "seed": seed,
-                        "device": preset.device,
-                    },
+                    {"method": method, "seed": seed, "device": preset.device},
                 )
-                if method not in CLASSICAL and images < settings["batch_size"]:
+                if method in PASSES and images < settings["batch_size"]:
                     raise ValueError(
                         f"{method!r} on {region.name} must have at least batch_size {settings['batch_size']} "
                         f"training images, got {images}; lower task1.settings.batch_size or task1.z_step"
@@ -172,9 +168,9 @@ def _region_runs(
                 encoder = Run(
                     kind="encoder",
                     title=f"train {row} on {region.name}, seed {seed}",
-                    settings={"train": settings, "untrained": method == UNTRAINED, "roles": roles},
+                    settings={"train": settings, "roles": roles},
                     needs=needs,
-                    cost=_encoder_cost(settings, method, images, _pixels(region.train[0])),
+                    cost=_encoder_cost(settings, images, _pixels(region.train[0])),
                 )
                 encoders[row, region.name, seed] = encoder
                 roles, needs = _with_roles(encoder=[encoder], train=train, **tests)
@@ -186,14 +182,12 @@ def _region_runs(
                             "model": row,
                             "supervised": method.startswith("supervised"),
                             "seed": seed,
-                            "training_set": f"{region.name}:train+val",
+                            "training_set": region.training_set,
                             "roles": roles,
                         },
                         needs=needs,
                         cost=2
-                        + (
-                            0 if method in CLASSICAL else crops * _pixels(region.train[0]) / 16384 * 4.43 / 60
-                        ),
+                        + (0 if method in CLASSICAL else crops * _forward_cost(_pixels(region.train[0]) / 4)),
                     )
                 )
     return encoders, scores, trained
@@ -241,6 +235,7 @@ def _segmenter_runs(preset: Preset, two: SegmentationPreset, inputs: Inputs) -> 
                         settings={
                             "model": model,
                             "task": half.name,
+                            "training_set": half.training_set,
                             "seed": seed,
                             "train": settings,
                             "roles": roles,
@@ -306,6 +301,7 @@ def _semantics_runs(
     images = _image_count(inputs.semantics)
     pixels = _pixels(inputs.semantics[0]) // inputs.semantics_downsample**2
     read_out = three.encoders if preset.inputs == "paper" else tuple(region.name for region in trained)
+    training_sets = {region.name: region.training_set for region in trained}
     runs: dict[tuple[str, str, int], Run] = {}
     for (row, task, seed), encoder in encoders.items():
         if task not in read_out:
@@ -318,17 +314,19 @@ def _semantics_runs(
                 "model": row,
                 "seed": seed,
                 "task": task,
-                "training_set": f"{task}:train+val",
+                "training_set": training_sets[task],
                 "view": three.view,
                 "downsample": inputs.semantics_downsample,
                 "roles": roles,
             },
             needs=needs,
-            cost=3 + images * pixels / 4096 * 4.43 / 60,
+            cost=3 + images * _forward_cost(pixels),
         )
     drawn: list[Run] = []
+    # Of mixup's variants the first.
+    drawn_row = next(row for row, _, _ in runs if row.split()[0] == three.umap_method)
     for task in read_out:
-        roles, needs = _with_roles(semantics=[runs[three.umap_method, task, preset.seeds[0]]])
+        roles, needs = _with_roles(semantics=[runs[drawn_row, task, preset.seeds[0]]])
         drawn.append(
             Run(
                 kind="umap",

@@ -23,11 +23,8 @@ class _Frozen(BaseModel):
 class RegionPreset(_Frozen):
     """Task 1: which methods learn, from how much, and where they are scored."""
 
-    methods: tuple[str, ...] = tuple(METHOD_ROWS)
-    """Names from ``mtneuro-ssl methods``."""
-
-    untrained: bool = True
-    """Whether an encoder with random weights is scored too, as the floor under the table."""
+    methods: tuple[str, ...] = (*METHOD_ROWS, "untrained")
+    """Names from ``mtneuro-ssl methods``. ``untrained``, random weights, is the floor under the table."""
 
     tasks: tuple[RegionTask, ...] = ("roi-c1", "roi-c2", "roi-c3")
     """Columns of Table 1. Ignored by the real sample, which has one task of its own."""
@@ -117,7 +114,8 @@ class Preset(_Frozen):
     """``paper``: the paper's cubes in ``source``; ``real-sample``: the files in a folder of real data."""
 
     source: str = "phantom"
-    """``phantom``, ``bossdb``, or a URI under which ``image``, ``roi_labels`` and ``pixel_labels`` lie."""
+    """``phantom`` (or ``phantom?seed=7``), ``bossdb``, or a folder or URI under which ``image``,
+    ``roi_labels`` and ``pixel_labels`` lie."""
 
     reading: Literal["text", "original"] = "text"
     """Which reading of the paper's z ranges: its text's counts, or the original code's."""

@@ -99,13 +99,7 @@ def region_task(folder: Path) -> TaskSpec:
     )
 
 
-def cutout_task(folder: Path, kind: str, *, depth: int = 1) -> TaskSpec:
-    """Return Task 2 (``segmentation``) or Task 3 (``semantics``) on the labelled cutout."""
-    whole = (SplitPart(cubes=("V2",), z=(0, 100)),)
-    split = {
-        "train": (SplitPart(cubes=("V2",), z=(0, 64)),),
-        "test": (SplitPart(cubes=("V2",), z=(76, 100)),),
-    }
+def _cutout_task(folder: Path, kind: str, cubes: Mapping[str, Cube], **fields: Any) -> TaskSpec:
     return TaskSpec.model_validate(
         {
             "name": f"real-{kind}",
@@ -113,14 +107,33 @@ def cutout_task(folder: Path, kind: str, *, depth: int = 1) -> TaskSpec:
             "image": f"{folder / FILES[2]}#image",
             "annotation": f"{folder / FILES[2]}#label",
             "regions": ("CTX",),
-            # 192: every network takes it.
-            "cubes": {"V2": Cube(region="CTX", y=(4, 196), x=(4, 196))},
-            "splits": split if kind == "segmentation" else {"all": whole},
+            "cubes": cubes,
             "label_map": {0: 0, 1: 1, 2: 2},
             "class_names": ("background", "vessel", "cell"),
-            "depth": depth,
             "voxel_size_um": (0.65, 0.65, 0.65),
+            **fields,
         }
+    )
+
+
+def segmentation_task(folder: Path, *, depth: int) -> TaskSpec:
+    """Return Task 2 on the cutout, split in z with a gap of 12 slices."""
+    # 192 of the 200 pixels: every network takes it.
+    cubes = {"V2": Cube(region="CTX", y=(4, 196), x=(4, 196))}
+    ranges = {"train": (0, 64), "test": (76, 100)}
+    splits = {split: (SplitPart(cubes=tuple(cubes), z=z),) for split, z in ranges.items()}
+    return _cutout_task(folder, "segmentation", cubes, splits=splits, depth=depth)
+
+
+def semantics_task(folder: Path) -> TaskSpec:
+    """Return Task 3 on the cutout: four tiles of each slice, which overlap by 56 of 128 pixels.
+
+    At half the resolution a tile is as large as the crops that Task 1 learns from.
+    """
+    corners = ((0, 0), (0, 72), (72, 0), (72, 72))
+    cubes = {f"V2@{y},{x}": Cube(region="CTX", y=(y, y + 128), x=(x, x + 128)) for y, x in corners}
+    return _cutout_task(
+        folder, "semantics", cubes, splits={"all": (SplitPart(cubes=tuple(cubes), z=(0, 100)),)}
     )
 
 
@@ -143,9 +156,10 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
         task = region_task(folder)
         regions = (
             RegionInput(
-                name="real",
-                trained_in="real",
+                name="z159",
+                trained_in="z159",
                 train=parts(task, ("train",), downsample=one.downsample, z_step=1),
+                training_set="z159:train",
                 test=parts(task, ("test",), downsample=one.downsample, z_step=1),
                 column="z=159: A to B, C, D",
                 paper_column="roi-c2",
@@ -155,19 +169,20 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
     halves: tuple[tuple[Literal[2, 3], int], ...] = ((2, 1), (3, 8))
     if two := preset.task2:
         for dimensions, depth in halves:
-            task = cutout_task(folder, "segmentation", depth=depth)
+            task = segmentation_task(folder, depth=depth)
             segmentation.append(
                 SegmentationInput(
                     name=f"real-{dimensions}d-3class",
                     classes="3class",
                     dimensions=dimensions,
                     train=parts(task, ("train",), downsample=two.downsample, z_step=1),
+                    training_set=f"real-{dimensions}d-3class:train",
                     test=parts(task, ("test",), downsample=two.downsample, z_step=1),
                 )
             )
     semantics: tuple[TaskSpec, ...] = ()
     if three := preset.task3:
-        semantics = parts(cutout_task(folder, "semantics"), ("all",), downsample=1, z_step=three.z_step)
+        semantics = parts(semantics_task(folder), ("all",), downsample=1, z_step=three.z_step)
     tasks = [t for group in (*regions, *segmentation) for t in (*group.train, *group.test)] + list(semantics)
     return Inputs(
         regions=regions,

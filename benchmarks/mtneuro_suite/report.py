@@ -31,9 +31,7 @@ def _data_uri(figure: "Figure") -> str:
 
 
 def _name(model: str) -> str:
-    return METHOD_ROWS.get(
-        model, NETWORK_ROWS.get(model, model.capitalize() if model == "untrained" else model)
-    )
+    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, model.capitalize()))
 
 
 def _first_seed(runs: Sequence[Run], seed: int) -> list[Run]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
+from mtneuro_data import TaskArrays
 
 from mtneuro_suite.results import Row
 
@@ -28,42 +29,9 @@ class Outcome:
     """JSON values that the report shows and no table does."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrays:
-    """The arrays of one or more parts of a task, one after the other."""
-
-    images: UInt8[np.ndarray, "n *shape"]
-    region: Int64[np.ndarray, " n"]
-    masks: UInt8[np.ndarray, "n *shape"] | None
-    sample_id: np.ndarray
-    region_names: tuple[str, ...]
-    class_names: tuple[str, ...]
-    voxel_size_um: tuple[float, float, float]
-
-
-def read_arrays(folders: Sequence[Path]) -> Arrays:
+def _read_arrays(folders: Sequence[Path]) -> TaskArrays:
     """Return the arrays that ``arrays`` runs wrote, joined in order."""
-    parts: list[dict[str, np.ndarray]] = []
-    for folder in folders:
-        with np.load(folder / "arrays.npz", allow_pickle=False) as file:
-            parts.append({key: file[key] for key in file.files})
-    first = parts[0]
-    return Arrays(
-        images=np.concatenate([part["images"] for part in parts]),
-        region=np.concatenate([part["region"] for part in parts]),
-        masks=np.concatenate([part["masks"] for part in parts]) if "masks" in first else None,
-        sample_id=np.concatenate([part["sample_id"] for part in parts]),
-        region_names=tuple(first["region_names"].tolist()),
-        class_names=tuple(first["class_names"].tolist()) if "class_names" in first else (),
-        voxel_size_um=tuple(first["voxel_size_um"].tolist()),
-    )
-
-
-def _corners(images: np.ndarray) -> np.ndarray:
-    from mtneuro_data import four_corners
-
-    crops = four_corners(images)
-    return crops.reshape(-1, *crops.shape[2:])
+    return TaskArrays.joined([TaskArrays.read(folder / "arrays.npz") for folder in folders])
 
 
 def arrays(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progress) -> Outcome:
@@ -87,21 +55,17 @@ def arrays(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progr
 
 def encoder(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progress) -> Outcome:
     """Train one encoder, or go on where an interrupted run stopped."""
-    from mtneuro_ssl import TrainSettings, train, untrained
+    from mtneuro_ssl import TrainSettings, train
 
-    train_settings = TrainSettings.model_validate(settings["train"])
-    data = read_arrays(roles["train"])
-    if settings["untrained"]:
-        untrained(train_settings).save(out / "model")
-    else:
-        train(
-            data.images,
-            train_settings,
-            labels=data.region,
-            class_names=data.region_names,
-            out=out / "model",
-            progress=progress,
-        )
+    data = _read_arrays(roles["train"])
+    train(
+        data.images,
+        TrainSettings.model_validate(settings["train"]),
+        labels=data.region,
+        class_names=data.region_names,
+        out=out / "model",
+        progress=progress,
+    )
     return Outcome(extra={"images": len(data.images)})
 
 
@@ -116,25 +80,26 @@ def regions(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Prog
     }
     rows: list[Row] = []
     extra: dict[str, Any] = {}
-    train = read_arrays(roles["train"])
+    train = _read_arrays(roles["train"])
     steps = len(tests) + 1
     supervised = settings["supervised"]
-    train_embeddings = None if supervised else embed(model, _corners(train.images))
+    train_corners = train.corners()
+    train_embeddings = None if supervised else embed(model, train_corners.images)
     progress(1, steps)
     for done, (task, folders) in enumerate(tests.items(), start=2):
-        test = read_arrays(folders)
-        crops, crop_region = _corners(test.images), np.repeat(test.region, 4)
+        test = _read_arrays(folders)
+        corners = test.corners()
         classes = len(test.region_names)
         scores: dict[str, Int64[np.ndarray, "c c"]] = {}
         if train_embeddings is None:
             scores["whole"] = _confusion(test.region, model.predict(test.images), classes)
-            scores["corners"] = _confusion(crop_region, model.predict(crops), classes)
+            scores["corners"] = _confusion(corners.region, model.predict(corners.images), classes)
         else:
             scores["corners"] = region_readout(
                 train_embeddings,
-                np.repeat(train.region, 4),
-                embed(model, crops),
-                crop_region,
+                train_corners.region,
+                embed(model, corners.images),
+                corners.region,
                 class_names=train.region_names,
                 seed=settings["seed"],
             ).confusion
@@ -168,7 +133,7 @@ def segmenter(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Pr
     """Train one segmentation network and score it on the test slices."""
     from mtneuro_seg import TrainSettings, confusion_matrix, predict, scores, train
 
-    data, test = read_arrays(roles["train"]), read_arrays(roles["test"])
+    data, test = _read_arrays(roles["train"]), _read_arrays(roles["test"])
     if data.masks is None or test.masks is None:
         raise ValueError("segmentation needs pixel labels, and the task names no annotation")
     names = data.class_names
@@ -184,7 +149,7 @@ def segmenter(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Pr
     score = scores(confusion_matrix(test.masks, prediction, classes=len(names)))
     key: dict[str, Any] = {
         "task": settings["task"],
-        "training_set": f"{settings['task']}:train+val",
+        "training_set": settings["training_set"],
         "test_set": f"{settings['task']}:test",
         "model": settings["model"],
         "seed": settings["seed"],
@@ -228,15 +193,13 @@ def features(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Pro
     """Measure the semantic features of every sample's labels."""
     from mtneuro_probe import semantic_features
 
-    data = read_arrays(roles["samples"])
-    if data.masks is None:
+    samples = _samples(settings, roles)
+    if samples.masks is None:
         raise ValueError("semantic features need pixel labels, and the task names no annotation")
-    corners = settings["view"] == "corners"
-    labels = _corners(data.masks) if corners else data.masks
     table = semantic_features(
-        labels,
-        sample_id=_sample_id(data, corners=corners),
-        voxel_size_um=data.voxel_size_um,
+        samples.masks,
+        sample_id=samples.sample_id,
+        voxel_size_um=samples.voxel_size_um,
         label_values=settings["label_values"],
         progress=progress,
     )
@@ -244,31 +207,27 @@ def features(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Pro
     return Outcome(extra={"samples": len(table), "mean": table.mean().to_dict()})
 
 
-def _sample_id(data: Arrays, *, corners: bool) -> np.ndarray:
-    if not corners:
-        return data.sample_id
-    return np.array(
-        [f"{sample}/{corner}" for sample in data.sample_id for corner in ("tl", "tr", "bl", "br")]
-    )
+def _samples(settings: Mapping[str, Any], roles: Roles) -> TaskArrays:
+    """Return what Task 3 calls a sample: an image, or one of its corners."""
+    data = _read_arrays(roles["samples"])
+    return data.corners() if settings["view"] == "corners" else data
 
 
 def semantics(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progress) -> Outcome:
     """Embed the labelled images with one encoder and read the features off the embeddings."""
     import pandas as pd
     from mtneuro_data import downsampled_images
-    from mtneuro_probe import feature_readout, save_embeddings
+    from mtneuro_probe import Embeddings, feature_readout, matched, save_embeddings
     from mtneuro_ssl import embed, load_model
 
-    data = read_arrays(roles["samples"])
-    corners = settings["view"] == "corners"
-    images = downsampled_images(data.images, settings["downsample"])
+    samples = _samples(settings, roles)
     model = load_model(roles["encoder"][0] / "model")
-    embeddings = embed(model, _corners(images) if corners else images)
+    embeddings = embed(model, downsampled_images(samples.images, settings["downsample"]))
     progress(1, 2)
-    sample_id = _sample_id(data, corners=corners)
-    save_embeddings(out / "embeddings.npz", embeddings, sample_id=sample_id)
+    save_embeddings(out / "embeddings.npz", embeddings, sample_id=samples.sample_id)
+    np.save(out / "region.npy", samples.region)
     table = pd.read_csv(roles["features"][0] / "features.csv", index_col="sample_id")
-    readout = feature_readout(embeddings, table.loc[sample_id])
+    readout = feature_readout(embeddings, matched(Embeddings(embeddings, samples.sample_id), table))
     rows: list[Row] = []
     for feature, values in readout.to_dict("index").items():
         for metric in ("r2_same_sample", "r2_cross_validated"):
@@ -288,9 +247,8 @@ def semantics(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Pr
                 )
             )
     progress(2, 2)
-    region = np.repeat(data.region, 4) if corners else data.region
-    np.save(out / "region.npy", region)
-    return Outcome(rows, {"dimensions": int(embeddings.shape[1]), "region_names": list(data.region_names)})
+    dimensions = int(embeddings.shape[1])
+    return Outcome(rows, {"dimensions": dimensions, "region_names": list(samples.region_names)})
 
 
 def umap(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progress) -> Outcome:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from mtneuro_suite.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS, Quoted, table1, table2, table3
-from mtneuro_suite.plan import UNTRAINED, Plan, mixup_variants
+from mtneuro_suite.plan import Plan, mixup_variants
 from mtneuro_suite.results import Row
 
 FEATURES = {
@@ -55,6 +55,11 @@ class Table:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_paper(self) -> bool:
+        """Whether the paper has any number to stand beside ours."""
+        return any(cell.quoted is not None for _, cells in self.rows for cell in cells)
+
 
 def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
     """Return the rows whose key fields have the values asked for."""
@@ -82,13 +87,13 @@ def _methods(plan: Plan, rows: Sequence[Row]) -> list[tuple[str, str, str]]:
         return []
     found: list[tuple[str, str, str]] = []
     for method in one.methods:
-        label, model = METHOD_ROWS.get(method, method), method
+        label, model = METHOD_ROWS.get(method, method.capitalize()), method
         if method == "supervised+mixup":
             variants = list(mixup_variants(one))
             model = _best(_select(rows, metric="accuracy_whole", task=plan.inputs.regions[0].name), variants)
             label += f" ({model.split()[-1]})"
         found.append((label, method, model))
-    return [*found, ("Untrained encoder", UNTRAINED, UNTRAINED)] if one.untrained else found
+    return found
 
 
 def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
@@ -178,8 +183,9 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     chosen = _select(of_metric, model=model, class_name=feature)
                     quoted = table3(method, task, feature) if metric == "r2_same_sample" else None
                     cell = _cell(chosen, quoted)
-                    if cell.note.startswith("not annotated"):
-                        cell = Cell((), quoted, f"no {feature.split('_')[0]}s")
+                    structure = feature.removesuffix("_density")
+                    if feature.endswith("_density") and structure not in plan.inputs.label_values:
+                        cell = Cell((), quoted, f"no {structure}s")
                     elif cell.note:
                         reasons[f"{NONE}: {cell.note}."] = None
                         cell = Cell((), quoted)

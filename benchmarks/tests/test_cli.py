@@ -37,7 +37,7 @@ def _argv(monkeypatch):
         (["--workers", "-1"], "workers must be 0 or more, got -1"),
         (["--workers", "many"], "many"),
         (["--source", "nowhere"], "source must be phantom, bossdb"),
-        (["--source", "phantom://?shape=8,8,8"], "8"),
+        (["--source", "phantom?shape=8,8,8"], "8"),
         (["--preset", "real-sample"], "give their folder with --data"),
         (["--preset", "real-sample", "--data", "nowhere"], "image_z159.png is missing"),
         (["--seeds", "1", "--seeds", "1"], "seeds must be distinct"),

@@ -27,7 +27,7 @@ def test_roi_c2_trains_nothing():
 
 def test_the_paper_preset_counts_the_papers_runs():
     planned = plan(read_preset("paper"))
-    trained = [run for run in planned.encoders if not run.settings["untrained"]]
+    trained = [run for run in planned.encoders if run.settings["train"]["method"] != "untrained"]
     # Two training sets: PCA has no seed; mixup has five probabilities.
     assert len(trained) == 2 * (5 * (1 + 5 + 3 + 1) + 1)
     assert len(planned.segmenters) == 9 * 2 * 5
@@ -61,7 +61,7 @@ def test_table_a4_sets_learning_rate_and_batch():
         ),
         ({"task1": {"settings": {"batch_size": -1}}}, r"settings of supervised: batch_size: .*got -1"),
         ({"task2": {"settings": {"epocs": 1}}}, r"unknown key 'epocs'; did you mean 'epochs'"),
-        ({"task2": {"per_model": {"manet": {}}}}, r"task2.per_model must be one of unet, .*got 'manet'"),
+        ({"task2": {"per_model": {"pan": {}}}}, r"task2.per_model must be one of unet, .*got 'pan'"),
     ],
 )
 def test_a_wrong_name_or_setting_is_refused_before_any_run(changes, message):

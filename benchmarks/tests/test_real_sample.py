@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mtneuro_suite.inputs import local_fingerprints
-from mtneuro_suite.real_sample import cutout_task, region_task
+from mtneuro_suite.real_sample import region_task, segmentation_task
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_every_region_is_in_both_splits(tiles):
 
 
 def test_the_cutout_is_split_in_z_with_a_gap(real_data):
-    task = cutout_task(real_data, "segmentation")
+    task = segmentation_task(real_data, depth=1)
     train, test = task.splits["train"][0], task.splits["test"][0]
     assert test.z[0] - train.z[1] >= 10
 

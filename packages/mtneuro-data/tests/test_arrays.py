@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mtneuro_data import TaskSpec, four_corners, load
+from mtneuro_data import TaskArrays, TaskSpec, four_corners, load
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -60,3 +60,37 @@ def test_rows_that_do_not_match_are_refused(unchecked: None, task: TaskSpec) -> 
         replace(arrays, masks=arrays.images[:, :2])
     with pytest.raises(ValueError, match=r"images must be \(n, y, x\)"):
         replace(arrays, images=arrays.images[0])
+
+
+def test_what_is_saved_is_read_again_and_parts_join(task: TaskSpec, tmp_path: Path) -> None:
+    arrays = load(task, "test")
+    arrays.save(tmp_path / "test.npz")
+    again = TaskArrays.read(tmp_path / "test.npz")
+    both = TaskArrays.joined([arrays, again])
+    assert len(both) == 2 * len(arrays)
+    np.testing.assert_array_equal(both.images[len(arrays) :], arrays.images)
+    assert both.masks is not None
+    assert again.class_names == arrays.class_names
+    assert both.sample_id.tolist() == arrays.sample_id.tolist() * 2
+
+
+def test_arrays_that_do_not_belong_together_are_not_joined(task: TaskSpec) -> None:
+    arrays = load(task, "test")
+    with pytest.raises(ValueError, match="must agree in names, voxel size, image shape and masks"):
+        TaskArrays.joined([arrays, replace(arrays, masks=None)])
+    with pytest.raises(ValueError, match="got none"):
+        TaskArrays.joined([])
+
+
+@pytest.mark.parametrize("content", [b"no zip", b"PK\x03\x04 cut short"])
+def test_a_file_that_is_no_images_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "test.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is not an images file of this version"):
+        TaskArrays.read(path)
+
+
+def test_an_images_file_of_another_version_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "test.npz", format_version=np.array(2))
+    with pytest.raises(ValueError, match="format_version must be 1, got 2"):
+        TaskArrays.read(tmp_path / "test.npz")

@@ -1,4 +1,7 @@
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,7 +44,13 @@ def task_file(task: TaskSpec, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("verb", [[], ["tasks"], ["info"], ["fetch"], ["preview"], ["export"], ["cache"]])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        [], ["tasks"], ["info"], ["fetch"], ["preview"], ["export"], ["cutout"], ["correlation"],
+        ["interpolate"], ["doctor"], ["serve"], ["cache"],
+    ],
+)  # fmt: skip
 def test_help_teaches(shell: Shell, verb: list[str]) -> None:
     status, out, _ = shell(*verb, "--help")
     assert status == 0
@@ -70,7 +79,7 @@ def test_info_describes_a_volume(shell: Shell, boss: Any) -> None:
     status, out, _ = shell("info", "bossdb://lab/scan/image")
     assert status == 0
     assert "40 x 150 x 200" in out
-    assert "3 x 2 x 1 um" in out
+    assert "1 x 1 x 1 um" in out
 
 
 def test_fetch_then_export_then_the_cache(shell: Shell, boss: Any, task: TaskSpec, tmp_path: Path) -> None:
@@ -113,6 +122,77 @@ def test_preview_draws_a_png(shell: Shell, task_file: Path, tmp_path: Path) -> N
         assert image.size == (210, 58)
 
 
+def test_info_counts_a_tasks_classes(shell: Shell, task_file: Path, labels: np.ndarray) -> None:
+    status, out, _ = shell("info", task_file)
+    assert status == 0
+    vessels = (labels[24:33, 4:36, 8:56] == 1).mean()
+    assert "test     CTX   background" in out
+    assert f"vessel {vessels:.2%}" in out
+
+
+def test_a_cutout_is_written_and_read_back(shell: Shell, task: TaskSpec, tmp_path: Path) -> None:
+    arguments = ["--z", "3:9", "--y", "10:60", "--labels", "-o", tmp_path / "box.nii.gz"]
+    status, out, _ = shell("cutout", task.annotation, *arguments)
+    assert (status, out.split(" uint64")[0]) == (0, "6 x 50 x 200")
+    assert shell("info", tmp_path / "box.nii.gz")[0] == 0
+
+
+def test_a_papers_cube_is_cut_by_its_name(shell: Shell, tmp_path: Path) -> None:
+    arguments = ["--cube", "A-CTX", "--z", "159:160", "-o", tmp_path / "ctx.tif"]
+    status, out, _ = shell("cutout", "phantom://roi_labels", *arguments)
+    assert (status, out.split(" uint8")[0]) == (0, "1 x 256 x 256")
+
+
+def test_correlation_says_the_gap(shell: Shell, task_file: Path, tmp_path: Path) -> None:
+    status, out, _ = shell("correlation", task_file, "-o", tmp_path / "a.png")
+    assert status == 0
+    assert out.splitlines()[-1] == "leave 0 slices between train and test; the task leaves 10"
+    assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_interpolation_fills_a_label_file(shell: Shell, tmp_path: Path) -> None:
+    labels = np.zeros((9, 8, 8), np.uint8)
+    labels[0, :, :2] = 1
+    labels[8, :, :6] = 1
+    np.save(tmp_path / "sparse.npy", labels)
+    status, out, _ = shell(
+        "interpolate", tmp_path / "sparse.npy", "--slices", "0", "8", "-o", tmp_path / "a.npy"
+    )
+    assert (status, "0.00% undecided" in out) == (0, True)
+    assert np.load(tmp_path / "a.npy")[4, 0].tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+
+
+def test_the_doctor_fails_without_a_network(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERN_HOST", "127.0.0.1:9")
+    monkeypatch.setenv("INTERN_PROTOCOL", "http")
+    status, out, _ = shell("doctor")
+    assert status == 1
+    assert [line.split()[0] for line in out.splitlines()] == ["ok", "FAIL"]
+
+
+@pytest.mark.timeout(120)
+def test_a_served_phantom_is_fetched_by_the_same_command_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from mtneuro_data.cli import main; main()"]
+    channels = [f"lab/scan/{name}=phantom://{name}?shape=20,80,80" for name in ("image", "pixel_labels")]
+    serving = [*command, "serve", *channels, "--port", "0"]
+    with subprocess.Popen(serving, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        lines = [server.stdout.readline() for _ in range(4)]
+        settings = dict(part.split("=") for part in lines[2].split()[1:])
+        environment = {**os.environ, **settings, "MTNEURO_CACHE": str(tmp_path)}
+        run = subprocess.run(
+            [*command, "info", "bossdb://lab/scan/image/1"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=20) == 0
+    assert "20 x 40 x 40" in run.stdout
+    assert lines[3].startswith("https://neuroglancer")
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -128,6 +208,18 @@ def test_preview_draws_a_png(shell: Shell, task_file: Path, tmp_path: Path) -> N
         (["export", "roi-c1", "--split", "test", "--downsample", "3", "-o", "a.npz"], "downsample"),
         (["preview", "roi-c1"], "output"),
         (["previw"], "previw"),
+        (["cutout", "phantom://image", "-o", "a.png"], "--output must end in one of .npy"),
+        (["cutout", "phantom://image", "--z", "5", "-o", "a.npy"], "a range is given as first:end"),
+        (["cutout", "phantom://image", "--z", "5:999", "-o", "a.npy"], "0 <= first < end <= 720, got 5:999"),
+        (["cutout", "phantom://image", "--cube", "A-CTZ", "-o", "a.npy"], 'did you mean "A-CTX"'),
+        (["cutout", "phantom://image", "--cube", "A-CTX", "--y", "1:2", "-o", "a.npy"], "got both"),
+        (
+            ["interpolate", "phantom://image", "--slices", "0", "900", "-o", "a.npy"],
+            "--slices must lie within",
+        ),
+        (["correlation", "roi-c1", "-o", "a.pdf"], "--output must be named .png"),
+        (["serve", "phantom://image"], "a channel is given as collection/experiment/channel=URI"),
+        (["serve", "a/b=phantom://image"], "a channel is named collection/experiment/channel"),
         (["cache", "clear", "bossdb://a/b/c"], "holds nothing of bossdb://a/b/c"),
     ],
 )

@@ -51,8 +51,9 @@ def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, c
     assert run(monkeypatch, "train", data, "--epochs", "2", *SMALL, "-o", model, "--validation", data) == 0
     assert "unet: 4 steps" in capsys.readouterr().out
     figure = tmp_path / "figures" / "test.png"
-    assert run(monkeypatch, "evaluate", model, data, "--figure", figure) == 0
+    assert run(monkeypatch, "evaluate", model, data, "--figure", figure, "--intervals") == 0
     out = capsys.readouterr().out
+    assert "95% interval" in out
     assert "vessels" in out
     assert "mean" in out
     assert figure.stat().st_size > 1000
@@ -60,6 +61,13 @@ def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, c
     with np.load(tmp_path / "labels.npz") as held:
         assert held["masks"].shape == (8, 16, 16)
         assert held["voxel_size_um"][0] == 1.17
+        flat = held["masks"]
+    assert (
+        run(monkeypatch, "predict", model, data, "-o", tmp_path / "labels.zarr", "--window", "16", "16") == 0
+    )
+    from mtneuro_seg.volumes import load_volume
+
+    np.testing.assert_array_equal(load_volume(tmp_path / "labels.zarr").array, flat)
 
 
 def test_models_lists_all_with_their_papers(monkeypatch, capsys):
@@ -83,6 +91,15 @@ def test_wrong_inputs_end_with_one_line_and_status_2(data, tmp_path, monkeypatch
         ("train", data, "-o", out, "--paper", "--batch-size", "2"): "--paper sets batch_size",
         ("evaluate", tmp_path / "nowhere", data): "a model's folder must hold config.json",
         ("predict", tmp_path, data, "-o", tmp_path / "labels.png"): "must be written to",
+        (
+            "predict",
+            tmp_path,
+            data,
+            "-o",
+            tmp_path / "a.npy",
+            "--scheduler",
+            "tcp://127.0.0.1:1",
+        ): "need a .zarr",
     }
     for words, message in wrong.items():
         assert run(monkeypatch, *words) == 2, words
@@ -135,6 +152,48 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert child.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(("words", "weights"), [("balanced", "balanced"), ("1,2,3", (1, 2, 3))])
+def test_class_weights_are_a_word_or_numbers(data, tmp_path, monkeypatch, words, weights):
+    model = tmp_path / "model"
+    line = ("train", data, "-o", model, *SMALL, "--steps", "1", "--class-weights", words)
+    assert run(monkeypatch, *line) == 0
+    from mtneuro_seg import load_model
+
+    assert load_model(model).settings.class_weights == weights
+
+
+def test_a_settings_file_is_read_and_the_command_line_goes_before(data, tmp_path, monkeypatch):
+    config = tmp_path / "seg.toml"
+    config.write_text('model = "unet"\nfilters = 2\nlevels = 2\nsteps = 1\nseed = 3\n')
+    line = ("train", data, "-o", tmp_path / "model", "--config", config, "--seed", "4")
+    assert run(monkeypatch, *line) == 0
+    from mtneuro_seg import load_model
+
+    settings = load_model(tmp_path / "model").settings
+    assert (settings.filters, settings.seed, settings.classes) == (2, 4, 3)
+
+
+def test_a_3d_network_takes_slices_cut_within_their_regions(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (24, 16, 16), dtype=np.uint8)
+    region = np.repeat([0, 1], [14, 10])
+    np.savez(tmp_path / "slices.npz", images=images, masks=(images // 86).astype(np.uint8), region=region)
+    line = ("train", tmp_path / "slices.npz", "-o", tmp_path / "model", "--model", "unet3d", *SMALL)
+    curves = tmp_path / "curves.png"
+    options = ("--classes", "3", "--epochs", "1", "--depth-overlap", "0.5", "--curves", curves)
+    assert run(monkeypatch, *line, *options) == 0
+    from mtneuro_seg import load_model
+
+    assert load_model(tmp_path / "model").provenance["data"]["images"]["shape"] == [5, 8, 16, 16]
+    assert curves.stat().st_size > 1000
+    volume = tmp_path / "volume.npy"
+    np.save(volume, images)
+    labels = tmp_path / "labels.zarr"
+    assert run(monkeypatch, "predict", tmp_path / "model", volume, "-o", labels) == 0
+    assert run(monkeypatch, "render", labels, "-o", tmp_path / "labels.png", "--size", "40") == 0
+    assert (tmp_path / "labels.png").stat().st_size > 1000
 
 
 def test_every_name_of_the_package_is_there():

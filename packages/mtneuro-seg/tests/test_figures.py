@@ -37,6 +37,20 @@ def test_a_figure_has_a_row_an_image_and_a_legend(size):
     assert len(without.axes) == 4
 
 
+def test_errors_are_a_column_of_the_wrong_pixels():
+    images = np.full((1, 2, 2), 100, np.uint8)
+    truth = np.array([[[0, 1], [2, 0]]], np.uint8)
+    prediction = np.array([[[0, 0], [2, 3]]], np.uint8)
+    figure = segmentation_figure(images, truth, prediction, class_names=NAMES, errors=True)
+    assert figure.axes[3].get_title() == "errors"
+    shown = np.asarray(figure.axes[3].images[0].get_array())
+    wrong = (shown != shown[..., :1]).any(axis=-1)
+    assert wrong.tolist() == [[False, True], [False, True]]
+    assert figure.legends[0].get_texts()[-1].get_text() == "nothing there"
+    with pytest.raises(ValueError, match="errors need a truth"):
+        segmentation_figure(images, None, prediction, class_names=NAMES, errors=True)
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_labels_of_another_shape_are_refused():
     images = np.zeros((2, 8, 8), np.uint8)

@@ -98,6 +98,14 @@ def test_nothing_at_all_has_no_score():
     assert np.isnan(scores(confusion_matrix(empty, empty, classes=2)).mean_f1)
 
 
+def test_unlabelled_pixels_are_not_counted():
+    truth = np.array([[0, 255, 1], [1, 255, 255]])
+    prediction = np.array([[0, 1, 1], [0, 0, 0]])
+    assert confusion_matrix(truth, prediction, classes=2, ignore=255).tolist() == [[1, 0], [1, 1]]
+    single = scores_per_image(truth, prediction, classes=2, ignore=255)
+    np.testing.assert_allclose(single.iou, [(1 + 0) / 2, (1 + 0) / 2])
+
+
 def test_a_label_outside_the_classes_is_refused_by_value():
     truth = np.array([0, 1, 7, 7])
     with pytest.raises(ValueError, match=r"truth must hold labels in \[0, 3\), got 7 in 2 pixels"):

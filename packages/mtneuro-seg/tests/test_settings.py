@@ -50,6 +50,15 @@ def test_values_out_of_range_and_unknown_keys_are_refused(wrong: dict[str, int])
         TrainSettings.model_validate(wrong)
 
 
+def test_class_weights_and_accumulation_must_fit():
+    assert TrainSettings(classes=3, class_weights=(1, 2, 3)).class_weights == (1, 2, 3)
+    assert TrainSettings(class_weights="balanced").class_weights == "balanced"
+    with pytest.raises(ValidationError, match="class_weights must hold 3 weights, one a class, got 2"):
+        TrainSettings(classes=3, class_weights=(1, 2))
+    with pytest.raises(ValidationError, match=r"accumulate must be at most batch_size \(4\), got 5"):
+        TrainSettings(accumulate=5)
+
+
 def test_an_encoder_where_there_is_none_is_refused():
     with pytest.raises(ValidationError, match="encoder_name must be left out for 'vnetlight'"):
         TrainSettings(model="vnetlight", encoder_name="resnet18")

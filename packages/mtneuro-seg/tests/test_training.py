@@ -11,7 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mtneuro_seg import Model, TrainSettings, confusion_matrix, load_model, predict, scores, train
+from mtneuro_seg import (
+    Model,
+    TrainSettings,
+    confusion_matrix,
+    load_model,
+    model_names,
+    network,
+    predict,
+    scores,
+    train,
+)
 
 TINY = {"model": "unet", "classes": 2, "filters": 4, "levels": 3, "epochs": 3, "batch_size": 4}
 
@@ -74,10 +84,13 @@ def test_the_folder_holds_weights_config_and_history_and_nothing_else(tmp_path):
     images, masks = blobs()
     model = train(images, tiny(), masks=masks, out=tmp_path / "model", class_names=["dark", "bright"])
     names = sorted(path.name for path in (tmp_path / "model").iterdir())
-    assert names == ["config.json", "history.csv", "model.safetensors"]
+    assert names == ["README.md", "config.json", "history.csv", "model.safetensors"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert (config["format_version"], config["kind"]) == (1, "mtneuro-seg model")
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "0 dark, 1 bright" in card
+    assert "images: 8 x 16 x 16 uint8, BLAKE2b `" in card
     loaded = load_model(tmp_path / "model")
     assert loaded.class_names == ("dark", "bright")
     assert loaded.settings == model.settings
@@ -299,3 +312,160 @@ def test_a_real_labelled_cutout_is_learned_a_little(tmp_path, real_data):
     result = scores(confusion_matrix(label[test_part], predict(model, image[test_part]), classes=3))
     assert result.iou[0] > 0.5
     assert result.iou[2] > 0.2
+
+
+@pytest.mark.parametrize("loss", ["dice", "dice_cross_entropy", "focal"])
+def test_every_loss_learns(tmp_path, loss):
+    images, masks = blobs()
+    settings = tiny(epochs=20, learning_rate=0.02, loss=loss, class_weights="balanced")
+    model = train(images, settings, masks=masks, out=tmp_path / "model")
+    assert scores(confusion_matrix(masks, predict(model, images), classes=2)).mean_iou > 0.8
+
+
+def test_pixels_without_a_label_do_not_count(tmp_path):
+    images, masks = blobs()
+    sparse = np.full_like(masks, 255)
+    sparse[:, ::4] = masks[:, ::4]
+    settings = tiny(epochs=30, learning_rate=0.02, ignore_label=255)
+    model = train(images, settings, masks=sparse, out=tmp_path / "model", validation=(images, sparse))
+    assert scores(confusion_matrix(masks, predict(model, images), classes=2)).mean_iou > 0.8
+    with pytest.raises(ValueError, match="must hold a labelled pixel, got ignore_label 255 everywhere"):
+        train(images, settings, masks=np.full_like(masks, 255), out=tmp_path / "none")
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole_where_no_statistics_are_shared():
+    from mtneuro_seg.lightning_loop import Segmenter
+    from mtneuro_seg.schedule import Schedule
+
+    images, masks = blobs(6)
+    settings = tiny(batch_size=6)
+    network = torch.nn.Conv2d(1, 2, 3, padding=1)
+    segmenter = Segmenter(network, settings, schedule=Schedule.of(6, settings), images=images, masks=masks)
+    whole = segmenter.loss(network(segmenter.images[:, None].float()), segmenter.masks)
+    parts = [
+        segmenter.loss(network(part[:, None].float()), truth) * len(part) / 6
+        for part, truth in zip(segmenter.images.tensor_split(4), segmenter.masks.tensor_split(4), strict=True)
+    ]
+    torch.testing.assert_close(whole, torch.stack(parts).sum())
+
+
+def test_accumulation_trains_and_resumes(tmp_path):
+    images, masks = blobs()
+    settings = tiny(accumulate=2, checkpoint_every=1)
+    whole = train(images, settings, masks=masks, out=tmp_path / "whole")
+    assert whole.history[-1]["step"] == 6
+    with pytest.raises(StopError):
+        train(images, settings, masks=masks, out=tmp_path / "resumed", progress=stop_at(3))
+    assert_bit_equal(whole, train(images, settings, masks=masks, out=tmp_path / "resumed"))
+
+
+def best_and_early(tmp_path: Path, name: str, stop: int | None = None) -> Model:
+    images, masks = blobs()
+    # A rate at which the validation score rises and falls.
+    settings = tiny(epochs=40, learning_rate=0.05, keep="best", patience=4, checkpoint_every=1)
+    return train(
+        images,
+        settings,
+        masks=masks,
+        out=tmp_path / name,
+        validation=blobs(4, seed=1),
+        progress=stop_at(stop) if stop else None,
+    )
+
+
+def test_the_best_epoch_is_kept_and_training_stops_early(tmp_path):
+    model = best_and_early(tmp_path, "model")
+    ious = [row["val_iou"] for row in model.history]
+    assert len(ious) < 40
+    assert len(ious) - 1 - int(np.argmax(ious)) == 4
+    images, masks = blobs(4, seed=1)
+    found = scores(confusion_matrix(masks, predict(model, images), classes=2)).mean_iou
+    assert found == pytest.approx(max(ious))
+    assert not list(tmp_path.glob("*/best*"))
+
+
+def test_early_stopping_resumes_too(tmp_path):
+    whole = best_and_early(tmp_path, "whole")
+    last = int(whole.history[-1]["step"])
+    for stop in (5, last):
+        with pytest.raises(StopError):
+            best_and_early(tmp_path, f"stopped-{stop}", stop)
+        assert_bit_equal(whole, best_and_early(tmp_path, f"stopped-{stop}"))
+
+
+def test_what_needs_validation_images_says_so(tmp_path):
+    images, masks = blobs()
+    for changes in ({"keep": "best"}, {"patience": 3}):
+        with pytest.raises(ValueError, match="validation images must be given"):
+            train(images, tiny(**changes), masks=masks, out=tmp_path / "model")
+
+
+def test_deterministic_mode_is_left_again(tmp_path):
+    images, masks = blobs()
+    before = torch.get_num_threads()
+    train(images, tiny(steps=1, deterministic=True), masks=masks, out=tmp_path / "model")
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.get_num_threads() == before
+
+
+def own_network(*, classes: int) -> torch.nn.Module:
+    """Return a network as a user would write one."""
+    return torch.nn.Conv2d(1, classes, 3, padding=1)
+
+
+def wrong_network(*, classes: int) -> torch.nn.Module:
+    """Return a network that halves its images."""
+    return torch.nn.Conv2d(1, classes, 3, padding=1, stride=2)
+
+
+def test_a_network_of_ones_own_trains_saves_and_loads(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    images, masks = blobs()
+    settings = tiny(model="test_training:own_network", epochs=20, learning_rate=0.05)
+    model = train(images, settings, masks=masks, out=tmp_path / "model")
+    assert isinstance(model.network, torch.nn.Conv2d)
+    loaded = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
+    assert scores(confusion_matrix(masks, predict(model, images), classes=2)).mean_iou > 0.6
+
+
+def test_a_network_of_ones_own_that_does_not_fit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    images, masks = blobs()
+    wrong = {
+        "test_training:no_such_thing": "must name something that can be imported",
+        "no_such_module:thing": "must name something that can be imported",
+        "test_training:wrong_network": r"scores of shape \(4, 2, 16, 16\), got \(4, 2, 8, 8\)",
+        "builtins:dict": "must return a torch.nn.Module, got dict",
+    }
+    for name, message in wrong.items():
+        with pytest.raises(ValueError, match=message):
+            train(images, tiny(model=name), masks=masks, out=tmp_path / "model")
+    with pytest.raises(ValueError, match=r"named as package\.module:factory"):
+        tiny(model="a b:c")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [3, 4])
+@pytest.mark.parametrize("name", model_names())
+def test_every_network_resumes_bit_equal_and_predicts(tmp_path, name, classes):
+    encoder = {"encoder_name": "resnet18", "encoder_weights": None} if network(name).encoder else {}
+    asked = {
+        "model": name,
+        "classes": classes,
+        "epochs": 1,
+        "batch_size": 2,
+        "deterministic": True,
+        **encoder,
+    }
+    settings = TrainSettings.model_validate(asked | {"checkpoint_every": 1, "filters": 4, "levels": 3})
+    size = settings.size_rule.padded((8, 32, 32)[-settings.network.axes :])
+    images, _ = blobs(4, size)
+    masks = (images // (256 // classes + 1)).astype(np.uint8)
+    whole = train(images, settings, masks=masks, out=tmp_path / "whole")
+    with pytest.raises(StopError):
+        train(images, settings, masks=masks, out=tmp_path / "resumed", progress=stop_at(1))
+    resumed = train(images, settings, masks=masks, out=tmp_path / "resumed")
+    assert_bit_equal(whole, resumed)
+    labels = predict(load_model(tmp_path / "resumed"), images[:1])
+    assert labels.max() < classes

@@ -103,14 +103,17 @@ def test_myow_is_its_formula(exclude_self):
     v1, v2, v3 = random_views(3)
     (pool,) = random_views(1, POOL)
     own, others = torch.arange(BATCH), torch.arange(POOL).roll(2)
-    forbidden = (own, others) if exclude_self else None
     weight = method.weight_at(1) if exclude_self else 0.07
 
-    mined = method.mined_loss(Candidates(view=v3, pool=pool, forbidden=forbidden))
+    candidates = Candidates(
+        view=v3, pool=pool, pool_positions=others, view_positions=own if exclude_self else None
+    )
+    mined, found = method.mined_loss(candidates)
     ours = (method.loss(v1, v2) + weight * mined) / (1 + weight)
 
     y3, u = method.encoder(v3), method.target_encoder(pool)
-    chosen = literal_mined(y3, u, *(forbidden or (None, None)))
+    chosen = literal_mined(y3, u, own if exclude_self else None, others)
+    assert found.tolist() == chosen
     p = literal_head(
         method.mined_predictor, literal_head(method.mined_projector, literal_head(method.projector, y3))
     )
@@ -123,7 +126,7 @@ def test_myow_merged_is_its_formula():
     method = method_of("myow-m", batch_size=POOL)
     v1, v2, v3 = random_views(3)
     (pool,) = random_views(1, POOL)
-    mined = method.mined_loss(Candidates(view=v3, pool=pool, forbidden=None))
+    mined, _ = method.mined_loss(Candidates(view=v3, pool=pool, pool_positions=torch.arange(POOL)))
     ours = (method.loss(v1, v2) + 0.1 * mined) / 1.1
 
     y3, u = method.encoder(v3), method.target_encoder(pool)
@@ -138,6 +141,80 @@ def test_myow_merged_is_its_formula():
     )
     literal = (literal_byol(method, v1, v2) + 0.1 * (ahead + back) / 2) / 1.1
     assert_same_gradients(method, ours, literal)
+
+
+def projections(method: Any, v1: Tensor, v2: Tensor) -> list[Tensor]:
+    return [method.projector(method.encoder(view)) for view in (v1, v2)]
+
+
+def literal_simsiam(m: Any, v1: Tensor, v2: Tensor) -> Tensor:
+    z1, z2 = projections(m, v1, v2)
+    total = torch.zeros((), dtype=torch.float64)
+    for p, z in ((m.predictor(z1), z2), (m.predictor(z2), z1)):
+        total = total + (literal_distance(p, z) - 2) / 2
+    return total / 2
+
+
+def literal_simclr(m: Any, v1: Tensor, v2: Tensor) -> Tensor:
+    both = torch.cat(projections(m, v1, v2))
+    unit = both / both.norm(dim=1, keepdim=True)
+    total = torch.zeros((), dtype=torch.float64)
+    for i in range(2 * BATCH):
+        partner = (i + BATCH) % (2 * BATCH)
+        others = torch.stack([torch.exp(unit[i] @ unit[j] / 0.5) for j in range(2 * BATCH) if j != i])
+        total = total - torch.log(torch.exp(unit[i] @ unit[partner] / 0.5) / others.sum())
+    return total / (2 * BATCH)
+
+
+def literal_vicreg(m: Any, v1: Tensor, v2: Tensor) -> Tensor:
+    a, b = projections(m, v1, v2)
+    loss = 25 * ((a - b) ** 2).sum() / a.numel()
+    for z in (a, b):
+        centred = z - z.sum(0) / BATCH
+        covariance = centred.T @ centred / (BATCH - 1)
+        loss = loss + 25 / 2 * torch.clamp(1 - torch.sqrt(covariance.diagonal() + 1e-4), min=0).mean()
+        loss = loss + ((covariance**2).sum() - (covariance.diagonal() ** 2).sum()) / z.shape[1]
+    return loss
+
+
+def literal_barlow(m: Any, v1: Tensor, v2: Tensor) -> Tensor:
+    a, b = ((z - z.mean(0)) / torch.sqrt(z.var(0, correction=0) + 1e-5) for z in projections(m, v1, v2))
+    c = a.T @ b / BATCH
+    loss = torch.zeros((), dtype=torch.float64)
+    for i in range(len(c)):
+        for j in range(len(c)):
+            loss = loss + ((1 - c[i, i]) ** 2 if i == j else 0.005 * c[i, j] ** 2)
+    return loss
+
+
+def literal_dino(m: Any, v1: Tensor, v2: Tensor) -> Tensor:
+    loss = torch.zeros((), dtype=torch.float64)
+    for mine, theirs in ((v1, v2), (v2, v1)):
+        student = torch.softmax(m.projector(m.encoder(mine)) / 0.1, dim=1)
+        teacher = m.target_projector(m.target_encoder(theirs)).detach()
+        # lightly keeps the teacher's temperature in single precision.
+        teacher = torch.softmax((teacher - 0.25) / float(np.float32(0.04)), dim=1)
+        loss = loss - (teacher * torch.log(student)).sum() / BATCH / 2
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("name", "literal"),
+    [
+        ("simsiam", literal_simsiam),
+        ("simclr", literal_simclr),
+        ("vicreg", literal_vicreg),
+        ("barlow-twins", literal_barlow),
+        ("dino", literal_dino),
+    ],
+)
+def test_a_method_from_lightly_is_its_formula(name, literal):
+    method = method_of(name)
+    if name == "dino":
+        method.criterion.center.fill_(0.25)
+    v1, v2 = random_views(2)
+    wanted = literal(method, v1, v2)
+    assert_same_gradients(method, method.loss(v1, v2), wanted)
 
 
 @pytest.mark.parametrize("name", ["supervised", "supervised+mixup"])
@@ -209,7 +286,7 @@ def test_the_pool_may_be_larger_than_a_batch():
     method = method_of("myow", pool_size=12).float()
     candidates = method.candidates(method.draw_at(0))
     assert len(candidates.pool) == 12
-    assert torch.isfinite(method.mined_loss(candidates))
+    assert torch.isfinite(method.mined_loss(candidates)[0])
 
 
 def test_the_schedules_are_the_protocols_at_every_step():
@@ -233,3 +310,28 @@ def test_the_optimiser_has_the_protocols_settings():
         assert group["initial_lr"] == pytest.approx(rate)
         trained = [p for n, p in method.named_parameters() if not n.startswith("target")]
         assert len(group["params"]) == len(trained)
+
+
+def test_a_mined_sample_is_one_of_the_nearest():
+    method = method_of("myow", mined_neighbours=3).float()
+    draw = method.draw_at(0)
+    candidates = method.candidates(draw)
+    assert candidates.ranks is not None
+    assert set(candidates.ranks.tolist()) <= {0, 1, 2}
+    online = method.encoder(candidates.view)
+    chosen, _ = method.mine(online, candidates)
+    target = method.target_encoder(candidates.pool)
+    cosine = torch.cosine_similarity(online[:, None], target[None], dim=2)
+    own = draw.positions[:, None] == candidates.pool_positions[None]
+    order = cosine.masked_fill(own, -2).argsort(dim=1, descending=True)
+    assert chosen.tolist() == order[torch.arange(BATCH), candidates.ranks].tolist()
+
+
+def test_how_often_the_mined_sample_has_the_samples_label_is_told():
+    method = method_of("myow").float()
+    logs = method.step_logs(method.draw_at(0))
+    assert 0 <= logs["mined_accuracy"] <= 1
+    method.labels = torch.zeros(12, dtype=torch.int64)
+    assert method.step_logs(method.draw_at(0))["mined_accuracy"] == 1
+    method.labels = None
+    assert "mined_accuracy" not in method.step_logs(method.draw_at(0))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import zarr
 from mtneuro_ssl.embedding import save_embeddings
-from mtneuro_ssl.reading import read_images, read_labels
+from mtneuro_ssl.reading import Volume, open_volume, read_images, read_labels
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 6, 8), dtype=np.uint8)
 
@@ -47,7 +47,9 @@ def test_what_is_not_images_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no Python objects"):
         read_images(tmp_path / "objects.npy")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="without its metadata"):
+    with pytest.raises(
+        ValueError, match=r"must be a Zarr or hold pictures \(.png, .tif, .tiff\), got neither"
+    ):
         read_images(tmp_path / "empty")
     zarr.create_group(tmp_path / "plain.zarr")
     with pytest.raises(ValueError, match="group without scales"):
@@ -68,3 +70,37 @@ def test_embeddings_need_an_id_a_row(tmp_path):
     with pytest.raises(ValueError, match="text of shape"):
         save_embeddings(tmp_path / "a.npz", np.zeros((2, 3), np.float32), sample_id=np.array(["a"]))
     assert not list(tmp_path.iterdir())
+
+
+def test_pictures_are_slices(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "stack").mkdir()
+    pages = [Image.fromarray(image) for image in IMAGES]
+    for z, page in enumerate(pages):
+        page.save(tmp_path / "stack" / f"z{z}.png")
+    first, *rest = (Image.fromarray(image) for image in IMAGES)
+    first.save(tmp_path / "pages.tif", save_all=True, append_images=rest)
+    for name in ("stack", "pages.tif"):
+        np.testing.assert_array_equal(read_images(tmp_path / name).images, IMAGES)
+    np.testing.assert_array_equal(read_images(tmp_path / "stack" / "z1.png").images, IMAGES[1:2])
+    Image.fromarray(IMAGES[0, :2]).save(tmp_path / "stack" / "z9.png")
+    with pytest.raises(ValueError, match="grey pictures of one size"):
+        read_images(tmp_path / "stack")
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    with pytest.raises(ValueError, match="that can be read"):
+        read_images(tmp_path / "broken.png")
+
+
+def test_a_volume_is_opened_without_being_read(tmp_path):
+    np.save(tmp_path / "a.npy", IMAGES)
+    zarr.create_array(tmp_path / "a.zarr", data=IMAGES)
+    np.savez(tmp_path / "a.npz", images=IMAGES)
+    for name in ("a.npy", "a.zarr", "a.npz"):
+        volume = open_volume(tmp_path / name)
+        assert isinstance(volume, Volume)
+        np.testing.assert_array_equal(np.asarray(volume[1, 2:4]), IMAGES[1, 2:4])
+    assert isinstance(open_volume(tmp_path / "a.npy"), np.memmap)
+    np.save(tmp_path / "flat.npy", IMAGES[0])
+    with pytest.raises(ValueError, match="must be a volume of uint8 with axes"):
+        open_volume(tmp_path / "flat.npy")

@@ -1,7 +1,18 @@
 import numpy as np
+import pytest
 import torch
 from mtneuro_ssl.mining import nearest_positions
-from mtneuro_ssl.views import batch_positions, corner_crops, generator_at, normalised, random_crops
+from mtneuro_ssl.settings import ViewSettings
+from mtneuro_ssl.views import (
+    batch_positions,
+    corner_crops,
+    generator_at,
+    normalised,
+    random_crops,
+    slice_neighbours,
+    varied_views,
+    vector_views,
+)
 
 
 def test_a_crop_is_a_window_of_its_own_image():
@@ -78,3 +89,63 @@ def test_a_sample_finds_itself_unless_that_is_forbidden():
     own = torch.arange(9)
     assert torch.equal(nearest_positions(features, features), own)
     assert not (nearest_positions(features, features, forbidden=(own, own)) == own).any()
+
+
+def many(count: int = 400) -> torch.Tensor:
+    return torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8).expand(count, 2, 2)
+
+
+def test_the_default_views_are_left_as_they_are():
+    views = varied_views(many(3), ViewSettings(), generator=generator_at(1, "views"))
+    assert torch.equal(views, many(3))
+
+
+def test_turns_and_mirrors_reach_all_eight_positions_of_a_square():
+    settings = ViewSettings(flip=0.5, rotate=True)
+    views = varied_views(many(), settings, generator=generator_at(1, "views"))
+    assert len(views.flatten(1).unique(dim=0)) == 8
+    turned = varied_views(many(), ViewSettings(rotate=True), generator=generator_at(1, "views"))
+    assert len(turned.flatten(1).unique(dim=0)) == 4
+    mirrored = varied_views(many(), ViewSettings(flip=0.25), generator=generator_at(1, "views"))
+    assert len(mirrored.flatten(1).unique(dim=0)) == 4
+    assert (mirrored[:, 0, 0] == 4).float().mean() == pytest.approx(0.0625, abs=0.04)
+
+
+def test_intensity_varies_by_as_much_as_asked():
+    images = torch.full((3000, 2, 2), 100, dtype=torch.uint8)
+    images[:, 0] = 140
+    bright = varied_views(images, ViewSettings(brightness=0.1), generator=generator_at(1, "views"))
+    assert bright.mean(dim=(1, 2)).std() == pytest.approx(25.5, rel=0.05)
+    torch.testing.assert_close(bright[:, 0] - bright[:, 1], torch.full((3000, 2), 40.0))
+    contrast = varied_views(images, ViewSettings(contrast=0.2), generator=generator_at(1, "views"))
+    torch.testing.assert_close(contrast.mean(dim=(1, 2)), torch.full((3000,), 120.0))
+    assert ((contrast[:, 0] - contrast[:, 1]) / 40).log().std() == pytest.approx(0.2, rel=0.05)
+    noisy = varied_views(images, ViewSettings(noise=0.1), generator=generator_at(1, "views"))
+    assert (noisy - images).std() == pytest.approx(25.5, rel=0.05)
+    assert torch.equal(
+        noisy, varied_views(images, ViewSettings(noise=0.1), generator=generator_at(1, "views"))
+    )
+
+
+def test_vectors_are_masked_and_noised():
+    vectors = torch.ones(50, 100)
+    masked = vector_views(vectors, ViewSettings(mask=0.3), generator=generator_at(1, "views"))
+    assert (masked == 0).float().mean() == pytest.approx(0.3, abs=0.03)
+    assert set(masked.unique().tolist()) == {0.0, 1.0}
+    noisy = vector_views(vectors, ViewSettings(noise=2), generator=generator_at(1, "views"))
+    assert (noisy - vectors).std() == pytest.approx(2, rel=0.05)
+
+
+def test_neighbours_stay_in_their_cube_and_corner():
+    ids = np.array(["a/z3/tl", "a/z3/tr", "a/z5/tl", "a/z4/tl", "b/z4/tl"])
+    assert slice_neighbours(ids, reach=2).tolist() == [
+        [0, 0, 0, 3, 2],
+        [1, 1, 1, 1, 1],
+        [0, 3, 2, 2, 2],
+        [3, 0, 3, 2, 3],
+        [4, 4, 4, 4, 4],
+    ]
+    with pytest.raises(ValueError, match=r"ids like 'A-CTX/z110', got 'slice 3'"):
+        slice_neighbours(np.array(["slice 3"]), reach=1)
+    with pytest.raises(ValueError, match="must be unique"):
+        slice_neighbours(np.array(["a/z1", "a/z1"]), reach=1)

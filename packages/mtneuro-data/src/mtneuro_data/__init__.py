@@ -7,19 +7,25 @@ downloaded.
 
 from mtneuro_data.arrays import TaskArrays
 from mtneuro_data.cache import Cache
+from mtneuro_data.correlation import SliceCorrelation, slice_correlation
 from mtneuro_data.cube import CubeSpec
 from mtneuro_data.datasets import SliceDataset, SubvolumeDataset
+from mtneuro_data.interpolation import interpolated_labels
 from mtneuro_data.loading import load
 from mtneuro_data.paper import builtin_task, task_names
 from mtneuro_data.reduction import downsampled_images, downsampled_labels, four_corners
+from mtneuro_data.saving import save_volume
+from mtneuro_data.sources.boss import BossServer
 from mtneuro_data.task import Cube, SplitPart, TaskSpec
 from mtneuro_data.task_file import read_task
 from mtneuro_data.volume import Volume, open_volume
 
 __all__ = [
+    "BossServer",
     "Cache",
     "Cube",
     "CubeSpec",
+    "SliceCorrelation",
     "SliceDataset",
     "SplitPart",
     "SubvolumeDataset",
@@ -30,8 +36,11 @@ __all__ = [
     "downsampled_images",
     "downsampled_labels",
     "four_corners",
+    "interpolated_labels",
     "load",
     "open_volume",
     "read_task",
+    "save_volume",
+    "slice_correlation",
     "task_names",
 ]

@@ -1,7 +1,9 @@
 """A split in memory: its images, labels and names, as plain arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -64,6 +66,23 @@ class TaskArrays:
         if self.masks is not None and self.masks.shape != self.images.shape:
             raise ValueError(f"masks must have the images' shape {self.images.shape}, got {self.masks.shape}")
 
+    def class_shares(self) -> dict[str, dict[str, float]]:
+        """Return each class's share of the pixels, by region and class; empty without masks.
+
+        The paper's appendix 4.2.3 lists them for its cubes.
+        """
+        if self.masks is None:
+            return {}
+        shares: dict[str, dict[str, float]] = {}
+        for place, region in enumerate(self.region_names):
+            masks = self.masks[self.region == place]
+            if len(masks):
+                shares[region] = {
+                    name: float(np.count_nonzero(masks == value) / masks.size)
+                    for value, name in enumerate(self.class_names)
+                }
+        return shares
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -76,6 +95,63 @@ class TaskArrays:
             masks=None if self.masks is None else _corner_rows(self.masks),
             region=np.repeat(self.region, 4),
             sample_id=names,
+        )
+
+    @classmethod
+    def read(cls, path: str | Path, /) -> "TaskArrays":
+        """Return what `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is no images file of this version.
+        OSError
+            If it cannot be read.
+        """
+        try:
+            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                content = {key: file[key] for key in file.files}
+            if int(content["format_version"]) != FORMAT_VERSION:
+                raise ValueError(f"format_version must be {FORMAT_VERSION}, got {content['format_version']}")
+            z_um, y_um, x_um = content["voxel_size_um"].tolist()
+            return cls(
+                images=content["images"],
+                region=content["region"],
+                masks=content.get("masks"),
+                sample_id=content["sample_id"],
+                region_names=tuple(content["region_names"].tolist()),
+                class_names=tuple(content["class_names"].tolist()),
+                voxel_size_um=(z_um, y_um, x_um),
+                fingerprint=str(content["fingerprint"]),
+            )
+        except (ValueError, KeyError, AttributeError, BadZipFile) as error:
+            raise ValueError(f"{path} is not an images file of this version: {error}") from None
+
+    @classmethod
+    def joined(cls, parts: Sequence["TaskArrays"], /) -> "TaskArrays":
+        """Return several arrays as one, in order; names, voxel size and fingerprint are the first's.
+
+        Raises
+        ------
+        ValueError
+            If there are none, or they differ in names, in voxel size, in image shape or in having masks.
+        """
+        if not parts:
+            raise ValueError("need arrays to join, got none")
+        kinds = {
+            (one.region_names, one.class_names, one.voxel_size_um, one.images.shape[1:], one.masks is None)
+            for one in parts
+        }
+        if len(kinds) > 1:
+            got = "; ".join(sorted(map(str, kinds)))
+            raise ValueError(f"arrays must agree in names, voxel size, image shape and masks, got {got}")
+        masks = [one.masks for one in parts if one.masks is not None]
+        return replace(
+            parts[0],
+            images=np.concatenate([one.images for one in parts]),
+            region=np.concatenate([one.region for one in parts]),
+            masks=np.concatenate(masks) if masks else None,
+            sample_id=np.concatenate([one.sample_id for one in parts]),
         )
 
     def save(self, path: str | Path, /) -> None:

@@ -1,24 +1,20 @@
 """Chunks of remote volumes, kept on disk and shared by every task and process."""
 
-import logging
+import contextlib
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import platformdirs
 
-from mtneuro_data.chunk_store import CACHE_VERSION, ChunkStore, DamagedChunkError
+from mtneuro_data.cached import CachedSource
+from mtneuro_data.chunk_store import CACHE_VERSION, ChunkStore
 from mtneuro_data.volume import Corner, Source
 
-__all__ = ["Cache", "CacheEntry", "CachedSource"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["Cache", "CacheEntry"]
 
 Progress = Callable[[int, int], None]
 
@@ -60,6 +56,12 @@ class Cache:
         Its folder; by default what the variable ``MTNEURO_CACHE`` says, or the user's cache folder.
     offline
         Never ask the source; a missing chunk is an error that names it.
+    verify
+        Hash every chunk that is read, and fetch a damaged one again. Without it a read checks that the
+        chunk is there and of the right size: hashing costs more than reading.
+    limit_bytes
+        Size that the cache may grow to; the chunks filled longest ago give way. One box that needs
+        more than that is refused.
 
     Examples
     --------
@@ -72,11 +74,22 @@ class Cache:
     [1]
     """
 
-    def __init__(self, root: str | Path | None = None, *, offline: bool = False) -> None:
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        *,
+        offline: bool = False,
+        verify: bool = False,
+        limit_bytes: int | None = None,
+    ) -> None:
         if root is None:
             root = os.environ.get("MTNEURO_CACHE") or platformdirs.user_cache_path("mtneuro")
         self.root = Path(root).expanduser().absolute()
         self.offline = offline
+        self.verifies = verify
+        self.limit_bytes = limit_bytes
+        if limit_bytes is not None and limit_bytes < 1:
+            raise ValueError(f"limit_bytes must be 1 or more, got {limit_bytes}")
         if self.root.exists() and not self.root.is_dir():
             raise NotADirectoryError(f"a cache must be a folder, got the file {self.root}")
 
@@ -106,14 +119,48 @@ class Cache:
         """
         folder = self.root.joinpath(f"v{CACHE_VERSION}", *(_safe(str(part)) for part in key))
         if (folder / "cache.json").is_file():
-            return CachedSource(ChunkStore(folder), opener, offline=self.offline)
+            return CachedSource(ChunkStore(folder), opener, self)
         if self.offline:
             raise FileNotFoundError(f"offline, and the cache at {self.root} holds nothing of {uri}")
         source = opener()
         store = ChunkStore.create(
             folder, uri=uri, shape=source.shape, dtype=source.dtype, voxel_size_um=source.voxel_size_um
         )
-        return CachedSource(store, opener, offline=False, opened=source)
+        return CachedSource(store, opener, self, opened=source)
+
+    def make_room(self, n_bytes: int, /) -> None:
+        """Drop the chunks filled longest ago until so many bytes more fit below the limit.
+
+        Parameters
+        ----------
+        n_bytes
+            Bytes about to be written.
+
+        Raises
+        ------
+        ValueError
+            If the limit is smaller than what is needed.
+        """
+        if self.limit_bytes is None:
+            return
+        if n_bytes > self.limit_bytes:
+            raise ValueError(
+                f"a box needs {n_bytes:,} bytes of the cache, limit_bytes is {self.limit_bytes:,}; "
+                "raise it or read in smaller boxes"
+            )
+        aged: list[tuple[float, int, ChunkStore, Corner]] = []
+        for store in self._stores():
+            for chunk in store.filled():
+                with contextlib.suppress(FileNotFoundError):
+                    size = store.chunk_path(chunk).stat().st_size
+                    age = store.digest_path(chunk).stat().st_mtime
+                    aged.append((age, size, store, chunk))
+        total = sum(size for _, size, _, _ in aged)
+        for _, size, store, chunk in sorted(aged, key=lambda item: item[0]):
+            if total + n_bytes <= self.limit_bytes:
+                return
+            store.forget(chunk)
+            total -= size
 
     def entries(self) -> tuple[CacheEntry, ...]:
         """Return what the cache holds, by URI.
@@ -145,12 +192,17 @@ class Cache:
     def verify(self, *, progress: Progress | None = None) -> tuple[Path, ...]:
         """Hash every chunk; drop those that are damaged, so that they are fetched again.
 
+        What processes that were killed left half written is removed too.
+
         Returns
         -------
         damaged
             The files that were not what was written.
         """
-        chunks = [(store, chunk) for store in self._stores() for chunk in store.filled()]
+        stores = list(self._stores())
+        for store in stores:
+            store.sweep()
+        chunks = [(store, chunk) for store in stores for chunk in store.filled()]
         damaged: list[Path] = []
         for done, (store, chunk) in enumerate(chunks, start=1):
             if not store.is_whole(chunk):
@@ -189,92 +241,6 @@ class Cache:
     def _stores(self) -> Iterator[ChunkStore]:
         for path in self._descriptions():
             yield ChunkStore(path.parent)
-
-
-class CachedSource:
-    """A volume read through a cache: chunks that are there are read, others fetched and kept."""
-
-    def __init__(
-        self, store: ChunkStore, opener: Callable[[], Source], *, offline: bool, opened: Source | None = None
-    ) -> None:
-        self._store = store
-        self._opener = opener
-        self._offline = offline
-        self._source = opened
-        self.shape = store.shape
-        self.voxel_size_um = store.voxel_size_um
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the voxels as kept: labels as the smallest type that holds those seen so far."""
-        return self._store.dtype
-
-    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
-        """Return the voxels of a half-open box, fetching what is missing.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the cache is offline and chunks are missing.
-        """
-        chunks = list(self._store.chunks_of(lower, upper))
-        self._fill([chunk for chunk in chunks if not self._store.has(chunk)])
-        try:
-            return self._joined(chunks, lower, upper)
-        except DamagedChunkError as error:
-            if self._offline:
-                raise
-            logger.warning("%s; it is fetched again", error)
-            self._fill([chunk for chunk in chunks if not self._readable(chunk)])
-            return self._joined(chunks, lower, upper)
-
-    def _joined(self, chunks: list[Corner], lower: Corner, upper: Corner) -> np.ndarray:
-        out = np.empty([hi - lo for lo, hi in zip(lower, upper, strict=True)], self._store.dtype)
-        for chunk in chunks:
-            start, stop = self._store.box_of(chunk)
-            voxels = self._store.read(chunk)
-            if voxels.itemsize > out.itemsize:
-                out = out.astype(voxels.dtype)
-            low = [max(a, b) for a, b in zip(start, lower, strict=True)]
-            high = [min(a, b) for a, b in zip(stop, upper, strict=True)]
-            into = tuple(slice(a - o, b - o) for a, b, o in zip(low, high, lower, strict=True))
-            of = tuple(slice(a - o, b - o) for a, b, o in zip(low, high, start, strict=True))
-            out[into] = voxels[of]
-        return out
-
-    def _readable(self, chunk: Corner) -> bool:
-        try:
-            self._store.read(chunk)
-        except DamagedChunkError:
-            return False
-        return True
-
-    def _fill(self, missing: list[Corner]) -> None:
-        if not missing:
-            return
-        if self._offline:
-            names = ", ".join(".".join(map(str, chunk)) for chunk in missing[:8])
-            more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
-            raise FileNotFoundError(
-                f"offline, and {len(missing)} chunks of {self._store.uri} are missing: {names}{more} (z.y.x)"
-            )
-        if self._source is None:
-            self._source = self._opener()
-        source = self._source
-        fetch = getattr(source, "fetch", source.read)
-
-        def filled(chunk: Corner) -> None:
-            self._store.write(chunk, fetch(*self._store.box_of(chunk)))
-
-        threads = min(len(missing), int(getattr(source, "parallel", 1)))
-        pool = ThreadPoolExecutor(threads)
-        try:
-            futures = [pool.submit(filled, chunk) for chunk in missing]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _safe(part: str) -> str:

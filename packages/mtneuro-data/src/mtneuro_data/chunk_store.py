@@ -3,9 +3,12 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
+import re
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from itertools import product
@@ -30,6 +33,9 @@ grid, so a 256-voxel face touches three by three chunks of 128, 2.25 times its p
 256 it would touch two by two, four times its pixels. Image chunks are raw, so a single slice is
 read from a chunk without the other fifteen.
 """
+
+
+_LOCKS = 509
 
 
 class DamagedChunkError(OSError):
@@ -59,6 +65,9 @@ class ChunkStore:
         size = about["voxel_size_um"]
         self.voxel_size_um: tuple[float, float, float] | None = None if size is None else tuple(size)
         self._thread_lock = threading.Lock()
+        self._chunks = str(folder / "volume.zarr" / "c")
+        self._digests = str(folder / "chunks.sha256")
+        self._raw_size = math.prod(CHUNK) * self.source_dtype.itemsize
 
     @classmethod
     def create(
@@ -136,7 +145,8 @@ class ChunkStore:
 
     def has(self, chunk: Corner) -> bool:
         """Return whether a chunk has been filled."""
-        return self.digest_path(chunk).exists()
+        z, y, x = chunk
+        return os.path.exists(f"{self._digests}/{z}.{y}.{x}")  # noqa: PTH110 - as fast as can be
 
     def filled(self) -> list[Corner]:
         """Return the grid places of all filled chunks, in order."""
@@ -170,21 +180,37 @@ class ChunkStore:
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
-    def read(self, chunk: Corner) -> np.ndarray:
-        """Return a filled chunk, padded to its full size.
+    def read(self, chunk: Corner, *, buffer: np.ndarray | None = None) -> np.ndarray:
+        """Return a filled chunk, padded to its full size; not to be written to.
+
+        Parameters
+        ----------
+        chunk
+            Its place on the grid.
+        buffer
+            A chunk to read into, of the type that is kept, so that a caller who reads many need not
+            ask the system for memory each time.
 
         Raises
         ------
         DamagedChunkError
             If its file is missing or of the wrong size.
         """
-        path = self.chunk_path(chunk)
+        z, y, x = chunk
+        # Plain strings, for a cube has hundreds of chunks and pathlib costs more than the voxels;
+        # reading, for mapping costs a fault a page.
+        path = f"{self._chunks}/{z}/{y}/{x}"
         try:
-            if self.compressed:
-                return _decoded(path.read_bytes())
-            if path.stat().st_size != np.prod(CHUNK) * self.source_dtype.itemsize:
-                raise ValueError("its size is wrong")
-            return np.memmap(path, self.source_dtype, "r", shape=CHUNK)
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+                if self.compressed:
+                    return _decoded(file.read(), buffer)
+                size = os.fstat(file.fileno()).st_size
+                if size != self._raw_size:
+                    raise ValueError(f"it holds {size} bytes")
+                voxels = np.empty(CHUNK, self.source_dtype) if buffer is None else buffer
+                if file.readinto(voxels.data) != size:
+                    raise ValueError("it ended early")
+                return voxels
         except (FileNotFoundError, ValueError, RuntimeError) as error:
             raise DamagedChunkError(
                 f"the chunk {path} is damaged: {error}; mtneuro-data cache verify finds all"
@@ -202,6 +228,35 @@ class ChunkStore:
         """Drop a chunk, so that it is fetched again."""
         self.digest_path(chunk).unlink(missing_ok=True)
         self.chunk_path(chunk).unlink(missing_ok=True)
+
+    def claimed(self, chunk: Corner, *, wait_s: float) -> FileLock:
+        """Return a lock that one process at a time holds for a chunk; the system frees it if killed.
+
+        Parameters
+        ----------
+        wait_s
+            How long entering it waits, in seconds; for ever if negative. Beyond that it raises
+            ``filelock.Timeout``.
+        """
+        # A few files rather than one a chunk; chunks that share one merely wait for each other.
+        z, y, x = chunk
+        locks = self.folder / ".locks"
+        try:
+            locks.mkdir(exist_ok=True)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+        return FileLock(
+            str(locks / f"{(z * 31 + y * 7 + x) % _LOCKS:03}"), timeout=wait_s, poll_interval=0.02
+        )
+
+    def sweep(self, *, older_than_s: float = 3600) -> None:
+        """Remove what writers that were killed left behind."""
+        before = time.time() - older_than_s
+        for path in self.folder.rglob(".*-*"):
+            if re.fullmatch(r"\.[0-9a-f]{12}-.+", path.name) and path.is_file():
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before:
+                        path.unlink()
 
     def _put(self, chunk: Corner, voxels: np.ndarray, dtype: np.dtype[Any]) -> None:
         full = np.zeros(CHUNK, dtype)
@@ -265,14 +320,29 @@ def _encoded(voxels: np.ndarray, compressed: bool) -> bytes:
     return bytes(Zstd(level=3).encode(content))
 
 
-def _decoded(content: bytes) -> np.ndarray:
+def _decoded(content: bytes, buffer: np.ndarray | None = None) -> np.ndarray:
     from numcodecs.zstd import Zstd
 
+    if buffer is not None and _frame_size(content) == buffer.nbytes:
+        Zstd().decode(content, out=buffer)
+        return buffer
     raw = bytes(Zstd().decode(content))
     size, rest = divmod(len(raw), int(np.prod(CHUNK)))
     if rest or size not in (1, 2, 4, 8):
         raise ValueError(f"it holds {len(raw)} bytes")
     return np.frombuffer(raw, f"<u{size}").reshape(CHUNK)
+
+
+def _frame_size(content: bytes) -> int | None:
+    """Return the decoded size that a Zstandard frame (RFC 8878) states, or ``None`` if it does not."""
+    if len(content) < 14:
+        return None
+    descriptor = content[4]
+    # The dictionary's number and the window may stand before the size.
+    start = 5 + (0, 1, 2, 4)[descriptor & 3] + (0 if descriptor & 0x20 else 1)
+    width = (1 if descriptor & 0x20 else 0, 2, 4, 8)[descriptor >> 6]
+    size = int.from_bytes(content[start : start + width], "little")
+    return None if width == 0 else size + (256 if width == 2 else 0)
 
 
 def _unwritable(folder: Path, error: OSError) -> OSError:

@@ -34,8 +34,16 @@ def mapped_labels(
     >>> mapped_labels(np.array([0, 1, 2, 3]), {0: 0, 1: 1, 2: 2, 3: 0})
     array([0, 1, 2, 0], dtype=uint8)
     """
+    known = sorted(label_map)
+    if labels.dtype == np.uint8 and labels.size and int(labels.max()) <= known[-1] == len(known) - 1:
+        # Every label up to the largest is known: only those that change need a pass of their own.
+        mapped = labels.copy()
+        for raw, value in label_map.items():
+            if raw != value:
+                np.copyto(mapped, np.uint8(value), where=labels == raw)
+        return mapped
     _check_known(labels, label_map, what)
-    table = np.zeros(max(label_map) + 1, np.uint8)
+    table = np.zeros(known[-1] + 1, np.uint8)
     for raw, value in label_map.items():
         table[raw] = value
     return table[labels]
@@ -65,6 +73,8 @@ def voted_region(
     >>> voted_region(np.array([1, 3, 4, 1, 4]), {1: 0, 3: 2, 4: 2})
     2
     """
+    if labels.size and (first := int(labels.flat[0])) in roi_map and bool((labels == first).all()):
+        return roi_map[first]
     _check_known(labels, roi_map, what)
     counts = np.bincount(labels.ravel().astype(np.intp), minlength=max(roi_map) + 1)
     votes = np.zeros(max(roi_map.values()) + 1, np.int64)

@@ -8,11 +8,13 @@ import numpy as np
 
 from mtneuro_data.arrays import TaskArrays
 from mtneuro_data.cache import Cache
+from mtneuro_data.cached import CachedSource
 from mtneuro_data.cube import CubeSpec
 from mtneuro_data.labels import mapped_labels, voted_region
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
+from mtneuro_data.sources.boss import BossServer
 from mtneuro_data.task import TaskSpec
-from mtneuro_data.volume import Volume, open_volume
+from mtneuro_data.volume import Corner, Volume, open_volume
 
 __all__ = ["check_volumes", "fetch", "load", "open_task"]
 
@@ -20,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
-_BLOCK_SLICES = 64
-"""Slices read at once; bounds the memory beyond the result."""
+_BLOCK_BYTES = 32 << 20
+"""Bytes read at once; bounds the memory beyond the result."""
 
 _SPARSE = 8
 """From this distance of images on, each is read alone."""
@@ -32,6 +34,7 @@ def load(
     split: str | Sequence[str],
     *,
     cache: Cache | None = None,
+    server: BossServer | None = None,
     progress: Progress | None = None,
 ) -> TaskArrays:
     """Return the images and labels of one split, or of several in a row.
@@ -44,6 +47,8 @@ def load(
         A split's name, or several: ``("train", "val")`` gives first the one, then the other.
     cache
         Where chunks from a database are kept; ``None`` keeps everything in memory.
+    server
+        The database to ask; by default as in `open_volume`.
     progress
         Called with the images done and their number.
 
@@ -75,37 +80,41 @@ def load(
     ((4, 64, 64), np.str_('A-CTX/z420'))
     """
     names = task.split_names(split)
-    image, annotation = open_task(task, cache=cache)
+    image, annotation = open_task(task, cache=cache, server=server)
     boxes = [box for name in names for box in task.boxes(name)]
     check_volumes(task, boxes, image, annotation)
+    if task.depth * task.z_step < _SPARSE:
+        _fill(image, boxes)
+        if annotation is not None:
+            _fill(annotation, boxes)
     for one, cube, two, other in task.touching():
         logger.warning("%s: the cube %s of %s touches %s of %s", task.name, cube, one, other, two)
 
     n = sum(len(task.first_slices(box)) for _, box in boxes)
-    face = tuple(size // task.downsample for size in boxes[0][1].shape[1:])
-    shape = (n, *face) if task.depth == 1 else (n, task.depth, *face)
+    rows, columns = boxes[0][1].shape[1:]
+    shape = (n, task.depth, rows // task.downsample, columns // task.downsample)
     images = np.empty(shape, np.uint8)
     masks = None if task.kind == "region" else np.empty(shape, np.uint8)
     region = np.empty(n, np.int64)
     sample_id: list[str] = []
     for name, box in boxes:
-        for z, voxels, labels in _images_of(task, box, image, annotation):
-            at = len(sample_id)
-            images[at] = downsampled_images(voxels, task.downsample)
-            what = f"labels of {name} at slice {z}"
-            region[at] = _region(task, name, z, labels, what)
+        for block in _blocks(task, box, image, annotation):
+            at = slice(len(sample_id), len(sample_id) + len(block))
+            _read_images(task, box, block, image, images[at])
+            labels = _raw_labels(task, box, block, annotation)
+            what = f"labels of {name} from slice {block[0]} on"
+            region[at] = _regions(task, name, block, labels, what)
             if masks is not None and labels is not None:
-                masks[at] = downsampled_labels(
-                    mapped_labels(labels, task.label_map, what=what), task.downsample
-                )
-            sample_id.append(f"{name}/z{z}")
+                mapped = mapped_labels(labels, task.label_map, what=what)
+                masks[at] = downsampled_labels(mapped, task.downsample)
+            sample_id.extend(f"{name}/z{z}" for z in block)
             if progress is not None:
                 progress(len(sample_id), n)
     z_um, y_um, x_um = task.voxel_size_um
     return TaskArrays(
-        images=images,
+        images=_squeezed(images, task),
         region=region,
-        masks=masks,
+        masks=None if masks is None else _squeezed(masks, task),
         sample_id=np.array(sample_id),
         region_names=task.regions,
         class_names=task.class_names,
@@ -115,7 +124,12 @@ def load(
 
 
 def fetch(
-    task: TaskSpec, split: str | Sequence[str], *, cache: Cache, progress: Progress | None = None
+    task: TaskSpec,
+    split: str | Sequence[str],
+    *,
+    cache: Cache,
+    server: BossServer | None = None,
+    progress: Progress | None = None,
 ) -> int:
     """Bring all voxels of some splits into a cache; return how many they are, labels included.
 
@@ -125,6 +139,8 @@ def fetch(
         As in `load`; every slice is fetched, whatever ``z_step`` is.
     cache
         What to fill.
+    server
+        The database to ask; by default as in `open_volume`.
     progress
         Called with the voxels done and their number.
 
@@ -134,26 +150,36 @@ def fetch(
         As `load`.
     """
     names = task.split_names(split)
-    image, annotation = open_task(task, cache=cache)
+    image, annotation = open_task(task, cache=cache, server=server)
     boxes = [box for name in names for box in task.boxes(name)]
     check_volumes(task, boxes, image, annotation)
     volumes = [volume for volume in (image, annotation) if volume is not None]
-    total = len(volumes) * sum(math.prod(box.shape) for _, box in boxes)
-    done = 0
-    for volume in volumes:
-        for _, box in boxes:
-            for z in range(box.lower[0], box.upper[0], _BLOCK_SLICES):
-                top = min(z + _BLOCK_SLICES, box.upper[0])
-                done += volume.read((z, *box.lower[1:]), (top, *box.upper[1:])).size
-                if progress is not None:
-                    progress(done, total)
-    return total
+    voxels = sum(math.prod(box.shape) for _, box in boxes)
+    for at, volume in enumerate(volumes):
+        _fill(volume, boxes, lambda done, of, at=at: _tell(progress, at + done / of, voxels, len(volumes)))
+        _tell(progress, at + 1, voxels, len(volumes))
+    return voxels * len(volumes)
 
 
-def open_task(task: TaskSpec, *, cache: Cache | None = None) -> tuple[Volume, Volume | None]:
+def _tell(progress: Progress | None, share: float, voxels: int, volumes: int) -> None:
+    if progress is not None:
+        progress(round(share * voxels), voxels * volumes)
+
+
+def _fill(volume: Volume, boxes: Sequence[tuple[str, CubeSpec]], progress: Progress | None = None) -> None:
+    """Bring all of some boxes into the cache at once, so that every connection is busy."""
+    if isinstance(volume.source, CachedSource):
+        volume.source.fill([(box.lower, box.upper) for _, box in boxes], progress=progress)
+
+
+def open_task(
+    task: TaskSpec, *, cache: Cache | None = None, server: BossServer | None = None
+) -> tuple[Volume, Volume | None]:
     """Return a task's image volume and its label volume, opened."""
-    image = open_volume(task.image, cache=cache)
-    return image, None if task.annotation is None else open_volume(task.annotation, cache=cache)
+    image = open_volume(task.image, cache=cache, server=server)
+    if task.annotation is None:
+        return image, None
+    return image, open_volume(task.annotation, cache=cache, server=server)
 
 
 def check_volumes(
@@ -187,36 +213,58 @@ def check_volumes(
                 )
 
 
-def _images_of(
-    task: TaskSpec, box: CubeSpec, image: Volume, annotation: Volume | None
-) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
-    """Give the first slice, the voxels and the raw labels of each image of a box."""
+def _blocks(task: TaskSpec, box: CubeSpec, image: Volume, annotation: Volume | None) -> Iterator[range]:
+    """Give the first slices of the images of a box, in runs that are read at once."""
     starts = task.first_slices(box)
-    per_block = 1 if starts.step >= max(_SPARSE, 2 * task.depth) else max(1, _BLOCK_SLICES // starts.step)
-    for block in (starts[at : at + per_block] for at in range(0, len(starts), per_block)):
-        lower = (block[0], *box.lower[1:])
-        upper = (block[-1] + task.depth, *box.upper[1:])
-        voxels = image.read(lower, upper)
-        needed = annotation is not None and _has_labels(task, range(block[0], block[-1] + task.depth))
-        labels = annotation.read(lower, upper) if annotation is not None and needed else None
-        for z in block:
-            cut = slice(z - block[0], z - block[0] + task.depth)
-            yield z, _squeezed(voxels[cut], task), None if labels is None else _squeezed(labels[cut], task)
+    widest = max(image.dtype.itemsize, 1 if annotation is None else annotation.dtype.itemsize)
+    slices = _BLOCK_BYTES // (box.shape[1] * box.shape[2] * widest)
+    sparse = starts.step >= max(_SPARSE, 2 * task.depth)
+    per_block = 1 if sparse else max(1, slices // starts.step)
+    return (starts[at : at + per_block] for at in range(0, len(starts), per_block))
 
 
-def _has_labels(task: TaskSpec, slices: range) -> bool:
-    """Return whether any of the slices may carry labels."""
-    if task.kind != "region" or task.annotated_z is None:
-        return True
-    return slices.start < task.annotated_z[1] and slices.stop > task.annotated_z[0]
+def _corners(task: TaskSpec, box: CubeSpec, block: range) -> tuple[Corner, Corner]:
+    lower = (block[0], box.lower[1], box.lower[2])
+    return lower, (block[-1] + task.depth, box.upper[1], box.upper[2])
 
 
-def _squeezed(voxels: np.ndarray, task: TaskSpec) -> np.ndarray:
-    return voxels[0] if task.depth == 1 else voxels
+def _stacked(task: TaskSpec, block: range, voxels: np.ndarray) -> np.ndarray:
+    """Return a run of slices as images ``(n, z, y, x)``, without what lies between them."""
+    if block.step == task.depth:
+        return voxels.reshape(len(block), task.depth, *voxels.shape[1:])
+    return np.stack([voxels[z - block[0] : z - block[0] + task.depth] for z in block])
 
 
-def _region(task: TaskSpec, cube: str, z: int, labels: np.ndarray | None, what: str) -> int:
-    lo, hi = task.annotated_z or (0, z + task.depth)
-    if task.kind == "region" and labels is not None and lo <= z and z + task.depth <= hi:
-        return voted_region(labels, task.roi_map, what=what)
-    return task.regions.index(task.cubes[cube].region)
+def _read_images(task: TaskSpec, box: CubeSpec, block: range, image: Volume, out: np.ndarray) -> None:
+    lower, upper = _corners(task, box, block)
+    if task.downsample == 1 and block.step == task.depth:
+        image.read(lower, upper, out=out.reshape(-1, *box.shape[1:]))
+    else:
+        out[:] = downsampled_images(_stacked(task, block, image.read(lower, upper)), task.downsample)
+
+
+def _raw_labels(task: TaskSpec, box: CubeSpec, block: range, annotation: Volume | None) -> np.ndarray | None:
+    """Return the labels of a run of images; none where none of its slices carries any."""
+    if annotation is None:
+        return None
+    lower, upper = _corners(task, box, block)
+    if task.kind == "region" and task.annotated_z is not None:
+        lo, hi = task.annotated_z
+        if upper[0] <= lo or lower[0] >= hi:
+            return None
+    return _stacked(task, block, annotation.read(lower, upper))
+
+
+def _regions(task: TaskSpec, cube: str, block: range, labels: np.ndarray | None, what: str) -> list[int]:
+    own = task.regions.index(task.cubes[cube].region)
+    if task.kind != "region" or labels is None:
+        return [own] * len(block)
+    lo, hi = task.annotated_z or (0, block[-1] + task.depth)
+    return [
+        voted_region(voxels, task.roi_map, what=what) if lo <= z and z + task.depth <= hi else own
+        for z, voxels in zip(block, labels, strict=True)
+    ]
+
+
+def _squeezed(images: np.ndarray, task: TaskSpec) -> np.ndarray:
+    return images[:, 0] if task.depth == 1 else images

@@ -71,7 +71,8 @@ def downsampled_labels(
     if factor == 1:
         return labels
     blocks = _blocks(labels, factor)
-    values = np.unique(labels)
+    highest = int(labels.max(initial=0))
+    values = np.arange(highest + 1) if 0 <= highest < 16 and labels.dtype.kind == "u" else np.unique(labels)
     winner = np.full(blocks.shape[:-3] + blocks.shape[-2:-1], values[0], labels.dtype)
     most = np.zeros(winner.shape, np.int32)
     for value in values:  # ascending, so a tie keeps the smaller

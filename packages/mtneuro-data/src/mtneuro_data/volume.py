@@ -43,6 +43,26 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class WritableSource(Source, Protocol):
+    """Storage that can be written too."""
+
+    def write(self, lower: Corner, voxels: np.ndarray, /) -> None:
+        """Write a box that lies inside the volume."""
+        ...
+
+
+@runtime_checkable
+class DirectSource(Protocol):
+    """Storage that can read into an array given to it, and says so by ``direct``."""
+
+    direct: bool
+
+    def read(self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the voxels of a box, in ``out`` where that is given."""
+        ...
+
+
 class Volume:
     """A volume that is read in half-open boxes and never clips, steps or squeezes.
 
@@ -57,6 +77,8 @@ class Volume:
         Where chunks are kept, or ``None``.
     server
         The database to ask, for ``bossdb://``.
+    writable
+        Whether to open it for writing.
 
     Examples
     --------
@@ -65,8 +87,16 @@ class Volume:
     (2, 32, 48)
     """
 
-    def __init__(self, uri: str, *, cache: "Cache | None" = None, server: "BossServer | None" = None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        *,
+        cache: "Cache | None" = None,
+        server: "BossServer | None" = None,
+        writable: bool = False,
+    ) -> None:
         self.uri = uri
+        self.writable = writable
         self._cache = cache
         self._server = server
         self._opened: tuple[int, Source] | None = None
@@ -84,7 +114,10 @@ class Volume:
         if self._opened is None or self._opened[0] != os.getpid():
             from mtneuro_data.sources import opened
 
-            self._opened = (os.getpid(), opened(self.uri, cache=self._cache, server=self._server))
+            self._opened = (
+                os.getpid(),
+                opened(self.uri, cache=self._cache, server=self._server, writable=self.writable),
+            )
         return self._opened[1]
 
     @property
@@ -102,8 +135,17 @@ class Volume:
         """Edges of a voxel in micrometres, ``(z, y, x)``; ``None`` where the storage does not say."""
         return self.source.voxel_size_um
 
-    def read(self, lower: Corner, upper: Corner, /) -> Shaped[np.ndarray, "z y x"]:
+    def read(
+        self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None
+    ) -> Shaped[np.ndarray, "z y x"]:
         """Return the voxels of a half-open box, ``(z, y, x)``.
+
+        Parameters
+        ----------
+        lower, upper
+            Corners; ``lower`` is inside, ``upper`` is not.
+        out
+            An array of the box's shape and the volume's type to read into, which is then returned.
 
         Raises
         ------
@@ -121,7 +163,42 @@ class Volume:
         lower = _corner(lower)
         upper = _corner(upper)
         check_box(lower, upper, self.shape, what=self.uri)
-        return self.source.read(lower, upper)
+        source = self.source
+        if out is None:
+            return source.read(lower, upper)
+        shape = tuple(hi - lo for lo, hi in zip(lower, upper, strict=True))
+        if out.shape != shape or out.dtype != source.dtype:
+            raise ValueError(
+                f"out must be {source.dtype} of the shape {shape}, got {out.dtype} of {out.shape}"
+            )
+        direct: Any = source
+        read = (
+            direct.read(lower, upper, out=out)
+            if isinstance(direct, DirectSource)
+            else source.read(lower, upper)
+        )
+        if read is not out:
+            out[...] = read
+        return out
+
+    def write(self, lower: Corner, voxels: Shaped[np.ndarray, "z y x"], /) -> None:
+        """Write a box of voxels, in a volume opened as writable.
+
+        Raises
+        ------
+        ValueError
+            If the volume is not writable, or the type differs.
+        IndexError
+            If the box leaves the volume.
+        """
+        lower = _corner(lower)
+        upper = _corner([lo + size for lo, size in zip(lower, voxels.shape, strict=True)])
+        check_box(lower, upper, self.shape, what=self.uri)
+        if not self.writable or not isinstance(self.source, WritableSource):
+            raise ValueError(f"{self.uri} is not open for writing")
+        if voxels.dtype != self.dtype:
+            raise ValueError(f"{self.uri} holds {self.dtype}, got voxels of {voxels.dtype}")
+        self.source.write(lower, voxels)
 
     def __getitem__(self, key: Any, /) -> Shaped[np.ndarray, "z y x"]:
         if not (isinstance(key, tuple) and len(key) == 3 and all(isinstance(item, slice) for item in key)):
@@ -136,7 +213,12 @@ class Volume:
 
 
 def open_volume(
-    uri: str | Path, /, *, cache: "Cache | None" = None, server: "BossServer | None" = None
+    uri: str | Path,
+    /,
+    *,
+    cache: "Cache | None" = None,
+    server: "BossServer | None" = None,
+    writable: bool = False,
 ) -> Volume:
     """Return the volume that a URI or a path names.
 
@@ -151,6 +233,7 @@ def open_volume(
         - a Zarr array (version 2 or 3) or an OME-Zarr group, whose level 0 is read,
         - a ``.npy`` file, or a ``.npz`` file (``#key`` names the array; otherwise the only one, or
           ``images`` or ``image``),
+        - a NIfTI file, ``.nii`` or ``.nii.gz``,
         - a TIFF, or any image that Pillow reads; one image is a volume of one slice,
         - a folder of images or a glob pattern, stacked along z in natural order.
     cache
@@ -158,6 +241,8 @@ def open_volume(
     server
         The database to ask, for ``bossdb://``; by default the public one, or what the variables
         ``INTERN_HOST``, ``INTERN_PROTOCOL`` and ``INTERN_TOKEN`` say.
+    writable
+        Open it for writing as well: a ``.npy`` file or a Zarr array.
 
     Raises
     ------
@@ -171,9 +256,11 @@ def open_volume(
     >>> open_volume("phantom://image?shape=16,64,64").shape
     (16, 64, 64)
     """
-    volume = Volume(str(uri), cache=cache, server=server)
+    volume = Volume(str(uri), cache=cache, server=server, writable=writable)
     # Opening now tells of a mistake here rather than at the first read.
-    volume.source  # noqa: B018 - opened for its errors
+    source = volume.source
+    if writable and not isinstance(source, WritableSource):
+        raise ValueError(f"only a .npy file or a Zarr array can be written, got {uri}")
     return volume
 
 

@@ -5,13 +5,19 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 
 from mtneuro_seg.networks import model_names, network
-from mtneuro_seg.settings import TrainSettings, paper_settings
+from mtneuro_seg.settings import SweepSettings, TrainSettings, default_class_names, paper_settings
+from mtneuro_seg.settings_file import load_settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mtneuro_seg.intervals import ScoreIntervals
 
 app = App(
     name="mtneuro-seg",
@@ -27,9 +33,13 @@ def train(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     settings: Annotated[TrainSettings | None, Parameter(name="*")] = None,
+    config: Path | None = None,
     paper: bool = False,
     validation: Path | None = None,
     validation_labels: Path | None = None,
+    depth: int = 8,
+    depth_overlap: float = 0.0,
+    curves: Path | None = None,
 ) -> None:
     """Train a network on labelled images and write its folder.
 
@@ -49,17 +59,26 @@ def train(
         Folder for the model.
     settings
         How to build and train the network.
+    config
+        Settings from a .toml or .json file, or from a network file of the original benchmark; those on the
+        command line go before.
     paper
         Take learning rate and batch size from the paper's Table A4, for --model and --classes.
     validation
         Images to score after each epoch.
     validation_labels
         Their labels, where the validation file does not hold them.
+    depth
+        Slices of a subvolume, where a 3D network is given images (n, y, x); none crosses a region's end.
+    depth_overlap
+        Share of a training subvolume that the next one covers again.
+    curves
+        Draw the learning curves here (.png, .pdf, .svg).
     """
     from mtneuro_seg.volumes import load_volume
 
     volume = load_volume(images)
-    chosen = _settings(settings, volume.class_names, paper=paper)
+    chosen = _settings(settings, volume.class_names, config=config, paper=paper)
     masks = _labels(images, labels)
     held_out = None
     if validation is not None:
@@ -69,11 +88,18 @@ def train(
         raise ValueError(
             f"classes must be {len(names)}, as {str(images)!r} has ({', '.join(names)}), got {chosen.classes}"
         )
+    if curves is not None:
+        _check_figure(curves)
+    array = volume.array
+    if chosen.network.axes == 3 and array.ndim == masks.ndim == 3:
+        array, masks = _cut(images, (array, masks), depth=depth, overlap=depth_overlap)
+        if held_out is not None and validation is not None and held_out[0].ndim == 3:
+            held_out = _cut(validation, held_out, depth=depth, overlap=0.0)
     from mtneuro_seg.training import train as train_network
 
     with _bar("training") as progress:
         model = train_network(
-            volume.array,
+            array,
             chosen,
             masks=masks,
             out=out,
@@ -86,6 +112,21 @@ def train(
     if held_out is not None:
         line += f", validation mean IoU {last['val_iou']:.3f}, mean F1 {last['val_f1']:.3f}"
     print(f"{line}\nwritten to {out}")
+    if curves is not None:
+        from mtneuro_seg.figures import learning_curves_figure
+
+        _save(learning_curves_figure(model.history, title=chosen.network.title), curves)
+
+
+def _cut(images: Path, arrays: tuple[Any, Any], *, depth: int, overlap: float) -> tuple[Any, Any]:
+    """Return images and masks as subvolumes, none of which crosses a region's end."""
+    from mtneuro_seg.subvolumes import subvolume_slices
+
+    if arrays[0].shape != arrays[1].shape:
+        raise ValueError(f"labels must have the images' shape {arrays[0].shape}, got {arrays[1].shape}")
+    count = len(arrays[0])
+    cuts = subvolume_slices(count, depth=depth, overlap=overlap, groups=_groups(images, count))
+    return arrays[0][cuts], arrays[1][cuts]
 
 
 @app.command
@@ -96,6 +137,8 @@ def evaluate(
     *,
     batch_size: int = 8,
     figure: Path | None = None,
+    intervals: bool = False,
+    block: int = 10,
 ) -> None:
     """Score a model on labelled images: F1 and IoU of every class, and their means.
 
@@ -113,9 +156,14 @@ def evaluate(
         Images at once.
     figure
         Write image, truth and prediction of up to four images here (.png, .pdf, .svg).
+    intervals
+        Print 95 % intervals too, by a bootstrap over blocks of neighbouring images.
+    block
+        Images of a block.
     """
     from mtneuro_seg.inference import predict as predict_labels
-    from mtneuro_seg.metrics import confusion_matrix, scores, scores_per_image
+    from mtneuro_seg.intervals import bootstrap_intervals, confusion_per_image
+    from mtneuro_seg.metrics import scores, scores_per_image
     from mtneuro_seg.model import load_model
     from mtneuro_seg.volumes import load_volume
 
@@ -124,13 +172,15 @@ def evaluate(
     truth = _labels(images, labels)
     if truth.shape != array.shape:
         raise ValueError(f"labels must have the images' shape {array.shape}, got {truth.shape}")
-    if figure is not None and figure.suffix not in {".png", ".pdf", ".svg"}:
-        raise ValueError(f"figure must be a .png, .pdf or .svg, got {str(figure)!r}")
+    if figure is not None:
+        _check_figure(figure)
     classes = model.settings.classes
     with _bar("predicting") as progress:
         prediction = predict_labels(model, array, batch_size=batch_size, progress=progress)
-    pooled = scores(confusion_matrix(truth, prediction, classes=classes))
-    single = scores_per_image(truth, prediction, classes=classes)
+    ignore = model.settings.ignore_label
+    confusions = confusion_per_image(truth, prediction, classes=classes, ignore=ignore)
+    pooled = scores(confusions.sum(axis=0))
+    single = scores_per_image(truth, prediction, classes=classes, ignore=ignore)
     print(f"{'class':<18}{'F1':>8}{'IoU':>8}   {'F1 *':>8}{'IoU *':>8}")
     rows = [*zip(model.class_names, pooled.f1, pooled.iou, single.f1, single.iou, strict=True)]
     rows.append(("mean", pooled.mean_f1, pooled.mean_iou, single.mean_f1, single.mean_iou))
@@ -138,8 +188,31 @@ def evaluate(
         first, second, third, fourth = ("–" if value != value else f"{value:.3f}" for value in values)
         print(f"{name:<18}{first:>8}{second:>8}   {third:>8}{fourth:>8}")
     print("* mean over images of each image's score; the others are from the counts of all images")
+    if intervals:
+        groups = _groups(images, len(array))
+        _print_intervals(model.class_names, bootstrap_intervals(confusions, block=block, groups=groups))
     if figure is not None:
         _write_figure(figure, array, truth, prediction, model.class_names)
+
+
+def _groups(images: Path, count: int) -> Any:
+    """Return which region each image is from, where the file says it."""
+    import numpy as np
+
+    if images.suffix != ".npz":
+        return None
+    with np.load(images, allow_pickle=False) as held:
+        return held["region"] if "region" in held and len(held["region"]) == count else None
+
+
+def _print_intervals(names: tuple[str, ...], found: "ScoreIntervals") -> None:
+    low, high = found.low, found.high
+    rows = [*zip(names, low.f1, high.f1, low.iou, high.iou, strict=True)]
+    rows.append(("mean", low.mean_f1, high.mean_f1, low.mean_iou, high.mean_iou))
+    print(f"\n{f'{found.level:.0%} interval':<18}{'F1':>15}{'IoU':>15}")
+    for name, *ends in rows:
+        first, last = (f"{a:.3f} – {b:.3f}" for a, b in (ends[:2], ends[2:]))
+        print(f"{name:<18}{first:>15}{last:>15}")
 
 
 def _write_figure(path: Path, images: Any, truth: Any, prediction: Any, class_names: tuple[str, ...]) -> None:
@@ -148,7 +221,18 @@ def _write_figure(path: Path, images: Any, truth: Any, prediction: Any, class_na
     from mtneuro_seg.figures import segmentation_figure
 
     shown = np.unique(np.linspace(0, len(images) - 1, 4).astype(int))
-    drawn = segmentation_figure(images[shown], truth[shown], prediction[shown], class_names=class_names)
+    drawn = segmentation_figure(
+        images[shown], truth[shown], prediction[shown], class_names=class_names, errors=True
+    )
+    _save(drawn, path)
+
+
+def _check_figure(path: Path) -> None:
+    if path.suffix not in {".png", ".pdf", ".svg"}:
+        raise ValueError(f"a figure must be a .png, .pdf or .svg, got {str(path)!r}")
+
+
+def _save(drawn: "Figure", path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}")
     drawn.savefig(beside, dpi=150, format=path.suffix[1:])
@@ -157,14 +241,63 @@ def _write_figure(path: Path, images: Any, truth: Any, prediction: Any, class_na
 
 
 @app.command
+def render(
+    labels: Path,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    step: int = 1,
+    size: int = 400,
+) -> None:
+    """Draw the labelled structures of a volume as shaded surfaces in 3D; no display is needed.
+
+    Example: mtneuro-seg render labels.zarr -o labels.png
+
+    Parameters
+    ----------
+    labels
+        Labels (z, y, x): a .npz with `masks`, a .npy, a Zarr array or an OME-Zarr group.
+    out
+        The picture to write (.png, .pdf, .svg).
+    step
+        Use every so many voxels along each axis, for a large volume.
+    size
+        Pixels along each side of the picture.
+    """
+    _check_figure(out)
+    if step < 1 or size < 1:
+        raise ValueError(f"step and size must be at least 1, got {step} and {size}")
+    import numpy as np
+
+    from mtneuro_seg.surfaces import surface_figure
+    from mtneuro_seg.volumes import open_volume
+
+    volume = open_volume(labels, key="masks")
+    if volume.array.ndim != 3:
+        raise ValueError(f"labels must have axes (z, y, x), got shape {tuple(volume.array.shape)}")
+    thinned = np.asarray(volume.array[::step, ::step, ::step])
+    names = volume.class_names or default_class_names(max(int(thinned.max()) + 1, 2))
+    drawn = surface_figure(
+        thinned, class_names=names, voxel_size_um=volume.voxel_size_um or (1, 1, 1), size=size
+    )
+    _save(drawn, out)
+
+
+@app.command
 def predict(
     folder: Path,
     volume: Path,
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
-    batch_size: int = 8,
+    sweep: Annotated[SweepSettings | None, Parameter(name="*", consume_multiple=True)] = None,
+    probabilities: Path | None = None,
+    device: Literal["cpu", "cuda"] | None = None,
+    scheduler: str | None = None,
 ) -> None:
-    """Label images with a model.
+    """Label a volume of any size, or a set of images, with a model.
+
+    A window slides over the volume, and overlapping windows are blended. To a .zarr, labels are written shard
+    by shard in constant memory; an interrupted prediction goes on where it was when the command is given
+    again.
 
     Example: mtneuro-seg predict models/unet brain.zarr -o labels.zarr
 
@@ -173,24 +306,73 @@ def predict(
     folder
         The model's folder.
     volume
-        A volume (z, y, x), or images, as a .npz, a .npy, a Zarr array or an OME-Zarr group.
+        A volume (z, y, x) as a Zarr array, an OME-Zarr group or a .npy; or images, in a .npz too.
     out
         Labels to write, uint8 in the shape of VOLUME: a .zarr, .npy or .npz.
-    batch_size
-        Images at once; lower it if memory runs out.
+    sweep
+        How the window slides.
+    probabilities
+        Write the probability of each class too, float16 (class, z, y, x), to this .zarr.
+    device
+        Where to predict. [default: a GPU if there is one]
+    scheduler
+        Share the work among the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.
     """
-    from mtneuro_seg.volumes import check_output, load_volume, save_labels
+    from mtneuro_seg.volumes import check_output, open_volume, save_labels
 
     check_output(out)
+    if out.suffix != ".zarr" and (probabilities is not None or scheduler is not None):
+        raise ValueError(f"--probabilities and --scheduler need a .zarr to write to, got {str(out)!r}")
+    chosen = sweep or SweepSettings()
+    if scheduler is not None:
+        from mtneuro_seg.cluster import predict_volume_on_cluster
+
+        with _bar("shards") as progress:
+            predict_volume_on_cluster(
+                scheduler,
+                folder,
+                volume=volume,
+                out=out,
+                sweep=chosen,
+                probabilities=probabilities,
+                device=device,
+                progress=progress,
+            )
+        print(f"labels written to {out}")
+        return
+    import torch
+
     from mtneuro_seg.inference import predict as predict_labels
     from mtneuro_seg.model import load_model
+    from mtneuro_seg.whole_volume import predict_volume, swept_labels
 
     model = load_model(folder)
-    source = load_volume(volume)
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    source = open_volume(volume)
     with _bar("predicting") as progress:
-        labels = predict_labels(model, source.array, batch_size=batch_size, progress=progress)
-    save_labels(out, labels, class_names=model.class_names, voxel_size_um=source.voxel_size_um)
-    print(f"labels {labels.shape} written to {out}")
+        if out.suffix == ".zarr" and source.array.ndim == 3:
+            predict_volume(
+                model,
+                source.array,
+                out=out,
+                sweep=chosen,
+                probabilities=probabilities,
+                voxel_size_um=source.voxel_size_um,
+                source_name=volume.name,
+                device=place,
+                progress=progress,
+            )
+        else:
+            import numpy as np
+
+            array = np.asarray(source.array[...])
+            if array.ndim == 3:
+                labels = swept_labels(model, array, sweep=chosen, device=place, progress=progress)
+            else:
+                size = chosen.batch_size
+                labels = predict_labels(model, array, batch_size=size, device=place, progress=progress)
+            save_labels(out, labels, class_names=model.class_names, voxel_size_um=source.voxel_size_um)
+    print(f"labels {tuple(source.array.shape)} written to {out}")
 
 
 @app.command
@@ -206,9 +388,13 @@ def models() -> None:
         print(f"{name:<15}{entry.axes}D{'':<4}{entry.family:<29}{size:<21}{entry.title}, {entry.paper}")
 
 
-def _settings(given: TrainSettings | None, names: tuple[str, ...] | None, *, paper: bool) -> TrainSettings:
+def _settings(
+    given: TrainSettings | None, names: tuple[str, ...] | None, *, config: Path | None, paper: bool
+) -> TrainSettings:
     """Return the settings asked for, the number of classes from the file where it says them."""
     asked = given.model_dump(exclude_unset=True) if given else {}
+    if config is not None:
+        asked = load_settings(config, **asked).model_dump(exclude_unset=True)
     if names is not None:
         asked.setdefault("classes", len(names))
     chosen = TrainSettings(**asked)

@@ -14,6 +14,7 @@ _NAMED = {"vessel": "#e6352b", "cell": "#f7e225", "axon": "#35d0e0"}
 
 _OTHERS = ("#0072b2", "#e69f00", "#cc79a7", "#009e73", "#d55e00", "#56b4e9")
 _OPACITY = 0.55
+_INVENTED = "nothing there"
 
 
 def class_colours(class_names: Sequence[str]) -> tuple[str, ...]:
@@ -61,6 +62,7 @@ def segmentation_figure(
     *,
     class_names: Sequence[str],
     titles: Sequence[str] | None = None,
+    errors: bool = False,
 ) -> "Figure":
     """Return a figure with a row an image: the image, its truth, and its prediction (the paper's Figure 3).
 
@@ -76,11 +78,14 @@ def segmentation_figure(
         A name for every label, background first. Vessels are red, cells yellow and axons cyan.
     titles
         A name for every row.
+    errors
+        Add a column of the wrong pixels alone, in the colour of their true class, or in blue where the truth
+        is background.
 
     Raises
     ------
     ValueError
-        If the shapes differ.
+        If the shapes differ, or errors are asked for without a truth.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
@@ -90,7 +95,14 @@ def segmentation_figure(
         if labels is not None and labels.shape != images.shape:
             raise ValueError(f"{name} must have the images' shape {images.shape}, got {labels.shape}")
     if truth is None:
+        if errors:
+            raise ValueError("errors need a truth to be seen, got truth=None")
         del columns["truth"]
+    names = list(class_names)
+    if errors and truth is not None:
+        # Pixels taken for something where there is nothing get a label of their own.
+        names.append(_INVENTED)
+        columns["errors"] = np.where(truth == 0, len(class_names), truth) * (truth != prediction)
     rows = len(images)
     figure = Figure(figsize=(2.6 * len(columns), 2.6 * rows + 0.5), layout="constrained")
     grid = figure.subplots(rows, len(columns), squeeze=False)
@@ -98,16 +110,15 @@ def segmentation_figure(
         image = _plane(images[row])
         for axes, (name, labels) in zip(grid[row], columns.items(), strict=True):
             plain = np.zeros(image.shape, np.uint8) if labels is None else _plane(labels[row])
-            axes.imshow(overlay(image, plain, class_names=class_names), interpolation="nearest")
+            axes.imshow(overlay(image, plain, class_names=names), interpolation="nearest")
             axes.set(xticks=[], yticks=[])
             if row == 0:
                 axes.set_title(name)
         if titles is not None:
             grid[row, 0].set_ylabel(titles[row])
-    colours = class_colours(class_names)
     patches = [
         Patch(facecolor=colour, edgecolor="black", label=name)
-        for name, colour in zip(class_names[1:], colours, strict=True)
+        for name, colour in zip(names[1:], class_colours(names), strict=True)
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)
     return figure
@@ -150,7 +161,7 @@ def learning_curves_figure(history: Sequence[Mapping[str, float]], *, title: str
             axes.legend(frameon=False)
         else:
             axes.text(0.5, 0.5, "no validation images", ha="center", transform=axes.transAxes)
-    losses.set_ylabel("cross entropy")
+    losses.set_ylabel("loss")
     results.set(ylabel="score", ylim=(0, 1))
     if title:
         figure.suptitle(title)

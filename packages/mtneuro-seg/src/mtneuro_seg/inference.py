@@ -85,6 +85,7 @@ def most_probable(logits: Float32[Tensor, "batch classes *size"]) -> UInt8[Tenso
     labels = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
     for label in range(1, logits.shape[1]):
         plane = logits[:, label]
-        labels.masked_fill_(plane > best, label)
+        # Labels only grow from plane to plane, so the larger one is the later one.
+        torch.maximum(labels, (plane > best).view(torch.uint8) * label, out=labels)
         torch.maximum(best, plane, out=best)
     return labels

@@ -4,6 +4,7 @@ import pickle
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -83,6 +84,41 @@ def _load_encoder(encoder: nn.Module, path: Path, name: str) -> None:
     except (SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{str(path)!r} must hold the weights of encoder {name!r}, got: {reason}") from error
+
+
+class DepthPadded(nn.Module):
+    """A network that halves the depth more often than a thin subvolume bears, with the slices it lacks.
+
+    The last slice is repeated up to the next multiple, and the scores are cropped back.
+    """
+
+    def __init__(self, network: nn.Module, *, multiple: int) -> None:
+        super().__init__()
+        self.network = network
+        self.multiple = multiple
+
+    def forward(self, images: Float[Tensor, "batch 1 z y x"]) -> Float[Tensor, "batch classes z y x"]:
+        """Return the class scores (logits) of every voxel."""
+        depth = images.shape[2]
+        lacking = -depth % self.multiple
+        padded = nn.functional.pad(images, (0, 0, 0, 0, 0, lacking), mode="replicate")
+        return self.network(padded)[:, :, :depth]
+
+
+def swinunetr(settings: TrainSettings) -> nn.Module:
+    """Return MONAI's SwinUNETR (Hatamizadeh et al., 2022), its depth padded to a multiple of 32."""
+    from monai.networks.nets import SwinUNETR
+
+    built = SwinUNETR(in_channels=1, out_channels=settings.classes, feature_size=24, spatial_dims=3)
+    return DepthPadded(built, multiple=32)
+
+
+def mednext(settings: TrainSettings) -> nn.Module:
+    """Return MONAI's small MedNeXt (Roy et al., 2023), its depth padded to a multiple of 16."""
+    from monai.networks.nets import MedNeXtS
+
+    built = MedNeXtS(spatial_dims=3, in_channels=1, out_channels=settings.classes)
+    return DepthPadded(built, multiple=16)
 
 
 def highresnet(settings: TrainSettings) -> nn.Module:

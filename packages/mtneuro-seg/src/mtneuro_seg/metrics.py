@@ -27,7 +27,11 @@ class Scores:
 
 
 def confusion_matrix(
-    truth: Integer[np.ndarray, "..."], prediction: Integer[np.ndarray, "..."], *, classes: int
+    truth: Integer[np.ndarray, "..."],
+    prediction: Integer[np.ndarray, "..."],
+    *,
+    classes: int,
+    ignore: int | None = None,
 ) -> Int64[np.ndarray, "classes classes"]:
     """Return how many pixels of each true class were predicted as each class.
 
@@ -39,6 +43,8 @@ def confusion_matrix(
         Labels of the same shape, 0 to ``classes - 1``.
     classes
         Number of classes.
+    ignore
+        A value in the truth that means unlabelled: such pixels are not counted.
 
     Returns
     -------
@@ -60,6 +66,9 @@ def confusion_matrix(
         raise ValueError(
             f"truth and prediction must have one shape, got {truth.shape} and {prediction.shape}"
         )
+    if ignore is not None:
+        labelled = truth != ignore
+        truth, prediction = truth[labelled], prediction[labelled]
     check_labels(truth, "truth", classes=classes)
     check_labels(prediction, "prediction", classes=classes)
     confusion = np.zeros(classes * classes, np.int64)
@@ -104,7 +113,7 @@ def scores(confusion: Int64[np.ndarray, "classes classes"]) -> Scores:
     >>> result.mean_iou
     0.5
     """
-    f1, iou = _f1_and_iou(confusion[None], absent=np.nan)
+    f1, iou = class_scores(confusion[None])
     return Scores(f1=f1[0], iou=iou[0], mean_f1=_mean(f1[0]), mean_iou=_mean(iou[0]))
 
 
@@ -113,6 +122,7 @@ def scores_per_image(
     prediction: Integer[np.ndarray, "images *size"],
     *,
     classes: int,
+    ignore: int | None = None,
     absent: float = float("nan"),
 ) -> Scores:
     """Return the mean over images of each image's scores.
@@ -126,6 +136,8 @@ def scores_per_image(
         Labels of the same shape, the first axis counting the images.
     classes
         Number of classes.
+    ignore
+        A value in the truth that means unlabelled: such pixels are not counted.
     absent
         The score, in an image, of a class that is in neither its truth nor its prediction. nan leaves the
         image out of that class's mean; the original counts 1.
@@ -138,15 +150,19 @@ def scores_per_image(
     array([0.75, 0.5 ])
     """
     per_image = np.stack(
-        [confusion_matrix(t, p, classes=classes) for t, p in zip(truth, prediction, strict=True)]
+        [
+            confusion_matrix(t, p, classes=classes, ignore=ignore)
+            for t, p in zip(truth, prediction, strict=True)
+        ]
     )
-    f1, iou = (_mean_over_images(each) for each in _f1_and_iou(per_image, absent=absent))
+    f1, iou = (_mean_over_images(each) for each in class_scores(per_image, absent=absent))
     return Scores(f1=f1, iou=iou, mean_f1=_mean(f1), mean_iou=_mean(iou), reduction="per image")
 
 
-def _f1_and_iou(
-    confusion: Int64[np.ndarray, "images classes classes"], *, absent: float
+def class_scores(
+    confusion: Int64[np.ndarray, "images classes classes"], *, absent: float = float("nan")
 ) -> tuple[Float64[np.ndarray, "images classes"], Float64[np.ndarray, "images classes"]]:
+    """Return F1 and IoU of every class of each of many confusion matrices, ``absent`` where there is none."""
     hits = np.einsum("ncc->nc", confusion).astype(np.float64)
     both = confusion.sum(axis=1) + confusion.sum(axis=2)
     f1 = np.full(hits.shape, absent, np.float64)

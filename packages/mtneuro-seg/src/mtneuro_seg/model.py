@@ -1,4 +1,4 @@
-"""A trained network, and its folder: ``model.safetensors``, ``config.json``, ``history.csv``."""
+"""A trained network, and its folder: ``model.safetensors``, ``config.json``, ``history.csv``, a card."""
 
 import csv
 import importlib
@@ -19,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mtneuro_seg.settings import TrainSettings
+from mtneuro_seg.model_card import model_card
+from mtneuro_seg.settings import TrainSettings, default_class_names
 
 FORMAT_VERSION = 1
 _KIND = "mtneuro-seg model"
@@ -74,15 +75,25 @@ def build_network(settings: TrainSettings) -> nn.Module:
     Raises
     ------
     ValueError
-        If an encoder is unknown or cannot be built.
+        If an encoder is unknown or cannot be built, or a network of the user's own cannot be imported.
     OSError
         If the encoder's weights cannot be read or downloaded.
     """
     module, _, name = settings.network.factory.partition(":")
-    factory = getattr(importlib.import_module(module), name)
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"model must name something that can be imported, got {settings.model!r}: {error}"
+        ) from error
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return factory(settings)
+        built = factory(classes=settings.classes) if ":" in settings.model else factory(settings)
+    if not isinstance(built, nn.Module):
+        raise ValueError(
+            f"{settings.network.factory!r} must return a torch.nn.Module, got {type(built).__name__}"
+        )
+    return built
 
 
 def normalised(images: UInt8[Tensor, "..."], settings: TrainSettings) -> Float[Tensor, "..."]:
@@ -119,19 +130,6 @@ def check_images(images: object, settings: TrainSettings) -> None:
         )
     if images.size == 0:
         raise ValueError(f"images must hold at least one pixel, got shape {images.shape}")
-
-
-def default_class_names(classes: int) -> tuple[str, ...]:
-    """Return the benchmark's names where there are 3 or 4 classes, numbered ones otherwise.
-
-    Examples
-    --------
-    >>> default_class_names(4)
-    ('background', 'vessels', 'cells', 'axons')
-    """
-    if classes in {3, 4}:
-        return ("background", "vessels", "cells", "axons")[:classes]
-    return ("background", *(f"class {label}" for label in range(1, classes)))
 
 
 def checked_class_names(names: Sequence[str] | None, classes: int) -> tuple[str, ...]:
@@ -208,6 +206,10 @@ def write_model(model: Model, folder: Path) -> None:
         "provenance": model.provenance,
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+    card = model_card(
+        model.settings, class_names=model.class_names, history=model.history, provenance=model.provenance
+    )
+    (folder / "README.md").write_text(card, "utf-8")
     if model.history:
         with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(model.history[0]))

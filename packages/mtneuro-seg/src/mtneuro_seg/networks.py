@@ -209,5 +209,13 @@ for _entry in (
         name="deeplabv3plus", title="DeepLabV3+", axes=2, family=_SMP, factory=_LIBRARY + "smp_network",
         encoder=True, multiple=16, smallest=16, least_batch=2, paper="Chen et al. 2018",
     ),
+    Network(
+        name="swinunetr", title="SwinUNETR", axes=3, family="MONAI", factory=_LIBRARY + "swinunetr",
+        multiple=32, smallest=64, paper="Hatamizadeh et al. 2022",
+    ),
+    Network(
+        name="mednext", title="MedNeXt-S", axes=3, family="MONAI", factory=_LIBRARY + "mednext",
+        multiple=16, smallest=16, smallest_alone=32, paper="Roy et al. 2023",
+    ),
 ):  # fmt: skip
     register(_entry)

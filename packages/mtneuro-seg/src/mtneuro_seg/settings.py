@@ -1,6 +1,7 @@
 """Settings of a training run, checked as they are made."""
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,10 @@ from pydantic import (
 )
 
 from mtneuro_seg.networks import Network, SizeRule, network
+
+LossName = Literal["cross_entropy", "dice", "dice_cross_entropy", "focal"]
+
+_FACTORY = re.compile(r"[\w.]+:\w+")
 
 ENCODER = "efficientnet-b7"
 """The encoder of all the paper's 2D networks."""
@@ -37,7 +42,14 @@ class TrainSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = "unet"
-    """Name of the network; ``mtneuro-seg models`` lists them."""
+    """Name of the network (``mtneuro-seg models`` lists them), or ``package.module:factory`` for your own: it
+    is called with ``classes=…`` and returns a ``torch.nn.Module``."""
+
+    axes: Literal[2, 3] = 2
+    """For a network of your own: 2 for images ``(y, x)``, 3 for subvolumes ``(z, y, x)``."""
+
+    multiple: PositiveInt = 1
+    """For a network of your own: what each axis of an image must be a multiple of."""
 
     classes: Annotated[int, Field(ge=2, le=255)] = 4
     """Number of classes; masks hold 0 to ``classes - 1``."""
@@ -71,8 +83,31 @@ class TrainSettings(BaseModel):
     optimiser: Literal["adam", "sgd"] = "adam"
     """Adam, or SGD with momentum 0.9."""
 
-    loss: Literal["cross_entropy"] = "cross_entropy"
-    """What is minimised: mean over pixels."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """Decay of Adam's two running means."""
+
+    loss: LossName = "cross_entropy"
+    """What is minimised over the labelled pixels."""
+
+    class_weights: Literal["balanced"] | tuple[PositiveFloat, ...] | None = None
+    """A weight for every class in the loss (``1,2,3``), or ``balanced``: the inverse of its share of the
+    masks."""
+
+    ignore_label: Annotated[int, Field(ge=0, le=255)] | None = None
+    """A value in the masks that means unlabelled: such pixels count neither in the loss nor in the scores."""
+
+    accumulate: PositiveInt = 1
+    """Parts that a batch is computed in, one after the other, to save memory; batch normalisation sees one
+    part at a time."""
+
+    keep: Literal["last", "best"] = "last"
+    """Keep the weights of the last epoch, or those of the best mean IoU on the validation images."""
+
+    patience: PositiveInt | None = None
+    """Stop early after so many epochs without a better mean IoU on the validation images."""
+
+    deterministic: bool = False
+    """Use only algorithms that give the same bits every time, and a single thread."""
 
     augment: bool = False
     """Flip each image at random along y and x, and turn square ones by quarters."""
@@ -98,7 +133,10 @@ class TrainSettings(BaseModel):
     @field_validator("model")
     @classmethod
     def _known(cls, name: str) -> str:
-        network(name)
+        if ":" not in name:
+            network(name)
+        elif not _FACTORY.fullmatch(name):
+            raise ValueError(f"a network of your own is named as package.module:factory, got {name!r}")
         return name
 
     @field_validator("encoder_weights")
@@ -107,9 +145,28 @@ class TrainSettings(BaseModel):
         """Let files and command lines, which cannot hold a None, say ``none``."""
         return None if weights is not None and weights.lower() == "none" else weights
 
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _weights_in_words(cls, weights: object) -> object:
+        """Let a command line say ``1,2,3``."""
+        if isinstance(weights, str) and weights != "balanced":
+            return tuple(weights.split(","))
+        return weights
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "TrainSettings":
+        # Where the number of classes is left open, a file of images may still say it.
+        if "classes" in self.model_fields_set:
+            self.check_class_weights()
+        if self.accumulate > self.batch_size:
+            raise ValueError(
+                f"accumulate must be at most batch_size ({self.batch_size}), got {self.accumulate}"
+            )
+        return self
+
     @model_validator(mode="after")
     def _encoder_fits(self) -> "TrainSettings":
-        entry = network(self.model)
+        entry = self.network
         if self.encoder_name is not None and not entry.encoder and self.model != "unet":
             raise ValueError(
                 f"encoder_name must be left out for {self.model!r}, which has no encoder, "
@@ -124,10 +181,35 @@ class TrainSettings(BaseModel):
                 )
         return self
 
+    def check_class_weights(self) -> None:
+        """Raise unless there is a weight for every class, where there are any.
+
+        Raises
+        ------
+        ValueError
+            Naming both numbers.
+        """
+        weights = self.class_weights
+        if isinstance(weights, tuple) and len(weights) != self.classes:
+            raise ValueError(
+                f"class_weights must hold {self.classes} weights, one a class, got {len(weights)}"
+            )
+
     @property
     def network(self) -> Network:
-        """The register's entry of ``model``."""
-        return network(self.model)
+        """The register's entry of ``model``, or one made up for a network of the user's own."""
+        if ":" not in self.model:
+            return network(self.model)
+        return Network(
+            name=self.model,
+            title=self.model,
+            axes=self.axes,
+            family="yours",
+            paper="",
+            factory=self.model,
+            multiple=self.multiple,
+            depth_multiple=self.multiple,
+        )
 
     @property
     def encoder(self) -> str | None:
@@ -140,6 +222,48 @@ class TrainSettings(BaseModel):
         if self.model == "unet" and self.encoder_name is not None:
             return SizeRule(multiple=(32, 32), smallest=32, smallest_alone=64)
         return self.network.size_rule(levels=self.levels)
+
+
+class SweepSettings(BaseModel):
+    """How a window slides over a volume.
+
+    Examples
+    --------
+    >>> SweepSettings(overlap=0.5).batch_size
+    4
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window: tuple[PositiveInt, ...] | None = None
+    """Size of a window, ``(y, x)`` for 2D networks and ``(z, y, x)`` for 3D ones; by default the size of the
+    images that the network was trained on."""
+
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """Share of a window that the next one covers again."""
+
+    batch_size: PositiveInt = 4
+    """Windows at once; lower it if memory runs out."""
+
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """Arithmetic of the network. bf16 is several times faster on processors made for it; compare its labels
+    with those of ``32-true`` on a part of your volume first."""
+
+    flips: bool = False
+    """Test-time augmentation: average each window's scores with those of its flips along y, x and both."""
+
+
+def default_class_names(classes: int) -> tuple[str, ...]:
+    """Return the benchmark's names where there are 3 or 4 classes, numbered ones otherwise.
+
+    Examples
+    --------
+    >>> default_class_names(4)
+    ('background', 'vessels', 'cells', 'axons')
+    """
+    if classes in {3, 4}:
+        return ("background", "vessels", "cells", "axons")[:classes]
+    return ("background", *(f"class {label}" for label in range(1, classes)))
 
 
 @cache

@@ -32,6 +32,7 @@ from mtneuro_seg.settings import TrainSettings
 
 _RESUME = "resume.ckpt"
 _RUN = "run.json"
+_BEST = "best.safetensors"
 _NO_BEARING = {"checkpoint_every", "device"}
 """Settings that do not change what is trained."""
 
@@ -88,11 +89,16 @@ def train(
     if validation is not None:
         check_images(validation[0], settings)
         _check_masks(*validation, settings, "validation masks")
+    settings.check_class_weights()
     names = checked_class_names(class_names, settings.classes)
     schedule = Schedule.of(len(images), settings)
-    _check_size(images.shape[1:], settings, smallest_batch=schedule.smallest_batch)
+    _check_size(
+        images.shape[1:], settings, smallest_batch=schedule.smallest_batch // settings.accumulate or 1
+    )
     if validation is not None and not settings.size_rule.fits(validation[0].shape[1:]):
         raise _size_error(validation[0].shape[1:], settings, "validation images")
+    if validation is None and (settings.keep == "best" or settings.patience is not None):
+        raise ValueError("validation images must be given for keep='best' and for patience, got none")
     device = _device(settings)
     folder = Path(out)
     check_replaceable(folder)
@@ -102,8 +108,7 @@ def train(
     fingerprint = {name: _fingerprint(array) for name, array in data.items()}
     digest = _digest(settings, names, fingerprint)
     if _digest_of(folder / "config.json") == digest:
-        (folder / _RESUME).unlink(missing_ok=True)
-        (folder / _RUN).unlink(missing_ok=True)
+        _tidy(folder)
         return load_model(folder)
 
     partial = folder.with_name(folder.name + ".partial")
@@ -117,7 +122,9 @@ def train(
     segmenter = Segmenter(
         network, settings, schedule=schedule, images=images, masks=masks, validation=validation
     )
-    history = fitted(segmenter, checkpoint=partial / _RESUME, device=device, progress=progress)
+    history = fitted(
+        segmenter, checkpoint=partial / _RESUME, best=partial / _BEST, device=device, progress=progress
+    )
     model = Model(
         network=network.cpu().eval(),
         settings=settings,
@@ -127,9 +134,14 @@ def train(
     )
     write_model(model, partial)
     put_in_place(partial, folder)
-    (folder / _RESUME).unlink(missing_ok=True)
-    (folder / _RUN).unlink(missing_ok=True)
+    _tidy(folder)
     return model
+
+
+def _tidy(folder: Path) -> None:
+    """Take out of a finished folder what only a resumed run needs."""
+    for name in (_RESUME, _RUN, _BEST):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _check_masks(images: np.ndarray, masks: object, settings: TrainSettings, name: str) -> None:
@@ -138,7 +150,12 @@ def _check_masks(images: np.ndarray, masks: object, settings: TrainSettings, nam
         raise ValueError(f"{name} must be an array of integers, got {kind}")
     if masks.shape != images.shape:
         raise ValueError(f"{name} must have the images' shape {images.shape}, got {masks.shape}")
-    check_labels(masks, name, classes=settings.classes)
+    labelled = masks if settings.ignore_label is None else masks[masks != settings.ignore_label]
+    if labelled.size == 0:
+        raise ValueError(
+            f"{name} must hold a labelled pixel, got ignore_label {settings.ignore_label} everywhere"
+        )
+    check_labels(labelled, name, classes=settings.classes)
 
 
 def _check_size(size: tuple[int, ...], settings: TrainSettings, *, smallest_batch: int) -> None:
@@ -201,7 +218,8 @@ def _digest(settings: TrainSettings, names: Sequence[str], fingerprint: dict[str
     """Return what tells one run from another."""
     known = {
         "format_version": FORMAT_VERSION,
-        "settings": settings.model_dump(mode="json", exclude=_NO_BEARING),
+        # Without what is left at its default: a setting that is added later changes no earlier run.
+        "settings": settings.model_dump(mode="json", exclude=_NO_BEARING, exclude_defaults=True),
         "class_names": list(names),
         "data": fingerprint,
     }

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ FORMAT_VERSION = 1
 class Volume:
     """An array from a file, with what the file says about it."""
 
-    array: np.ndarray
-    """Images or labels."""
+    array: Any
+    """Images or labels: a NumPy array, or a Zarr array that is read as it is cut."""
 
     class_names: tuple[str, ...] | None = None
     """Names of the labels, where the file has them."""
@@ -46,6 +46,15 @@ def load_volume(path: str | os.PathLike[str], *, key: str = "images") -> Volume:
     ValueError
         If the file is not what its name says, or lacks the key.
     """
+    opened = open_volume(path, key=key)
+    return replace(opened, array=np.asarray(opened.array[...]))
+
+
+def open_volume(path: str | os.PathLike[str], *, key: str = "images") -> Volume:
+    """Return a file's array without reading it whole, where it is a Zarr or a ``.npy``.
+
+    The parameters and errors are those of `load_volume`.
+    """
     source = Path(path)
     if not source.exists():
         raise FileNotFoundError(f"the file must exist, got {str(source)!r}")
@@ -54,7 +63,9 @@ def load_volume(path: str | os.PathLike[str], *, key: str = "images") -> Volume:
     try:
         if source.suffix == ".npz":
             return _from_npz(source, key)
-        return Volume(array=np.load(source, allow_pickle=False)) if source.is_file() else _from_zarr(source)
+        if source.is_file():
+            return Volume(array=np.load(source, mmap_mode="r", allow_pickle=False))
+        return _from_zarr(source)
     except (EOFError, zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
         raise ValueError(f"{str(source)!r} is not a file that can be read here: {error}") from error
 
@@ -83,7 +94,12 @@ def _from_zarr(source: Path) -> Volume:
     if not isinstance(node, zarr.Array):
         raise ValueError("level 0 must be an array, got a group")
     size: Any = node.attrs.get("voxel_size_um")
-    return Volume(array=np.asarray(node[...]), voxel_size_um=tuple(size) if size else None)
+    names: Any = node.attrs.get("class_names")
+    return Volume(
+        array=node,
+        class_names=tuple(names) if names else None,
+        voxel_size_um=tuple(size) if size else None,
+    )
 
 
 def save_labels(

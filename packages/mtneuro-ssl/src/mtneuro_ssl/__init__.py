@@ -12,8 +12,10 @@ from mtneuro_ssl.registry import encoder_names, method_names
 from mtneuro_ssl.settings import TrainSettings
 
 if TYPE_CHECKING:
+    from mtneuro_ssl.dense import embedding_map, principal_colours
     from mtneuro_ssl.embedding import embed, save_embeddings
-    from mtneuro_ssl.model import Model, load_model, untrained
+    from mtneuro_ssl.loading import load_encoder, load_model
+    from mtneuro_ssl.model import Model, untrained
     from mtneuro_ssl.training import train
     from mtneuro_ssl.views import corner_crops
 
@@ -21,7 +23,10 @@ _LAZY = {
     "Model": "model",
     "corner_crops": "views",
     "embed": "embedding",
-    "load_model": "model",
+    "embedding_map": "dense",
+    "load_encoder": "loading",
+    "load_model": "loading",
+    "principal_colours": "dense",
     "save_embeddings": "embedding",
     "train": "training",
     "untrained": "model",
@@ -32,9 +37,12 @@ __all__ = [
     "TrainSettings",
     "corner_crops",
     "embed",
+    "embedding_map",
     "encoder_names",
+    "load_encoder",
     "load_model",
     "method_names",
+    "principal_colours",
     "save_embeddings",
     "train",
     "untrained",

@@ -66,9 +66,10 @@ def train(
         model = train_model(
             source.images,
             chosen,
-            labels=region if supervised else None,
+            labels=region,
             out=output,
             class_names=source.class_names if supervised and labels is None else None,
+            sample_id=source.sample_id,
             progress=progress,
         )
     print(f"model of {model.dim} features -> {output}")
@@ -82,6 +83,7 @@ def embed(
     *,
     output: Output,
     corners: bool = False,
+    trust: tuple[str, ...] = (),
     batch_size: int = 256,
 ) -> None:
     """Embed the images of a volume with a trained model.
@@ -98,17 +100,19 @@ def embed(
         Embeddings file to write (.npz).
     corners
         Embed the four corners of each image, of half its height and width, in place of the whole.
+    trust
+        A factory, as package.module:factory, that may be called to build the model's encoder.
     batch_size
         Images at a time.
     """
     if output.suffix != ".npz":
         raise ValueError(f"the embeddings file must end in .npz, got {output}")
     from mtneuro_ssl.embedding import corner_ids, save_embeddings
-    from mtneuro_ssl.model import load_model
+    from mtneuro_ssl.loading import load_model
     from mtneuro_ssl.reading import read_images
     from mtneuro_ssl.views import corner_crops
 
-    loaded = load_model(model)
+    loaded = load_model(model, trusted=trust)
     source = read_images(volume)
     images, ids = source.images, source.sample_id
     if corners:
@@ -120,6 +124,80 @@ def embed(
     print(f"{len(embeddings)} embeddings of {embeddings.shape[1]} features -> {output}")
 
 
+@app.command(name="map")
+def map_(
+    model: Path,
+    volume: Path,
+    /,
+    *,
+    output: Output,
+    window: tuple[int, int],
+    stride: tuple[int, int] | None = None,
+    slices: tuple[int, int] | None = None,
+    picture: Path | None = None,
+    workers: int = 1,
+    trust: tuple[str, ...] = (),
+) -> None:
+    """Embed a dense grid of windows over a volume of any size.
+
+    An interrupted map goes on where it was when the same command is given again.
+
+    Example: `mtneuro-ssl map byol slice.png -o map.zarr --window 64 64 --picture map.png`
+
+    Parameters
+    ----------
+    model
+        Model folder.
+    volume
+        Volume (z, y, x): a Zarr, an .npy array, a picture or a folder of pictures.
+    output
+        Zarr array to write, (z, y, x, feature) with a row and column for each window.
+    window
+        Height and width of a window in pixels.
+    stride
+        Pixels from one window to the next, along y and x. By default half a window.
+    slices
+        First slice, and the first that is left out. By default all.
+    picture
+        Picture to write (.png): the first slice's first three principal components as red, green and blue.
+    workers
+        Processes that share the work.
+    trust
+        A factory, as package.module:factory, that may be called to build the model's encoder.
+    """
+    if picture is not None and picture.suffix != ".png":
+        raise ValueError(f"the picture must end in .png, got {picture}")
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    from concurrent.futures import ProcessPoolExecutor
+    from contextlib import nullcontext
+    from multiprocessing import get_context
+
+    from mtneuro_ssl.dense import embedding_map, principal_colours
+
+    # Not forked: torch's threads do not survive it.
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
+    with pool as executor, _bar("map") as progress:
+        found = embedding_map(
+            model,
+            volume,
+            out=output,
+            window=window,
+            stride=stride,
+            slices=None if slices is None else range(*slices),
+            executor=executor,
+            trusted=trust,
+            progress=progress,
+        )
+    print(f"{found.shape[1]} x {found.shape[2]} windows of {found.shape[0]} slices -> {output}")
+    if picture is not None:
+        import numpy as np
+        from PIL import Image
+
+        Image.fromarray(principal_colours(np.asarray(found[0]))).save(picture)
+        print(f"picture -> {picture}")
+
+
 @app.command
 def methods() -> None:
     """List the methods and encoders.
@@ -129,7 +207,7 @@ def methods() -> None:
     width = max(map(len, METHODS))
     for name, entry in METHODS.items():
         print(f"{name:{width}}  {entry.family:15}  {entry.summary}")
-    print(f"encoders: {', '.join(encoder_names())}")
+    print(f"encoders: {', '.join(encoder_names())}, timm/<model>, package.module:factory")
 
 
 def _settings(path: Path | None, *, method: str | None, changes: list[str]) -> TrainSettings:

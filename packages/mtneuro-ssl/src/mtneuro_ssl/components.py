@@ -2,8 +2,8 @@
 
 import logging
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -69,7 +69,7 @@ class ComponentModel(Model):
     @override
     @classmethod
     def from_tensors(
-        cls, settings: TrainSettings, tensors: dict[str, Tensor], *, classes: Sequence[str] | None
+        cls, settings: TrainSettings, tensors: dict[str, Tensor], *, config: Mapping[str, Any]
     ) -> "ComponentModel":
         """Return the model of these arrays."""
         return cls(settings, **{name: tensors[name].numpy() for name in cls.names})

@@ -14,29 +14,49 @@ from typing_extensions import override
 
 from mtneuro_ssl.schedules import learning_rate_factor
 from mtneuro_ssl.settings import TrainSettings
-from mtneuro_ssl.views import batch_positions, generator_at, normalised, random_crops
+from mtneuro_ssl.views import (
+    batch_positions,
+    crop_size,
+    generator_at,
+    normalised,
+    random_crops,
+    varied_views,
+    vector_views,
+)
+
+Samples = UInt8[Tensor, "n y x"] | Float32[Tensor, "n features"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
     """One step's batch. Everything that it draws depends on the seed and the step alone."""
 
-    images: UInt8[Tensor, "n y x"]
+    images: Samples
     labels: Int64[Tensor, " n"] | None
+    nearby: Int64[Tensor, "n slices"] | None
     positions: Int64[Tensor, " batch"]
     step: int
     generator: torch.Generator
     settings: TrainSettings
 
-    def view(self, positions: Int64[Tensor, " batch"] | None = None) -> Float32[Tensor, "batch 1 h w"]:
-        """Return a fresh random view of the batch, or of the images at other positions."""
-        size = (self.images.shape[1] // 2, self.images.shape[2] // 2)
+    def view(self, positions: Int64[Tensor, " batch"] | None = None) -> Float32[Tensor, "batch *size"]:
+        """Return a fresh random view of the batch, or of the samples at other positions."""
+        views, generator = self.settings.views, self.generator
         chosen = self.positions if positions is None else positions
-        return self._for_encoder(random_crops(self.images, chosen, size=size, generator=self.generator))
+        if self.nearby is not None:
+            column = torch.randint(self.nearby.shape[1], chosen.shape, generator=generator)
+            chosen = self.nearby[chosen, column]
+        if self.images.ndim == 2:
+            return vector_views(self.images[chosen.to(self.images.device)], views, generator=generator)
+        size = crop_size((self.images.shape[1], self.images.shape[2]), views)
+        return self._for_encoder(random_crops(self.images, chosen, size=size, generator=generator))
 
-    def whole(self) -> Float32[Tensor, "batch 1 y x"]:
-        """Return the batch's whole images."""
-        return self._for_encoder(self.images[self.positions.to(self.images.device)])
+    def whole(self) -> Float32[Tensor, "batch *size"]:
+        """Return the batch's whole images, varied as the settings say but not cropped."""
+        chosen = self.images[self.positions.to(self.images.device)]
+        if self.images.ndim == 2:
+            return vector_views(chosen, self.settings.views, generator=self.generator)
+        return self._for_encoder(chosen)
 
     def batch_labels(self) -> Int64[Tensor, " batch"]:
         """Return the batch's labels.
@@ -56,7 +76,8 @@ class Draw:
         return batch_positions(len(self.images), size, step=self.step, seed=self.settings.seed, stream="pool")
 
     def _for_encoder(self, pixels: UInt8[Tensor, "batch y x"]) -> Float32[Tensor, "batch 1 y x"]:
-        return normalised(pixels, mean=self.settings.mean, sd=self.settings.sd)
+        varied = varied_views(pixels, self.settings.views, generator=self.generator)
+        return normalised(varied, mean=self.settings.mean, sd=self.settings.sd)
 
 
 class Method(LightningModule, ABC):
@@ -81,12 +102,14 @@ class Method(LightningModule, ABC):
         *,
         width: int,
         classes: int = 0,
-        images: UInt8[Tensor, "n y x"],
+        images: Samples,
         labels: Int64[Tensor, " n"] | None = None,
+        nearby: Int64[Tensor, "n slices"] | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.settings = settings.resolved()
+        self.nearby = nearby
         self.total_steps = settings.total_steps(len(images))
         # Not persistent: they move to the device with the module, and stay out of its checkpoints.
         self.register_buffer("images", images, persistent=False)
@@ -115,6 +138,7 @@ class Method(LightningModule, ABC):
         return Draw(
             images=self.images,
             labels=self.labels,
+            nearby=self.nearby,
             positions=batch_positions(len(self.images), settings.batch_size, step=step, seed=settings.seed),
             step=step,
             generator=generator_at(settings.seed, "views", step=step),
@@ -124,7 +148,10 @@ class Method(LightningModule, ABC):
     @override
     def training_step(self, batch: object, batch_idx: int) -> dict[str, Tensor]:
         """Return the logs of the step that Lightning has reached."""
-        return self.step_logs(self.draw_at(self.global_step))
+        logs = self.step_logs(self.draw_at(self.global_step))
+        if self.loggers:
+            self.log_dict({name: value.detach() for name, value in logs.items()})
+        return logs
 
     @override
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

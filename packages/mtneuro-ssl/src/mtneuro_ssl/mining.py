@@ -12,8 +12,11 @@ def nearest_positions(
     pool: Float[Tensor, "pool features"],
     *,
     forbidden: tuple[Int64[Tensor, " queries"], Int64[Tensor, " pool"]] | None = None,
+    ranks: Int64[Tensor, " queries"] | None = None,
 ) -> Int64[Tensor, " queries"]:
     """Return, for each query, the position in the pool of its nearest neighbour by cosine.
+
+    One matrix product and one search: exact, and as fast as the pool is small.
 
     Parameters
     ----------
@@ -22,6 +25,8 @@ def nearest_positions(
     forbidden
         An identity for each query and for each member of the pool: the same identity is never its own
         neighbour.
+    ranks
+        Which of the nearest each query takes; 0, the nearest, by default.
 
     Examples
     --------
@@ -33,4 +38,7 @@ def nearest_positions(
     if forbidden is not None:
         own, others = forbidden
         similarity.masked_fill_(own[:, None] == others[None, :], -torch.inf)
-    return similarity.argmax(dim=1)
+    if ranks is None:
+        return similarity.argmax(dim=1)
+    nearest = similarity.topk(int(ranks.max()) + 1, dim=1).indices
+    return nearest.gather(1, ranks[:, None])[:, 0]

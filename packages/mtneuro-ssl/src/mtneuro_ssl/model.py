@@ -1,30 +1,32 @@
 """Trained models: from images to embeddings, and to and from a folder."""
 
+import hashlib
 import json
-import shutil
-import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8
-from safetensors.torch import load_file, save
+from jaxtyping import Float32, Int64
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from mtneuro_ssl.checks import Samples, check_samples
 from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
-from mtneuro_ssl.registry import imported
+from mtneuro_ssl.folder import (
+    CONFIG,
+    FORMAT_VERSION,
+    HISTORY,
+    MONITOR,
+    WEIGHTS,
+    check_destination,
+    replaced_folder,
+)
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import normalised
-
-FORMAT_VERSION = 1
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
-HISTORY = "history.csv"
 
 Progress = Callable[[int, int], None]
 
@@ -41,6 +43,8 @@ class Model(ABC):
     """
 
     kind: ClassVar[str]
+    vector_width: int | None = None
+    """Features of a sample, where samples are vectors and not images."""
 
     def __init__(self, settings: TrainSettings, *, classes: Sequence[str] | None = None) -> None:
         self.settings = settings.resolved()
@@ -52,7 +56,7 @@ class Model(ABC):
         """Features of an embedding."""
 
     @abstractmethod
-    def _embedded(self, images: UInt8[np.ndarray, "n y x"]) -> Float32[np.ndarray, "n features"]:
+    def _embedded(self, images: Samples) -> Float32[np.ndarray, "n features"]:
         """Return the embeddings of one batch."""
 
     @abstractmethod
@@ -62,12 +66,12 @@ class Model(ABC):
     @classmethod
     @abstractmethod
     def from_tensors(
-        cls, settings: TrainSettings, tensors: dict[str, Tensor], *, classes: Sequence[str] | None
+        cls, settings: TrainSettings, tensors: dict[str, Tensor], *, config: Mapping[str, Any]
     ) -> "Model":
-        """Return the model that `tensors` was asked of."""
+        """Return the model that `tensors` and ``config.json`` came from."""
 
     def embed(
-        self, images: UInt8[np.ndarray, "n y x"], *, batch_size: int = 256, progress: Progress | None = None
+        self, images: Samples, *, batch_size: int = 256, progress: Progress | None = None
     ) -> Float32[np.ndarray, "n features"]:
         """Return one embedding an image.
 
@@ -84,15 +88,16 @@ class Model(ABC):
         Raises
         ------
         ValueError
-            If the images are not uint8 of shape (n, y, x), there is none, or their size does not fit.
+            If the images are not uint8 of shape (n, y, x), there is none, or their size does not fit. A
+            model of vectors takes float32 of shape (n, features).
         """
-        check_images(images)
+        check_samples(images, vector_width=self.vector_width)
         parts = [self._embedded(part) for part in _parts(images, batch_size, progress)]
         return np.concatenate(parts)
 
     def predict(
         self,
-        images: UInt8[np.ndarray, "n y x"],  # noqa: ARG002  # for the models that can
+        images: Samples,  # noqa: ARG002  # for the models that can
         *,
         batch_size: int = 256,  # noqa: ARG002
     ) -> Int64[np.ndarray, " n"]:
@@ -108,11 +113,20 @@ class Model(ABC):
             "classifier on the embeddings instead"
         )
 
+    def fingerprint(self) -> str:
+        """Return a digest of everything learnt."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.tensors().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
     def save(
         self,
         folder: Path | str,
         *,
         history: str = "step,epoch,loss,learning_rate\n",
+        monitor: str | None = None,
         digest: str | None = None,
     ) -> None:
         """Write the model folder, whole or not at all, in place of a model that is there.
@@ -123,6 +137,8 @@ class Model(ABC):
             Gets ``model.safetensors``, ``config.json`` and ``history.csv``.
         history
             The training's history as CSV text.
+        monitor
+            What was seen of the embeddings while training, as CSV text for ``monitor.csv``.
         digest
             What identifies the run that made it.
 
@@ -138,6 +154,7 @@ class Model(ABC):
             "kind": self.kind,
             "dim": self.dim,
             "classes": self.classes,
+            "vector_width": self.vector_width,
             "settings": self.settings.model_dump(),
             "digest": digest,
             "mtneuro_ssl": version("mtneuro-ssl"),
@@ -148,6 +165,8 @@ class Model(ABC):
             (beside / WEIGHTS).write_bytes(save(weights))
             (beside / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             (beside / HISTORY).write_text(history, encoding="utf-8")
+            if monitor is not None:
+                (beside / MONITOR).write_text(monitor, encoding="utf-8")
 
 
 class NetworkModel(Model):
@@ -162,34 +181,36 @@ class NetworkModel(Model):
         *,
         classifier: nn.Module | None = None,
         classes: Sequence[str] | None = None,
+        vector_width: int | None = None,
     ) -> None:
         super().__init__(settings, classes=classes)
+        self.vector_width = vector_width
         self.device = device_for(settings.device)
         self.encoder = encoder.to(self.device).eval()
         self.classifier = None if classifier is None else classifier.to(self.device).eval()
-        self._dim = feature_count(self.encoder)
+        self._dim = feature_count(self.encoder, vector_width=vector_width)
 
     @property
     def dim(self) -> int:
         """Features of an embedding."""
         return self._dim
 
-    def _features(self, images: UInt8[np.ndarray, "n y x"]) -> Tensor:
+    def _features(self, images: Samples) -> Tensor:
         # A copy: torch takes neither reversed nor read-only arrays.
         pixels = torch.from_numpy(np.array(images, order="C")).to(self.device)
+        if self.vector_width is not None:
+            return self.encoder(pixels)
         return self.encoder(normalised(pixels, mean=self.settings.mean, sd=self.settings.sd))
 
-    def _embedded(self, images: UInt8[np.ndarray, "n y x"]) -> Float32[np.ndarray, "n features"]:
+    def _embedded(self, images: Samples) -> Float32[np.ndarray, "n features"]:
         with torch.inference_mode():
             return self._features(images).float().cpu().numpy()
 
-    def predict(
-        self, images: UInt8[np.ndarray, "n y x"], *, batch_size: int = 256
-    ) -> Int64[np.ndarray, " n"]:
+    def predict(self, images: Samples, *, batch_size: int = 256) -> Int64[np.ndarray, " n"]:
         """Return the class of each image, by a supervised model."""
         if self.classifier is None:
             return super().predict(images)
-        check_images(images)
+        check_samples(images, vector_width=self.vector_width)
         with torch.inference_mode():
             parts = [
                 self.classifier(self._features(part)).argmax(dim=1).cpu().numpy()
@@ -209,7 +230,7 @@ class NetworkModel(Model):
 
     @classmethod
     def from_tensors(
-        cls, settings: TrainSettings, tensors: dict[str, Tensor], *, classes: Sequence[str] | None
+        cls, settings: TrainSettings, tensors: dict[str, Tensor], *, config: Mapping[str, Any]
     ) -> "NetworkModel":
         """Return the model of these weights."""
         parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "classifier": {}}
@@ -217,18 +238,21 @@ class NetworkModel(Model):
             prefix, _, rest = name.partition(".")
             parts[prefix][rest] = tensor
         with seeded_weights(settings):
-            encoder = new_encoder(settings)
+            width = config.get("vector_width")
+            encoder = new_encoder(settings, vector_width=width, with_weights=False)
         encoder.load_state_dict(parts["encoder"])
         classifier = None
         if parts["classifier"]:
-            count, width = parts["classifier"]["weight"].shape
-            classifier = nn.utils.skip_init(nn.Linear, width, count)
+            count, features = parts["classifier"]["weight"].shape
+            classifier = nn.utils.skip_init(nn.Linear, features, count)
             classifier.load_state_dict(parts["classifier"])
-        return cls(settings, encoder, classifier=classifier, classes=classes)
+        return cls(settings, encoder, classifier=classifier, classes=config["classes"], vector_width=width)
 
 
-def untrained(settings: TrainSettings) -> NetworkModel:
-    """Return the settings' encoder with the random weights that training would start from.
+def untrained(settings: TrainSettings, *, vector_width: int | None = None) -> NetworkModel:
+    """Return the settings' encoder with the weights that training would start from.
+
+    They are random, or those that ``encoder_weights`` names.
 
     Examples
     --------
@@ -236,100 +260,13 @@ def untrained(settings: TrainSettings) -> NetworkModel:
     (2, 8)
     """
     with seeded_weights(settings):
-        encoder = new_encoder(settings)
-    return NetworkModel(settings.model_copy(update={"method": "untrained"}), encoder)
+        encoder = new_encoder(settings, vector_width=vector_width)
+    return NetworkModel(
+        settings.model_copy(update={"method": "untrained"}), encoder, vector_width=vector_width
+    )
 
 
-def load_model(folder: Path | str) -> Model:
-    """Return the model in a folder; nothing in it is executed.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder or one of its files is missing.
-    ValueError
-        If it is not a model folder of a known format, or the weights do not fit the settings.
-    """
-    folder = Path(folder)
-    config = read_config(folder)
-    settings = TrainSettings.model_validate(config["settings"])
-    device = settings.device if settings.device != "cuda" or torch.cuda.is_available() else "auto"
-    settings = settings.model_copy(update={"device": device})
-    family: type[Model] = imported(settings.entry.target) if config["kind"] == "components" else NetworkModel
-    try:
-        return family.from_tensors(settings, load_file(folder / WEIGHTS), classes=config["classes"])
-    except (RuntimeError, KeyError) as error:
-        raise ValueError(
-            f"{folder / WEIGHTS} must hold the weights that {CONFIG} describes: {error}"
-        ) from error
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return the checked ``config.json`` of a model folder."""
-    path = folder / CONFIG
-    if not path.is_file():
-        raise FileNotFoundError(f"a model folder must hold {CONFIG}, found none in {folder}")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} must be JSON: {error}") from error
-    found = config.get("format_version") if isinstance(config, dict) else None
-    if found != FORMAT_VERSION or config.get("kind") not in ("network", "components"):
-        raise ValueError(
-            f"{path} must be a model of format_version {FORMAT_VERSION}, got format_version {found!r} "
-            f"and kind {config.get('kind') if isinstance(config, dict) else None!r}"
-        )
-    return config
-
-
-def check_images(images: np.ndarray) -> None:
-    """Refuse what is not a stack of uint8 images.
-
-    Raises
-    ------
-    ValueError
-        If the array is not uint8 of shape (n, y, x), or has no pixels.
-    """
-    shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", type(images).__name__)
-    if dtype != np.uint8 or len(shape) != 3 or 0 in shape:
-        raise ValueError(
-            f"images must be uint8 of shape (n, y, x), none of them 0, got {dtype} of shape {shape}"
-        )
-
-
-def check_destination(folder: Path) -> None:
-    """Refuse to write a model over something else.
-
-    Raises
-    ------
-    FileExistsError
-        If there is a file, or a folder with other things in it, at the place.
-    """
-    if folder.is_dir() and ((folder / CONFIG).is_file() or not any(folder.iterdir())):
-        return
-    if folder.exists():
-        raise FileExistsError(f"out must be a new folder or one that holds a model, got {folder}")
-
-
-@contextmanager
-def replaced_folder(folder: Path) -> Generator[Path]:
-    """Give a folder to fill, which takes the place of another when it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-    beside.mkdir()
-    try:
-        yield beside
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.replace(folder)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-
-
-def _parts(
-    images: UInt8[np.ndarray, "n y x"], batch_size: int, progress: Progress | None
-) -> Iterator[UInt8[np.ndarray, "batch y x"]]:
+def _parts(images: Samples, batch_size: int, progress: Progress | None) -> Iterator[Samples]:
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     for start in range(0, len(images), batch_size):

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int64, UInt8
+
+PICTURES = (".png", ".tif", ".tiff")
+"""Endings of picture files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,9 @@ class ImageFile:
 
 
 def read_images(path: Path | str) -> ImageFile:
-    """Return the images in an ``.npz`` export, an ``.npy`` file, a Zarr array or an OME-Zarr group.
+    """Return the images in an ``.npz`` export, an ``.npy`` file, a Zarr array, an OME-Zarr group or pictures.
+
+    Pictures are a PNG or TIFF file, of which each page is an image, or a folder of them.
 
     Subvolumes ``(n, z, y, x)`` are taken slice by slice; a slice's id counts on from its subvolume's.
 
@@ -81,11 +86,57 @@ def _slice_id(name: str, offset: int) -> str:
     return f"{cube}/z{int(first) + offset}" if first.isdecimal() and cube else f"{name}/z{offset}"
 
 
+@runtime_checkable
+class Volume(Protocol):
+    """Slices that are read when they are asked for: an array, or what slices like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Slices, height and width."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a voxel."""
+        ...
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """Return some of the voxels."""
+        ...
+
+
+def open_volume(path: Path | str) -> Volume:
+    """Return a volume to read from piece by piece: a Zarr, or a mapped ``.npy``; other files are read whole.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at the path.
+    ValueError
+        If it is not uint8 with axes (z, y, x).
+    """
+    path = Path(path)
+    if _is_zarr(path):
+        volume: Any = _zarr_node(path)
+    elif path.suffix == ".npy" and path.is_file():
+        volume = np.load(path, mmap_mode="r", allow_pickle=False)
+    else:
+        volume = _arrays(path, "images")["images"]
+    if volume.dtype != np.uint8 or len(volume.shape) != 3:
+        raise ValueError(
+            f"{path} must be a volume of uint8 with axes (z, y, x), "
+            f"got {volume.dtype} of shape {volume.shape}"
+        )
+    return volume
+
+
 def _arrays(path: Path, key: str) -> dict[str, np.ndarray]:
     if not path.exists():
         raise FileNotFoundError(f"no file or folder at {path}")
-    if path.is_dir():
-        return {key: _zarr_array(path)}
+    if _is_zarr(path):
+        return {key: np.asarray(_zarr_node(path)[...])}
+    if path.is_dir() or path.suffix.lower() in PICTURES:
+        return {key: _pictures(path)}
     try:
         loaded: Any = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, BadZipFile) as error:
@@ -102,22 +153,41 @@ def _arrays(path: Path, key: str) -> dict[str, np.ndarray]:
         }
 
 
-def _zarr_array(path: Path) -> np.ndarray:
-    import zarr
-    from zarr.errors import NodeNotFoundError
+def _is_zarr(path: Path) -> bool:
+    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
 
+
+def _pictures(path: Path) -> np.ndarray:
+    """Return the pages of a picture, or the pictures of a folder by the order of their names."""
+    from PIL import Image, ImageSequence
+
+    inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = [file for file in inside if file.suffix.lower() in PICTURES]
+    if not files:
+        raise ValueError(f"{path} must be a Zarr or hold pictures ({', '.join(PICTURES)}), got neither")
+    pages: list[np.ndarray] = []
     try:
-        node = zarr.open(path, mode="r")
-    except (FileNotFoundError, NodeNotFoundError) as error:
-        raise ValueError(
-            f"{path} must be a Zarr array or group, got a folder without its metadata"
-        ) from error
+        for file in files:
+            with Image.open(file) as picture:
+                pages += [np.asarray(page) for page in ImageSequence.Iterator(picture)]
+    except (OSError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} must hold pictures that can be read: {error}") from error
+    shapes = {(page.shape, str(page.dtype)) for page in pages}
+    if len(shapes) > 1 or pages[0].ndim != 2:
+        raise ValueError(f"{path} must hold grey pictures of one size, got {sorted(shapes)}")
+    return np.stack(pages)
+
+
+def _zarr_node(path: Path) -> Any:
+    import zarr
+
+    node: Any = zarr.open(path, mode="r")
     if isinstance(node, zarr.Group):
         level = ome_level(dict(node.attrs), path)
         node = node[level]
     if not isinstance(node, zarr.Array):
         raise ValueError(f"{path} must be a Zarr array or an OME-Zarr group, got a group of groups")
-    return np.asarray(node[...])
+    return node
 
 
 def ome_level(attributes: dict[str, Any], path: Path) -> str:

@@ -65,6 +65,26 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
             "mtneuro_ssl.methods.myow_merged:MYOWMerged",
             "MYOW with one projector and predictor for both tasks",
         ),
+        "simsiam": _self_supervised(
+            "mtneuro_ssl.methods.simsiam:SimSiam",
+            "predict another view's projection, with no slow copy",
+        ),
+        "simclr": _self_supervised(
+            "mtneuro_ssl.methods.simclr:SimCLR",
+            "tell another view of the same image from those of others",
+        ),
+        "vicreg": _self_supervised(
+            "mtneuro_ssl.methods.vicreg:VICReg",
+            "agree between views, and keep features varied and uncorrelated",
+        ),
+        "barlow-twins": _self_supervised(
+            "mtneuro_ssl.methods.barlow_twins:BarlowTwins",
+            "make the views' cross-correlation the identity",
+        ),
+        "dino": _self_supervised(
+            "mtneuro_ssl.methods.dino:DINO",
+            "agree with a slow copy on classes of its own invention",
+        ),
         "pca": MethodEntry(
             target="mtneuro_ssl.methods.pca:PCA",
             summary="principal components of the pixels",

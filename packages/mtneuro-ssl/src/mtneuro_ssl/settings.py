@@ -1,17 +1,66 @@
 """Settings of a training run, checked before any work starts."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
+from mtneuro_ssl.original import is_original, translated
 from mtneuro_ssl.registry import ENCODERS, METHODS, MethodEntry, unknown_name
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+_OTHER_ENCODER = re.compile(r"timm/[\w.]+|\w+(\.\w+)*:\w+")
+
+
+class ViewSettings(BaseModel):
+    """How a random view of an image is made; the default is the paper's, a crop and nothing else.
+
+    Examples
+    --------
+    >>> TrainSettings(views=ViewSettings(flip=0.5, noise=0.02)).views.crop
+    0.5
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    crop: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Part of the height and of the width that a view shows; supervised methods see whole images."""
+
+    flip: Fraction = 0.0
+    """Chance to mirror a view, for each of its axes."""
+
+    rotate: bool = False
+    """Turn each view by a random multiple of 90 degrees; views must be square."""
+
+    brightness: NonNegative = 0.0
+    """Standard deviation of what is added to a whole view, of intensities in [0, 1]."""
+
+    contrast: NonNegative = 0.0
+    """Standard deviation of the logarithm of what a view's contrast is multiplied by."""
+
+    noise: NonNegative = 0.0
+    """Standard deviation of Gaussian noise on each pixel (of intensities in [0, 1]) or feature."""
+
+    mask: Fraction = 0.0
+    """Chance to set a feature of a vector to 0."""
+
+    slices: NonNegativeInt = 0
+    """How far along z, in slices, a view may be taken from the sample's own slice."""
 
 
 class TrainSettings(BaseModel):
@@ -34,7 +83,12 @@ class TrainSettings(BaseModel):
     """How to learn; `method_names` lists them."""
 
     encoder: str = "resnet18"
-    """Network from image to embedding; `encoder_names` lists them."""
+    """Network from image to embedding: one that `encoder_names` lists, ``timm/<model>``, or
+    ``package.module:factory``, which returns a module from (n, 1, y, x) to (n, features)."""
+
+    encoder_weights: str | None = None
+    """Weights that the encoder starts from: a model folder, a file, or ``hub`` for a timm model's own.
+    With the method ``untrained`` they are evaluated as they are."""
 
     latent_dim: PositiveInt | None = 256
     """Features of an embedding, by a linear layer; None keeps the encoder's own (512 for ResNet-18)."""
@@ -93,6 +147,18 @@ class TrainSettings(BaseModel):
     pool_size: Annotated[int, Field(ge=2)] | None = None
     """Candidates that a step mines among; None is one batch."""
 
+    mined_neighbours: PositiveInt = 1
+    """A mined sample is a random one of so many nearest."""
+
+    temperature: Positive = 0.5
+    """Temperature of SimCLR's softmax."""
+
+    prototypes: PositiveInt = 4096
+    """Outputs of DINO's head, which are the classes that it invents."""
+
+    views: ViewSettings = ViewSettings()
+    """How views are made."""
+
     mean: float = 0.4894
     """Mean intensity, of images scaled to [0, 1], that is subtracted."""
 
@@ -110,6 +176,14 @@ class TrainSettings(BaseModel):
 
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Arithmetic of the training step."""
+
+    monitor_every: PositiveInt | None = None
+    """Steps between looks at the embeddings' rank and spread; None is four looks a run. Not part of a run's
+    identity."""
+
+    monitor_neighbours: NonNegativeInt = 0
+    """Neighbours that vote on a sample's label in those looks; 0 for no vote. Not part of a run's
+    identity."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a CUDA device if there is one. Not part of a run's identity."""
@@ -136,8 +210,9 @@ class TrainSettings(BaseModel):
     @field_validator("encoder")
     @classmethod
     def _known_encoder(cls, name: str) -> str:
-        if name not in ENCODERS:
-            raise ValueError(unknown_name("encoder", name, known=ENCODERS))
+        if name not in ENCODERS and not _OTHER_ENCODER.fullmatch(name):
+            others = ("timm/<model>", "package.module:factory")
+            raise ValueError(unknown_name("encoder", name, known=(*ENCODERS, *others)))
         return name
 
     @property
@@ -166,7 +241,7 @@ class TrainSettings(BaseModel):
 
     @classmethod
     def from_file(cls, path: Path | str) -> "TrainSettings":
-        """Return the settings in a TOML or JSON file.
+        """Return the settings in a TOML or JSON file, or in a network file of the original benchmark.
 
         Raises
         ------
@@ -179,7 +254,7 @@ class TrainSettings(BaseModel):
 
     @staticmethod
     def values_in(path: Path | str) -> dict[str, Any]:
-        """Return what a TOML or JSON file says, not yet checked."""
+        """Return what a file says in our keys, not yet checked."""
         path = Path(path)
         text = path.read_text(encoding="utf-8")
         try:
@@ -188,4 +263,4 @@ class TrainSettings(BaseModel):
             raise ValueError(f"{path} must be TOML, or JSON if its name ends in .json: {error}") from error
         if not isinstance(values, dict):
             raise ValueError(f"{path} must hold one object of settings, got {type(values).__name__}")
-        return values
+        return translated(values) if is_original(values, known=TrainSettings.model_fields) else values

@@ -1,12 +1,16 @@
 """Random views of images that lie on the device as one uint8 array, and the seeds that they hang on."""
 
+import re
 from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64, Real, UInt8
 from torch import Tensor
 
+from mtneuro_ssl.settings import ViewSettings
+
+_SLICE = re.compile(r"(?P<cube>.+)/z(?P<z>\d+)(/(?P<corner>[^/]+))?")
 _STREAMS = {"weights": 0, "order": 1, "pool": 2, "views": 3}
 
 
@@ -63,8 +67,96 @@ def random_crops(
     return images[positions.to(images.device)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
+def crop_size(size: tuple[int, int], views: ViewSettings) -> tuple[int, int]:
+    """Return the height and width of the views of images of a size.
+
+    Examples
+    --------
+    >>> crop_size((129, 64), ViewSettings())
+    (64, 32)
+    """
+    return int(size[0] * views.crop), int(size[1] * views.crop)
+
+
+def varied_views(
+    pixels: UInt8[Tensor, "batch h w"], views: ViewSettings, *, generator: torch.Generator
+) -> UInt8[Tensor, "batch h w"] | Float32[Tensor, "batch h w"]:
+    """Return views mirrored, turned, and varied in intensity as the settings say, each for itself.
+
+    Intensities stay on the scale of 0 to 255, and are not clipped.
+    """
+    count, device = len(pixels), pixels.device
+    varied: Tensor = pixels
+    for axis in (1, 2) if views.flip else ():
+        mirrored = torch.rand(count, generator=generator) < views.flip
+        varied = torch.where(mirrored.to(device)[:, None, None], varied.flip(axis), varied)
+    if views.rotate:
+        turns = torch.randint(4, (count,), generator=generator)
+        varied = torch.stack([view.rot90(turn) for view, turn in zip(varied, turns.tolist(), strict=True)])
+    if views.brightness or views.contrast:
+        shift, stretch = torch.randn((2, count, 1, 1), generator=generator).to(device)
+        centre = varied.float().mean(dim=(1, 2), keepdim=True)
+        varied = (
+            (varied - centre) * (views.contrast * stretch).exp() + centre + 255 * views.brightness * shift
+        )
+    if views.noise:
+        varied = varied + 255 * views.noise * _noise(varied.shape, device, generator)
+    return varied
+
+
+def vector_views(
+    vectors: Float32[Tensor, "batch features"], views: ViewSettings, *, generator: torch.Generator
+) -> Float32[Tensor, "batch features"]:
+    """Return vectors with noise on every feature and some of them set to 0."""
+    if views.noise:
+        vectors = vectors + views.noise * _noise(vectors.shape, vectors.device, generator)
+    if views.mask:
+        masked = torch.rand(vectors.shape, generator=generator) < views.mask
+        vectors = vectors.masked_fill(masked.to(vectors.device), 0)
+    return vectors
+
+
+def _noise(shape: torch.Size, device: torch.device, generator: torch.Generator) -> Tensor:
+    """Draw on the device: a number for each pixel is too many to bring there."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.randn(shape, device=device, generator=torch.Generator(device).manual_seed(seed))
+
+
+def slice_neighbours(sample_id: np.ndarray, *, reach: int) -> Int64[Tensor, "n slices"]:
+    """Return, for each slice, the positions of the slices of its cube at most so far from it along z.
+
+    Where there is none at some distance, the slice itself stands for it.
+
+    Examples
+    --------
+    >>> slice_neighbours(np.array(["a/z3", "a/z4", "b/z5"]), reach=1)
+    tensor([[0, 0, 1],
+            [0, 1, 1],
+            [2, 2, 2]])
+
+    Raises
+    ------
+    ValueError
+        If an id is not ``<cube>/z<z>`` or ``<cube>/z<z>/<corner>``, or stands twice.
+    """
+    places: dict[tuple[str, str, int], int] = {}
+    for position, name in enumerate(map(str, sample_id)):
+        match = _SLICE.fullmatch(name)
+        if match is None:
+            raise ValueError(f"views from other slices need ids like 'A-CTX/z110', got {name!r}")
+        places[match["cube"], match["corner"] or "", int(match["z"])] = position
+    if len(places) < len(sample_id):
+        raise ValueError(f"sample_id must be unique, got {len(places)} different ones of {len(sample_id)}")
+    return torch.tensor(
+        [
+            [places.get((cube, corner, z + step), place) for step in range(-reach, reach + 1)]
+            for (cube, corner, z), place in places.items()
+        ]
+    )
+
+
 def normalised(
-    images: UInt8[Tensor, "batch y x"], *, mean: float, sd: float
+    images: Real[Tensor, "batch y x"], *, mean: float, sd: float
 ) -> Float32[Tensor, "batch 1 y x"]:
     """Return images as the encoder takes them: scaled to [0, 1], standardised, with a channel axis.
 
@@ -73,7 +165,7 @@ def normalised(
     >>> normalised(torch.full((1, 1, 1), 255, dtype=torch.uint8), mean=0.5, sd=0.25).item()
     2.0
     """
-    return images[:, None].float().mul_(1 / (255 * sd)).sub_(mean / sd)
+    return images[:, None].float().mul(1 / (255 * sd)).sub_(mean / sd)
 
 
 def corner_crops(images: UInt8[np.ndarray, "n y x"]) -> UInt8[np.ndarray, "n 4 h w"]:

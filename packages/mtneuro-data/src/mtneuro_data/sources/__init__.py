@@ -15,13 +15,20 @@ __all__ = ["opened"]
 SCHEMES = ("bossdb", "file", "phantom")
 
 
-def opened(uri: str, /, *, cache: "Cache | None" = None, server: "BossServer | None" = None) -> Source:
+def opened(
+    uri: str,
+    /,
+    *,
+    cache: "Cache | None" = None,
+    server: "BossServer | None" = None,
+    writable: bool = False,
+) -> Source:
     """Return the opened storage that a URI names; see `mtneuro_data.open_volume`."""
     scheme, mark, rest = uri.partition("://")
     if not mark or scheme == "file":
         from mtneuro_data.sources.files import open_path
 
-        return open_path(urlsplit(uri).path if mark else uri)
+        return open_path(urlsplit(uri).path if mark else uri, writable=writable)
     if scheme == "bossdb":
         from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
 

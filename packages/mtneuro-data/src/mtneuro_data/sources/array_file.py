@@ -27,6 +27,15 @@ class ArraySource:
         return np.array(self._array[box])
 
 
+class WritableArraySource(ArraySource):
+    """A memory-mapped array that can be written."""
+
+    def write(self, lower: Corner, voxels: np.ndarray, /) -> None:
+        """Write a box."""
+        box = tuple(slice(lo, lo + size) for lo, size in zip(lower, voxels.shape, strict=True))
+        self._array[box] = voxels
+
+
 def volume_array(array: np.ndarray, name: str, /) -> np.ndarray:
     """Return an array as ``(z, y, x)``: two axes become one slice.
 
@@ -46,15 +55,16 @@ def volume_array(array: np.ndarray, name: str, /) -> np.ndarray:
     return array
 
 
-def open_npy(path: Path, /) -> ArraySource:
+def open_npy(path: Path, /, *, writable: bool = False) -> ArraySource:
     """Return a ``.npy`` file, memory-mapped."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r+" if writable else "r", allow_pickle=False)
     except (ValueError, EOFError, OverflowError) as error:
         raise ValueError(f"{path} is not a readable .npy file: {error}") from None
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{path} is not a readable .npy file: it holds a .npz archive")
-    return ArraySource(volume_array(array, str(path)))
+    kind = WritableArraySource if writable else ArraySource
+    return kind(volume_array(array, str(path)))
 
 
 def open_npz(path: Path, key: str | None, /) -> ArraySource:

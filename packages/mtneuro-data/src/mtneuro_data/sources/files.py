@@ -5,13 +5,14 @@ from pathlib import Path
 
 from mtneuro_data.sources.array_file import open_npy, open_npz
 from mtneuro_data.sources.image_stack import open_stack, open_tiff
+from mtneuro_data.sources.nifti import open_nifti
 from mtneuro_data.sources.zarr_store import is_zarr, open_zarr
 from mtneuro_data.volume import Source
 
 __all__ = ["open_path"]
 
 
-def open_path(text: str, /) -> Source:
+def open_path(text: str, /, *, writable: bool = False) -> Source:
     """Return the volume at a local path, which may be a glob pattern or carry a ``#key``.
 
     Raises
@@ -25,18 +26,24 @@ def open_path(text: str, /) -> Source:
     if key is not None and path.suffix != ".npz":
         raise ValueError(f"only a .npz file takes a #key, got {text}")
     if path.is_dir():
-        return open_zarr(path) if is_zarr(path) else open_stack(sorted(_images(path)), str(path))
+        return (
+            open_zarr(path, writable=writable)
+            if is_zarr(path)
+            else open_stack(sorted(_images(path)), str(path))
+        )
     if not path.exists():
         if glob.has_magic(text):
             found = [Path(name) for name in glob.glob(text)]  # noqa: PTH207 - absolute patterns too
             return open_stack(found, text)
         raise FileNotFoundError(f"no file or folder at {path}")
     if path.suffix == ".npy":
-        return open_npy(path)
+        return open_npy(path, writable=writable)
     if path.suffix == ".npz":
         return open_npz(path, key)
     if path.suffix.lower() in (".tif", ".tiff"):
         return open_tiff(path)
+    if path.name.endswith((".nii", ".nii.gz")):
+        return open_nifti(path)
     return open_stack([path], str(path))
 
 

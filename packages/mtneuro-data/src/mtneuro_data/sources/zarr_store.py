@@ -31,7 +31,16 @@ class ZarrSource:
         return np.asarray(self._array[tuple(slice(lo, hi) for lo, hi in zip(lower, upper, strict=True))])
 
 
-def open_zarr(path: Path, /) -> ZarrSource:
+class WritableZarrSource(ZarrSource):
+    """A Zarr array that can be written, by one process at a time."""
+
+    def write(self, lower: Corner, voxels: np.ndarray, /) -> None:
+        """Write a box."""
+        box = tuple(slice(lo, lo + size) for lo, size in zip(lower, voxels.shape, strict=True))
+        self._array[box] = voxels
+
+
+def open_zarr(path: Path, /, *, writable: bool = False) -> ZarrSource:
     """Return a Zarr array, or level 0 of an OME-Zarr group.
 
     Raises
@@ -42,7 +51,7 @@ def open_zarr(path: Path, /) -> ZarrSource:
     import zarr
 
     try:
-        node = zarr.open(str(path), mode="r")
+        node = zarr.open(str(path), mode="r+" if writable else "r")
     except Exception as error:
         # What zarr raises on a damaged store has no common class.
         raise ValueError(f"{path} is not a readable Zarr store: {error}") from None
@@ -55,7 +64,8 @@ def open_zarr(path: Path, /) -> ZarrSource:
         )
     if voxel_size is None:
         voxel_size = _triple(node.attrs.get("voxel_size_um"))
-    return ZarrSource(node, voxel_size_um=voxel_size)
+    kind = WritableZarrSource if writable else ZarrSource
+    return kind(node, voxel_size_um=voxel_size)
 
 
 def _level_0(group: Any, path: Path) -> tuple[Any, tuple[float, float, float] | None]:

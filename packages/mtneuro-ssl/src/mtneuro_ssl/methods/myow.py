@@ -20,9 +20,16 @@ from mtneuro_ssl.schedules import mined_weight
 class Candidates:
     """What a step mines: a third view of the batch, and the pool that it searches."""
 
-    view: Float[Tensor, "batch 1 h w"]
-    pool: Float[Tensor, "pool 1 h w"]
-    forbidden: tuple[Int64[Tensor, " batch"], Int64[Tensor, " pool"]] | None
+    view: Float[Tensor, "batch *size"]
+    pool: Float[Tensor, "pool *size"]
+    pool_positions: Int64[Tensor, " pool"]
+    """Which sample each candidate is."""
+
+    view_positions: Int64[Tensor, " batch"] | None = None
+    """Which sample each view is, where it may not find itself."""
+
+    ranks: Int64[Tensor, " batch"] | None = None
+    """Which of the nearest each view takes, if not the nearest."""
 
 
 class MYOW(BYOL):
@@ -41,39 +48,58 @@ class MYOW(BYOL):
         self.target_mined_projector = self.slow_copy(self.mined_projector)
 
     def step_logs(self, draw: Draw) -> dict[str, Tensor]:
-        """Return the joint loss and its two terms."""
+        """Return the joint loss and its terms, and how often the mined sample has the sample's label."""
         views = self.loss(draw.view(), draw.view())
-        mined = self.mined_loss(self.candidates(draw))
+        candidates = self.candidates(draw)
+        mined, chosen = self.mined_loss(candidates)
         weight = self.weight_at(draw.step)
-        return {
+        logs = {
             "loss": (views + weight * mined) / (1 + weight),
             "view_loss": views.detach(),
             "mined_loss": mined.detach(),
         }
+        if draw.labels is not None:
+            labels = draw.labels[candidates.pool_positions]
+            logs["mined_accuracy"] = (labels[chosen] == draw.batch_labels()).float().mean()
+        return logs
 
     def candidates(self, draw: Draw) -> Candidates:
         """Return the third view and the pool of a step."""
-        pool = draw.pool_positions()
-        device = self.device
-        forbidden = (draw.positions.to(device), pool.to(device)) if self.settings.exclude_self else None
-        return Candidates(view=draw.view(), pool=draw.view(pool), forbidden=forbidden)
+        settings = self.settings
+        positions = draw.pool_positions()
+        view, pool = draw.view(), draw.view(positions)
+        ranks = None
+        if settings.mined_neighbours > 1:
+            ranks = torch.randint(settings.mined_neighbours, (len(view),), generator=draw.generator)
+        return Candidates(
+            view=view,
+            pool=pool,
+            view_positions=draw.positions.to(view.device) if settings.exclude_self else None,
+            pool_positions=positions.to(view.device),
+            ranks=None if ranks is None else ranks.to(view.device),
+        )
 
     def weight_at(self, step: int) -> float:
         """Return the weight of the mined term at a step."""
         rampup = round(self.settings.mined_rampup_fraction * self.total_steps)
         return mined_weight(step, rampup=rampup, weight=self.settings.mined_weight)
 
-    def pool_features(self, pool: Float[Tensor, "pool 1 h w"]) -> Float[Tensor, "pool features"]:
-        """Return the target encoder's features of the pool, at most a batch at a time."""
+    def mine(self, online: Tensor, candidates: Candidates) -> tuple[Tensor, Tensor]:
+        """Return the place in the pool that each sample mines, and the target's features there."""
         with torch.no_grad():
-            return torch.cat([self.target_encoder(part) for part in pool.split(self.settings.batch_size)])
+            # At most a batch at a time, since BatchNorm's statistics are a batch's.
+            parts = candidates.pool.split(self.settings.batch_size)
+            features = torch.cat([self.target_encoder(part) for part in parts])
+        own = candidates.view_positions
+        forbidden = None if own is None else (own, candidates.pool_positions)
+        chosen = nearest_positions(online, features, forbidden=forbidden, ranks=candidates.ranks)
+        return chosen, features[chosen]
 
-    def mined_loss(self, candidates: Candidates) -> Tensor:
-        """Return ``2 - 2 cos`` between the prediction from a view and its mined neighbour's projection."""
+    def mined_loss(self, candidates: Candidates) -> tuple[Tensor, Tensor]:
+        """Return ``2 - 2 cos`` between predictions and mined projections, and what was mined."""
         online = self.encoder(candidates.view)
-        features = self.pool_features(candidates.pool)
-        mined = nearest_positions(online, features, forbidden=candidates.forbidden)
+        chosen, features = self.mine(online, candidates)
         prediction = self.mined_predictor(self.mined_projector(self.projector(online)))
         with torch.no_grad():
-            target = self.target_mined_projector(self.target_projector(features[mined]))
-        return 2 + 2 * self.negative_cosine(prediction, target)
+            target = self.target_mined_projector(self.target_projector(features))
+        return 2 + 2 * self.negative_cosine(prediction, target), chosen

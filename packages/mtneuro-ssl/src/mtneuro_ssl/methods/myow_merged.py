@@ -5,7 +5,6 @@ from torch import Tensor
 
 from mtneuro_ssl.methods.byol import BYOL
 from mtneuro_ssl.methods.myow import MYOW, Candidates
-from mtneuro_ssl.mining import nearest_positions
 
 
 class MYOWMerged(MYOW):
@@ -18,14 +17,14 @@ class MYOWMerged(MYOW):
         """Add BYOL's networks alone."""
         BYOL.build(self, width, classes)
 
-    def mined_loss(self, candidates: Candidates) -> Tensor:
-        """Return the symmetric loss between a view and the pool's sample nearest to it."""
+    def mined_loss(self, candidates: Candidates) -> tuple[Tensor, Tensor]:
+        """Return the symmetric loss between views and the samples nearest to them, and what was mined."""
         online = self.encoder(candidates.view)
-        features = self.pool_features(candidates.pool)
-        mined = nearest_positions(online, features, forbidden=candidates.forbidden)
+        chosen, features = self.mine(online, candidates)
         forward = self.predictor(self.projector(online))
-        backward = self.predictor(self.projector(self.encoder(candidates.pool[mined])))
+        backward = self.predictor(self.projector(self.encoder(candidates.pool[chosen])))
         with torch.no_grad():
-            target = self.target_projector(features[mined])
+            target = self.target_projector(features)
             target_back = self.target_projector(self.target_encoder(candidates.view))
-        return 2 + self.negative_cosine(forward, target) + self.negative_cosine(backward, target_back)
+        loss = 2 + self.negative_cosine(forward, target) + self.negative_cosine(backward, target_back)
+        return loss, chosen

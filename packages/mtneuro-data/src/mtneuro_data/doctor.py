@@ -1,0 +1,108 @@
+"""What stands between a user and the data, found out step by step and said in words."""
+
+import hashlib
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mtneuro_data.cache import Cache
+from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
+from mtneuro_data.task import CHANNELS
+from mtneuro_data.writing import written_beside
+
+__all__ = ["Finding", "findings"]
+
+# A corner of set A's cortex cube: inside the tissue, and small.
+_LOWER, _UPPER = (159, 900, 4600), (161, 964, 4664)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Examples
+    --------
+    >>> Finding("cache", True, "writable").ok
+    True
+    """
+
+    what: str
+    """What was looked at."""
+
+    ok: bool
+    """Whether it is as it should be."""
+
+    words: str
+    """What was found, and how to mend it."""
+
+
+def findings(*, server: BossServer | None = None, cache: Cache | None = None) -> Iterator[Finding]:
+    """Give what is found about cache, host, credentials, the benchmark's channels and a small cutout.
+
+    Parameters
+    ----------
+    server
+        The database; by default the public one, or what the environment says.
+    cache
+        The cache; by default the user's.
+    """
+    server = server or BossServer.from_environment()
+    yield _tried("cache", lambda: _cache(cache or Cache()))
+    reached = _tried("host", lambda: _host(server))
+    yield reached
+    if not reached.ok:
+        return
+    sources: dict[str, BossSource] = {}
+    for name, uri in CHANNELS.items():
+
+        def described(name: str = name, uri: str = uri) -> str:
+            source = BossSource(parsed_uri(uri), server=server)
+            sources[name] = source
+            return f"{uri}: {source.dtype}, shape {source.shape}, voxel {source.voxel_size_um} um"
+
+        yield _tried(f"channel {name}", described)
+    for name, source in sources.items():
+        if all(hi <= size for hi, size in zip(_UPPER, source.shape, strict=True)):
+            yield _tried(f"cutout of {name}", lambda source=source: _cutout(source))
+
+
+def _tried(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except (OSError, ValueError) as error:
+        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return Finding(what, False, words)
+
+
+def _cache(cache: Cache) -> str:
+    with written_beside(cache.root / ".doctor") as beside:
+        beside.write_text("written to see whether it can be")
+    (cache.root / ".doctor").unlink()
+    free = shutil.disk_usage(cache.root).free
+    held = sum(entry.n_bytes for entry in cache.entries())
+    return f"{cache.root}: writable, {held / 1e9:.2f} GB held, {free / 1e9:.0f} GB free"
+
+
+def _host(server: BossServer) -> str:
+    host, _, port = server.host.partition(":")
+    number = int(port) if port else {"https": 443, "http": 80}[server.protocol]
+    proxies = [name for name in ("HTTPS_PROXY", "HTTP_PROXY") if os.environ.get(name)]
+    whose = "the public token" if server.token == BossServer().token else "a token of your own"
+    try:
+        socket.create_connection((host, number), timeout=5).close()
+    except socket.gaierror as error:
+        raise ConnectionError(
+            f"the name {host} is not known here: no network, or a wrong INTERN_HOST"
+        ) from error
+    except OSError as error:
+        hint = f"; the proxy of {proxies[0]} may still reach it" if proxies else ""
+        raise ConnectionError(f"{host} does not answer on port {number}: {error}{hint}") from error
+    return f"{server.protocol}://{server.host} answers; {whose} is used"
+
+
+def _cutout(source: BossSource) -> str:
+    voxels = source.read(_LOWER, _UPPER)
+    digest = hashlib.sha256(voxels.tobytes()).hexdigest()[:16]
+    return f"{voxels.shape} voxels, values {voxels.min()} to {voxels.max()}, digest {digest}"

@@ -1,0 +1,165 @@
+"""Volumes out: the file formats that viewers and proofreading tools open."""
+
+import gzip
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from mtneuro_data.reduction import downsampled_images, downsampled_labels
+from mtneuro_data.writing import written_beside
+
+__all__ = ["FORMATS", "save_volume"]
+
+FORMATS = (".npy", ".npz", ".tif", ".tiff", ".zarr", ".nii", ".nii.gz")
+"""Endings that `save_volume` knows."""
+
+_CHUNK = (16, 128, 128)
+_SHARD = (64, 512, 512)
+_SMALLEST_FACE = 128
+
+
+def save_volume(
+    path: str | Path,
+    voxels: Shaped[np.ndarray, "z y x"],
+    /,
+    *,
+    voxel_size_um: tuple[float, float, float],
+    labels: bool = False,
+) -> None:
+    """Write a volume in the format that the name's ending says, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        A name ending in ``.npy``, ``.npz``, ``.tif``, ``.zarr`` (OME-Zarr 0.5 with levels, sharded; for
+        napari and Neuroglancer), ``.nii`` or ``.nii.gz`` (for ITK-SNAP).
+    voxels
+        The volume, ``(z, y, x)``.
+    voxel_size_um
+        Edges of a voxel in micrometres, ``(z, y, x)``.
+    labels
+        Whether the voxels are labels, which are reduced by majority in the levels of an OME-Zarr.
+
+    Raises
+    ------
+    ValueError
+        If the ending is unknown, or the format cannot hold the volume.
+    OSError
+        If the file cannot be written.
+    FileExistsError
+        If an OME-Zarr of that name is there already.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from mtneuro_data import open_volume
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_volume(f"{folder}/a.nii.gz", np.ones((2, 3, 4), np.uint8), voxel_size_um=(3, 2, 1))
+    ...     volume = open_volume(f"{folder}/a.nii.gz")
+    ...     volume.shape, volume.voxel_size_um
+    ((2, 3, 4), (3.0, 2.0, 1.0))
+    """
+    path = Path(path)
+    kind = next((ending for ending in FORMATS if path.name.endswith(ending)), None)
+    if kind is None:
+        raise ValueError(f"a volume's file must end in one of {', '.join(FORMATS)}, got {path.name}")
+    if kind == ".zarr":
+        _save_ome_zarr(path, voxels, voxel_size_um, labels)
+        return
+    with written_beside(path) as beside:
+        _write(beside, kind, voxels, voxel_size_um)
+
+
+def _write(path: Path, kind: str, voxels: np.ndarray, size: tuple[float, float, float]) -> None:
+    if kind in (".npy", ".npz"):
+        with path.open("wb") as file:
+            if kind == ".npy":
+                np.save(file, voxels, allow_pickle=False)
+            else:
+                np.savez(file, image=voxels, voxel_size_um=np.array(size, np.float64))
+    elif kind in (".tif", ".tiff"):
+        import tifffile
+
+        z, y, x = size
+        about: dict[str, Any] = {"axes": "ZYX", "spacing": z, "unit": "um"}
+        tifffile.imwrite(
+            path, voxels, imagej=_imagej_holds(voxels), resolution=(1 / x, 1 / y), metadata=about
+        )
+    else:
+        from mtneuro_data.sources.nifti import nifti_bytes
+
+        content = nifti_bytes(voxels, voxel_size_um=size)
+        # A fixed time: the same volume gives the same file.
+        path.write_bytes(gzip.compress(content, 6, mtime=0) if kind == ".nii.gz" else content)
+
+
+def _imagej_holds(voxels: np.ndarray) -> bool:
+    """Return whether ImageJ's variant, which keeps the voxel size, has this type and size."""
+    return voxels.dtype.name in ("uint8", "uint16", "float32") and voxels.nbytes < 1 << 32
+
+
+def _save_ome_zarr(path: Path, voxels: np.ndarray, size: tuple[float, float, float], labels: bool) -> None:
+    import zarr
+
+    if path.exists():
+        raise FileExistsError(f"{path} exists already; remove it first, or choose another name")
+    beside = path.with_name(f".{uuid.uuid4().hex[:12]}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        group = zarr.open_group(str(beside), mode="w", zarr_format=3)
+        scales: list[tuple[float, float, float]] = []
+        while True:
+            level = len(scales)
+            group.create_array(
+                str(level),
+                data=voxels,
+                chunks=_fitting(_CHUNK, voxels.shape),
+                shards=_shards(voxels.shape),
+                dimension_names=("z", "y", "x"),
+            )
+            scales.append((size[0], size[1] * 2**level, size[2] * 2**level))
+            if min(voxels.shape[1:]) < 2 * _SMALLEST_FACE or voxels.dtype.kind not in "ui":
+                break
+            voxels = _halved(voxels, labels)
+        group.attrs["ome"] = _multiscales(path.name, scales)
+        os.replace(beside, path)  # noqa: PTH105 - the atomic rename, by its own name
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise type(error)(error.errno, f"cannot write {path}: {reason}; nothing was left behind") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _fitting(chunk: tuple[int, int, int], shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(min(size, extent) for size, extent in zip(chunk, shape, strict=True))
+
+
+def _shards(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shard: whole chunks, and no more of them than the volume needs."""
+    return tuple(
+        min(shard, -(-extent // chunk) * chunk)
+        for shard, chunk, extent in zip(_SHARD, _fitting(_CHUNK, shape), shape, strict=True)
+    )
+
+
+def _halved(voxels: np.ndarray, labels: bool) -> np.ndarray:
+    even = voxels[:, : voxels.shape[1] // 2 * 2, : voxels.shape[2] // 2 * 2]
+    return (
+        downsampled_images(even, 2)
+        if voxels.dtype == np.uint8 and not labels
+        else downsampled_labels(even, 2)
+    )
+
+
+def _multiscales(name: str, scales: list[tuple[float, float, float]]) -> dict[str, Any]:
+    datasets = [
+        {"path": str(level), "coordinateTransformations": [{"type": "scale", "scale": list(scale)}]}
+        for level, scale in enumerate(scales)
+    ]
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
+    return {"version": "0.5", "multiscales": [{"name": name, "axes": axes, "datasets": datasets}]}

@@ -1,0 +1,177 @@
+"""What a server offers: channels by path, described as the database describes them."""
+
+import re
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mtneuro_data.reduction import downsampled_images, downsampled_labels
+from mtneuro_data.volume import Corner, Volume
+
+__all__ = ["Catalogue"]
+
+_PATH = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){2}[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_TYPES = ("uint8", "uint16", "uint64")
+
+
+class Catalogue:
+    """Volumes by ``collection/experiment/channel``.
+
+    Parameters
+    ----------
+    volumes
+        Each channel's volume. The channels of one experiment share a coordinate frame, so they must
+        have one shape and voxel size.
+    levels
+        Resolution levels to offer; rows and columns halve with each, as area means of images and
+        majorities of labels, computed when they are asked for.
+
+    Raises
+    ------
+    ValueError
+        If a path is malformed, a type is not one that the database knows, or the channels of an
+        experiment differ in shape.
+
+    Examples
+    --------
+    >>> from mtneuro_data import open_volume
+    >>> catalogue = Catalogue({"lab/scan/em": open_volume("phantom://image?shape=8,64,64")}, levels=2)
+    >>> catalogue.shape("lab/scan/em", 1)
+    (8, 32, 32)
+    """
+
+    def __init__(self, volumes: Mapping[str, Volume], *, levels: int = 1) -> None:
+        if not volumes:
+            raise ValueError("a server needs at least one channel, got none")
+        if levels < 1:
+            raise ValueError(f"levels must be 1 or more, got {levels}")
+        self.volumes = dict(volumes)
+        self.levels = levels
+        self.lock = threading.Lock()
+        frames: dict[str, tuple[str, Corner]] = {}
+        for path, volume in self.volumes.items():
+            if not _PATH.fullmatch(path):
+                raise ValueError(f"a channel is named collection/experiment/channel, got {path!r}")
+            first, shape = frames.setdefault(_experiment(path), (path, volume.shape))
+            if volume.shape != shape:
+                raise ValueError(
+                    f"channels of one experiment must have one shape: {first} has {shape}, "
+                    f"{path} has {volume.shape}"
+                )
+            self.datatype(path)
+
+    def datatype(self, path: str) -> str:
+        """Return the database's type that holds a channel's voxels."""
+        dtype = self.volumes[path].dtype
+        for name in _TYPES:
+            if dtype.kind in "bu" and dtype.itemsize <= np.dtype(name).itemsize:
+                return name
+        raise ValueError(f"{path}: the database holds {', '.join(_TYPES)}, got a volume of {dtype}")
+
+    def shape(self, path: str, level: int) -> Corner:
+        """Return a channel's shape at a level, ``(z, y, x)``."""
+        z, y, x = self.volumes[path].shape
+        return (z, y // 2**level, x // 2**level)
+
+    def cutout(self, path: str, level: int, lower: Corner, upper: Corner) -> np.ndarray:
+        """Return a box at a level, in the database's type."""
+        factor = 2**level
+        low = (lower[0], lower[1] * factor, lower[2] * factor)
+        high = (upper[0], upper[1] * factor, upper[2] * factor)
+        voxels = self.volumes[path].read(low, high)
+        if factor > 1:
+            reduced = downsampled_images if self._is_image(path) else downsampled_labels
+            voxels = reduced(voxels, factor)
+        return np.ascontiguousarray(voxels, self.datatype(path))
+
+    def write(self, path: str, lower: Corner, voxels: np.ndarray) -> None:
+        """Write a box at the finest level."""
+        with self.lock:
+            self.volumes[path].write(lower, voxels.astype(self.volumes[path].dtype))
+
+    def description(self, parts: tuple[str, ...]) -> dict[str, Any] | None:
+        """Return the JSON of a collection, experiment, channel or frame, or ``None`` if there is none.
+
+        Parameters
+        ----------
+        parts
+            ``("collection", C)``, ``("collection", C, "experiment", E)``, that and ``"channel", CH``, or
+            ``("coord", F)``; without its last name, the list of what is there.
+        """
+        kinds, names = parts[::2], parts[1::2]
+        if kinds == ("coord",):
+            return self._frames(names)
+        if kinds != ("collection", "experiment", "channel")[: len(kinds)] or not kinds:
+            return None
+        below = sorted({path.split("/")[len(names)] for path in self._under(names)})
+        if len(kinds) > len(names):
+            return {f"{kinds[-1]}s": below} if below or not names else None
+        if len(names) == 3:
+            path = "/".join(names)
+            return self._channel(path) if path in self.volumes else None
+        if not below:
+            return None
+        return self._collection(names[0], below) if len(names) == 1 else self._experiment(names, below)
+
+    def _under(self, names: tuple[str, ...]) -> list[str]:
+        n = len(names)
+        return [path for path in self.volumes if tuple(path.split("/"))[:n] == names and n < 3]
+
+    def _collection(self, name: str, experiments: list[str]) -> dict[str, Any]:
+        return {**_named(name), "experiments": experiments}
+
+    def _experiment(self, names: tuple[str, ...], channels: list[str]) -> dict[str, Any]:
+        return {
+            **_named(names[1]),
+            "channels": channels,
+            "collection": names[0],
+            "coord_frame": "-".join(names),
+            "num_hierarchy_levels": self.levels,
+            "hierarchy_method": "anisotropic",
+            "num_time_samples": 1,
+            "time_step": None,
+            "time_step_unit": "nanoseconds",
+        }
+
+    def _channel(self, path: str) -> dict[str, Any]:
+        return {
+            **_named(path.split("/")[2]),
+            "experiment": path.split("/")[1],
+            "default_time_sample": 0,
+            "type": "image" if self._is_image(path) else "annotation",
+            "base_resolution": 0,
+            "datatype": self.datatype(path),
+            "sources": [],
+            "downsample_status": "DOWNSAMPLED" if self.levels > 1 else "NOT_DOWNSAMPLED",
+            "related": [],
+            "storage_type": "spdb",
+            "bucket": "",
+            "cv_path": "",
+        }
+
+    def _frames(self, names: tuple[str, ...]) -> dict[str, Any] | None:
+        frames = {"-".join(path.split("/")[:2]): path for path in self.volumes}
+        if not names:
+            return {"coords": sorted(frames)}
+        if names[0] not in frames:
+            return None
+        volume = self.volumes[frames[names[0]]]
+        sizes = volume.voxel_size_um or (1.0, 1.0, 1.0)
+        frame = {**_named(names[0]), "voxel_unit": "micrometers"}
+        for axis, extent, size in zip("zyx", volume.shape, sizes, strict=True):
+            frame |= {f"{axis}_start": 0, f"{axis}_stop": extent, f"{axis}_voxel_size": size}
+        return frame
+
+    def _is_image(self, path: str) -> bool:
+        """Tell an image from labels by its name: both may be uint8."""
+        return self.volumes[path].dtype == np.uint8 and "label" not in path.split("/")[2]
+
+
+def _experiment(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {"name": name, "public": True, "description": "", "creator": "local"}

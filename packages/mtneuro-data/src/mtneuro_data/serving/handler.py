@@ -1,0 +1,255 @@
+"""One request: parsed, checked, answered, or made to fail on purpose."""
+
+import json
+import logging
+import math
+import re
+import socket
+import time
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import blosc
+import numpy as np
+
+from mtneuro_data.serving.zarr_view import zarr_file
+from mtneuro_data.volume import Corner
+
+if TYPE_CHECKING:
+    from mtneuro_data.serving.faults import Fault
+    from mtneuro_data.serving.server import VolumeServer
+
+__all__ = ["Handler"]
+
+logger = logging.getLogger(__name__)
+
+_BOX = re.compile(
+    r"(?P<path>[^/]+/[^/]+/[^/]+)/(?P<level>\d{1,2})"
+    r"/(?P<x>-?\d+:-?\d+)/(?P<y>-?\d+:-?\d+)/(?P<z>-?\d+:-?\d+)(?:/(?P<t>\d+:\d+))?/?"
+)
+_LARGEST_ANSWER = 520 << 20
+
+
+class _RefusalError(Exception):
+    """An answer other than what was asked for."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class _Box(NamedTuple):
+    path: str
+    level: int
+    lower: Corner
+    upper: Corner
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one connection's requests as the database does."""
+
+    protocol_version = "HTTP/1.1"
+    # Header and body go in two writes; without this each answer waits for the client's delayed
+    # acknowledgement, some 40 ms.
+    disable_nagle_algorithm = True
+
+    @property
+    def volumes(self) -> "VolumeServer":
+        """The server that this connection belongs to."""
+        return cast("Any", self.server).owner
+
+    def do_GET(self) -> None:
+        """Answer a request to read."""
+        self._answered(self._read)
+
+    def do_POST(self) -> None:
+        """Answer an upload."""
+        self._answered(self._write)
+
+    def do_OPTIONS(self) -> None:
+        """Allow web pages to ask, as viewers do."""
+        self._send(204, b"", "text/plain")
+
+    def _answered(self, answer: Any) -> None:
+        if self.volumes.requests is not None:
+            self.volumes.requests.append(self.path)
+        time.sleep(self.volumes.latency_s)
+        try:
+            answer()
+        except _RefusalError as refusal:
+            about = {"status": refusal.status, "code": refusal.code, "message": str(refusal)}
+            self._send(refusal.status, json.dumps(about).encode(), "application/json")
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+        except Exception as error:
+            logger.exception("%s", self.path)
+            about = {"status": 500, "code": 9001, "message": f"{type(error).__name__}: {error}"}
+            self._send(500, json.dumps(about).encode(), "application/json")
+
+    def _read(self) -> None:
+        url = urlsplit(self.path)
+        parts = [unquote(part) for part in url.path.strip("/").split("/")]
+        if parts[0] == "zarr":
+            return self._zarr(tuple(parts[1:]))
+        self._authorised()
+        if parts[0] != "v1" or len(parts) < 2:
+            raise _RefusalError(404, 4000, f"there is nothing at {url.path}")
+        if parts[1] in ("cutout", "ids"):
+            box = self._box("/".join(parts[2:]), url.path)
+            return self._ids(box) if parts[1] == "ids" else self._cutout(box, parse_qs(url.query))
+        about = self.volumes.catalogue.description(tuple(parts[1:]))
+        if about is None:
+            raise _RefusalError(404, 4000, f"{'/'.join(parts[1:])} does not exist")
+        return self._send(200, json.dumps(about).encode(), "application/json")
+
+    def _authorised(self) -> None:
+        token = self.volumes.token
+        if token is not None and self.headers.get("Authorization") != f"Token {token}":
+            raise _RefusalError(401, 3000, "Invalid token.")
+
+    def _box(self, text: str, path: str) -> _Box:
+        match = _BOX.fullmatch(text)
+        if match is None:
+            raise _RefusalError(
+                400, 1000, f"a cutout is asked for as C/E/CH/level/x0:x1/y0:y1/z0:z1, got {path}"
+            )
+        catalogue = self.volumes.catalogue
+        channel, level = match["path"], int(match["level"])
+        if channel not in catalogue.volumes:
+            raise _RefusalError(404, 4000, f"the channel {channel} does not exist")
+        if level >= catalogue.levels:
+            raise _RefusalError(400, 1000, f"resolution must lie within [0, {catalogue.levels}), got {level}")
+        if match["t"] not in (None, "0:1"):
+            raise _RefusalError(400, 1001, f"time must be 0:1, got {match['t']}")
+        lower, upper = [], []
+        for axis, size in zip("zyx", catalogue.shape(channel, level), strict=True):
+            lo, hi = (int(part) for part in match[axis].split(":"))
+            if not 0 <= lo < hi <= size:
+                raise _RefusalError(400, 1001, f"{axis} range must lie within [0, {size}), got [{lo}, {hi})")
+            lower.append(lo)
+            upper.append(hi)
+        return _Box(channel, level, (lower[0], lower[1], lower[2]), (upper[0], upper[1], upper[2]))
+
+    def _voxels(self, box: _Box) -> np.ndarray:
+        catalogue = self.volumes.catalogue
+        n = math.prod(hi - lo for lo, hi in zip(box.lower, box.upper, strict=True))
+        n_bytes = n * np.dtype(catalogue.datatype(box.path)).itemsize
+        if n_bytes > _LARGEST_ANSWER:
+            raise _RefusalError(413, 2000, f"a cutout must be at most {_LARGEST_ANSWER} bytes, got {n_bytes}")
+        return catalogue.cutout(box.path, box.level, box.lower, box.upper)
+
+    def _cutout(self, box: _Box, query: dict[str, list[str]]) -> None:
+        voxels = self._voxels(box)
+        if "filter" in query:
+            wanted = [int(part) for part in query["filter"][0].split(",") if part.isdecimal()]
+            voxels = np.where(np.isin(voxels, wanted), voxels, 0).astype(voxels.dtype)
+        faults = self.volumes.faults
+        fault = None if faults is None else faults.next(self.path)
+        body = _packed(voxels)
+        if fault is None:
+            self._send(200, body, "application/blosc", slowly=True)
+        else:
+            self._fail(fault, voxels, body)
+
+    def _ids(self, box: _Box) -> None:
+        present = np.unique(self._voxels(box))
+        ids = [str(value) for value in present if value]
+        self._send(200, json.dumps({"ids": ids}).encode(), "application/json")
+
+    def _zarr(self, parts: tuple[str, ...]) -> None:
+        content = zarr_file(self.volumes.catalogue, parts)
+        if content is None:
+            raise _RefusalError(404, 4000, f"there is nothing at /zarr/{'/'.join(parts)}")
+        kind = "application/json" if parts[-1] == "zarr.json" else "application/octet-stream"
+        self._send(200, content, kind)
+
+    def _write(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._authorised()
+        if not self.volumes.writable:
+            raise _RefusalError(403, 3001, "this server is read-only")
+        url = urlsplit(self.path)
+        parts = url.path.strip("/").split("/")
+        if parts[:2] != ["v1", "cutout"]:
+            raise _RefusalError(403, 3001, "only cutouts can be written here")
+        box = self._box("/".join(parts[2:]), url.path)
+        if box.level:
+            raise _RefusalError(400, 1000, f"cutouts are written at resolution 0, got {box.level}")
+        shape = [hi - lo for lo, hi in zip(box.lower, box.upper, strict=True)]
+        try:
+            raw = blosc.decompress(body)
+            voxels = np.frombuffer(raw, self.volumes.catalogue.datatype(box.path)).reshape(shape)
+        except Exception as error:
+            # The module's own error derives from Exception alone.
+            raise _RefusalError(400, 1000, f"the body is not a packed cutout of the shape {shape}") from error
+        try:
+            self.volumes.catalogue.write(box.path, box.lower, voxels)
+        except (OSError, ValueError) as error:
+            raise _RefusalError(400, 1000, str(error)) from error
+        self._send(201, b"", "text/plain")
+
+    def _fail(self, fault: "Fault", voxels: np.ndarray, body: bytes) -> None:
+        faults = self.volumes.faults
+        pause = 0.0 if faults is None else faults.stall_s
+        kind = "application/blosc"
+        if fault.isdecimal():
+            raise _RefusalError(int(fault), 9001, "on purpose")
+        if fault == "wrong_size":
+            self._send(200, _packed(voxels.ravel()[: voxels.size // 2 + 1]), kind)
+        elif fault == "garbage":
+            self._send(200, b"these are no voxels", kind)
+        elif fault == "flip":
+            # The voxels are changed, not the packing, so that the body passes as valid; another one
+            # each time, as a network would.
+            times = 0 if faults is None else faults.times(self.path)
+            wrong = voxels.copy()
+            wrong.reshape(-1)[7919 * times % wrong.size] ^= 1
+            self._send(200, _packed(wrong), kind)
+        elif fault == "drip":
+            self._head(200, len(body), kind)
+            step = max(1, len(body) // 8)
+            for at in range(0, len(body), step):
+                self.wfile.write(body[at : at + step])
+                time.sleep(pause / 16)
+        else:
+            self._cut_off(fault, body, pause)
+
+    def _cut_off(self, fault: "Fault", body: bytes, pause: float) -> None:
+        self.close_connection = True
+        if fault != "reset":
+            self._head(200, len(body), "application/blosc")
+            self.wfile.write(body[: len(body) // 2])
+            if fault == "stall":
+                time.sleep(pause)
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _head(self, status: int, length: int, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(length))
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Access-Control-Allow-Headers", "*")
+        self.end_headers()
+
+    def _send(self, status: int, body: bytes, kind: str, *, slowly: bool = False) -> None:
+        speed = self.volumes.bytes_per_s if slowly else None
+        self._head(status, len(body), kind)
+        if speed is None:
+            self.wfile.write(body)
+            return
+        step = 1 << 16
+        for at in range(0, len(body), step):
+            start = time.perf_counter()
+            piece = body[at : at + step]
+            self.wfile.write(piece)
+            time.sleep(max(0.0, len(piece) / speed - (time.perf_counter() - start)))
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Log instead of printing."""
+        logger.debug(format, *args)
+
+
+def _packed(voxels: np.ndarray) -> bytes:
+    return blosc.compress(voxels.tobytes(), typesize=voxels.itemsize)

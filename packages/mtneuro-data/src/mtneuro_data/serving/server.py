@@ -1,0 +1,114 @@
+"""The server: HTTP in, voxels out, one thread a connection."""
+
+import logging
+import sys
+import threading
+from http.server import ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+
+import blosc
+
+from mtneuro_data.serving.catalogue import Catalogue
+from mtneuro_data.serving.faults import Faults
+from mtneuro_data.serving.handler import Handler
+from mtneuro_data.sources.boss import BossServer
+
+__all__ = ["VolumeServer"]
+
+logger = logging.getLogger(__name__)
+
+
+class _HTTPServer(ThreadingHTTPServer):
+    daemon_threads = True
+    # Many workers connect at once; the default backlog of 5 would reset some of them.
+    request_queue_size = 128
+    owner: "VolumeServer"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """Log a connection that broke, as clients that are killed leave them, and go on."""
+        logger.debug("the connection from %s broke: %s", client_address, sys.exception())
+
+
+class VolumeServer:
+    """Serves a catalogue of volumes as a Boss database does.
+
+    Parameters
+    ----------
+    catalogue
+        What to serve.
+    host, port
+        Where to listen; the loopback address by default, and any free port for 0.
+    token
+        The only token to accept; any where ``None``.
+    writable
+        Whether cutouts may be uploaded.
+    faults
+        What shall go wrong on purpose.
+    latency_s, bytes_per_s
+        Delay of each answer, and the speed of each connection in cutouts; for measurements.
+
+    Examples
+    --------
+    >>> from mtneuro_data import open_volume
+    >>> volume = open_volume("phantom://image?shape=4,32,32")
+    >>> with VolumeServer(Catalogue({"lab/scan/em": volume})) as server:
+    ...     remote = open_volume("bossdb://lab/scan/em", server=server.address)
+    ...     bool((remote[0:4, 0:32, 0:32] == volume[0:4, 0:32, 0:32]).all())
+    True
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = None,
+        writable: bool = False,
+        faults: Faults | None = None,
+        latency_s: float = 0.0,
+        bytes_per_s: float | None = None,
+    ) -> None:
+        self.catalogue = catalogue
+        self.token = token
+        self.writable = writable
+        self.faults = faults
+        self.latency_s = latency_s
+        self.bytes_per_s = bytes_per_s
+        self.requests: list[str] | None = None
+        """Paths that were asked for, where somebody sets this to a list."""
+        # Packing for one connection then leaves the others running.
+        blosc.set_releasegil(True)
+        self._http = _HTTPServer((host, port), Handler)
+        self._http.owner = self
+        self._thread: threading.Thread | None = None
+
+    @property
+    def address(self) -> BossServer:
+        """What a client needs to know: the host, with its port, the protocol and the token."""
+        host, port = self._http.server_address[:2]
+        name = host if isinstance(host, str) else host.decode()
+        return BossServer(host=f"{name}:{port}", protocol="http", token=self.token or "public")
+
+    def serve_forever(self) -> None:
+        """Serve in this thread until `close` or an interrupt."""
+        self._http.serve_forever(poll_interval=0.05)
+
+    def close(self) -> None:
+        """Stop serving."""
+        if self._thread is not None:
+            self._http.shutdown()
+            self._thread.join()
+            self._thread = None
+        self._http.server_close()
+
+    def __enter__(self) -> "VolumeServer":  # noqa: PYI034 - beartype knows Self in classes only
+        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

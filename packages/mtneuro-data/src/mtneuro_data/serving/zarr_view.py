@@ -1,0 +1,112 @@
+"""The served channels as OME-Zarr too, since that is what viewers in a browser open."""
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from mtneuro_data.serving.catalogue import Catalogue
+from mtneuro_data.volume import Corner
+
+__all__ = ["neuroglancer_link", "zarr_file"]
+
+CHUNK = (16, 128, 128)
+
+
+def zarr_file(catalogue: Catalogue, parts: tuple[str, ...], /) -> bytes | None:
+    """Return the content of one file of the OME-Zarr 0.5 view, or ``None`` if there is none.
+
+    Parameters
+    ----------
+    catalogue
+        What is served.
+    parts
+        ``C, E, CH`` and then ``zarr.json``, ``<level>/zarr.json`` or ``<level>/c/<z>/<y>/<x>``.
+    """
+    path = "/".join(parts[:3])
+    rest = parts[3:]
+    if path not in catalogue.volumes or not rest:
+        return None
+    if rest == ("zarr.json",):
+        return json.dumps(_group(catalogue, path)).encode()
+    if not re.fullmatch(r"\d{1,2}", rest[0]) or int(rest[0]) >= catalogue.levels:
+        return None
+    level = int(rest[0])
+    shape = catalogue.shape(path, level)
+    if rest[1:] == ("zarr.json",):
+        return json.dumps(_array(shape, catalogue.datatype(path))).encode()
+    if len(rest) != 5 or rest[1] != "c" or not all(re.fullmatch(r"\d{1,9}", part) for part in rest[2:]):
+        return None
+    lower = [int(part) * size for part, size in zip(rest[2:], CHUNK, strict=True)]
+    upper = [min(lo + chunk, size) for lo, chunk, size in zip(lower, CHUNK, shape, strict=True)]
+    if any(lo >= hi for lo, hi in zip(lower, upper, strict=True)):
+        return None
+    voxels = catalogue.cutout(path, level, _corner(lower), _corner(upper))
+    full = np.zeros(CHUNK, voxels.dtype)
+    full[tuple(slice(size) for size in voxels.shape)] = voxels
+    return full.tobytes()
+
+
+def neuroglancer_link(catalogue: Catalogue, address: str, /) -> str:
+    """Return a link that opens all channels of a served catalogue in Neuroglancer.
+
+    Parameters
+    ----------
+    catalogue
+        What is served.
+    address
+        Where, such as ``http://127.0.0.1:8000``.
+    """
+    layers = [
+        {
+            "name": path.rpartition("/")[2],
+            "type": "segmentation" if "label" in path.rpartition("/")[2] else "image",
+            "source": f"zarr://{address}/zarr/{path}",
+        }
+        for path in catalogue.volumes
+    ]
+    state = json.dumps({"layers": layers}, separators=(",", ":"))
+    return f"https://neuroglancer-demo.appspot.com/#!{quote(state, safe='')}"
+
+
+def _group(catalogue: Catalogue, path: str) -> dict[str, Any]:
+    size = catalogue.volumes[path].voxel_size_um or (1.0, 1.0, 1.0)
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
+    levels = [
+        {
+            "path": str(level),
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [size[0], size[1] * 2**level, size[2] * 2**level]}
+            ],
+        }
+        for level in range(catalogue.levels)
+    ]
+    multiscale = {"name": path.rpartition("/")[2], "axes": axes, "datasets": levels}
+    return {
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": {"ome": {"version": "0.5", "multiscales": [multiscale]}},
+    }
+
+
+def _array(shape: Corner, datatype: str) -> dict[str, Any]:
+    endian: dict[str, Any] = {} if datatype == "uint8" else {"configuration": {"endian": "little"}}
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(shape),
+        "data_type": datatype,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(CHUNK)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0,
+        "codecs": [{"name": "bytes", **endian}],
+        "dimension_names": ["z", "y", "x"],
+        "attributes": {},
+    }
+
+
+def _corner(values: list[int]) -> Corner:
+    z, y, x = values
+    return (z, y, x)

@@ -1,0 +1,73 @@
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mtneuro_data import Cache, open_volume
+from mtneuro_data.doctor import Finding, findings
+from mtneuro_data.serving import Catalogue, VolumeServer
+from mtneuro_data.sources.boss import BossServer
+from mtneuro_data.task import CHANNELS
+
+
+@pytest.fixture
+def service() -> Iterator[VolumeServer]:
+    """The phantom under the names of the benchmark's own channels."""
+    volumes = {
+        uri.removeprefix("bossdb://"): open_volume(f"phantom://{name}") for name, uri in CHANNELS.items()
+    }
+    with VolumeServer(Catalogue(volumes)) as server:
+        yield server
+
+
+def looked(server: BossServer, root: Path) -> dict[str, Finding]:
+    return {finding.what: finding for finding in findings(server=server, cache=Cache(root))}
+
+
+def test_all_is_well_with_a_whole_database(service: VolumeServer, tmp_path: Path) -> None:
+    found = looked(service.address, tmp_path)
+    assert len(found) == 8
+    assert all(finding.ok for finding in found.values())
+    assert "shape (720, 1420, 5805)" in found["channel image"].words
+    assert "digest" in found["cutout of pixel_labels"].words
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_token_is_told_from_a_dead_host(service: VolumeServer, tmp_path: Path) -> None:
+    host = service.address.host
+    service.token = "secret"
+    found = looked(BossServer(host=host, protocol="http"), tmp_path)
+    assert found["host"].ok
+    assert "refused the token" in found["channel image"].words
+    service.close()
+    found = looked(BossServer(host=host, protocol="http"), tmp_path)
+    assert "does not answer on port" in found["host"].words
+    assert "channel image" not in found
+
+
+def test_a_missing_channel_is_named(tmp_path: Path) -> None:
+    image = {CHANNELS["image"].removeprefix("bossdb://"): open_volume("phantom://image")}
+    with VolumeServer(Catalogue(image)) as server:
+        found = looked(server.address, tmp_path)
+    assert found["cutout of image"].ok
+    assert "has no such channel" in found["channel roi_labels"].words
+
+
+def test_an_unknown_name_and_an_unwritable_cache_are_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> socket.socket:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "create_connection", unknown)
+    (tmp_path / "file").write_text("")
+    found = looked(BossServer(host="absent.invalid"), tmp_path / "file" / "cache")
+    assert "is not known here" in found["host"].words
+    assert "cannot write" in found["cache"].words
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+def test_the_public_database_is_well(tmp_path: Path) -> None:
+    found = looked(BossServer(), tmp_path)
+    assert all(finding.ok for finding in found.values()), found

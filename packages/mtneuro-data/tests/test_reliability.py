@@ -1,0 +1,206 @@
+"""Bad networks, killed processes and crowds: what is read is right, and fetched once."""
+
+import multiprocessing
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mtneuro_data import Cache, open_volume
+from mtneuro_data.serving import Catalogue, Faults, VolumeServer
+from mtneuro_data.sources import boss as boss_source
+
+URI = "bossdb://lab/scan/image"
+fork = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="nothing forks here")
+no_fork_warning = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> np.ndarray:
+    """Two hundred chunks: 5 x 5 x 8 of 16 x 128 x 128 voxels, the last ones cut short."""
+    rng = np.random.default_rng(7)
+    voxels = rng.integers(0, 256, (75, 600, 1000), dtype=np.uint8)
+    np.save(tmp_path / "large.npy", voxels)
+    return voxels
+
+
+@pytest.fixture
+def service(large: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VolumeServer]:
+    with VolumeServer(Catalogue({"lab/scan/image": open_volume(tmp_path / "large.npy")})) as server:
+        server.requests = []
+        monkeypatch.setenv("INTERN_HOST", server.address.host)
+        monkeypatch.setenv("INTERN_PROTOCOL", "http")
+        yield server
+
+
+def started(target: Callable[..., None], *arguments: Any) -> Any:
+    child = multiprocessing.get_context("fork").Process(target=target, args=arguments)
+    child.start()
+    return child
+
+
+def fill(root: Path) -> None:
+    """Read the whole volume through a cache, as a child process does."""
+    open_volume(URI, cache=Cache(root))[:, :, :]
+
+
+def asked(service: VolumeServer) -> Counter[str]:
+    return Counter(path for path in service.requests or [] if "/cutout/" in path)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_every_voxel_is_right_though_a_third_of_the_answers_fail(
+    service: VolumeServer, large: np.ndarray, tmp_path: Path, cached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boss_source, "NEAR_BLOCK", (16, 128, 128))
+    monkeypatch.setattr(boss_source, "FAR_BLOCK", (16, 128, 128))
+    service.faults = Faults(rate=0.3, seed=1, stall_s=0.2)
+    opened = open_volume(URI, cache=Cache(tmp_path / "cache") if cached else None)
+    np.testing.assert_array_equal(opened[:, :, :], large)
+    requests = asked(service)
+    assert len(requests) == 200
+    assert requests.total() > 240
+
+
+def test_wrong_voxels_that_pass_as_valid_are_caught_by_reading_twice(
+    service: VolumeServer, large: np.ndarray
+) -> None:
+    service.faults = Faults(rate=0.2, kinds=("flip",))
+    once = open_volume(URI)[0:40, :, :]
+    assert not np.array_equal(once, large[0:40])
+    careful = replace(service.address, double_read=True)
+    np.testing.assert_array_equal(open_volume(URI, server=careful)[0:40, :, :], large[0:40])
+
+
+def test_answers_that_never_agree_are_an_error(
+    service: VolumeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.faults = Faults(rate=1, kinds=("flip",))
+    cutouts = iter(range(1000))
+
+    def unlike(*_: Any) -> np.ndarray:
+        return np.full((1, 2, 3), next(cutouts) % 251, np.uint8)
+
+    monkeypatch.setattr(service.catalogue, "cutout", unlike)
+    opened = open_volume(URI, server=replace(service.address, double_read=True))
+    with pytest.raises(OSError, match="no two answers of 7 agree"):
+        opened[0:1, 0:2, 0:3]
+
+
+@fork
+@no_fork_warning
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("kills", [8, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_download_killed_again_and_again_ends_bit_exact(
+    service: VolumeServer,
+    large: np.ndarray,
+    tmp_path: Path,
+    kills: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache = Cache(tmp_path / "cache")
+    service.latency_s = 0.03 if kills < 20 else 0.1
+    # Few at once, so that 50 kills do not see the end.
+    monkeypatch.setattr(boss_source, "NEAR_THREADS", 2)
+    monkeypatch.setattr(boss_source, "FAR_THREADS", 2)
+    open_volume(URI)  # loads the client here, so that the children start at once
+    moments = random.Random(5)
+    progress = [0]
+    for _ in range(kills):
+        child = started(fill, cache.root)
+        time.sleep(moments.uniform(0.1, 1.0))
+        child.kill()
+        child.join()
+        progress.append(sum(entry.chunks for entry in cache.entries()))
+    assert progress == sorted(progress)
+    assert len(set(progress)) > 2, "the kills must come in the middle to mean anything"
+    assert cache.verify() == ()
+    before = asked(service).total()
+    service.latency_s = 0
+    np.testing.assert_array_equal(open_volume(URI, cache=cache)[:, :, :], large)
+    assert asked(service).total() - before == 200 - progress[-1]
+    assert cache.verify() == ()
+
+
+@fork
+@no_fork_warning
+@pytest.mark.timeout(200)
+def test_eight_processes_fill_one_cache_and_fetch_each_chunk_once(
+    service: VolumeServer, large: np.ndarray, tmp_path: Path
+) -> None:
+    children = [started(fill, tmp_path / "cache") for _ in range(8)]
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0] * 8
+    requests = asked(service)
+    assert len(requests) == 200
+    assert requests.total() <= 202
+    np.testing.assert_array_equal(
+        open_volume(URI, cache=Cache(tmp_path / "cache", offline=True))[:, :, :], large
+    )
+    assert Cache(tmp_path / "cache").verify() == ()
+
+
+def test_a_verifying_cache_finds_a_flipped_byte_as_it_reads(
+    service: VolumeServer, large: np.ndarray, tmp_path: Path
+) -> None:
+    cache = Cache(tmp_path / "cache")
+    open_volume(URI, cache=cache)[0:16, 0:128, 0:128]
+    chunk = next(path for path in cache.root.rglob("c/0/0/0"))
+    content = bytearray(chunk.read_bytes())
+    content[5] ^= 4
+    chunk.write_bytes(content)
+    careless = open_volume(URI, cache=cache)[0:16, 0:128, 0:128]
+    assert not np.array_equal(careless, large[0:16, 0:128, 0:128])
+    careful = open_volume(URI, cache=Cache(cache.root, verify=True))
+    np.testing.assert_array_equal(careful[0:16, 0:128, 0:128], large[0:16, 0:128, 0:128])
+    assert cache.verify() == ()
+
+
+def test_a_limited_cache_drops_what_was_filled_longest_ago(
+    service: VolumeServer, large: np.ndarray, tmp_path: Path
+) -> None:
+    chunk = 16 * 128 * 128
+    cache = Cache(tmp_path / "cache", limit_bytes=3 * chunk)
+    opened = open_volume(URI, cache=cache)
+    for x in range(0, 640, 128):
+        np.testing.assert_array_equal(opened[0:16, 0:128, x : x + 128], large[0:16, 0:128, x : x + 128])
+        assert cache.entries()[0].n_bytes <= 3 * chunk
+        time.sleep(0.02)
+    held = Cache(tmp_path / "cache", offline=True)
+    assert open_volume(URI, cache=held)[0:1, 0:1, 500:501].shape == (1, 1, 1)
+    with pytest.raises(FileNotFoundError, match=r"missing: 0\.0\.0"):
+        open_volume(URI, cache=held)[0:1, 0:1, 0:1]
+    with pytest.raises(ValueError, match=r"a box needs .* bytes of the cache, limit_bytes is"):
+        opened[0:16, 0:300, 0:300]
+    with pytest.raises(ValueError, match="limit_bytes must be 1 or more"):
+        Cache(tmp_path / "cache", limit_bytes=0)
+
+
+def test_what_killed_writers_left_is_swept_after_an_hour(service: VolumeServer, tmp_path: Path) -> None:
+    import os
+
+    cache = Cache(tmp_path / "cache")
+    open_volume(URI, cache=cache)[0:1, 0:1, 0:1]
+    folder = next(path for path in cache.root.rglob("c/0/0/0")).parent
+    old, new = folder / ".0123456789ab-1", folder / ".0123456789ac-1"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    cache.verify()
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("shape", ["96,512,512", "1000,16384,32768"])
+def test_one_chunk_costs_the_same_in_a_volume_of_any_size(tmp_path: Path, shape: str) -> None:
+    # Half a terabyte is opened and read without a file or a loop that grows with it.
+    cache = Cache(tmp_path / "cache")
+    opened = open_volume(f"phantom://roi_labels?shape={shape}", cache=cache)
+    opened[0:1, 0:1, 0:1]
+    assert cache.entries()[0].chunks == 1
+    assert len([path for path in cache.root.rglob("*") if path.is_file()]) == 5

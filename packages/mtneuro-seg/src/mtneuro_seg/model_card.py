@@ -1,0 +1,73 @@
+"""The model card: what a model's folder says of itself to a reader."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtneuro_seg.settings import TrainSettings
+
+
+def model_card(
+    settings: TrainSettings,
+    *,
+    class_names: Sequence[str],
+    history: Sequence[Mapping[str, float]],
+    provenance: Mapping[str, Any],
+) -> str:
+    """Return the Markdown text of a model's card: network, classes, data, scores and how to use it.
+
+    Examples
+    --------
+    >>> card = model_card(TrainSettings(classes=2), class_names=["none", "cells"], history=[], provenance={})
+    >>> print(card.splitlines()[0])
+    # 2D U-Net, 2 classes
+    """
+    entry = settings.network
+    encoder = f", encoder {settings.encoder}" if settings.encoder else ""
+    lines = [
+        f"# {entry.title}, {settings.classes} classes",
+        "",
+        "Labels microstructure in grey-scale image volumes. Made by `mtneuro-seg`; the weights are in",
+        "`model.safetensors`, every setting in `config.json`, the learning curves in `history.csv`.",
+        "",
+        f"- Network: `{settings.model}` ({entry.paper or 'of its own'}; {entry.family}{encoder})",
+        f"- Input: uint8, {'(n, y, x)' if entry.axes == 2 else '(n, z, y, x)'}",
+        f"- Classes: {', '.join(f'{label} {name}' for label, name in enumerate(class_names))}",
+        *_training_lines(settings, history),
+        "",
+        "## Data",
+        "",
+        *_data_lines(provenance.get("data", {})),
+        "",
+        "## Use",
+        "",
+        "    from mtneuro_seg import load_model, predict",
+        '    labels = predict(load_model("this folder"), images)',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _training_lines(settings: TrainSettings, history: Sequence[Mapping[str, float]]) -> list[str]:
+    if not history:
+        return []
+    last = history[-1]
+    how = f"{settings.optimiser}, learning rate {settings.learning_rate:g}, loss {settings.loss}"
+    lines = [
+        f"- Training: {int(last['step'])} steps of {settings.batch_size}, {how}, seed {settings.seed}",
+        f"- Last training loss: {last['loss']:.4f}",
+    ]
+    scored = [row for row in history if row.get("val_iou", float("nan")) == row.get("val_iou")]
+    if not scored:
+        return [*lines, "- Validation: none"]
+    kept = max(scored, key=lambda row: row["val_iou"]) if settings.keep == "best" else scored[-1]
+    reached = f"mean IoU {kept['val_iou']:.3f}, mean F1 {kept['val_f1']:.3f}"
+    return [*lines, f"- Validation, epoch {int(kept['epoch'])}: {reached}"]
+
+
+def _data_lines(data: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    if not data:
+        return ["Not recorded."]
+    return [
+        f"- {name.replace('_', ' ')}: {' x '.join(map(str, about['shape']))} {about['dtype']}, "
+        f"BLAKE2b `{about['blake2b']}`"
+        for name, about in data.items()
+    ]

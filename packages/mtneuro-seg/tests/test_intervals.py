@@ -1,0 +1,82 @@
+"""Confidence intervals: their coverage, their blocks, and what is refused."""
+
+import numpy as np
+import pytest
+from mtneuro_seg import bootstrap_intervals, confusion_per_image, scores
+
+
+def images(n: int, rng: np.random.Generator, *, run: int = 1) -> np.ndarray:
+    """Return confusion matrices whose hit rate is the same over ``run`` neighbours."""
+    rates = rng.uniform(0.4, 0.9, -(-n // run)).repeat(run)[:n]
+    hits = rng.binomial(100, rates)
+    return np.stack([np.array([[900, 100 - h], [100 - h, h]]) for h in hits])
+
+
+def test_the_interval_holds_the_score_of_the_set():
+    confusions = images(60, np.random.default_rng(0))
+    found = bootstrap_intervals(confusions, block=5)
+    score = scores(confusions.sum(axis=0))
+    assert (found.low.iou < score.iou).all()
+    assert (score.iou < found.high.iou).all()
+    assert found.low.mean_f1 < score.mean_f1 < found.high.mean_f1
+
+
+def test_blocks_widen_the_interval_of_slices_that_depend_on_each_other():
+    confusions = images(100, np.random.default_rng(0), run=10)
+    widths = [
+        found.high.mean_iou - found.low.mean_iou
+        for found in (bootstrap_intervals(confusions, block=block) for block in (1, 10))
+    ]
+    assert widths[1] > 1.8 * widths[0]
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    rng = np.random.default_rng(1)
+    truth = scores(images(200_00, rng).sum(axis=0)).iou[1]
+    covered = 0
+    for _ in range(100):
+        found = bootstrap_intervals(images(60, rng), block=1, resamples=200, level=0.9)
+        covered += bool(found.low.iou[1] <= truth <= found.high.iou[1])
+    assert 78 <= covered <= 98
+
+
+def test_groups_keep_their_size_and_their_blocks():
+    # One group is always right, the other always wrong: the pooled score cannot vary.
+    right, wrong = np.array([[5, 0], [0, 5]]), np.array([[0, 5], [5, 0]])
+    confusions = np.stack([right] * 12 + [wrong] * 12)
+    groups = np.repeat([0, 1], 12)
+    found = bootstrap_intervals(confusions, block=4, groups=groups)
+    assert found.low.mean_iou == found.high.mean_iou
+    without = bootstrap_intervals(confusions, block=4)
+    assert without.low.mean_iou < without.high.mean_iou
+
+
+def test_a_stack_shorter_than_a_block_is_one_block():
+    confusions = images(3, np.random.default_rng(0))
+    found = bootstrap_intervals(confusions, block=10)
+    assert found.low.mean_iou == found.high.mean_iou
+
+
+def test_a_class_nowhere_has_no_interval():
+    truth = np.zeros((4, 3, 3), int)
+    found = bootstrap_intervals(confusion_per_image(truth, truth, classes=2))
+    assert np.isnan(found.low.iou[1])
+    assert found.high.mean_iou == 1
+
+
+def test_the_same_seed_draws_the_same():
+    confusions = images(30, np.random.default_rng(0))
+    first, again, other = (bootstrap_intervals(confusions, seed=seed).low.mean_iou for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_numbers_out_of_range_are_refused():
+    confusions = images(4, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="block and resamples must be at least 1, got 0 and 1000"):
+        bootstrap_intervals(confusions, block=0)
+    with pytest.raises(ValueError, match="block and resamples"):
+        bootstrap_intervals(confusions, resamples=0)
+    with pytest.raises(ValueError, match=r"level must lie between 0 and 1, got 1\.0"):
+        bootstrap_intervals(confusions, level=1.0)
+    with pytest.raises(ValueError, match="at least one image"):
+        bootstrap_intervals(confusions[:0])

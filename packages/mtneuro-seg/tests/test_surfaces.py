@@ -1,0 +1,70 @@
+"""The picture of surfaces: what is seen, where, and in which colour."""
+
+import numpy as np
+import pytest
+from mtneuro_seg import surface_figure
+from mtneuro_seg.surfaces import rendered_surfaces
+
+NAMES = ("background", "vessels", "cells")
+
+
+def picture(labels: np.ndarray, **changes: float) -> np.ndarray:
+    return rendered_surfaces(labels, class_names=NAMES, size=60, **changes)  # pyright: ignore[reportArgumentType] (numbers only)
+
+
+def seen(image: np.ndarray) -> np.ndarray:
+    return np.asarray((image < 0.999).any(axis=-1))
+
+
+def test_nothing_is_seen_of_background():
+    assert not seen(picture(np.zeros((10, 10, 10), np.uint8))).any()
+
+
+def test_a_ball_is_a_disc_in_the_colour_of_its_class():
+    grid = np.indices((40, 40, 40)) - 19.5
+    ball = (np.sqrt((grid**2).sum(axis=0)) < 12).astype(np.uint8) * 2
+    image = picture(ball)
+    # Radius 12 of a picture that spans the diagonal of the volume.
+    expected = np.pi * (12 * 60 / np.sqrt(3 * 40**2)) ** 2
+    assert seen(image).sum() == pytest.approx(expected, rel=0.1)
+    red, green, blue = image[seen(image)].mean(axis=0)
+    assert red > green > 2 * blue
+    about = picture(ball, azimuth=200.0, elevation=60.0)
+    assert seen(about).sum() == pytest.approx(seen(image).sum(), rel=0.05)
+
+
+def test_the_first_slice_is_at_the_bottom_of_the_picture():
+    labels = np.zeros((30, 30, 30), np.uint8)
+    labels[:6, 12:18, 12:18] = 1
+    rows = np.nonzero(seen(picture(labels, elevation=0.0)).any(axis=1))[0]
+    assert rows.min() > 30
+
+
+def test_what_is_in_front_hides_what_is_behind():
+    labels = np.zeros((20, 40, 20), np.uint8)
+    labels[:, :6], labels[:, 30:] = 1, 2
+    image = picture(labels, azimuth=0.0, elevation=0.0)
+    red, green, _ = image[seen(image)].mean(axis=0)
+    assert red > 2 * green
+    behind = picture(labels, azimuth=180.0, elevation=0.0)
+    red, green, _ = behind[seen(behind)].mean(axis=0)
+    assert green > 0.8 * red
+
+
+def test_voxels_that_are_deep_are_drawn_deep():
+    labels = np.ones((10, 10, 10), np.uint8)
+    labels = np.pad(labels, 2)
+    tall = seen(rendered_surfaces(labels, class_names=NAMES, voxel_size_um=(3, 1, 1), size=60, elevation=0))
+    height, width = np.ptp(np.nonzero(tall), axis=1)
+    assert height > 1.8 * width
+
+
+def test_a_figure_names_the_classes():
+    figure = surface_figure(np.ones((6, 6, 6), np.uint8), class_names=NAMES, size=20)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["vessels", "cells"]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_another_array_is_refused():
+    with pytest.raises(ValueError, match=r"labels must be a volume \(z, y, x\)"):
+        rendered_surfaces(np.zeros((4, 4), np.uint8), class_names=NAMES)

@@ -1,0 +1,131 @@
+"""Refusals of images, labels and settings, before any work starts."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
+from mtneuro_ssl.encoders import device_for
+from mtneuro_ssl.settings import TrainSettings
+
+SMALLEST_CROP = 8
+"""Height and width, in pixels, under which a crop says nothing to the encoder."""
+
+
+Samples = UInt8[np.ndarray, "n y x"] | Float32[np.ndarray, "n inputs"]
+
+
+def check_samples(images: np.ndarray, *, vector_width: int | None = None) -> None:
+    """Refuse what is not a stack of uint8 images, or of vectors of a width.
+
+    Raises
+    ------
+    ValueError
+        If the array is not uint8 of shape (n, y, x), or not float32 of shape (n, vector_width), or is empty.
+    """
+    shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", type(images).__name__)
+    if vector_width is not None:
+        if dtype != np.float32 or len(shape) != 2 or shape[0] == 0 or shape[1] != vector_width:
+            raise ValueError(
+                f"vectors must be float32 of shape (n, {vector_width}), got {dtype} of shape {shape}"
+            )
+        if not np.isfinite(images).all():
+            raise ValueError("vectors must be finite, got nan or inf")
+    elif dtype != np.uint8 or len(shape) != 3 or 0 in shape:
+        raise ValueError(
+            f"images must be uint8 of shape (n, y, x), none of them 0, got {dtype} of shape {shape}"
+        )
+
+
+def vector_width_of(images: np.ndarray) -> int | None:
+    """Return the width of samples that are vectors, float32 of two axes, or None."""
+    is_vectors = getattr(images, "dtype", None) == np.float32 and images.ndim == 2
+    return images.shape[1] if is_vectors else None
+
+
+def check_run(
+    images: Samples,
+    settings: TrainSettings,
+    *,
+    labels: Int64[np.ndarray, " n"] | None = None,
+    class_names: Sequence[str] | None = None,
+    sample_id: np.ndarray | None = None,
+) -> None:
+    """Refuse images, labels and settings that do not go together.
+
+    Raises
+    ------
+    ValueError
+        Naming the requirement, and what was got.
+    """
+    width = vector_width_of(images)
+    check_samples(images, vector_width=width)
+    if images.min() == images.max():
+        raise ValueError(f"images must vary in intensity, got {images.min()} in every pixel")
+    family = settings.entry.family
+    if width is None:
+        _check_sizes(settings, (images.shape[1], images.shape[2]))
+    elif family == "classical":
+        raise ValueError(f"method {settings.method!r} needs images, got vectors")
+    if family in ("self-supervised", "supervised"):
+        _check_counts(settings, len(images))
+    if labels is not None or family == "supervised":
+        _check_labels(labels, len(images), settings.method, class_names)
+    if settings.views.slices and (sample_id is None or np.shape(sample_id) != (len(images),)):
+        raise ValueError(f"views.slices needs a sample_id for each of the {len(images)} images")
+    device_for(settings.device)
+
+
+def _check_sizes(settings: TrainSettings, size: tuple[int, int]) -> None:
+    family, views = settings.entry.family, settings.views
+    height, width = size
+    if family in ("self-supervised", "classical"):
+        part = views.crop if family == "self-supervised" else 0.5
+        least = math.ceil(SMALLEST_CROP / part)
+        if min(height, width) < least:
+            raise ValueError(
+                f"method {settings.method!r} crops {part:g} of the height and width, and crops must be "
+                f"at least {SMALLEST_CROP} x {SMALLEST_CROP} pixels: "
+                f"images must be at least {least} x {least}, got {height} x {width}"
+            )
+        height, width = int(height * part), int(width * part)
+    if views.rotate and height != width:
+        raise ValueError(f"views.rotate needs square views, got {height} x {width}")
+
+
+def _check_counts(settings: TrainSettings, count: int) -> None:
+    batch, pool = settings.batch_size, settings.pool_size
+    if batch < 2:
+        raise ValueError(
+            "batch_size must be at least 2, since BatchNorm compares the images of a batch, got 1"
+        )
+    if batch > count:
+        raise ValueError(
+            f"batch_size must be at most the number of images, {count}, got {batch}: "
+            "lower batch_size or bring more images"
+        )
+    if pool is not None and pool > count:
+        raise ValueError(f"pool_size must be at most the number of images, {count}, got {pool}")
+    if settings.mined_neighbours >= (pool or batch):
+        raise ValueError(
+            f"mined_neighbours must be less than the pool of {pool or batch}, got {settings.mined_neighbours}"
+        )
+
+
+def _check_labels(
+    labels: np.ndarray | None, count: int, method: str, class_names: Sequence[str] | None
+) -> None:
+    if labels is None:
+        raise ValueError(f"method {method!r} needs labels, one integer an image, got none")
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels must be integers of shape ({count},), one an image, "
+            f"got {labels.dtype} of shape {labels.shape}"
+        )
+    if labels.min() < 0:
+        raise ValueError(f"labels must count from 0, got {labels.min()}")
+    if labels.min() == labels.max():
+        raise ValueError(f"labels must have at least 2 classes to tell apart, got {labels.min()} only")
+    if class_names is not None and labels.max() >= len(class_names):
+        raise ValueError(f"class_names must name class {labels.max()}, got {len(class_names)} names")

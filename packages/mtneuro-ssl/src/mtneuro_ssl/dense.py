@@ -1,0 +1,237 @@
+"""A map of embeddings: a dense grid of windows over a volume of any size, streamed to Zarr."""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from jaxtyping import Float, UInt8
+
+from mtneuro_ssl.loading import load_model
+from mtneuro_ssl.model import Model, Progress
+from mtneuro_ssl.reading import open_volume
+
+FORMAT_VERSION = 1
+ROW_WINDOWS = 512
+"""Windows that a chunk of the map holds, about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Windows over the slices of a volume, from its first corner on; what no whole window covers is left out.
+
+    Examples
+    --------
+    >>> Grid(size=(100, 64), window=(32, 32), stride=(16, 32)).shape
+    (5, 2)
+    """
+
+    size: tuple[int, int]
+    """Height and width of a slice in pixels."""
+
+    window: tuple[int, int]
+    """Height and width of a window in pixels."""
+
+    stride: tuple[int, int]
+    """Pixels from one window to the next, along y and x."""
+
+    def __post_init__(self) -> None:
+        for axis, size, window, stride in zip("yx", self.size, self.window, self.stride, strict=True):
+            if not 1 <= window <= size:
+                raise ValueError(f"the window must be 1 to {size} pixels along {axis}, got {window}")
+            if stride < 1:
+                raise ValueError(f"the stride must be at least 1 along {axis}, got {stride}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of windows."""
+        (y, x), (h, w), (sy, sx) = self.size, self.window, self.stride
+        return (y - h) // sy + 1, (x - w) // sx + 1
+
+    def windows(self, strip: UInt8[np.ndarray, "rows x"]) -> UInt8[np.ndarray, "n h w"]:
+        """Return the windows of rows of the grid, whose pixels the strip holds."""
+        views = np.lib.stride_tricks.sliding_window_view(strip, self.window)
+        return views[:: self.stride[0], :: self.stride[1]].reshape(-1, *self.window)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """What one worker does: some rows of the grid of one slice, which are one chunk of the map."""
+
+    model: str
+    volume: str
+    out: str
+    trusted: tuple[str, ...]
+    grid: Grid
+    z: int
+    rows: tuple[int, int]
+    batch_size: int
+
+
+def embedding_map(
+    model: Path | str,
+    volume: Path | str,
+    *,
+    out: Path | str,
+    window: tuple[int, int],
+    stride: tuple[int, int] | None = None,
+    slices: Sequence[int] | None = None,
+    batch_size: int = 256,
+    executor: Executor | None = None,
+    trusted: Collection[str] = (),
+    progress: Progress | None = None,
+) -> zarr.Array[Any]:
+    """Return the embeddings of a grid of windows over every slice of a volume, as a Zarr array.
+
+    Only the pixels of one chunk's rows are in memory. A map that was interrupted goes on with the chunks that
+    are not there; a finished one is returned as it is.
+
+    Parameters
+    ----------
+    model
+        Model folder.
+    volume
+        Zarr array, OME-Zarr group, ``.npy``, ``.npz`` or images: uint8 ``(z, y, x)``.
+    out
+        Zarr array to write: float32 ``(z, y, x, feature)``, a row and column for each window, and the grid
+        in its attributes.
+    window
+        Height and width of a window in pixels, of the size that the model was trained on.
+    stride
+        Pixels from one window to the next, along y and x; half a window by default.
+    slices
+        Which slices; all by default.
+    batch_size
+        Windows at a time.
+    executor
+        Where to work: a pool of processes, or Dask's ``client.get_executor()``. Here by default. Workers read
+        the model and the volume, and write the map, by their paths.
+    trusted
+        As for `load_model`.
+    progress
+        Called with the chunks done and all chunks.
+
+    Raises
+    ------
+    FileExistsError
+        If ``out`` is the map of another model, volume or grid, or something else.
+    ValueError
+        If the window or the slices do not fit the volume.
+    """
+    source = open_volume(volume)
+    loaded = load_model(model, trusted=trusted)
+    size = (int(source.shape[1]), int(source.shape[2]))
+    grid = Grid(size=size, window=window, stride=stride or (max(window[0] // 2, 1), max(window[1] // 2, 1)))
+    chosen = list(range(source.shape[0])) if slices is None else list(slices)
+    for z in chosen:
+        if not 0 <= z < source.shape[0]:
+            raise ValueError(f"slices must lie within [0, {source.shape[0]}), got {z}")
+    array = _opened(Path(out), loaded, volume, grid, chosen)
+    tasks = [
+        _Task(
+            model=str(model), volume=str(volume), out=str(out), trusted=tuple(trusted), grid=grid, z=z,
+            rows=(start, min(start + array.chunks[1], grid.shape[0])), batch_size=batch_size,
+        )
+        for z in chosen
+        for start in range(0, grid.shape[0], array.chunks[1])
+    ]  # fmt: skip
+    left = [task for task in tasks if not _chunk(array, Path(out), task, chosen).exists()]
+    done = len(tasks) - len(left)
+    for _ in _worked(left, chosen, executor):
+        done += 1
+        if progress is not None:
+            progress(done, len(tasks))
+    return array
+
+
+def _opened(out: Path, model: Model, volume: Path | str, grid: Grid, slices: list[int]) -> zarr.Array[Any]:
+    """Return the map's array: the one that is there, if it is of this work, or a new one without chunks."""
+    rows, columns = grid.shape
+    attributes = json.loads(
+        json.dumps(
+            {
+                "format_version": FORMAT_VERSION,
+                "model": model.settings.model_dump(),
+                "weights": model.fingerprint(),
+                "volume": str(volume),
+                "grid": asdict(grid),
+                "slices": slices,
+            }
+        )
+    )
+    if out.exists():
+        with suppress(Exception):  # whatever zarr raises for what is no array of its own
+            array = zarr.open_array(out, mode="r+")
+            if dict(array.attrs) == attributes:
+                return array
+        raise FileExistsError(f"out must be new, or the map of this model, volume and grid, got {out}")
+    return zarr.create_array(
+        out,
+        shape=(len(slices), rows, columns, model.dim),
+        chunks=(1, min(max(ROW_WINDOWS // columns, 1), rows), columns, model.dim),
+        dtype="float32",
+        fill_value=float("nan"),
+        dimension_names=["z", "y", "x", "feature"],
+        attributes=attributes,
+    )
+
+
+def _chunk(array: zarr.Array[Any], out: Path, task: _Task, slices: list[int]) -> Path:
+    place = (slices.index(task.z), task.rows[0] // array.chunks[1], 0, 0)
+    key = array.metadata.encode_chunk_key(place)  # pyright: ignore[reportAttributeAccessIssue]  # v3 has it
+    return out / key
+
+
+def _worked(tasks: list[_Task], slices: list[int], executor: Executor | None) -> Iterator[None]:
+    places = [slices.index(task.z) for task in tasks]
+    if executor is None:
+        for task, place in zip(tasks, places, strict=True):
+            yield _embed_rows(task, place)
+        return
+    futures = [executor.submit(_embed_rows, task, place) for task, place in zip(tasks, places, strict=True)]
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _embed_rows(task: _Task, place: int) -> None:
+    grid, (first, last) = task.grid, task.rows
+    top = first * grid.stride[0]
+    bottom = (last - 1) * grid.stride[0] + grid.window[0]
+    strip = np.asarray(open_volume(task.volume)[task.z, top:bottom])
+    embeddings = _model(task.model, task.trusted).embed(grid.windows(strip), batch_size=task.batch_size)
+    array = zarr.open_array(task.out, mode="r+")
+    array[place, first:last] = embeddings.reshape(last - first, grid.shape[1], -1)
+
+
+@lru_cache(maxsize=2)
+def _model(folder: str, trusted: tuple[str, ...]) -> Model:
+    return load_model(folder, trusted=trusted)
+
+
+def principal_colours(embeddings: Float[np.ndarray, "*grid features"]) -> UInt8[np.ndarray, "*grid 3"]:
+    """Return the first three principal components of embeddings as red, green and blue.
+
+    Each component runs from dark to bright between its 1st and 99th percentile; what is missing is black.
+    With fewer than three features the other colours are dark.
+    """
+    rows = embeddings.reshape(-1, embeddings.shape[-1]).astype(np.float64)
+    known = np.isfinite(rows).all(axis=1)
+    colours = np.zeros((len(rows), 3), np.uint8)
+    centred = rows[known] - rows[known].mean(axis=0)
+    _, _, directions = np.linalg.svd(centred, full_matrices=False)
+    scores = centred @ directions[:3].T
+    low, high = np.percentile(scores, [1, 99], axis=0)
+    scaled = (scores - low) / np.maximum(high - low, np.finfo(np.float64).tiny)
+    found: Any = np.clip(np.rint(255 * scaled), 0, 255)
+    colours[np.flatnonzero(known)[:, None], np.arange(scores.shape[1])] = found.astype(np.uint8)
+    return colours.reshape(*embeddings.shape[:-1], 3)

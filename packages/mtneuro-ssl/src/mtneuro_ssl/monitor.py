@@ -1,0 +1,176 @@
+"""Whether a representation is alive: its rank, its spread, and what its neighbours share."""
+
+import csv
+import io
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+from typing_extensions import override
+
+from mtneuro_ssl.method import Method
+from mtneuro_ssl.mining import nearest_positions
+from mtneuro_ssl.views import normalised
+
+log = logging.getLogger(__name__)
+
+COLLAPSED_RANK = 1.5
+COLLAPSED_SPREAD = 0.01
+PROBE_SAMPLES = 64
+
+
+def effective_rank(embeddings: Float32[Tensor, "n features"]) -> float:
+    """Return how many directions embeddings vary in: the exponential of the entropy of their variances.
+
+    It is 1 where they lie on a line, and the number of features where they vary equally in all. Roy and
+    Vetterli, "The effective rank: a measure of effective dimensionality", 2007.
+
+    Examples
+    --------
+    >>> round(effective_rank(torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]])), 6)
+    2.0
+    """
+    centred = embeddings - embeddings.mean(dim=0)
+    shares = torch.linalg.svdvals(centred.double())
+    shares = shares[shares > 0] / shares.sum()
+    return float((-(shares * shares.log()).sum()).exp()) if len(shares) else 1.0
+
+
+def spread(embeddings: Float32[Tensor, "n features"]) -> float:
+    """Return how far apart the directions of embeddings are, between 0 (all the same) and 1 (every way).
+
+    It is the root mean square distance of the unit vectors from their mean.
+
+    Examples
+    --------
+    >>> spread(torch.tensor([[1.0, 0], [-1, 0]]))
+    1.0
+    """
+    unit = torch.nn.functional.normalize(embeddings.double(), dim=1)
+    return float((1 - unit.mean(dim=0).square().sum()).clamp(min=0).sqrt())
+
+
+def neighbour_accuracy(
+    embeddings: Float32[Tensor, "n features"], labels: Int64[Tensor, " n"], *, neighbours: int
+) -> float:
+    """Return how often the most frequent label among the k nearest others, by cosine, is a sample's own.
+
+    Of labels that are equally frequent, the least wins.
+
+    Examples
+    --------
+    >>> points = torch.tensor([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1]])
+    >>> neighbour_accuracy(points, torch.tensor([0, 0, 1, 1]), neighbours=1)
+    1.0
+    """
+    count = len(embeddings)
+    own = torch.arange(count, device=embeddings.device)
+    votes = torch.stack(
+        [
+            labels[
+                nearest_positions(embeddings, embeddings, forbidden=(own, own), ranks=torch.full_like(own, k))
+            ]
+            for k in range(min(neighbours, count - 1))
+        ],
+        dim=1,
+    )
+    counts = torch.nn.functional.one_hot(votes, int(labels.max()) + 1).sum(dim=1)
+    return float((counts.argmax(dim=1) == labels).float().mean())
+
+
+class Monitor(Callback):
+    """Looks at the embeddings of a few images now and then, in evaluation mode, and says if they collapse."""
+
+    def __init__(self, *, every: int, neighbours: int) -> None:
+        self.every = every
+        self.neighbours = neighbours
+        self.rows: list[list[float]] = []
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the embeddings before the first step."""
+        if trainer.global_step == 0:
+            self._look(pl_module, 0)
+
+    @override
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look at the embeddings every so many steps, and at the end."""
+        step = trainer.global_step
+        if step % self.every == 0 or step == trainer.max_steps:
+            self._look(pl_module, step)
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse weights that the last step broke, which no loss has seen.
+
+        Raises
+        ------
+        ValueError
+            If the embeddings are not finite.
+        """
+        if self.rows[-1][0] != trainer.max_steps:
+            raise ValueError(
+                "embeddings must be finite after the last step, got nan or inf: lower learning_rate"
+            )
+
+    def _look(self, module: Any, step: int) -> None:
+        embeddings, labels = probe_embeddings(module)
+        if not embeddings.isfinite().all():
+            return  # The loss says so itself, or the end does.
+        row = [step, effective_rank(embeddings), spread(embeddings)]
+        if self.neighbours and labels is not None:
+            row.append(neighbour_accuracy(embeddings, labels, neighbours=self.neighbours))
+        self.rows.append(row)
+        if step and module.settings.entry.family == "self-supervised" and self.collapsed:
+            log.warning(
+                "%s has collapsed at step %d: rank %.2f and spread %.4f of the embeddings",
+                module.settings.method, step, row[1], row[2],
+            )  # fmt: skip
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the embeddings were last seen in one place, or on one line."""
+        _, rank, distance = self.rows[-1][:3]
+        return bool(rank < COLLAPSED_RANK or distance < COLLAPSED_SPREAD)
+
+    def as_csv(self) -> str:
+        """Return what has been seen so far."""
+        text = io.StringIO()
+        columns = ["step", "rank", "spread", "neighbour_accuracy"][: len(self.rows[0])]
+        csv.writer(text, lineterminator="\n").writerows([columns, *self.rows])
+        return text.getvalue()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what has been seen so far, for a checkpoint."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it back from a checkpoint."""
+        self.rows = state_dict["rows"]
+
+
+def probe_embeddings(method: Method) -> tuple[Tensor, Tensor | None]:
+    """Return the embeddings of a few samples spread over the data, in evaluation mode, and their labels.
+
+    Images are cut to their middle, of the size of a view, so that a look costs no more than a step.
+    """
+    count = len(method.images)
+    chosen = torch.from_numpy(np.linspace(0, count - 1, min(count, PROBE_SAMPLES)).astype(np.int64))
+    samples = method.images[chosen.to(method.device)]
+    if samples.ndim == 3:
+        height, width = samples.shape[1] // 2, samples.shape[2] // 2
+        top, left = (samples.shape[1] - height) // 2, (samples.shape[2] - width) // 2
+        middle = samples[:, top : top + height, left : left + width]
+        samples = normalised(middle, mean=method.settings.mean, sd=method.settings.sd)
+    was_training = method.encoder.training
+    method.encoder.eval()
+    with torch.no_grad():
+        embeddings = method.encoder(samples).float()
+    method.encoder.train(was_training)
+    return embeddings, None if method.labels is None else method.labels[chosen.to(method.device)]

@@ -1,0 +1,137 @@
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mtneuro_ssl import TrainSettings, load_encoder, load_model, train, untrained
+from safetensors.torch import load_file, save_file
+
+TINY = "tiny_lab:encoder"
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (6, 32, 32), dtype=np.uint8)
+
+
+def settings(encoder: str, **changes: object) -> TrainSettings:
+    return TrainSettings.model_validate(
+        {"method": "untrained", "encoder": encoder, "latent_dim": None, "device": "cpu"} | changes
+    )
+
+
+def test_a_users_own_factory_is_an_encoder(images):
+    assert untrained(settings(TINY)).embed(images).shape == (6, 16)
+    assert untrained(settings(TINY, latent_dim=5)).embed(images).shape == (6, 5)
+
+
+@pytest.mark.parametrize("name", ["timm/test_resnet", "timm/test_vit"])
+def test_a_timm_model_takes_one_channel_and_any_size(name, images):
+    model = untrained(settings(name))
+    assert model.embed(images).shape == (6, model.dim)
+    assert model.embed(np.pad(images, ((0, 0), (0, 16), (0, 32)))).shape == (6, model.dim)
+
+
+def test_a_timm_model_trains_and_loads(images, tmp_path):
+    small = {"method": "byol", "batch_size": 3, "steps": 2, "hidden": 8, "projection": 4}
+    images = np.pad(images, ((0, 0), (16, 16), (16, 16)))
+    model = train(images, settings("timm/test_vit", **small), out=tmp_path / "model")
+    np.testing.assert_array_equal(load_model(tmp_path / "model").embed(images), model.embed(images))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("timm/resnet19", r"must name a model that timm knows; nearest: .*resnet"),
+        ("tiny_lab:nothing", "must be a function in a module, of no arguments: .*nothing"),
+        ("no_such_lab:encoder", "must be a function in a module, of no arguments: No module"),
+        ("tiny_lab:number", "of no arguments: 'int' object is not callable"),
+        ("tiny_lab:SOURCE", "must be a function"),
+        ("builtins:list", "must return a torch module, got list"),
+        ("tiny_lab:image_to_image", r"must return features of shape \(n, features\), got"),
+    ],
+)
+def test_a_wrong_encoder_is_refused(name, message, images, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        train(images, settings(name, method="byol", batch_size=2), out=tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_training_may_start_from_a_model_folder(images, tmp_path):
+    first = train(images, settings(TINY, seed=4), out=tmp_path / "first")
+    second = untrained(settings(TINY, seed=5, encoder_weights=str(tmp_path / "first")))
+    np.testing.assert_array_equal(first.embed(images), second.embed(images))
+    other = untrained(settings(TINY, seed=5))
+    assert not np.array_equal(other.embed(images), second.embed(images))
+
+
+def test_a_foundation_encoder_is_evaluated_from_a_file(images, tmp_path):
+    import timm
+
+    torch.manual_seed(0)
+    network: Any = timm.create_model("test_resnet", in_chans=3, num_classes=1000)
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    model = train(
+        images,
+        settings("timm/test_resnet", encoder_weights=str(tmp_path / "weights.safetensors")),
+        out=tmp_path / "model",
+    )
+    # The three input channels' filters are summed: a grey image is three equal channels.
+    grey = torch.from_numpy(images)[:, None].float().div(255).sub(0.4894).div(0.1238).expand(-1, 3, -1, -1)
+    with torch.inference_mode():
+        expected = network.eval().forward_head(network.forward_features(grey), pre_logits=True).numpy()
+    np.testing.assert_allclose(model.embed(images), expected, atol=1e-4)
+
+
+def test_weights_that_do_not_fit_are_refused(images, tmp_path):
+    train(images, settings(TINY), out=tmp_path / "model")
+    with pytest.raises(ValueError, match="must hold the weights of the encoder that is asked for"):
+        untrained(settings(TINY, latent_dim=3, encoder_weights=str(tmp_path / "model")))
+    with pytest.raises(FileNotFoundError, match="must be a safetensors file or a model folder"):
+        untrained(settings(TINY, encoder_weights=str(tmp_path / "nowhere")))
+    with pytest.raises(FileNotFoundError, match="must be a file, a model folder or 'hub'"):
+        untrained(settings("timm/test_resnet", encoder_weights=str(tmp_path / "nowhere")))
+
+
+def test_loading_calls_a_factory_only_when_it_is_trusted(images, tmp_path):
+    train(images, settings(TINY), out=tmp_path / "model")
+    with pytest.raises(
+        ValueError, match="names the encoder 'tiny_lab:encoder', which would be imported and called"
+    ):
+        load_model(tmp_path / "model")
+    assert load_model(tmp_path / "model", trusted=[TINY]).dim == 16
+
+
+def test_an_encoder_is_loaded_as_a_module(images, tmp_path):
+    model = train(images, settings(TINY), out=tmp_path / "model")
+    encoder = load_encoder(tmp_path / "model", trusted=[TINY])
+    assert not encoder.training
+    for name, part in load_file(tmp_path / "model" / "model.safetensors").items():
+        assert torch.equal(encoder.state_dict()[name.removeprefix("encoder.")], part)
+    assert model.dim == 16
+    train(images, TrainSettings(method="pca"), out=tmp_path / "pca")
+    with pytest.raises(ValueError, match=r"an encoder is a network, but .* holds 'pca'"):
+        load_encoder(tmp_path / "pca")
+
+
+def test_an_encoder_that_cannot_be_fetched_is_refused():
+    with pytest.raises(FileNotFoundError, match="owner/name must be a model folder, or a repository"):
+        load_encoder("owner/name")
+
+
+def test_a_changed_weights_file_is_another_run(images, tmp_path):
+    from mtneuro_ssl.training import run_digest
+
+    file = tmp_path / "weights"
+    digests: set[str] = set()
+    for content in (b"a", b"b"):
+        file.write_bytes(content)
+        digests.add(run_digest(images, settings(TINY, encoder_weights=str(file))))
+    assert len(digests) == 2
+
+
+def test_the_config_is_plain_json(images, tmp_path):
+    train(images, settings(TINY), out=tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert config["settings"]["encoder"] == TINY

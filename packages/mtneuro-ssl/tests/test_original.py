@@ -1,0 +1,78 @@
+import json
+import logging
+
+import pytest
+from mtneuro_ssl import TrainSettings
+from mtneuro_ssl.original import KEYS, translated
+
+SSL_FILE = {
+    "task_type": "SSL", "method": "myow", "model": "ResNet-18", "seed": 631, "outputdir": "out",
+    "outweightfilename": "weights.pt", "in_channels": 1, "classes": 4, "encoder_weights": None,
+    "optimizer": "SGD", "learning_rate": 0.01, "epochs": 1, "batch_size": 8, "augmentations": 0,
+    "ssl_optimizer": "SGD", "ssl_epochs": 800, "projector_hidden_size": 4096, "projector_output_size": 256,
+    "projector_2_hidden_size": 4096, "projector_2_output_size": 256, "lr_warmup_epochs": 10,
+    "base_learning_rate": 0.03, "base_momentum": 0.996, "opt_momentum": 0.9, "weight_decay": 5e-4,
+    "lr_decay": "cosine", "lr_poly_decay_n": 0.9, "lr_gamma": 0.1, "lr_milestone": [100],
+    "mm_decay": "cosine",
+    "transform": ["random_crop"], "trans_prob": 1.0, "myow_layout": "cascaded", "myow_base_weight": 0.1,
+    "byol_warmup_epochs": 0, "myow_rampup_epochs": 10, "miner": "knn", "miner_candidate_repr": "target",
+    "miner_distance": "cosine", "knn_select": "random", "knn_nneighs": 1,
+}  # fmt: skip
+
+
+def test_a_self_supervised_file_is_read_unchanged(tmp_path, caplog):
+    (tmp_path / "ssl.json").write_text(json.dumps(SSL_FILE))
+    with caplog.at_level(logging.WARNING):
+        settings = TrainSettings.from_file(tmp_path / "ssl.json")
+    assert (settings.method, settings.encoder, settings.seed, settings.batch_size) == (
+        "myow",
+        "resnet18",
+        631,
+        8,
+    )
+    assert (settings.epochs, settings.learning_rate) == (800, 0.03)
+    assert settings.warmup_fraction == settings.mined_rampup_fraction == 10 / 800
+    named = {record.args[0] for record in caplog.records if isinstance(record.args, tuple)}
+    assert named == {
+        "optimizer", "learning_rate", "epochs", "outputdir", "outweightfilename", "classes",
+        "lr_poly_decay_n", "lr_gamma", "lr_milestone",
+    }  # fmt: skip
+
+
+def test_a_supervised_file_is_read_unchanged():
+    file = {
+        "task_type": "supervised",
+        "model": "ResNet-50",
+        "optimizer": "SGD",
+        "learning_rate": 0.01,
+        "epochs": 5,
+    }
+    settings = TrainSettings.model_validate(translated(file | {"augmentations": 1, "beta1": 0.5}))
+    assert (settings.method, settings.encoder) == ("supervised", "resnet50")
+    assert (settings.learning_rate, settings.epochs) == (0.01, 5)
+    assert (settings.views.flip, settings.views.rotate) == (0.5, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("ssl_optimizer", "Adam", "ssl_optimizer 'Adam' is not built; there is 'SGD'"),
+        ("lr_decay", "poly", "lr_decay 'poly' is not built; there is 'cosine'"),
+        ("myow_layout", "parallel", "there is 'cascaded'"),
+        ("miner_distance", "l2", "there is 'cosine'"),
+        ("projector_2_hidden_size", 512, "projector_2_hidden_size 512 is not built; there is 4096"),
+        ("transform", ["random_crop", "flip"], r"there is \['random_crop'\]"),
+        ("method", "simclr", "method must be one of byol, myow, myowmerged, got 'simclr'"),
+        ("model", "ResNet-34", "did you mean"),
+        ("task_type", "PCA", "task_type must be"),
+        ("projector_hiden_size", 4096, "did you mean projector_hidden_size"),
+    ],
+)
+def test_what_is_not_built_is_refused_by_name(key, value, message):
+    with pytest.raises(ValueError, match=message):
+        translated(SSL_FILE | {key: value})
+
+
+@pytest.mark.parametrize("key", sorted(SSL_FILE))
+def test_every_key_of_the_example_is_known(key):
+    assert key in KEYS
