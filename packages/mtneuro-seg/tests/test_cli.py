@@ -1,12 +1,17 @@
 """The command line as a user meets it."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mtneuro_seg import cli
 from mtneuro_seg.cli import main
 
 HEAVY = (
@@ -114,6 +119,36 @@ def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):
         told = capsys.readouterr().err
         assert told.startswith("mtneuro-seg: error: ")
         assert told.count("\n") == 1
+
+
+def test_ctrl_c_is_one_line_and_the_same_command_goes_on(data, tmp_path, monkeypatch):
+    steps = 400
+    model = tmp_path / "model"
+    words = ["train", data, "-o", model, "--filters", "2", "--levels", "2", "--batch-size", "2"]
+    words += ["--steps", str(steps), "--checkpoint-every", "1", "--device", "cpu"]
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from mtneuro_seg.cli import main; main()", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    partial = tmp_path / "model.partial"
+    while not (partial / "resume.ckpt").exists() and child.poll() is None:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=120)[1]
+    assert said == "mtneuro-seg: interrupted; the same command goes on from here\n"
+    assert child.returncode == 130
+    done: list[int] = []
+
+    @contextmanager
+    def bar(what: str) -> Generator[Callable[[int, int], None]]:
+        yield lambda step, total: done.append(step)
+
+    monkeypatch.setattr(cli, "_bar", bar)
+    assert run(monkeypatch, *words) == 0
+    assert done[0] > 1  # not from the beginning
+    assert done[-1] == steps
+    assert not partial.exists()
 
 
 def test_the_paper_option_takes_table_a4(data, tmp_path, monkeypatch, capsys):

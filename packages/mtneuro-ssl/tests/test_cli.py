@@ -1,5 +1,10 @@
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +76,42 @@ def test_settings_on_the_line_go_before_those_in_the_file(volume, tmp_path, monk
         "--set", "components=2")  # fmt: skip
     settings = load_model(tmp_path / "pca").settings
     assert (settings.method, settings.components, settings.seed) == ("pca", 2, 9)
+
+
+def test_ctrl_c_is_one_line_and_the_same_command_goes_on(volume, tmp_path, monkeypatch):
+    (tmp_path / "small_encoder.py").write_text(
+        "from torch import nn\n"
+        "def small():\n"
+        "    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+    )
+    steps = 400
+    words = ["train", volume, "--method", "byol", "-o", tmp_path / "byol"]
+    words += tiny(f"steps={steps}", "checkpoint_every=0", "encoder=small_encoder:small")
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from mtneuro_ssl.cli import main; main()", *map(str, words)],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    partial = tmp_path / "byol.partial"
+    while not list(partial.glob("*.ckpt")) and child.poll() is None:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=120)[1]
+    assert said == "mtneuro-ssl: interrupted; the same command goes on from here\n"
+    assert child.returncode == 130
+    done: list[int] = []
+
+    @contextmanager
+    def bar(what: str) -> Generator[Callable[[int, int], None]]:
+        yield lambda step, total: done.append(step)
+
+    monkeypatch.setattr(cli, "_bar", bar)
+    monkeypatch.syspath_prepend(tmp_path)
+    run(monkeypatch, *words)
+    assert done[0] > 1  # not from the beginning
+    assert done[-1] == steps
+    assert not partial.exists()
 
 
 @pytest.mark.parametrize(
