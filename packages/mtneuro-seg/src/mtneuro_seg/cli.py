@@ -198,12 +198,10 @@ def evaluate(
 
 def _groups(images: Path, count: int) -> Any:
     """Return which region each image is from, where the file says it."""
-    import numpy as np
+    from mtneuro_seg.volumes import load_region
 
-    if images.suffix != ".npz":
-        return None
-    with np.load(images, allow_pickle=False) as held:
-        return held["region"] if "region" in held and len(held["region"]) == count else None
+    region = load_region(images) if images.suffix == ".npz" else None
+    return region if region is not None and len(region) == count else None
 
 
 def _print_intervals(names: tuple[str, ...], found: "ScoreIntervals") -> None:

@@ -57,7 +57,7 @@ def open_volume(path: str | os.PathLike[str], *, key: str = "images") -> Volume:
     """
     source = Path(path)
     if not source.exists():
-        raise FileNotFoundError(f"the file must exist, got {str(source)!r}")
+        raise FileNotFoundError(f"the file must exist, got {str(source)!r}{_uri_hint(source)}")
     if source.suffix not in {".npz", ".npy"} and not source.is_dir():
         raise ValueError(f"a volume must be a .npz, a .npy or a Zarr folder, got {str(source)!r}")
     try:
@@ -67,7 +67,34 @@ def open_volume(path: str | os.PathLike[str], *, key: str = "images") -> Volume:
             return Volume(array=np.load(source, mmap_mode="r", allow_pickle=False))
         return _from_zarr(source)
     except (EOFError, zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-        raise ValueError(f"{str(source)!r} is not a file that can be read here: {error}") from error
+        raise ValueError(
+            f"{str(source)!r} is not a file that can be read here (plain arrays, no Python objects): {error}"
+        ) from error
+
+
+def _uri_hint(source: Path) -> str:
+    # A path holds one slash of a URI's two.
+    if ":/" not in str(source):
+        return ""
+    return (
+        "; .npz, .npy and Zarr are read here: `mtneuro-data cutout` writes a .npy or .zarr from a URI, "
+        "`mtneuro-data export` the .npz of a task"
+    )
+
+
+def load_region(path: str | os.PathLike[str]) -> np.ndarray | None:
+    """Return which region each image of an ``.npz`` is from; None where it does not say.
+
+    Raises
+    ------
+    ValueError
+        If the region is no plain array.
+    """
+    with np.load(path, allow_pickle=False) as held:
+        try:
+            return held.get("region")
+        except ValueError as error:
+            raise ValueError(f"'region' in {str(path)!r} must be a plain array: {error}") from error
 
 
 def _from_npz(source: Path, key: str) -> Volume:
