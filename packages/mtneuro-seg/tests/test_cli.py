@@ -38,6 +38,7 @@ def data(tmp_path: Path) -> Path:
         masks=(images // 86).astype(np.uint8),
         voxel_size_um=np.array([1.17, 1.17, 1.17]),
         class_names=np.array(["background", "vessels", "cells"]),
+        sample_id=np.array([f"A-CTX/z{z}" for z in range(110, 118)]),
     )
     return tmp_path / "data.npz"
 
@@ -66,13 +67,16 @@ def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, c
     with np.load(tmp_path / "labels.npz") as held:
         assert held["masks"].shape == (8, 16, 16)
         assert held["voxel_size_um"][0] == 1.17
+        assert held["sample_id"].tolist() == [f"A-CTX/z{z}" for z in range(110, 118)]
         flat = held["masks"]
     assert (
         run(monkeypatch, "predict", model, data, "-o", tmp_path / "labels.zarr", "--window", "16", "16") == 0
     )
     from mtneuro_seg.volumes import load_volume
 
-    np.testing.assert_array_equal(load_volume(tmp_path / "labels.zarr").array, flat)
+    labels = load_volume(tmp_path / "labels.zarr")
+    np.testing.assert_array_equal(labels.array, flat)
+    assert labels.sample_id == tuple(f"A-CTX/z{z}" for z in range(110, 118))
 
 
 def test_models_lists_all_with_their_papers(monkeypatch, capsys):

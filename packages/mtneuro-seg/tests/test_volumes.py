@@ -33,6 +33,13 @@ def test_a_zarr_of_labels_says_its_axes(labels, tmp_path):
     assert array.attrs["class_names"] == list(NAMES)
 
 
+@pytest.mark.parametrize("name", ["labels.npz", "labels.zarr"])
+def test_ids_of_images_are_kept(labels, tmp_path, name):
+    ids = ("A-CTX/z110", "A-CTX/z111", "A-CTX/z112", "A-CTX/z113")
+    save_labels(tmp_path / name, labels, class_names=NAMES, sample_id=ids)
+    assert load_volume(tmp_path / name, key="masks").sample_id == ids
+
+
 def test_of_an_ome_zarr_group_level_0_is_read(labels, tmp_path):
     group = zarr.create_group(tmp_path / "ome.zarr")
     group.create_array("full", data=labels)

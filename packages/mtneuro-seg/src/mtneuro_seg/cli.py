@@ -358,6 +358,7 @@ def predict(
                 probabilities=probabilities,
                 voxel_size_um=source.voxel_size_um,
                 source_name=volume.name,
+                sample_id=source.sample_id,
                 device=place,
                 progress=progress,
             )
@@ -370,7 +371,13 @@ def predict(
             else:
                 size = chosen.batch_size
                 labels = predict_labels(model, array, batch_size=size, device=place, progress=progress)
-            save_labels(out, labels, class_names=model.class_names, voxel_size_um=source.voxel_size_um)
+            save_labels(
+                out,
+                labels,
+                class_names=model.class_names,
+                voxel_size_um=source.voxel_size_um,
+                sample_id=source.sample_id,
+            )
     print(f"labels {tuple(source.array.shape)} written to {out}")
 
 
