@@ -79,6 +79,20 @@ def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, c
     assert labels.sample_id == tuple(f"A-CTX/z{z}" for z in range(110, 118))
 
 
+@pytest.mark.parametrize("verb", ["train", "predict", "render"])
+def test_the_output_has_the_name_of_the_suites_other_tools(verb, monkeypatch, capsys):
+    assert run(monkeypatch, verb, "--help") == 0
+    assert "--output" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--output", "--out", "-o"])
+def test_the_output_can_be_asked_for_by_each_name(option, tmp_path, monkeypatch, capsys):
+    np.save(tmp_path / "labels.npy", np.tri(8, dtype=np.uint8)[None].repeat(8, axis=0))
+    picture = tmp_path / "labels.png"
+    assert run(monkeypatch, "render", tmp_path / "labels.npy", option, picture, "--size", "40") == 0
+    assert picture.exists()
+
+
 def test_models_lists_all_with_their_papers(monkeypatch, capsys):
     assert run(monkeypatch, "models") == 0
     out = capsys.readouterr().out

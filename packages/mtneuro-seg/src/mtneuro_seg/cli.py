@@ -26,13 +26,15 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
+Output = Annotated[Path, Parameter(name=["--output", "-o", "--out"])]
+
 
 @app.command
 def train(
     images: Path,
     labels: Path | None = None,
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    out: Output,
     settings: Annotated[TrainSettings | None, Parameter(name="*")] = None,
     config: Path | None = None,
     paper: bool = False,
@@ -243,7 +245,7 @@ def _save(drawn: "Figure", path: Path) -> None:
 def render(
     labels: Path,
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    out: Output,
     step: int = 1,
     size: int = 400,
 ) -> None:
@@ -286,7 +288,7 @@ def predict(
     folder: Path,
     volume: Path,
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    out: Output,
     sweep: Annotated[SweepSettings | None, Parameter(name="*", consume_multiple=True)] = None,
     probabilities: Path | None = None,
     device: Literal["cpu", "cuda"] | None = None,
