@@ -118,7 +118,11 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(volume, tmp_path, monke
     ("arguments", "message"),
     [
         (["train", "VOLUME", "-o", "OUT", "--method", "boyl"], "error: method must be one of supervised, "),
-        (["train", "VOLUME", "-o", "OUT", "--set", "epocs=3"], "did you mean epochs"),
+        (
+            ["train", "VOLUME", "-o", "OUT", "--set", "epocs=3"],
+            "error: unknown setting 'epocs'; did you mean epochs?",
+        ),
+        (["train", "VOLUME", "-o", "OUT", "--set", "qqqq=3"], "setting must be one of method, encoder, "),
         (["train", "VOLUME", "-o", "OUT", "--set", "epochs=many"], "epochs: input should be a valid integer"),
         (["train", "VOLUME", "-o", "OUT", "--set", "epochs"], "--set takes key=value, got 'epochs'"),
         (["train", "nowhere.npz", "-o", "OUT"], "no file or folder at nowhere.npz"),
