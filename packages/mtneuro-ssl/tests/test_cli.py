@@ -166,6 +166,17 @@ def test_help_teaches_without_the_heavy_libraries(verb):
     assert ("Example" in shown.stdout) == bool(verb)
 
 
+def test_the_help_of_train_lists_every_setting_with_its_default(monkeypatch, capsys):
+    from mtneuro_ssl import TrainSettings
+
+    run(monkeypatch, "train", "--help")
+    shown = capsys.readouterr().out
+    for name in set(TrainSettings.model_fields) - {"method", "views"}:
+        assert f"{name}=" in shown
+    assert "learning_rate=0.03" in shown
+    assert "momentum=none" in shown
+
+
 def test_importing_the_package_leaves_the_heavy_libraries_out():
     code = (
         "import sys, mtneuro_ssl\n"

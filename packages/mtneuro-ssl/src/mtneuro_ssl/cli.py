@@ -22,6 +22,12 @@ app = App(
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 
+_DEFAULTS = ", ".join(
+    f"`{name}={'none' if field.default is None else field.default}`"
+    for name, field in TrainSettings.model_fields.items()
+    if name not in {"method", "views"}  # an option of its own, and a table in the file
+)
+
 
 @app.command
 def train(
@@ -32,7 +38,15 @@ def train(
     method: str | None = None,
     labels: Path | None = None,
     settings: Path | None = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    set_: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--set",
+            negative="",
+            help="One setting, as key=value; may be given several times, and goes before the file. "
+            f"Settings and defaults: {_DEFAULTS}",
+        ),
+    ] = None,
 ) -> None:
     """Train a model on the images of a volume.
 
@@ -53,8 +67,6 @@ def train(
         in the volume's .npz.
     settings
         Settings file (.toml or .json).
-    set_
-        One setting, as key=value; may be given several times, and goes before the file.
     """
     chosen = _settings(settings, method=method, changes=set_ or [])
     from mtneuro_ssl.reading import read_images, read_labels
