@@ -100,6 +100,14 @@ def test_features_of_plain_arrays_and_zarr_agree(tmp_path, labels):
     assert "A-ZI/z110," in tables[0]
 
 
+def test_the_ids_of_a_zarr_of_labels_are_those_of_its_rows(tmp_path, labels):
+    ids = [f"A-CTX/z{110 + 2 * n}" for n in range(len(labels))]
+    array = zarr.create_array(str(tmp_path / "labels.zarr"), data=labels)
+    array.attrs["sample_id"] = ids
+    assert run("features", tmp_path / "labels.zarr", "-o", tmp_path / "f.csv") == 0
+    assert pd.read_csv(tmp_path / "f.csv")["sample_id"].tolist() == ids
+
+
 def test_what_was_not_annotated_is_left_empty(tmp_path, labels):
     np.save(tmp_path / "cube.npy", np.where(labels == 3, 0, labels))
     words = ("features", tmp_path / "cube.npy", "-o", tmp_path / "f.csv", "--not-annotated", "axon")

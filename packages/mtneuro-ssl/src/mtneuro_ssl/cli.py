@@ -21,9 +21,16 @@ app = App(
     name="mtneuro-ssl",
     help="Learn representations of image volumes, and turn images into embeddings.",
     help_format="markdown",
+    suppress_keyboard_interrupt=False,
 )
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+
+_DEFAULTS = ", ".join(
+    f"`{name}={'none' if field.default is None else field.default}`"
+    for name, field in TrainSettings.model_fields.items()
+    if name not in {"method", "views"}  # an option of its own, and a table in the file
+)
 
 
 @app.command
@@ -35,7 +42,15 @@ def train(
     method: str | None = None,
     labels: Path | None = None,
     settings: Path | None = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    set_: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--set",
+            negative="",
+            help="One setting, as key=value; may be given several times, and goes before the file. "
+            f"Settings and defaults: {_DEFAULTS}",
+        ),
+    ] = None,
 ) -> None:
     """Train a model on the images of a volume.
 
@@ -56,8 +71,6 @@ def train(
         in the volume's .npz.
     settings
         Settings file (.toml or .json).
-    set_
-        One setting, as key=value; may be given several times, and goes before the file.
     """
     chosen = _settings(settings, method=method, changes=set_ or [])
     from mtneuro_ssl.reading import read_images, read_labels
@@ -307,7 +320,8 @@ def _bar(what: str) -> Generator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
 
         def move(done: int, total: int) -> None:
