@@ -4,17 +4,19 @@ import fcntl
 import logging
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from mtneuro_suite.display import Display, duration
-from mtneuro_suite.preset import Preset, preset_names, read_preset
+from mtneuro_suite.preset import Preset, one_line, read_preset
 from mtneuro_suite.tables import Table
 
 app = App(
@@ -32,16 +34,22 @@ def _rich_table(table: Table) -> RichTable:
     for column in table.columns:
         shown.add_column(column, justify="right")
     for label, cells in table.rows:
-        texts = [f"{cell.ours}\n[dim]{cell.paper}[/dim]" if table.has_paper else cell.ours for cell in cells]
-        shown.add_row(label, *texts)
+        texts = [Text(cell.ours) for cell in cells]
+        if table.has_paper:
+            texts = [Text.assemble(cell.ours, "\n", (cell.paper, "dim")) for cell in cells]
+        shown.add_row(Text(label), *texts)
     return shown
 
 
 @contextmanager
 def _held(root: Path) -> Generator[None]:
     """Hold the output folder, so that two suites on this machine do not write the same run."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("a+") as lock:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = (root / ".lock").open("a+")
+    except OSError as error:
+        raise OSError(f"output must be a folder that can be written, got {root}: {error.strerror}") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -51,12 +59,15 @@ def _held(root: Path) -> Generator[None]:
         yield
 
 
-def _prepared(preset: str, source: str | None, device: str | None, seeds: tuple[int, ...] | None) -> Preset:
+def _prepared(preset: str, **changes: Any) -> Preset:
     chosen = read_preset(preset)
-    changes = {"source": source, "device": device, "seeds": seeds}
-    return Preset.model_validate(
-        {**chosen.model_dump(), **{k: v for k, v in changes.items() if v is not None}}
-    )
+    given = {key: value for key, value in changes.items() if value is not None}
+    if "source" in given and chosen.inputs == "real-sample":
+        raise ValueError(f"preset {preset!r} reads the files in --data: leave --source out")
+    try:
+        return Preset.model_validate({**chosen.model_dump(exclude_unset=True), **given})
+    except ValidationError as error:
+        raise ValueError(one_line(error, "the options", list(Preset.model_fields))) from None
 
 
 @app.default
@@ -84,7 +95,7 @@ def run_all(
     Parameters
     ----------
     preset
-        What to run: `demo` (10 minutes on 2 cores), `smoke` (under two), `real-sample` (real tissue, needs
+        What to run: `demo` (minutes on 2 cores), `smoke` (smaller still), `real-sample` (real tissue, needs
         `--data`), `paper` (everything, every seed: days without a GPU), or a TOML file like those in
         `benchmarks/presets`.
     source
@@ -99,7 +110,7 @@ def run_all(
     device
         Where networks are trained.
     seeds
-        Seeds in place of the preset's: `--seeds 1 100 350`.
+        Seeds in place of the preset's: `--seeds 1 100 350`. PCA, which draws nothing, takes the first only.
     list_runs
         List the runs, and which are done, and stop.
     """
@@ -109,75 +120,76 @@ def run_all(
     from mtneuro_suite.results import Store, csv_text, write_text
     from mtneuro_suite.tables import all_tables
 
-    chosen = _prepared(preset, source, device, seeds)
+    chosen = _prepared(preset, source=source, device=device, seeds=seeds)
     if workers is not None and workers < 0:
         raise ValueError(f"workers must be 0 or more, got {workers}")
-    if chosen.device == "cuda" and not cuda_devices():
+    gpus = 0 if chosen.device == "cpu" else cuda_devices()
+    if chosen.device == "cuda" and not gpus:
         raise ValueError("device cuda was asked for, and torch finds none on this machine; use --device cpu")
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"output must be a folder, got the file {output}")
+    # What is resolved enters the runs' identity: a GPU's results are not a CPU's.
+    chosen = chosen.model_copy(update={"device": "cuda" if gpus else "cpu"})
     planned = plan(chosen, data=data)
     store = Store(output)
     todo = [run for run in planned.runs if not store.done(run)]
     already = len(planned.runs) - len(todo)
-    out, err = Console(), Console(stderr=True)
+    check_sources(todo)
+    out, err = (
+        Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (False, True)
+    )
     if list_runs:
         for run in planned.runs:
-            out.print(
-                f"{'done' if store.done(run) else 'to do':5}  {run.id}  {run.title}",
-                highlight=False,
-                soft_wrap=True,
-            )
+            out.print(f"{'done' if store.done(run) else 'to do':5}  {run.id}  {run.title}")
         return 0
-    processes = default_workers(chosen.device) if workers is None else workers
-    cost = sum(run.cost for run in todo)
-    check_sources(todo)
-    volume = chosen.source if chosen.inputs == "paper" else data
-    err.print(
-        f"Preset {chosen.name} on {volume}: {len(planned.runs)} runs, "
-        f"{already} done before, {len(todo)} to do"
-        + (
-            f", roughly {duration(cost / max(1, processes))} with {max(1, processes)} processes"
-            if todo
-            else ""
-        ),
-        highlight=False,
-        soft_wrap=True,
-    )
+    processes = (gpus or default_workers()) if workers is None else workers
+    folder = output / chosen.name
     with _held(output):
+        volume = chosen.source if chosen.inputs == "paper" else data
+        cost = sum(run.cost for run in todo) / max(1, processes)
+        err.print(
+            f"Preset {chosen.name} on {volume}: {len(planned.runs)} runs, {already} done before, "
+            f"{len(todo)} to do"
+            + (f", roughly {duration(cost)} with {max(1, processes)} processes" if todo else "")
+        )
         display = Display(todo, already=already, console=err)
         with display.shown():
-            if not todo:
-                failures = []
-            elif processes == 0:
+            if processes == 0 or not todo:
                 failures = run_here(todo, store, display)
             else:
                 failures = run_on_workers(todo, store, display, workers=min(processes, len(todo)))
         rows = store.rows(planned.runs)
         tables = all_tables(planned, rows)
-        folder = output / chosen.name
-        write_text(folder / "results.csv", csv_text(rows))
-        report = write_report(planned, store, tables, folder / "report.html", failures=failures)
+        unwritten = ""
+        try:
+            write_text(folder / "results.csv", csv_text(rows))
+            write_report(planned, store, tables, folder / "report.html", failures=failures)
+        except OSError as error:
+            # The tables are worth showing all the same.
+            unwritten = f"{error.filename or folder} could not be written: {error.strerror}"
+    _show(tables, planned.inputs.caveat, out)
+    for failure in failures:
+        if not failure.needs_another:
+            err.print(f"failed: {failure.run.title}: {failure.reason}", style="red")
+    if waiting := sum(failure.needs_another for failure in failures):
+        err.print(f"not run, because they need one that failed: {waiting}", style="red")
+    if unwritten:
+        err.print(unwritten, style="red")
+        return 1
+    out.print(f"Results: {folder / 'results.csv'}")
+    out.print(f"Report:  {folder / 'report.html'}")
+    return 1 if failures else 0
+
+
+def _show(tables: Sequence[Table], caveat: str, out: Console) -> None:
     for table in tables:
         out.print()
-        out.print(table.title, style="bold", highlight=False)
-        out.print(_rich_table(table))
+        out.print(table.title, style="bold")
+        out.print(_rich_table(table), soft_wrap=False)
         for note in table.notes:
-            out.print(note, style="dim", highlight=False)
+            out.print(note, style="dim", soft_wrap=False)
     out.print()
     out.print("Where a cell holds two numbers, ours stands above and the paper's below.", style="dim")
-    if planned.inputs.caveat:
-        out.print(planned.inputs.caveat, style="bold", soft_wrap=True)
-    roots = [failure for failure in failures if not failure.needs_another]
-    for failure in roots:
-        err.print(
-            f"failed: {failure.run.title}: {failure.reason}", style="red", highlight=False, soft_wrap=True
-        )
-    if len(failures) > len(roots):
-        err.print(f"not run, because they need one that failed: {len(failures) - len(roots)}", style="red")
-    out.print(f"Results: {folder / 'results.csv'}", highlight=False, soft_wrap=True)
-    out.print(f"Report:  {report}", highlight=False, soft_wrap=True)
-    return 1 if failures else 0
+    if caveat:
+        out.print(caveat, style="bold")
 
 
 def main() -> None:
@@ -200,6 +212,3 @@ def main() -> None:
         print(f"run_all.py: error: {message}", file=sys.stderr)
         sys.exit(2)
     sys.exit(code or 0)
-
-
-__all__ = ["app", "main", "preset_names"]

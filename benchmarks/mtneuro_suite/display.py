@@ -46,7 +46,7 @@ class Display:
         self._started = time.monotonic()
         self._bars: dict[str, TaskID] = {}
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
@@ -75,7 +75,7 @@ class Display:
         done = sum(self._share.get(name, 0.0) * run.cost for name, run in self._runs.items())
         self._progress.update(
             self._whole,
-            description=f"[bold]{self._already + len(self._ended)} of {total} runs done",
+            description=f"{self._already + len(self._ended)} of {total} runs done",
             completed=done,
             left=self._left(),
         )
@@ -98,14 +98,10 @@ class Display:
             self._progress.remove_task(self._bars.pop(run_id))
         self._refresh()
         title = self._runs[run_id].title
-        if failure:
-            self._console.print(f"[red]failed:[/red] {title}: {failure}", highlight=False)
-        elif not self._console.is_terminal:
+        if not self._console.is_terminal:
             total = self._already + len(self._runs)
             elapsed = duration(time.monotonic() - self._started)
+            outcome = f"failed, {title}" if failure else title
             self._console.print(
-                f"[{self._already + len(self._ended)}/{total}] {elapsed}: {title} {self._left()}".rstrip(),
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
+                f"[{self._already + len(self._ended)}/{total}] {elapsed}: {outcome} {self._left()}".rstrip()
             )

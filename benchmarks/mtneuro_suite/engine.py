@@ -59,6 +59,8 @@ def execute(run: Run, root: Path, progress: Callable[[int, int], None]) -> None:
     store = Store(root)
     if store.done(run):
         return
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
     started = time.monotonic()
     partial = store.partial(run)
     partial.mkdir(parents=True, exist_ok=True)
@@ -146,8 +148,8 @@ def run_on_workers(runs: Sequence[Run], store: Store, listener: Listener, *, wor
         message = event[1]
         listener.progressed(message["run"], message["done"], message["total"])
 
-    # Children inherit an ignored SIGINT.
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Workers inherit a blocked SIGINT, so that Ctrl-C is for this process alone; one that comes now waits.
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     with dask.config.set(_WORKERS):
         cluster = LocalCluster(
             n_workers=workers,
@@ -160,8 +162,8 @@ def run_on_workers(runs: Sequence[Run], store: Store, listener: Listener, *, wor
             local_directory=str(store.root / ".dask"),
         )
         client = Client(cluster)
-        signal.signal(signal.SIGINT, previous)
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
             client.subscribe_topic(_TOPIC, heard)
             futures: dict[str, "Future[Any]"] = {}
             for order, run in enumerate(runs):
@@ -184,6 +186,7 @@ def run_on_workers(runs: Sequence[Run], store: Store, listener: Listener, *, wor
                 nanny.auto_restart = False
             for child in psutil.Process().children(recursive=True):
                 child.kill()
+            shutil.rmtree(store.root / ".dask", ignore_errors=True)
             raise
         client.close()
         cluster.close()
@@ -198,8 +201,6 @@ def cuda_devices() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def default_workers(device: str) -> int:
-    """Return one worker for each GPU, or one for each core where no GPU is used."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    gpus = 0 if device == "cpu" else cuda_devices()
-    return gpus or cores
+def default_workers() -> int:
+    """Return one worker for each core that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

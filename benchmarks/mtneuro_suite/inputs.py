@@ -87,18 +87,20 @@ def source_of(source: str) -> str | dict[str, str]:
     base, _, query = source.partition("?")
     if base in {"phantom", "bossdb"}:
         return source
-    if "://" not in base:
-        folder = Path(base).expanduser().resolve()
-        if not folder.is_dir():
-            raise ValueError(
-                "source must be phantom, bossdb, or a folder or URI with image, roi_labels and pixel_labels, "
-                f"got {source!r}, which is no folder"
-            )
-        base = str(folder)
+    channels = ("image", "roi_labels", "pixel_labels")
     query = f"?{query}" if query else ""
-    return {
-        channel: f"{base.rstrip('/')}/{channel}{query}" for channel in ("image", "roi_labels", "pixel_labels")
+    if "://" in base:
+        return {channel: f"{base.rstrip('/')}/{channel}{query}" for channel in channels}
+    folder = Path(base).expanduser().resolve()
+    found = {
+        name: path for name in channels for path in (folder / name, folder / f"{name}.zarr") if path.exists()
     }
+    if len(found) < len(channels):
+        raise ValueError(
+            "source must be phantom, bossdb, or a folder or URI with the channels image, roi_labels and "
+            f"pixel_labels (or image.zarr, …), got {source!r}, which has {', '.join(found) or 'none of them'}"
+        )
+    return {name: str(path) for name, path in found.items()}
 
 
 def local_fingerprints(tasks: Iterable[TaskSpec]) -> dict[str, str]:
@@ -167,7 +169,6 @@ def paper_inputs(preset: Preset) -> Inputs:
         semantics = parts(task("semantics"), ("all",), downsample=1, z_step=three.z_step)
         downsample = three.downsample or preset.task1.downsample
     tasks = [t for group in (*regions, *segmentation) for t in (*group.train, *group.test)] + list(semantics)
-    real = preset.source == "bossdb"
     return Inputs(
         regions=tuple(regions),
         segmentation=tuple(segmentation),
@@ -175,10 +176,19 @@ def paper_inputs(preset: Preset) -> Inputs:
         semantics_downsample=downsample,
         label_values={"vessel": 1, "cell": 2, "axon": 3},
         fingerprints=local_fingerprints(tasks),
-        caveat=""
-        if real
-        else "The phantom is not the brain: these figures show that the benchmark runs, and are not to be "
-        "compared with the paper's as results."
-        if preset.source.startswith("phantom")
-        else f"Not the paper's volume ({preset.source}): the paper's figures are for orientation only.",
+        caveat=_caveat(preset),
     )
+
+
+def _caveat(preset: Preset) -> str:
+    """Return what stands between our figures and the paper's, in one line; empty where nothing does."""
+    if preset.source.partition("?")[0] == "phantom":
+        return (
+            "The phantom is not the brain: these figures show that the benchmark runs, and are not to be "
+            "compared with the paper's as results."
+        )
+    if preset.source != "bossdb":
+        return f"Not the paper's volume ({preset.source}): the paper's figures are for orientation only."
+    if not preset.follows_the_paper:
+        return f"The paper's volume, not its settings ({preset.name}): its figures are for orientation only."
+    return ""

@@ -6,6 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mtneuro_data import TaskSpec
 from pydantic import BaseModel, ValidationError
 
@@ -73,9 +74,14 @@ def _arrays_run(task: TaskSpec, inputs: Inputs) -> Run:
     side = next(iter(task.cubes.values()))
     voxels = len(part.cubes) * prod((hi - lo) for lo, hi in (part.z, side.y, side.x)) / task.z_step
     channels = 1 if task.annotation is None else 2
+    what = {"region": "images", "segmentation": "images and labels", "semantics": "images and labels"}[
+        task.kind
+    ]
+    scale = f" at 1/{task.downsample}" if task.downsample > 1 else ""
+    depth = f", {task.depth} slices deep" if task.depth > 1 else ""
     return Run(
         kind="arrays",
-        title=f"images {cubes} z{part.z[0]}-{part.z[1]}",
+        title=f"{what} of {cubes}, z {part.z[0]}-{part.z[1]}{scale}{depth}",
         settings={"task": task.model_dump(mode="json"), "files": files},
         cost=0.5 + voxels * channels / 1.5e6,
     )
@@ -289,6 +295,12 @@ def _semantics_runs(
     encoders: Mapping[tuple[str, str, int], Run],
     trained: Sequence[RegionInput],
 ) -> tuple[Run, list[Run], list[Run]]:
+    from mtneuro_probe import block_splits
+
+    _known("task3.umap_method", (three.umap_method,), preset.task1.methods if preset.task1 else ())
+    positions = [position for task in inputs.semantics for position in task.samples("all")]
+    # Raises where the slices are too few for the cross-validation.
+    block_splits(np.array([cube for cube, _ in positions]), np.array([z for _, z in positions]))
     samples = [_arrays_run(task, inputs) for task in inputs.semantics]
     roles, needs = _with_roles(samples=samples)
     features = Run(

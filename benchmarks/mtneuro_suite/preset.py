@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mtneuro_suite.paper import METHOD_ROWS
 
@@ -18,6 +18,12 @@ Settings = dict[str, Any]
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"must name at least one, and each once, got {list(names)}")
+    return names
 
 
 class RegionPreset(_Frozen):
@@ -46,6 +52,8 @@ class RegionPreset(_Frozen):
 
     per_method: dict[str, Settings] = {}
     """Training settings of one method, over ``settings``."""
+
+    _each_once = field_validator("methods", "tasks")(_distinct)
 
 
 class SegmentationPreset(_Frozen):
@@ -78,6 +86,8 @@ class SegmentationPreset(_Frozen):
     settings: Settings = {}
     per_model: dict[str, Settings] = {}
 
+    _each_once = field_validator("models", "classes")(_distinct)
+
 
 class SemanticsPreset(_Frozen):
     """Task 3: which encoders are read out, and on what."""
@@ -96,6 +106,8 @@ class SemanticsPreset(_Frozen):
     """The method whose embedding is drawn, as in Figure 4."""
 
     umap_neighbours: int = Field(default=100, ge=2)
+
+    _each_once = field_validator("encoders")(_distinct)
 
 
 class Preset(_Frozen):
@@ -140,12 +152,33 @@ class Preset(_Frozen):
             for task in self.task3.encoders:
                 if task not in self.task1.tasks:
                     raise ValueError(f"task3.encoders asks for {task}, which task1.tasks lacks: add it there")
-        if self.task3 and self.task1 and self.task3.umap_method not in self.task1.methods:
-            raise ValueError(
-                f"task3.umap_method must be one of task1.methods {list(self.task1.methods)}, "
-                f"got {self.task3.umap_method!r}"
-            )
+        for section, keys in _NOT_OF_THE_SAMPLE.items() if self.inputs == "real-sample" else ():
+            ignored = keys & getattr(getattr(self, section), "model_fields_set", set())
+            if ignored:
+                raise ValueError(f"{section}.{min(ignored)} does nothing with the real sample: leave it out")
         return self
+
+    @property
+    def follows_the_paper(self) -> bool:
+        """Whether what is run is run as the paper ran it: all slices, its resolution, its settings."""
+        kept = {"methods", "tasks", "models", "classes", "encoders", "mixup_probabilities", "umap_method"}
+        sections = (
+            (self.task1, RegionPreset()),
+            (self.task2, SegmentationPreset()),
+            (self.task3, SemanticsPreset()),
+        )
+        return all(
+            one is None or one.model_dump(exclude=kept) == own.model_dump(exclude=kept)
+            for one, own in sections
+        )
+
+
+_NOT_OF_THE_SAMPLE = {
+    "task1": {"tasks", "z_step", "test_z_step"},
+    "task2": {"classes", "z_step", "test_z_step"},
+    "task3": {"encoders"},
+}
+"""Fields that the real sample has no use for."""
 
 
 def _folder() -> Path:
@@ -164,17 +197,17 @@ def preset_names() -> tuple[str, ...]:
 
 
 def did_you_mean(name: str, allowed: Sequence[str]) -> str:
-    """Return the end of an error about an unknown name: the nearest allowed one, or all of them.
+    """Return the end of an error about an unknown name: the nearest allowed one, if any is near.
 
     Examples
     --------
     >>> did_you_mean("byoll", ["byol", "pca"])
     "; did you mean 'byol'?"
     >>> did_you_mean("x", ["byol", "pca"])
-    '; allowed: byol, pca'
+    ''
     """
     near = difflib.get_close_matches(name, allowed, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; allowed: {', '.join(allowed)}"
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def one_line(error: ValidationError, where: str, allowed: Sequence[str]) -> str:
@@ -183,7 +216,8 @@ def one_line(error: ValidationError, where: str, allowed: Sequence[str]) -> str:
     key = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
-        return f"{where}: unknown key {key!r}{did_you_mean(key.rpartition('.')[2], allowed)}{more}"
+        hint = did_you_mean(key.rpartition(".")[2], allowed) or f"; allowed: {', '.join(allowed)}"
+        return f"{where}: unknown key {key!r}{hint}{more}"
     got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
     return f"{where}: {key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}{got}{more}"
 

@@ -34,12 +34,27 @@ def _overlap(a: Corner, b: Corner) -> bool:
     return abs(a[0] - b[0]) < SIDE and abs(a[1] - b[1]) < SIDE
 
 
-def _region_masks(outlines: Mapping[str, list[list[int]]]) -> dict[str, Bool[np.ndarray, "y x"]]:
+def _outlines(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """Return the outline of each area, ``(x, y)``, drawn at z=309."""
+    try:
+        drawn = json.loads(path.read_text(encoding="utf-8"))["roi_polygons_z309_xy"]
+        return {
+            area: [(float(x), float(y)) for x, y in drawn[area]] for areas in AREAS.values() for area in areas
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        wanted = ", ".join(area for areas in AREAS.values() for area in areas)
+        raise ValueError(
+            f"{path} must hold roi_polygons_z309_xy, points (x, y) of {wanted}; "
+            f"got {type(error).__name__}: {error}"
+        ) from None
+
+
+def _region_masks(outlines: Mapping[str, list[tuple[float, float]]]) -> dict[str, Bool[np.ndarray, "y x"]]:
     masks: dict[str, Bool[np.ndarray, "y x"]] = {}
     for region, areas in AREAS.items():
         canvas = Image.new("1", (SLICE_SHAPE[1], SLICE_SHAPE[0]))
         for area in areas:
-            ImageDraw.Draw(canvas).polygon([(x, y) for x, y in outlines[area]], fill=1)
+            ImageDraw.Draw(canvas).polygon(outlines[area], fill=1)
         masks[region] = np.asarray(canvas)
     return masks
 
@@ -61,10 +76,11 @@ def _shifted(corner: Corner, mask: Bool[np.ndarray, "y x"], *, reach: int, step:
 def region_task(folder: Path) -> TaskSpec:
     """Return Task 1 on the slice: trained on set A and about it, tested on B, C and D and about them.
 
+    Shifted tiles lie nine tenths or more within their region's outline, which was drawn at z=309.
+
     No training tile shares a pixel with a test tile; :class:`mtneuro_data.TaskSpec` refuses it otherwise.
     """
-    outlines: dict[str, Any] = json.loads((folder / FILES[1]).read_text(encoding="utf-8"))
-    masks = _region_masks(outlines["roi_polygons_z309_xy"])
+    masks = _region_masks(_outlines(folder / FILES[1]))
     paper = {**builtin_task("roi-c3").cubes, **builtin_task("roi-c2").cubes}
     corners = {name: (cube.y[0], cube.x[0]) for name, cube in paper.items()}
     held_out = {name: corner for name, corner in corners.items() if not name.startswith("A-")}
@@ -188,9 +204,11 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
         regions=regions,
         segmentation=tuple(segmentation),
         semantics=semantics,
-        semantics_downsample=(preset.task3 and preset.task3.downsample) or 1,
+        semantics_downsample=(preset.task3 and preset.task3.downsample)
+        or (preset.task1 and preset.task1.downsample)
+        or 1,
         label_values={"vessel": 1, "cell": 2},
         fingerprints=local_fingerprints(tasks),
-        caveat="One slice and one small cutout of real tissue: few samples, many of them neighbours, so the "
-        "figures are rough and are not the paper's tasks.",
+        caveat="One slice and one small cutout of real tissue: few samples, many of them overlapping or "
+        "neighbours, so the figures are rough and are not the paper's tasks.",
     )

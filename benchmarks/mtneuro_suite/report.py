@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mtneuro_suite import SUITE_VERSION
 from mtneuro_suite.display import duration
 from mtneuro_suite.engine import Failure
 from mtneuro_suite.paper import METHOD_ROWS, NETWORK_ROWS
@@ -93,7 +92,15 @@ def _curves(named: Sequence[tuple[str, Path]]) -> str | None:
     figure = Figure(figsize=(3.1 * columns, 2.1 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, history) in zip(axes, found, strict=False):
-        axis.plot(history["step"], history["loss"], color="#2c5f8a", linewidth=1.2)
+        few = len(history) < 30
+        axis.plot(
+            history["step"],
+            history["loss"],
+            color="#2c5f8a",
+            linewidth=1.2,
+            marker="o" if few else None,
+            ms=3,
+        )
         axis.set_title(name, fontsize=8)
         axis.tick_params(labelsize=7)
         axis.spines[["top", "right"]].set_visible(False)
@@ -229,7 +236,11 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    provenance = store.result(done[-1])["provenance"] if done else {}
+    provenance = [store.result(run)["provenance"] for run in done]
+    made_with = {
+        key: ", ".join(sorted({str(one[key]) for one in provenance}))
+        for key in ("suite_version", "commit", "python", "platform", "device")
+    }
     html = environment.get_template("report.html.j2").render(
         preset=plan.preset,
         caveat=plan.inputs.caveat,
@@ -238,9 +249,8 @@ def write_report(
         failures=failures,
         inputs=_inputs(plan, store),
         costs=_costs(plan, store),
-        provenance=provenance,
+        made_with=made_with,
         settings=plan.preset.model_dump_json(indent=2),
-        suite_version=SUITE_VERSION,
         missing=len(plan.runs) - len(done),
     )
     write_text(path, html)

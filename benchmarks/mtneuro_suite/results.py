@@ -131,8 +131,12 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file beside its place and rename it there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def git_commit() -> str | None:
@@ -175,14 +179,15 @@ def provenance(seconds: float) -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             continue
     torch = sys.modules.get("torch")
-    device = torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else "cpu"
+    gpu_memory = torch.cuda.max_memory_allocated() if torch and torch.cuda.is_available() else 0
     return {
         "suite_version": SUITE_VERSION,
         "commit": git_commit(),
         "python": platform.python_version(),
         "versions": versions,
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": device,
+        "device": torch.cuda.get_device_name() if torch and gpu_memory else "cpu",
+        "peak_gpu_memory_mib": gpu_memory // 2**20,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         # Linux counts in KiB. A worker's peak includes the runs it did before.

@@ -95,14 +95,16 @@ def regions(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Prog
             scores["whole"] = _confusion(test.region, model.predict(test.images), classes)
             scores["corners"] = _confusion(corners.region, model.predict(corners.images), classes)
         else:
-            scores["corners"] = region_readout(
+            readout = region_readout(
                 train_embeddings,
                 train_corners.region,
                 embed(model, corners.images),
                 corners.region,
                 class_names=train.region_names,
                 seed=settings["seed"],
-            ).confusion
+            )
+            scores["corners"] = readout.confusion
+            extra[f"converged {task}"] = readout.converged
         for view, confusion in scores.items():
             n = int(confusion.sum())
             rows.append(

@@ -1,7 +1,7 @@
 """The paper's three tables, ours beside the paper's, built from rows of results."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from mtneuro_suite.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS, Quoted, table1, table2, table3
@@ -29,13 +29,17 @@ class Cell:
     note: str = ""
     """What stands in the cell where there is no number."""
 
+    expected: int = 1
+    """Seeds that were asked for."""
+
     @property
     def ours(self) -> str:
         """Mean, and standard deviation where there is more than one seed."""
         if not self.values:
             return self.note or NONE
         mean = f"{fmean(self.values):.2f}"
-        return f"{mean}±{stdev(self.values):.2f}" if len(self.values) > 1 else mean
+        spread = f"±{stdev(self.values):.2f}" if len(self.values) > 1 else ""
+        return f"{mean}{spread}{'*' if len(self.values) < self.expected else ''}"
 
     @property
     def paper(self) -> str:
@@ -51,6 +55,8 @@ class Table:
 
     title: str
     corner: str
+    """Heading of the rows."""
+
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     notes: tuple[str, ...] = ()
@@ -67,17 +73,21 @@ def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
     return [row for row in rows if all(getattr(row, name) in values for name, values in wanted.items())]
 
 
-def _cell(rows: Iterable[Row], quoted: Quoted | None = None) -> Cell:
-    rows = list(rows)
+def _cell(rows: Sequence[Row], quoted: Quoted | None = None, *, expected: int = 1) -> Cell:
     values = tuple(row.value for row in rows if row.value is not None)
     note = "" if values else next((row.note for row in rows if row.note), "")
-    return Cell(values, quoted, note)
+    return Cell(values, quoted, note, expected)
 
 
 def _best(rows: Sequence[Row], models: Sequence[str]) -> str:
     """Return the model with the best mean, or the first while none has a result."""
     values = {model: _cell(_select(rows, model=model)).values for model in models}
     return max(models, key=lambda model: fmean(values[model]) if values[model] else float("-inf"))
+
+
+def _seeds(plan: Plan, method: str) -> int:
+    """Return how many seeds a method is run with."""
+    return 1 if method == "pca" else len(plan.preset.seeds)
 
 
 def _methods(plan: Plan, rows: Sequence[Row]) -> list[tuple[str, str, str]]:
@@ -98,7 +108,7 @@ def _methods(plan: Plan, rows: Sequence[Row]) -> list[tuple[str, str, str]]:
 
 def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     """Return Table 1: accuracy of region by method and sub-task."""
-    if not plan.inputs.regions:
+    if plan.preset.task1 is None:
         return None
     body: list[tuple[str, tuple[Cell, ...]]] = []
     for label, method, model in _methods(plan, rows):
@@ -106,7 +116,8 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
         cells: list[Cell] = []
         for region in plan.inputs.regions:
             chosen = _select(rows, model=model, task=region.name, metric=metric)
-            cells.append(_cell(chosen, table1(method, region.paper_column)))
+            quoted = table1(method, region.paper_column, downsample=plan.preset.task1.downsample)
+            cells.append(_cell(chosen, quoted, expected=_seeds(plan, method)))
         body.append((label, tuple(cells)))
     crops = {
         region.column: max(row.n for row in chosen)
@@ -121,7 +132,16 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
             "Corner crops scored: " + "; ".join(f"{column}: {n}" for column, n in crops.items()) + "."
         )
     if plan.preset.inputs == "real-sample":
-        notes.append("The paper's column is ROI-C2, which tests on the same cubes, over 360 slices.")
+        notes.append(
+            "The paper's column is ROI-C2: eight other cubes of 360 slices. Here: tiles of one slice, at and "
+            "about cube sets B, C and D; the outlines that tell shifted tiles' regions were drawn at z=309."
+        )
+    elif plan.preset.task1.downsample != 2:
+        notes.append(
+            "The paper's ROI-C1 is at this resolution (its Table A3), its ROI-C2 and ROI-C3 at half."
+        )
+    if "supervised+mixup" in plan.preset.task1.methods and len(plan.preset.task1.mixup_probabilities) > 1:
+        notes.append("Mixup: the probability with the best mean test accuracy, as the paper reports it.")
     return Table(
         title="Table 1. Brain region",
         corner="method",
@@ -146,7 +166,11 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
             for model in two.models:
                 of_model = _select(of_metric, model=model)
                 cells = [
-                    _cell(_select(of_model, class_name=name), table2(model, metric, setting, heading))
+                    _cell(
+                        _select(of_model, class_name=name),
+                        table2(model, metric, setting, heading),
+                        expected=len(plan.preset.seeds),
+                    )
                     for name, heading in headings.items()
                 ]
                 body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
@@ -157,7 +181,10 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     corner="network",
                     columns=tuple(headings.values()),
                     rows=tuple(body),
-                    notes=(f"Class-wise, from one confusion matrix over the test slices. {note}",),
+                    notes=(
+                        f"Class-wise, from one confusion matrix over the test slices. {note}",
+                        "The paper names no reduction; its F1 and IoU cannot both be from one matrix.",
+                    ),
                 )
             )
     return found
@@ -182,7 +209,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 for feature in FEATURES:
                     chosen = _select(of_metric, model=model, class_name=feature)
                     quoted = table3(method, task, feature) if metric == "r2_same_sample" else None
-                    cell = _cell(chosen, quoted)
+                    cell = _cell(chosen, quoted, expected=_seeds(plan, method))
                     structure = feature.removesuffix("_density")
                     if feature.endswith("_density") and structure not in plan.inputs.label_values:
                         cell = Cell((), quoted, f"no {structure}s")
@@ -210,4 +237,12 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
 def all_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     """Return every table that the preset fills."""
     one = region_table(plan, rows)
-    return [*([one] if one else []), *segmentation_tables(plan, rows), *semantics_tables(plan, rows)]
+    tables = [*([one] if one else []), *segmentation_tables(plan, rows), *semantics_tables(plan, rows)]
+    return [_starred(table) for table in tables]
+
+
+def _starred(table: Table) -> Table:
+    """Return the table with a note on the cells that lack seeds, where there are any."""
+    if any("*" in cell.ours for _, cells in table.rows for cell in cells):
+        return replace(table, notes=(*table.notes, "*: not every seed has a result yet."))
+    return table

@@ -1,5 +1,6 @@
 """The command as a user runs it: help, wrong input, and interruption."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -66,7 +67,7 @@ def test_a_database_out_of_reach_is_refused_before_any_work(capsys, tmp_path, mo
 def test_an_output_that_is_a_file_is_refused(capsys, tmp_path):
     (tmp_path / "file").write_text("")
     line = refusal(capsys, "--preset", "smoke", "--output", str(tmp_path / "file"))
-    assert "output must be a folder, got the file" in line
+    assert "output must be a folder that can be written, got" in line
 
 
 def test_help_teaches_and_loads_no_heavy_library():
@@ -84,6 +85,37 @@ def test_help_teaches_and_loads_no_heavy_library():
     )
     assert done.returncode == 0, done.stderr
     assert "--preset real-sample --data" in done.stdout
+
+
+@pytest.mark.timeout(120)
+def test_an_interruption_while_the_workers_start_is_not_lost(tmp_path):
+    process = start(tmp_path)
+    while not (tmp_path / ".lock").exists():
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "run the same command again" in err
+
+
+def test_a_disk_that_is_full_ends_with_names_and_status_1(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        sys, "argv", ["run_all.py", *["--preset", "smoke", "--workers", "0", "--output"], str(tmp_path)]
+    )
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x"))
+
+    monkeypatch.setattr("mtneuro_suite.engine.execute", full)
+    monkeypatch.setattr("mtneuro_suite.report.write_text", full)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    captured = capsys.readouterr()
+    assert "Table 1" in captured.out
+    assert "failed: images of A-CTX" in captured.err
+    assert "could not be written: No space left on device" in captured.err
 
 
 def start(output):

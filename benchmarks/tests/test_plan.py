@@ -1,5 +1,6 @@
 import pytest
 
+from mtneuro_suite.inputs import paper_inputs, source_of
 from mtneuro_suite.plan import plan
 from mtneuro_suite.preset import Preset, read_preset
 
@@ -67,6 +68,39 @@ def test_table_a4_sets_learning_rate_and_batch():
 def test_a_wrong_name_or_setting_is_refused_before_any_run(changes, message):
     with pytest.raises(ValueError, match=message):
         plan(changed(**changes))
+
+
+def test_a_method_that_is_drawn_must_be_trained():
+    with pytest.raises(ValueError, match=r"task3.umap_method must be one of .*got 'byol'"):
+        plan(changed(task1={"methods": ["pca"], "per_method": {}}))
+
+
+def test_too_few_slices_for_the_cross_validation_are_refused():
+    with pytest.raises(ValueError, match="gap of 10"):
+        plan(changed(task3={"z_step": 3000}))
+
+
+def test_a_folder_of_three_zarrs_is_a_source_with_or_without_suffix(tmp_path):
+    for name in ("image", "roi_labels.zarr", "pixel_labels"):
+        (tmp_path / name).mkdir()
+    found = source_of(str(tmp_path))
+    assert isinstance(found, dict)
+    assert found["roi_labels"] == str(tmp_path / "roi_labels.zarr")
+    (tmp_path / "image").rmdir()
+    with pytest.raises(ValueError, match="which has roi_labels, pixel_labels"):
+        source_of(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "caveat"),
+    [
+        ({"source": "phantom?seed=3"}, "The phantom is not the brain"),
+        ({"source": "bossdb"}, "not its settings"),
+    ],
+)
+def test_what_stands_between_our_figures_and_the_papers_is_said(changes, caveat):
+    assert caveat in paper_inputs(changed(**changes)).caveat
+    assert paper_inputs(changed("paper", source="bossdb")).caveat == ""
 
 
 def test_a_source_that_is_no_folder_is_refused():

@@ -52,7 +52,9 @@ def test_a_missing_file_is_refused(tmp_path):
         ("[task2]\n[task3]", r"\[task3\] reads out the encoders of \[task1\]"),
         ('[task1]\ntasks = ["roi-c2"]', "roi-c2 scores the models of roi-c1"),
         ('[task1]\ntasks = ["roi-c1"]\n[task3]', "task3.encoders asks for roi-c3"),
-        ('[task1]\nmethods = ["pca"]\n[task3]', "task3.umap_method must be one of task1.methods"),
+        ('[task1]\nmethods = ["pca", "pca"]', r"task1.methods: must name at least one, and each once"),
+        ("[task1]\nmethods = []", r"task1.methods: must name at least one, and each once"),
+        ('inputs = "real-sample"\n[task1]\nz_step = 2', "task1.z_step does nothing with the real sample"),
     ],
 )
 def test_a_preset_that_cannot_work_is_refused(tmp_path, text, message):

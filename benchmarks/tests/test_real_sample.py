@@ -60,3 +60,12 @@ def test_a_changed_file_is_another_input(tmp_path):
     before = local_fingerprints([task])
     np.save(path, np.ones((1, 4, 4), np.uint8))
     assert local_fingerprints([task]) != before
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"roi_polygons_z309_xy": {"CTX": 3}}'])
+def test_a_damaged_calibration_is_refused_by_name(tmp_path, content):
+    (tmp_path / "prasad2020").mkdir()
+    path = tmp_path / "prasad2020" / "calibration.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"calibration\.json must hold roi_polygons_z309_xy"):
+        region_task(tmp_path)

@@ -41,10 +41,15 @@ def test_a_cell_shows_mean_and_sample_sd_over_seeds():
     assert Cell((), Quoted(0.88, 0.03)).paper == "0.88±0.03"
 
 
+def test_a_mean_over_too_few_seeds_is_marked():
+    assert Cell((0.5, 0.7), expected=3).ours == "0.60±0.14*"
+    assert Cell((0.5, 0.7), expected=2).ours == "0.60±0.14"
+
+
 def test_ours_stand_beside_the_papers(demo):
     table = region_table(demo, [row(value=0.4), row(value=0.6, seed=2)])
     assert cell_of(table, "BYOL", "ROI-C1").ours == "0.50±0.14"
-    assert cell_of(table, "BYOL", "ROI-C1").paper == "0.88±0.02"
+    assert cell_of(table, "BYOL", "ROI-C1").paper == "0.83±0.04"
     assert cell_of(table, "BYOL", "ROI-C2").ours == "–"
 
 

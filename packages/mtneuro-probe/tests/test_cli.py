@@ -100,6 +100,14 @@ def test_features_of_plain_arrays_and_zarr_agree(tmp_path, labels):
     assert "A-ZI/z110," in tables[0]
 
 
+def test_the_ids_of_a_zarr_of_labels_are_those_of_its_rows(tmp_path, labels):
+    ids = [f"A-CTX/z{110 + 2 * n}" for n in range(len(labels))]
+    array = zarr.create_array(str(tmp_path / "labels.zarr"), data=labels)
+    array.attrs["sample_id"] = ids
+    assert run("features", tmp_path / "labels.zarr", "-o", tmp_path / "f.csv") == 0
+    assert pd.read_csv(tmp_path / "f.csv")["sample_id"].tolist() == ids
+
+
 def test_what_was_not_annotated_is_left_empty(tmp_path, labels):
     np.save(tmp_path / "cube.npy", np.where(labels == 3, 0, labels))
     words = ("features", tmp_path / "cube.npy", "-o", tmp_path / "f.csv", "--not-annotated", "axon")
@@ -138,9 +146,9 @@ def test_a_umap_is_drawn_from_files(tmp_path, export):
     assert "</svg>" in (tmp_path / "u.svg").read_text()
 
 
-def test_every_feature_corners_3d_and_processes_are_options(tmp_path, export, labels):
+def test_every_feature_corners_and_3d_are_options(tmp_path, export, labels):
     words = ("features", export, "-o", tmp_path / "f.csv", "--feature", "all", "--corners")
-    assert run(*words, "--components", "3d", "--workers", 2) == 0
+    assert run(*words, "--components", "3d") == 0
     table = load_features(tmp_path / "f.csv")
     expected = semantic_features(
         labels,
@@ -187,7 +195,7 @@ def test_regions_are_cross_validated_and_the_sure_and_unsure_images_shown(capsys
 
 
 @pytest.mark.parametrize("name", ["m.zarr", "m.npy"])
-def test_a_map_of_a_feature_is_written_and_drawn(tmp_path, export, name):
+def test_a_map_of_a_feature_is_written_and_drawn(capsys, tmp_path, export, name):
     embed(tmp_path / "e.npz", export)
     assert run("features", export, "-o", tmp_path / "f.csv") == 0
     places = np.random.default_rng(0).uniform(0.1, 0.2, size=(3, 8, 9, 3)).astype(np.float32)
@@ -196,6 +204,7 @@ def test_a_map_of_a_feature_is_written_and_drawn(tmp_path, export, name):
     words = ("map", tmp_path / "e.npz", tmp_path / "f.csv", tmp_path / "places.npy", "--gap", 2)
     options = ("--feature", "vessel_density", "-o", tmp_path / name, "--figure", tmp_path / "m.png", "--z", 1)
     assert run(*words, *options, "--step-um", 10, 10) == 0
+    assert "of the map lies outside the range of the labelled samples" in capsys.readouterr().out
     written = np.asarray(load_volume(tmp_path / name).array[...])
     np.testing.assert_allclose(written[1:], places[1:, ..., 0], atol=0.002)
     assert np.isnan(written[0, 0, 0])

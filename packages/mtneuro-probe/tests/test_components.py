@@ -47,6 +47,11 @@ def test_moments_are_those_of_the_pixels():
         np.testing.assert_allclose(moments, [spread[0, 0], spread[0, 1], spread[1, 1]], atol=1e-12)
 
 
+def test_numbers_of_any_size_name_components():
+    numbers = np.array([[[10**12, 0, 7]], [[7, 7, 10**12]]])
+    assert components_of(numbers).area_px.tolist() == [1, 1, 2, 1]
+
+
 def test_small_components_are_left_out():
     found = image_components(np.array([[[1, 1, 0, 1]]], bool))
     assert found.at_least(2).area_px.tolist() == [2]

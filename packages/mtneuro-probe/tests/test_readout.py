@@ -165,9 +165,9 @@ def test_a_score_that_cannot_be_had_says_why(rng):
     assert table["reason"].tolist() == [
         "the feature is constant",
         "the feature is missing in every sample",
-        "same-sample: fewer than 5 samples a feature",
+        "same-sample: fewer than 5 samples a feature, near 1 even for noise",
         (
-            "same-sample: fewer than 5 samples a feature; "
+            "same-sample: fewer than 5 samples a feature, near 1 even for noise; "
             "cross-validated: too few slices where the feature is there"
         ),
     ]
@@ -191,7 +191,7 @@ def test_progress_is_told_after_each_feature(rng):
 def test_the_interval_and_the_null_stand_around_a_true_score(rng):
     x = smooth(rng, 200, 5)
     y = x[:, 0] + 0.1 * rng.normal(size=200)
-    table = pd.DataFrame({"true": y, "noise": smooth(rng, 200, 1)[:, 0]}, index=ids(200))
+    table = pd.DataFrame({"true": y, "noise": rng.normal(size=200)}, index=ids(200))
     scored = feature_readout(x, table, n_permutations=50)
     true, noise = scored.loc["true"], scored.loc["noise"]
     assert true["r2_null"] < true["r2_low"] < true["r2_cross_validated"] < true["r2_high"]
@@ -224,6 +224,8 @@ def test_draws_depend_on_the_seed_alone(rng):
     both = feature_readout(x, table, gap=3, n_permutations=10)
     alone = feature_readout(x, table.filter(items=["b"]), gap=3, n_permutations=10)
     pd.testing.assert_series_equal(both.loc["b"], alone.loc["b"])
+    undrawn = feature_readout(x, table, gap=3)
+    assert undrawn.loc["a", "r2_low"] == pytest.approx(both.loc["a", "r2_low"])
     other = feature_readout(x, table, gap=3, n_permutations=10, seed=1)
     assert other.loc["a", "r2_low"] != both.loc["a", "r2_low"]
     assert other.loc["a", "r2_cross_validated"] == both.loc["a", "r2_cross_validated"]

@@ -37,6 +37,14 @@ def test_shifts_keep_neighbours_together_and_every_sample_once(within):
     assert len(np.unique(orders, axis=0)) > 10
 
 
+def test_a_shift_is_as_far_as_asked_either_way():
+    cube, z = np.full(40, "A"), np.arange(40)
+    orders = shifted_orders(cube, z, n_draws=200, rng=np.random.default_rng(0), least=12)
+    turns = np.unique((orders - z) % 40)
+    assert (turns.min(), turns.max()) == (12, 28)
+    assert len(np.unique(shifted_orders(cube, z, n_draws=99, rng=np.random.default_rng(0), least=50))) == 40
+
+
 def test_a_shift_follows_the_slices_and_not_the_rows():
     rng = np.random.default_rng(0)
     rows = rng.permutation(30)

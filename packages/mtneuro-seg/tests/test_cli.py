@@ -1,12 +1,17 @@
 """The command line as a user meets it."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mtneuro_seg import cli
 from mtneuro_seg.cli import main
 
 HEAVY = (
@@ -33,6 +38,7 @@ def data(tmp_path: Path) -> Path:
         masks=(images // 86).astype(np.uint8),
         voxel_size_um=np.array([1.17, 1.17, 1.17]),
         class_names=np.array(["background", "vessels", "cells"]),
+        sample_id=np.array([f"A-CTX/z{z}" for z in range(110, 118)]),
     )
     return tmp_path / "data.npz"
 
@@ -61,13 +67,30 @@ def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, c
     with np.load(tmp_path / "labels.npz") as held:
         assert held["masks"].shape == (8, 16, 16)
         assert held["voxel_size_um"][0] == 1.17
+        assert held["sample_id"].tolist() == [f"A-CTX/z{z}" for z in range(110, 118)]
         flat = held["masks"]
     assert (
         run(monkeypatch, "predict", model, data, "-o", tmp_path / "labels.zarr", "--window", "16", "16") == 0
     )
     from mtneuro_seg.volumes import load_volume
 
-    np.testing.assert_array_equal(load_volume(tmp_path / "labels.zarr").array, flat)
+    labels = load_volume(tmp_path / "labels.zarr")
+    np.testing.assert_array_equal(labels.array, flat)
+    assert labels.sample_id == tuple(f"A-CTX/z{z}" for z in range(110, 118))
+
+
+@pytest.mark.parametrize("verb", ["train", "predict", "render"])
+def test_the_output_has_the_name_of_the_suites_other_tools(verb, monkeypatch, capsys):
+    assert run(monkeypatch, verb, "--help") == 0
+    assert "--output" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--output", "--out", "-o"])
+def test_the_output_can_be_asked_for_by_each_name(option, tmp_path, monkeypatch, capsys):
+    np.save(tmp_path / "labels.npy", np.tri(8, dtype=np.uint8)[None].repeat(8, axis=0))
+    picture = tmp_path / "labels.png"
+    assert run(monkeypatch, "render", tmp_path / "labels.npy", option, picture, "--size", "40") == 0
+    assert picture.exists()
 
 
 def test_models_lists_all_with_their_papers(monkeypatch, capsys):
@@ -114,6 +137,36 @@ def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):
         told = capsys.readouterr().err
         assert told.startswith("mtneuro-seg: error: ")
         assert told.count("\n") == 1
+
+
+def test_ctrl_c_is_one_line_and_the_same_command_goes_on(data, tmp_path, monkeypatch):
+    steps = 400
+    model = tmp_path / "model"
+    words = ["train", data, "-o", model, "--filters", "2", "--levels", "2", "--batch-size", "2"]
+    words += ["--steps", str(steps), "--checkpoint-every", "1", "--device", "cpu"]
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from mtneuro_seg.cli import main; main()", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    partial = tmp_path / "model.partial"
+    while not (partial / "resume.ckpt").exists() and child.poll() is None:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=120)[1]
+    assert said == "mtneuro-seg: interrupted; the same command goes on from here\n"
+    assert child.returncode == 130
+    done: list[int] = []
+
+    @contextmanager
+    def bar(what: str) -> Generator[Callable[[int, int], None]]:
+        yield lambda step, total: done.append(step)
+
+    monkeypatch.setattr(cli, "_bar", bar)
+    assert run(monkeypatch, *words) == 0
+    assert done[0] > 1  # not from the beginning
+    assert done[-1] == steps
+    assert not partial.exists()
 
 
 def test_the_paper_option_takes_table_a4(data, tmp_path, monkeypatch, capsys):

@@ -14,6 +14,8 @@ import zarr
 from mtneuro_seg import Model, SweepSettings, TrainSettings, build_network, swept_labels
 from mtneuro_seg.cluster import predict_volume_on_cluster
 
+pytest.importorskip("distributed", reason="sharing among workers needs the extra 'dask'")
+
 DEEP = SweepSettings(window=(8, 16, 16), batch_size=2)
 
 

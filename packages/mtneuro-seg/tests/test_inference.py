@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from mtneuro_seg import Model, TrainSettings, build_network, predict
+from mtneuro_seg import Model, TrainSettings, build_network, predict, swept_labels
 from mtneuro_seg.inference import most_probable
 
 
@@ -57,6 +57,18 @@ def test_the_most_probable_class_is_that_of_argmax():
     logits = torch.randn(2, 5, 6, 7, generator=torch.Generator().manual_seed(0))
     logits[0, 2] = logits[0, 1]
     assert torch.equal(most_probable(logits).long(), logits.argmax(dim=1))
+
+
+def test_running_out_of_memory_names_the_setting(monkeypatch):
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("tried to allocate")
+
+    model = untrained()
+    monkeypatch.setattr(model.network, "forward", full)
+    with pytest.raises(ValueError, match="must fit into memory, got: out of memory; lower batch_size"):
+        predict(model, images(1, 8, 8))
+    with pytest.raises(ValueError, match="lower batch_size or window"):
+        swept_labels(model, images(1, 8, 8))
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -51,6 +51,13 @@ def test_groups_keep_their_size_and_their_blocks():
     assert without.low.mean_iou < without.high.mean_iou
 
 
+def test_every_slice_is_drawn_as_often_as_any_other():
+    # A single good slice, at the end: runs that never reached round the end would hardly draw it.
+    confusions = np.stack([np.array([[10, 10], [10, 10]])] * 19 + [np.array([[1000, 0], [0, 1000]])])
+    found = bootstrap_intervals(confusions, block=10, level=0.5)
+    assert found.high.mean_iou >= scores(confusions.sum(axis=0)).mean_iou
+
+
 def test_a_stack_shorter_than_a_block_is_one_block():
     confusions = images(3, np.random.default_rng(0))
     found = bootstrap_intervals(confusions, block=10)

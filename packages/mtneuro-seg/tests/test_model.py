@@ -30,6 +30,17 @@ def test_a_saved_model_is_loaded_as_it_was(model, tmp_path):
     assert not loaded.network.training
 
 
+def test_all_files_can_be_read_by_whom_the_users_mask_allows(model, tmp_path):
+    model.save(tmp_path / "model")
+    (tmp_path / "plain").touch()
+    (tmp_path / "folder").mkdir()
+    assert (tmp_path / "model").stat().st_mode == (tmp_path / "folder").stat().st_mode
+    plain = (tmp_path / "plain").stat().st_mode
+    assert {path.name: path.stat().st_mode for path in (tmp_path / "model").iterdir()} == dict.fromkeys(
+        ("model.safetensors", "config.json", "README.md", "history.csv"), plain
+    )
+
+
 def test_saving_again_replaces_the_folder_and_leaves_nothing_beside(model, tmp_path):
     model.save(tmp_path / "model")
     model.save(tmp_path / "model")

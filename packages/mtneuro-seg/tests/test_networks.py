@@ -1,5 +1,9 @@
 """Every network: shapes, counts of parameters by hand, one step forward and back."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from mtneuro_seg import PlainUNet, TrainSettings, VNetLight, build_network, model_names, network
@@ -125,6 +129,28 @@ def test_an_unknown_encoder_is_answered_with_the_nearest():
 def test_imagenet_weights_without_a_network_are_one_clear_error():
     with pytest.raises(OSError, match=r"could not be downloaded .* set encoder_weights=None"):
         build_network(TrainSettings(model="fpn", encoder_name="resnet18"))
+
+
+def test_a_hub_out_of_reach_is_told_once_and_quickly(tmp_path):
+    script = (
+        "import time, torch\n"
+        "import segmentation_models_pytorch\n"
+        "from mtneuro_seg import TrainSettings, build_network\n"
+        "start = time.monotonic()\n"
+        "try:\n"
+        "    build_network(TrainSettings(model='fpn', encoder_name='resnet18'))\n"
+        "except OSError as error:\n"
+        "    print(time.monotonic() - start, error)\n"
+    )
+    # Nothing listens at port 9, where the environment's proxies point too.
+    away = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
+    child = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ | away
+    )
+    seconds, _, told = child.stdout.partition(" ")
+    assert "--encoder-weights none" in told
+    assert float(seconds) < 15
+    assert child.stderr == ""
 
 
 def test_a_local_file_of_weights_is_loaded_and_folded_to_one_channel(tmp_path):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from mtneuro_seg import Network, TrainSettings, model_names, network, paper_settings, register
+from mtneuro_seg import Network, TrainSettings, model_names, network, paper_search, paper_settings, register
 from pydantic import ValidationError
 
 
@@ -25,6 +25,14 @@ def test_all_networks_of_the_paper_have_their_settings():
     assert paper_settings("pspnet", 4).learning_rate == 0.1
     assert paper_settings("pan", 3, seed=631).batch_size == 10
     assert paper_settings("unet3d", 3).batch_size == 1
+
+
+def test_the_papers_choice_is_among_what_it_searched():
+    for name in ("unet", "pan", "unet3d"):
+        for classes in (3, 4):
+            chosen = paper_settings(name, classes)
+            grid = {(run.learning_rate, run.batch_size) for run in paper_search(name, classes, seed=1)}
+            assert (chosen.learning_rate, chosen.batch_size) in grid
 
 
 def test_networks_outside_the_paper_have_no_paper_settings():

@@ -1,9 +1,11 @@
 """Files in and out of the command line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import zarr
-from mtneuro_seg.volumes import load_volume, save_labels
+from mtneuro_seg.volumes import load_region, load_volume, save_labels
 
 NAMES = ("background", "vessels")
 
@@ -31,6 +33,13 @@ def test_a_zarr_of_labels_says_its_axes(labels, tmp_path):
     assert array.attrs["class_names"] == list(NAMES)
 
 
+@pytest.mark.parametrize("name", ["labels.npz", "labels.zarr"])
+def test_ids_of_images_are_kept(labels, tmp_path, name):
+    ids = ("A-CTX/z110", "A-CTX/z111", "A-CTX/z112", "A-CTX/z113")
+    save_labels(tmp_path / name, labels, class_names=NAMES, sample_id=ids)
+    assert load_volume(tmp_path / name, key="masks").sample_id == ids
+
+
 def test_of_an_ome_zarr_group_level_0_is_read(labels, tmp_path):
     group = zarr.create_group(tmp_path / "ome.zarr")
     group.create_array("full", data=labels)
@@ -47,6 +56,8 @@ def test_another_group_is_refused(tmp_path):
 def test_files_that_are_not_what_their_names_say_are_refused(tmp_path, labels):
     with pytest.raises(FileNotFoundError, match="must exist"):
         load_volume(tmp_path / "nowhere.npy")
+    with pytest.raises(FileNotFoundError, match=r"cutout` writes a \.npy or \.zarr from a URI"):
+        load_volume(Path("phantom://image"))
     for name in ("a.npy", "a.npz"):
         (tmp_path / name).write_text("text")
         with pytest.raises(ValueError, match=r"a\.np"):
@@ -67,8 +78,13 @@ def test_files_that_are_not_what_their_names_say_are_refused(tmp_path, labels):
 
 def test_a_pickle_is_not_opened(tmp_path):
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="Python objects"):
-        load_volume(tmp_path / "objects.npy")
+    np.savez(tmp_path / "objects.npz", images=np.array([{}], dtype=object))
+    for name in ("objects.npy", "objects.npz"):
+        with pytest.raises(ValueError, match=rf"{name}' is not .* \(plain arrays, no Python objects\)"):
+            load_volume(tmp_path / name)
+    np.savez(tmp_path / "region.npz", region=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match=r"'region' in .*region.npz' must be a plain array"):
+        load_region(tmp_path / "region.npz")
 
 
 def test_labels_are_not_written_over_something_else(labels, tmp_path):

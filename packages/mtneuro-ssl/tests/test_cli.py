@@ -1,5 +1,10 @@
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -73,11 +78,51 @@ def test_settings_on_the_line_go_before_those_in_the_file(volume, tmp_path, monk
     assert (settings.method, settings.components, settings.seed) == ("pca", 2, 9)
 
 
+def test_ctrl_c_is_one_line_and_the_same_command_goes_on(volume, tmp_path, monkeypatch):
+    (tmp_path / "small_encoder.py").write_text(
+        "from torch import nn\n"
+        "def small():\n"
+        "    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+    )
+    steps = 400
+    words = ["train", volume, "--method", "byol", "-o", tmp_path / "byol"]
+    words += tiny(f"steps={steps}", "checkpoint_every=0", "encoder=small_encoder:small")
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from mtneuro_ssl.cli import main; main()", *map(str, words)],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    partial = tmp_path / "byol.partial"
+    while not list(partial.glob("*.ckpt")) and child.poll() is None:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=120)[1]
+    assert said == "mtneuro-ssl: interrupted; the same command goes on from here\n"
+    assert child.returncode == 130
+    done: list[int] = []
+
+    @contextmanager
+    def bar(what: str) -> Generator[Callable[[int, int], None]]:
+        yield lambda step, total: done.append(step)
+
+    monkeypatch.setattr(cli, "_bar", bar)
+    monkeypatch.syspath_prepend(tmp_path)
+    run(monkeypatch, *words)
+    assert done[0] > 1  # not from the beginning
+    assert done[-1] == steps
+    assert not partial.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["train", "VOLUME", "-o", "OUT", "--method", "boyl"], "error: method must be one of supervised, "),
-        (["train", "VOLUME", "-o", "OUT", "--set", "epocs=3"], "did you mean epochs"),
+        (
+            ["train", "VOLUME", "-o", "OUT", "--set", "epocs=3"],
+            "error: unknown setting 'epocs'; did you mean epochs?",
+        ),
+        (["train", "VOLUME", "-o", "OUT", "--set", "qqqq=3"], "setting must be one of method, encoder, "),
         (["train", "VOLUME", "-o", "OUT", "--set", "epochs=many"], "epochs: input should be a valid integer"),
         (["train", "VOLUME", "-o", "OUT", "--set", "epochs"], "--set takes key=value, got 'epochs'"),
         (["train", "nowhere.npz", "-o", "OUT"], "no file or folder at nowhere.npz"),
@@ -108,7 +153,23 @@ def test_methods_lists_every_method(monkeypatch, capsys):
     assert all(name in out for name in (*method_names(), "resnet18"))
 
 
-@pytest.mark.parametrize("verb", [[], ["train"], ["embed"], ["methods"]])
+def test_map_writes_a_zarr_and_a_picture(volume, tmp_path, monkeypatch, capsys):
+    import zarr
+    from PIL import Image
+
+    run(monkeypatch, "train", volume, "--method", "untrained", "-o", tmp_path / "model", *tiny())
+    run(
+        monkeypatch, "map", tmp_path / "model", volume, "-o", tmp_path / "map.zarr", "--window", 8, 8,
+        "--slices", 2, 4, "--picture", tmp_path / "map.png",
+    )  # fmt: skip
+    found = zarr.open_array(tmp_path / "map.zarr")
+    assert found.shape == (2, 3, 3, 6)
+    with Image.open(tmp_path / "map.png") as picture:
+        assert picture.size == (1023, 1023)
+    assert "3 x 3 windows of 2 slices" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", [[], ["train"], ["embed"], ["map"], ["methods"]])
 def test_help_teaches_without_the_heavy_libraries(verb):
     code = (
         "import sys\n"
@@ -119,6 +180,17 @@ def test_help_teaches_without_the_heavy_libraries(verb):
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr
     assert ("Example" in shown.stdout) == bool(verb)
+
+
+def test_the_help_of_train_lists_every_setting_with_its_default(monkeypatch, capsys):
+    from mtneuro_ssl import TrainSettings
+
+    run(monkeypatch, "train", "--help")
+    shown = capsys.readouterr().out
+    for name in set(TrainSettings.model_fields) - {"method", "views"}:
+        assert f"{name}=" in shown
+    assert "learning_rate=0.03" in shown
+    assert "momentum=none" in shown
 
 
 def test_importing_the_package_leaves_the_heavy_libraries_out():

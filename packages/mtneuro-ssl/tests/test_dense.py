@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import zarr
 from mtneuro_ssl import TrainSettings, corner_crops, embedding_map, load_model, principal_colours, train
-from mtneuro_ssl.dense import Grid
+from mtneuro_ssl.dense import Grid, tissue_windows
 
 TINY = "tiny_lab:encoder"
 VOLUME = np.random.default_rng(0).integers(0, 256, (3, 40, 50), dtype=np.uint8)
@@ -117,3 +117,15 @@ def test_colours_are_the_first_three_components():
         shown = colours[1:, :, component].ravel().astype(float)
         assert abs(np.corrcoef(shown, scores[1:, :, component].ravel())[0, 1]) > 0.95
     assert principal_colours(embeddings[..., :2])[..., 2].max() == 0
+    inside = np.ones((30, 20), bool)
+    inside[:, :10] = False
+    half = principal_colours(embeddings, inside=inside)
+    assert half[:, :10].max() == 0
+    np.testing.assert_array_equal(half[:, 10:], principal_colours(embeddings[:, 10:]))
+
+
+def test_what_is_mostly_black_is_no_tissue():
+    image = np.full((8, 16), 9, np.uint8)
+    image[:, :7] = 0
+    grid = Grid(size=(8, 16), window=(4, 4), stride=(4, 4))
+    assert tissue_windows(image, grid).tolist() == [[False, False, True, True]] * 2

@@ -44,8 +44,11 @@ def test_what_is_not_images_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"must be \.npz, \.npy or Zarr"):
         read_images(tmp_path / "text.npy")
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
-    with pytest.raises(ValueError, match="no Python objects"):
-        read_images(tmp_path / "objects.npy")
+    np.savez(tmp_path / "objects.npz", images=np.array([{}], dtype=object))
+    for name in ("objects.npy", "objects.npz"):
+        for read in (read_images, open_volume):
+            with pytest.raises(ValueError, match=rf"{name} must be .* plain arrays without Python objects"):
+                read(tmp_path / name)
     (tmp_path / "empty").mkdir()
     with pytest.raises(
         ValueError, match=r"must be a Zarr or hold pictures \(.png, .tif, .tiff\), got neither"
@@ -56,6 +59,8 @@ def test_what_is_not_images_is_refused(tmp_path):
         read_images(tmp_path / "plain.zarr")
     with pytest.raises(FileNotFoundError, match="no file or folder at"):
         read_images(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"cutout` writes a \.npy or \.zarr from a URI"):
+        read_images("phantom://image")
 
 
 def test_labels_are_one_integer_an_image(tmp_path):

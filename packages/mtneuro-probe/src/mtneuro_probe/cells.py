@@ -83,8 +83,9 @@ def nearest_neighbour_distance(
         )
     if not np.isfinite(centroids).all():
         raise ValueError("centroids must be finite, got nan or inf")
-    # The closest hit to a point in its own tree is itself.
-    distance = np.asarray(KDTree(centroids).query(centroids, k=neighbour + 1)[0])
+    # A plain tree is built twice as fast, and is asked only once. The closest hit to a point in it is itself.
+    tree = KDTree(centroids, balanced_tree=False, compact_nodes=False)
+    distance = np.asarray(tree.query(centroids, k=neighbour + 1)[0])
     return distance[:, neighbour]
 
 

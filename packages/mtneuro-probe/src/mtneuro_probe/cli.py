@@ -420,7 +420,13 @@ def map_(
     import numpy as np
 
     from mtneuro_probe.embeddings import load_embeddings, matched
-    from mtneuro_probe.maps import feature_map, fitted_readout, save_map, write_feature_map
+    from mtneuro_probe.maps import (
+        feature_map,
+        fitted_readout,
+        fraction_outside,
+        save_map,
+        write_feature_map,
+    )
     from mtneuro_probe.reading import load_volume
     from mtneuro_probe.registry import FEATURE_UNITS
     from mtneuro_probe.tables import load_features
@@ -444,11 +450,13 @@ def map_(
             )
         else:
             save_map(output, feature_map(model, source.array, progress=progress))
-    print(f"{feature}: {' x '.join(map(str, source.array.shape[:-1]))} -> {output}")
+    written = load_volume(output).array
+    strange = fraction_outside(written, table[feature].to_numpy(dtype=np.float64))
+    print(f"{feature}: {' x '.join(map(str, written.shape))} -> {output}")
+    print(f"{strange:.1%} of the map lies outside the range of the labelled samples")
     if figure is not None:
         from mtneuro_probe.image_figures import map_figure
 
-        written = load_volume(output).array
         deep = len(written.shape) == 3
         if not 0 <= z < (written.shape[0] if deep else 1):
             raise ValueError(

@@ -188,6 +188,27 @@ def save_map(path: str | os.PathLike[str], values: Float32[np.ndarray, "..."]) -
         beside.unlink(missing_ok=True)
 
 
+def fraction_outside(values: ArraySource, measured: Float[np.ndarray, " samples"]) -> float:
+    """Return the fraction of a map's known places where it exceeds what was measured on the labelled samples.
+
+    A readout knows nothing out there: where the fraction is large, the map's embeddings are not like the
+    samples'.
+
+    Examples
+    --------
+    >>> fraction_outside(np.array([[1.0, 5.0], [np.nan, 2.0]]), np.array([1.0, 3.0, np.nan]))
+    0.3333333333333333
+    """
+    low, high = np.nanmin(measured), np.nanmax(measured)
+    known = outside = 0
+    step = rows_at_once(values, elements=_VALUES_AT_ONCE)
+    for start in range(0, values.shape[0], step):
+        part = np.asarray(values[start : start + step])
+        known += int(np.isfinite(part).sum())
+        outside += int(((part < low) | (part > high)).sum())
+    return outside / known if known else float("nan")
+
+
 def _checked_shape(readout: LinearReadout, embedding_map: ArraySource) -> tuple[int, ...]:
     coefficients = getattr(readout, "coef_", None)
     if coefficients is None or np.ndim(coefficients) != 1:

@@ -21,7 +21,7 @@ from mtneuro_probe.types import ArraySource, rows_at_once
 # What stays in a core's cache is several times faster to pass over again.
 _PIXELS_AT_ONCE = 1 << 19
 # From a file, larger pieces; so too for a process, which is handed one piece at a time.
-_PIXELS_A_READ = 1 << 24
+_PIXELS_A_READ = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

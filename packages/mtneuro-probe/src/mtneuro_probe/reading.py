@@ -184,7 +184,12 @@ def _zarr_volume(path: Path) -> VolumeFile:
     except (ValueError, KeyError, OSError) as error:
         raise ValueError(f"{path} must be a Zarr array or an OME-Zarr group: {error}") from error
     if isinstance(node, zarr.Array):
-        return VolumeFile(array=node, voxel_size_um=_size(node.attrs.get("voxel_size_um")))
+        ids: Any = node.attrs.get("sample_id")
+        return VolumeFile(
+            array=node,
+            sample_id=None if ids is None else np.array(ids, dtype=np.str_),
+            voxel_size_um=_size(node.attrs.get("voxel_size_um")),
+        )
     attributes: Any = node.attrs.asdict()
     scales = attributes.get("ome", attributes).get("multiscales")
     if not scales:

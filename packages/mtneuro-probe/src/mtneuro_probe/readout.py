@@ -60,7 +60,8 @@ def feature_readout(
         Number of contiguous blocks that each cube is cut into.
     gap
         Slices between training and test samples of one cube. Also the length of the runs of slices that the
-        bootstrap draws.
+        bootstrap draws, and the least turn of a
+        permutation.
     n_bootstrap
         Draws for the interval of the cross-validated score; 0 for none.
     n_permutations
@@ -124,12 +125,11 @@ def feature_readout(
             "n_features": x.shape[1],
         }
         # Each feature draws the same numbers whatever else is in the table.
-        rng = np.random.default_rng([seed, *name.encode()])
-        draws = _Draws(n_bootstrap, n_permutations, within_cubes, rng)
+        draws = _Draws(n_bootstrap, n_permutations, within_cubes, (seed, *name.encode()))
         row |= _scores(x[there], target[there], place.where(there), draws)
         row["r2_ceiling"] = np.nan if ceiling is None else ceiling["r2_ceiling"].get(name, np.nan)
         for floor, vectors in known.items():
-            scored = _scores(vectors[there], target[there], place.where(there), _Draws(0, 0, False, rng))
+            scored = _scores(vectors[there], target[there], place.where(there), _Draws(0, 0, False, ()))
             row[f"r2_{floor}"] = scored["r2_cross_validated"]
         row["reason"] = row.pop("reason")
         rows.append(row)
@@ -183,7 +183,7 @@ class _Draws:
     n_bootstrap: int
     n_permutations: int
     within_cubes: bool
-    rng: np.random.Generator
+    seed: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,7 +246,9 @@ def _scores(
         return {**scores, "reason": "the feature is constant"}
     reasons: list[str] = []
     if len(y) < SAMPLES_PER_FEATURE * x.shape[1]:
-        reasons.append(f"same-sample: fewer than {SAMPLES_PER_FEATURE} samples a feature")
+        reasons.append(
+            f"same-sample: fewer than {SAMPLES_PER_FEATURE} samples a feature, near 1 even for noise"
+        )
     else:
         scores["r2_same_sample"] = r2(y, LinearReadout(alphas=(0.0,)).fit(x, y).predict(x))
     try:
@@ -261,8 +263,15 @@ def _held_out_scores(
     x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "n t"], place: _Place, draws: _Draws
 ) -> dict[str, object]:
     run = slice_runs(place.cube, place.z, length=max(1, place.gap))
+    # The interval does not depend on whether there is a null beside it.
+    for_null, for_interval = np.random.default_rng(draws.seed).spawn(2)
     orders = shifted_orders(
-        place.cube, place.z, n_draws=draws.n_permutations, rng=draws.rng, within_cubes=draws.within_cubes
+        place.cube,
+        place.z,
+        n_draws=draws.n_permutations,
+        rng=for_null,
+        least=max(1, place.gap),
+        within_cubes=draws.within_cubes,
     )
     # All permutations are targets of one fit.
     targets = np.concatenate([y, *(y[order] for order in orders)], axis=1)
@@ -274,7 +283,7 @@ def _held_out_scores(
     scores: dict[str, object] = {"r2_cross_validated": score}
     if draws.n_bootstrap:
         scores["r2_low"], scores["r2_high"] = r2_interval(
-            kept[:, :columns], told[:, :columns], run[tested], n_draws=draws.n_bootstrap, rng=draws.rng
+            kept[:, :columns], told[:, :columns], run[tested], n_draws=draws.n_bootstrap, rng=for_interval
         )
     if draws.n_permutations:
         permuted = np.array(

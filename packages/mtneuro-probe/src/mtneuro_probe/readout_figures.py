@@ -60,14 +60,14 @@ def r2_figure(table: pd.DataFrame, *, title: str | None = None) -> Figure:
             above = (x, max(0.0, np.nan_to_num(top)))
             axes.annotate(text, above, (0, 3), textcoords="offset points", ha="center", fontsize="small")
         if name == "r2_cross_validated":
-            _draw_bounds(axes, table, at, width)
+            lowest = min(lowest, _draw_bounds(axes, table, at, width))
     axes.axhline(0, color="0.3", linewidth=0.8)
     # A score far below 0 is as good as none; showing all of it would hide the rest.
     axes.set_ylim(max(lowest * 1.1, -1.0), 1.12)
     axes.set_xticks(place, [readable(str(name)).replace(" ", "\n") for name in table.index])
     axes.set_ylabel("R²")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(fontsize="small", loc="outside upper center", ncols=3, frameon=False)
+    figure.legend(fontsize="small", loc="outside lower center", ncols=3, frameon=False)
     if title is not None:
         figure.suptitle(title)
     return figure
@@ -79,8 +79,8 @@ def _column(table: pd.DataFrame, name: str) -> np.ndarray:
     return table[name].to_numpy(dtype=np.float64)
 
 
-def _draw_bounds(axes: Axes, table: pd.DataFrame, at: np.ndarray, width: float) -> None:
-    """Draw null, ceiling and floors at the cross-validated bars."""
+def _draw_bounds(axes: Axes, table: pd.DataFrame, at: np.ndarray, width: float) -> float:
+    """Draw null, ceiling and floors at the cross-validated bars, and return the lowest floor or 0."""
     for name, label, colour, dashes in (
         ("r2_null", "95 % of permutations", "#D55E00", ":"),
         ("r2_ceiling", "ceiling of the labels", "#000000", "--"),
@@ -92,10 +92,13 @@ def _draw_bounds(axes: Axes, table: pd.DataFrame, at: np.ndarray, width: float) 
             axes.plot(ends.ravel(), level, label=label, linewidth=1.5, color=colour, linestyle=dashes)
     floors = [str(name) for name in table.columns if str(name).startswith("r2_") and name not in _SCORES]
     looks = cycle(zip("ovs^D", REGION_COLOURS[1:], strict=False))
+    lowest = 0.0
     for floor, (marker, colour) in zip(floors, looks, strict=False):
+        level = np.maximum(_column(table, floor), -0.95)
+        lowest = min(lowest, float(np.nanmin(level, initial=0.0)))
         axes.scatter(
             at,
-            np.maximum(_column(table, floor), -1.0),
+            level,
             s=22,
             marker=marker,
             color=colour,
@@ -104,6 +107,7 @@ def _draw_bounds(axes: Axes, table: pd.DataFrame, at: np.ndarray, width: float) 
             zorder=3,
             label=f"floor: {readable(floor.removeprefix('r2_')).lower()}",
         )
+    return lowest
 
 
 def scatter_figure(

@@ -44,6 +44,7 @@ def shifted_orders(
     *,
     n_draws: int,
     rng: np.random.Generator,
+    least: int = 1,
     within_cubes: bool = False,
 ) -> Int64[np.ndarray, "draws samples"]:
     """Return orders of the samples that break what ties a value to its sample, and keep neighbours together.
@@ -60,6 +61,9 @@ def shifted_orders(
         Number of orders.
     rng
         Source of the draws.
+    least
+        Number of slices to turn by at least, either way, where there are enough: a few slices on, the values
+        are still almost their own.
     within_cubes
         Turn each cube by itself, so that what a whole cube has in common stays.
 
@@ -73,7 +77,9 @@ def shifted_orders(
 
     def turned(rows: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
         new_slice = (np.diff(z[rows], prepend=-1) != 0) | (cube[rows] != np.roll(cube[rows], 1))
-        return np.roll(rows, -rng.choice(np.flatnonzero(new_slice)))
+        starts = np.flatnonzero(new_slice)
+        far = starts[least : len(starts) - least + 1]
+        return np.roll(rows, -rng.choice(far if len(far) else starts))
 
     orders = np.empty((n_draws, len(z)), dtype=np.int64)
     for order in orders:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mtneuro_seg.intervals import ScoreIntervals, bootstrap_intervals, confusion_per_image
 from mtneuro_seg.metrics import Scores, confusion_matrix, scores, scores_per_image
 from mtneuro_seg.networks import Network, SizeRule, model_names, network, register
-from mtneuro_seg.settings import SweepSettings, TrainSettings, paper_settings
+from mtneuro_seg.settings import SweepSettings, TrainSettings, paper_search, paper_settings
 from mtneuro_seg.settings_file import load_settings
 from mtneuro_seg.subvolumes import subvolumes
 
@@ -64,6 +64,7 @@ __all__ = [
     "load_settings",
     "model_names",
     "network",
+    "paper_search",
     "paper_settings",
     "predict",
     "predict_volume",

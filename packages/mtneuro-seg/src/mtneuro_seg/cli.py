@@ -23,7 +23,10 @@ app = App(
     name="mtneuro-seg",
     help="Segment microstructure in image volumes with the 2D and 3D networks of the MTNeuro benchmark.",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
 )
+
+Output = Annotated[Path, Parameter(name=["--output", "-o", "--out"])]
 
 
 @app.command
@@ -31,7 +34,7 @@ def train(
     images: Path,
     labels: Path | None = None,
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    out: Output,
     settings: Annotated[TrainSettings | None, Parameter(name="*")] = None,
     config: Path | None = None,
     paper: bool = False,
@@ -197,12 +200,10 @@ def evaluate(
 
 def _groups(images: Path, count: int) -> Any:
     """Return which region each image is from, where the file says it."""
-    import numpy as np
+    from mtneuro_seg.volumes import load_region
 
-    if images.suffix != ".npz":
-        return None
-    with np.load(images, allow_pickle=False) as held:
-        return held["region"] if "region" in held and len(held["region"]) == count else None
+    region = load_region(images) if images.suffix == ".npz" else None
+    return region if region is not None and len(region) == count else None
 
 
 def _print_intervals(names: tuple[str, ...], found: "ScoreIntervals") -> None:
@@ -244,7 +245,7 @@ def _save(drawn: "Figure", path: Path) -> None:
 def render(
     labels: Path,
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    out: Output,
     step: int = 1,
     size: int = 400,
 ) -> None:
@@ -287,7 +288,7 @@ def predict(
     folder: Path,
     volume: Path,
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    out: Output,
     sweep: Annotated[SweepSettings | None, Parameter(name="*", consume_multiple=True)] = None,
     probabilities: Path | None = None,
     device: Literal["cpu", "cuda"] | None = None,
@@ -359,6 +360,7 @@ def predict(
                 probabilities=probabilities,
                 voxel_size_um=source.voxel_size_um,
                 source_name=volume.name,
+                sample_id=source.sample_id,
                 device=place,
                 progress=progress,
             )
@@ -371,7 +373,13 @@ def predict(
             else:
                 size = chosen.batch_size
                 labels = predict_labels(model, array, batch_size=size, device=place, progress=progress)
-            save_labels(out, labels, class_names=model.class_names, voxel_size_um=source.voxel_size_um)
+            save_labels(
+                out,
+                labels,
+                class_names=model.class_names,
+                voxel_size_um=source.voxel_size_um,
+                sample_id=source.sample_id,
+            )
     print(f"labels {tuple(source.array.shape)} written to {out}")
 
 
@@ -424,7 +432,8 @@ def _bar(what: str) -> Generator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

@@ -76,6 +76,7 @@ def predict_volume_on_cluster(
             probabilities=None if probabilities is None else Path(probabilities).resolve(),
             voxel_size_um=source.voxel_size_um,
             source_name=volume_path.name,
+            sample_id=source.sample_id,
             shard_depth=shard_depth,
         )
         rows = len(job.rows())

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from mtneuro_seg.memory import memory_named
 from mtneuro_seg.model import Model, check_images, normalised
 from mtneuro_seg.settings import TrainSettings
 
@@ -58,7 +59,7 @@ def predict(
     for start in range(0, len(images), batch_size):
         part = slice(start, start + batch_size)
         batch = torch.from_numpy(_padded(images[part], settings)).to(place)
-        with torch.inference_mode():
+        with torch.inference_mode(), memory_named("prediction", lower="lower batch_size"):
             predicted = most_probable(network(normalised(batch, settings)[:, None]))
         labels[part] = predicted.cpu().numpy()[:, *crop]
         if progress is not None:

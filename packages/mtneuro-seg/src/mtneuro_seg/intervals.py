@@ -55,17 +55,20 @@ def bootstrap_intervals(
     level: float = 0.95,
     seed: int = 0,
 ) -> ScoreIntervals:
-    """Return percentile intervals of the pooled scores by a moving-block bootstrap (Künsch, 1989).
+    """Return percentile intervals of the pooled scores by a circular block bootstrap.
 
     Neighbouring slices show the same cells, so single slices are no independent samples: whole runs of
-    slices are drawn instead. Blocks never cross from one group into another, and every group keeps its size.
+    slices are drawn instead (Politis and Romano, 1992). A run that reaches its group's end goes on at its
+    start, so that every slice is drawn as often as any other; none crosses into another group, and every
+    group keeps its size.
 
     Parameters
     ----------
     confusions
         A confusion matrix for every image, in the order of the slices within each group.
     block
-        Slices of a block: at least as many as an object is deep. A group with fewer is one block.
+        Slices of a block: at least as many as an object is deep, and few beside the slices of a group; a
+        group of one block cannot vary.
     groups
         A number for every image that says which stack of slices it is from, such as its region.
     resamples
@@ -127,8 +130,8 @@ def _blocks(
 ) -> Int64[np.ndarray, "resamples length"]:
     """Return ``resamples`` draws of ``length`` positions, made of runs of ``block`` neighbours."""
     run = min(block, length)
-    starts = rng.integers(0, length - run + 1, (resamples, -(-length // run)))
-    runs = starts[..., None] + np.arange(run)
+    starts = rng.integers(0, length, (resamples, -(-length // run)))
+    runs = (starts[..., None] + np.arange(run)) % length
     return runs.reshape(resamples, -1)[:, :length]
 
 

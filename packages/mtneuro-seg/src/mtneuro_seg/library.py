@@ -1,6 +1,7 @@
 """Networks that segmentation-models-pytorch and MONAI provide, built from our settings."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 
 from mtneuro_seg.networks import nearest
 from mtneuro_seg.settings import TrainSettings
+
+_HUB_TIMEOUT_S = 5
+"""How long the hub may take to say that it is there."""
 
 _CLASSES = {
     "unet": "Unet",
@@ -47,6 +51,8 @@ def smp_network(settings: TrainSettings) -> nn.Module:
     if name is None or (not name.startswith("tu-") and name not in smp.encoders.get_encoder_names()):
         raise ValueError(f"unknown encoder {name!r}: {nearest(str(name), encoder_names())}")
     kind = getattr(smp, _CLASSES[settings.model])
+    if settings.encoder_weights == "imagenet" and not name.startswith("tu-"):
+        _check_hub(name, smp.encoders.encoders[name]["pretrained_settings"].get("imagenet"))
     weights = settings.encoder_weights
     local = None if weights is None or weights == "imagenet" else Path(weights)
     try:
@@ -58,10 +64,7 @@ def smp_network(settings: TrainSettings) -> nn.Module:
             classes=settings.classes,
         )
     except OSError as error:
-        raise OSError(
-            f"the ImageNet weights of encoder {name!r} could not be downloaded ({type(error).__name__}); "
-            "set encoder_weights=None for random weights, or encoder_weights to a local file of them"
-        ) from error
+        raise _not_downloaded(name, error) from error
     except (KeyError, RuntimeError) as error:
         raise ValueError(
             f"encoder {name!r} cannot be built into {settings.model!r} with weights {weights!r}: {error}"
@@ -70,6 +73,35 @@ def smp_network(settings: TrainSettings) -> nn.Module:
         _load_encoder(built.encoder, local, name)
         built.encoder.set_in_channels(1, pretrained=True)
     return built
+
+
+def _check_hub(name: str, weights: Mapping[str, str] | None) -> None:
+    """Raise at once where an encoder's weights are neither here nor to be had.
+
+    Without it the hub's library tries for the better part of a minute, and tells each try.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if weights is None:
+        return
+    file = {"repo_id": weights["repo_id"], "filename": "model.safetensors", "revision": weights["revision"]}
+    if isinstance(try_to_load_from_cache(**file), str):
+        return
+    try:
+        get_hf_file_metadata(hf_hub_url(**file), timeout=_HUB_TIMEOUT_S)
+    except HfHubHTTPError:
+        return  # It answers; the download itself tells what is wrong.
+    except Exception as error:  # the transport's own, which differs with the hub's version
+        raise _not_downloaded(name, error) from error
+
+
+def _not_downloaded(name: str, error: Exception) -> OSError:
+    return OSError(
+        f"the ImageNet weights of encoder {name!r} could not be downloaded ({type(error).__name__}); set "
+        "encoder_weights=None (on the command line: --encoder-weights none) for random weights, or "
+        "encoder_weights to a local file of them"
+    )
 
 
 def _load_encoder(encoder: nn.Module, path: Path, name: str) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from mtneuro_seg.augmentation import augmented
 from mtneuro_seg.inference import most_probable
 from mtneuro_seg.losses import LOSSES, balanced_weights
+from mtneuro_seg.memory import memory_named
 from mtneuro_seg.metrics import confusion_matrix, scores
 from mtneuro_seg.model import normalised
 from mtneuro_seg.schedule import Schedule
@@ -239,7 +240,7 @@ def fitted(
         _quiet(),
         _random_state_kept(device),
         _interruptible(),
-        _memory_named(),
+        memory_named("training", lower="lower batch_size, raise accumulate, or take a smaller network"),
         _deterministic(segmenter.settings.deterministic),
     ):
         trainer = pl.Trainer(
@@ -318,18 +319,3 @@ def _interruptible() -> Generator[None]:
     finally:
         if main and handler is not None:
             signal.signal(signal.SIGINT, handler)
-
-
-@contextmanager
-def _memory_named() -> Generator[None]:
-    """Say which setting to lower where memory runs out."""
-    try:
-        yield
-    except RuntimeError as error:
-        told = str(error).lower()
-        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in told or "out of memory" in told:
-            raise ValueError(
-                "training must fit into memory, got: out of memory; lower batch_size, or take a smaller "
-                "network or smaller images"
-            ) from error
-        raise

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, UInt8
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mtneuro_seg.model_card import model_card
@@ -59,12 +59,12 @@ class Model:
         """
         target = Path(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
+            # A folder inside: only its owner may enter the temporary one.
+            partial = Path(beside) / target.name
+            partial.mkdir()
             write_model(self, partial)
             put_in_place(partial, target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def build_network(settings: TrainSettings) -> nn.Module:
@@ -197,7 +197,8 @@ def _first_fault(error: ValidationError) -> str:
 def write_model(model: Model, folder: Path) -> None:
     """Write the model's files into an existing folder."""
     state = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
+    # Not save_file, whose file only its owner may read.
+    (folder / "model.safetensors").write_bytes(save(state))
     config = {
         "format_version": FORMAT_VERSION,
         "kind": _KIND,

@@ -21,6 +21,8 @@ from mtneuro_seg.networks import Network, SizeRule, network
 
 LossName = Literal["cross_entropy", "dice", "dice_cross_entropy", "focal"]
 
+_SEARCHED_RATES = (0.1, 0.05, 0.01, 0.005, 0.001)
+_SEARCHED_BATCHES = (2, 4, 6, 8, 10)
 _FACTORY = re.compile(r"[\w.]+:\w+")
 
 ENCODER = "efficientnet-b7"
@@ -270,6 +272,41 @@ def default_class_names(classes: int) -> tuple[str, ...]:
 def _table_a4() -> dict[str, Any]:
     text = files("mtneuro_seg").joinpath("table_a4.json").read_text("utf-8")
     return json.loads(text)
+
+
+def paper_search(model: str, classes: int, **changes: Any) -> list[TrainSettings]:
+    """Return the settings of every run of the paper's search: five learning rates by five batch sizes.
+
+    Select among them on validation images, then train with other seeds. Further axes, such as
+    ``encoder_name`` or ``optimiser``, are searched by calling this once for each.
+
+    Parameters
+    ----------
+    model
+        Name of a network.
+    classes
+        Number of classes.
+    **changes
+        Settings that all runs share, such as ``seed``.
+
+    Notes
+    -----
+    The paper's Table A4 gives its 3D networks a batch of 1, which lies outside the grid that it prints; for
+    them a batch of 1 is searched too.
+
+    Examples
+    --------
+    >>> len(paper_search("fpn", 3)), len(paper_search("unet3d", 3))
+    (25, 30)
+    """
+    sizes = (1, *_SEARCHED_BATCHES) if network(model).axes == 3 else _SEARCHED_BATCHES
+    return [
+        TrainSettings.model_validate(
+            {"model": model, "classes": classes, "learning_rate": rate, "batch_size": size} | changes
+        )
+        for rate in _SEARCHED_RATES
+        for size in sizes
+    ]
 
 
 def paper_settings(model: str, classes: int, **changes: Any) -> TrainSettings:

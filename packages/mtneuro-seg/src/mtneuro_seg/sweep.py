@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
+from mtneuro_seg.memory import memory_named
 from mtneuro_seg.model import Model, normalised
 from mtneuro_seg.settings import SweepSettings
 from mtneuro_seg.windows import gaussian_weights, windows_over
@@ -121,7 +122,8 @@ def _scores(
     flat = model.settings.network.axes == 2
     images = normalised(torch.from_numpy(inputs).to(device), model.settings)
     images = images.reshape(len(images), 1, *images.shape[2:]) if flat else images[:, None]
-    with torch.autocast(device.type, torch.bfloat16, enabled=sweep.precision == "bf16-mixed"):
+    half = torch.autocast(device.type, torch.bfloat16, enabled=sweep.precision == "bf16-mixed")
+    with half, memory_named("prediction", lower="lower batch_size or window"):
         scores = _flipped_mean(model.network, images) if sweep.flips else model.network(images)
     # Planes of one class each, as the sums lie.
     scores = scores.float().contiguous()

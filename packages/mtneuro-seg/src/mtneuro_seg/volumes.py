@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ class Volume:
 
     voxel_size_um: tuple[float, ...] | None = None
     """Voxel size ``(z, y, x)`` in micrometres, where the file has it."""
+
+    sample_id: tuple[str, ...] | None = None
+    """Ids of the images, where the file has them."""
 
 
 def load_volume(path: str | os.PathLike[str], *, key: str = "images") -> Volume:
@@ -57,7 +60,7 @@ def open_volume(path: str | os.PathLike[str], *, key: str = "images") -> Volume:
     """
     source = Path(path)
     if not source.exists():
-        raise FileNotFoundError(f"the file must exist, got {str(source)!r}")
+        raise FileNotFoundError(f"the file must exist, got {str(source)!r}{_uri_hint(source)}")
     if source.suffix not in {".npz", ".npy"} and not source.is_dir():
         raise ValueError(f"a volume must be a .npz, a .npy or a Zarr folder, got {str(source)!r}")
     try:
@@ -67,7 +70,34 @@ def open_volume(path: str | os.PathLike[str], *, key: str = "images") -> Volume:
             return Volume(array=np.load(source, mmap_mode="r", allow_pickle=False))
         return _from_zarr(source)
     except (EOFError, zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-        raise ValueError(f"{str(source)!r} is not a file that can be read here: {error}") from error
+        raise ValueError(
+            f"{str(source)!r} is not a file that can be read here (plain arrays, no Python objects): {error}"
+        ) from error
+
+
+def _uri_hint(source: Path) -> str:
+    # A path holds one slash of a URI's two.
+    if ":/" not in str(source):
+        return ""
+    return (
+        "; .npz, .npy and Zarr are read here: `mtneuro-data cutout` writes a .npy or .zarr from a URI, "
+        "`mtneuro-data export` the .npz of a task"
+    )
+
+
+def load_region(path: str | os.PathLike[str]) -> np.ndarray | None:
+    """Return which region each image of an ``.npz`` is from; None where it does not say.
+
+    Raises
+    ------
+    ValueError
+        If the region is no plain array.
+    """
+    with np.load(path, allow_pickle=False) as held:
+        try:
+            return held.get("region")
+        except ValueError as error:
+            raise ValueError(f"'region' in {str(path)!r} must be a plain array: {error}") from error
 
 
 def _from_npz(source: Path, key: str) -> Volume:
@@ -78,7 +108,8 @@ def _from_npz(source: Path, key: str) -> Volume:
             raise ValueError(f"it must hold the array {key!r}, got {', '.join(held.files)}")
         names = tuple(str(name) for name in held["class_names"]) if "class_names" in held else None
         size = tuple(float(um) for um in held["voxel_size_um"]) if "voxel_size_um" in held else None
-        return Volume(array=held[key], class_names=names, voxel_size_um=size)
+        ids = tuple(str(name) for name in held["sample_id"]) if "sample_id" in held else None
+        return Volume(array=held[key], class_names=names, voxel_size_um=size, sample_id=ids)
 
 
 def _from_zarr(source: Path) -> Volume:
@@ -95,10 +126,12 @@ def _from_zarr(source: Path) -> Volume:
         raise ValueError("level 0 must be an array, got a group")
     size: Any = node.attrs.get("voxel_size_um")
     names: Any = node.attrs.get("class_names")
+    ids: Any = node.attrs.get("sample_id")
     return Volume(
         array=node,
         class_names=tuple(names) if names else None,
         voxel_size_um=tuple(size) if size else None,
+        sample_id=tuple(ids) if ids else None,
     )
 
 
@@ -108,8 +141,11 @@ def save_labels(
     *,
     class_names: tuple[str, ...],
     voxel_size_um: tuple[float, ...] | None = None,
+    sample_id: Sequence[str] | None = None,
 ) -> None:
     """Write labels as ``.npy``, ``.npz`` (key ``masks``) or ``.zarr``, in one step.
+
+    A ``.npz`` and a ``.zarr`` keep the names, voxel size and ids too.
 
     Raises
     ------
@@ -122,9 +158,11 @@ def save_labels(
         if target.suffix == ".npy":
             np.save(beside, labels, allow_pickle=False)
         elif target.suffix == ".npz":
-            extra: Mapping[str, Any] = (
-                {} if voxel_size_um is None else {"voxel_size_um": np.array(voxel_size_um)}
-            )
+            extra: dict[str, Any] = {}
+            if voxel_size_um is not None:
+                extra["voxel_size_um"] = np.array(voxel_size_um)
+            if sample_id is not None:
+                extra["sample_id"] = np.array(sample_id)
             np.savez_compressed(
                 beside,
                 format_version=FORMAT_VERSION,
@@ -133,7 +171,7 @@ def save_labels(
                 **extra,
             )
         else:
-            _write_zarr(beside, labels, class_names, voxel_size_um)
+            _write_zarr(beside, labels, class_names, voxel_size_um, sample_id)
             if target.exists():
                 shutil.rmtree(target)
         beside.replace(target)
@@ -163,12 +201,15 @@ def _write_zarr(
     labels: Integer[np.ndarray, "..."],
     class_names: tuple[str, ...],
     voxel_size_um: tuple[float, ...] | None,
+    sample_id: Sequence[str] | None,
 ) -> None:
     import zarr
 
     attributes: dict[str, Any] = {"class_names": list(class_names)}
     if voxel_size_um is not None:
         attributes["voxel_size_um"] = list(voxel_size_um)
+    if sample_id is not None:
+        attributes["sample_id"] = list(sample_id)
     array = zarr.create_array(
         path,
         shape=labels.shape,

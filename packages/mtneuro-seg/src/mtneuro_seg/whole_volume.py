@@ -92,6 +92,7 @@ def predict_volume(
     probabilities: str | os.PathLike[str] | None = None,
     voxel_size_um: Sequence[float] | None = None,
     source_name: str = "",
+    sample_id: Sequence[str] | None = None,
     shard_depth: int | None = None,
     device: str | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -118,6 +119,8 @@ def predict_volume(
         Voxel size ``(z, y, x)`` in micrometres, written into the array's metadata.
     source_name
         What the volume is called, kept in the array's metadata.
+    sample_id
+        Id of each slice, kept in the array's metadata.
     shard_depth
         Slices of a shard. By default as deep as the volume's own chunks, within 16 to 64, for 2D networks; 64
         for 3D ones, whose windows are computed again at the border between two rows.
@@ -141,6 +144,7 @@ def predict_volume(
         probabilities=probabilities,
         voxel_size_um=voxel_size_um,
         source_name=source_name,
+        sample_id=sample_id,
         shard_depth=shard_depth,
     )
     for row in job.missing():
@@ -221,6 +225,7 @@ def prepared_job(
     probabilities: str | os.PathLike[str] | None = None,
     voxel_size_um: Sequence[float] | None = None,
     source_name: str = "",
+    sample_id: Sequence[str] | None = None,
     shard_depth: int | None = None,
 ) -> VolumeJob:
     """Check everything that can be known, make or take up ``<out>.partial``, and return the work to be done.
@@ -251,6 +256,8 @@ def prepared_job(
         "prediction": manifest,
         "source": source_name,
     } | ({} if voxel_size_um is None else {"voxel_size_um": list(voxel_size_um)})
+    if sample_id is not None:
+        attributes["sample_id"] = list(sample_id)
     _create(job.partial / _LABELS, job, model.settings.classes, "uint8", attributes)
     if job.probabilities is not None:
         _create(job.partial / _PROBABILITIES, job, model.settings.classes, "float16", attributes)

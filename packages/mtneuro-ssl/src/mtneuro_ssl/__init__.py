@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mtneuro_ssl.embedding import embed, save_embeddings
     from mtneuro_ssl.loading import load_encoder, load_model
     from mtneuro_ssl.model import Model, untrained
+    from mtneuro_ssl.sheet import view_sheet
     from mtneuro_ssl.training import train
     from mtneuro_ssl.views import corner_crops
 
@@ -30,6 +31,7 @@ _LAZY = {
     "save_embeddings": "embedding",
     "train": "training",
     "untrained": "model",
+    "view_sheet": "sheet",
 }
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "save_embeddings",
     "train",
     "untrained",
+    "view_sheet",
 ]
 
 

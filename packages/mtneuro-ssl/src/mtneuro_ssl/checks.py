@@ -1,6 +1,7 @@
 """Refusals of images, labels and settings, before any work starts."""
 
 import math
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -96,6 +97,12 @@ def _check_sizes(settings: TrainSettings, size: tuple[int, int]) -> None:
 
 def _check_counts(settings: TrainSettings, count: int) -> None:
     batch, pool = settings.batch_size, settings.pool_size
+    processes = int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+    if batch % processes or (pool or batch) % processes:
+        raise ValueError(
+            f"batch_size and pool_size must divide by the number of processes, {processes}, "
+            f"got {batch} and {pool or batch}"
+        )
     if batch < 2:
         raise ValueError(
             "batch_size must be at least 2, since BatchNorm compares the images of a batch, got 1"

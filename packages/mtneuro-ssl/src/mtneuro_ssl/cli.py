@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import TypeAdapter, ValidationError
@@ -13,13 +13,24 @@ from pydantic import TypeAdapter, ValidationError
 from mtneuro_ssl.registry import METHODS, encoder_names
 from mtneuro_ssl.settings import TrainSettings
 
+if TYPE_CHECKING:
+    import numpy as np
+    import zarr
+
 app = App(
     name="mtneuro-ssl",
     help="Learn representations of image volumes, and turn images into embeddings.",
     help_format="markdown",
+    suppress_keyboard_interrupt=False,
 )
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+
+_DEFAULTS = ", ".join(
+    f"`{name}={'none' if field.default is None else field.default}`"
+    for name, field in TrainSettings.model_fields.items()
+    if name not in {"method", "views"}  # an option of its own, and a table in the file
+)
 
 
 @app.command
@@ -31,7 +42,15 @@ def train(
     method: str | None = None,
     labels: Path | None = None,
     settings: Path | None = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    set_: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--set",
+            negative="",
+            help="One setting, as key=value; may be given several times, and goes before the file. "
+            f"Settings and defaults: {_DEFAULTS}",
+        ),
+    ] = None,
 ) -> None:
     """Train a model on the images of a volume.
 
@@ -52,8 +71,6 @@ def train(
         in the volume's .npz.
     settings
         Settings file (.toml or .json).
-    set_
-        One setting, as key=value; may be given several times, and goes before the file.
     """
     chosen = _settings(settings, method=method, changes=set_ or [])
     from mtneuro_ssl.reading import read_images, read_labels
@@ -173,7 +190,10 @@ def map_(
     from contextlib import nullcontext
     from multiprocessing import get_context
 
-    from mtneuro_ssl.dense import embedding_map, principal_colours
+    import numpy as np
+
+    from mtneuro_ssl.dense import embedding_map
+    from mtneuro_ssl.reading import open_volume
 
     # Not forked: torch's threads do not survive it.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
@@ -191,11 +211,76 @@ def map_(
         )
     print(f"{found.shape[1]} x {found.shape[2]} windows of {found.shape[0]} slices -> {output}")
     if picture is not None:
-        import numpy as np
-        from PIL import Image
-
-        Image.fromarray(principal_colours(np.asarray(found[0]))).save(picture)
+        first = 0 if slices is None else slices[0]
+        _save_map(picture, found, np.asarray(open_volume(volume)[first]))
         print(f"picture -> {picture}")
+
+
+@app.command
+def views(
+    volume: Path,
+    /,
+    *,
+    output: Output,
+    model: Path | None = None,
+    samples: int = 6,
+    settings: Path | None = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    trust: tuple[str, ...] = (),
+) -> None:
+    """Draw what a method is shown: a few images, two views of each, and with a model what it mines.
+
+    Example: `mtneuro-ssl views images.npz -o views.png --settings run.toml --model myow`
+
+    Parameters
+    ----------
+    volume
+        Images, as for `train`.
+    output
+        Picture to write (.png): a row for each image.
+    model
+        Model folder, for a last column: the nearest view of another image.
+    samples
+        Images that are shown.
+    settings
+        Settings file (.toml or .json).
+    set_
+        One setting, as key=value; may be given several times, and goes before the file.
+    trust
+        A factory, as package.module:factory, that may be called to build the model's encoder.
+    """
+    if output.suffix != ".png":
+        raise ValueError(f"the picture must end in .png, got {output}")
+    chosen = _settings(settings, method=None, changes=set_ or [])
+    from PIL import Image
+
+    from mtneuro_ssl.loading import load_model
+    from mtneuro_ssl.reading import read_images
+    from mtneuro_ssl.sheet import view_sheet
+
+    source = read_images(volume)
+    sheet = view_sheet(
+        source.images,
+        chosen,
+        model=None if model is None else load_model(model, trusted=trust),
+        samples=samples,
+        sample_id=source.sample_id,
+    )
+    Image.fromarray(sheet).save(output)
+    print(f"{samples} images and their views -> {output}")
+
+
+def _save_map(picture: Path, found: "zarr.Array[Any]", slice_: "np.ndarray") -> None:
+    import numpy as np
+    from PIL import Image
+
+    from mtneuro_ssl.dense import Grid, principal_colours, tissue_windows
+
+    described: Any = found.attrs["grid"]
+    grid = Grid(**{name: (pair[0], pair[1]) for name, pair in described.items()})
+    colours = principal_colours(np.asarray(found[0]), inside=tissue_windows(slice_, grid))
+    times = max(1024 // colours.shape[1], 1)
+    Image.fromarray(colours.repeat(times, axis=0).repeat(times, axis=1)).save(picture)
 
 
 @app.command
@@ -216,7 +301,12 @@ def _settings(path: Path | None, *, method: str | None, changes: list[str]) -> T
         key, equals, text = change.partition("=")
         if not equals:
             raise ValueError(f"--set takes key=value, got {change!r}")
-        values[key] = None if text == "none" else text
+        table, dot, inner = key.partition(".")
+        value = None if text == "none" else text
+        if dot:  # views.flip=0.5
+            values[table] = {**dict(values.get(table, {})), inner: value}
+        else:
+            values[key] = value
     if method is not None:
         values["method"] = method
     # Lax, from text: "20" is an int where an int is asked for.
@@ -230,7 +320,8 @@ def _bar(what: str) -> Generator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
 
         def move(done: int, total: int) -> None:

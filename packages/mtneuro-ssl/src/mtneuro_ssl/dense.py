@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from mtneuro_ssl.loading import load_model
 from mtneuro_ssl.model import Model, Progress
@@ -218,20 +218,35 @@ def _model(folder: str, trusted: tuple[str, ...]) -> Model:
     return load_model(folder, trusted=trusted)
 
 
-def principal_colours(embeddings: Float[np.ndarray, "*grid features"]) -> UInt8[np.ndarray, "*grid 3"]:
+def principal_colours(
+    embeddings: Float[np.ndarray, "*grid features"], *, inside: Bool[np.ndarray, "*grid"] | None = None
+) -> UInt8[np.ndarray, "*grid 3"]:
     """Return the first three principal components of embeddings as red, green and blue.
 
-    Each component runs from dark to bright between its 1st and 99th percentile; what is missing is black.
-    With fewer than three features the other colours are dark.
+    Each component is shown by its rank, so that outliers do not darken the rest. With fewer than three
+    features the other colours are dark.
+
+    Parameters
+    ----------
+    embeddings
+        Embeddings on a grid.
+    inside
+        Which of them to show; the components are theirs, and the others are black, as those are that are
+        missing.
     """
     rows = embeddings.reshape(-1, embeddings.shape[-1]).astype(np.float64)
-    known = np.isfinite(rows).all(axis=1)
+    shown = np.isfinite(rows).all(axis=1)
+    if inside is not None:
+        shown &= inside.ravel()
     colours = np.zeros((len(rows), 3), np.uint8)
-    centred = rows[known] - rows[known].mean(axis=0)
+    centred = rows[shown] - rows[shown].mean(axis=0)
     _, _, directions = np.linalg.svd(centred, full_matrices=False)
-    scores = centred @ directions[:3].T
-    low, high = np.percentile(scores, [1, 99], axis=0)
-    scaled = (scores - low) / np.maximum(high - low, np.finfo(np.float64).tiny)
-    found: Any = np.clip(np.rint(255 * scaled), 0, 255)
-    colours[np.flatnonzero(known)[:, None], np.arange(scores.shape[1])] = found.astype(np.uint8)
+    ranks = (centred @ directions[:3].T).argsort(axis=0).argsort(axis=0)
+    bright = np.rint(255 * ranks / max(len(ranks) - 1, 1)).astype(np.uint8)
+    colours[np.flatnonzero(shown)[:, None], np.arange(bright.shape[1])] = bright
     return colours.reshape(*embeddings.shape[:-1], 3)
+
+
+def tissue_windows(slice_: UInt8[np.ndarray, "y x"], grid: Grid) -> Bool[np.ndarray, "rows columns"]:
+    """Return which windows are tissue for the most part: intensity 0 is what lies outside."""
+    return (grid.windows(slice_) > 0).mean(axis=(1, 2)).reshape(grid.shape) > 0.5

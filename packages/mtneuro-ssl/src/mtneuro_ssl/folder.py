@@ -12,6 +12,7 @@ FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 HISTORY = "history.csv"
+CARD = "README.md"
 MONITOR = "monitor.csv"
 
 

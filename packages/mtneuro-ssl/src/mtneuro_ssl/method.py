@@ -38,28 +38,41 @@ class Draw:
     step: int
     generator: torch.Generator
     settings: TrainSettings
+    share: tuple[int, int] = (0, 1)
+    """Which process this is, and of how many, that share a batch."""
+
+    def own(self, rows: Tensor) -> Tensor:
+        """Return this process's part of what has a row for each sample of the batch.
+
+        All processes draw the same for the whole batch and then take their part, so that together they see
+        what one process would.
+        """
+        rank, count = self.share
+        return rows if count == 1 else rows.chunk(count)[rank]
 
     def view(self, positions: Int64[Tensor, " batch"] | None = None) -> Float32[Tensor, "batch *size"]:
-        """Return a fresh random view of the batch, or of the samples at other positions."""
+        """Return a fresh random view of this process's part of the batch, or of other samples."""
         views, generator = self.settings.views, self.generator
         chosen = self.positions if positions is None else positions
         if self.nearby is not None:
             column = torch.randint(self.nearby.shape[1], chosen.shape, generator=generator)
             chosen = self.nearby[chosen, column]
         if self.images.ndim == 2:
-            return vector_views(self.images[chosen.to(self.images.device)], views, generator=generator)
-        size = crop_size((self.images.shape[1], self.images.shape[2]), views)
-        return self._for_encoder(random_crops(self.images, chosen, size=size, generator=generator))
+            made = vector_views(self.images[chosen.to(self.images.device)], views, generator=generator)
+        else:
+            size = crop_size((self.images.shape[1], self.images.shape[2]), views)
+            made = self._for_encoder(random_crops(self.images, chosen, size=size, generator=generator))
+        return self.own(made) if positions is None else made
 
     def whole(self) -> Float32[Tensor, "batch *size"]:
-        """Return the batch's whole images, varied as the settings say but not cropped."""
+        """Return the whole batch's whole images, varied as the settings say but not cropped."""
         chosen = self.images[self.positions.to(self.images.device)]
         if self.images.ndim == 2:
             return vector_views(chosen, self.settings.views, generator=self.generator)
         return self._for_encoder(chosen)
 
     def batch_labels(self) -> Int64[Tensor, " batch"]:
-        """Return the batch's labels.
+        """Return the whole batch's labels.
 
         Raises
         ------
@@ -78,6 +91,13 @@ class Draw:
     def _for_encoder(self, pixels: UInt8[Tensor, "batch y x"]) -> Float32[Tensor, "batch 1 y x"]:
         varied = varied_views(pixels, self.settings.views, generator=self.generator)
         return normalised(varied, mean=self.settings.mean, sd=self.settings.sd)
+
+
+def process_share() -> tuple[int, int]:
+    """Return which process this is, and of how many, that train together."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
 
 
 class Method(LightningModule, ABC):
@@ -143,6 +163,7 @@ class Method(LightningModule, ABC):
             step=step,
             generator=generator_at(settings.seed, "views", step=step),
             settings=settings,
+            share=process_share(),
         )
 
     @override

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from mtneuro_ssl.checks import Samples, check_samples
 from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
 from mtneuro_ssl.folder import (
+    CARD,
     CONFIG,
     FORMAT_VERSION,
     HISTORY,
@@ -113,6 +114,30 @@ class Model(ABC):
             "classifier on the embeddings instead"
         )
 
+    def _card(self) -> str:
+        """Return what a stranger needs to know of the model."""
+        settings, classes = self.settings, ", ".join(self.classes or ())
+        network = f", encoder `{settings.encoder}`" if self.kind == "network" else ""
+        scaling = f", less {settings.mean}, over {settings.sd}" if self.kind == "network" else ""
+        lines = [
+            "---",
+            "library_name: mtneuro-ssl",
+            "---",
+            f"# {settings.method}, {self.dim} features",
+            "",
+            f"Made by mtneuro-ssl {version('mtneuro-ssl')}: method `{settings.method}`{network}.",
+            f"All settings are in `{CONFIG}`. It takes intensities scaled to [0, 1]{scaling}.",
+            *([f"Its classes: {classes}."] if classes else []),
+            "",
+            "```python",
+            "from mtneuro_ssl import load_model",
+            "",
+            "# images: uint8 (n, y, x)",
+            'embeddings = load_model("this folder").embed(images)',
+            "```",
+        ]
+        return "\n".join(lines) + "\n"
+
     def fingerprint(self) -> str:
         """Return a digest of everything learnt."""
         digest = hashlib.sha256()
@@ -164,6 +189,7 @@ class Model(ABC):
             # Not save_file, whose file only its owner may read.
             (beside / WEIGHTS).write_bytes(save(weights))
             (beside / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            (beside / CARD).write_text(self._card(), encoding="utf-8")
             (beside / HISTORY).write_text(history, encoding="utf-8")
             if monitor is not None:
                 (beside / MONITOR).write_text(monitor, encoding="utf-8")

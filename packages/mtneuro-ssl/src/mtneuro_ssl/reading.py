@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 from zipfile import BadZipFile
 
 import numpy as np
@@ -119,7 +119,7 @@ def open_volume(path: Path | str) -> Volume:
     if _is_zarr(path):
         volume: Any = _zarr_node(path)
     elif path.suffix == ".npy" and path.is_file():
-        volume = np.load(path, mmap_mode="r", allow_pickle=False)
+        volume = _loaded(path, mmap_mode="r")
     else:
         volume = _arrays(path, "images")["images"]
     if volume.dtype != np.uint8 or len(volume.shape) != 3:
@@ -132,25 +132,43 @@ def open_volume(path: Path | str) -> Volume:
 
 def _arrays(path: Path, key: str) -> dict[str, np.ndarray]:
     if not path.exists():
-        raise FileNotFoundError(f"no file or folder at {path}")
+        raise FileNotFoundError(f"no file or folder at {path}{_uri_hint(path)}")
     if _is_zarr(path):
         return {key: np.asarray(_zarr_node(path)[...])}
     if path.is_dir() or path.suffix.lower() in PICTURES:
         return {key: _pictures(path)}
-    try:
-        loaded: Any = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path} must be .npz, .npy or Zarr, and hold no Python objects: {error}") from error
+    loaded = _loaded(path)
     if isinstance(loaded, np.ndarray):
         return {key: loaded}
     with loaded:
         if key not in loaded.files:
             raise ValueError(f"{path} must have the key {key!r}, got {', '.join(loaded.files) or 'no keys'}")
-        return {
-            name: loaded[name]
-            for name in (key, "sample_id", "region", "region_names")
-            if name in loaded.files
-        }
+        wanted = [name for name in (key, "sample_id", "region", "region_names") if name in loaded.files]
+        try:
+            return {name: loaded[name] for name in wanted}
+        except (ValueError, EOFError, BadZipFile) as error:
+            raise _unreadable(path, error) from error
+
+
+def _uri_hint(path: Path) -> str:
+    # A path holds one slash of a URI's two.
+    if ":/" not in str(path):
+        return ""
+    return (
+        "; .npz, .npy and Zarr are read here: `mtneuro-data cutout` writes a .npy or .zarr from a URI, "
+        "`mtneuro-data export` the .npz of a task"
+    )
+
+
+def _loaded(path: Path, *, mmap_mode: Literal["r"] | None = None) -> Any:
+    try:
+        return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except (ValueError, EOFError, BadZipFile) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path} must be .npz, .npy or Zarr, of plain arrays without Python objects: {error}")
 
 
 def _is_zarr(path: Path) -> bool:

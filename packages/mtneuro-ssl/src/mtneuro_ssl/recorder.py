@@ -74,8 +74,9 @@ class Recorder(Callback):
             self.collect()
             beside = self.partial / f"{CHECKPOINT}.new"
             trainer.save_checkpoint(beside)
-            beside.replace(self.partial / CHECKPOINT)
-            write_whole(self.partial / "history.csv", self.as_csv())
+            if trainer.is_global_zero:
+                beside.replace(self.partial / CHECKPOINT)
+                write_whole(self.partial / "history.csv", self.as_csv())
             self._saved = time.monotonic()
         if self.progress is not None:
             self.progress(step, total)

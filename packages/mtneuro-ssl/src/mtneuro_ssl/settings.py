@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -197,6 +198,9 @@ class TrainSettings(BaseModel):
         if isinstance(values, dict):
             for key in values:
                 if key not in cls.model_fields:
+                    near = get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.5)
+                    if near:  # all the names would hide it
+                        raise ValueError(f"unknown setting {key!r}; did you mean {near[0]}?")
                     raise ValueError(unknown_name("setting", str(key), known=cls.model_fields))
         return values
 

@@ -1,29 +1,35 @@
 """One call from images to a trained model, which an interruption only delays."""
 
 import hashlib
+import inspect
 import json
 import logging
+import os
 import shutil
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning.pytorch.strategies import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
 
 from mtneuro_ssl.checks import Samples, check_run, vector_width_of
 from mtneuro_ssl.components import ComponentModel
 from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
 from mtneuro_ssl.folder import FORMAT_VERSION, WEIGHTS, check_destination, read_config
 from mtneuro_ssl.loading import load_model
-from mtneuro_ssl.method import Method
+from mtneuro_ssl.method import Method, process_share
 from mtneuro_ssl.model import Model, NetworkModel, Progress, untrained
 from mtneuro_ssl.monitor import Monitor
 from mtneuro_ssl.recorder import CHECKPOINT, Recorder, Steps, write_whole
@@ -53,6 +59,9 @@ def train(
     A run that was interrupted goes on from its last checkpoint, and ends as if it had not been; a run
     that is already there, of the same settings and data, is loaded. The checkpoints lie in ``<out>.partial``
     until the end.
+
+    Several processes that ``torchrun`` started share each batch, as if they were one; the batch and the pool
+    must divide by their number. On GPUs BatchNorm's statistics are the whole batch's, on CPUs each process's.
 
     Parameters
     ----------
@@ -94,6 +103,7 @@ def train(
     check_run(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     check_destination(out)
     digest = run_digest(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
+    first = int(os.environ.get("RANK", "0")) == 0
     if out.is_dir() and any(out.iterdir()) and read_config(out)["digest"] == digest:
         log.info("%s holds this run already", out)
         return load_model(out, trusted=(settings.encoder,))
@@ -107,10 +117,14 @@ def train(
         kind.fitted(crops, settings, progress=progress).save(out, digest=digest)
     else:
         method = new_method(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
-        _prepare_partial(partial, digest)
-        model, tables = _fitted(method, class_names, partial, progress, loggers)
-        model.save(out, digest=digest, **tables)
-    shutil.rmtree(partial, ignore_errors=True)
+        _prepare_partial(partial, digest, first=first)
+        model, tables = _fitted(method, class_names, partial, progress if first else None, loggers)
+        if first:
+            model.save(out, digest=digest, **tables)
+        if process_share()[1] > 1:
+            torch.distributed.barrier()
+    if first:
+        shutil.rmtree(partial, ignore_errors=True)
     return load_model(out, trusted=(settings.encoder,))
 
 
@@ -142,10 +156,19 @@ def run_digest(
     return digest.hexdigest()
 
 
-def _prepare_partial(partial: Path, digest: str) -> None:
-    """Leave a partial folder that belongs to this run: the one that is there, or an empty one."""
+def _prepare_partial(partial: Path, digest: str, *, first: bool) -> None:
+    """Leave a partial folder that belongs to this run: the one that is there, or an empty one.
+
+    The first of several processes does; the others wait for it.
+    """
     mark = partial / "run.json"
-    if mark.is_file() and json.loads(mark.read_text(encoding="utf-8"))["digest"] == digest:
+
+    def ours() -> bool:
+        return mark.is_file() and json.loads(mark.read_text(encoding="utf-8"))["digest"] == digest
+
+    while not first and not ours():
+        time.sleep(0.1)
+    if ours():
         return
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -219,15 +242,21 @@ def _trainer(
     partial: Path,
     loggers: Sequence[Logger],
 ) -> Trainer:
+    on_gpu = device_for(settings.device).type == "cuda"
+    together = "TORCHELASTIC_RUN_ID" in os.environ  # started by torchrun
+    local = int(os.environ["LOCAL_WORLD_SIZE"]) if together else 1
     with _quiet_lightning():
         return Trainer(
-            accelerator="gpu" if device_for(settings.device).type == "cuda" else "cpu",
-            devices=1,
+            accelerator="gpu" if on_gpu else "cpu",
+            devices=local,
+            num_nodes=int(os.environ["WORLD_SIZE"]) // local if together else 1,
+            strategy=_joint_strategy() if together else "auto",
+            sync_batchnorm=together and on_gpu,
             precision=settings.precision,
             max_steps=total,
             callbacks=callbacks,
             # Never the cluster's: a worker of a SLURM job trains alone.
-            plugins=[LightningEnvironment()],
+            plugins=[TorchElasticEnvironment() if together else LightningEnvironment()],
             default_root_dir=partial,
             logger=list(loggers) or False,
             enable_checkpointing=False,
@@ -235,6 +264,14 @@ def _trainer(
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
+
+
+def _joint_strategy() -> DDPStrategy:
+    """Return DDP that leaves buffers alone: the images are one, and every process has them already."""
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    option = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {option: False}
+    return DDPStrategy(**options)
 
 
 def _run(trainer: Trainer, method: Method, checkpoint: Path | None) -> None:

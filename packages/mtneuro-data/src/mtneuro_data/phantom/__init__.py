@@ -5,6 +5,7 @@ same three channels, cells, vessels and axon bundles of the measured size and co
 stored: any box of it comes from the seed and the coordinates alone.
 """
 
-from mtneuro_data.phantom.volume import CHANNELS, PHANTOM_VERSION, Phantom
+from mtneuro_data.phantom.appearance import Appearance
+from mtneuro_data.phantom.volume import CHANNELS, MAX_LEVEL, PHANTOM_VERSION, Phantom
 
-__all__ = ["CHANNELS", "PHANTOM_VERSION", "Phantom"]
+__all__ = ["CHANNELS", "MAX_LEVEL", "PHANTOM_VERSION", "Appearance", "Phantom"]

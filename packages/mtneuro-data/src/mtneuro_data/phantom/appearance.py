@@ -1,49 +1,147 @@
-"""Grey levels: the background's level and texture, and what bundles, cells and vessels do to them."""
+"""Grey levels: the background's level and texture, how strong each part is, and the scanner's faults."""
+
+from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 
-from mtneuro_data.phantom.areas import Areas, outlines
+from mtneuro_data.phantom.areas import NATIVE_SHAPE, outlines
+from mtneuro_data.phantom.lattice import site_hash, uniforms
 from mtneuro_data.phantom.spline import point_noise
 from mtneuro_data.phantom.tissue import TISSUES, table
 
-TEXTURE_SPACING = (2.4, 2.6, 2.1)
+TEXTURE_SPACING = (2.0, 2.1, 1.6)
 """Lattice of the background texture, ``(z, y, x)`` in voxels, from its measured autocorrelation."""
 
-GRAIN_SPACING = (4.5, 4.5, 4.0)
+GRAIN_SPACING = (3.6, 3.6, 3.2)
 """Lattice of the granular fibre of VP and ZI."""
 
 _ANCHOR_WIDTH = 200.0
-_DRIFT = 0.03
+_ANCHOR_SLICE = 159.0
+_LEVEL_DRIFT = 0.025
+_TEXTURE_DRIFT = 0.1
+_BAND_ROW = 761.0
+_DEAD_SHARE = 1 / 40
+_DEAD_DEPTH = 97.0
 
 
-def level_field(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appearance:
+    """How strong each part of the appearance is: 1 as measured on real slices, 0 switched off.
+
+    None of them moves a label: the same phantom may be looked at with and without.
+
+    Raises
+    ------
+    ValueError
+        If a strength is negative or not finite.
+
+    Examples
+    --------
+    >>> Appearance(texture=0.5, dead_columns=0).texture
+    0.5
+    """
+
+    texture: float = 1.0
+    """Band-limited texture and fibres of the background."""
+    contrast: float = 1.0
+    """Cells, vessels and axons against their background; at 0 they cannot be seen."""
+    halo: float = 1.0
+    """The bright rim that phase contrast puts around vessels and cells."""
+    drift: float = 1.0
+    """Differences of grey level and texture along z and between places of one area."""
+    ring_band: float = 1.0
+    """Short vertical bars about the rotation axis."""
+    dead_columns: float = 1.0
+    """How often a slice has a dark column of one pixel, in units of once in 40 slices."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            strength = getattr(self, field.name)
+            if not (np.isfinite(strength) and strength >= 0):
+                raise ValueError(f"{field.name} must be a strength of 0 or more, got {strength}")
+
+    def ratio(self, measured: Float32[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
+        """Return a structure's brightness ratio at this contrast and halo."""
+        if self.contrast == 1 and self.halo == 1:
+            return measured
+        away = measured - np.float32(1)
+        away *= np.where(away > 0, np.float32(self.contrast * self.halo), np.float32(self.contrast))
+        return away + np.float32(1)
+
+
+def slow_fields(
     seed: int,
-    areas: Areas,
+    drift: float,
     labels: UInt8[np.ndarray, "..."],
     z: Float64[np.ndarray, "..."],
-    y: Float64[np.ndarray, "..."],
-    x: Float64[np.ndarray, "..."],
-) -> Float64[np.ndarray, "..."]:
-    """Return the grey level between the structures at places given in voxels.
+    row: Float64[np.ndarray, "..."],
+    column: Float64[np.ndarray, "..."],
+) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
+    """Return the background's grey level and the texture's strength at places of the reference slice.
 
-    The 16 cubes' measured modes stand where the cubes lie; in between the nearer ones weigh more. A slow
-    drift of 3 % goes over it, mostly along z.
+    At z=159 what was measured on the 16 cubes stands where the cubes lie; in between the nearer ones weigh
+    more. Away from that slice the level drifts by a few per cent, the texture by tenths.
     """
-    native_z, row, column = areas.native(z, y, x)
     level = np.full(labels.shape, 110.0)
+    strength = np.ones(labels.shape)
     for name, anchors in outlines()["levels"].items():
-        total = np.zeros(labels.shape)
+        chosen = np.array([tissue.level == name for tissue in TISSUES])[labels]
+        if not chosen.any():
+            continue
+        mean = sum(mode for _, _, mode, _ in anchors) / len(anchors)
+        modes = np.zeros(labels.shape)
+        textures = np.zeros(labels.shape)
         weights = np.zeros(labels.shape)
-        for anchor_row, anchor_column, mode in anchors:
+        for anchor_row, anchor_column, mode, texture in anchors:
             far = (row - anchor_row) * (row - anchor_row) + (column - anchor_column) * (
                 column - anchor_column
             )
             near = 1 / (1 + far / _ANCHOR_WIDTH**2)
             weight = near * near
-            total += weight * mode
+            modes += weight * (mode - mean)
+            textures += weight * (texture - 1)
             weights += weight
-        chosen = np.array([tissue.level == name for tissue in TISSUES])[labels]
-        level[chosen] = (total / weights)[chosen]
+        level[chosen] = mean + drift * (modes / weights)[chosen]
+        strength[chosen] += drift * (textures / weights)[chosen]
     level *= table("background")[labels]
-    return level * (1 + _DRIFT * point_noise(seed, 7, native_z / 90, row / 400, column / 400))
+    here = point_noise(seed, 7, z / 90, row / 400, column / 400, fields=2)
+    there = point_noise(seed, 7, np.full((1,), _ANCHOR_SLICE / 90), row / 400, column / 400, fields=2)
+    level *= 1 + _LEVEL_DRIFT * drift * (here[0] - there[0])
+    strength += _TEXTURE_DRIFT * drift * (here[1] - there[1])
+    return level, np.maximum(strength, 0.4)
+
+
+def add_scanner_faults(
+    image: Float32[np.ndarray, "z y x"],
+    seed: int,
+    appearance: Appearance,
+    shape: tuple[int, int, int],
+    lower: tuple[int, int, int],
+) -> None:
+    """Add the ring band's bars and the dead columns to a box's grey levels, in place."""
+    z, y, x = (np.arange(lo, lo + int(size)) for lo, size in zip(lower, image.shape, strict=True))
+    if appearance.ring_band > 0:
+        image += np.float32(appearance.ring_band) * _ring_bars(seed, shape, z, y, x)
+    if appearance.dead_columns > 0:
+        chance, column = uniforms(site_hash(seed, 11, z, z * 0, z * 0), 2)
+        place = np.floor(column.astype(np.float64) * shape[2]).astype(np.int64)
+        for number in np.flatnonzero(chance < _DEAD_SHARE * appearance.dead_columns):
+            image[number][:, x == place[number]] -= np.float32(_DEAD_DEPTH)
+
+
+def _ring_bars(
+    seed: int,
+    shape: tuple[int, int, int],
+    z: Int64[np.ndarray, " z"],
+    y: Int64[np.ndarray, " y"],
+    x: Int64[np.ndarray, " x"],
+) -> Float32[np.ndarray, "z y x"]:
+    """Return bars 1 or 2 voxels wide and 20 to 60 tall about the row of the rotation axis."""
+    site = (z[:, None, None] // 6, np.zeros((1, 1), dtype=np.int64), x // 2)
+    chance, height, strength = uniforms(site_hash(seed, 12, *site), 3)
+    half = np.float32(10) + np.float32(20) * height
+    depth = np.where(chance < np.float32(0.12), np.float32(36) * (strength - np.float32(0.5)), np.float32(0))
+    centre = np.float32(_BAND_ROW * shape[1] / NATIVE_SHAPE[1])
+    away = (y[:, None].astype(np.float32) - centre) / half
+    return depth * np.maximum(np.float32(1) - away * away, np.float32(0))

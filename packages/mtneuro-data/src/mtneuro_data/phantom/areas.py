@@ -23,6 +23,8 @@ _MAP_STEP = 4
 _WINDOW = ((352, 1188), (912, 5640))  # where the areas were traced; beyond, the nearest place inside decides
 _DRIFT_VOXELS = 14.0
 _DRIFT_PERIOD = (150.0, 500.0, 700.0)
+_FRINGE_VOXELS = 4.0
+_FRINGE_PERIOD = 22.0
 
 
 class Outlines(TypedDict):
@@ -100,10 +102,14 @@ class Areas:
         """Return places of the reference slice, ``(z, y, x)``, for voxels of this phantom."""
         z, y, x = (axis * scale for axis, scale in zip((z, y, x), self._scale, strict=True))
         place = [axis / period for axis, period in zip((z, y, x), _DRIFT_PERIOD, strict=True)]
+        far_y, far_x = point_noise(self._seed, 1, *place, fields=2)
+        # Neighbouring areas reach into one another by a few cells' widths.
+        place = [axis / _FRINGE_PERIOD for axis in (z, y, x)]
+        near_y, near_x = point_noise(self._seed, 2, *place, fields=2)
         return (
             z,
-            y + _DRIFT_VOXELS * point_noise(self._seed, 1, *place),
-            x + _DRIFT_VOXELS * point_noise(self._seed, 2, *place),
+            y + _DRIFT_VOXELS * far_y + _FRINGE_VOXELS * near_y,
+            x + _DRIFT_VOXELS * far_x + _FRINGE_VOXELS * near_x,
         )
 
     def at(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from mtneuro_data.phantom.lattice import site_hash, uniforms
+from mtneuro_data.phantom.lattice import extended, noise_bits, stream_key
 
 # A cubic B-spline over independent values of unit variance keeps 151/315 of it an axis; these undo that.
 _SPLINE_GAIN = float(12**0.5 * (151 / 315) ** -1.5)
@@ -30,6 +30,9 @@ class _Axis:
 
 def _axis(lower: int, upper: int, spacing: float) -> _Axis:
     """Return the cubic B-spline weights of voxels ``lower`` to ``upper`` on a lattice of that spacing."""
+    if spacing == 1:
+        own = np.arange(upper - lower)
+        return _Axis(lower, upper - lower, own, np.ones((1, upper - lower), dtype=np.float32))
     place = np.arange(lower, upper, dtype=np.float64) / spacing
     base = np.floor(place)
     t = place - base
@@ -54,7 +57,8 @@ class SplineGrid:
     lower, upper
         The half-open box, ``(z, y, x)`` in voxels.
     spacing
-        Distance of lattice sites in voxels, ``(z, y, x)``.
+        Distance of lattice sites in voxels, ``(z, y, x)``; at 1 the values stand at the voxels themselves and
+        are not smoothed along that axis.
 
     Examples
     --------
@@ -84,6 +88,8 @@ class SplineGrid:
         """Return the spline through ``values`` (its control points) at each voxel of the box."""
         for number in (2, 1, 0):  # x first and z last: the widest step then runs over contiguous planes
             axis = self._axes[number]
+            if len(axis.weights) == 1:
+                continue
             shape = [1, 1, 1]
             shape[number] = -1
             total = values.take(axis.index, axis=number)
@@ -105,28 +111,44 @@ def noise(
     smoothed with ``0.58 * spacing``.
     """
     grid = SplineGrid(lower, upper, spacing=spacing)
-    (values,) = uniforms(site_hash(seed, stream, *grid.sites), 1)
-    values -= np.float32(0.5)
-    values *= np.float32(_SPLINE_GAIN)
+    z, y, x = grid.sites
+    bits = noise_bits(extended(extended(stream_key(seed, stream), 0, z), 1, y), x) >> np.uint64(40)
+    values = bits.astype(np.float32)
+    values *= np.float32(2.0**-24 * _SPLINE_GAIN)
+    values -= np.float32(0.5 * _SPLINE_GAIN)
     return grid.field(values)
 
 
-def point_noise(seed: int, stream: int, *place: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-    """Return smooth noise of mean 0 and standard deviation 1 at places given in units of its own lattice.
+def point_noise(
+    seed: int, stream: int, *place: Float64[np.ndarray, "..."], fields: int = 1
+) -> list[Float64[np.ndarray, "..."]]:
+    """Return smooth noises of mean 0 and standard deviation 1 at places in units of their own lattice.
 
-    Dearer a point than `noise`, but the places may lie anywhere (rotated, warped).
+    Dearer a point than `noise`, but the places may lie anywhere (rotated, warped). Up to two independent
+    fields cost little more than one.
     """
     sites = [np.floor(axis) for axis in place]
-    smooth = [(axis - site) for axis, site in zip(place, sites, strict=True)]
-    smooth = [t * t * (3 - 2 * t) for t in smooth]
+    parts = [axis - site for axis, site in zip(place, sites, strict=True)]
+    rise = [t * t * (3 - 2 * t) for t in parts]
+    weights = [(1 - t, t) for t in rise]
     corner = [site.astype(np.int64) for site in sites]
-    total = np.zeros(np.broadcast_shapes(*(axis.shape for axis in place)))
+    totals = [np.zeros(np.broadcast_shapes(*(axis.shape for axis in place))) for _ in range(fields)]
+    key = stream_key(seed, stream)
     for dz in (0, 1):
+        word_z = extended(key, 0, corner[0] + dz)
         for dy in (0, 1):
+            word_y = extended(word_z, 1, corner[1] + dy)
+            weight_y = weights[0][dz] * weights[1][dy]
             for dx in (0, 1):
-                word = site_hash(seed, stream, corner[0] + dz, corner[1] + dy, corner[2] + dx)
-                value = (word >> np.uint64(40)).astype(np.float64) * 2.0**-23 - 1
-                for step, t in zip((dz, dy, dx), smooth, strict=True):
-                    value = value * (t if step else 1 - t)
-                total += value
-    return total * _POINT_GAIN
+                word = noise_bits(word_y, corner[2] + dx)
+                weight = weight_y * weights[2][dx]
+                for number, total in enumerate(totals):
+                    bits = (word >> np.uint64(40 - 24 * number)) & np.uint64(0xFFFFFF)
+                    value = bits.astype(np.float64)
+                    value *= 2.0**-23
+                    value -= 1
+                    value *= weight
+                    total += value
+    for total in totals:
+        total *= _POINT_GAIN
+    return totals

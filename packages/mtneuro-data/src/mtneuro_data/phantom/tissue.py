@@ -15,21 +15,27 @@ class Tissue:
     background: float
     """Grey level between the structures, as a share of the modal level."""
     texture: float
-    """Standard deviation of the background texture, grey levels."""
+    """Standard deviation of the isotropic part of the background's texture, grey levels."""
+    fibre: float = 0.0
+    """The same of its wavy fibres."""
     cell_share: float
     """Share of the cell lattice's sites that hold a cell, outside axon bundles."""
     cell_share_in_axons: float = 0.0
     """The same inside bundles."""
     cell_radius: float = 5.0
     """Mean radius of a soma as it is annotated, voxels."""
+    nucleus: float = 0.0
+    """How much brighter a soma's inside may be than its rim, over the local background."""
     nucleolus: float = 0.0
-    """How much darker the middle of a soma is, 0 to 1."""
+    """How much brighter the dot in its middle is."""
     vessel_share: float = 0.4
     """Share of the capillary lattice's edges that exist."""
     axon_gain: float = 0.0
     """How much brighter axons are than the background, as a share of it."""
+    fringe: float = 0.0
+    """How far single fibres sway a bundle's outline, in standard deviations of the bundles' field."""
     grain: float = 0.0
-    """Strength of granular fibre in deciding what is axon; 0 where bundles are smooth."""
+    """The same of granular fibre."""
     axons: bool = False
     """Whether there are axons at all."""
 
@@ -37,21 +43,27 @@ class Tissue:
 # In the order of AREA_NAMES.
 TISSUES = (
     Tissue(level="CTX", background=0.0, texture=0.0, cell_share=0.0, vessel_share=0.0),
-    Tissue(level="CTX", background=1.0, texture=12.5, cell_share=0.50, cell_radius=5.6, vessel_share=0.32),
-    Tissue(level="STR", background=1.0, texture=12.5, cell_share=0.585, cell_share_in_axons=0.1,
-           cell_radius=6.0, vessel_share=0.35, axon_gain=0.34, axons=True),
-    Tissue(level="VP", background=0.91, texture=15.5, cell_share=0.9, cell_share_in_axons=0.45,
-           cell_radius=6.1, vessel_share=0.86, axon_gain=0.17, grain=0.25, axons=True),
-    Tissue(level="VP", background=0.88, texture=15.5, cell_share=0.88, cell_share_in_axons=0.34,
-           cell_radius=6.2, nucleolus=0.25, vessel_share=0.66, axon_gain=0.22, grain=0.25, axons=True),
-    Tissue(level="ZI", background=0.89, texture=18.0, cell_share=0.82, cell_share_in_axons=0.82,
-           cell_radius=6.1, nucleolus=0.35, vessel_share=0.9, axon_gain=0.19, grain=1.0, axons=True),
-    Tissue(level="STR", background=1.12, texture=15.0, cell_share=0.3, cell_share_in_axons=0.2,
-           vessel_share=0.5, axon_gain=0.30, grain=0.3, axons=True),
-    Tissue(level="ZI", background=0.91, texture=18.0, cell_share=0.8, cell_share_in_axons=0.8,
-           cell_radius=6.0, nucleolus=0.35, vessel_share=0.6, axon_gain=0.17, grain=1.0, axons=True),
-    Tissue(level="STR", background=1.05, texture=13.5, cell_share=0.2, cell_share_in_axons=0.15,
-           vessel_share=0.4, axon_gain=0.36, grain=0.25, axons=True),
+    Tissue(level="CTX", background=0.985, texture=10.0, fibre=9.5, cell_share=0.28, cell_radius=5.4,
+           nucleus=0.15, nucleolus=0.15, vessel_share=0.31),
+    Tissue(level="STR", background=0.97, texture=9.5, fibre=8.5, cell_share=0.32, cell_share_in_axons=0.05,
+           cell_radius=6.0, nucleus=0.15, nucleolus=0.15, vessel_share=0.29, axon_gain=0.37, fringe=0.07,
+           axons=True),
+    Tissue(level="VP", background=0.90, texture=11.0, fibre=12.0, cell_share=0.4, cell_share_in_axons=0.2,
+           cell_radius=6.1, nucleus=0.2, nucleolus=0.3, vessel_share=0.75, axon_gain=0.19, fringe=0.5,
+           axons=True),
+    Tissue(level="VP", background=0.865, texture=10.5, fibre=13.0, cell_share=0.31, cell_share_in_axons=0.10,
+           cell_radius=7.0, nucleus=0.2, nucleolus=0.3, vessel_share=0.69, axon_gain=0.18, fringe=0.3,
+           axons=True),
+    Tissue(level="ZI", background=0.935, texture=15.0, fibre=13.0, cell_share=0.41, cell_share_in_axons=0.41,
+           cell_radius=6.2, nucleus=0.25, nucleolus=0.5, vessel_share=1.55, axon_gain=0.075, fringe=0.4,
+           grain=0.8, axons=True),
+    Tissue(level="STR", background=1.12, texture=10.0, fibre=11.0, cell_share=0.14, cell_share_in_axons=0.1,
+           vessel_share=0.5, axon_gain=0.30, fringe=0.4, axons=True),
+    Tissue(level="ZI", background=0.92, texture=14.0, fibre=15.0, cell_share=0.4, cell_share_in_axons=0.4,
+           cell_radius=6.0, nucleus=0.25, nucleolus=0.5, vessel_share=0.6, axon_gain=0.11, fringe=0.4,
+           grain=0.8, axons=True),
+    Tissue(level="STR", background=1.05, texture=10.0, fibre=11.0, cell_share=0.1, cell_share_in_axons=0.07,
+           vessel_share=0.4, axon_gain=0.36, fringe=0.4, axons=True),
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 Zbontar et al., "Barlow twins: self-supervised learning via redundancy reduction", ICML 2021.
 """
 
+import torch
 from lightly.loss.barlow_twins_loss import BarlowTwinsLoss
 from lightly.models.modules.heads import BarlowTwinsProjectionHead
 from typing_extensions import override
@@ -18,4 +19,4 @@ class BarlowTwins(Pairwise):
         """Add the projector and the criterion."""
         hidden, outputs = self.settings.hidden, self.settings.projection
         self.projector = BarlowTwinsProjectionHead(width, hidden, outputs)
-        self.criterion = BarlowTwinsLoss()
+        self.criterion = BarlowTwinsLoss(gather_distributed=torch.distributed.is_available())

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mtneuro_ssl.heads import perceptron
-from mtneuro_ssl.method import Draw
+from mtneuro_ssl.method import Draw, process_share
 from mtneuro_ssl.methods.byol import BYOL
 from mtneuro_ssl.mining import nearest_positions
 from mtneuro_ssl.schedules import mined_weight
@@ -30,6 +30,16 @@ class Candidates:
 
     ranks: Int64[Tensor, " batch"] | None = None
     """Which of the nearest each view takes, if not the nearest."""
+
+
+def gathered(rows: Float[Tensor, "part features"]) -> Float[Tensor, "pool features"]:
+    """Return the rows of all processes, in their order; without gradients."""
+    _, count = process_share()
+    if count == 1:
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(count)]
+    torch.distributed.all_gather(parts, rows.contiguous())
+    return torch.cat(parts)
 
 
 class MYOW(BYOL):
@@ -60,7 +70,7 @@ class MYOW(BYOL):
         }
         if draw.labels is not None:
             labels = draw.labels[candidates.pool_positions]
-            logs["mined_accuracy"] = (labels[chosen] == draw.batch_labels()).float().mean()
+            logs["mined_accuracy"] = (labels[chosen] == draw.own(draw.batch_labels())).float().mean()
         return logs
 
     def candidates(self, draw: Draw) -> Candidates:
@@ -70,11 +80,12 @@ class MYOW(BYOL):
         view, pool = draw.view(), draw.view(positions)
         ranks = None
         if settings.mined_neighbours > 1:
-            ranks = torch.randint(settings.mined_neighbours, (len(view),), generator=draw.generator)
+            drawn = torch.randint(settings.mined_neighbours, draw.positions.shape, generator=draw.generator)
+            ranks = draw.own(drawn)
         return Candidates(
             view=view,
             pool=pool,
-            view_positions=draw.positions.to(view.device) if settings.exclude_self else None,
+            view_positions=draw.own(draw.positions).to(view.device) if settings.exclude_self else None,
             pool_positions=positions.to(view.device),
             ranks=None if ranks is None else ranks.to(view.device),
         )
@@ -87,9 +98,10 @@ class MYOW(BYOL):
     def mine(self, online: Tensor, candidates: Candidates) -> tuple[Tensor, Tensor]:
         """Return the place in the pool that each sample mines, and the target's features there."""
         with torch.no_grad():
-            # At most a batch at a time, since BatchNorm's statistics are a batch's.
-            parts = candidates.pool.split(self.settings.batch_size)
-            features = torch.cat([self.target_encoder(part) for part in parts])
+            # At most a batch at a time, since BatchNorm's statistics are a batch's; each process its part.
+            rank, count = process_share()
+            parts = candidates.pool.chunk(count)[rank].split(self.settings.batch_size // count)
+            features = gathered(torch.cat([self.target_encoder(part) for part in parts]))
         own = candidates.view_positions
         forbidden = None if own is None else (own, candidates.pool_positions)
         chosen = nearest_positions(online, features, forbidden=forbidden, ranks=candidates.ranks)

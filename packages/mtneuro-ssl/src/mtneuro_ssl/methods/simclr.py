@@ -3,6 +3,7 @@
 Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020.
 """
 
+import torch
 from lightly.loss.ntx_ent_loss import NTXentLoss
 from lightly.models.modules.heads import SimCLRProjectionHead
 from typing_extensions import override
@@ -18,4 +19,6 @@ class SimCLR(Pairwise):
         """Add the projector and the criterion."""
         hidden, outputs = self.settings.hidden, self.settings.projection
         self.projector = SimCLRProjectionHead(width, hidden, outputs)
-        self.criterion = NTXentLoss(temperature=self.settings.temperature)
+        self.criterion = NTXentLoss(
+            temperature=self.settings.temperature, gather_distributed=torch.distributed.is_available()
+        )

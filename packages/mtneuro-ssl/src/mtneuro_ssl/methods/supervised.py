@@ -21,16 +21,17 @@ class Supervised(Method):
 
     def step_logs(self, draw: Draw) -> dict[str, Tensor]:
         """Return the cross entropy and the accuracy of the batch."""
-        labels = draw.batch_labels()
-        scores = self.scores(draw.whole(), draw.generator)
+        labels = draw.own(draw.batch_labels())
+        scores = self.scores(draw.own(draw.whole()), draw)
         return {"loss": cross_entropy(scores, labels), "accuracy": _accuracy(scores, labels)}
 
-    def scores(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the classifier's scores of images, with dropout."""
+    def scores(self, images: Tensor, draw: Draw) -> Tensor:
+        """Return the classifier's scores of this process's images, with dropout."""
         features = self.encoder(images)
         kept = 1 - self.settings.dropout
-        mask = torch.rand(features.shape, generator=generator) < kept
-        return self.classifier(features * mask.to(features.device) / kept)
+        drawn = torch.rand((len(draw.positions), features.shape[1]), generator=draw.generator)
+        mask = draw.own(drawn < kept).to(features.device)
+        return self.classifier(features * mask / kept)
 
 
 class SupervisedMixup(Supervised):
@@ -44,8 +45,9 @@ class SupervisedMixup(Supervised):
         """Return the mixed cross entropy, and the accuracy weighed likewise."""
         weight, partner = self.mixture(draw)
         images, labels = draw.whole(), draw.batch_labels()
-        other = labels[partner]
-        scores = self.scores(weight * images + (1 - weight) * images[partner], draw.generator)
+        mixed = weight * images + (1 - weight) * images[partner]
+        labels, other = draw.own(labels), draw.own(labels[partner])
+        scores = self.scores(draw.own(mixed), draw)
         return {
             "loss": weight * cross_entropy(scores, labels) + (1 - weight) * cross_entropy(scores, other),
             "accuracy": weight * _accuracy(scores, labels) + (1 - weight) * _accuracy(scores, other),

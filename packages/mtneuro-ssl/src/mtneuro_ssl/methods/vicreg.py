@@ -3,6 +3,7 @@
 Bardes et al., "VICReg: variance-invariance-covariance regularization", ICLR 2022.
 """
 
+import torch
 from lightly.loss.vicreg_loss import VICRegLoss
 from lightly.models.modules.heads import VICRegProjectionHead
 from typing_extensions import override
@@ -18,4 +19,4 @@ class VICReg(Pairwise):
         """Add the projector and the criterion."""
         hidden, outputs = self.settings.hidden, self.settings.projection
         self.projector = VICRegProjectionHead(width, hidden, outputs)
-        self.criterion = VICRegLoss()
+        self.criterion = VICRegLoss(gather_distributed=torch.distributed.is_available())

@@ -1,0 +1,428 @@
+"""How faithful the phantom is: the same figures of real slices and of the phantom, side by side.
+
+    python benchmarks/fidelity/phantom.py statistics difficulty sheet --data ../shared/data --out fidelity
+    python benchmarks/fidelity/phantom.py transfer --steps 2000
+
+`statistics` compares grey levels, texture and structures of the benchmark's 16 cubes; `difficulty` asks how
+hard it is to tell the regions apart from cube set A to B, C and D; `sheet` draws real and phantom crops in
+one picture; `transfer` trains a small 2D U-Net on the phantom alone and scores it on real labelled tissue.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from mtneuro_data.phantom import Phantom
+from PIL import Image
+from scipy import ndimage
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+REGIONS = ("CTX", "STR", "VP", "ZI")
+SETS = ("A", "B", "C", "D")
+CLASSES = ("background", "vessel", "cell", "axon")
+# Corners (y, x) of the 256 x 256 cubes, by region in the order of the sets (paper, tables A1 and A2).
+CORNERS = {
+    "CTX": ((900, 4600), (388, 5312), (644, 5056), (400, 4600)),
+    "STR": ((500, 3700), (912, 3828), (400, 3344), (244, 3800)),
+    "VP": ((850, 3063), (850, 2551), (950, 2151), (694, 2295)),
+    "ZI": ((650, 1543), (906, 1287), (906, 1031), (650, 1799)),
+}
+# Per cent of the four classes in the dense annotation (paper, appendix 4.2.3).
+PROPORTIONS = {
+    "CTX": (93.0, 2.33, 4.64, 0.0),
+    "STR": (72.63, 2.5, 5.66, 19.22),
+    "VP": (22.75, 4.73, 5.73, 66.8),
+    "ZI": (32.15, 5.4, 9.41, 53.04),
+}
+REAL_SLICE = 159
+UM = 1.17
+
+Crops = dict[tuple[str, str], np.ndarray]
+
+
+def real_crops(data: Path) -> Crops:
+    """Return the 16 cubes' crops of the published slice."""
+    Image.MAX_IMAGE_PIXELS = None  # the slice has 8 million pixels, known and wanted
+    plane = np.asarray(Image.open(data / "prasad2020" / "image_z159.png"))
+    return {
+        (region, name): plane[y : y + 256, x : x + 256]
+        for region in REGIONS
+        for name, (y, x) in zip(SETS, CORNERS[region], strict=True)
+    }
+
+
+def phantom_crops(seed: int, z: int, channel: str = "image") -> Crops:
+    """Return the same crops of a phantom."""
+    phantom = Phantom(channel, seed=seed)
+    return {
+        (region, name): phantom.read((z, y, x), (z + 1, y + 256, x + 256))[0]
+        for region in REGIONS
+        for name, (y, x) in zip(SETS, CORNERS[region], strict=True)
+    }
+
+
+# --- grey levels and texture
+
+
+def _background(crop: np.ndarray) -> np.ndarray:
+    """Return the crop with everything far from its local median replaced by that median, mean removed."""
+    flat = crop.astype(np.float64)
+    local = ndimage.median_filter(flat, 31, mode="reflect")
+    rest = flat - local
+    spread = 1.4826 * np.median(np.abs(rest))
+    return np.where(np.abs(rest) < 3 * spread, rest, 0.0)
+
+
+def texture(crop: np.ndarray) -> dict[str, float]:
+    """Return a crop's grey-level statistics, background texture, autocorrelation and spectrum."""
+    figures = {"mean": float(crop.mean()), "sd": float(crop.std())}
+    for percent in (1, 5, 25, 50, 75, 95, 99):
+        figures[f"p{percent}"] = float(np.percentile(crop, percent))
+    ground = _background(crop)
+    figures["texture sd"] = float(ground.std())
+    variance = float((ground * ground).mean())
+    for lag in (1, 2, 3, 5, 10):
+        figures[f"acf x {lag}"] = float((ground[:, lag:] * ground[:, :-lag]).mean()) / variance
+        figures[f"acf y {lag}"] = float((ground[lag:] * ground[:-lag]).mean()) / variance
+    window = np.outer(np.hanning(256), np.hanning(256))
+    power = np.abs(np.fft.fft2(ground * window)) ** 2 / (window * window).sum()
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(256), np.fft.fftfreq(256), indexing="ij"))
+    for low, high in (
+        (0.01, 0.03),
+        (0.03, 0.06),
+        (0.06, 0.1),
+        (0.1, 0.15),
+        (0.15, 0.2),
+        (0.2, 0.3),
+        (0.3, 0.5),
+    ):
+        ring = (frequency >= low) & (frequency < high)
+        figures[f"log10 power {low}-{high}"] = float(np.log10(power[ring].mean()))
+    figures["structure: dark share"] = float((crop < 0.72 * np.median(crop)).mean())
+    dark = ndimage.gaussian_filter(crop.astype(float), 1) < 0.72 * np.median(crop)
+    figures["structure: dark spots"] = float(_labelled(dark)[1])
+    return figures
+
+
+# --- structures
+
+
+def _labelled(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the 8-connected components of a mask, numbered from 1, and how many there are."""
+    return cast("tuple[np.ndarray, int]", ndimage.label(mask, np.ones((3, 3))))
+
+
+def structures(labels: np.ndarray) -> dict[str, float]:
+    """Return counts, sizes and distances of the cells and vessel sections of one labelled 256 x 256 image."""
+    figures: dict[str, float] = {}
+    for number, name in ((2, "cell"), (1, "vessel")):
+        marked, count = _labelled(labels == number)
+        index = np.arange(1, count + 1)
+        area = ndimage.sum_labels(labels == number, marked, index)
+        keep = area >= 4
+        figures[f"{name}s an image"] = float(keep.sum())
+        if keep.sum() < 3:
+            continue
+        figures[f"{name} diameter um"] = float(np.median(2 * np.sqrt(area[keep] / np.pi))) * UM
+        if name == "cell":
+            place = np.array(ndimage.center_of_mass(labels == number, marked, index[keep]))
+            gap = np.hypot(*(place[:, None] - place).transpose(2, 0, 1))
+            np.fill_diagonal(gap, np.inf)
+            figures["cell neighbour um"] = float(np.median(gap.min(axis=1))) * UM
+        else:
+            inscribed = ndimage.maximum(ndimage.distance_transform_edt(labels == number), marked, index[keep])
+            figures["vessel width um"] = float(np.median(2 * np.asarray(inscribed) - 1)) * UM
+            long = [_elongation(np.argwhere(marked == one)) for one in index[keep & (area >= 8)]]
+            figures["vessel elongation"] = float(np.median(long))
+    return figures
+
+
+def _elongation(pixels: np.ndarray) -> float:
+    """Return the ratio of the long to the short axis of the pixels' ellipse of inertia."""
+    spread = np.linalg.eigvalsh(np.cov(pixels.T) + np.eye(2) / 12)
+    return float(np.sqrt(spread[1] / spread[0]))
+
+
+def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return {key: float(np.mean([row[key] for row in rows if key in row])) for key in keys}
+
+
+def statistics(data: Path, seed: int) -> dict[str, Any]:
+    """Print and return the comparison of grey levels, texture and structures."""
+    real, ours = real_crops(data), phantom_crops(seed, REAL_SLICE)
+    human = np.load(data / "prasad2020" / "human_labels.npz")
+    label = Phantom("pixel_labels", seed=seed)
+    result: dict[str, Any] = {}
+    for region in REGIONS:
+        pair = [_mean([texture(crops[region, name]) for name in SETS]) for crops in (real, ours)]
+        print(f"\n{region:<28}{'real':>9}{'phantom':>9}")
+        for key in pair[0]:
+            print(f"  {key:<26}{pair[0][key]:9.2f}{pair[1][key]:9.2f}")
+        result[region] = {"real": pair[0], "phantom": pair[1]}
+        dense = [
+            label.read((z, y, x), (z + 1, y + 256, x + 256))[0]
+            for y, x in CORNERS[region]
+            for z in range(111, 470, 19)
+        ]
+        share = 100 * np.bincount(np.concatenate(dense).ravel(), minlength=4) / (65536 * len(dense))
+        print("  per cent, paper's dense annotation and phantom")
+        for name, theirs, mine in zip(CLASSES, PROPORTIONS[region], share, strict=True):
+            print(f"  {name:<26}{theirs:9.2f}{mine:9.2f}")
+        result[region]["proportions"] = dict(zip(CLASSES, share.tolist(), strict=True))
+        counted = _mean([structures(one) for one in dense[::5]])
+        annotated = _mean([structures(one) for one in human[region]]) if region in human else {}
+        print("  structures: human labels of set A (tighter outlines), phantom's labels")
+        for key, value in counted.items():
+            print(f"  {key:<26}{annotated.get(key, float('nan')):9.2f}{value:9.2f}")
+        result[region]["structures"] = {"human": annotated, "phantom": counted}
+    return result
+
+
+# --- difficulty
+
+
+def _tiles(crop: np.ndarray, size: int = 64) -> np.ndarray:
+    n = crop.shape[0] // size
+    return crop.reshape(n, size, n, size).swapaxes(1, 2).reshape(-1, size, size).astype(np.float64)
+
+
+def _pixels(tiles: np.ndarray) -> np.ndarray:
+    return tiles.reshape(len(tiles), 32, 2, 32, 2).mean(axis=(2, 4)).reshape(len(tiles), -1)
+
+
+def _textures(tiles: np.ndarray) -> np.ndarray:
+    """Return simple texture features of each tile: percentiles, and spread after smoothing at four scales."""
+    parts = [np.percentile(tiles, (5, 25, 50, 75, 95), axis=(1, 2)).T]
+    for sigma in (1, 2, 4, 8):
+        smooth = ndimage.gaussian_filter(tiles, (0, sigma, sigma))
+        parts.append(np.stack([(tiles - smooth).std(axis=(1, 2)), smooth.std(axis=(1, 2))], axis=1))
+    parts += [np.abs(np.diff(tiles, axis=axis)).mean(axis=(1, 2))[:, None] for axis in (1, 2)]
+    return np.hstack(parts)
+
+
+def region_accuracy(crops: Crops, features: Callable[[np.ndarray], np.ndarray], *, components: int | None):
+    """Return the accuracy on sets B, C and D of a classifier fit on A, with its interval over cubes."""
+    model = make_pipeline(
+        StandardScaler(),
+        *([PCA(components, random_state=0)] if components else []),
+        LogisticRegression(max_iter=2000, C=0.1),
+    )
+    train = [features(_tiles(crops[region, "A"])) for region in REGIONS]
+    model.fit(np.concatenate(train), np.repeat(np.arange(4), [len(part) for part in train]))
+    scores = np.array(
+        [
+            (model.predict(features(_tiles(crops[region, name]))) == number).mean()
+            for number, region in enumerate(REGIONS)
+            for name in SETS[1:]
+        ]
+    )
+    draws = np.random.default_rng(0).integers(len(scores), size=(5000, len(scores)))
+    low, high = np.percentile(scores[draws].mean(axis=1), (2.5, 97.5))
+    return float(scores.mean()), float(low), float(high)
+
+
+def difficulty(data: Path, seed: int) -> dict[str, Any]:
+    """Print and return how well regions are told apart from set A to B, C and D, real and phantom."""
+    result: dict[str, Any] = {}
+    print(f"\n{'region accuracy, A to B, C, D':<34}{'real':>24}{'phantom':>24}")
+    sources = {"real": real_crops(data), "phantom": phantom_crops(seed, REAL_SLICE)}
+    for name, features, components in (("PCA of pixels", _pixels, 24), ("texture features", _textures, None)):
+        result[name] = {
+            source: region_accuracy(crops, features, components=components)
+            for source, crops in sources.items()
+        }
+        cells = [f"{a:.2f} [{b:.2f}, {c:.2f}]" for a, b, c in result[name].values()]
+        (_, low, high), (_, low2, high2) = result[name].values()
+        verdict = "overlap" if low <= high2 and low2 <= high else "APART"
+        print(f"{name:<34}{cells[0]:>24}{cells[1]:>24}  {verdict}")
+    return result
+
+
+# --- pictures
+
+
+def contact_sheet(data: Path, seed: int, path: Path) -> None:
+    """Write one picture: a row for each region, four real cubes and then the phantom's."""
+    real, ours = real_crops(data), phantom_crops(seed, REAL_SLICE)
+    sheet = np.full((4 * 260 - 4, 8 * 260 + 12), 255, dtype=np.uint8)
+    for row, region in enumerate(REGIONS):
+        for column, name in enumerate(SETS):
+            for crops, offset in ((real, 0), (ours, 4 * 260 + 16)):
+                x = offset + column * 260
+                sheet[row * 260 : row * 260 + 256, x : x + 256] = crops[region, name]
+    Image.fromarray(sheet).save(path)
+    print(f"real (left) and phantom (right): {path}")
+
+
+# --- transfer
+
+
+def _levelled(tile: np.ndarray, gain: float = 1.0, offset: float = 0.0) -> np.ndarray:
+    """Return a tile as uint8 with a mean of 128 and a standard deviation of 36, times a gain, plus an offset.
+
+    The labelled tiles were stretched one by one, so that only what is relative within a tile can be learned.
+    """
+    level = tile.astype(np.float64)
+    level = (level - level.mean()) / max(float(level.std()), 1.0)
+    return np.clip(np.rint(128 + offset + 36 * gain * level), 0, 255).astype(np.uint8)
+
+
+def training_tiles(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return 128 x 128 phantom tiles and their labels from all 16 cubes, at other contrasts and scales."""
+    rng = np.random.default_rng(seed)
+    images, masks = [], []
+    volumes: dict[int, Phantom] = {}
+    for number in range(count):
+        animal = int(rng.integers(4))
+        phantom = volumes.setdefault(animal, Phantom("image", seed=animal))
+        y, x = CORNERS[REGIONS[number % 4]][rng.integers(4)]
+        side = int(rng.choice((112, 128, 128, 144)))
+        z, y, x = (
+            int(rng.integers(110, 470)),
+            y + int(rng.integers(256 - side)),
+            x + int(rng.integers(256 - side)),
+        )
+        box = phantom.read_all((z, y, x), (z + 1, y + side, x + side))
+        tile, label = box["image"][0], box["pixel_labels"][0]
+        if side != 128:
+            index = ((np.arange(128) + 0.5) * side / 128).astype(int)
+            tile = np.asarray(Image.fromarray(tile).resize((128, 128), Image.Resampling.BILINEAR))
+            label = label[np.ix_(index, index)]
+        if rng.random() < 0.1:
+            tile = tile.copy()
+            tile[:, rng.integers(128)] = (
+                0  # a dead column, rarer in the phantom than a small training set needs
+            )
+        if rng.random() < 0.3:
+            tile = ndimage.gaussian_filter(tile.astype(float), rng.uniform(0.3, 0.7))
+        images.append(_levelled(tile, rng.uniform(0.75, 1.3), rng.uniform(-14, 14)))
+        masks.append(label)
+    return np.stack(images), np.stack(masks)
+
+
+def human_pairs(data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the four labelled 128 x 128 tiles, one a region."""
+    pairs = np.load(data / "prasad2020" / "image_label_pairs_128.npz")
+    images = np.stack([_levelled(pairs[f"{region}_image"]) for region in REGIONS])
+    return images, np.stack([pairs[f"{region}_label"] for region in REGIONS]).astype(np.uint8)
+
+
+def other_scanner(data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return slices of another cortex, brought from 0.65 to 1.17 um, and their labels (no axons)."""
+    cutout = np.load(data / "dyer2017" / "v2.npz")
+    index = ((np.arange(111) + 0.5) * 1.17 / 0.65).astype(int)
+    images, masks = [], []
+    for z in range(4, 100, 12):
+        plane = Image.fromarray(np.rint(cutout["image"][z : z + 2].mean(axis=0)).astype(np.uint8))
+        small = np.asarray(plane.resize((111, 111), Image.Resampling.BOX))
+        images.append(_levelled(small))
+        masks.append(cutout["label"][z][np.ix_(index, index)].astype(np.uint8))
+    return np.stack(images), np.stack(masks)
+
+
+def transfer(data: Path, seed: int, out: Path, *, steps: int, filters: int) -> dict[str, Any]:
+    """Train the plain 2D U-Net on the phantom alone, and print its F1 on real labelled tissue."""
+    from mtneuro_seg import TrainSettings, confusion_matrix, predict, scores, train
+
+    images, masks = training_tiles(640, seed)
+    settings = TrainSettings(
+        model="unet",
+        classes=4,
+        filters=filters,
+        encoder_weights=None,
+        steps=steps,
+        batch_size=8,
+        learning_rate=2e-3,
+        augment=True,
+        seed=seed,
+        precision="bf16-mixed",
+        image_mean=0.502,
+        image_sd=0.141,
+    )
+    last = [0.0]
+
+    def progress(done: int, total: int) -> None:
+        if time.perf_counter() - last[0] > 30:
+            print(f"  {done} of {total} steps", flush=True)
+            last[0] = time.perf_counter()
+
+    model = train(images, settings, masks=masks, out=out / "unet", class_names=CLASSES, progress=progress)
+    result: dict[str, Any] = {}
+    print(f"\n{'F1, trained on the phantom alone':<44}" + "".join(f"{name:>11}" for name in CLASSES))
+    pairs, labels = human_pairs(data)
+    parts = {
+        "four human-labelled tiles": [0, 1, 2, 3],
+        "... without ZI (its axons are not labelled)": [0, 1, 2],
+    }
+    parts |= {f"  {region}": [number] for number, region in enumerate(REGIONS)}
+    for name, chosen in parts.items():
+        found = predict(model, pairs[chosen])
+        result[name] = [float(one) for one in scores(confusion_matrix(labels[chosen], found, classes=4)).f1]
+        print(f"{name:<44}" + "".join(f"{one:11.2f}" for one in result[name]))
+    there, truth = other_scanner(data)
+    padded = np.pad(there, ((0, 0), (0, 17), (0, 17)), mode="reflect")
+    found = predict(model, padded)[:, :111, :111]
+    name = "another scanner's cortex (vessels incomplete)"
+    result[name] = [float(one) for one in scores(confusion_matrix(truth, found, classes=4)).f1]
+    print(f"{name:<44}" + "".join(f"{one:11.2f}" for one in result[name]))
+    every = predict(model, pairs)
+    _overlay_sheet(pairs, labels, every, out / "transfer.png")
+    return result
+
+
+def _overlay_sheet(images: np.ndarray, truth: np.ndarray, found: np.ndarray, path: Path) -> None:
+    """Write image, human labels and prediction of each tile in one picture."""
+    colours = np.array([[0, 0, 0], [230, 60, 50], [60, 190, 80], [70, 90, 230]], dtype=np.uint8)
+    grey = np.repeat(images[..., None], 3, axis=-1)
+    rows = [
+        np.hstack([grey[n], grey[n] // 2 + colours[truth[n]] // 2, grey[n] // 2 + colours[found[n]] // 2])
+        for n in range(len(images))
+    ]
+    sheet = np.vstack(rows)
+    Image.fromarray(sheet).resize((sheet.shape[1] * 2, sheet.shape[0] * 2), Image.Resampling.NEAREST).save(
+        path
+    )
+    print(f"image, human labels, prediction: {path}")
+
+
+def main() -> None:
+    """Run the parts asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = ("statistics", "difficulty", "sheet", "transfer")
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], default=list(parts))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the real files")
+    parser.add_argument("--out", type=Path, default=Path("fidelity"), help="folder of the results")
+    parser.add_argument("--seed", type=int, default=0, help="the phantom's seed")
+    parser.add_argument("--steps", type=int, default=2000, help="training steps of the U-Net")
+    parser.add_argument("--filters", type=int, default=16, help="width of the U-Net")
+    args = parser.parse_args()
+    if not (args.data / "prasad2020").is_dir():
+        parser.error(f"--data must hold the real files, found no prasad2020 folder in {args.data}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    result: dict[str, Any] = {}
+    if "statistics" in args.parts:
+        result["statistics"] = statistics(args.data, args.seed)
+    if "difficulty" in args.parts:
+        result["difficulty"] = difficulty(args.data, args.seed)
+    if "sheet" in args.parts:
+        contact_sheet(args.data, args.seed, args.out / "sheet.png")
+    if "transfer" in args.parts:
+        result["transfer"] = transfer(args.data, args.seed, args.out, steps=args.steps, filters=args.filters)
+    if result:
+        (args.out / "fidelity.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+    print(f"{time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

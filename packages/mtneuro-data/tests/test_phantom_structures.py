@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from mtneuro_data.phantom import Phantom
+from mtneuro_data.phantom.areas import AREA_NAMES, NATIVE_SHAPE, Areas
+from mtneuro_data.phantom.bundles import bundle_field
+from mtneuro_data.phantom.cells import Cells, cells_near, draw_cells
+from mtneuro_data.phantom.lattice import site_hash
+from mtneuro_data.phantom.spline import SplineGrid, noise, point_noise
+from mtneuro_data.phantom.vessels import Segments, drawn_vessels, segments_near
+
+AREAS = Areas(NATIVE_SHAPE, seed=0)
+ZI = ((200, 650, 1543), (264, 778, 1671))
+
+
+def test_cells_keep_their_distance():
+    centre = cells_near(0, AREAS, *ZI).centre
+    gap = np.linalg.norm(centre[:, None] - centre, axis=2)
+    np.fill_diagonal(gap, np.inf)
+    assert len(centre) > 50
+    assert gap.min() > 10.5
+
+
+def test_the_cells_of_a_part_are_those_of_the_whole_that_reach_into_it():
+    whole = {tuple(place) for place in cells_near(0, AREAS, *ZI).centre}
+    part = {tuple(place) for place in cells_near(0, AREAS, (220, 690, 1580), (224, 700, 1600)).centre}
+    assert part
+    assert part <= whole
+
+
+def test_vp_keeps_its_cells_between_bundles():
+    place = cells_near(0, AREAS, (200, 850, 2551), (300, 1106, 2807)).centre.T
+    inside = bundle_field(0, AREAS.at(*place), *place) > 0
+    # Bundles take two thirds of the volume, and hold far less than two thirds of the cells.
+    assert inside.mean() < 0.55
+
+
+def test_a_ball_is_drawn_as_a_ball():
+    one = np.ones(1, dtype=np.float32)
+    ball = Cells(
+        centre=np.array([[10.0, 10.0, 10.0]]),
+        short=5 * one,
+        axis=np.array([[0, 0, 1]], dtype=np.float32),
+        ratio=one,
+        lobe=np.zeros((1, 3), dtype=np.float32),
+        contrast=one,
+        nucleus=0 * one,
+        nucleolus=0 * one,
+    )
+    distance = np.full((21, 21, 21), np.float32(100))
+    ratio = np.ones((21, 21, 21), dtype=np.float32)
+    draw_cells(ball, (0, 0, 0), distance, ratio)
+    z, y, x = np.ogrid[-10:11, -10:11, -10:11]
+    expected = np.sqrt(z * z + y * y + x * x) - 5
+    near = expected < 4.9
+    np.testing.assert_allclose(distance[near], expected[near], atol=1e-5)
+    assert ratio[10, 10, 10] < 0.4
+    assert ratio[10, 10, 17] > 1.0  # the halo
+    assert ratio[0, 0, 0] == 1
+
+
+def test_a_tube_is_drawn_as_a_tube():
+    tube = Segments(
+        start=np.array([[8.0, 8.0, 4.0]]),
+        stop=np.array([[8.0, 8.0, 24.0]]),
+        radius_start=np.array([3.0], dtype=np.float32),
+        radius_stop=np.array([3.0], dtype=np.float32),
+    )
+    distance = drawn_vessels(tube, (0, 0, 0), (17, 17, 29))
+    assert distance[8, 8, 14] == -3
+    assert distance[8, 12, 14] == 1
+    assert distance[8, 8, 28] == 1  # beyond the end: a round cap
+
+
+def test_vessels_of_neighbouring_boxes_join():
+    left = segments_near(0, AREAS, ZI[0], (264, 778, 1607))["capillaries"]
+    whole = segments_near(0, AREAS, *ZI)["capillaries"]
+    assert {tuple(place) for place in left.start} <= {tuple(place) for place in whole.start}
+
+
+def test_a_wide_vessel_is_near_black_inside():
+    box = ((150, 850, 2551), (151, 1106, 2807))
+    phantom = Phantom("image")
+    distance = drawn_vessels(segments_near(0, AREAS, *box)["trunks"], *box)
+    deep = (distance < -3) & (distance > -4)
+    assert deep.any()
+    assert phantom.read(*box)[deep].mean() < 20
+
+
+def test_every_area_is_there():
+    labels = Phantom("roi_labels").read((300, 0, 0), (301, 1420, 5805))
+    assert np.unique(labels).tolist() == list(range(len(AREA_NAMES)))
+
+
+# --- what they are drawn from
+
+
+def test_noise_has_mean_zero_and_unit_spread():
+    field = noise(0, 1, (0, 0, 0), (64, 96, 96), spacing=(2.0, 2.1, 1.6))
+    assert abs(field.mean()) < 0.03
+    assert abs(field.std() - 1) < 0.05
+
+
+def test_point_noise_has_mean_zero_and_unit_spread():
+    place = np.random.default_rng(0).uniform(0, 5000, size=(3, 200_000))
+    for field in point_noise(0, 1, *place, fields=2):
+        assert abs(field.mean()) < 0.01
+        assert abs(field.std() - 1) < 0.01
+
+
+def test_the_two_fields_of_point_noise_are_independent():
+    place = np.random.default_rng(0).uniform(0, 5000, size=(3, 100_000))
+    first, second = point_noise(0, 1, *place, fields=2)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
+
+
+def test_hashes_are_those_of_this_version():
+    site = np.arange(4)
+    assert [f"{word:016x}" for word in site_hash(7, 3, site, site, site)] == [
+        "88fab0da175766c9",
+        "9fd9b173a1456d75",
+        "3731f61714bdb357",
+        "3f9273062ea3c2c0",
+    ]
+
+
+def test_a_spline_keeps_a_straight_line():
+    grid = SplineGrid((3, 0, 0), (9, 4, 4), spacing=(2.5, 4, 4))
+    ramp = np.broadcast_to(grid.coordinates[0], grid.shape).astype(np.float32)
+    np.testing.assert_allclose(grid.field(ramp)[:, 0, 0], np.arange(3, 9), rtol=1e-5)
+
+
+@pytest.mark.parametrize("origin", [0, 10**12])
+def test_coordinates_may_be_very_large(origin):
+    field = noise(0, 1, (origin, 0, 0), (origin + 16, 32, 32), spacing=(2.0, 2.1, 1.6))
+    assert abs(field.std() - 1) < 0.2

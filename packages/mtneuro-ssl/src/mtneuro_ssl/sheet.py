@@ -1,0 +1,75 @@
+"""A sheet of views: what a method is shown of a sample, and what is mined for it."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from mtneuro_ssl.checks import check_samples
+from mtneuro_ssl.method import Draw
+from mtneuro_ssl.mining import nearest_positions
+from mtneuro_ssl.model import Model
+from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.views import generator_at, slice_neighbours
+
+_GAP = 4
+
+
+def view_sheet(
+    images: UInt8[np.ndarray, "n y x"],
+    settings: TrainSettings,
+    *,
+    model: Model | None = None,
+    samples: int = 6,
+    sample_id: np.ndarray | None = None,
+) -> UInt8[np.ndarray, "rows columns"]:
+    """Return a picture with a row for each of a few samples: the image, two views of it, and what is mined.
+
+    The last column is there with a model: among one view of every other image, that whose embedding is
+    nearest to the second view's. It is the paper's Figure A3.
+
+    Raises
+    ------
+    ValueError
+        If the images are not uint8 of shape (n, y, x), or fewer than the samples.
+    """
+    check_samples(images)
+    if not 1 <= samples <= len(images):
+        raise ValueError(f"samples must be 1 to the number of images, {len(images)}, got {samples}")
+    reach = settings.views.slices
+    if reach and sample_id is None:
+        raise ValueError("views.slices needs a sample_id for each image")
+    chosen = torch.from_numpy(np.linspace(0, len(images) - 1, samples).astype(np.int64))
+    draw = Draw(
+        images=torch.from_numpy(np.array(images, order="C")),
+        labels=None,
+        nearby=slice_neighbours(sample_id, reach=reach) if reach and sample_id is not None else None,
+        positions=chosen,
+        step=0,
+        generator=generator_at(settings.seed, "views"),
+        settings=settings,
+    )
+    first, second = _pixels(draw.view(), settings), _pixels(draw.view(), settings)
+    columns = [images[chosen.numpy()], first, second]
+    if model is not None:
+        pool = _pixels(replace(draw, positions=torch.arange(len(images))).view(), settings)
+        queries, candidates = (torch.from_numpy(model.embed(part)) for part in (second, pool))
+        mined = nearest_positions(queries, candidates, forbidden=(chosen, torch.arange(len(images))))
+        columns.append(pool[mined.numpy()])
+    height, width = images.shape[1:]
+    sheet = np.full((samples * (height + _GAP) - _GAP, len(columns) * (width + _GAP) - _GAP), 255, np.uint8)
+    for column, pictures in enumerate(columns):
+        for row, picture in enumerate(pictures):
+            times = max(min(height // picture.shape[0], width // picture.shape[1]), 1)
+            shown = picture.repeat(times, axis=0).repeat(times, axis=1)
+            top, left = row * (height + _GAP), column * (width + _GAP)
+            sheet[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+    return sheet
+
+
+def _pixels(views: Tensor, settings: TrainSettings) -> UInt8[np.ndarray, "n h w"]:
+    """Return views as intensities of 0 to 255 again."""
+    scaled = (views[:, 0] * settings.sd + settings.mean) * 255
+    return scaled.round().clamp(0, 255).to(torch.uint8).numpy()
