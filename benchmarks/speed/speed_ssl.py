@@ -314,15 +314,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds, under a minute")
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller batches and fewer rounds, about a minute"
+    )
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
-    batch, crop, rounds = (16, 32, 3) if quick else (32, 64, 5)
+    batch, crop, rounds = (6, 64, 2) if quick else (32, 64, 5)
     images = tissue(4 * batch, 2 * crop)
+    smaller = tissue(32, 64) if quick else images
     figures: list[Figure] = []
     for figure in (
         *steps(images, batch, crop, rounds),
-        whole_run(images, batch, 6 if quick else 8, 2 if quick else 3),
+        whole_run(smaller, 8 if quick else batch, 6 if quick else 8, 1 if quick else 3),
         pca(1 if quick else 3, images=720 if quick else 1440),
     ):
         figures.append(figure)

@@ -1,13 +1,13 @@
 """Refusals of images, labels and settings, before any work starts."""
 
 import math
-import os
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from mtneuro_ssl.encoders import device_for
+from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings
 
 SMALLEST_CROP = 8
@@ -69,6 +69,8 @@ def check_run(
         _check_sizes(settings, (images.shape[1], images.shape[2]))
     elif family == "classical":
         raise ValueError(f"method {settings.method!r} needs images, got vectors")
+    if family in ("classical", "baseline") and launch().count > 1:
+        raise ValueError(f"method {settings.method!r} needs no more than 1 process, got {launch().count}")
     if family in ("self-supervised", "supervised"):
         _check_counts(settings, len(images))
     if labels is not None or family == "supervised":
@@ -97,7 +99,7 @@ def _check_sizes(settings: TrainSettings, size: tuple[int, int]) -> None:
 
 def _check_counts(settings: TrainSettings, count: int) -> None:
     batch, pool = settings.batch_size, settings.pool_size
-    processes = int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+    processes = launch().count
     if batch % processes or (pool or batch) % processes:
         raise ValueError(
             f"batch_size and pool_size must divide by the number of processes, {processes}, "

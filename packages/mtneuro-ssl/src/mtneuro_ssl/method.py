@@ -12,6 +12,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import LambdaLR
 from typing_extensions import override
 
+from mtneuro_ssl.processes import process_share
 from mtneuro_ssl.schedules import learning_rate_factor
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import (
@@ -91,13 +92,6 @@ class Draw:
     def _for_encoder(self, pixels: UInt8[Tensor, "batch y x"]) -> Float32[Tensor, "batch 1 y x"]:
         varied = varied_views(pixels, self.settings.views, generator=self.generator)
         return normalised(varied, mean=self.settings.mean, sd=self.settings.sd)
-
-
-def process_share() -> tuple[int, int]:
-    """Return which process this is, and of how many, that train together."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
 
 
 class Method(LightningModule, ABC):

@@ -28,7 +28,25 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _OTHER_ENCODER = re.compile(r"timm/[\w.]+|\w+(\.\w+)*:\w+")
 
 
-class ViewSettings(BaseModel):
+class _Settings(BaseModel):
+    """Settings that do not change, and that name the nearest key for one that they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for key in values:
+                if key not in cls.model_fields:
+                    near = get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.5)
+                    if near:  # all the names would hide it
+                        raise ValueError(f"unknown setting {key!r}; did you mean {near[0]}?")
+                    raise ValueError(unknown_name("setting", str(key), known=cls.model_fields))
+        return values
+
+
+class ViewSettings(_Settings):
     """How a random view of an image is made; the default is the paper's, a crop and nothing else.
 
     Examples
@@ -36,8 +54,6 @@ class ViewSettings(BaseModel):
     >>> TrainSettings(views=ViewSettings(flip=0.5, noise=0.02)).views.crop
     0.5
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     crop: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Part of the height and of the width that a view shows; supervised methods see whole images."""
@@ -64,7 +80,7 @@ class ViewSettings(BaseModel):
     """How far along z, in slices, a view may be taken from the sample's own slice."""
 
 
-class TrainSettings(BaseModel):
+class TrainSettings(_Settings):
     """What to learn with and how long; the defaults are the paper's for Task 1.
 
     ``weight_decay``, ``momentum`` and ``schedule`` are the method's own where they are None:
@@ -77,8 +93,6 @@ class TrainSettings(BaseModel):
     >>> settings.resolved().weight_decay
     0.0005
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     method: str = "byol"
     """How to learn; `method_names` lists them."""
@@ -191,18 +205,6 @@ class TrainSettings(BaseModel):
 
     checkpoint_every: NonNegative = 30.0
     """Seconds between checkpoints; 0 writes one after every step. Not part of a run's identity."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            for key in values:
-                if key not in cls.model_fields:
-                    near = get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.5)
-                    if near:  # all the names would hide it
-                        raise ValueError(f"unknown setting {key!r}; did you mean {near[0]}?")
-                    raise ValueError(unknown_name("setting", str(key), known=cls.model_fields))
-        return values
 
     @field_validator("method")
     @classmethod

@@ -4,7 +4,6 @@ import hashlib
 import inspect
 import json
 import logging
-import os
 import shutil
 import signal
 import threading
@@ -29,9 +28,10 @@ from mtneuro_ssl.components import ComponentModel
 from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
 from mtneuro_ssl.folder import FORMAT_VERSION, WEIGHTS, check_destination, read_config
 from mtneuro_ssl.loading import load_model
-from mtneuro_ssl.method import Method, process_share
+from mtneuro_ssl.method import Method
 from mtneuro_ssl.model import Model, NetworkModel, Progress, untrained
 from mtneuro_ssl.monitor import Monitor
+from mtneuro_ssl.processes import launch, process_share
 from mtneuro_ssl.recorder import CHECKPOINT, Recorder, Steps, write_whole
 from mtneuro_ssl.registry import imported
 from mtneuro_ssl.settings import TrainSettings
@@ -103,7 +103,7 @@ def train(
     check_run(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     check_destination(out)
     digest = run_digest(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
-    first = int(os.environ.get("RANK", "0")) == 0
+    first = launch().first
     if out.is_dir() and any(out.iterdir()) and read_config(out)["digest"] == digest:
         log.info("%s holds this run already", out)
         return load_model(out, trusted=(settings.encoder,))
@@ -243,13 +243,13 @@ def _trainer(
     loggers: Sequence[Logger],
 ) -> Trainer:
     on_gpu = device_for(settings.device).type == "cuda"
-    together = "TORCHELASTIC_RUN_ID" in os.environ  # started by torchrun
-    local = int(os.environ["LOCAL_WORLD_SIZE"]) if together else 1
+    started = launch()
+    together = started.count > 1
     with _quiet_lightning():
         return Trainer(
             accelerator="gpu" if on_gpu else "cpu",
-            devices=local,
-            num_nodes=int(os.environ["WORLD_SIZE"]) // local if together else 1,
+            devices=started.local_count,
+            num_nodes=started.count // started.local_count,
             strategy=_joint_strategy() if together else "auto",
             sync_batchnorm=together and on_gpu,
             precision=settings.precision,
