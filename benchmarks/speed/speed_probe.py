@@ -169,7 +169,8 @@ def speed(labels: np.ndarray, *, rounds: int) -> list[Figure]:
 
 
 def growth(labels: np.ndarray, folder: Path, *, rounds: int) -> list[Figure]:
-    """Return time, memory and processes for four times as many slices."""
+    """Return time, memory and processes for four times as many slices: 1440 against 360."""
+    labels = np.concatenate([labels] * (360 // len(labels)))
     large = np.concatenate([labels] * 4)
     np.save(folder / "small.npy", labels)
     np.save(folder / "large.npy", large)
