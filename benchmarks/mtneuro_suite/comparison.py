@@ -66,6 +66,8 @@ def _best_mixup(rows: Iterable[Row]) -> set[str]:
 
 def _quoted(row: Row, about: About, best_mixup: set[str]) -> Quoted | None:
     method = row.model.split()[0]
+    if row.test_set.endswith(":val"):
+        return None
     if method == "supervised+mixup" and row.model not in best_mixup:
         return None
     if row.metric == _table1_metric(row.model) and row.task in about.regions:
@@ -84,14 +86,16 @@ def _table1_metric(model: str) -> str:
 
 def lines(results: Results) -> list[Line]:
     """Return a folder's numbers, each over its seeds and with the paper's where it has one."""
-    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    groups: dict[tuple[str, ...], list[Row]] = {}
     for row in results.rows:
-        groups.setdefault((row.task, row.model, row.metric, row.class_name), []).append(row)
+        key = (row.task, row.test_set, row.model, row.metric, row.class_name)
+        groups.setdefault(key, []).append(row)
     best_mixup = _best_mixup(results.rows)
     return [
         Line(
             results=results.name,
-            column=results.about.segmentation.get(task, task),
+            column=results.about.segmentation.get(task, task)
+            + (" validation" if test_set.endswith(":val") else ""),
             model=model,
             metric=metric,
             class_name=class_name,
@@ -99,7 +103,7 @@ def lines(results: Results) -> list[Line]:
             n=max(row.n for row in rows),
             quoted=_quoted(rows[0], results.about, best_mixup),
         )
-        for (task, model, metric, class_name), rows in groups.items()
+        for (task, test_set, model, metric, class_name), rows in groups.items()
     ]
 
 

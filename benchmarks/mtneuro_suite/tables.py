@@ -4,7 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from mtneuro_suite.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS, Quoted, table1, table2, table3
+from mtneuro_suite.paper import (
+    CLASS_SETTINGS,
+    METHOD_ROWS,
+    NETWORK_ROWS,
+    REGION_TASKS,
+    Quoted,
+    table1,
+    table2,
+    table3,
+)
 from mtneuro_suite.plan import Plan, mixup_variants
 from mtneuro_suite.results import Row
 
@@ -31,6 +40,11 @@ class Cell:
 
     expected: int = 1
     """Seeds that were asked for."""
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over seeds, or None where there is no number."""
+        return fmean(self.values) if self.values else None
 
     @property
     def ours(self) -> str:
@@ -224,7 +238,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 reasons[f"Samples a fit: {span}."] = None
             found.append(
                 Table(
-                    title=f"Table 3. Semantics, encoders from {task}: {heading}",
+                    title=f"Table 3. Semantics, encoders from {REGION_TASKS.get(task, task)}: {heading}",
                     corner="method",
                     columns=tuple(FEATURES.values()),
                     rows=tuple(body),

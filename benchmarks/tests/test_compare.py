@@ -16,11 +16,11 @@ COMPARE = Path(__file__).parent.parent / "compare.py"
 CAVEAT = "The phantom is not the brain."
 
 
-def row(model, seed, value, *, task="roi-c1", metric="accuracy_corners", class_name="", n=800):
+def row(model, seed, value, *, task="roi-c1", part="test", metric="accuracy_corners", class_name="", n=800):
     return Row(
         task=task,
         training_set=f"{task}:train",
-        test_set=f"{task}:test",
+        test_set=f"{task}:{part}",
         model=model,
         seed=seed,
         metric=metric,
@@ -169,6 +169,16 @@ def test_networks_of_two_and_three_dimensions_are_paired_in_their_class_setting(
     ]
     grid = paired_grid(read_results([written(tmp_path / "demo", rows)]), "unet", "unet3d")
     assert cells(grid, task="4class")["difference"] == pytest.approx(0.2)
+
+
+def test_scores_on_validation_stand_apart_from_those_on_test(tmp_path):
+    rows = [
+        row("unet", 1, value, task="seg-2d-4class", part=part, metric="f1", class_name="cell")
+        for part, value in (("val", 0.5), ("test", 0.7))
+    ]
+    (grid,) = paper_grids(read_results([written(tmp_path / "demo", rows)]))
+    assert cells(grid, task="4class validation")["paper"] is None
+    assert cells(grid, task="4class")["paper"] == 0.87
 
 
 def test_two_folders_are_told_apart(tmp_path, capsys, monkeypatch):
