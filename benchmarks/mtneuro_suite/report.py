@@ -13,7 +13,7 @@ from mtneuro_suite.display import duration
 from mtneuro_suite.engine import Failure
 from mtneuro_suite.plan import Plan
 from mtneuro_suite.report_figures import accuracy_figures, first_seed, learning_curves, model_name
-from mtneuro_suite.report_pictures import class_key, segmentation_sheets, surfaces
+from mtneuro_suite.report_pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
 from mtneuro_suite.report_umap import umap_section
 from mtneuro_suite.results import Store, write_text
 from mtneuro_suite.tables import Table
@@ -146,6 +146,7 @@ def write_report(
         accuracy=accuracy_figures(plan, store),
         confusions=_confusions(plan, store),
         segmentations=segmentation_sheets(plan, store),
+        most_networks=MOST_NETWORKS,
         classes=class_key(plan),
         surfaces=surfaces(plan, store),
         umap=umap_section(plan, store),

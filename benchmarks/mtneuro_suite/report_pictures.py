@@ -18,6 +18,7 @@ from mtneuro_suite.run import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MOST_NETWORKS = 16
 ROWS_A_NETWORK = 2
 THUMBNAIL = 64
 """Side of a thumbnail, in pixels."""
@@ -98,8 +99,9 @@ def segmentation_sheets(plan: Plan, store: Store) -> list[SegmentationSheet]:
     classes = {half.name: half.classes for half in plan.inputs.segmentation}
     networks: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     for run in first_seed(plan.segmenters, plan):
-        if store.done(run):
-            setting = classes.get(run.settings["task"], run.settings["task"])
+        kept = run.settings["model"] in networks or len(networks) < MOST_NETWORKS
+        if kept and (store.folder(run) / "examples.npz").is_file():
+            setting = classes[run.settings["task"]]
             networks.setdefault(run.settings["model"], {})[setting] = _examples(run, store)
     sheets: list[SegmentationSheet] = []
     for model, settings in networks.items():
