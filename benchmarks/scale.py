@@ -1,7 +1,8 @@
 """Measure how cost grows with work: 1, 2, 4 and 8 times the images or voxels, and 1, 2 and 4 workers.
 
 Every measurement is a process of its own, on one thread, after a warm-up at the smallest size that loads the
-libraries; memory is the peak resident set over what the process held when its work began.
+libraries. Time is the processor's, which a busy machine tells the same; memory is the peak resident set over
+what the process held when its work began. Of the suite, time is the clock's and memory that of all processes.
 """
 
 import json
@@ -149,9 +150,9 @@ def _measured_here(name: str, work: int) -> Point:
         job = prepare(work, Path(folder))
         _reset_peak()
         before = psutil.Process().memory_info().rss
-        start = time.perf_counter()
+        start = time.process_time()
         job()
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         return Point(work, seconds, max(0.0, (_peak() - before) / 2**20))
 
 
@@ -229,7 +230,7 @@ def scale(
     """Measure cost against work, print a table, and write `scale.json` and `scale.png`.
 
     Loading, one epoch of training, features and prediction at 1, 2, 4 and 8 times the work; the suite with
-    1, 2 and 4 workers (minutes). Other work on the machine lengthens the times: measure when it is idle.
+    1, 2 and 4 workers (minutes). Other work on the machine slows the suite: measure it when there is none.
 
     Parameters
     ----------

@@ -146,12 +146,12 @@ def _figure_uri(figure: "Figure") -> str:
 
 def surfaces(plan: Plan, store: Store) -> list[Picture]:
     """Return the predicted structures of one region in 3D, of each network that kept them (Figure 3 B)."""
-    from mtneuro_seg import surface_figure
-
     shown: list[Picture] = []
     for run in first_seed(plan.segmenters, plan):
         path = store.folder(run) / "volume.npz"
         if store.done(run) and path.is_file():
+            from mtneuro_seg import surface_figure
+
             with np.load(path, allow_pickle=False) as file:
                 labels, size_um, region = file["prediction"], file["voxel_size_um"], str(file["region"])
             names = store.result(run)["extra"]["class_names"]

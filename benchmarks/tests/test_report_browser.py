@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+from mtneuro_suite.plan import Plan
+from mtneuro_suite.results import Store
 
-RUN_ALL = Path(__file__).parent.parent / "run_all.py"
+pytestmark = pytest.mark.browser
+
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -168,19 +169,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of every kind of run, carried out for it; or one that stands at ``MTNEURO_REPORT``."""
-    if given := os.environ.get("MTNEURO_REPORT"):
-        return Path(given)
-    output = tmp_path_factory.mktemp("output")
-    done = subprocess.run(
-        [sys.executable, str(RUN_ALL), "--preset", "smoke", "--workers", "2", "--output", str(output)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return output / "smoke" / "report.html"
+def report(finished: tuple[Plan, Store, Path]) -> Path:
+    """The report of made-up results; or any that stands at ``MTNEURO_REPORT``."""
+    return Path(os.environ.get("MTNEURO_REPORT", finished[2]))
 
 
 FIRST = "document.querySelector('table.sortable')"

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mtneuro_suite.grids import grid_text
@@ -26,16 +27,20 @@ def test_the_median_is_taken_of_time_and_memory_apart():
     assert median_point(measured) == Point(2, 2.0, 20.0)
 
 
+def heights(drawn):
+    return np.asarray(drawn.get_ydata()).tolist()
+
+
 def test_the_drawing_has_the_line_of_proportion_beside_what_was_measured():
     figure = scale_figure({"load": points(1.5), "suite": points(-1, works=(1, 2, 4))}, TITLES)
     time, memory, workers = figure.axes
     assert [axes.get_xscale() for axes in figure.axes] == ["log", "log", "log"]
     assert [axes.get_yscale() for axes in figure.axes] == ["log", "log", "log"]
-    measured, line = (drawn.get_ydata().tolist() for drawn in time.get_lines())
+    measured, line = (heights(drawn) for drawn in time.get_lines())
     assert measured == pytest.approx([1, 2**1.5, 4**1.5, 8**1.5])
     assert line == [1, 8]
-    assert memory.get_lines()[0].get_ydata().tolist() == [10, 20, 40, 80]
-    ours, ideal = (drawn.get_ydata().tolist() for drawn in workers.get_lines())
+    assert heights(memory.get_lines()[0]) == [10, 20, 40, 80]
+    ours, ideal = (heights(drawn) for drawn in workers.get_lines())
     assert ours == pytest.approx([3, 1.5, 0.75])
     assert ours == pytest.approx(ideal)
 
