@@ -106,24 +106,24 @@ def _train_seg(work: int, folder: Path) -> Callable[[], Any]:
 
 
 def _features(work: int, _folder: Path) -> Callable[[], Any]:
-    """Return the features of 256 label images for a unit of work."""
+    """Return the features of 128 label images for a unit of work."""
     import numpy as np
     from mtneuro_probe import semantic_features
 
-    masks = _labels(256 * work, 256, classes=4)
+    masks = _labels(128 * work, 256, classes=4)
     sample_id = np.array([f"A/z{z}" for z in range(len(masks))])
     return lambda: semantic_features(masks, sample_id=sample_id, voxel_size_um=(1.17, 1.17, 1.17))
 
 
 def _predict(work: int, folder: Path) -> Callable[[], Any]:
-    """Return the labelling of 96 images by the plain U-Net for a unit of work."""
+    """Return the labelling of 48 images by the plain U-Net for a unit of work."""
     from mtneuro_seg import TrainSettings, predict, train
 
     few, masks = _images(4, SIDE), _labels(4, SIDE, classes=3)
     names = ("background", "vessel", "cell")
     settings = TrainSettings(model="unet", steps=1, batch_size=4, filters=8, classes=3, device="cpu")
     model = train(few, settings, masks=masks, class_names=names, out=folder / str(work))
-    images = _images(96 * work, SIDE)
+    images = _images(48 * work, SIDE)
     return lambda: predict(model, images)
 
 
@@ -235,7 +235,7 @@ def scale(
     Parameters
     ----------
     quick
-        1 and 2 times the work, once each, and no suite: under two minutes.
+        1 and 2 times the work, once each, and no suite.
     only
         Which to measure: `load`, `ssl`, `seg`, `features`, `predict`, `suite`.
     repeats

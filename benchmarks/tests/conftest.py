@@ -1,7 +1,7 @@
 """Results of runs that were never carried out, for whatever reads results."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class MadeUp:
         shape = [len(names), SIDE, SIDE]
         return [], {"images": len(names), "shape": shape, "per_region": dict.fromkeys(REGIONS, self._slices)}
 
-    def _history(self, out: Path, **columns: list[float]) -> None:
+    def _history(self, out: Path, **columns: Sequence[float]) -> None:
         (out / "model").mkdir()
         with (out / "model" / "history.csv").open("w", newline="") as file:
             writer = csv.writer(file)
