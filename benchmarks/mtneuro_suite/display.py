@@ -126,16 +126,16 @@ class Display:
         self._tally = Tally(runs, already=already)
         self._console = console
         self._bars: dict[str, TaskID] = {}
+        # What is said stands last, where a narrow terminal breaks it over lines.
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=20),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.description}", markup=False),
             console=console,
             disable=not console.is_terminal,
         )
-        self._whole = self._progress.add_task("", total=1.0, left="")
+        self._whole = self._progress.add_task("", total=1.0)
 
     @contextmanager
     def shown(self) -> Generator[None]:
@@ -146,11 +146,10 @@ class Display:
 
     def _refresh(self) -> None:
         counts = self._tally.counts
-        said = [f"{counts['done']} of {self._tally.total} runs done"]
+        said = [f"{counts['done']} of {self._tally.total} done"]
         said += [f"{counts[state]} {state}" for state in ("running", "waiting", "failed") if counts[state]]
-        self._progress.update(
-            self._whole, description=", ".join(said), completed=self._tally.share, left=self._tally.left
-        )
+        said += [self._tally.left] if self._tally.left else []
+        self._progress.update(self._whole, description=", ".join(said), completed=self._tally.share)
 
     def progressed(self, run_id: str, done: int, total: int) -> None:
         """Hear that a run has done so much of its work."""
@@ -158,7 +157,7 @@ class Display:
             return
         if run_id not in self._bars and len(self._bars) < MOST_BARS:
             title = self._tally.runs[run_id].title
-            self._bars[run_id] = self._progress.add_task(f"  {title}", total=1.0, left="")
+            self._bars[run_id] = self._progress.add_task(title, total=1.0)
         if run_id in self._bars:
             self._progress.update(self._bars[run_id], completed=done / max(total, 1))
         self._refresh()
