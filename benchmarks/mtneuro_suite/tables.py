@@ -6,7 +6,16 @@ from statistics import fmean, stdev
 
 from mtneuro_seg import paper_settings
 
-from mtneuro_suite.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS, Quoted, table1, table2, table3
+from mtneuro_suite.paper import (
+    CLASS_SETTINGS,
+    METHOD_ROWS,
+    NETWORK_ROWS,
+    REGION_TASKS,
+    Quoted,
+    table1,
+    table2,
+    table3,
+)
 from mtneuro_suite.plan import Plan
 from mtneuro_suite.region_runs import mixup_variants, row_method
 from mtneuro_suite.results import Row
@@ -37,6 +46,11 @@ class Cell:
 
     form: str = ".2f"
     """How a number is printed."""
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over seeds, or None where there is no number."""
+        return fmean(self.values) if self.values else None
 
     @property
     def ours(self) -> str:
@@ -260,7 +274,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 reasons[f"Samples a fit: {span}."] = None
             found.append(
                 Table(
-                    title=f"Table 3. Semantics, encoders from {task}: {heading}",
+                    title=f"Table 3. Semantics, encoders from {REGION_TASKS.get(task, task)}: {heading}",
                     corner="method",
                     columns=tuple(FEATURES.values()),
                     rows=tuple(body),
