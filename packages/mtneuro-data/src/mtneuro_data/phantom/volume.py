@@ -20,7 +20,7 @@ MAX_LEVEL: Final = 7
 CHANNELS: Final = ("image", "roi_labels", "pixel_labels")
 """The channels, named as those of the real project."""
 
-_TILE_VOXELS = 1 << 19
+_TILE_VOXELS = 1 << 18
 
 Rendered = dict[str, UInt8[np.ndarray, "z y x"]]
 
