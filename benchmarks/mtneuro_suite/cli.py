@@ -1,11 +1,9 @@
 """The suite's command line."""
 
-import fcntl
 import logging
 import os
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,24 +39,6 @@ def _rich_table(table: Table) -> RichTable:
     return shown
 
 
-@contextmanager
-def _held(root: Path) -> Generator[None]:
-    """Hold the output folder, so that two suites on this machine do not write the same run."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = (root / ".lock").open("a+")
-    except OSError as error:
-        raise OSError(f"output must be a folder that can be written, got {root}: {error.strerror}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"output folder {root} is in use by another run_all.py; wait for it or use another --output"
-            ) from None
-        yield
-
-
 def _prepared(preset: str, **changes: Any) -> Preset:
     chosen = read_preset(preset)
     given = {key: value for key, value in changes.items() if value is not None}
@@ -81,6 +61,11 @@ def run_all(
     device: Literal["auto", "cpu", "cuda"] | None = None,
     seeds: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True)] = None,
     list_runs: Annotated[bool, Parameter(name="--list")] = False,
+    only: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    retry: bool = False,
+    force: bool = False,
+    scheduler: str | None = None,
+    slurm: Path | None = None,
 ) -> int:
     """Run the MTNeuro benchmark and print its tables, ours beside the paper's.
 
@@ -112,65 +97,79 @@ def run_all(
     seeds
         Seeds in place of the preset's: `--seeds 1 100 350`. PCA, which draws nothing, takes the first only.
     list_runs
-        List the runs, and which are done, and stop.
+        List the runs, and which are done or failed, and stop.
+    only
+        Do these runs and what they need, by the names that `--list` shows; one that failed is tried again.
+    retry
+        Try runs again that failed. Without it they are listed, but for those that a full disk or memory, a
+        network or a lost worker stopped.
+    force
+        Do runs again that are done, all or those of `--only`; an old result stays until the new is whole.
+    scheduler
+        Address of a Dask scheduler, `tcp://HOST:8786`: the runs spread over its workers, which must have this
+        checkout and see the output folder.
+    slurm
+        TOML file of the jobs to ask SLURM for: see `benchmarks/README.md`.
     """
-    from mtneuro_suite.engine import cuda_devices, default_workers, run_here, run_on_workers
+    from mtneuro_suite import again as chosen_again
+    from mtneuro_suite.cluster import read_queue
+    from mtneuro_suite.failure import read_note
+    from mtneuro_suite.place import Place, check_output
     from mtneuro_suite.plan import check_sources, plan
     from mtneuro_suite.report import write_report
     from mtneuro_suite.results import Store, csv_text, write_text
     from mtneuro_suite.tables import all_tables
 
     chosen = _prepared(preset, source=source, device=device, seeds=seeds)
-    if workers is not None and workers < 0:
-        raise ValueError(f"workers must be 0 or more, got {workers}")
-    gpus = 0 if chosen.device == "cpu" else cuda_devices()
+    place = Place(workers=workers, scheduler=scheduler, queue=read_queue(slurm) if slurm else None)
+    gpus = 0 if chosen.device == "cpu" else place.gpus
     if chosen.device == "cuda" and not gpus:
-        raise ValueError("device cuda was asked for, and torch finds none on this machine; use --device cpu")
+        raise ValueError("device cuda was asked for, and there is none where the runs go; use --device cpu")
     # What is resolved enters the runs' identity: a GPU's results are not a CPU's.
     chosen = chosen.model_copy(update={"device": "cuda" if gpus else "cpu"})
     planned = plan(chosen, data=data)
     store = Store(output)
-    todo = [run for run in planned.runs if not store.done(run)]
-    already = len(planned.runs) - len(todo)
+    asked = chosen_again.only(planned.runs, only)
+    todo, again = chosen_again.to_do(asked, store, named=only, force=force)
+    already = len(asked) - len(todo)
     check_sources(todo)
     out, err = (
         Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (False, True)
     )
     if list_runs:
-        for run in planned.runs:
-            out.print(f"{'done' if store.done(run) else 'to do':5}  {run.id}  {run.title}")
+        for run in asked:
+            state = "done" if store.done(run) else "failed" if read_note(store, run) else "to do"
+            out.print(f"{state:6}  {run.id}  {run.title}")
         return 0
-    processes = (gpus or default_workers()) if workers is None else workers
+    processes = place.processes(gpus=gpus)
     folder = output / chosen.name
-    with _held(output):
-        volume = chosen.source if chosen.inputs == "paper" else data
-        cost = sum(run.cost for run in todo) / max(1, processes)
-        err.print(
-            f"Preset {chosen.name} on {volume}: {len(planned.runs)} runs, {already} done before, "
-            f"{len(todo)} to do"
-            + (f", roughly {duration(cost)} with {max(1, processes)} processes" if todo else "")
-        )
-        display = Display(todo, already=already, console=err)
-        with display.shown():
-            if processes == 0 or not todo:
-                failures = run_here(todo, store, display)
-            else:
-                failures = run_on_workers(todo, store, display, workers=min(processes, len(todo)))
-        rows = store.rows(planned.runs)
-        tables = all_tables(planned, rows)
-        unwritten = ""
-        try:
-            write_text(folder / "results.csv", csv_text(rows))
-            write_report(planned, store, tables, folder / "report.html", failures=failures)
-        except OSError as error:
-            # The tables are worth showing all the same.
-            unwritten = f"{error.filename or folder} could not be written: {error.strerror}"
+    check_output(output)
+    chosen_again.forget_failures(todo, store, retry=retry or bool(only))
+    volume = chosen.source if chosen.inputs == "paper" else data
+    cost = sum(run.cost for run in todo) / processes
+    err.print(
+        f"Preset {chosen.name} on {volume}: {len(asked)} runs, {already} done before, {len(todo)} to do"
+        + (f", roughly {duration(cost)} with {processes} processes" if todo else "")
+    )
+    display = Display(todo, already=already, console=err)
+    with display.shown():
+        failures = place.failures(todo, store, display, gpus=gpus, again=again)
+    rows = store.rows(planned.runs)
+    tables = all_tables(planned, rows)
+    unwritten = ""
+    try:
+        write_text(folder / "results.csv", csv_text(rows))
+        write_report(planned, store, tables, folder / "report.html", failures=failures)
+    except OSError as error:
+        # The tables are worth showing all the same.
+        unwritten = f"{error.filename or folder} could not be written: {error.strerror}"
     _show(tables, planned.inputs.caveat, out)
     for failure in failures:
         if not failure.needs_another:
             err.print(f"failed: {failure.run.title}: {failure.reason}", style="red")
+            err.print(f"  again: {chosen_again.repeat_command(sys.argv[1:], failure.run.id)}", style="red")
     if waiting := sum(failure.needs_another for failure in failures):
-        err.print(f"not run, because they need one that failed: {waiting}", style="red")
+        err.print(f"not run because of that: {waiting}", style="red")
     if unwritten:
         err.print(unwritten, style="red")
         return 1
