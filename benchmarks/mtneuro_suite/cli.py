@@ -3,20 +3,23 @@
 import fcntl
 import logging
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from mtneuro_suite.display import Display, duration
-from mtneuro_suite.preset import Preset, one_line, read_preset
+from mtneuro_suite.options import preset_text, with_own_row, with_values
+from mtneuro_suite.preset import Preset, checked_preset, read_preset
+from mtneuro_suite.run import Run
 from mtneuro_suite.tables import Table
 
 app = App(
@@ -30,9 +33,12 @@ app = App(
 
 def _rich_table(table: Table) -> RichTable:
     shown = RichTable()
-    shown.add_column(table.corner, no_wrap=True)
-    for column in table.columns:
-        shown.add_column(column, justify="right")
+    # A name may break; a number may not.
+    shown.add_column(table.corner, overflow="fold")
+    for position, column in enumerate(table.columns):
+        cells = [cells[position] for _, cells in table.rows]
+        widest = max((len(text) for cell in cells for text in (cell.ours, cell.paper)), default=0)
+        shown.add_column(column, justify="right", min_width=widest)
     for label, cells in table.rows:
         texts = [Text(cell.ours) for cell in cells]
         if table.has_paper:
@@ -59,15 +65,12 @@ def _held(root: Path) -> Generator[None]:
         yield
 
 
-def _prepared(preset: str, **changes: Any) -> Preset:
-    chosen = read_preset(preset)
+def _prepared(preset: str, changed: Sequence[str], **changes: Any) -> Preset:
+    chosen = with_values(read_preset(preset), changed)
     given = {key: value for key, value in changes.items() if value is not None}
     if "source" in given and chosen.inputs == "real-sample":
         raise ValueError(f"preset {preset!r} reads the files in --data: leave --source out")
-    try:
-        return Preset.model_validate({**chosen.model_dump(exclude_unset=True), **given})
-    except ValidationError as error:
-        raise ValueError(one_line(error, "the options", list(Preset.model_fields))) from None
+    return checked_preset({**chosen.model_dump(exclude_unset=True), **given}, where="the options")
 
 
 @app.default
@@ -80,7 +83,12 @@ def run_all(
     workers: int | None = None,
     device: Literal["auto", "cpu", "cuda"] | None = None,
     seeds: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True)] = None,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    encoder: str | None = None,
+    segmenter: str | None = None,
     list_runs: Annotated[bool, Parameter(name="--list")] = False,
+    show_plan: Annotated[bool, Parameter(name="--plan")] = False,
+    print_preset: Annotated[bool, Parameter(name="--print")] = False,
 ) -> int:
     """Run the MTNeuro benchmark and print its tables, ours beside the paper's.
 
@@ -90,6 +98,8 @@ def run_all(
     - `uv run benchmarks/run_all.py`: the demo, on the phantom
     - `uv run benchmarks/run_all.py --preset real-sample --data FOLDER`: real tissue
     - `uv run benchmarks/run_all.py --preset paper --source bossdb --list`: what the paper's runs would be
+    - `uv run benchmarks/run_all.py --preset paper --plan`: what they would cost
+    - `uv run benchmarks/run_all.py --encoder examples.tiny_encoder:encoder`: your encoder's row
     - `uv run benchmarks/run_all.py --preset my.toml --source FOLDER`: your settings, your volume
 
     Parameters
@@ -111,8 +121,20 @@ def run_all(
         Where networks are trained.
     seeds
         Seeds in place of the preset's: `--seeds 1 100 350`. PCA, which draws nothing, takes the first only.
+    changes
+        Any value of the preset: `--set task1.settings.steps=100`. May be given more than once.
+    encoder
+        Your encoder, taken as it is: `package.module:factory`, `timm:NAME` or the folder of a model. Only its
+        own row of Tasks 1 and 3 is run, and stands among the others.
+    segmenter
+        Your segmentation network: `package.module:factory` (`:3d` at the end if it takes subvolumes), trained
+        as the others are, or the folder of a model. Only its row of Task 2 is run.
     list_runs
         List the runs, and which are done, and stop.
+    show_plan
+        Say what the runs will cost (time, memory, disk, download) after a short timing, and stop.
+    print_preset
+        Print the preset, every value resolved, as TOML, and stop.
     """
     from mtneuro_suite.engine import cuda_devices, default_workers, run_here, run_on_workers
     from mtneuro_suite.plan import check_sources, plan
@@ -120,7 +142,18 @@ def run_all(
     from mtneuro_suite.results import Store, csv_text, write_text
     from mtneuro_suite.tables import all_tables
 
-    chosen = _prepared(preset, source=source, device=device, seeds=seeds)
+    chosen = _prepared(preset, changes, source=source, device=device, seeds=seeds)
+    own: tuple[str, ...] = ()
+    if encoder is not None or segmenter is not None:
+        # A module in the folder where the command is run is found, by the workers as well.
+        sys.path.insert(0, str(Path.cwd()))
+        chosen, own = with_own_row(chosen, encoder=encoder, segmenter=segmenter)
+    out, err = (
+        Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (False, True)
+    )
+    if print_preset:
+        out.print(preset_text(chosen), end="")
+        return 0
     if workers is not None and workers < 0:
         raise ValueError(f"workers must be 0 or more, got {workers}")
     gpus = 0 if chosen.device == "cpu" else cuda_devices()
@@ -130,23 +163,25 @@ def run_all(
     chosen = chosen.model_copy(update={"device": "cuda" if gpus else "cpu"})
     planned = plan(chosen, data=data)
     store = Store(output)
-    todo = [run for run in planned.runs if not store.done(run)]
-    already = len(planned.runs) - len(todo)
+    asked = planned.runs_of(own) if own else planned.runs
+    todo = [run for run in asked if not store.done(run)]
+    already = len(asked) - len(todo)
+    processes = (gpus or default_workers()) if workers is None else workers
+    if show_plan:
+        _show_plan(asked, todo, processes=processes, device=chosen.device, output=output, out=out, err=err)
     check_sources(todo)
-    out, err = (
-        Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (False, True)
-    )
+    if show_plan:
+        return 0
     if list_runs:
-        for run in planned.runs:
+        for run in asked:
             out.print(f"{'done' if store.done(run) else 'to do':5}  {run.id}  {run.title}")
         return 0
-    processes = (gpus or default_workers()) if workers is None else workers
-    folder = output / chosen.name
+    folder = output / "-with-".join([chosen.name, *(re.sub(r"\W+", "_", name) for name in own)])
     with _held(output):
         volume = chosen.source if chosen.inputs == "paper" else data
         cost = sum(run.cost for run in todo) / max(1, processes)
         err.print(
-            f"Preset {chosen.name} on {volume}: {len(planned.runs)} runs, {already} done before, "
+            f"Preset {chosen.name} on {volume}: {len(asked)} runs, {already} done before, "
             f"{len(todo)} to do"
             + (f", roughly {duration(cost)} with {max(1, processes)} processes" if todo else "")
         )
@@ -177,6 +212,34 @@ def run_all(
     out.print(f"Results: {folder / 'results.csv'}")
     out.print(f"Report:  {folder / 'report.html'}")
     return 1 if failures else 0
+
+
+def _show_plan(
+    asked: Sequence[Run],
+    todo: Sequence[Run],
+    *,
+    processes: int,
+    device: str,
+    output: Path,
+    out: Console,
+    err: Console,
+) -> None:
+    from mtneuro_suite.estimate import estimate
+
+    with err.status("timing") as status:
+        found = estimate(
+            asked,
+            todo,
+            processes=max(1, processes),
+            device=device,
+            progress=lambda name: status.update(f"timing {name}"),
+        )
+    for kind, count in Counter(run.kind for run in asked).items():
+        left = sum(run.kind == kind for run in todo)
+        out.print(f"{kind:10} {count:5} runs, {left} to do")
+    for name, text in found.lines():
+        out.print(f"{name:10} {text}")
+    found.check(output)
 
 
 def _show(tables: Sequence[Table], caveat: str, out: Console) -> None:

@@ -6,7 +6,7 @@ import pytest
 from mtneuro_suite import steps
 from mtneuro_suite.engine import run_here, run_on_workers
 from mtneuro_suite.inputs import paper_inputs
-from mtneuro_suite.plan import _arrays_run
+from mtneuro_suite.planning import arrays_run
 from mtneuro_suite.preset import read_preset
 from mtneuro_suite.results import Row, Store
 from mtneuro_suite.run import Run, with_needs
@@ -109,7 +109,7 @@ def test_a_result_of_another_version_is_refused(tmp_path, fake_steps):
 def test_two_processes_give_what_one_does(tmp_path):
     preset = read_preset("smoke")
     inputs = paper_inputs(preset)
-    todo = [_arrays_run(task, inputs) for task in inputs.regions[0].test]
+    todo = [arrays_run(task, inputs) for task in inputs.regions[0].test]
     here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
     assert run_here(todo, here, Heard()) == []
     heard = Heard()

@@ -75,7 +75,7 @@ def test_a_script_that_does_not_start_is_named_and_fails(main, tmp_path, capfd):
     toy(tmp_path, "fast")
     (tmp_path / "speed_torn.py").write_text("raise SystemExit(3)", "utf-8")
     assert main([], folder=tmp_path) == 1
-    assert "SHORT: torn: no results" in capfd.readouterr().out
+    assert "SHORT: torn: no results: run speed_torn.py" in capfd.readouterr().out
     assert len(combined(tmp_path)["records"]) == 1
 
 
