@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from mtneuro_suite.display import Display, duration
+from mtneuro_suite.display import Display, JsonLines, duration
 from mtneuro_suite.options import preset_text, with_own_row, with_values
 from mtneuro_suite.preset import Preset, checked_preset, read_preset
 from mtneuro_suite.run import Run
@@ -89,6 +89,7 @@ def run_all(
     list_runs: Annotated[bool, Parameter(name="--list")] = False,
     show_plan: Annotated[bool, Parameter(name="--plan")] = False,
     print_preset: Annotated[bool, Parameter(name="--print")] = False,
+    json_lines: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Run the MTNeuro benchmark and print its tables, ours beside the paper's.
 
@@ -135,7 +136,10 @@ def run_all(
         Say what the runs will cost (time, memory, disk, download) after a short timing, and stop.
     print_preset
         Print the preset, every value resolved, as TOML, and stop.
+    json_lines
+        Tell what happens as JSON, one object a line on standard output, in place of the tables.
     """
+    from mtneuro_suite.about import about_text
     from mtneuro_suite.engine import cuda_devices, default_workers, run_here, run_on_workers
     from mtneuro_suite.plan import check_sources, plan
     from mtneuro_suite.report import write_report
@@ -185,7 +189,11 @@ def run_all(
             f"{len(todo)} to do"
             + (f", roughly {duration(cost)} with {max(1, processes)} processes" if todo else "")
         )
-        display = Display(todo, already=already, console=err)
+        display = (
+            JsonLines(todo, already=already, stream=sys.stdout)
+            if json_lines
+            else Display(todo, already=already, console=err)
+        )
         with display.shown():
             if processes == 0 or not todo:
                 failures = run_here(todo, store, display)
@@ -196,11 +204,15 @@ def run_all(
         unwritten = ""
         try:
             write_text(folder / "results.csv", csv_text(rows))
+            write_text(folder / "about.json", about_text(planned))
             write_report(planned, store, tables, folder / "report.html", failures=failures)
         except OSError as error:
             # The tables are worth showing all the same.
             unwritten = f"{error.filename or folder} could not be written: {error.strerror}"
-    _show(tables, planned.inputs.caveat, out)
+    if isinstance(display, JsonLines):
+        display.tell("results", csv=str(folder / "results.csv"), report=str(folder / "report.html"))
+    else:
+        _show(tables, planned.inputs.caveat, out)
     for failure in failures:
         if not failure.needs_another:
             err.print(f"failed: {failure.run.title}: {failure.reason}", style="red")
@@ -209,8 +221,9 @@ def run_all(
     if unwritten:
         err.print(unwritten, style="red")
         return 1
-    out.print(f"Results: {folder / 'results.csv'}")
-    out.print(f"Report:  {folder / 'report.html'}")
+    if not json_lines:
+        out.print(f"Results: {folder / 'results.csv'}")
+        out.print(f"Report:  {folder / 'report.html'}")
     return 1 if failures else 0
 
 
