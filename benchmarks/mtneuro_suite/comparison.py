@@ -123,7 +123,8 @@ def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> 
     """Return our numbers over seeds with the paper's beside them, a grid a metric.
 
     A number is judged only where the folder's results are of the paper's volume with the paper's
-    settings: ``reproduced`` if our mean is within ``tolerance`` of the paper's, else ``differs``.
+    settings: ``reproduced`` if our mean is within ``tolerance`` of the paper's, else ``differs``; elsewhere the
+    verdict is ``not judged``, and a note says why.
 
     Parameters
     ----------
@@ -157,7 +158,7 @@ def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> 
             title=TITLES.get(metric, metric),
             columns=(
                 "results", "task", "class", "model", "seeds", "mean", "sd", "95 % low", "95 % high",
-                "paper", "paper sd", "ours - paper", "judged",
+                "paper", "paper sd", "ours - paper", "verdict",
             ),
             rows=tuple(rows),
             notes=notes,
@@ -179,9 +180,10 @@ def _paper_row(line: Line, judged: bool, tolerance: float) -> tuple[str | int | 
     ours = summary(list(line.values.values()))
     difference = None if line.quoted is None else ours.mean - line.quoted.mean
     verdict = None
-    if judged and difference is not None:
+    if difference is not None:
         # Rounding must not fail a difference of just the tolerance.
         verdict = "reproduced" if abs(difference) <= tolerance + 1e-9 else "differs"
+        verdict = verdict if judged else "not judged"
     return (*key, ours.mean, ours.sd, ours.low, ours.high, *quoted, difference, verdict)
 
 
@@ -190,7 +192,7 @@ def _notes(results: Sequence[Results], tolerance: float) -> tuple[str, ...]:
     for one in results:
         if one.about.caveat:
             name = f"{one.name}: " if len(results) > 1 else ""
-            notes.append(f"{name}{one.about.caveat} Not judged as a reproduction.")
+            notes.append(f"{name}{one.about.caveat}")
         else:
             notes.append(
                 f"{one.name}: the paper's volume and settings; reproduced means within {tolerance:g} of the "

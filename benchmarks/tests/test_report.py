@@ -153,6 +153,7 @@ def test_segmentations_are_shown_like_figure_3(finished):
         assert all(picture is not None for row in sheet.rows for picture in row.pictures)
 
 
+@pytest.mark.slow
 def test_a_network_that_kept_a_volume_is_shown_in_3d(finished):
     planned, store, _ = finished
     assert surfaces(planned, store) == []
