@@ -123,8 +123,8 @@ def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> 
     """Return our numbers over seeds with the paper's beside them, a grid a metric.
 
     A number is judged only where the folder's results are of the paper's volume with the paper's
-    settings: ``reproduced`` if our mean is within ``tolerance`` of the paper's, else ``differs``; elsewhere the
-    verdict is ``not judged``, and a note says why.
+    settings: ``reproduced`` if our mean is within ``tolerance`` of the paper's, else ``differs``;
+    elsewhere the verdict is ``not judged``, and a note says why.
 
     Parameters
     ----------
