@@ -37,9 +37,10 @@ from mtneuro_seg import (
     scores,
     swept_labels,
 )
-from mtneuro_seg.lightning_loop import Segmenter, fitted
+from mtneuro_seg.lightning_loop import fitted
 from mtneuro_seg.model import normalised
 from mtneuro_seg.schedule import Schedule
+from mtneuro_seg.segmenter import Segmenter
 from mtneuro_seg.sweep import window_of
 from mtneuro_seg.windows import windows_over
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mtneuro_seg import cli
 from mtneuro_seg.cli import main
+from mtneuro_seg.commands import training
 
 HEAVY = (
     "torch",
@@ -140,7 +140,7 @@ def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):
 
 
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(data, tmp_path, monkeypatch):
-    steps = 400
+    steps = 200
     model = tmp_path / "model"
     words = ["train", data, "-o", model, "--filters", "2", "--levels", "2", "--batch-size", "2"]
     words += ["--steps", str(steps), "--checkpoint-every", "1", "--device", "cpu"]
@@ -162,7 +162,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(data, tmp_path, monkeyp
     def bar(what: str) -> Generator[Callable[[int, int], None]]:
         yield lambda step, total: done.append(step)
 
-    monkeypatch.setattr(cli, "_bar", bar)
+    monkeypatch.setattr(training, "bar", bar)
     assert run(monkeypatch, *words) == 0
     assert done[0] > 1  # not from the beginning
     assert done[-1] == steps

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mtneuro_seg.model import Model, load_model
-from mtneuro_seg.settings import SweepSettings
 from mtneuro_seg.sweep import VolumeSource
+from mtneuro_seg.sweep_settings import SweepSettings
+from mtneuro_seg.volume_job import VolumeJob, prepared_job
 from mtneuro_seg.volumes import open_volume
-from mtneuro_seg.whole_volume import VolumeJob, predict_row, prepared_job
+from mtneuro_seg.whole_volume import predict_row
 
 _RETRIES = 3
 

@@ -32,6 +32,20 @@ def class_colours(class_names: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def class_rgb(class_names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+    """Return the colours of `class_colours` as red, green and blue from 0 to 255.
+
+    Examples
+    --------
+    >>> class_rgb(["background", "vessels"])
+    ((230, 53, 43),)
+    """
+    return tuple(
+        (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
+        for colour in class_colours(class_names)
+    )
+
+
 def overlay(
     image: UInt8[np.ndarray, "y x"],
     labels: Integer[np.ndarray, "y x"],
@@ -46,12 +60,10 @@ def overlay(
     >>> overlay(grey, np.array([[0, 1]]), class_names=["background", "vessels"])[0, 0]
     array([1., 1., 1.])
     """
-    from matplotlib.colors import to_rgb
-
     shown = np.repeat(image[..., None] / 255, 3, axis=-1)
-    for label, colour in enumerate(class_colours(class_names), start=1):
+    for label, colour in enumerate(class_rgb(class_names), start=1):
         where = labels == label
-        shown[where] = (1 - _OPACITY) * shown[where] + _OPACITY * np.array(to_rgb(colour))
+        shown[where] = (1 - _OPACITY) * shown[where] + _OPACITY * np.array(colour) / 255
     return shown
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mtneuro_seg.memory import memory_named
 from mtneuro_seg.model import Model, normalised
-from mtneuro_seg.settings import SweepSettings
+from mtneuro_seg.sweep_settings import SweepSettings
 from mtneuro_seg.windows import gaussian_weights, windows_over
 
 
