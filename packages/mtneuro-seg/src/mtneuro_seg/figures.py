@@ -15,6 +15,7 @@ _NAMED = {"vessel": "#e6352b", "cell": "#f7e225", "axon": "#35d0e0"}
 _OTHERS = ("#0072b2", "#e69f00", "#cc79a7", "#009e73", "#d55e00", "#56b4e9")
 _OPACITY = 0.55
 _INVENTED = "nothing there"
+_CURVES = {"loss": "training", "val_loss": "validation", "val_iou": "mean IoU", "val_f1": "mean F1"}
 
 
 def class_colours(class_names: Sequence[str]) -> tuple[str, ...]:
@@ -166,7 +167,7 @@ def learning_curves_figure(history: Sequence[Mapping[str, float]], *, title: str
         for name, style in zip(names, ("-o", "--s"), strict=True):
             values = [row[name] for row in history]
             if not np.isnan(values).all():
-                axes.plot(epochs, values, style, markersize=3, label=name)
+                axes.plot(epochs, values, style, markersize=3, label=_CURVES[name])
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
         if axes.lines:
@@ -174,7 +175,7 @@ def learning_curves_figure(history: Sequence[Mapping[str, float]], *, title: str
         else:
             axes.text(0.5, 0.5, "no validation images", ha="center", transform=axes.transAxes)
     losses.set_ylabel("loss")
-    results.set(ylabel="score", ylim=(0, 1))
+    results.set(ylabel="validation score", ylim=(0, 1))
     if title:
         figure.suptitle(title)
     return figure

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import UInt8
 
 from mtneuro_seg.disk import disk_named
-from mtneuro_seg.inference import most_probable
+from mtneuro_seg.half_precision import check_half_precision
+from mtneuro_seg.inference import most_probable, placed_network
 from mtneuro_seg.label_store import write_labels, write_probabilities
 from mtneuro_seg.memory import memory_named
 from mtneuro_seg.model import Model
@@ -43,12 +44,14 @@ def swept_labels(
     Raises
     ------
     ValueError
-        If the volume is not uint8 ``(z, y, x)``, or the window does not fit the network.
+        If the volume is not uint8 ``(z, y, x)``, the window does not fit the network, or bf16 is asked for
+        and gives other labels than fp32.
     """
     sweep = sweep or SweepSettings()
     check_volume(volume)
     window_of(model, sweep)
-    place = _placed(model, device)
+    place = placed_network(model, device)
+    check_half_precision(model, volume, sweep=sweep, device=place)
     labels = np.empty(volume.shape, np.uint8)
     rows = range(len(volume))
     for z, scores in swept_scores(model, volume, sweep, rows=rows, device=place, divide=False):
@@ -109,11 +112,15 @@ def predict_volume(
     Raises
     ------
     ValueError
-        If the volume or the window does not fit, or ``<out>.partial`` comes from other settings.
+        If the volume or the window does not fit, bf16 is asked for and gives other labels than fp32, or
+        ``<out>.partial`` comes from other settings.
     OSError
         If ``out`` cannot be written. Where the disk is full, the finished shards stay, and the same call goes
         on from there when there is room.
     """
+    check_volume(volume)
+    sweep = sweep or SweepSettings()
+    check_half_precision(model, volume, sweep=sweep, device=placed_network(model, device))
     job = prepared_job(
         model,
         volume,
@@ -140,7 +147,7 @@ def predict_row(
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Compute one row of shards, write it and tick it off; return its number."""
-    place = _placed(model, device)
+    place = placed_network(model, device)
     rows = job.slices(row)
     wanted = job.probabilities is not None
     with memory_named("a row of shards", lower="lower shard_depth, or do without probabilities"):
@@ -163,12 +170,3 @@ def predict_row(
 
 def _labels(scores: torch.Tensor) -> UInt8[np.ndarray, "y x"]:
     return most_probable(scores[None])[0].cpu().numpy()
-
-
-def _placed(model: Model, device: str | None) -> torch.device:
-    """Put the network on the device, ready to predict."""
-    place = torch.device(device) if device else next(model.network.parameters()).device
-    network = model.network.to(place).eval()
-    layout = torch.channels_last if model.settings.network.axes == 2 else torch.channels_last_3d
-    network.to(memory_format=layout)  # pyright: ignore[reportCallIssue] (torch's stub)
-    return place
