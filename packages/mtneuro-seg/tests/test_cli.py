@@ -77,6 +77,9 @@ def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, c
     labels = load_volume(tmp_path / "labels.zarr")
     np.testing.assert_array_equal(labels.array, flat)
     assert labels.sample_id == tuple(f"A-CTX/z{z}" for z in range(110, 118))
+    ome = ("-o", tmp_path / "labels.ome.zarr", "--window", "16", "16")
+    assert run(monkeypatch, "predict", model, data, *ome) == 0
+    np.testing.assert_array_equal(load_volume(tmp_path / "labels.ome.zarr").array, flat)
 
 
 @pytest.mark.parametrize("verb", ["train", "predict", "render"])
@@ -129,6 +132,28 @@ def test_wrong_inputs_end_with_one_line_and_status_2(data, tmp_path, monkeypatch
         told = capsys.readouterr()
         assert message in " ".join((told.err + told.out).split()), words
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "images.npy"]
+
+
+def test_a_volume_is_not_written_over_and_subvolumes_are_no_volume(data, tmp_path, monkeypatch, capsys):
+    model = tmp_path / "model"
+    assert run(monkeypatch, "train", data, "--steps", "1", *SMALL, "-o", model) == 0
+    np.save(tmp_path / "volume.npy", np.zeros((2, 8, 16, 16), np.uint8))
+    volume = tmp_path / "volume.npy"
+    wrong = {
+        (data, "-o", data): "must be different files",
+        (volume, "-o", tmp_path / "a.ome.zarr"): "need a volume (z, y, x), got shape (2, 8, 16, 16)",
+        (
+            volume,
+            "-o",
+            tmp_path / "a.zarr",
+            "--probabilities",
+            tmp_path / "p.zarr",
+        ): "need a volume (z, y, x)",
+    }
+    for words, message in wrong.items():
+        assert run(monkeypatch, "predict", model, *words) == 2, words
+        assert message in capsys.readouterr().err, words
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "model", "volume.npy"]
 
 
 def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):

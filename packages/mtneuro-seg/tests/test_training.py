@@ -9,17 +9,20 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import mtneuro_seg.networks
 import numpy as np
 import pytest
 import torch
 from mtneuro_seg import (
     Model,
+    Network,
     TrainSettings,
     confusion_matrix,
     load_model,
     model_names,
     network,
     predict,
+    register,
     scores,
     train,
 )
@@ -567,6 +570,24 @@ def test_a_network_of_ones_own_trains_saves_and_loads(tmp_path, monkeypatch):
     loaded = load_model(tmp_path / "model")
     np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
     assert scores(confusion_matrix(masks, predict(model, images), classes=2)).mean_iou > 0.6
+
+
+def registered_network(settings: TrainSettings) -> torch.nn.Module:
+    """Return a network as one in the register is made: from the settings."""
+    return torch.nn.Conv2d(1, settings.classes, 2 * settings.levels + 1, padding=settings.levels)
+
+
+def test_a_registered_network_is_known_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setattr("mtneuro_seg.networks._REGISTER", dict(mtneuro_seg.networks._REGISTER))
+    factory = "test_training:registered_network"
+    register(
+        Network(name="mine", title="Mine", axes=2, family="ours", paper="none", factory=factory, multiple=1)
+    )
+    assert "mine" in model_names()
+    images, masks = blobs(size=(13, 17))
+    train(images, tiny(model="mine", steps=2), masks=masks, out=tmp_path / "model")
+    assert predict(load_model(tmp_path / "model"), images).shape == images.shape
 
 
 def test_a_network_of_ones_own_that_does_not_fit_is_refused(tmp_path, monkeypatch):
