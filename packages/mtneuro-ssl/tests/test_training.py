@@ -175,6 +175,15 @@ def test_training_in_a_thread_gives_the_same_model(images, tmp_path):
     )
 
 
+def test_a_machine_with_slurm_is_like_any_other(images, tmp_path, monkeypatch):
+    srun = tmp_path / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.write_text("#!/bin/sh\n")
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", str(srun.parent), prepend=os.pathsep)
+    train(images, small("byol", steps=1), out=tmp_path / "model")  # warnings are errors
+
+
 def test_a_keyboard_interrupt_stays_one(images, tmp_path):
     def progress(done: int, total: int) -> None:
         raise KeyboardInterrupt

@@ -42,6 +42,7 @@ def train(
     method: str | None = None,
     labels: Path | None = None,
     settings: Path | None = None,
+    tensorboard: Path | None = None,
     set_: Annotated[
         list[str] | None,
         Parameter(
@@ -71,12 +72,15 @@ def train(
         in the volume's .npz.
     settings
         Settings file (.toml or .json).
+    tensorboard
+        Folder for TensorBoard's logs; the run's bear the output's name.
     """
     chosen = _settings(settings, method=method, changes=set_ or [])
-    from mtneuro_ssl.reading import read_images, read_labels
+    from mtneuro_ssl.loggers import tensorboard_logger
+    from mtneuro_ssl.reading import open_images, read_labels
     from mtneuro_ssl.training import train as train_model
 
-    source = read_images(volume)
+    source = open_images(volume)
     region = source.labels if labels is None else read_labels(labels)
     supervised = chosen.entry.family == "supervised"
     with _bar(chosen.method) as progress:
@@ -88,6 +92,7 @@ def train(
             class_names=source.class_names if supervised and labels is None else None,
             sample_id=source.sample_id,
             progress=progress,
+            loggers=() if tensorboard is None else (tensorboard_logger(tensorboard, run=output.name),),
         )
     print(f"model of {model.dim} features -> {output}")
 
@@ -153,6 +158,7 @@ def map_(
     slices: tuple[int, int] | None = None,
     picture: Path | None = None,
     workers: int = 1,
+    scheduler: str | None = None,
     trust: tuple[str, ...] = (),
 ) -> None:
     """Embed a dense grid of windows over a volume of any size.
@@ -178,7 +184,9 @@ def map_(
     picture
         Picture to write (.png): the first slice's first three principal components as red, green and blue.
     workers
-        Processes that share the work.
+        Processes of this machine that share the work.
+    scheduler
+        Share the work among the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.
     trust
         A factory, as package.module:factory, that may be called to build the model's encoder.
     """
@@ -186,18 +194,16 @@ def map_(
         raise ValueError(f"the picture must end in .png, got {picture}")
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    from concurrent.futures import ProcessPoolExecutor
-    from contextlib import nullcontext
-    from multiprocessing import get_context
-
+    if scheduler is not None and workers > 1:
+        raise ValueError("--workers are of this machine, and --scheduler has its own: give one of the two")
     import numpy as np
 
+    from mtneuro_ssl.cluster import cluster_executor, local_executor
     from mtneuro_ssl.dense import embedding_map
     from mtneuro_ssl.reading import open_volume
 
-    # Not forked: torch's threads do not survive it.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
-    with pool as executor, _bar("map") as progress:
+    sharing = local_executor(workers) if scheduler is None else cluster_executor(scheduler)
+    with sharing as executor, _bar("map") as progress:
         found = embedding_map(
             model,
             volume,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import zarr
 from jaxtyping import Bool, Float, UInt8
 
@@ -72,6 +73,7 @@ class _Task:
     z: int
     rows: tuple[int, int]
     batch_size: int
+    threads: int
 
 
 def embedding_map(
@@ -110,8 +112,8 @@ def embedding_map(
     batch_size
         Windows at a time.
     executor
-        Where to work: a pool of processes, or Dask's ``client.get_executor()``. Here by default. Workers read
-        the model and the volume, and write the map, by their paths.
+        Where to work, as `mtneuro_ssl.cluster` gives it: processes, or a Dask cluster's workers. Here by
+        default. Workers read the model and the volume, and write the map, by their paths.
     trusted
         As for `load_model`.
     progress
@@ -135,8 +137,10 @@ def embedding_map(
     array = _opened(Path(out), loaded, volume, grid, chosen)
     tasks = [
         _Task(
-            model=str(model), volume=str(volume), out=str(out), trusted=tuple(trusted), grid=grid, z=z,
+            model=str(Path(model).resolve()), volume=str(Path(volume).resolve()),
+            out=str(Path(out).resolve()), trusted=tuple(trusted), grid=grid, z=z,
             rows=(start, min(start + array.chunks[1], grid.shape[0])), batch_size=batch_size,
+            threads=torch.get_num_threads(),
         )
         for z in chosen
         for start in range(0, grid.shape[0], array.chunks[1])
@@ -204,6 +208,8 @@ def _worked(tasks: list[_Task], slices: list[int], executor: Executor | None) ->
 
 
 def _embed_rows(task: _Task, place: int) -> None:
+    # Another number of threads gives other last bits.
+    torch.set_num_threads(task.threads)
     grid, (first, last) = task.grid, task.rows
     top = first * grid.stride[0]
     bottom = (last - 1) * grid.stride[0] + grid.window[0]

@@ -1,5 +1,6 @@
 """One call from images to a trained model, which an interruption only delays."""
 
+import copy
 import hashlib
 import inspect
 import json
@@ -24,6 +25,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from mtneuro_ssl.checks import Samples, check_run, vector_width_of
+from mtneuro_ssl.compiling import compile_encoders
 from mtneuro_ssl.components import ComponentModel
 from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
 from mtneuro_ssl.folder import FORMAT_VERSION, WEIGHTS, check_destination, read_config
@@ -32,19 +34,24 @@ from mtneuro_ssl.method import Method
 from mtneuro_ssl.model import Model, NetworkModel, Progress, untrained
 from mtneuro_ssl.monitor import Monitor
 from mtneuro_ssl.processes import launch, process_share
+from mtneuro_ssl.reading import Volume
 from mtneuro_ssl.recorder import CHECKPOINT, Recorder, Steps, write_whole
 from mtneuro_ssl.registry import imported
 from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.stream import StreamedImages, blocks, is_streamed
 from mtneuro_ssl.views import corner_crops, slice_neighbours
 
-NOT_IDENTITY = {"device", "checkpoint_every", "monitor_every", "monitor_neighbours"}
+NOT_IDENTITY = {"device", "checkpoint_every", "monitor_every", "monitor_neighbours", "stream"}
 """Settings that change nothing in the model."""
+
+_LOGGED = 200
+"""Steps of a run that loggers get: each waits for the device."""
 
 log = logging.getLogger(__name__)
 
 
 def train(
-    images: Samples,
+    images: Samples | Volume,
     settings: TrainSettings,
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
@@ -66,8 +73,9 @@ def train(
     Parameters
     ----------
     images
-        Images to learn from, lying on the device as one array; or vectors, float32 (n, features), with an
-        encoder of your own.
+        Images to learn from, uint8 (n, y, x), in memory or a volume that is read by slices, such as a Zarr
+        array; they lie on the device as one array, or are streamed (``settings.stream``). Or vectors, float32
+        (n, features), with an encoder of your own.
     settings
         What to learn, and how long.
     labels
@@ -113,12 +121,16 @@ def train(
         untrained(settings, vector_width=vector_width_of(images)).save(out, digest=digest)
     elif family == "classical":
         kind: type[ComponentModel] = imported(settings.entry.target)
-        crops = corner_crops(images).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
+        crops = corner_crops(np.asarray(images[:])).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
         kind.fitted(crops, settings, progress=progress).save(out, digest=digest)
     else:
         method = new_method(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
         _prepare_partial(partial, digest, first=first)
-        model, tables = _fitted(method, class_names, partial, progress if first else None, loggers)
+        try:
+            model, tables = _fitted(method, class_names, partial, progress if first else None, loggers)
+        finally:
+            if isinstance(method.images, StreamedImages):
+                method.images.close()
         if first:
             model.save(out, digest=digest, **tables)
         if process_share()[1] > 1:
@@ -129,7 +141,7 @@ def train(
 
 
 def run_digest(
-    images: Samples,
+    images: Samples | Volume,
     settings: TrainSettings,
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
@@ -140,11 +152,12 @@ def run_digest(
     identity = {
         "format_version": FORMAT_VERSION,
         "settings": settings.model_dump(exclude=NOT_IDENTITY),
-        "shape": images.shape,
+        "shape": tuple(images.shape),
         "class_names": None if class_names is None else list(class_names),
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(images).data)
+    for block in blocks(images):
+        digest.update(block.data)
     if settings.views.slices and sample_id is not None:
         digest.update("\n".join(map(str, sample_id)).encode())
     if labels is not None:
@@ -193,6 +206,8 @@ def _fitted(
         every=settings.monitor_every or max(method.total_steps // 4, 1),
         neighbours=settings.monitor_neighbours,
     )
+    if settings.compile:
+        compile_encoders(method)
     trainer = _trainer(settings, method.total_steps, [monitor, recorder], partial, loggers)
     checkpoint = partial / CHECKPOINT
     _run(trainer, method, checkpoint if checkpoint.is_file() else None)
@@ -200,7 +215,8 @@ def _fitted(
     classifier = getattr(method, "classifier", None)
     model = NetworkModel(
         settings,
-        method.encoder,
+        # A copy is not compiled, and need not be.
+        copy.deepcopy(method.encoder) if settings.compile else method.encoder,
         classifier=classifier,
         classes=class_names if classifier is not None else None,
         vector_width=method.images.shape[1] if method.images.ndim == 2 else None,
@@ -209,7 +225,7 @@ def _fitted(
 
 
 def new_method(
-    images: Samples,
+    images: Samples | Volume,
     settings: TrainSettings,
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
@@ -221,6 +237,7 @@ def new_method(
     classes = 0 if labels is None else len(class_names or range(int(labels.max()) + 1))
     reach, width = settings.views.slices, vector_width_of(images)
     nearby = slice_neighbours(sample_id, reach=reach) if reach and sample_id is not None else None
+    streamed = is_streamed(images, stream=settings.stream, device=device_for(settings.device))
     with seeded_weights(settings):
         encoder = new_encoder(settings, vector_width=width)
         return kind(
@@ -230,7 +247,7 @@ def new_method(
             nearby=nearby,
             classes=classes,
             # Copies: what the caller does to the arrays later is not the run's concern.
-            images=torch.from_numpy(np.array(images, order="C")),
+            images=StreamedImages(images) if streamed else torch.from_numpy(np.array(images[:], order="C")),
             labels=None if labels is None else torch.from_numpy(np.array(labels, dtype=np.int64, order="C")),
         )
 
@@ -259,6 +276,7 @@ def _trainer(
             plugins=[TorchElasticEnvironment() if together else LightningEnvironment()],
             default_root_dir=partial,
             logger=list(loggers) or False,
+            log_every_n_steps=max(total // _LOGGED, 1),
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -292,8 +310,10 @@ def _run(trainer: Trainer, method: Method, checkpoint: Path | None) -> None:
 @contextmanager
 def _quiet_lightning() -> Generator[None]:
     """Leave Lightning's warnings and errors, and keep its announcements to itself."""
-    # torch's own deprecation, met inside Lightning. Not undone: undoing filters is not safe between threads.
+    # torch's own deprecation, met inside Lightning, and advice for wherever SLURM is installed. Not undone:
+    # undoing filters is not safe between threads.
     warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
+    warnings.filterwarnings("ignore", r"The `srun` command is available", UserWarning)
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
