@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtneuro_ssl import TrainSettings, load_model, method_names, train, untrained
+from mtneuro_ssl.registry import METHODS
+from safetensors.numpy import load_file
 
 TINY = "tiny_lab:encoder"
+TRAINED = [name for name, entry in METHODS.items() if entry.family in ("supervised", "self-supervised")]
 
 
 def small(method: str, **changes: object) -> TrainSettings:
@@ -78,7 +81,10 @@ def test_the_history_has_a_row_for_each_step(images, labels, tmp_path):
 
 @pytest.mark.parametrize(
     ("method", "encoder"),
-    [("supervised+mixup", TINY), ("byol", "resnet18"), ("myow", TINY), ("myow-m", TINY), ("dino", TINY)],
+    [
+        *((method, TINY) for method in TRAINED),
+        pytest.param("byol", "resnet18", marks=pytest.mark.slow),
+    ],
 )
 def test_a_resumed_run_ends_bit_equal_to_an_uninterrupted_one(method, encoder, images, labels, tmp_path):
     settings = small(method, encoder=encoder, steps=5, checkpoint_every=0)
@@ -91,6 +97,32 @@ def test_a_resumed_run_ends_bit_equal_to_an_uninterrupted_one(method, encoder, i
     assert done == [5]
     for name in ("model.safetensors", "history.csv"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_bf16_leaves_the_weights_in_single_precision_and_near_to_where_they_were(
+    method, images, labels, tmp_path
+):
+    whole, half = (
+        train(images, small(method, precision=precision), labels=labels, out=tmp_path / precision)
+        for precision in ("32-true", "bf16-mixed")
+    )
+    weights = load_file(tmp_path / "bf16-mixed" / "model.safetensors")
+    assert {part.dtype for part in weights.values()} <= {np.dtype(np.float32), np.dtype(np.int64)}
+    a, b = whole.embed(images), half.embed(images)
+    assert np.abs(a - b).max() > 0
+    assert np.linalg.norm(a - b) < 0.1 * np.linalg.norm(a)
+
+
+def test_an_interrupted_run_of_another_method_is_not_thrown_away(images, tmp_path):
+    with pytest.raises(Interrupted):
+        train(images, small("byol", checkpoint_every=0), out=tmp_path / "model", progress=stop_after(2))
+    before = (tmp_path / "model.partial" / "checkpoint.ckpt").read_bytes()
+    with pytest.raises(
+        FileExistsError, match=r"model.partial holds an interrupted run of 'byol', not 'myow'"
+    ):
+        train(images, small("myow"), out=tmp_path / "model")
+    assert (tmp_path / "model.partial" / "checkpoint.ckpt").read_bytes() == before
 
 
 def test_other_settings_start_anew(images, tmp_path):
@@ -259,6 +291,8 @@ def test_wrong_labels_are_refused(labels, message, images, tmp_path):
         (np.zeros((16, 16), np.uint8), r"shape \(n, y, x\)"),
         (np.zeros((12, 16, 16)), "must be uint8"),
         (np.zeros((0, 16, 16), np.uint8), "none of them 0"),
+        (np.zeros((2, 3, 16, 16), np.uint8), r"shape \(n, y, x\), .* got uint8 of shape \(2, 3, 16, 16\)"),
+        (np.full((12, 16, 16), np.nan), "must be uint8 .*, got float64"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")

@@ -105,7 +105,7 @@ def train(
         If the images, labels and settings do not go together (said before any work starts), or the loss is
         no longer finite.
     FileExistsError
-        If ``out`` holds something else than a model.
+        If ``out`` holds something else than a model, or ``<out>.partial`` a checkpoint of another method.
     """
     out, settings = Path(out), settings.resolved()
     check_run(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
@@ -125,7 +125,7 @@ def train(
         kind.fitted(crops, settings, progress=progress).save(out, digest=digest)
     else:
         method = new_method(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
-        _prepare_partial(partial, digest, first=first)
+        _prepare_partial(partial, digest, method=settings.method, first=first)
         try:
             model, tables = _fitted(method, class_names, partial, progress if first else None, loggers)
         finally:
@@ -169,23 +169,30 @@ def run_digest(
     return digest.hexdigest()
 
 
-def _prepare_partial(partial: Path, digest: str, *, first: bool) -> None:
+def _prepare_partial(partial: Path, digest: str, *, method: str, first: bool) -> None:
     """Leave a partial folder that belongs to this run: the one that is there, or an empty one.
 
-    The first of several processes does; the others wait for it.
+    The first of several processes does; the others wait for it. What other settings of the same method left
+    is removed; of another method it is more likely to be wanted.
     """
     mark = partial / "run.json"
 
-    def ours() -> bool:
-        return mark.is_file() and json.loads(mark.read_text(encoding="utf-8"))["digest"] == digest
+    def found() -> dict[str, str]:
+        return json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
 
-    while not first and not ours():
+    while not first and found().get("digest") != digest:
         time.sleep(0.1)
-    if ours():
+    run = found()
+    if run.get("digest") == digest:
         return
+    if run.get("method", method) != method and (partial / CHECKPOINT).is_file():
+        raise FileExistsError(
+            f"{partial} holds an interrupted run of {run['method']!r}, not {method!r}: "
+            "finish that run, remove the folder, or choose another place"
+        )
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    write_whole(mark, json.dumps({"digest": digest}))
+    write_whole(mark, json.dumps({"digest": digest, "method": method}))
 
 
 def _fitted(
