@@ -211,7 +211,8 @@ def test_map_writes_a_zarr_and_a_picture(volume, tmp_path, monkeypatch, capsys):
     found = zarr.open_array(tmp_path / "map.zarr")
     assert found.shape == (2, 3, 3, 6)
     with Image.open(tmp_path / "map.png") as picture:
-        assert picture.size == (1023, 1023)
+        assert picture.size == (16, 16)
+        assert picture.mode == "RGB"
     assert "3 x 3 windows of 2 slices" in capsys.readouterr().out
 
 

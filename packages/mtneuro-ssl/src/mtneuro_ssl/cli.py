@@ -182,7 +182,8 @@ def map_(
     slices
         First slice, and the first that is left out. By default all.
     picture
-        Picture to write (.png): the first slice's first three principal components as red, green and blue.
+        Picture to write (.png): the first slice, and over it the embeddings' first three principal components
+        as red, green and blue.
     workers
         Processes of this machine that share the work.
     scheduler
@@ -280,13 +281,11 @@ def _save_map(picture: Path, found: "zarr.Array[Any]", slice_: "np.ndarray") -> 
     import numpy as np
     from PIL import Image
 
-    from mtneuro_ssl.dense import Grid, principal_colours, tissue_windows
+    from mtneuro_ssl.dense import Grid, colour_picture
 
     described: Any = found.attrs["grid"]
     grid = Grid(**{name: (pair[0], pair[1]) for name, pair in described.items()})
-    colours = principal_colours(np.asarray(found[0]), inside=tissue_windows(slice_, grid))
-    times = max(1024 // colours.shape[1], 1)
-    Image.fromarray(colours.repeat(times, axis=0).repeat(times, axis=1)).save(picture)
+    Image.fromarray(colour_picture(np.asarray(found[0]), slice_, grid)).save(picture)
 
 
 @app.command
