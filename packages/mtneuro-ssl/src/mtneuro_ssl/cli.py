@@ -131,15 +131,15 @@ def embed(
         raise ValueError(f"the embeddings file must end in .npz, got {output}")
     from mtneuro_ssl.embedding import corner_ids, save_embeddings
     from mtneuro_ssl.loading import load_model
-    from mtneuro_ssl.reading import read_images
+    from mtneuro_ssl.reading import open_images
     from mtneuro_ssl.views import corner_crops
 
     loaded = load_model(model, trusted=trust)
-    source = read_images(volume)
+    source = open_images(volume)
     images, ids = source.images, source.sample_id
     if corners:
-        images = corner_crops(images)
-        images, ids = images.reshape(-1, *images.shape[2:]), corner_ids(ids)
+        crops = corner_crops(images[:])
+        images, ids = crops.reshape(-1, *crops.shape[2:]), corner_ids(ids)
     with _bar("embed") as progress:
         embeddings = loaded.embed(images, batch_size=batch_size, progress=progress)
     save_embeddings(output, embeddings, sample_id=ids)

@@ -254,9 +254,13 @@ def new_method(
             nearby=nearby,
             classes=classes,
             # Copies: what the caller does to the arrays later is not the run's concern.
-            images=StreamedImages(images) if streamed else torch.from_numpy(np.array(images[:], order="C")),
+            images=StreamedImages(images) if streamed else torch.from_numpy(_copied(images)),
             labels=None if labels is None else torch.from_numpy(np.array(labels, dtype=np.int64, order="C")),
         )
+
+
+def _copied(images: Samples | Volume) -> Samples:
+    return np.array(images, order="C") if isinstance(images, np.ndarray) else np.asarray(images[:])
 
 
 def _trainer(
