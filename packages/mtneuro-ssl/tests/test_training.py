@@ -125,6 +125,14 @@ def test_an_interrupted_run_of_another_method_is_not_thrown_away(images, tmp_pat
     assert (tmp_path / "model.partial" / "checkpoint.ckpt").read_bytes() == before
 
 
+def test_a_model_of_another_method_is_not_overwritten(images, tmp_path):
+    train(images, small("pca"), out=tmp_path / "model")
+    with pytest.raises(FileExistsError, match=r"model holds a model of 'pca', not 'byol': remove the folder"):
+        train(images, small("byol"), out=tmp_path / "model")
+    assert load_model(tmp_path / "model", trusted=[TINY]).settings.method == "pca"
+    assert not (tmp_path / "model.partial").exists()
+
+
 def test_other_settings_start_anew(images, tmp_path):
     with pytest.raises(Interrupted):
         train(images, small("byol", checkpoint_every=0), out=tmp_path / "model", progress=stop_after(2))

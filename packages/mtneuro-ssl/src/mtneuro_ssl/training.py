@@ -105,16 +105,24 @@ def train(
         If the images, labels and settings do not go together (said before any work starts), or the loss is
         no longer finite.
     FileExistsError
-        If ``out`` holds something else than a model, or ``<out>.partial`` a checkpoint of another method.
+        If ``out`` holds something else than a model, or a model of another method, or ``<out>.partial`` its
+        checkpoint.
     """
     out, settings = Path(out), settings.resolved()
     check_run(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     check_destination(out)
     digest = run_digest(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     first = launch().first
-    if out.is_dir() and any(out.iterdir()) and read_config(out)["digest"] == digest:
-        log.info("%s holds this run already", out)
-        return load_model(out, trusted=(settings.encoder,))
+    if out.is_dir() and any(out.iterdir()):
+        there = read_config(out)
+        if there["digest"] == digest:
+            log.info("%s holds this run already", out)
+            return load_model(out, trusted=(settings.encoder,))
+        if there["settings"]["method"] != settings.method:
+            raise FileExistsError(
+                f"{out} holds a model of {there['settings']['method']!r}, not {settings.method!r}: "
+                "remove the folder, or choose another place"
+            )
     partial = out.with_name(f"{out.name}.partial")
     family = settings.entry.family
     if family == "baseline":
