@@ -84,7 +84,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(volume, tmp_path, monke
         "def small():\n"
         "    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
     )
-    steps = 400
+    steps = 150
     words = ["train", volume, "--method", "byol", "-o", tmp_path / "byol"]
     words += tiny(f"steps={steps}", "checkpoint_every=0", "encoder=small_encoder:small")
     child = subprocess.Popen(

@@ -163,7 +163,7 @@ def test_other_images_replace_a_finished_run(images, tmp_path):
 
 def test_a_killed_run_goes_on_to_the_same_end(images, tmp_path, lab):
     np.save(tmp_path / "images.npy", images)
-    settings = small("byol", steps=400, checkpoint_every=0)
+    settings = small("byol", steps=150, checkpoint_every=0)
     (tmp_path / "settings.json").write_text(settings.model_dump_json())
     script = textwrap.dedent("""
         import sys, numpy, torch
@@ -189,8 +189,8 @@ def test_a_killed_run_goes_on_to_the_same_end(images, tmp_path, lab):
     assert not (tmp_path / "killed").exists()
     done: list[int] = []
     train(images, settings, out=tmp_path / "killed", progress=lambda step, _: done.append(step))
-    assert 1 < done[0] < 400
-    train(images, small("byol", steps=400), out=tmp_path / "whole")
+    assert 1 < done[0] < 150
+    train(images, small("byol", steps=150), out=tmp_path / "whole")
     for name in ("model.safetensors", "history.csv"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
