@@ -52,7 +52,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """Methods, and the settings that are theirs alone."""
 
-SLOWER = {"vicreg": 1 / 30, "barlow-twins": 1 / 30}
+SLOWER = {"vicreg": 1 / 30, "barlow-twins": 1 / 100}
 """Part of the others' learning rate, for methods whose losses are sums over features and diverge at it."""
 
 _TURNS: dict[str, Any] = {"flip": 0.5, "rotate": True}
