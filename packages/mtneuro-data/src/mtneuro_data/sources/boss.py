@@ -11,7 +11,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import product
@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from mtneuro_data.volume import Corner
+from mtneuro_data.volume import Box, Corner
 
 __all__ = ["BossChannel", "BossServer", "BossSource", "parsed_uri"]
 
@@ -148,8 +148,6 @@ class BossSource:
         If the database does not answer.
     """
 
-    direct = True
-
     def __init__(
         self,
         channel: BossChannel,
@@ -181,25 +179,43 @@ class BossSource:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_remote": None}
 
-    def read(self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None) -> np.ndarray:
+    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
         """Return the voxels of a half-open box, fetched in blocks by several threads."""
-        blocks = _blocks(lower, upper, NEAR_BLOCK if self._near else FAR_BLOCK, self.parallel)
+        return self.read_boxes([(lower, upper)])[0]
+
+    def read_boxes(
+        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
+    ) -> list[np.ndarray]:
+        """Return the voxels of several boxes, fetched in blocks by several threads.
+
+        Parameters
+        ----------
+        boxes
+            Half-open boxes, ``lower`` and ``upper``.
+        out
+            An array for each, of its shape and the channel's type.
+        """
         if out is None:
-            out = np.empty([hi - lo for lo, hi in zip(lower, upper, strict=True)], self.dtype)
+            out = [np.empty([hi - lo for lo, hi in zip(*box, strict=True)], self.dtype) for box in boxes]
+        busy = -(-self.parallel // len(boxes))
+        largest = NEAR_BLOCK if self._near else FAR_BLOCK
+        blocks = [
+            (array, box[0], block)
+            for array, box in zip(out, boxes, strict=True)
+            for block in _blocks(*box, largest, busy)
+        ]
 
-        into = out
-
-        def put(block: tuple[Corner, Corner]) -> None:
-            where = tuple(slice(lo - o, hi - o) for lo, hi, o in zip(*block, lower, strict=True))
-            into[where] = self.fetch(*block)
+        def put(array: np.ndarray, origin: Corner, block: Box) -> None:
+            where = tuple(slice(lo - o, hi - o) for lo, hi, o in zip(*block, origin, strict=True))
+            array[where] = self.fetch(*block)
 
         self._opened()  # here, so that the threads do not race to open it
         pool = ThreadPoolExecutor(min(self.parallel, len(blocks)))
         try:
-            list(pool.map(put, blocks))
+            list(pool.map(put, *zip(*blocks, strict=True)))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-        return out
+        return list(out)
 
     def fetch(self, lower: Corner, upper: Corner, /) -> np.ndarray:
         """Return the voxels of a half-open box by one request; safe in threads."""
@@ -369,7 +385,7 @@ def _intern_order(channel: BossChannel) -> tuple[str, str, str]:
     return (channel.channel, channel.collection, channel.experiment)
 
 
-def _blocks(lower: Corner, upper: Corner, largest: Corner, threads: int) -> list[tuple[Corner, Corner]]:
+def _blocks(lower: Corner, upper: Corner, largest: Corner, threads: int) -> list[Box]:
     """Cut a box into requests: none above the largest, and enough of them to keep the threads busy."""
     extents = [hi - lo for lo, hi in zip(lower, upper, strict=True)]
     block = [min(size, extent) for size, extent in zip(largest, extents, strict=True)]
