@@ -59,6 +59,7 @@ def asked(service: VolumeServer) -> Counter[str]:
 def test_every_voxel_is_right_though_a_third_of_the_answers_fail(
     service: VolumeServer, large: np.ndarray, tmp_path: Path, cached: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(boss_source, "NEAR_THREADS", 16)
     monkeypatch.setattr(boss_source, "NEAR_BLOCK", CHUNK)
     monkeypatch.setattr(boss_source, "FAR_BLOCK", CHUNK)
     service.faults = Faults(rate=0.3, seed=1, stall_s=0.2)
