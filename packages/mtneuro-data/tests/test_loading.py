@@ -1,11 +1,10 @@
-import logging
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from mtneuro_data import Cache, Cube, SplitPart, TaskSpec, downsampled_images, load, loading, open_volume
+from mtneuro_data import Cache, SplitPart, TaskSpec, downsampled_images, load, loading, open_volume
 from mtneuro_data.loading import fetch
 from mtneuro_data.sources.phantom_volume import PhantomSource
 
@@ -118,17 +117,6 @@ def test_progress_counts_images(task: TaskSpec, monkeypatch: pytest.MonkeyPatch)
     seen: list[tuple[int, int]] = []
     load(task, "test", progress=lambda *at: seen.append(at))
     assert seen == [(9, 18), (18, 18)]
-
-
-def test_touching_cubes_are_logged(task: TaskSpec, caplog: pytest.LogCaptureFixture) -> None:
-    cubes = {**task.cubes, "B-CTX": Cube(region="CTX", y=(4, 36), x=(56, 104))}
-    splits = {
-        "train": (SplitPart(cubes=("A-CTX",), z=(0, 2)),),
-        "test": (SplitPart(cubes=("B-CTX",), z=(0, 2)),),
-    }
-    with caplog.at_level(logging.WARNING):
-        load(task.replaced(cubes=cubes, splits=splits), "train")
-    assert "the cube A-CTX of train touches B-CTX of test" in caplog.text
 
 
 def test_a_cube_outside_the_volume_is_refused_before_reading(boss: Any, task: TaskSpec) -> None:

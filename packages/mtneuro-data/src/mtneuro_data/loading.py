@@ -1,6 +1,5 @@
 """A task's split as arrays."""
 
-import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -19,8 +18,6 @@ from mtneuro_data.task import TaskSpec
 from mtneuro_data.volume import Box, BoxesSource, Volume, open_volume
 
 __all__ = ["check_volumes", "fetch", "load", "open_task"]
-
-logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -92,9 +89,6 @@ def load(
     _fill(image, [run.box for run in runs])
     if annotation is not None:
         _fill(annotation, [run.box for run in _labelled(task, runs)])
-    for one, cube, two, other in task.touching():
-        logger.warning("%s: the cube %s of %s touches %s of %s", task.name, cube, one, other, two)
-
     n = runs[-1].rows.stop
     height, width = boxes[0][1].shape[1:]
     shape = (n, task.depth, height // task.downsample, width // task.downsample)

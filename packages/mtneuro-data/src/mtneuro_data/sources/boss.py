@@ -346,7 +346,7 @@ def _adapter() -> Any:
 
     class LargePieces(HTTPAdapter):
         def send(self, request: Any, *args: Any, **options: Any) -> Any:
-            response = super().send(request, *args, **options)
+            response: Any = super().send(request, *args, **options)
 
             def pieces(*_: int) -> Any:
                 # Taken off again at once: as a circle, the answer would stay in memory for long.
