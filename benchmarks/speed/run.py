@@ -86,7 +86,7 @@ def whole_record(name: str, folder: Path) -> Record | None:
 def shortfalls(name: str, record: Record | None) -> Iterator[str]:
     """Yield, in a line each, what of a script's floors does not hold."""
     if record is None:
-        yield f"{name}: no results"
+        yield f"{name}: no results: run speed_{name}.py"
         return
     for part, found in record.parts.items():
         yield from (
