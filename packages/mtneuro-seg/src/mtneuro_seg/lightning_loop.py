@@ -12,6 +12,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from safetensors.torch import load_file
 
@@ -58,6 +59,8 @@ def fitted(
             max_epochs=-1,
             min_epochs=0,  # or an early stop would wait for the one pass to end
             callbacks=[journal],
+            # Never the cluster's: a worker of a SLURM job trains alone.
+            plugins=[LightningEnvironment()],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -100,6 +103,7 @@ def _quiet() -> Generator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", r"The `srun` command is available", UserWarning)
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
