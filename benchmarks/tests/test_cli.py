@@ -90,7 +90,7 @@ def test_help_teaches_and_loads_no_heavy_library():
 @pytest.mark.timeout(120)
 def test_an_interruption_while_the_workers_start_is_not_lost(tmp_path):
     process = start(tmp_path)
-    while not (tmp_path / ".lock").exists():
+    while not (tmp_path / "runs").exists():
         time.sleep(0.05)
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
