@@ -2,19 +2,22 @@
 
 import logging
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from mtneuro_suite.display import Display, duration
-from mtneuro_suite.preset import Preset, one_line, read_preset
+from mtneuro_suite.display import Display, JsonLines, duration
+from mtneuro_suite.options import preset_text, with_own_row, with_values
+from mtneuro_suite.preset import Preset, checked_preset, read_preset
+from mtneuro_suite.run import Run
 from mtneuro_suite.tables import Table
 
 app = App(
@@ -28,9 +31,12 @@ app = App(
 
 def _rich_table(table: Table) -> RichTable:
     shown = RichTable()
-    shown.add_column(table.corner, no_wrap=True)
-    for column in table.columns:
-        shown.add_column(column, justify="right")
+    # A name may break; a number may not.
+    shown.add_column(table.corner, overflow="fold")
+    for position, column in enumerate(table.columns):
+        cells = [cells[position] for _, cells in table.rows]
+        widest = max((len(text) for cell in cells for text in (cell.ours, cell.paper)), default=0)
+        shown.add_column(column, justify="right", min_width=widest)
     for label, cells in table.rows:
         texts = [Text(cell.ours) for cell in cells]
         if table.has_paper:
@@ -39,15 +45,12 @@ def _rich_table(table: Table) -> RichTable:
     return shown
 
 
-def _prepared(preset: str, **changes: Any) -> Preset:
-    chosen = read_preset(preset)
+def _prepared(preset: str, changed: Sequence[str], **changes: Any) -> Preset:
+    chosen = with_values(read_preset(preset), changed)
     given = {key: value for key, value in changes.items() if value is not None}
     if "source" in given and chosen.inputs == "real-sample":
         raise ValueError(f"preset {preset!r} reads the files in --data: leave --source out")
-    try:
-        return Preset.model_validate({**chosen.model_dump(exclude_unset=True), **given})
-    except ValidationError as error:
-        raise ValueError(one_line(error, "the options", list(Preset.model_fields))) from None
+    return checked_preset({**chosen.model_dump(exclude_unset=True), **given}, where="the options")
 
 
 @app.default
@@ -60,7 +63,13 @@ def run_all(
     workers: int | None = None,
     device: Literal["auto", "cpu", "cuda"] | None = None,
     seeds: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True)] = None,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    encoder: str | None = None,
+    segmenter: str | None = None,
     list_runs: Annotated[bool, Parameter(name="--list")] = False,
+    show_plan: Annotated[bool, Parameter(name="--plan")] = False,
+    print_preset: Annotated[bool, Parameter(name="--print")] = False,
+    json_lines: Annotated[bool, Parameter(name="--json")] = False,
     only: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
     retry: bool = False,
     force: bool = False,
@@ -75,6 +84,8 @@ def run_all(
     - `uv run benchmarks/run_all.py`: the demo, on the phantom
     - `uv run benchmarks/run_all.py --preset real-sample --data FOLDER`: real tissue
     - `uv run benchmarks/run_all.py --preset paper --source bossdb --list`: what the paper's runs would be
+    - `uv run benchmarks/run_all.py --preset paper --plan`: what they would cost
+    - `uv run benchmarks/run_all.py --encoder examples.tiny_encoder:encoder`: your encoder's row
     - `uv run benchmarks/run_all.py --preset my.toml --source FOLDER`: your settings, your volume
 
     Parameters
@@ -96,8 +107,22 @@ def run_all(
         Where networks are trained.
     seeds
         Seeds in place of the preset's: `--seeds 1 100 350`. PCA, which draws nothing, takes the first only.
+    changes
+        Any value of the preset: `--set task1.settings.steps=100`. May be given more than once.
+    encoder
+        Your encoder, taken as it is: `package.module:factory`, `timm:NAME` or the folder of a model. Only its
+        own row of Tasks 1 and 3 is run, and stands among the others.
+    segmenter
+        Your segmentation network: `package.module:factory` (`:3d` at the end if it takes subvolumes), trained
+        as the others are, or the folder of a model. Only its row of Task 2 is run.
     list_runs
         List the runs, and which are done or failed, and stop.
+    show_plan
+        Say what the runs will cost (time, memory, disk, download) after a short timing, and stop.
+    print_preset
+        Print the preset, every value resolved, as TOML, and stop.
+    json_lines
+        Tell what happens as JSON, one object a line on standard output, in place of the tables.
     only
         Do these runs and what they need, by the names that `--list` shows; one that failed is tried again.
     retry
@@ -112,6 +137,7 @@ def run_all(
         TOML file of the jobs to ask SLURM for: see `benchmarks/README.md`.
     """
     from mtneuro_suite import again as chosen_again
+    from mtneuro_suite.about import about_text
     from mtneuro_suite.cluster import read_queue
     from mtneuro_suite.failure import read_note
     from mtneuro_suite.place import Place, check_output
@@ -120,7 +146,18 @@ def run_all(
     from mtneuro_suite.results import Store, csv_text, write_text
     from mtneuro_suite.tables import all_tables
 
-    chosen = _prepared(preset, source=source, device=device, seeds=seeds)
+    chosen = _prepared(preset, changes, source=source, device=device, seeds=seeds)
+    own: tuple[str, ...] = ()
+    if encoder is not None or segmenter is not None:
+        # A module in the folder where the command is run is found, by the workers as well.
+        sys.path.insert(0, str(Path.cwd()))
+        chosen, own = with_own_row(chosen, encoder=encoder, segmenter=segmenter)
+    out, err = (
+        Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (False, True)
+    )
+    if print_preset:
+        out.print(preset_text(chosen), end="")
+        return 0
     place = Place(workers=workers, scheduler=scheduler, queue=read_queue(slurm) if slurm else None)
     gpus = 0 if chosen.device == "cpu" else place.gpus
     if chosen.device == "cuda" and not gpus:
@@ -129,29 +166,34 @@ def run_all(
     chosen = chosen.model_copy(update={"device": "cuda" if gpus else "cpu"})
     planned = plan(chosen, data=data)
     store = Store(output)
-    asked = chosen_again.only(planned.runs, only)
+    asked = chosen_again.only(planned.runs_of(own) if own else planned.runs, only)
     todo, again = chosen_again.to_do(asked, store, named=only, force=force)
     already = len(asked) - len(todo)
+    processes = place.processes(gpus=gpus)
+    if show_plan:
+        _show_plan(asked, todo, processes=processes, device=chosen.device, output=output, out=out, err=err)
     check_sources(todo)
-    out, err = (
-        Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (False, True)
-    )
+    if show_plan:
+        return 0
     if list_runs:
         for run in asked:
             state = "done" if store.done(run) else "failed" if read_note(store, run) else "to do"
             out.print(f"{state:6}  {run.id}  {run.title}")
         return 0
-    processes = place.processes(gpus=gpus)
-    folder = output / chosen.name
+    folder = output / "-with-".join([chosen.name, *(re.sub(r"\W+", "_", name) for name in own)])
     check_output(output)
     chosen_again.forget_failures(todo, store, retry=retry or bool(only))
     volume = chosen.source if chosen.inputs == "paper" else data
     cost = sum(run.cost for run in todo) / processes
     err.print(
-        f"Preset {chosen.name} on {volume}: {len(asked)} runs, {already} done before, {len(todo)} to do"
-        + (f", roughly {duration(cost)} with {processes} processes" if todo else "")
+        f"Preset {chosen.name} on {volume}: {len(asked)} runs, {already} done before, "
+        f"{len(todo)} to do" + (f", roughly {duration(cost)} with {processes} processes" if todo else "")
     )
-    display = Display(todo, already=already, console=err)
+    display = (
+        JsonLines(todo, already=already, stream=sys.stdout)
+        if json_lines
+        else Display(todo, already=already, console=err)
+    )
     with display.shown():
         failures = place.failures(todo, store, display, gpus=gpus, again=again)
     rows = store.rows(planned.runs)
@@ -159,11 +201,15 @@ def run_all(
     unwritten = ""
     try:
         write_text(folder / "results.csv", csv_text(rows))
+        write_text(folder / "about.json", about_text(planned))
         write_report(planned, store, tables, folder / "report.html", failures=failures)
     except OSError as error:
         # The tables are worth showing all the same.
         unwritten = f"{error.filename or folder} could not be written: {error.strerror}"
-    _show(tables, planned.inputs.caveat, out)
+    if isinstance(display, JsonLines):
+        display.tell("results", csv=str(folder / "results.csv"), report=str(folder / "report.html"))
+    else:
+        _show(tables, planned.inputs.caveat, out)
     for failure in failures:
         if not failure.needs_another:
             err.print(f"failed: {failure.run.title}: {failure.reason}", style="red")
@@ -173,9 +219,38 @@ def run_all(
     if unwritten:
         err.print(unwritten, style="red")
         return 1
-    out.print(f"Results: {folder / 'results.csv'}")
-    out.print(f"Report:  {folder / 'report.html'}")
+    if not json_lines:
+        out.print(f"Results: {folder / 'results.csv'}")
+        out.print(f"Report:  {folder / 'report.html'}")
     return 1 if failures else 0
+
+
+def _show_plan(
+    asked: Sequence[Run],
+    todo: Sequence[Run],
+    *,
+    processes: int,
+    device: str,
+    output: Path,
+    out: Console,
+    err: Console,
+) -> None:
+    from mtneuro_suite.estimate import estimate
+
+    with err.status("timing") as status:
+        found = estimate(
+            asked,
+            todo,
+            processes=processes,
+            device=device,
+            progress=lambda name: status.update(f"timing {name}"),
+        )
+    for kind, count in Counter(run.kind for run in asked).items():
+        left = sum(run.kind == kind for run in todo)
+        out.print(f"{kind:10} {count:5} runs, {left} to do")
+    for name, text in found.lines():
+        out.print(f"{name:10} {text}")
+    found.check(output)
 
 
 def _show(tables: Sequence[Table], caveat: str, out: Console) -> None:

@@ -2,172 +2,143 @@
 
     python benchmarks/speed/speed_phantom.py --quick
 
-All three channels of a box on one core, beside the same box slice by slice (which must give the same
-voxels) and beside filling it with Gaussian-filtered noise; and the memory that takes. Exits with 1 if a floor
-is missed.
+All three channels of a box on one core, beside the same box slice by slice and channel by channel (which
+must give the same voxels) and beside filling it with Gaussian-filtered noise; single slices and the few
+slices of a 3D network; the memory above the results, and how it grows; and the whole data of the `demo`
+preset on two cores. Exits with 1 if a floor is missed.
 """
 
-import argparse
-import json
-import os
-import platform
-import statistics
-import subprocess
+import multiprocessing
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from mtneuro_data.phantom import PHANTOM_VERSION, Phantom
+from command import main
+from measuring import Figure, peak_bytes, ratio, seconds_in_turns
+from mtneuro_data import TaskSpec, load
+from mtneuro_data.phantom import CHANNELS, Phantom
 from scipy import ndimage
 
-VOXELS_A_SECOND = 2e6
-BYTES_A_VOXEL = 12.0
-# Corners of set A's cubes, one a region.
+# Corners (y, x) of set A's cubes, one a region.
 CORNERS = {"CTX": (900, 4600), "STR": (500, 3700), "VP": (850, 3063), "ZI": (650, 1543)}
+SIDE = 256
+DEPTH = 64
+
+Corner = tuple[int, int, int]
 
 
-def _box(region: str, depth: int, side: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def box(region: str, depth: int, side: int = SIDE) -> tuple[Corner, Corner]:
+    """Return the corners of a box in a region."""
     y, x = CORNERS[region]
     return (150, y, x), (150 + depth, y + side, x + side)
 
 
-def whole(region: str, depth: int, side: int) -> dict[str, np.ndarray]:
+def whole(region: str, depth: int, side: int = SIDE) -> dict[str, np.ndarray]:
     """Return the three channels, read at once."""
-    return Phantom("image").read_all(*_box(region, depth, side))
+    return Phantom("image").read_all(*box(region, depth, side))
 
 
-def slice_by_slice(region: str, depth: int, side: int) -> dict[str, np.ndarray]:
+def slice_by_slice(region: str, depth: int, side: int = SIDE) -> dict[str, np.ndarray]:
     """Return the same, read one slice and one channel at a time."""
-    (z0, y0, x0), (z1, y1, x1) = _box(region, depth, side)
+    (z0, y0, x0), (z1, y1, x1) = box(region, depth, side)
     return {
         channel: np.concatenate([Phantom(channel).read((z, y0, x0), (z + 1, y1, x1)) for z in range(z0, z1)])
-        for channel in ("image", "roi_labels", "pixel_labels")
+        for channel in CHANNELS
     }
 
 
-def filtered_noise(depth: int, side: int) -> np.ndarray:
+def filtered_noise(depth: int) -> np.ndarray:
     """Return a box of Gaussian-filtered noise: what the cheapest stand-in for tissue costs."""
-    noise = np.random.default_rng(0).normal(size=(depth, side, side)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(size=(depth, SIDE, SIDE)).astype(np.float32)
     return ndimage.gaussian_filter(noise, 1.4)
 
 
-def timed(work: list[Callable[[], Any]], rounds: int) -> list[list[float]]:
-    """Return the processor seconds of each piece of work, run in turns so that drifts hit all alike."""
-    seconds: list[list[float]] = [[] for _ in work]
-    for _ in range(rounds):
-        for number, piece in enumerate(work):
-            start = time.process_time()
-            piece()
-            seconds[number].append(time.process_time() - start)
-    return seconds
-
-
-def extra_bytes_a_voxel(depth: int, side: int) -> float:
-    """Return the peak of memory over the three results, bytes a voxel, measured in a process of its own."""
-    child = subprocess.run(
-        [sys.executable, __file__, "--measure-memory", str(depth), str(side)],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    return float(child.stdout)
-
-
-def _peak_bytes() -> int:
-    """Return this process's highest resident set so far; getrusage's would be its parent's too."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return 1024 * int(line.split()[1])
-    raise OSError("memory is measured where /proc/self/status tells it, as on Linux")
-
-
-def _measure_memory(depth: int, side: int) -> None:
-    whole("ZI", 1, 32)  # what every read needs once: modules, the map of areas
-    before = _peak_bytes()
-    voxels = whole("ZI", depth, side)["image"].size
-    grown = _peak_bytes() - before
-    print(max(grown - 3 * voxels, 0) / voxels)
-
-
-def main() -> int:
-    """Print the table, write it beside the others, and return 1 if a floor is missed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, under a minute")
-    parser.add_argument(
-        "--measure-memory", nargs=2, type=int, metavar=("DEPTH", "SIDE"), help=argparse.SUPPRESS
-    )
-    args = parser.parse_args()
-    if args.measure_memory:
-        _measure_memory(*args.measure_memory)
-        return 0
-    os.environ.update(OMP_NUM_THREADS="1")
-    depth, side, rounds = 64, 256, 1 if args.quick else 5
-    voxels = depth * side * side
-
-    small = {channel: box.copy() for channel, box in whole("VP", 6, 64).items()}
-    for channel, box in slice_by_slice("VP", 6, 64).items():
-        np.testing.assert_array_equal(box, small[channel])
-
-    rows: dict[str, Any] = {}
-    passed = True
-    title = "64 x 256 x 256, three channels, one core"
-    print(f"{title:<44}{'voxels/s':>12}{'spread':>9}{'x noise':>9}{'x slices':>9}")
+def voxels(*, quick: bool) -> Iterator[Figure]:
+    """Yield how fast the three channels of 64 x 256 x 256 voxels are computed in each region."""
+    for channel, expected in slice_by_slice("VP", 6, 64).items():
+        np.testing.assert_array_equal(whole("VP", 6, 64)[channel], expected)
+    few = 4  # slices for the slow way, which costs the same for each
+    million = DEPTH * SIDE * SIDE / 1e6
     for region in CORNERS:
-        once, sliced, noise = timed(
-            [
-                lambda region=region: whole(region, depth, side),
-                lambda region=region: slice_by_slice(region, 2, side),
-                lambda: filtered_noise(depth, side),
-            ],
-            rounds,
+        once, sliced, noise = seconds_in_turns(
+            partial(whole, region, DEPTH),
+            partial(slice_by_slice, region, few),
+            partial(filtered_noise, DEPTH),
+            rounds=1 if quick else 5,
         )
-        median = statistics.median(once)
-        spread = (max(once) - min(once)) / median
-        row = {
-            "voxels_a_second": voxels / median,
-            "spread": spread,
-            "ratio_to_filtered_noise": median / statistics.median(noise),
-            "ratio_to_slices": statistics.median(sliced) * depth / 2 / median,
-        }
-        rows[region] = row
-        passed &= row["voxels_a_second"] >= VOXELS_A_SECOND
-        print(
-            f"{region:<44}{row['voxels_a_second']:12.3g}{spread:9.0%}"
-            f"{row['ratio_to_filtered_noise']:9.2f}{row['ratio_to_slices']:9.2f}"
+        title = f"three channels of {DEPTH} x {SIDE} x {SIDE} in {region}"
+        yield Figure.of(title, [million / each for each in once], at_least=2, unit="M voxels/s")
+        yield ratio(f"{title}, time / Gaussian-filtered noise", once, noise)
+        yield ratio(f"{title}, slice by slice / ours", [each * DEPTH / few for each in sliced], once)
+
+
+def thin(*, quick: bool) -> Iterator[Figure]:
+    """Yield the time of single slices and of eight, as a task that skips slices reads them."""
+    for depth in (1, 8):
+        work = [partial(whole, region, depth) for region in CORNERS]
+        taken = seconds_in_turns(*work, rounds=3 if quick else 9)
+        milliseconds = [1000 * sum(each) / len(work) for each in zip(*taken, strict=True)]
+        yield Figure.of(f"three channels of {depth} x {SIDE} x {SIDE}, mean region", milliseconds, unit="ms")
+
+
+def memory(*, quick: bool) -> Iterator[Figure]:
+    """Yield the memory above the three results, and how much more a box of twice the size takes."""
+    del quick
+    depths = (16, DEPTH, 2 * DEPTH)
+    taken = {depth: peak_bytes(peak_of_box, depth) for depth in depths}
+    size = SIDE * SIDE
+    for depth in depths:
+        yield Figure(
+            name=f"memory above the results of {depth} x {SIDE} x {SIDE}",
+            value=taken[depth] / (depth * size) - len(CHANNELS),
+            at_most=12 if depth == DEPTH else None,
+            unit="bytes a voxel",
         )
-    print(f"floor {VOXELS_A_SECOND:.3g} voxels/s; x noise: times the cost of filtered noise")
-    print("x slices: gain over reading slices and channels one at a time")
+    further = (taken[2 * DEPTH] - taken[DEPTH]) / (DEPTH * size)
+    yield Figure(
+        name=f"memory for each voxel beyond {DEPTH} slices, results and all",
+        value=further,
+        at_most=len(CHANNELS) + 1,
+        unit="bytes",
+    )
 
-    depths = (64,) if args.quick else (32, 64, 128)
-    memory = {str(deep): extra_bytes_a_voxel(deep, side) for deep in depths}
-    for deep, extra in memory.items():
-        print(f"memory above the results, {deep} slices: {extra:.1f} bytes a voxel")
-    print(f"at 64 slices at most {BYTES_A_VOXEL:.0f}")
-    passed &= memory["64"] <= BYTES_A_VOXEL
 
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
-    now = datetime.now(UTC)
-    path = folder / f"speed_phantom-{now:%Y%m%dT%H%M%SZ}.json"
-    record = {
-        "when": now.isoformat(timespec="seconds"),
-        "machine": platform.machine(),
-        "numpy": np.__version__,
-        "phantom_version": PHANTOM_VERSION,
-        "speed": rows,
-        "extra_bytes_a_voxel": memory,
-        "passed": passed,
-    }
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(f"{'passed' if passed else 'FLOOR MISSED'}; {path.name}")
-    return 0 if passed else 1
+def peak_of_box(depth: int) -> Iterator[None]:
+    """Read a box; a small one first makes ready what every read needs once."""
+    whole("ZI", 1, 32)
+    yield
+    whole("ZI", depth)
+
+
+def demo(*, quick: bool) -> Iterator[Figure]:
+    """Yield how long two processes take for the data of the demo preset, waiting included."""
+    del quick
+    tasks = demo_tasks()
+    start = time.perf_counter()
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        images = sum(pool.map(images_of, tasks))
+    taken = time.perf_counter() - start
+    yield Figure(name=f"demo's data, {images} images, two processes", value=taken, at_most=30, unit="s")
+
+
+def demo_tasks() -> list[TaskSpec]:
+    """Return what the demo loads, the most voxels first."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from mtneuro_suite.plan import plan
+    from mtneuro_suite.preset import read_preset
+
+    runs = [run for run in plan(read_preset("demo")).runs if run.kind == "arrays"]
+    return [TaskSpec.model_validate(run.settings["task"]) for run in sorted(runs, key=lambda run: -run.cost)]
+
+
+def images_of(task: TaskSpec) -> int:
+    """Load a task's images and labels, and return how many they are."""
+    return len(load(task, "all"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("phantom", [voxels, thin, memory, demo], about=__doc__, package="mtneuro_data"))

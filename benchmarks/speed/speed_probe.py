@@ -8,80 +8,28 @@ and memory against the number of slices, a Zarr volume, and several processes. E
 that were first seen to give the same result, measured in turns. Exits with 1 if a floor is missed.
 """
 
-import argparse
-import json
-import os
-import platform
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import cc3d
 import numpy as np
 import zarr
+from command import main
+from measuring import Figure, compared, peak_bytes, ratio, seconds_in_turns
 from mtneuro_probe import original_features, semantic_features
 from skimage.measure import label, regionprops
 from sklearn.neighbors import KDTree
 
-RESULTS = Path(__file__).parent / "results"
 SIDE = 256
 CELL_RADIUS = 5
 # Of the paper's volume: vessel, cell and axon, in percent of the voxels.
 PROPORTIONS = {1: 3.74, 2: 6.36, 3: 34.77}
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One ratio and its floor or ceiling."""
-
-    name: str
-    ratio: float
-    spread: float
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @property
-    def holds(self) -> bool:
-        """Whether the ratio is on the right side."""
-        above = self.at_least is None or self.ratio >= self.at_least
-        return above and (self.at_most is None or self.ratio <= self.at_most)
-
-    @property
-    def bound(self) -> str:
-        """The floor or ceiling in words."""
-        if self.at_least is not None:
-            return f">= {self.at_least:g}"
-        return "" if self.at_most is None else f"<= {self.at_most:g}"
-
-
-def compared(
-    name: str, plain: Callable[[], Any], ours: Callable[[], Any], *, rounds: int, **bound: float
-) -> Figure:
-    """Return the plain version's time over ours, measured in turns."""
-    ratios = [_seconds(plain) / _seconds(ours) for _ in range(rounds)]
-    return Figure(name, statistics.median(ratios), _spread(ratios), **bound)
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    """Return the processor's time for one thread of work, which other processes do not lengthen."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
-def _spread(ratios: list[float]) -> float:
-    """Return half the distance between the quartiles: one slow round must not hide the rest."""
-    ordered = sorted(ratios)
-    return (ordered[(3 * len(ordered)) // 4] - ordered[len(ordered) // 4]) / 2
-
-
+@cache
 def tissue(slices: int, *, seed: int = 0) -> np.ndarray:
     """Return labels of the paper's proportions: round cells, tubes and bands of axons."""
     rng = np.random.default_rng(seed)
@@ -145,124 +93,75 @@ def plain_original(labels: np.ndarray) -> np.ndarray:
     return table
 
 
-def speed(labels: np.ndarray, *, rounds: int) -> list[Figure]:
-    """Return both definitions beside their plain versions."""
+def definitions(*, quick: bool) -> Iterator[Figure]:
+    """Yield both definitions of the features beside their plain versions."""
+    labels, rounds = tissue(90 if quick else 360), 7 if quick else 15
     np.testing.assert_allclose(semantic_features(labels).to_numpy(), plain_features(labels), rtol=1e-12)
     np.testing.assert_allclose(original_features(labels), plain_original(labels), rtol=1e-12)
-    size = " x ".join(map(str, labels.shape))
-    return [
-        compared(
-            f"five features of {size}, plain / ours",
-            lambda: plain_features(labels),
-            lambda: semantic_features(labels),
-            rounds=rounds,
-            at_least=10,
-        ),
-        compared(
-            f"original definition of {size}, plain / ours",
-            lambda: plain_original(labels),
-            lambda: original_features(labels),
-            rounds=rounds,
-            at_least=5,
-        ),
-    ]
+    size = f"{SIDE} x {SIDE} pixels"
+    yield compared(
+        f"five features of {size}, plain / ours",
+        lambda: plain_features(labels),
+        lambda: semantic_features(labels),
+        rounds=rounds,
+        at_least=10,
+    )
+    yield compared(
+        f"original definition of {size}, plain / ours",
+        lambda: plain_original(labels),
+        lambda: original_features(labels),
+        rounds=rounds,
+        at_least=5,
+    )
 
 
-def growth(labels: np.ndarray, folder: Path, *, rounds: int) -> list[Figure]:
-    """Return time, memory and processes for four times as many slices: 1440 against 360."""
+def growth(*, quick: bool) -> Iterator[Figure]:
+    """Yield time and memory against the slices, 1440 beside 360, in memory and streamed from Zarr."""
+    labels = tissue(90 if quick else 360)
     labels = np.concatenate([labels] * (360 // len(labels)))
     large = np.concatenate([labels] * 4)
-    np.save(folder / "small.npy", labels)
-    np.save(folder / "large.npy", large)
-    for name, volume in (("small", labels), ("large", large)):
-        stored = zarr.create_array(
-            str(folder / f"{name}.zarr"), shape=volume.shape, dtype="u1", chunks=(16, SIDE, SIDE)
+    with tempfile.TemporaryDirectory() as name:
+        paths = {kind: Path(name) / kind for kind in ("large.npy", "small.zarr", "large.zarr")}
+        np.save(paths["large.npy"], large)
+        _store(labels, paths["small.zarr"])
+        _store(large, paths["large.zarr"])
+        whole = semantic_features(large)
+        from_zarr = semantic_features(zarr.open_array(str(paths["large.zarr"]), mode="r"))
+        assert whole.equals(from_zarr), "streamed from Zarr differs from in memory"
+        assert whole.equals(semantic_features(large, workers=2)), "two processes differ from one"
+        more, fewer = seconds_in_turns(
+            lambda: semantic_features(large), lambda: semantic_features(labels), rounds=3 if quick else 7
         )
-        stored[...] = volume
-    whole = semantic_features(large)
-    from_zarr = semantic_features(zarr.open_array(str(folder / "large.zarr"), mode="r"))
-    shared = semantic_features(large, workers=2)
-    assert whole.equals(from_zarr), "streamed from Zarr differs from in memory"
-    assert whole.equals(shared), "two processes differ from one"
-    ratios = [
-        _seconds(lambda: semantic_features(large)) / _seconds(lambda: semantic_features(labels)) / 4
-        for _ in range(rounds)
-    ]
-    peaks = {name: _peak(folder / name) for name in ("large.npy", "small.zarr", "large.zarr")}
-    slices = f"{len(large)} / {len(labels)} slices"
-    streamed = peaks["large.zarr"] / large.nbytes
-    in_memory = peaks["large.npy"] / large.nbytes
-    growth_a_byte = (peaks["large.zarr"] - peaks["small.zarr"]) / (large.nbytes - labels.nbytes)
-    return [
-        Figure(f"time a slice, {slices}", statistics.median(ratios), _spread(ratios), at_most=1.25),
-        Figure(f"peak memory of {len(large)} slices / the volume's size", in_memory, 0, at_most=2),
-        Figure(f"peak memory streamed from Zarr / volume, {len(large)} slices", streamed, 0, at_most=0.5),
-        Figure("peak memory for each further byte streamed from Zarr", growth_a_byte, 0, at_most=0.25),
-    ]
+        yield ratio("time a slice, 1440 / 360 slices", [each / 4 for each in more], fewer, at_most=1.25)
+        peaks = {kind: peak_bytes(features_of_file, path) for kind, path in paths.items()}
+    size = large.nbytes
+    yield Figure(name="peak memory of 1440 slices / the volume", value=peaks["large.npy"] / size, at_most=2)
+    yield Figure(
+        name="peak memory of 1440 slices streamed from Zarr / the volume",
+        value=peaks["large.zarr"] / size,
+        at_most=0.5,
+    )
+    yield Figure(
+        name="peak memory for each further byte streamed from Zarr",
+        value=(peaks["large.zarr"] - peaks["small.zarr"]) / (size - labels.nbytes),
+        at_most=0.25,
+    )
 
 
-def _peak(path: Path) -> int:
-    """Return the bytes that measuring a file takes in a fresh process, over what it had at the start."""
-    command = [sys.executable, __file__, "--measure", str(path)]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+def _store(labels: np.ndarray, path: Path) -> None:
+    stored = zarr.create_array(str(path), shape=labels.shape, dtype="u1", chunks=(16, SIDE, SIDE))
+    stored[...] = labels
 
 
-def _measure(path: Path) -> None:
-    # What is made ready at the first call, and kept, is no memory of the volume's.
-    labels = np.load(path, mmap_mode="r") if path.suffix == ".npy" else zarr.open_array(str(path), mode="r")
+def features_of_file(name: str) -> Iterator[None]:
+    """Measure a file of labels; one slice of it makes ready what is kept from the first call on."""
+    path = Path(name)
+    labels = np.load(path, mmap_mode="r") if path.suffix == ".npy" else zarr.open_array(name, mode="r")
     semantic_features(np.asarray(labels[:1]))
     del labels
-    start = _resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5", "ascii")
-    labels = np.load(path) if path.suffix == ".npy" else zarr.open_array(str(path), mode="r")
-    semantic_features(labels)
-    print(_resident("VmHWM") - start)
-
-
-def _resident(field: str) -> int:
-    for line in Path("/proc/self/status").read_text("ascii").splitlines():
-        if line.startswith(f"{field}:"):
-            return 1024 * int(line.split()[1])
-    raise OSError(f"the system must tell {field} in /proc/self/status")
-
-
-def main() -> int:
-    """Measure, print the table, write it down, and return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a quarter of the slices, under a minute")
-    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.measure is not None:
-        _measure(given.measure)
-        return 0
-    rounds = 3 if given.quick else 7
-    labels = tissue(90 if given.quick else 360)
-    with tempfile.TemporaryDirectory() as folder:
-        figures = speed(labels, rounds=rounds) + growth(labels, Path(folder), rounds=rounds)
-    for figure in figures:
-        mark = "ok" if figure.holds else "SHORT"
-        print(f"{figure.name:<62}{figure.ratio:>8.2f} ± {figure.spread:<6.2f}{figure.bound:>8}  {mark}")
-    _write(figures, labels, quick=given.quick)
-    return 0 if all(figure.holds for figure in figures) else 1
-
-
-def _write(figures: list[Figure], labels: np.ndarray, *, quick: bool) -> None:
-    now = datetime.now(UTC)
-    RESULTS.mkdir(exist_ok=True)
-    about = {
-        "package": "mtneuro-probe",
-        "time": now.isoformat(timespec="seconds"),
-        "quick": quick,
-        "cpu_count": os.cpu_count(),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "percent": {str(value): round(100 * float((labels == value).mean()), 2) for value in (1, 2, 3)},
-        "figures": [asdict(figure) | {"holds": figure.holds} for figure in figures],
-    }
-    path = RESULTS / f"probe-{now:%Y%m%dT%H%M%S}.json"
-    path.write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-    print(f"written to {path.name} beside this script, in {RESULTS.name}/")
+    yield
+    semantic_features(np.load(path) if path.suffix == ".npy" else zarr.open_array(name, mode="r"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("probe", [definitions, growth], about=__doc__))

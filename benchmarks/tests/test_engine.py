@@ -11,7 +11,7 @@ from mtneuro_suite.engine import POLLED_EVERY, run_here
 from mtneuro_suite.failure import read_note
 from mtneuro_suite.inputs import paper_inputs
 from mtneuro_suite.lease import lease
-from mtneuro_suite.plan import _arrays_run
+from mtneuro_suite.planning import arrays_run
 from mtneuro_suite.preset import read_preset
 from mtneuro_suite.results import Row, Store
 from mtneuro_suite.run import Run, with_needs
@@ -267,7 +267,7 @@ def test_a_forced_run_keeps_the_old_result_until_the_new_is_whole(tmp_path, fake
 def test_two_processes_give_what_one_does(tmp_path):
     preset = read_preset("smoke")
     inputs = paper_inputs(preset)
-    todo = [_arrays_run(task, inputs) for task in inputs.regions[0].test]
+    todo = [arrays_run(task, inputs) for task in inputs.regions[0].test]
     here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
     assert run_here(todo, here, Heard()) == []
     heard = Heard()

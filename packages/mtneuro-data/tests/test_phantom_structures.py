@@ -34,28 +34,47 @@ def test_vp_keeps_its_cells_between_bundles():
     assert inside.mean() < 0.55
 
 
-def test_a_ball_is_drawn_as_a_ball():
+def ball(centre, *, short=5.0, faint=False):
     one = np.ones(1, dtype=np.float32)
-    ball = Cells(
-        centre=np.array([[10.0, 10.0, 10.0]]),
-        short=5 * one,
+    return Cells(
+        centre=np.array([centre], dtype=np.float64),
+        short=np.float32(short) * one,
         axis=np.array([[0, 0, 1]], dtype=np.float32),
         ratio=one,
         lobe=np.zeros((1, 3), dtype=np.float32),
+        faint=np.array([faint]),
         contrast=one,
         nucleus=0 * one,
         nucleolus=0 * one,
     )
-    distance = np.full((21, 21, 21), np.float32(100))
-    ratio = np.ones((21, 21, 21), dtype=np.float32)
-    draw_cells(ball, (0, 0, 0), distance, ratio)
+
+
+def test_a_ball_is_drawn_as_a_ball():
+    ratio, soma = draw_cells(ball((10, 10, 10)), (0, 0, 0), (21, 21, 21))
     z, y, x = np.ogrid[-10:11, -10:11, -10:11]
-    expected = np.sqrt(z * z + y * y + x * x) - 5
-    near = expected < 4.9
-    np.testing.assert_allclose(distance[near], expected[near], atol=1e-5)
+    np.testing.assert_array_equal(soma, z * z + y * y + x * x < 25)
     assert ratio[10, 10, 10] < 0.4
     assert ratio[10, 10, 17] > 1.0  # the halo
     assert ratio[0, 0, 0] == 1
+
+
+def test_a_faint_soma_is_seen_and_not_annotated():
+    ratio, soma = draw_cells(ball((10, 10, 10), faint=True), (0, 0, 0), (21, 21, 21))
+    assert ratio.min() < 0.4
+    assert not soma.any()
+
+
+def test_a_soma_reaches_no_further_than_its_box():
+    cells = cells_near(0, AREAS, *ZI)
+    ratio, soma = draw_cells(cells, ZI[0], tuple(hi - lo for lo, hi in zip(*ZI, strict=True)))
+    assert soma.any()
+    # What changes the brightness at the rim of a half as wide box is known to that box.
+    half = (ZI[1][0], ZI[1][1], 1607)
+    left, left_soma = draw_cells(
+        cells_near(0, AREAS, ZI[0], half), ZI[0], tuple(hi - lo for lo, hi in zip(ZI[0], half, strict=True))
+    )
+    np.testing.assert_array_equal(left, ratio[:, :, :64])
+    np.testing.assert_array_equal(left_soma, soma[:, :, :64])
 
 
 def test_a_tube_is_drawn_as_a_tube():
@@ -101,14 +120,14 @@ def test_noise_has_mean_zero_and_unit_spread():
 
 
 def test_point_noise_has_mean_zero_and_unit_spread():
-    place = np.random.default_rng(0).uniform(0, 5000, size=(3, 200_000))
+    place = np.random.default_rng(0).uniform(0, 60, size=(3, 200_000))
     for field in point_noise(0, 1, *place, fields=2):
         assert abs(field.mean()) < 0.01
         assert abs(field.std() - 1) < 0.01
 
 
 def test_the_two_fields_of_point_noise_are_independent():
-    place = np.random.default_rng(0).uniform(0, 5000, size=(3, 100_000))
+    place = np.random.default_rng(0).uniform(0, 60, size=(3, 100_000))
     first, second = point_noise(0, 1, *place, fields=2)
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
 
