@@ -134,7 +134,7 @@ def run_all(
     )
     chosen = _prepared(preset, changes, source=source, device=device, seeds=seeds)
     # A module in the folder where the command is run is found, by the workers as well.
-    sys.path.insert(0, str(Path.cwd()))
+    sys.path.append(str(Path.cwd()))
     if tasks:
         if source or data:
             raise ValueError("a task file names its own channels: leave --source and --data out")

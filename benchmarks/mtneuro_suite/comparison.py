@@ -114,9 +114,10 @@ def lines(results: Results) -> list[Line]:
 
 
 def _label(model: str) -> str:
-    method, _, variant = model.partition(" ")
-    label = METHOD_ROWS.get(method, NETWORK_ROWS.get(method, method))
-    return f"{label} ({variant})" if variant else label
+    mixup, _, p = model.partition(" p=")
+    if mixup in METHOD_ROWS and p:
+        return f"{METHOD_ROWS[mixup]} (p={p})"
+    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, model))
 
 
 def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> list[Grid]:
@@ -203,8 +204,11 @@ def _notes(results: Sequence[Results], tolerance: float) -> tuple[str, ...]:
 
 def _row_lines(results: Sequence[Results], name: str) -> dict[tuple[str, str, str], Line]:
     """Return a row's numbers by column, metric and class."""
-    folder, _, model = name.rpartition(":")
     having = {one.name: sorted({row.model for row in one.rows}) for one in results}
+    folder, colon, model = name.partition(":")
+    # A model's own name may have a colon too.
+    if not colon or any(name in models for models in having.values()):
+        folder, model = "", name
     if folder and folder not in having:
         raise ValueError(f"no results are called {folder!r}; there are {', '.join(having)}")
     homes = [one for one, models in having.items() if model in models and folder in {"", one}]

@@ -171,6 +171,18 @@ def test_networks_of_two_and_three_dimensions_are_paired_in_their_class_setting(
     assert cells(grid, task="4class")["difference"] == pytest.approx(0.2)
 
 
+def test_a_model_whose_name_has_a_colon_is_found(tmp_path):
+    read = read_results(
+        [
+            written(tmp_path / name, [row(f"{name}:factory", 1, 0.8), row("pca", 1, 0.5)])
+            for name in ("a", "b")
+        ]
+    )
+    for first in ("a:factory", "a:a:factory"):
+        grid = paired_grid(read, first, "b:pca")
+        assert cells(grid, task="roi-c1")["difference"] == pytest.approx(0.3)
+
+
 def test_scores_on_validation_stand_apart_from_those_on_test(tmp_path):
     rows = [
         row("unet", 1, value, task="seg-2d-4class", part=part, metric="f1", class_name="cell")
