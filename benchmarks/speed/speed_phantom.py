@@ -68,7 +68,7 @@ def voxels(*, quick: bool) -> Iterator[Figure]:
             partial(whole, region, DEPTH),
             partial(slice_by_slice, region, few),
             partial(filtered_noise, DEPTH),
-            rounds=1 if quick else 5,
+            rounds=1 if quick else 3,
         )
         title = f"three channels of {DEPTH} x {SIDE} x {SIDE} in {region}"
         yield Figure.of(title, [million / each for each in once], at_least=2, unit="M voxels/s")
