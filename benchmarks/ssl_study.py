@@ -133,7 +133,7 @@ def methods(options: argparse.Namespace) -> Iterator[Row]:
     images, test = arrays(options.data)
     for seed in options.seeds:
         for method in options.methods or METHODS:
-            own = {**common(options), **METHODS[method], "method": method, "seed": seed}
+            own: dict[str, Any] = {**common(options), **METHODS[method], "method": method, "seed": seed}
             own["learning_rate"] *= SLOWER.get(method, 1)
             settings = TrainSettings.model_validate(own)
             out = options.out / "methods" / f"{method}-{seed}"

@@ -1,7 +1,7 @@
 """How faithful the phantom is: the same figures of real slices and of the phantom, side by side.
 
     python benchmarks/fidelity/phantom.py statistics difficulty sheet --data ../shared/data --out fidelity
-    python benchmarks/fidelity/phantom.py transfer --steps 2000
+    python benchmarks/fidelity/phantom.py transfer --seeds 3
 
 `statistics` compares grey levels, texture and structures of the benchmark's 16 cubes; `difficulty` asks how
 hard it is to tell the regions apart from cube set A to B, C and D; `sheet` draws real and phantom crops in
@@ -12,10 +12,12 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from cubes import CLASSES, CORNERS, PROPORTIONS, REAL_SLICE, REGIONS, SETS, Crops, phantom_crops, real_crops
 from mtneuro_data.phantom import Phantom
 from PIL import Image
 from scipy import ndimage
@@ -23,49 +25,12 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from transfer import Training, found_shares, labelled_pairs, other_scanner, trained_on_phantom
 
-REGIONS = ("CTX", "STR", "VP", "ZI")
-SETS = ("A", "B", "C", "D")
-CLASSES = ("background", "vessel", "cell", "axon")
-# Corners (y, x) of the 256 x 256 cubes, by region in the order of the sets (paper, tables A1 and A2).
-CORNERS = {
-    "CTX": ((900, 4600), (388, 5312), (644, 5056), (400, 4600)),
-    "STR": ((500, 3700), (912, 3828), (400, 3344), (244, 3800)),
-    "VP": ((850, 3063), (850, 2551), (950, 2151), (694, 2295)),
-    "ZI": ((650, 1543), (906, 1287), (906, 1031), (650, 1799)),
-}
-# Per cent of the four classes in the dense annotation (paper, appendix 4.2.3).
-PROPORTIONS = {
-    "CTX": (93.0, 2.33, 4.64, 0.0),
-    "STR": (72.63, 2.5, 5.66, 19.22),
-    "VP": (22.75, 4.73, 5.73, 66.8),
-    "ZI": (32.15, 5.4, 9.41, 53.04),
-}
-REAL_SLICE = 159
+if TYPE_CHECKING:
+    from mtneuro_seg import Model
+
 UM = 1.17
-
-Crops = dict[tuple[str, str], np.ndarray]
-
-
-def real_crops(data: Path) -> Crops:
-    """Return the 16 cubes' crops of the published slice."""
-    Image.MAX_IMAGE_PIXELS = None  # the slice has 8 million pixels, known and wanted
-    plane = np.asarray(Image.open(data / "prasad2020" / "image_z159.png"))
-    return {
-        (region, name): plane[y : y + 256, x : x + 256]
-        for region in REGIONS
-        for name, (y, x) in zip(SETS, CORNERS[region], strict=True)
-    }
-
-
-def phantom_crops(seed: int, z: int, channel: str = "image") -> Crops:
-    """Return the same crops of a phantom."""
-    phantom = Phantom(channel, seed=seed)
-    return {
-        (region, name): phantom.read((z, y, x), (z + 1, y + 256, x + 256))[0]
-        for region in REGIONS
-        for name, (y, x) in zip(SETS, CORNERS[region], strict=True)
-    }
 
 
 # --- grey levels and texture
@@ -265,88 +230,19 @@ def contact_sheet(data: Path, seed: int, path: Path) -> None:
 # --- transfer
 
 
-def _levelled(tile: np.ndarray, gain: float = 1.0, offset: float = 0.0) -> np.ndarray:
-    """Return a tile as uint8 with a mean of 128 and a standard deviation of 36, times a gain, plus an offset.
+def _f1(model: "Model", images: np.ndarray, labels: np.ndarray) -> list[float]:
+    from mtneuro_seg import confusion_matrix, predict, scores
 
-    The labelled tiles were stretched one by one, so that only what is relative within a tile can be learned.
-    """
-    level = tile.astype(np.float64)
-    level = (level - level.mean()) / max(float(level.std()), 1.0)
-    return np.clip(np.rint(128 + offset + 36 * gain * level), 0, 255).astype(np.uint8)
-
-
-def training_tiles(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return 128 x 128 phantom tiles and their labels from all 16 cubes, at other contrasts and scales."""
-    rng = np.random.default_rng(seed)
-    images, masks = [], []
-    volumes: dict[int, Phantom] = {}
-    for number in range(count):
-        animal = int(rng.integers(4))
-        phantom = volumes.setdefault(animal, Phantom("image", seed=animal))
-        y, x = CORNERS[REGIONS[number % 4]][rng.integers(4)]
-        side = int(rng.choice((112, 128, 128, 144)))
-        z, y, x = (
-            int(rng.integers(110, 470)),
-            y + int(rng.integers(256 - side)),
-            x + int(rng.integers(256 - side)),
-        )
-        box = phantom.read_all((z, y, x), (z + 1, y + side, x + side))
-        tile, label = box["image"][0], box["pixel_labels"][0]
-        if side != 128:
-            index = ((np.arange(128) + 0.5) * side / 128).astype(int)
-            tile = np.asarray(Image.fromarray(tile).resize((128, 128), Image.Resampling.BILINEAR))
-            label = label[np.ix_(index, index)]
-        if rng.random() < 0.1:
-            tile = tile.copy()
-            tile[:, rng.integers(128)] = (
-                0  # a dead column, rarer in the phantom than a small training set needs
-            )
-        if rng.random() < 0.3:
-            tile = ndimage.gaussian_filter(tile.astype(float), rng.uniform(0.3, 0.7))
-        images.append(_levelled(tile, rng.uniform(0.75, 1.3), rng.uniform(-14, 14)))
-        masks.append(label)
-    return np.stack(images), np.stack(masks)
+    height, width = labels.shape[1:]
+    edge = [(0, -size % 16) for size in (height, width)]
+    found = predict(model, np.pad(images, ((0, 0), *edge), mode="reflect"))[:, :height, :width]
+    return [float(one) for one in scores(confusion_matrix(labels, found, classes=4)).f1]
 
 
-def human_pairs(data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the four labelled 128 x 128 tiles, one a region."""
-    pairs = np.load(data / "prasad2020" / "image_label_pairs_128.npz")
-    images = np.stack([_levelled(pairs[f"{region}_image"]) for region in REGIONS])
-    return images, np.stack([pairs[f"{region}_label"] for region in REGIONS]).astype(np.uint8)
+def transfer(data: Path, out: Path, *, training: Training, pairs: list[Path]) -> dict[str, Any]:
+    """Train the plain 2D U-Net on the phantom alone, save it, and return its F1 on real labelled tissue."""
+    from mtneuro_seg import predict
 
-
-def other_scanner(data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return slices of another cortex, brought from 0.65 to 1.17 um, and their labels (no axons)."""
-    cutout = np.load(data / "dyer2017" / "v2.npz")
-    index = ((np.arange(111) + 0.5) * 1.17 / 0.65).astype(int)
-    images, masks = [], []
-    for z in range(4, 100, 12):
-        plane = Image.fromarray(np.rint(cutout["image"][z : z + 2].mean(axis=0)).astype(np.uint8))
-        small = np.asarray(plane.resize((111, 111), Image.Resampling.BOX))
-        images.append(_levelled(small))
-        masks.append(cutout["label"][z][np.ix_(index, index)].astype(np.uint8))
-    return np.stack(images), np.stack(masks)
-
-
-def transfer(data: Path, seed: int, out: Path, *, steps: int, filters: int) -> dict[str, Any]:
-    """Train the plain 2D U-Net on the phantom alone, and print its F1 on real labelled tissue."""
-    from mtneuro_seg import TrainSettings, confusion_matrix, predict, scores, train
-
-    images, masks = training_tiles(640, seed)
-    settings = TrainSettings(
-        model="unet",
-        classes=4,
-        filters=filters,
-        encoder_weights=None,
-        steps=steps,
-        batch_size=8,
-        learning_rate=2e-3,
-        augment=True,
-        seed=seed,
-        precision="bf16-mixed",
-        image_mean=0.502,
-        image_sd=0.141,
-    )
     last = [0.0]
 
     def progress(done: int, total: int) -> None:
@@ -354,28 +250,49 @@ def transfer(data: Path, seed: int, out: Path, *, steps: int, filters: int) -> d
             print(f"  {done} of {total} steps", flush=True)
             last[0] = time.perf_counter()
 
-    model = train(images, settings, masks=masks, out=out / "unet", class_names=CLASSES, progress=progress)
-    result: dict[str, Any] = {}
-    print(f"\n{'F1, trained on the phantom alone':<44}" + "".join(f"{name:>11}" for name in CLASSES))
-    pairs, labels = human_pairs(data)
-    parts = {
-        "four human-labelled tiles": [0, 1, 2, 3],
-        "... without ZI (its axons are not labelled)": [0, 1, 2],
-    }
-    parts |= {f"  {region}": [number] for number, region in enumerate(REGIONS)}
-    for name, chosen in parts.items():
-        found = predict(model, pairs[chosen])
-        result[name] = [float(one) for one in scores(confusion_matrix(labels[chosen], found, classes=4)).f1]
-        print(f"{name:<44}" + "".join(f"{one:11.2f}" for one in result[name]))
-    there, truth = other_scanner(data)
-    padded = np.pad(there, ((0, 0), (0, 17), (0, 17)), mode="reflect")
-    found = predict(model, padded)[:, :111, :111]
-    name = "another scanner's cortex (vessels incomplete)"
-    result[name] = [float(one) for one in scores(confusion_matrix(truth, found, classes=4)).f1]
-    print(f"{name:<44}" + "".join(f"{one:11.2f}" for one in result[name]))
-    every = predict(model, pairs)
-    _overlay_sheet(pairs, labels, every, out / "transfer.png")
-    return result
+    model = trained_on_phantom(training, progress)
+    model.save(out / f"unet-{training.seed}")
+    found: dict[str, list[float]] = {}
+    names, images, labels = labelled_pairs(data / "prasad2020" / "image_label_pairs_128.npz")
+    found["four human-labelled tiles"] = _f1(model, images, labels)
+    kept = [number for number, name in enumerate(names) if name != "ZI"]
+    found["... without ZI (its axons are not labelled)"] = _f1(model, images[kept], labels[kept])
+    for number, name in enumerate(names):
+        found[f"  {name}"] = _f1(model, images[number : number + 1], labels[number : number + 1])
+    found["another scanner's cortex (vessels incomplete)"] = _f1(model, *other_scanner(data))
+    for path in pairs:
+        found[path.name] = _f1(model, *labelled_pairs(path)[1:])
+    print(
+        f"\n{f'F1, trained on the phantom alone, seed {training.seed}':<48}"
+        + "".join(f"{name:>11}" for name in CLASSES)
+    )
+    for name, scored in found.items():
+        print(f"{name:<48}" + "".join(f"{one:11.2f}" for one in scored))
+    print("per cent of each class on the 16 cubes of the real slice: found, and the paper's dense annotation")
+    shares = found_shares(model, real_crops(data))
+    for region, share in shares.items():
+        beside = zip(share, PROPORTIONS[region], strict=True)
+        print(f"  {region:<46}" + "".join(f"{f'{mine:.1f} / {theirs:.1f}':>14}" for mine, theirs in beside))
+    _overlay_sheet(images, labels, predict(model, images), out / f"transfer-{training.seed}.png")
+    return {"f1": found, "shares": {region: share.tolist() for region, share in shares.items()}}
+
+
+def transfers(data: Path, seeds: int, out: Path, *, training: Training, pairs: list[Path]) -> dict[str, Any]:
+    """Train from several seeds; print and return each one's scores and their means."""
+    runs = [transfer(data, out, training=replace(training, seed=seed), pairs=pairs) for seed in range(seeds)]
+    means: dict[str, list[float]] = {}
+    if seeds > 1:
+        print(
+            f"\n{f'mean of {seeds} seeds +- their standard deviation':<48}"
+            + "".join(f"{n:>14}" for n in CLASSES)
+        )
+    for name in runs[0]["f1"]:
+        scored = np.array([run["f1"][name] for run in runs])
+        means[name] = scored.mean(axis=0).tolist()
+        if seeds > 1:
+            spread = zip(means[name], scored.std(axis=0, ddof=1), strict=True)
+            print(f"{name:<48}" + "".join(f"{f'{a:.2f} +- {b:.2f}':>14}" for a, b in spread))
+    return {"seeds": runs, "mean_f1": means}
 
 
 def _overlay_sheet(images: np.ndarray, truth: np.ndarray, found: np.ndarray, path: Path) -> None:
@@ -393,32 +310,57 @@ def _overlay_sheet(images: np.ndarray, truth: np.ndarray, found: np.ndarray, pat
     print(f"image, human labels, prediction: {path}")
 
 
+def _count(text: str) -> int:
+    """Return a number of things, at least one."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
+    return number
+
+
 def main() -> None:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parts = ("statistics", "difficulty", "sheet", "transfer")
-    parser.add_argument("parts", nargs="*", choices=[*parts, []], default=list(parts))
+    usual = Training()
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; all if none is given"
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the real files")
     parser.add_argument("--out", type=Path, default=Path("fidelity"), help="folder of the results")
     parser.add_argument("--seed", type=int, default=0, help="the phantom's seed")
-    parser.add_argument("--steps", type=int, default=2000, help="training steps of the U-Net")
-    parser.add_argument("--filters", type=int, default=16, help="width of the U-Net")
+    parser.add_argument("--steps", type=_count, default=usual.steps, help="training steps of the U-Net")
+    parser.add_argument("--filters", type=_count, default=usual.filters, help="width of the U-Net")
+    parser.add_argument("--images", type=_count, default=usual.images, help="phantom slices it learns from")
+    parser.add_argument("--seeds", type=_count, default=1, help="how often to train, from seed 0 on")
+    parser.add_argument(
+        "--pairs", type=Path, nargs="*", default=[],
+        help="more labelled tiles to score, .npz files of NAME_image and NAME_label",
+    )  # fmt: skip
     args = parser.parse_args()
+    for part in args.parts:
+        if part not in parts:
+            parser.error(f"PART must be one of {', '.join(parts)}, got {part!r}")
+    wanted = args.parts or parts
+    for path in args.pairs:
+        if not path.is_file():
+            parser.error(f"--pairs must be files, found no {path}")
     if not (args.data / "prasad2020").is_dir():
         parser.error(f"--data must hold the real files, found no prasad2020 folder in {args.data}")
     args.out.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     result: dict[str, Any] = {}
-    if "statistics" in args.parts:
+    if "statistics" in wanted:
         result["statistics"] = statistics(args.data, args.seed)
-    if "difficulty" in args.parts:
+    if "difficulty" in wanted:
         result["difficulty"] = difficulty(args.data, args.seed)
-    if "sheet" in args.parts:
+    if "sheet" in wanted:
         contact_sheet(args.data, args.seed, args.out / "sheet.png")
-    if "transfer" in args.parts:
-        result["transfer"] = transfer(args.data, args.seed, args.out, steps=args.steps, filters=args.filters)
+    if "transfer" in wanted:
+        training = Training(steps=args.steps, filters=args.filters, images=args.images)
+        result["transfer"] = transfers(args.data, args.seeds, args.out, training=training, pairs=args.pairs)
     if result:
         (args.out / "fidelity.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
     print(f"{time.perf_counter() - start:.0f} s")

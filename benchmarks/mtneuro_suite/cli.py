@@ -1,23 +1,19 @@
 """The suite's command line."""
 
-import fcntl
 import logging
 import os
+import re
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
-from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
 
-from mtneuro_suite.display import Display, duration
-from mtneuro_suite.preset import Preset, one_line, read_preset
-from mtneuro_suite.tables import Table
+from mtneuro_suite.display import Display, JsonLines, duration
+from mtneuro_suite.options import preset_text, with_own_row, with_tasks, with_values
+from mtneuro_suite.preset import Preset, checked_preset, read_preset
+from mtneuro_suite.printing import print_plan, print_tables
 
 app = App(
     name="uv run benchmarks/run_all.py",
@@ -28,46 +24,12 @@ app = App(
 )
 
 
-def _rich_table(table: Table) -> RichTable:
-    shown = RichTable()
-    shown.add_column(table.corner, no_wrap=True)
-    for column in table.columns:
-        shown.add_column(column, justify="right")
-    for label, cells in table.rows:
-        texts = [Text(cell.ours) for cell in cells]
-        if table.has_paper:
-            texts = [Text.assemble(cell.ours, "\n", (cell.paper, "dim")) for cell in cells]
-        shown.add_row(Text(label), *texts)
-    return shown
-
-
-@contextmanager
-def _held(root: Path) -> Generator[None]:
-    """Hold the output folder, so that two suites on this machine do not write the same run."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = (root / ".lock").open("a+")
-    except OSError as error:
-        raise OSError(f"output must be a folder that can be written, got {root}: {error.strerror}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"output folder {root} is in use by another run_all.py; wait for it or use another --output"
-            ) from None
-        yield
-
-
-def _prepared(preset: str, **changes: Any) -> Preset:
-    chosen = read_preset(preset)
+def _prepared(preset: str, changed: tuple[str, ...], **changes: Any) -> Preset:
+    chosen = with_values(read_preset(preset), changed)
     given = {key: value for key, value in changes.items() if value is not None}
     if "source" in given and chosen.inputs == "real-sample":
         raise ValueError(f"preset {preset!r} reads the files in --data: leave --source out")
-    try:
-        return Preset.model_validate({**chosen.model_dump(exclude_unset=True), **given})
-    except ValidationError as error:
-        raise ValueError(one_line(error, "the options", list(Preset.model_fields))) from None
+    return checked_preset({**chosen.model_dump(exclude_unset=True), **given}, where="the options")
 
 
 @app.default
@@ -80,7 +42,19 @@ def run_all(
     workers: int | None = None,
     device: Literal["auto", "cpu", "cuda"] | None = None,
     seeds: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True)] = None,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    tasks: Annotated[tuple[str, ...], Parameter(name="--task")] = (),
+    encoder: str | None = None,
+    segmenter: str | None = None,
     list_runs: Annotated[bool, Parameter(name="--list")] = False,
+    show_plan: Annotated[bool, Parameter(name="--plan")] = False,
+    print_preset: Annotated[bool, Parameter(name="--print")] = False,
+    json_lines: Annotated[bool, Parameter(name="--json")] = False,
+    only: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    retry: bool = False,
+    force: bool = False,
+    scheduler: str | None = None,
+    slurm: Path | None = None,
 ) -> int:
     """Run the MTNeuro benchmark and print its tables, ours beside the paper's.
 
@@ -90,6 +64,8 @@ def run_all(
     - `uv run benchmarks/run_all.py`: the demo, on the phantom
     - `uv run benchmarks/run_all.py --preset real-sample --data FOLDER`: real tissue
     - `uv run benchmarks/run_all.py --preset paper --source bossdb --list`: what the paper's runs would be
+    - `uv run benchmarks/run_all.py --preset paper --plan`: what they would cost
+    - `uv run benchmarks/run_all.py --encoder examples.tiny_encoder:encoder`: your encoder's row
     - `uv run benchmarks/run_all.py --preset my.toml --source FOLDER`: your settings, your volume
 
     Parameters
@@ -111,85 +87,126 @@ def run_all(
         Where networks are trained.
     seeds
         Seeds in place of the preset's: `--seeds 1 100 350`. PCA, which draws nothing, takes the first only.
+    changes
+        Any value of the preset: `--set task1.settings.steps=100`. May be given more than once.
+    tasks
+        Task file of your own dataset (JSON or TOML, as `mtneuro-data` reads them); may be given more than
+        once. Yours take the place of the paper's; methods, networks and settings are the preset's.
+    encoder
+        Your encoder, taken as it is: `package.module:factory`, `timm:NAME` or the folder of a model. Only its
+        own row of Tasks 1 and 3 is run, and stands among the others.
+    segmenter
+        Your segmentation network: `package.module:factory` (`:3d` at the end if it takes subvolumes), trained
+        as the others are, or the folder of a model. Only its row of Task 2 is run.
     list_runs
-        List the runs, and which are done, and stop.
+        List the runs, and which are done or failed, and stop.
+    show_plan
+        Say what the runs will cost (time, memory, disk, download) after a short timing, and stop.
+    print_preset
+        Print the preset, every value resolved, as TOML, and stop.
+    json_lines
+        Tell what happens as JSON, one object a line on standard output, in place of the tables.
+    only
+        Do these runs and what they need, by the names that `--list` shows; one that failed is tried again.
+    retry
+        Try runs again that failed. Without it they are listed, but for those that a full disk or memory, a
+        network or a lost worker stopped.
+    force
+        Do runs again that are done, all or those of `--only`; an old result stays until the new is whole.
+    scheduler
+        Address of a Dask scheduler, `tcp://HOST:8786`: the runs spread over its workers, which must have this
+        checkout and see the output folder.
+    slurm
+        TOML file of the jobs to ask SLURM for: see `benchmarks/README.md`.
     """
-    from mtneuro_suite.engine import cuda_devices, default_workers, run_here, run_on_workers
+    from mtneuro_suite import again as chosen_again
+    from mtneuro_suite.about import about_text
+    from mtneuro_suite.cluster import read_queue
+    from mtneuro_suite.failure import read_note
+    from mtneuro_suite.place import Place, check_output
     from mtneuro_suite.plan import check_sources, plan
     from mtneuro_suite.report import write_report
     from mtneuro_suite.results import Store, csv_text, write_text
     from mtneuro_suite.tables import all_tables
 
-    chosen = _prepared(preset, source=source, device=device, seeds=seeds)
-    if workers is not None and workers < 0:
-        raise ValueError(f"workers must be 0 or more, got {workers}")
-    gpus = 0 if chosen.device == "cpu" else cuda_devices()
+    out, err = (
+        Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (False, True)
+    )
+    chosen = _prepared(preset, changes, source=source, device=device, seeds=seeds)
+    # A module in the folder where the command is run is found, by the workers as well.
+    sys.path.append(str(Path.cwd()))
+    if tasks:
+        if source or data:
+            raise ValueError("a task file names its own channels: leave --source and --data out")
+        chosen = with_tasks(chosen, tasks)
+    chosen, own = with_own_row(chosen, encoder=encoder, segmenter=segmenter)
+    if print_preset:
+        out.print(preset_text(chosen), end="")
+        return 0
+    place = Place(workers=workers, scheduler=scheduler, queue=read_queue(slurm) if slurm else None)
+    gpus = 0 if chosen.device == "cpu" else place.gpus
     if chosen.device == "cuda" and not gpus:
-        raise ValueError("device cuda was asked for, and torch finds none on this machine; use --device cpu")
+        raise ValueError("device cuda was asked for, and there is none where the runs go; use --device cpu")
     # What is resolved enters the runs' identity: a GPU's results are not a CPU's.
     chosen = chosen.model_copy(update={"device": "cuda" if gpus else "cpu"})
     planned = plan(chosen, data=data)
     store = Store(output)
-    todo = [run for run in planned.runs if not store.done(run)]
-    already = len(planned.runs) - len(todo)
+    asked = chosen_again.only(planned.runs_of(own) if own else planned.runs, only)
+    todo, again = chosen_again.to_do(asked, store, named=only, force=force)
+    already = len(asked) - len(todo)
+    processes = place.processes(gpus=gpus)
+    if show_plan:
+        print_plan(asked, todo, processes=processes, device=chosen.device, output=output, out=out, err=err)
     check_sources(todo)
-    out, err = (
-        Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (False, True)
-    )
     if list_runs:
-        for run in planned.runs:
-            out.print(f"{'done' if store.done(run) else 'to do':5}  {run.id}  {run.title}")
+        for run in asked:
+            state = "done" if store.done(run) else "failed" if read_note(store, run) else "to do"
+            out.print(f"{state:6}  {run.id}  {run.title}")
+    if list_runs or show_plan:
         return 0
-    processes = (gpus or default_workers()) if workers is None else workers
-    folder = output / chosen.name
-    with _held(output):
-        volume = chosen.source if chosen.inputs == "paper" else data
-        cost = sum(run.cost for run in todo) / max(1, processes)
-        err.print(
-            f"Preset {chosen.name} on {volume}: {len(planned.runs)} runs, {already} done before, "
-            f"{len(todo)} to do"
-            + (f", roughly {duration(cost)} with {max(1, processes)} processes" if todo else "")
-        )
-        display = Display(todo, already=already, console=err)
-        with display.shown():
-            if processes == 0 or not todo:
-                failures = run_here(todo, store, display)
-            else:
-                failures = run_on_workers(todo, store, display, workers=min(processes, len(todo)))
-        rows = store.rows(planned.runs)
-        tables = all_tables(planned, rows)
-        unwritten = ""
-        try:
-            write_text(folder / "results.csv", csv_text(rows))
-            write_report(planned, store, tables, folder / "report.html", failures=failures)
-        except OSError as error:
-            # The tables are worth showing all the same.
-            unwritten = f"{error.filename or folder} could not be written: {error.strerror}"
-    _show(tables, planned.inputs.caveat, out)
+    folder = output / "-with-".join([chosen.name, *(re.sub(r"\W+", "_", name) for name in own)])
+    check_output(output)
+    chosen_again.forget_failures(todo, store, retry=retry or bool(only))
+    volume = {"paper": chosen.source, "real-sample": data, "tasks": "your own tasks"}[chosen.inputs]
+    cost = sum(run.cost for run in todo) / processes
+    err.print(
+        f"Preset {chosen.name} on {volume}: {len(asked)} runs, {already} done before, {len(todo)} to do"
+        + (f", roughly {duration(cost)} with {processes} processes" if todo else "")
+    )
+    display = (
+        JsonLines(todo, already=already, stream=sys.stdout)
+        if json_lines
+        else Display(todo, already=already, console=err)
+    )
+    with display.shown():
+        failures = place.failures(todo, store, display, gpus=gpus, again=again)
+    rows = store.rows(planned.runs)
+    tables = all_tables(planned, rows)
+    unwritten = ""
+    try:
+        write_text(folder / "results.csv", csv_text(rows))
+        write_text(folder / "about.json", about_text(planned))
+        write_report(planned, store, tables, folder / "report.html", failures=failures)
+    except OSError as error:
+        # The tables are worth showing all the same.
+        unwritten = f"{error.filename or folder} could not be written: {error.strerror}"
+    if not json_lines:
+        print_tables(tables, planned.inputs.caveat, out)
     for failure in failures:
         if not failure.needs_another:
             err.print(f"failed: {failure.run.title}: {failure.reason}", style="red")
+            err.print(f"  again: {chosen_again.repeat_command(sys.argv[1:], failure.run.id)}", style="red")
     if waiting := sum(failure.needs_another for failure in failures):
-        err.print(f"not run, because they need one that failed: {waiting}", style="red")
+        err.print(f"not run because of that: {waiting}", style="red")
     if unwritten:
         err.print(unwritten, style="red")
         return 1
-    out.print(f"Results: {folder / 'results.csv'}")
-    out.print(f"Report:  {folder / 'report.html'}")
+    if isinstance(display, JsonLines):
+        display.tell("results", csv=str(folder / "results.csv"), report=str(folder / "report.html"))
+    else:
+        out.print(f"Results: {folder / 'results.csv'}")
+        out.print(f"Report:  {folder / 'report.html'}")
     return 1 if failures else 0
-
-
-def _show(tables: Sequence[Table], caveat: str, out: Console) -> None:
-    for table in tables:
-        out.print()
-        out.print(table.title, style="bold")
-        out.print(_rich_table(table), soft_wrap=False)
-        for note in table.notes:
-            out.print(note, style="dim", soft_wrap=False)
-    out.print()
-    out.print("Where a cell holds two numbers, ours stands above and the paper's below.", style="dim")
-    if caveat:
-        out.print(caveat, style="bold")
 
 
 def main() -> None:

@@ -1,16 +1,14 @@
 """What the three tasks read: the paper's cubes in any source, or a folder of real files."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from mtneuro_data import TaskSpec, builtin_task
 
-from mtneuro_suite.preset import Preset
-
-Downsample = Literal[1, 2, 4]
+from mtneuro_suite.preset import Factor, Preset, RegionPreset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +27,8 @@ class RegionInput:
     column: str
     """Heading in our table."""
 
+    downsample: Factor
+
     paper_column: str
     """The paper's column that stands beside it."""
 
@@ -39,11 +39,16 @@ class SegmentationInput:
 
     name: str
     classes: str
-    """``3class`` or ``4class``."""
+    """``3class``, ``4class``, or the task's name where it is one's own."""
+
+    class_names: tuple[str, ...]
 
     dimensions: Literal[2, 3]
     train: tuple[TaskSpec, ...]
     training_set: str
+    val: tuple[TaskSpec, ...] = ()
+    """Where a search chooses; the training parts then leave it out."""
+
     test: tuple[TaskSpec, ...]
 
 
@@ -54,7 +59,7 @@ class Inputs:
     regions: tuple[RegionInput, ...]
     segmentation: tuple[SegmentationInput, ...]
     semantics: tuple[TaskSpec, ...]
-    semantics_downsample: Downsample
+    semantics_downsample: Factor
     label_values: Mapping[str, int]
     """Label of each annotated class in the semantics task's masks."""
 
@@ -65,9 +70,7 @@ class Inputs:
     """One line on what the figures are not."""
 
 
-def parts(
-    task: TaskSpec, splits: Sequence[str], *, downsample: Downsample, z_step: int
-) -> tuple[TaskSpec, ...]:
+def parts(task: TaskSpec, splits: Sequence[str], *, downsample: Factor, z_step: int) -> tuple[TaskSpec, ...]:
     """Return one task for each part of the splits, named alike, so that equal parts are loaded once."""
     return tuple(
         task.replaced(
@@ -80,6 +83,17 @@ def parts(
         for split in splits
         for part in task.splits[split]
     )
+
+
+def joined_splits(name: str, splits: Sequence[str]) -> str:
+    """Return the name of training images in a result's key.
+
+    Examples
+    --------
+    >>> joined_splits("roi-c1", ("train", "val"))
+    'roi-c1:train+val'
+    """
+    return f"{name}:{'+'.join(splits)}"
 
 
 def source_of(source: str) -> str | dict[str, str]:
@@ -128,46 +142,36 @@ def paper_inputs(preset: Preset) -> Inputs:
     """Return the paper's tasks over the preset's source."""
     source = source_of(preset.source)
 
-    def task(name: str) -> TaskSpec:
-        return builtin_task(name, reading=preset.reading).with_source(source)
+    def task(name: str, extra: str = "D") -> TaskSpec:
+        return builtin_task(name, reading=preset.reading, extra=extra).with_source(source)
 
     # The original's own reading trains on its train range alone; the paper counts train and validation.
     train = ("train", "val") if preset.reading == "text" else ("train",)
-    regions: list[RegionInput] = []
-    if one := preset.task1:
-        for name in one.tasks:
-            trained_in = "roi-c1" if name == "roi-c2" else name
-            regions.append(
-                RegionInput(
-                    name=name,
-                    trained_in=trained_in,
-                    train=parts(task(trained_in), train, downsample=one.downsample, z_step=one.z_step),
-                    training_set=f"{trained_in}:{'+'.join(train)}",
-                    test=parts(task(name), ("test",), downsample=one.downsample, z_step=one.test_z_step),
-                    column=name.upper(),
-                    paper_column=name,
-                )
-            )
+    regions = _region_inputs(preset.task1, task, train) if preset.task1 else []
     segmentation: list[SegmentationInput] = []
     if two := preset.task2:
         for classes in two.classes:
             for dimensions in (2, 3):
                 name = f"seg-{dimensions}d-{classes}"
+                learnt = train if two.search is None else ("train",)
+                val = () if two.search is None else ("val",)
                 segmentation.append(
                     SegmentationInput(
                         name=name,
                         classes=classes,
+                        class_names=task(name).class_names,
                         dimensions=dimensions,
-                        train=parts(task(name), train, downsample=two.downsample, z_step=two.z_step),
-                        training_set=f"{name}:{'+'.join(train)}",
+                        train=parts(task(name), learnt, downsample=two.downsample, z_step=two.z_step),
+                        training_set=joined_splits(name, learnt),
+                        val=parts(task(name), val, downsample=two.downsample, z_step=two.z_step),
                         test=parts(task(name), ("test",), downsample=two.downsample, z_step=two.test_z_step),
                     )
                 )
     semantics: tuple[TaskSpec, ...] = ()
-    downsample: Downsample = 1
+    downsample: Factor = 1
     if preset.task1 and (three := preset.task3):
         semantics = parts(task("semantics"), ("all",), downsample=1, z_step=three.z_step)
-        downsample = three.downsample or preset.task1.downsample
+        downsample = three.downsample or preset.task1.downsample[0]
     tasks = [t for group in (*regions, *segmentation) for t in (*group.train, *group.test)] + list(semantics)
     return Inputs(
         regions=tuple(regions),
@@ -178,6 +182,33 @@ def paper_inputs(preset: Preset) -> Inputs:
         fingerprints=local_fingerprints(tasks),
         caveat=_caveat(preset),
     )
+
+
+def _region_inputs(
+    one: RegionPreset, task: Callable[[str, str], TaskSpec], train: tuple[str, ...]
+) -> list[RegionInput]:
+    """Return a column for each sub-task, and for each resolution and extra cube set that is asked for."""
+    found: list[RegionInput] = []
+    for factor in one.downsample:
+        scale = f"/{factor}" if len(one.downsample) > 1 else ""
+        for name in one.tasks:
+            for extra in one.extra if name == "roi-c3" else one.extra[:1]:
+                learnt = "roi-c1" if name == "roi-c2" else name
+                chosen = f"[{extra}]" if name == "roi-c3" and extra != "D" else ""
+                trained_in = f"{learnt}{chosen}{scale}"
+                found.append(
+                    RegionInput(
+                        name=f"{name}{chosen}{scale}",
+                        trained_in=trained_in,
+                        train=parts(task(learnt, extra), train, downsample=factor, z_step=one.z_step),
+                        training_set=joined_splits(trained_in, train),
+                        test=parts(task(name, extra), ("test",), downsample=factor, z_step=one.test_z_step),
+                        column=f"{name.upper()}{chosen}" + (f" at 1/{factor}" if scale else ""),
+                        paper_column=name,
+                        downsample=factor,
+                    )
+                )
+    return found
 
 
 def _caveat(preset: Preset) -> str:

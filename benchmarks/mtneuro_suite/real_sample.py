@@ -170,15 +170,17 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
     regions: tuple[RegionInput, ...] = ()
     if one := preset.task1:
         task = region_task(folder)
+        factor = one.downsample[0]
         regions = (
             RegionInput(
                 name="z159",
                 trained_in="z159",
-                train=parts(task, ("train",), downsample=one.downsample, z_step=1),
+                train=parts(task, ("train",), downsample=factor, z_step=1),
                 training_set="z159:train",
-                test=parts(task, ("test",), downsample=one.downsample, z_step=1),
+                test=parts(task, ("test",), downsample=factor, z_step=1),
                 column="z=159: A to B, C, D",
                 paper_column="roi-c2",
+                downsample=factor,
             ),
         )
     segmentation: list[SegmentationInput] = []
@@ -190,6 +192,7 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
                 SegmentationInput(
                     name=f"real-{dimensions}d-3class",
                     classes="3class",
+                    class_names=task.class_names,
                     dimensions=dimensions,
                     train=parts(task, ("train",), downsample=two.downsample, z_step=1),
                     training_set=f"real-{dimensions}d-3class:train",
@@ -205,7 +208,7 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
         segmentation=tuple(segmentation),
         semantics=semantics,
         semantics_downsample=(preset.task3 and preset.task3.downsample)
-        or (preset.task1 and preset.task1.downsample)
+        or (preset.task1 and preset.task1.downsample[0])
         or 1,
         label_values={"vessel": 1, "cell": 2},
         fingerprints=local_fingerprints(tasks),

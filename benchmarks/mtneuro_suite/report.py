@@ -1,159 +1,46 @@
 """The report: one HTML file that opens offline."""
 
-import base64
-import io
+import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mtneuro_suite.display import duration
 from mtneuro_suite.engine import Failure
-from mtneuro_suite.paper import METHOD_ROWS, NETWORK_ROWS
 from mtneuro_suite.plan import Plan
+from mtneuro_suite.report_figures import accuracy_figures, first_seed, learning_curves, model_name
+from mtneuro_suite.report_pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
+from mtneuro_suite.report_umap import umap_section
 from mtneuro_suite.results import Store, write_text
-from mtneuro_suite.run import Run
 from mtneuro_suite.tables import Table
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """One confusion matrix: rows are the truth, counts and shares of the row."""
+
+    caption: str
+    names: tuple[str, ...]
+    rows: tuple[tuple[tuple[int, float], ...], ...]
 
 
-def _data_uri(figure: "Figure") -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _name(model: str) -> str:
-    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, model.capitalize()))
-
-
-def _first_seed(runs: Sequence[Run], seed: int) -> list[Run]:
-    return [run for run in runs if run.settings.get("seed", seed) == seed]
-
-
-def _confusions(plan: Plan, store: Store) -> list[dict[str, str]]:
-    """Return one confusion matrix for each method and sub-task."""
-    from mtneuro_probe import confusion_figure
-
-    shown: list[dict[str, str]] = []
-    columns = {region.name: region.column for region in plan.inputs.regions}
-    for run in _first_seed(plan.regions, plan.preset.seeds[0]):
-        if not store.done(run):
-            continue
-        extra = store.result(run)["extra"]
-        view = "whole" if run.settings["supervised"] else "corners"
-        for task, column in columns.items():
-            confusion = extra.get(f"confusion {task} {view}")
-            if confusion is not None:
-                figure = confusion_figure(np.array(confusion, dtype=np.int64), extra["region_names"])
-                shown.append(
-                    {"caption": f"{_name(run.settings['model'])}, {column}", "image": _data_uri(figure)}
-                )
-    return shown
-
-
-def _overlays(plan: Plan, store: Store) -> list[dict[str, str]]:
-    """Return image, truth and prediction of a few test samples of each network."""
-    from mtneuro_seg import segmentation_figure
-
-    shown: list[dict[str, str]] = []
-    for run in _first_seed(plan.segmenters, plan.preset.seeds[0]):
-        if not store.done(run):
-            continue
-        names = store.result(run)["extra"]["class_names"]
-        with np.load(store.folder(run) / "examples.npz", allow_pickle=False) as file:
-            images, truth, prediction, sample_id = (
-                file[k] for k in ("images", "truth", "prediction", "sample_id")
-            )
-        figure = segmentation_figure(images, truth, prediction, class_names=names)
-        caption = (
-            f"{_name(run.settings['model'])}, {len(names)} classes; samples {', '.join(sample_id.tolist())}"
-        )
-        shown.append({"caption": caption, "image": _data_uri(figure)})
-    return shown
-
-
-def _curves(named: Sequence[tuple[str, Path]]) -> str | None:
-    """Return the training loss of each run against its steps, an axis each."""
-    from matplotlib.figure import Figure
-
-    found = [(name, pd.read_csv(path)) for name, path in named if path.is_file()]
-    found = [(name, history) for name, history in found if len(history) and "loss" in history]
-    if not found:
-        return None
-    columns = min(4, len(found))
-    rows = -(-len(found) // columns)
-    figure = Figure(figsize=(3.1 * columns, 2.1 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis, (name, history) in zip(axes, found, strict=False):
-        few = len(history) < 30
-        axis.plot(
-            history["step"],
-            history["loss"],
-            color="#2c5f8a",
-            linewidth=1.2,
-            marker="o" if few else None,
-            ms=3,
-        )
-        axis.set_title(name, fontsize=8)
-        axis.tick_params(labelsize=7)
-        axis.spines[["top", "right"]].set_visible(False)
-    for axis in axes[len(found) :]:
-        axis.set_axis_off()
-    figure.supxlabel("step", fontsize=8)
-    figure.supylabel("training loss", fontsize=8)
-    return _data_uri(figure)
-
-
-def _learning_curves(plan: Plan, store: Store) -> list[dict[str, str]]:
-    seed = plan.preset.seeds[0]
-    encoders = [
-        (
-            f"{run.title.removeprefix('train ').rpartition(',')[0]}",
-            store.folder(run) / "model" / "history.csv",
-        )
-        for run in plan.encoders
-        if run.settings["train"]["seed"] == seed
-    ]
-    segmenters = [
-        (
-            f"{_name(run.settings['model'])}, {run.settings['task']}",
-            store.folder(run) / "model" / "history.csv",
-        )
-        for run in _first_seed(plan.segmenters, seed)
-    ]
-    shown: list[dict[str, str]] = []
-    for caption, named in (("Encoders of Task 1", encoders), ("Networks of Task 2", segmenters)):
-        if image := _curves(named):
-            shown.append({"caption": caption, "image": image})
-    return shown
-
-
-def _umaps(plan: Plan, store: Store) -> list[dict[str, str]]:
-    from mtneuro_probe import umap_figure
-
-    shown: list[dict[str, str]] = []
-    for run in plan.umap:
-        if not store.done(run) or plan.features is None:
-            continue
-        (semantics,) = run.needs
-        folder = store.folder(semantics)
-        features = pd.read_csv(store.folder(plan.features) / "features.csv", index_col="sample_id")
-        figure = umap_figure(
-            np.load(store.folder(run) / "points.npy"),
-            region=np.load(folder / "region.npy"),
-            region_names=store.result(semantics)["extra"]["region_names"],
-            features=features,
-        )
-        model, task = semantics.settings["model"], semantics.settings["task"]
-        caption = f"{_name(model)} trained in {task}, {len(features)} samples"
-        shown.append({"caption": caption, "image": _data_uri(figure)})
+def _confusions(plan: Plan, store: Store) -> list[Confusion]:
+    """Return one confusion matrix for each sub-task and method, first seed."""
+    done = [run for run in first_seed(plan.regions, plan) if store.done(run)]
+    shown: list[Confusion] = []
+    for region in plan.inputs.regions:
+        for run in done:
+            extra = store.result(run)["extra"]
+            view = "whole" if run.settings["supervised"] else "corners"
+            counts: list[list[int]] | None = extra.get(f"confusion {region.name} {view}")
+            if counts is not None:
+                rows = tuple(tuple((count, count / max(1, sum(row))) for count in row) for row in counts)
+                caption = f"{region.column}, {model_name(run.settings['model'])}"
+                shown.append(Confusion(caption, tuple(extra["region_names"]), rows))
     return shown
 
 
@@ -164,38 +51,73 @@ def _inputs(plan: Plan, store: Store) -> list[dict[str, Any]]:
         if run.kind == "arrays" and store.done(run):
             extra = store.result(run)["extra"]
             counts = ", ".join(f"{region} {n}" for region, n in extra["per_region"].items() if n)
-            shape = " x ".join(str(side) for side in extra["shape"][1:])
+            shape = " × ".join(str(side) for side in extra["shape"][1:])
             shown.append({"title": run.title, "images": extra["images"], "shape": shape, "regions": counts})
     return shown
 
 
 def _costs(plan: Plan, store: Store) -> list[dict[str, Any]]:
-    """Return time and memory by kind of run."""
-    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    """Return time and memory of each run."""
+    shown: list[dict[str, Any]] = []
     for run in plan.runs:
         if store.done(run):
-            groups[run.kind].append(store.result(run)["provenance"])
+            made = store.result(run)["provenance"]
+            shown.append(
+                {
+                    "title": run.title,
+                    "kind": run.kind,
+                    "seconds": made["seconds"],
+                    "time": duration(made["seconds"]),
+                    "memory": made.get("peak_memory_of_run_mib") or made["peak_memory_mib"],
+                    "memory_of_run": bool(made.get("peak_memory_of_run_mib")),
+                    "gpu_memory": made["peak_gpu_memory_mib"],
+                    "device": made["device"],
+                    "id": run.id,
+                }
+            )
+    return shown
+
+
+def _summed(costs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return time and memory by kind of run."""
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for cost in costs:
+        groups[cost["kind"]].append(cost)
     return [
         {
             "kind": kind,
             "runs": len(found),
-            "time": duration(sum(p["seconds"] for p in found)),
-            "memory": f"{max(p['peak_memory_mib'] for p in found)} MiB",
+            "seconds": sum(cost["seconds"] for cost in found),
+            "time": duration(sum(cost["seconds"] for cost in found)),
+            "memory": max(cost["memory"] for cost in found),
         }
         for kind, found in groups.items()
     ]
 
 
-def _section(
-    title: str, intro: str, build: Callable[[Plan, Store], list[dict[str, str]]], plan: Plan, store: Store
-) -> dict[str, Any]:
-    return {"title": title, "intro": intro, "figures": build(plan, store)}
+def _made_with(plan: Plan, store: Store) -> dict[str, str]:
+    """Return what the results were made with, the values of all runs joined."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for run in plan.runs:
+        if store.done(run):
+            made = store.result(run)["provenance"]
+            for key in ("suite_version", "commit", "python", "platform", "device"):
+                found[key.replace("_", " ")].add(str(made[key]))
+            for library, version in made["versions"].items():
+                found[library].add(version)
+    return {key: ", ".join(sorted(values)) for key, values in found.items()}
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def write_report(
     plan: Plan, store: Store, tables: Sequence[Table], path: Path, *, failures: Sequence[Failure] = ()
 ) -> Path:
     """Write the report of a plan's finished runs, and return its path.
+
+    The file asks for no other: pictures, style and script stand in it, and it forbids itself the network.
 
     Parameters
     ----------
@@ -208,27 +130,6 @@ def write_report(
     failures
         Runs that failed, to be named.
     """
-    sections = [
-        _section(
-            "Confusion matrices", "Rows are the truth. First seed of each method.", _confusions, plan, store
-        ),
-        _section(
-            "Segmentations",
-            "Image, truth and prediction of test samples, first seed.",
-            _overlays,
-            plan,
-            store,
-        ),
-        _section("Learning curves", "Training loss, first seed.", _learning_curves, plan, store),
-        _section(
-            "The embedding drawn by UMAP",
-            "Standardised embeddings, coloured by region and by each feature. A picture, not a score.",
-            _umaps,
-            plan,
-            store,
-        ),
-    ]
-    done = [run for run in plan.runs if store.done(run)]
     environment = Environment(
         loader=PackageLoader("mtneuro_suite", "."),
         autoescape=True,
@@ -236,22 +137,28 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    provenance = [store.result(run)["provenance"] for run in done]
-    made_with = {
-        key: ", ".join(sorted({str(one[key]) for one in provenance}))
-        for key in ("suite_version", "commit", "python", "platform", "device")
-    }
+    environment.filters["anchor"] = _anchor
+    costs = _costs(plan, store)
     html = environment.get_template("report.html.j2").render(
         preset=plan.preset,
         caveat=plan.inputs.caveat,
         tables=tables,
-        sections=sections,
+        accuracy=accuracy_figures(plan, store),
+        confusions=_confusions(plan, store),
+        segmentations=segmentation_sheets(plan, store),
+        most_networks=MOST_NETWORKS,
+        classes=class_key(plan),
+        surfaces=surfaces(plan, store),
+        umap=umap_section(plan, store),
+        curves=learning_curves(plan, store),
         failures=failures,
         inputs=_inputs(plan, store),
-        costs=_costs(plan, store),
-        made_with=made_with,
+        costs=costs,
+        cost_by_kind=_summed(costs),
+        memory_of_run=all(cost["memory_of_run"] for cost in costs),
+        made_with=_made_with(plan, store),
         settings=plan.preset.model_dump_json(indent=2),
-        missing=len(plan.runs) - len(done),
+        missing=len(plan.runs) - len(costs),
     )
     write_text(path, html)
     return path

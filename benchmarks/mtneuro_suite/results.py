@@ -7,6 +7,8 @@ import json
 import os
 import platform
 import resource
+import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -20,6 +22,9 @@ from mtneuro_suite.run import Run
 
 RESULT_VERSION = 1
 """Version of the result file's layout."""
+
+LOG = "run.log"
+"""File in a run's folder: when and where it was started, taken up again, or started anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +77,42 @@ class Store:
         """Return whether the run has finished, here or on another machine."""
         return (self.folder(run) / "result.json").is_file()
 
+    def stamp(self, run: Run) -> int | None:
+        """Return when the run's result was written, in nanoseconds; None where there is no result."""
+        try:
+            return (self.folder(run) / "result.json").stat().st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def start(self, run: Run) -> Path:
+        """Return the folder to work in: made, or taken over as an interrupted attempt left it."""
+        partial = self.partial(run)
+        partial.mkdir(parents=True, exist_ok=True)
+        resumed = self.begun(run)
+        self.log(run, f"{'taken up again' if resumed else 'started'} on {socket.gethostname()}")
+        return partial
+
+    def begun(self, run: Run) -> bool:
+        """Return whether an interrupted attempt left something to go on from."""
+        partial = self.partial(run)
+        return partial.is_dir() and any(path.name != LOG for path in partial.iterdir())
+
+    def clear(self, run: Run) -> None:
+        """Remove what an interrupted attempt left, but for its log."""
+        for path in self.partial(run).iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != LOG:
+                path.unlink()
+
+    def log(self, run: Run, line: str) -> None:
+        """Add a line to the unfinished run's log, which stays with its result."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with (self.partial(run) / LOG).open("a", encoding="utf-8") as file:
+            file.write(f"{now} process {os.getpid()}: {line}\n")
+
     def finish(self, run: Run, rows: Iterable[Row], *, extra: dict[str, Any], seconds: float) -> None:
-        """Write the result file and rename the run's folder into place."""
+        """Write the result file and rename the run's folder into place; an older result is then removed."""
         result = {
             "result_version": RESULT_VERSION,
             "run": run.id,
@@ -84,14 +123,15 @@ class Store:
             "needs": [need.id for need in run.needs],
             "provenance": provenance(seconds),
         }
-        partial = self.partial(run)
+        partial, folder = self.partial(run), self.folder(run)
+        older = folder.with_name(f"{run.id}.older")
         (partial / "result.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
-        try:
-            partial.rename(self.folder(run))
-        except OSError:
-            # Another process finished the same run first; by its name, the result is the same.
-            if not self.done(run):
-                raise
+        if folder.exists():
+            shutil.rmtree(older, ignore_errors=True)
+            folder.rename(older)
+        # A stop between the two renames loses nothing: what is in the partial folder is whole.
+        partial.rename(folder)
+        shutil.rmtree(older, ignore_errors=True)
 
     def result(self, run: Run) -> dict[str, Any]:
         """Return a finished run's result file.

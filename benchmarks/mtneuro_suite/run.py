@@ -9,13 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["arrays", "encoder", "regions", "segmenter", "features", "semantics", "umap"]
+Kind = Literal["arrays", "encoder", "regions", "segmenter", "selection", "features", "semantics", "umap"]
 
 SOURCES: dict[Kind, tuple[str, ...]] = {
     "arrays": ("mtneuro_data",),
     "encoder": ("mtneuro_ssl",),
     "regions": ("mtneuro_data", "mtneuro_ssl", "mtneuro_probe"),
     "segmenter": ("mtneuro_seg",),
+    "selection": ("mtneuro_seg",),
     "features": ("mtneuro_data", "mtneuro_probe"),
     "semantics": ("mtneuro_data", "mtneuro_ssl", "mtneuro_probe"),
     "umap": ("mtneuro_probe",),

@@ -5,16 +5,22 @@ returns the rows of its result and what else the report wants to know. Nothing h
 processes or tables.
 """
 
+import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 from mtneuro_data import TaskArrays
 
 from mtneuro_suite.results import Row
+
+if TYPE_CHECKING:
+    from mtneuro_seg import Model as SegModel
+    from mtneuro_ssl import Model
 
 Progress = Callable[[int, int], None]
 Roles = Mapping[str, Sequence[Path]]
@@ -54,9 +60,13 @@ def arrays(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progr
 
 
 def encoder(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progress) -> Outcome:
-    """Train one encoder, or go on where an interrupted run stopped."""
-    from mtneuro_ssl import TrainSettings, train
+    """Train one encoder, go on where an interrupted run stopped, or take a trained one as it is."""
+    from mtneuro_ssl import TrainSettings, load_model, train
 
+    if "folder" in settings:
+        load_model(settings["folder"])
+        shutil.copytree(settings["folder"], out / "model", dirs_exist_ok=True)
+        return Outcome()
     data = _read_arrays(roles["train"])
     train(
         data.images,
@@ -69,12 +79,21 @@ def encoder(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Prog
     return Outcome(extra={"images": len(data.images)})
 
 
+def _trained(folder: Path) -> "Model":
+    """Return the model that an ``encoder`` run wrote."""
+    from mtneuro_ssl import load_model
+
+    settings = json.loads((folder / "result.json").read_text("utf-8"))["settings"]
+    # The run itself called the factory that its settings name.
+    return load_model(folder / "model", trusted=(settings.get("train", {}).get("encoder", ""),))
+
+
 def regions(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progress) -> Outcome:
     """Score one encoder on the test sets of one or more sub-tasks."""
     from mtneuro_probe import region_readout
-    from mtneuro_ssl import embed, load_model
+    from mtneuro_ssl import embed
 
-    model = load_model(roles["encoder"][0] / "model")
+    model = _trained(roles["encoder"][0])
     tests = {
         name.removeprefix("test "): folders for name, folders in roles.items() if name.startswith("test ")
     }
@@ -132,31 +151,69 @@ def _confusion(
 
 
 def segmenter(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progress) -> Outcome:
-    """Train one segmentation network and score it on the test slices."""
-    from mtneuro_seg import TrainSettings, confusion_matrix, predict, scores, train
+    """Train one segmentation network, or take a trained one as it is, and score it."""
+    from mtneuro_seg import TrainSettings, load_model, train
 
-    data, test = _read_arrays(roles["train"]), _read_arrays(roles["test"])
-    if data.masks is None or test.masks is None:
-        raise ValueError("segmentation needs pixel labels, and the task names no annotation")
-    names = data.class_names
+    if "folder" in settings:
+        return _scored(load_model(settings["folder"]), settings, roles, out, extra={})
+    data, masks = _labelled(roles["train"])
     model = train(
         data.images,
         TrainSettings.model_validate(settings["train"]),
-        masks=data.masks,
-        class_names=names,
+        masks=masks,
+        class_names=data.class_names,
         out=out / "model",
         progress=progress,
     )
+    return _scored(model, settings, roles, out, extra={"images": len(data.images)})
+
+
+def selection(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Progress) -> Outcome:
+    """Score the candidate of the highest mean IoU on the validation slices on the test slices."""
+    from mtneuro_seg import load_model
+
+    results = [json.loads((folder / "result.json").read_text("utf-8")) for folder in roles["candidates"]]
+    scores = [_mean_iou(result["rows"]) for result in results]
+    best = int(np.argmax(scores))
+    chosen = results[best]["settings"]
+    model = load_model(roles["candidates"][best] / "model")
+    found = {result["settings"]["model"]: score for result, score in zip(results, scores, strict=True)}
+    outcome = _scored(model, settings, roles, out, extra={"chosen": chosen["model"], "validation": found})
+    for metric in ("learning_rate", "batch_size"):
+        outcome.rows.append(
+            Row(**_key(settings), metric=metric, class_name="", value=chosen["train"][metric], n=len(results))
+        )
+    return outcome
+
+
+def _mean_iou(rows: Sequence[Mapping[str, Any]]) -> float:
+    (row,) = [row for row in rows if row["metric"] == "iou" and row["class_name"] == "average"]
+    return float(row["value"])
+
+
+def _labelled(folders: Sequence[Path]) -> tuple[TaskArrays, Shaped[np.ndarray, "..."]]:
+    """Return arrays and their masks."""
+    data = _read_arrays(folders)
+    if data.masks is None:
+        raise ValueError("pixel labels are needed, and the task names no annotation")
+    return data, data.masks
+
+
+def _key(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: settings[name] for name in ("task", "training_set", "test_set", "model", "seed")}
+
+
+def _scored(
+    model: "SegModel", settings: Mapping[str, Any], roles: Roles, out: Path, *, extra: dict[str, Any]
+) -> Outcome:
+    """Return a network's scores, and keep some of its predictions for the report's figures."""
+    from mtneuro_seg import confusion_matrix, predict, scores
+
+    test, masks = _labelled(roles["test"])
+    names = test.class_names
     prediction = predict(model, test.images)
-    score = scores(confusion_matrix(test.masks, prediction, classes=len(names)))
-    key: dict[str, Any] = {
-        "task": settings["task"],
-        "training_set": settings["training_set"],
-        "test_set": f"{settings['task']}:test",
-        "model": settings["model"],
-        "seed": settings["seed"],
-        "n": len(test.images),
-    }
+    score = scores(confusion_matrix(masks, prediction, classes=len(names)))
+    key: dict[str, Any] = {**_key(settings), "n": len(test.images)}
     rows: list[Row] = []
     for metric, values, mean in (("f1", score.f1, score.mean_f1), ("iou", score.iou, score.mean_iou)):
         for name, value in (*zip(names, values.tolist(), strict=True), ("average", float(mean))):
@@ -174,11 +231,20 @@ def segmenter(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Pr
     np.savez_compressed(
         out / "examples.npz",
         images=test.images[shown],
-        truth=test.masks[shown],
+        truth=masks[shown],
         prediction=prediction[shown],
         sample_id=test.sample_id[shown],
     )
-    return Outcome(rows, {"class_names": list(names), "images": len(data.images)})
+    # One cube's whole test stack, for a drawing in three dimensions; subvolumes are stacked along z.
+    first = test.region == test.region[0]
+    np.savez_compressed(
+        out / "volume.npz",
+        truth=masks[first].reshape(-1, *masks.shape[-2:]),
+        prediction=prediction[first].reshape(-1, *prediction.shape[-2:]),
+        voxel_size_um=test.voxel_size_um,
+        region=test.region_names[int(test.region[0])],
+    )
+    return Outcome(rows, {"class_names": list(names), **extra})
 
 
 def _one_a_region(region: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " shown"]:
@@ -220,10 +286,10 @@ def semantics(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Pr
     import pandas as pd
     from mtneuro_data import downsampled_images
     from mtneuro_probe import Embeddings, feature_readout, matched, save_embeddings
-    from mtneuro_ssl import embed, load_model
+    from mtneuro_ssl import embed
 
     samples = _samples(settings, roles)
-    model = load_model(roles["encoder"][0] / "model")
+    model = _trained(roles["encoder"][0])
     embeddings = embed(model, downsampled_images(samples.images, settings["downsample"]))
     progress(1, 2)
     save_embeddings(out / "embeddings.npz", embeddings, sample_id=samples.sample_id)
@@ -268,6 +334,7 @@ STEPS: dict[str, Callable[[Mapping[str, Any], Roles, Path, Progress], Outcome]] 
     "encoder": encoder,
     "regions": regions,
     "segmenter": segmenter,
+    "selection": selection,
     "features": features,
     "semantics": semantics,
     "umap": umap,

@@ -4,8 +4,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from mtneuro_suite.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS, Quoted, table1, table2, table3
-from mtneuro_suite.plan import Plan, mixup_variants
+from mtneuro_seg import paper_settings
+
+from mtneuro_suite.paper import (
+    CLASS_SETTINGS,
+    METHOD_ROWS,
+    NETWORK_ROWS,
+    REGION_TASKS,
+    Quoted,
+    table1,
+    table2,
+    table3,
+)
+from mtneuro_suite.plan import Plan
+from mtneuro_suite.region_runs import mixup_variants, row_method
 from mtneuro_suite.results import Row
 
 FEATURES = {
@@ -18,6 +30,7 @@ FEATURES = {
 """Columns of Table 3."""
 
 NONE = "–"
+_REDUCTION = "The paper names no reduction; its F1 and IoU cannot both be from one matrix."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +45,21 @@ class Cell:
     expected: int = 1
     """Seeds that were asked for."""
 
+    form: str = ".2f"
+    """How a number is printed."""
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over seeds, or None where there is no number."""
+        return fmean(self.values) if self.values else None
+
     @property
     def ours(self) -> str:
         """Mean, and standard deviation where there is more than one seed."""
         if not self.values:
             return self.note or NONE
-        mean = f"{fmean(self.values):.2f}"
-        spread = f"±{stdev(self.values):.2f}" if len(self.values) > 1 else ""
+        mean = f"{fmean(self.values):{self.form}}"
+        spread = f"±{stdev(self.values):{self.form}}" if len(self.values) > 1 else ""
         return f"{mean}{spread}{'*' if len(self.values) < self.expected else ''}"
 
     @property
@@ -46,7 +67,9 @@ class Cell:
         """The paper's, as printed."""
         if self.quoted is None:
             return NONE
-        return f"{self.quoted.mean:.2f}" + ("" if self.quoted.sd is None else f"±{self.quoted.sd:.2f}")
+        return f"{self.quoted.mean:{self.form}}" + (
+            "" if self.quoted.sd is None else f"±{self.quoted.sd:.2f}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +110,7 @@ def _best(rows: Sequence[Row], models: Sequence[str]) -> str:
 
 def _seeds(plan: Plan, method: str) -> int:
     """Return how many seeds a method is run with."""
-    return 1 if method == "pca" else len(plan.preset.seeds)
+    return 1 if method in ("pca", "folder") else len(plan.preset.seeds)
 
 
 def _methods(plan: Plan, rows: Sequence[Row]) -> list[tuple[str, str, str]]:
@@ -103,7 +126,7 @@ def _methods(plan: Plan, rows: Sequence[Row]) -> list[tuple[str, str, str]]:
             model = _best(_select(rows, metric="accuracy_whole", task=plan.inputs.regions[0].name), variants)
             label += f" ({model.split()[-1]})"
         found.append((label, method, model))
-    return found
+    return found + [(name, row_method(one, name), name) for name in one.rows]
 
 
 def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
@@ -116,7 +139,7 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
         cells: list[Cell] = []
         for region in plan.inputs.regions:
             chosen = _select(rows, model=model, task=region.name, metric=metric)
-            quoted = table1(method, region.paper_column, downsample=plan.preset.task1.downsample)
+            quoted = table1(method, region.paper_column, downsample=region.downsample)
             cells.append(_cell(chosen, quoted, expected=_seeds(plan, method)))
         body.append((label, tuple(cells)))
     crops = {
@@ -136,7 +159,7 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
             "The paper's column is ROI-C2: eight other cubes of 360 slices. Here: tiles of one slice, at and "
             "about cube sets B, C and D; the outlines that tell shifted tiles' regions were drawn at z=309."
         )
-    elif plan.preset.task1.downsample != 2:
+    elif plan.preset.inputs == "paper" and any(region.downsample != 2 for region in plan.inputs.regions):
         notes.append(
             "The paper's ROI-C1 is at this resolution (its Table A3), its ROI-C2 and ROI-C3 at half."
         )
@@ -151,6 +174,17 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     )
 
 
+def class_setting(name: str) -> str:
+    """Return a class setting in words; a task of one's own is its name.
+
+    Examples
+    --------
+    >>> class_setting("3class"), class_setting("my-cells")
+    ('3 classes', 'my-cells')
+    """
+    return f"{name[0]} classes" if name in CLASS_SETTINGS else name
+
+
 def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     """Return Table 2: F1 and IoU by network, class setting and class."""
     two = plan.preset.task2
@@ -159,35 +193,67 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     found: list[Table] = []
     for setting in dict.fromkeys(half.classes for half in plan.inputs.segmentation):
         tasks = [half.name for half in plan.inputs.segmentation if half.classes == setting]
-        headings = {**CLASS_SETTINGS[setting], "average": "average"}
+        names = plan.inputs.segmentation
+        own = {name: name for half in names if half.classes == setting for name in half.class_names}
+        headings = {**CLASS_SETTINGS.get(setting, own), "average": "average"}
         for metric, heading in (("f1", "F1"), ("iou", "IoU")):
-            of_metric = _select(rows, task=tasks, metric=metric)
+            of_metric = _select(rows, task=tasks, test_set=[f"{task}:test" for task in tasks], metric=metric)
             body: list[tuple[str, tuple[Cell, ...]]] = []
-            for model in two.models:
+            for model in (*two.models, *two.rows):
                 of_model = _select(of_metric, model=model)
                 cells = [
                     _cell(
                         _select(of_model, class_name=name),
                         table2(model, metric, setting, heading),
-                        expected=len(plan.preset.seeds),
+                        expected=1 if "folder" in two.rows.get(model, {}) else len(plan.preset.seeds),
                     )
                     for name, heading in headings.items()
                 ]
                 body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
-            note = "Axons count as background." if setting == "3class" else "Without the region ZI."
+            note = {"3class": " Axons count as background.", "4class": " Without the region ZI."}.get(
+                setting, ""
+            )
             found.append(
                 Table(
-                    title=f"Table 2. Microstructure, {setting[0]} classes: {heading}",
+                    title=f"Table 2. Microstructure, {class_setting(setting)}: {heading}",
                     corner="network",
                     columns=tuple(headings.values()),
                     rows=tuple(body),
                     notes=(
-                        f"Class-wise, from one confusion matrix over the test slices. {note}",
-                        "The paper names no reduction; its F1 and IoU cannot both be from one matrix.",
+                        f"Class-wise, from one confusion matrix over the test slices.{note}",
+                        *(() if setting not in CLASS_SETTINGS else (_REDUCTION,)),
                     ),
                 )
             )
     return found
+
+
+def search_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
+    """Return Table A4: the learning rate and batch that a search chose for each network."""
+    two = plan.preset.task2
+    if two is None or two.search is None:
+        return None
+    body: list[tuple[str, tuple[Cell, ...]]] = []
+    halves = {half.name: half.classes for half in plan.inputs.segmentation}
+    settings = tuple(dict.fromkeys(halves.values()))
+    for model in (*two.models, *two.rows):
+        cells: list[Cell] = []
+        for setting in settings:
+            tasks = [name for name, classes in halves.items() if classes == setting]
+            for metric in ("learning_rate", "batch_size"):
+                chosen = _select(rows, task=tasks, model=model, metric=metric)
+                quoted = None
+                if model in NETWORK_ROWS and setting in CLASS_SETTINGS:
+                    quoted = Quoted(float(getattr(paper_settings(model, int(setting[0])), metric)))
+                cells.append(replace(_cell(chosen, quoted, expected=len(plan.preset.seeds)), form="g"))
+        body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
+    return Table(
+        title="Table A4. Settings that the search chose",
+        corner="network",
+        columns=tuple(f"{what}, {class_setting(s)}" for s in settings for what in ("learning rate", "batch")),
+        rows=tuple(body),
+        notes=("Of the highest mean IoU on the validation slices; Table 2 is of these models.",),
+    )
 
 
 def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
@@ -224,7 +290,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 reasons[f"Samples a fit: {span}."] = None
             found.append(
                 Table(
-                    title=f"Table 3. Semantics, encoders from {task}: {heading}",
+                    title=f"Table 3. Semantics, encoders from {REGION_TASKS.get(task, task)}: {heading}",
                     corner="method",
                     columns=tuple(FEATURES.values()),
                     rows=tuple(body),
@@ -237,7 +303,13 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
 def all_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     """Return every table that the preset fills."""
     one = region_table(plan, rows)
-    tables = [*([one] if one else []), *segmentation_tables(plan, rows), *semantics_tables(plan, rows)]
+    found = search_table(plan, rows)
+    tables = [
+        *([one] if one else []),
+        *segmentation_tables(plan, rows),
+        *([found] if found else []),
+        *semantics_tables(plan, rows),
+    ]
     return [_starred(table) for table in tables]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from measuring import Figure
-from recording import RESULTS, Part, Record, newest
+from recording import LEFT_OUT, RESULTS, Part, Record, records
 
 HEADER = f"{'figure':<66} {'measured':>22} {'bound':>10}  verdict"
 
@@ -41,8 +41,8 @@ def main(
     """Measure the parts of a script, print one table, write one dated JSON, and return the exit status.
 
     The file is written anew after every part, so a run that is cut off keeps what it has. With ``--only``
-    the other parts are taken from the newest file, which the new one replaces, if that was measured in the
-    same way on the same machine with the same sources: a long script may be measured in pieces.
+    the other parts are taken from the newest file that was measured in the same way on the same machine
+    with the same sources, and that file is replaced: a long script may be measured in pieces.
 
     Parameters
     ----------
@@ -71,18 +71,16 @@ def main(
         return 0
     script = Path(inspect.getsourcefile(inspect.unwrap(parts[0])) or __file__)
     record = Record.begun(name, package=package or f"mtneuro_{name}", script=script, quick=given.quick)
-    replaced = _earlier(record, results) if given.only else None
+    record.parts = {part: Part(note=LEFT_OUT) for part in known}
+    replaced = _taken_over(record, results) if given.only else None
     print(HEADER, flush=True)
     for part in given.only or known:
         record.parts[part] = _measured(known[part], quick=given.quick)
-        record.parts = {each: record.parts[each] for each in known if each in record.parts}
         path = record.write(results)
         if replaced is not None and replaced != path:
             replaced.unlink(missing_ok=True)
-    left = [part for part in known if part not in record.parts]
-    print(
-        f"written: {results.name}/{record.file_name}" + (f"; not measured: {', '.join(left)}" if left else "")
-    )
+    left = [part for part, found in record.parts.items() if found.left_out]
+    print(f"written: {results.name}/{record.file_name}" + (f"; left out: {', '.join(left)}" if left else ""))
     return 0 if record.holds else 1
 
 
@@ -102,19 +100,13 @@ def _parser(about: str | None, parts: list[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _earlier(record: Record, results: Path) -> Path | None:
-    """Take over the parts of the newest run, if they may stand beside this one's, and return its file."""
-    path = newest(record.name, results)
-    if path is None:
-        return None
-    try:
-        earlier = Record.read(path)
-    except ValueError:
-        return None
-    if not record.continues(earlier):
-        return None
-    record.parts = earlier.parts
-    return path
+def _taken_over(record: Record, results: Path) -> Path | None:
+    """Take over the parts of the newest run that this one continues, and return its file."""
+    for path, earlier in records(record.name, results):
+        if record.continues(earlier):
+            record.parts |= earlier.parts
+            return path
+    return None
 
 
 def _measured(measure: Measured, *, quick: bool) -> Part:

@@ -18,6 +18,7 @@ from typing import Any, Self
 from measuring import Figure
 
 FORMAT_VERSION = 1
+LEFT_OUT = "left out of this run"
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -30,10 +31,15 @@ class Part:
     """Runnable processes over the minute before it began: high values make its figures doubtful."""
 
     note: str = ""
-    """Why it could not be measured on this machine."""
+    """Why it has no figures: what this machine lacks, or that it was left out."""
 
     error: str = ""
     """How it failed."""
+
+    @property
+    def left_out(self) -> bool:
+        """Whether nobody asked for it."""
+        return self.note == LEFT_OUT
 
     @property
     def holds(self) -> bool:
@@ -105,9 +111,9 @@ class Record:
         same = ("name", "package", "quick", "sources", "machine", "versions")
         return all(getattr(self, each) == getattr(earlier, each) for each in same)
 
-    def write(self, folder: Path) -> Path:
-        """Write the record beside its place and rename it, and return its file."""
-        about: dict[str, Any] = {
+    def as_json(self) -> dict[str, Any]:
+        """Return what is written down of the run."""
+        return {
             "format_version": FORMAT_VERSION,
             "name": self.name,
             "package": self.package,
@@ -120,11 +126,10 @@ class Record:
             "versions": self.versions,
             "parts": {name: part.record() for name, part in self.parts.items()},
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / self.file_name
-        beside = path.with_suffix(".partial")
-        beside.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        return beside.replace(path)
+
+    def write(self, folder: Path) -> Path:
+        """Write the record into a folder, and return its file."""
+        return written(self.as_json(), folder / self.file_name)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -146,9 +151,22 @@ class Record:
         return cls(**fields, time=datetime.fromisoformat(about["time"]), parts=parts)
 
 
-def newest(name: str, folder: Path = RESULTS) -> Path | None:
-    """Return the newest file of a script, or None."""
-    return max(folder.glob(f"{name}-[0-9]*.json"), key=lambda path: path.name, default=None)
+def written(content: dict[str, Any] | str, path: Path) -> Path:
+    """Write text, or a value as JSON, beside its place, rename it, and return the file."""
+    text = content if isinstance(content, str) else json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".partial")
+    beside.write_text(text, "utf-8")
+    return beside.replace(path)
+
+
+def records(name: str, folder: Path = RESULTS) -> Iterator[tuple[Path, Record]]:
+    """Yield a script's files and their records, newest first; files of another format are passed over."""
+    for path in sorted(folder.glob(f"{name}-[0-9]*.json"), reverse=True):
+        try:
+            yield path, Record.read(path)
+        except ValueError:
+            continue
 
 
 def sources_digest(package: str, script: Path) -> str:

@@ -7,25 +7,16 @@ voxels) and beside filling it with Gaussian-filtered noise; and the memory that 
 is missed.
 """
 
-import argparse
-import json
-import os
-import platform
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
-from mtneuro_data.phantom import PHANTOM_VERSION, Phantom
+from command import main
+from measuring import Figure, peak_bytes, ratio, seconds_in_turns
+from mtneuro_data.phantom import Phantom
 from scipy import ndimage
 
-VOXELS_A_SECOND = 2e6
-BYTES_A_VOXEL = 12.0
+DEPTH, SIDE = 64, 256
 # Corners of set A's cubes, one a region.
 CORNERS = {"CTX": (900, 4600), "STR": (500, 3700), "VP": (850, 3063), "ZI": (650, 1543)}
 
@@ -55,119 +46,46 @@ def filtered_noise(depth: int, side: int) -> np.ndarray:
     return ndimage.gaussian_filter(noise, 1.4)
 
 
-def timed(work: list[Callable[[], Any]], rounds: int) -> list[list[float]]:
-    """Return the processor seconds of each piece of work, run in turns so that drifts hit all alike."""
-    seconds: list[list[float]] = [[] for _ in work]
-    for _ in range(rounds):
-        for number, piece in enumerate(work):
-            start = time.process_time()
-            piece()
-            seconds[number].append(time.process_time() - start)
-    return seconds
-
-
-def extra_bytes_a_voxel(depth: int, side: int) -> float:
-    """Return the peak of memory over the three results, bytes a voxel, measured in a process of its own."""
-    child = subprocess.run(
-        [sys.executable, __file__, "--measure-memory", str(depth), str(side)],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    return float(child.stdout)
-
-
-def _peak_bytes() -> int:
-    """Return this process's highest resident set so far; getrusage's would be its parent's too."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return 1024 * int(line.split()[1])
-    raise OSError("memory is measured where /proc/self/status tells it, as on Linux")
-
-
-def _measure_memory(depth: int, side: int) -> None:
-    whole("ZI", 1, 32)  # what every read needs once: modules, the map of areas
-    before = _peak_bytes()
-    voxels = whole("ZI", depth, side)["image"].size
-    grown = _peak_bytes() - before
-    print(max(grown - 3 * voxels, 0) / voxels)
-
-
-def main() -> int:
-    """Print the table, write it beside the others, and return 1 if a floor is missed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, under a minute")
-    parser.add_argument(
-        "--measure-memory", nargs=2, type=int, metavar=("DEPTH", "SIDE"), help=argparse.SUPPRESS
-    )
-    args = parser.parse_args()
-    if args.measure_memory:
-        _measure_memory(*args.measure_memory)
-        return 0
-    os.environ.update(OMP_NUM_THREADS="1")
-    depth, side, rounds = 64, 256, 1 if args.quick else 5
-    voxels = depth * side * side
-
+def voxels(*, quick: bool) -> Iterator[Figure]:
+    """Yield voxels a second of 64 x 256 x 256, all channels, on one core, and what they cost beside noise."""
     small = {channel: box.copy() for channel, box in whole("VP", 6, 64).items()}
     for channel, box in slice_by_slice("VP", 6, 64).items():
         np.testing.assert_array_equal(box, small[channel])
-
-    rows: dict[str, Any] = {}
-    passed = True
-    title = "64 x 256 x 256, three channels, one core"
-    print(f"{title:<44}{'voxels/s':>12}{'spread':>9}{'x noise':>9}{'x slices':>9}")
     for region in CORNERS:
-        once, sliced, noise = timed(
-            [
-                lambda region=region: whole(region, depth, side),
-                lambda region=region: slice_by_slice(region, 2, side),
-                lambda: filtered_noise(depth, side),
-            ],
-            rounds,
+        once, sliced, noise = seconds_in_turns(
+            lambda region=region: whole(region, DEPTH, SIDE),
+            lambda region=region: slice_by_slice(region, 2, SIDE),
+            lambda: filtered_noise(DEPTH, SIDE),
+            rounds=1 if quick else 5,
         )
-        median = statistics.median(once)
-        spread = (max(once) - min(once)) / median
-        row = {
-            "voxels_a_second": voxels / median,
-            "spread": spread,
-            "ratio_to_filtered_noise": median / statistics.median(noise),
-            "ratio_to_slices": statistics.median(sliced) * depth / 2 / median,
-        }
-        rows[region] = row
-        passed &= row["voxels_a_second"] >= VOXELS_A_SECOND
-        print(
-            f"{region:<44}{row['voxels_a_second']:12.3g}{spread:9.0%}"
-            f"{row['ratio_to_filtered_noise']:9.2f}{row['ratio_to_slices']:9.2f}"
+        yield Figure.of(
+            f"{region}: three channels",
+            [DEPTH * SIDE**2 / each for each in once],
+            unit="voxels/s",
+            at_least=2e6,
         )
-    print(f"floor {VOXELS_A_SECOND:.3g} voxels/s; x noise: times the cost of filtered noise")
-    print("x slices: gain over reading slices and channels one at a time")
+        yield ratio(f"{region}: three channels / filtered noise", once, noise)
+        yield ratio(f"{region}: by slice and channel / at once", [each * DEPTH / 2 for each in sliced], once)
 
-    depths = (64,) if args.quick else (32, 64, 128)
-    memory = {str(deep): extra_bytes_a_voxel(deep, side) for deep in depths}
-    for deep, extra in memory.items():
-        print(f"memory above the results, {deep} slices: {extra:.1f} bytes a voxel")
-    print(f"at 64 slices at most {BYTES_A_VOXEL:.0f}")
-    passed &= memory["64"] <= BYTES_A_VOXEL
 
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
-    now = datetime.now(UTC)
-    path = folder / f"speed_phantom-{now:%Y%m%dT%H%M%SZ}.json"
-    record = {
-        "when": now.isoformat(timespec="seconds"),
-        "machine": platform.machine(),
-        "numpy": np.__version__,
-        "phantom_version": PHANTOM_VERSION,
-        "speed": rows,
-        "extra_bytes_a_voxel": memory,
-        "passed": passed,
-    }
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(f"{'passed' if passed else 'FLOOR MISSED'}; {path.name}")
-    return 0 if passed else 1
+def memory(*, quick: bool) -> Iterator[Figure]:
+    """Yield the peak of memory above the three results against the depth of the box."""
+    for depth in (64,) if quick else (32, 64, 128):
+        size = depth * SIDE**2
+        yield Figure(
+            name=f"memory above the results, {depth} x {SIDE} x {SIDE}",
+            value=max(peak_bytes(all_channels, depth) - 3 * size, 0) / size,
+            unit="bytes/voxel",
+            at_most=12,
+        )
+
+
+def all_channels(depth: int) -> Iterator[None]:
+    """Read a box; a first small one takes what every read needs once: modules, the map of areas."""
+    whole("ZI", 1, 32)
+    yield
+    whole("ZI", depth, SIDE)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("phantom", [voxels, memory], about=__doc__, package="mtneuro_data"))

@@ -95,7 +95,7 @@ def plain_original(labels: np.ndarray) -> np.ndarray:
 
 def definitions(*, quick: bool) -> Iterator[Figure]:
     """Yield both definitions of the features beside their plain versions."""
-    labels, rounds = tissue(90 if quick else 360), 3 if quick else 7
+    labels, rounds = tissue(90 if quick else 360), 7 if quick else 15
     np.testing.assert_allclose(semantic_features(labels).to_numpy(), plain_features(labels), rtol=1e-12)
     np.testing.assert_allclose(original_features(labels), plain_original(labels), rtol=1e-12)
     size = f"{SIDE} x {SIDE} pixels"

@@ -1,7 +1,9 @@
 import pytest
 
 from mtneuro_suite.inputs import paper_inputs, source_of
+from mtneuro_suite.options import with_own_row
 from mtneuro_suite.plan import plan
+from mtneuro_suite.planning import factory_digest
 from mtneuro_suite.preset import Preset, read_preset
 
 
@@ -68,6 +70,62 @@ def test_table_a4_sets_learning_rate_and_batch():
 def test_a_wrong_name_or_setting_is_refused_before_any_run(changes, message):
     with pytest.raises(ValueError, match=message):
         plan(changed(**changes))
+
+
+def test_the_resolutions_and_extra_sets_are_columns_of_their_own():
+    planned = plan(
+        changed(
+            task1={"methods": ["pca"], "per_method": {}, "downsample": [4, 2], "extra": ["D", "B"]},
+            task3=None,
+        )
+    )
+    names = [region.name for region in planned.inputs.regions]
+    assert names == [f"{n}/{f}" for f in (4, 2) for n in ("roi-c1", "roi-c2", "roi-c3", "roi-c3[B]")]
+    tested = {r.name: {c for t in r.test for c in t.cubes} for r in planned.inputs.regions}
+    assert {name[0] for name in tested["roi-c3[B]/4"]} == {"C", "D"}
+    assert {name[0] for name in tested["roi-c3/4"]} == {"B", "C"}
+    keys = {(run.settings["training_set"], run.settings["model"]) for run in planned.regions}
+    assert len(keys) == len(planned.regions)
+
+
+def test_a_search_trains_every_point_and_scores_it_on_validation_alone():
+    planned = plan(read_preset("search"))
+    of_unet = [r for r in planned.networks if r.settings["task"] == "seg-2d-4class" and "unet lr" in r.title]
+    assert len(of_unet) == 25
+    assert {run.settings["test_set"] for run in of_unet} == {"seg-2d-4class:val"}
+    assert (
+        len({(r.settings["train"]["learning_rate"], r.settings["train"]["batch_size"]) for r in of_unet})
+        == 25
+    )
+    parts = [need.settings["task"]["splits"]["all"][0] for run in of_unet for need in run.needs]
+    assert {tuple(part["z"]) for part in parts} == {(110, 380), (380, 410)}
+
+
+def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
+    preset, own = with_own_row(read_preset("smoke"), encoder="examples.tiny_encoder:encoder")
+    assert own == ("tiny_encoder:encoder",)
+    planned = plan(preset)
+    alone = planned.runs_of(own)
+    assert {run.kind for run in alone} == {"arrays", "encoder", "regions", "features", "semantics", "umap"}
+    assert [run.title for run in alone if run.kind == "encoder"] == [
+        "train tiny_encoder:encoder on roi-c1, seed 1"
+    ]
+    (run,) = (run for run in alone if run.kind == "encoder")
+    assert run.settings["digests"]["encoder"] == factory_digest("examples.tiny_encoder:encoder")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"encoder": "nowhere"}, "must be package.module:factory, timm:NAME, or the folder"),
+        ({"encoder": "no_such_module:encoder"}, "'no_such_module' is not one"),
+        ({"encoder": "examples.tiny_encoder:encodr"}, "holds no 'encodr'"),
+        ({"segmenter": "examples.tiny_segmenter"}, "must be package.module:factory, or the folder"),
+    ],
+)
+def test_an_own_row_that_means_nothing_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        plan(with_own_row(read_preset("smoke"), **given)[0])
 
 
 def test_a_method_that_is_drawn_must_be_trained():

@@ -88,7 +88,93 @@ def test_labels_are_those_of_this_version(mixed):
     # Changes with PHANTOM_VERSION only. Labels, not grey levels: those may differ by one between processors.
     assert set(np.unique(mixed["roi_labels"])) == {2, 3, 4, 6}
     digest = hashlib.sha256(mixed["roi_labels"].tobytes() + mixed["pixel_labels"].tobytes()).hexdigest()
-    assert digest[:16] == "4246916a07680c65"
+    assert digest[:16] == "e8db5b9977907ec0"
+
+
+def test_grey_levels_are_those_of_this_version_but_for_rounding(mixed):
+    # Changes with PHANTOM_VERSION only; processors may round differently.
+    expected = [
+        [
+            152,
+            180,
+            148,
+            95,
+            198,
+            192,
+            120,
+            135,
+            143,
+            139,
+            188,
+            210,
+            150,
+            167,
+            160,
+            130,
+            190,
+            76,
+            162,
+            139,
+            178,
+            176,
+            210,
+            197,
+        ],
+        [
+            188,
+            197,
+            108,
+            186,
+            177,
+            186,
+            160,
+            183,
+            139,
+            200,
+            195,
+            225,
+            193,
+            190,
+            162,
+            184,
+            214,
+            197,
+            138,
+            174,
+            145,
+            185,
+            226,
+            199,
+        ],
+        [
+            154,
+            184,
+            109,
+            186,
+            194,
+            190,
+            170,
+            149,
+            158,
+            152,
+            196,
+            187,
+            138,
+            152,
+            182,
+            159,
+            190,
+            193,
+            122,
+            139,
+            181,
+            186,
+            175,
+            196,
+        ],
+    ]
+    found = mixed["image"][::4, ::13, ::70].reshape(3, -1).astype(int)
+    np.testing.assert_allclose(found, expected, atol=1)
 
 
 def test_another_seed_is_another_volume(mixed):
@@ -116,16 +202,15 @@ def test_every_cube_lies_in_its_region(region, z):
 
 
 @pytest.mark.parametrize("region", CUBES)
-def test_class_proportions_are_near_the_papers(region):
+def test_class_proportions_are_within_two_points_of_the_papers(region):
     phantom = Phantom("pixel_labels")
     labels = [
         phantom.read((z, y, x), (z + 1, y + 256, x + 256))
         for y, x in CUBES[region]
-        for z in range(117, 470, 59)
+        for z in range(111, 470, 36)
     ]
     percent = 100 * np.bincount(np.concatenate(labels).ravel(), minlength=4) / np.concatenate(labels).size
-    np.testing.assert_allclose(percent, PROPORTIONS[region], atol=3)
-    np.testing.assert_allclose(percent[1:3], PROPORTIONS[region][1:3], atol=1)
+    np.testing.assert_allclose(percent, PROPORTIONS[region], atol=2)
 
 
 def test_cortex_has_no_axons():

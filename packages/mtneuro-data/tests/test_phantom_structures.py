@@ -34,28 +34,47 @@ def test_vp_keeps_its_cells_between_bundles():
     assert inside.mean() < 0.55
 
 
-def test_a_ball_is_drawn_as_a_ball():
+def ball(centre, *, short=5.0, faint=False):
     one = np.ones(1, dtype=np.float32)
-    ball = Cells(
-        centre=np.array([[10.0, 10.0, 10.0]]),
-        short=5 * one,
+    return Cells(
+        centre=np.array([centre], dtype=np.float64),
+        short=np.float32(short) * one,
         axis=np.array([[0, 0, 1]], dtype=np.float32),
         ratio=one,
         lobe=np.zeros((1, 3), dtype=np.float32),
+        faint=np.array([faint]),
         contrast=one,
         nucleus=0 * one,
         nucleolus=0 * one,
     )
-    distance = np.full((21, 21, 21), np.float32(100))
-    ratio = np.ones((21, 21, 21), dtype=np.float32)
-    draw_cells(ball, (0, 0, 0), distance, ratio)
+
+
+def test_a_ball_is_drawn_as_a_ball():
+    ratio, soma = draw_cells(ball((10, 10, 10)), (0, 0, 0), (21, 21, 21))
     z, y, x = np.ogrid[-10:11, -10:11, -10:11]
-    expected = np.sqrt(z * z + y * y + x * x) - 5
-    near = expected < 4.9
-    np.testing.assert_allclose(distance[near], expected[near], atol=1e-5)
+    np.testing.assert_array_equal(soma, z * z + y * y + x * x < 25)
     assert ratio[10, 10, 10] < 0.4
     assert ratio[10, 10, 17] > 1.0  # the halo
     assert ratio[0, 0, 0] == 1
+
+
+def test_a_faint_soma_is_seen_and_not_annotated():
+    ratio, soma = draw_cells(ball((10, 10, 10), faint=True), (0, 0, 0), (21, 21, 21))
+    assert ratio.min() < 0.4
+    assert not soma.any()
+
+
+def test_a_soma_reaches_no_further_than_its_box():
+    cells = cells_near(0, AREAS, *ZI)
+    ratio, soma = draw_cells(cells, ZI[0], tuple(hi - lo for lo, hi in zip(*ZI, strict=True)))
+    assert soma.any()
+    # What changes the brightness at the rim of a half as wide box is known to that box.
+    half = (ZI[1][0], ZI[1][1], 1607)
+    left, left_soma = draw_cells(
+        cells_near(0, AREAS, ZI[0], half), ZI[0], tuple(hi - lo for lo, hi in zip(ZI[0], half, strict=True))
+    )
+    np.testing.assert_array_equal(left, ratio[:, :, :64])
+    np.testing.assert_array_equal(left_soma, soma[:, :, :64])
 
 
 def test_a_tube_is_drawn_as_a_tube():
@@ -75,6 +94,58 @@ def test_vessels_of_neighbouring_boxes_join():
     left = segments_near(0, AREAS, ZI[0], (264, 778, 1607))["capillaries"]
     whole = segments_near(0, AREAS, *ZI)["capillaries"]
     assert {tuple(place) for place in left.start} <= {tuple(place) for place in whole.start}
+
+
+def test_vessels_run_through_a_box_from_face_to_face():
+    vessel = Phantom("pixel_labels").read((200, 650, 1543), (248, 746, 1639)) == 1
+    reached = vessel.copy()
+    reached[1:-1, 1:-1, 1:-1] = False
+    count = 0
+    while reached.sum() > count:
+        count = reached.sum()
+        for axis in range(3):
+            for step in (1, -1):
+                grown = np.roll(reached, step, axis=axis)
+                grown[(slice(None),) * axis + (0 if step == 1 else -1,)] = False
+                reached |= grown & vessel
+    # What lies loose inside is a vessel's end that leaves the box and comes back, or none.
+    assert vessel.mean() > 0.02
+    assert reached.sum() > 0.97 * vessel.sum()
+
+
+def test_vessels_run_from_capillaries_to_wide_trunks():
+    segments = segments_near(0, AREAS, (100, 400, 1000), (400, 1100, 4600))
+    widest = {name: 2 * 1.17 * part.radius_start.max() for name, part in segments.items()}
+    assert 2 * 1.17 * segments["capillaries"].radius_start.min() < 4
+    assert widest["capillaries"] < 9
+    assert 40 < widest["trunks"] < 55
+
+
+def bundles(region):
+    (y, x) = {"STR": (500, 3700), "VP": (850, 2551)}[region]
+    y, x = np.arange(y, y + 256.0)[:, None], np.arange(x, x + 256.0)
+    z = np.full((1, 1), 200.0)
+    return bundle_field(0, AREAS.at(z, y, x), z, y, x) > 0
+
+
+def test_bundles_lie_along_x_in_striatum():
+    inside = bundles("STR")
+    assert (inside[:, 16:] != inside[:, :-16]).mean() < 0.6 * (inside[16:] != inside[:-16]).mean()
+
+
+def test_bundles_lie_diagonally_in_the_ventral_posterior_nucleus():
+    inside = bundles("VP")
+    rising = (inside[16:, :-16] != inside[:-16, 16:]).mean()
+    falling = (inside[16:, 16:] != inside[:-16, :-16]).mean()
+    assert rising < 0.6 * falling
+
+
+def test_only_some_areas_have_bright_nucleoli():
+    brightest = {
+        region: cells_near(0, AREAS, (200, y, x), (232, y + 128, x + 128)).nucleolus.max()
+        for region, (y, x) in {"CTX": (900, 4600), "ZI": (650, 1543)}.items()
+    }
+    assert brightest["ZI"] > 3 * brightest["CTX"]
 
 
 def test_a_wide_vessel_is_near_black_inside():
@@ -101,14 +172,14 @@ def test_noise_has_mean_zero_and_unit_spread():
 
 
 def test_point_noise_has_mean_zero_and_unit_spread():
-    place = np.random.default_rng(0).uniform(0, 5000, size=(3, 200_000))
+    place = np.random.default_rng(0).uniform(0, 60, size=(3, 200_000))
     for field in point_noise(0, 1, *place, fields=2):
         assert abs(field.mean()) < 0.01
         assert abs(field.std() - 1) < 0.01
 
 
 def test_the_two_fields_of_point_noise_are_independent():
-    place = np.random.default_rng(0).uniform(0, 5000, size=(3, 100_000))
+    place = np.random.default_rng(0).uniform(0, 60, size=(3, 100_000))
     first, second = point_noise(0, 1, *place, fields=2)
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
 

@@ -10,16 +10,18 @@ from mtneuro_data.phantom.lattice import site_hash, uniforms
 from mtneuro_data.phantom.spline import point_noise
 from mtneuro_data.phantom.tissue import TISSUES, table
 
-TEXTURE_SPACING = (2.0, 2.1, 1.6)
+TEXTURE_SPACING = (2.0, 2.1, 1.5)
 """Lattice of the background texture, ``(z, y, x)`` in voxels, from its measured autocorrelation."""
 
-GRAIN_SPACING = (3.6, 3.6, 3.2)
+GRAIN_SPACING = (3.6, 3.6, 2.6)
 """Lattice of the granular fibre of VP and ZI."""
 
 _ANCHOR_WIDTH = 200.0
 _ANCHOR_SLICE = 159.0
 _LEVEL_DRIFT = 0.025
 _TEXTURE_DRIFT = 0.1
+_PATCH_LEVEL = 0.02
+_PATCH_TEXTURE = 0.14
 _BAND_ROW = 761.0
 _DEAD_SHARE = 1 / 40
 _DEAD_DEPTH = 97.0
@@ -81,7 +83,8 @@ def slow_fields(
     """Return the background's grey level and the texture's strength at places of the reference slice.
 
     At z=159 what was measured on the 16 cubes stands where the cubes lie; in between the nearer ones weigh
-    more. Away from that slice the level drifts by a few per cent, the texture by tenths.
+    more. Away from that slice the level drifts by a few per cent, the texture by tenths; everywhere they
+    vary a little from patch to patch.
     """
     level = np.full(labels.shape, 110.0)
     strength = np.ones(labels.shape)
@@ -109,6 +112,10 @@ def slow_fields(
     there = point_noise(seed, 7, np.full((1,), _ANCHOR_SLICE / 90), row / 400, column / 400, fields=2)
     level *= 1 + _LEVEL_DRIFT * drift * (here[0] - there[0])
     strength += _TEXTURE_DRIFT * drift * (here[1] - there[1])
+    # Within a cube, too, one patch of tissue differs from the next.
+    patch = point_noise(seed, 10, z / 100, row / 110, column / 110, fields=2)
+    level *= 1 + _PATCH_LEVEL * drift * patch[0]
+    strength += _PATCH_TEXTURE * drift * patch[1]
     return level, np.maximum(strength, 0.4)
 
 

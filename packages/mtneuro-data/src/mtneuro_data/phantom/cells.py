@@ -9,16 +9,18 @@ from jaxtyping import Bool, Float32, Float64
 from mtneuro_data.phantom.areas import Areas
 from mtneuro_data.phantom.bundles import bundle_field
 from mtneuro_data.phantom.lattice import site_hash, uniforms
-from mtneuro_data.phantom.tissue import table
+from mtneuro_data.phantom.tissue import richness, table
 
 _SPACING = 16
 _REPULSION = 10.5  # voxels; of two candidates nearer than this, one is dropped
-_REACH = 22  # the longest half axis and the halo
-_EDGE = 5.0
+_REACH = 26  # voxels: no soma with its halo is drawn any further
+_EDGE = 4.0
+_LOBE = 0.3
 
-# Brightness over the local background by distance from the annotated outline, from deep inside to outside.
-_DISTANCE = np.array([-6.0, -3.0, -2.0, -1.2, -0.5, 0.0, 0.7, 1.5, 2.5, 3.7, 5.0])
-_RATIO = np.array([0.32, 0.28, 0.34, 0.45, 0.62, 0.77, 0.95, 1.06, 1.07, 1.03, 1.0])
+# Brightness over the local background by distance from the annotated outline, which is generous: the steepest
+# place lies inside.
+_DISTANCE = np.array([-8.0, -4.0, -3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.2, 3.0, 4.0])
+_RATIO = np.array([0.2, 0.12, 0.12, 0.2, 0.29, 0.41, 0.56, 0.73, 0.88, 0.99, 1.045, 1.07, 1.04, 1.0])
 _STEPS = 32
 _PROFILE = np.interp(np.arange(-8 * _STEPS, int(_EDGE) * _STEPS + 2) / _STEPS, _DISTANCE, _RATIO).astype(
     np.float32
@@ -38,6 +40,8 @@ class Cells:
     """Short over long axis."""
     lobe: Float32[np.ndarray, "cells axes"]
     """Where the outline bulges, and by which share of the short axis."""
+    faint: Bool[np.ndarray, " cells"]
+    """Which are too faint to be annotated."""
     contrast: Float32[np.ndarray, " cells"]
     nucleus: Float32[np.ndarray, " cells"]
     """How much brighter than the rim the inside is, over the local background."""
@@ -86,6 +90,7 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
     label = areas.at(*place)
     in_axons = bundle_field(seed, label, *place) > 0
     share = np.where(in_axons, table("cell_share_in_axons")[label], table("cell_share")[label])
+    share = share * richness(seed, 13, *place)
     # A mark of 0 is no candidate; else the lower the chance drawn, the stronger.
     mark = np.where(chance < share, np.float32(1) - chance, np.float32(0))
     inner = (slice(1, -1),) * 3
@@ -97,85 +102,109 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
 
     drawn = uniforms(site_hash(seed, 4, *grid)[inner][kept], 14)
     spread = (drawn[0] + drawn[1] + drawn[2]) / np.float32(1.5) - np.float32(1)  # -1 to 1, near normal
-    ratio = np.float32(0.48) + np.float32(0.47) * drawn[3]
-    radius = table("cell_radius")[label] * (np.float32(1) + np.float32(0.45) * spread)
+    ratio = np.float32(0.4) + np.float32(0.45) * drawn[3]
+    radius = table("cell_radius")[label] * (np.float32(1) + np.float32(0.3) * spread)
+    faint = drawn[10] < table("faint")[label]
     return Cells(
         centre=centre,
         # Close to the cube root of the ratio: the volume stays that of a ball of this radius.
         short=radius * (np.float32(0.62) + np.float32(0.38) * ratio),
         axis=_direction(drawn[4:7]),
         ratio=ratio,
-        lobe=_direction(drawn[7:10]) * np.float32(0.3),
-        contrast=np.float32(0.6) + np.float32(0.45) * np.sqrt(drawn[10]),
+        lobe=_direction(drawn[7:10]) * np.float32(_LOBE),
+        faint=faint,
+        contrast=table("contrast")[label] - np.float32(0.15) * faint + np.float32(0.65) * drawn[10],
         nucleus=table("nucleus")[label] * drawn[11],
         nucleolus=np.where(drawn[12] < np.float32(0.6), table("nucleolus")[label], np.float32(0))
         * (np.float32(0.6) + np.float32(0.6) * drawn[13]),
     )
 
 
+def _half_sizes(cells: Cells) -> Float64[np.ndarray, "cells axes"]:
+    """Return how far along each axis a soma and its halo reach from its centre, voxels."""
+    # The ellipsoid that the outline moves to when all that may add to it is added.
+    short = (cells.short * np.float32(1 + _LOBE) + np.float32(_EDGE)).astype(np.float64)
+    longer = (1 / (cells.ratio * cells.ratio).astype(np.float64) - 1)[:, None] * cells.axis * cells.axis
+    return np.minimum(short[:, None] * np.sqrt(1 + longer), _REACH - 1)
+
+
 def draw_cells(
-    cells: Cells,
-    lower: tuple[int, ...],
-    distance: Float32[np.ndarray, "z y x"],
-    ratio: Float32[np.ndarray, "z y x"],
-) -> None:
-    """Write each soma into a box's distance to the nearest outline, and its brightness ratio, in place.
+    cells: Cells, lower: tuple[int, ...], size: tuple[int, ...]
+) -> tuple[Float32[np.ndarray, "z y x"], Bool[np.ndarray, "z y x"]]:
+    """Return a box's brightness over the background by somata, and which voxels are annotated as cells.
 
     Where two are near, the one whose outline is nearest decides; at equal distance, the first.
     """
-    grid = [
-        np.arange(lo, lo + size, dtype=np.float64) for lo, size in zip(lower, distance.shape, strict=True)
-    ]
-    half = ((cells.short / cells.ratio) * np.float32(1.35) + np.float32(_EDGE)).astype(np.float64)[:, None]
-    low = np.maximum(np.floor(cells.centre - half).astype(np.int64) - np.array(lower), 0)
+    distance = np.full(size, np.float32(_EDGE))
+    centred = np.zeros(size, dtype=np.float32)
+    owner = np.full(size, -1, dtype=np.int32)
+    grid = [np.arange(lo, lo + count, dtype=np.float64) for lo, count in zip(lower, size, strict=True)]
+    half = _half_sizes(cells)
+    low = np.maximum(np.ceil(cells.centre - half).astype(np.int64) - np.array(lower), 0)
     high = np.floor(cells.centre + half).astype(np.int64) + 1 - np.array(lower)
-    high = np.minimum(high, np.array(distance.shape))
+    high = np.minimum(high, np.array(size))
+    inside = np.flatnonzero((high > low).all(axis=1))
     # Plain lists: indexing arrays one number at a time would cost more than the drawing.
     rows = zip(
-        low.tolist(),
-        high.tolist(),
-        cells.centre.tolist(),
-        cells.short.tolist(),
-        cells.axis.tolist(),
-        (cells.ratio * cells.ratio - np.float32(1)).tolist(),
-        (cells.lobe * cells.short[:, None]).tolist(),
-        cells.contrast.tolist(),
-        cells.nucleus.tolist(),
-        cells.nucleolus.tolist(),
+        inside.tolist(),
+        *(
+            values[inside].tolist()
+            for values in (
+                low,
+                high,
+                cells.centre,
+                cells.short,
+                cells.axis,
+                cells.ratio * cells.ratio - np.float32(1),
+                cells.lobe * cells.short[:, None],
+            )
+        ),
         strict=True,
     )
-    for first, last, centre, short, axis, stretch, lobe, contrast, nucleus, nucleolus in rows:
+    for number, first, last, centre, short, axis, stretch, lobe in rows:
         (z0, y0, x0), (z1, y1, x1) = first, last
-        if z1 <= z0 or y1 <= y0 or x1 <= x0:
-            continue
         z = (grid[0][z0:z1] - centre[0]).astype(np.float32)[:, None, None]
         y = (grid[1][y0:y1] - centre[1]).astype(np.float32)[:, None]
         x = (grid[2][x0:x1] - centre[2]).astype(np.float32)
         square = (z * z + y * y) + x * x
-        along = (z * axis[0] + y * axis[1]) + x * axis[2]
-        along *= along
-        along *= stretch
-        outline = np.sqrt(np.maximum(square + along, np.float32(0)))
+        outline = (z * axis[0] + y * axis[1]) + x * axis[2]
+        outline *= outline
+        outline *= stretch
+        outline += square
+        np.maximum(outline, np.float32(0), out=outline)
+        np.sqrt(outline, out=outline)
         outline -= short
         # A bulge on one side and a dent on the other, fading towards the centre.
-        outline -= ((z * lobe[0] + y * lobe[1]) + x * lobe[2]) / (np.sqrt(square) + np.float32(1))
-        near = distance[z0:z1, y0:y1, x0:x1]
-        nearest = outline < np.minimum(near, np.float32(_EDGE))
-        if not nearest.any():
-            continue
-        outline = outline[nearest]
-        near[nearest] = outline
-        ratio[z0:z1, y0:y1, x0:x1][nearest] = _brightness(
-            outline, square[nearest], contrast, nucleus, nucleolus
-        )
+        bulge = (z * lobe[0] + y * lobe[1]) + x * lobe[2]
+        bulge /= np.sqrt(square) + np.float32(1)
+        outline -= bulge
+        box = (slice(z0, z1), slice(y0, y1), slice(x0, x1))
+        nearest = outline < distance[box]
+        np.copyto(distance[box], outline, where=nearest)
+        np.copyto(centred[box], square, where=nearest)
+        np.copyto(owner[box], number, where=nearest)
+    near = np.flatnonzero(owner >= 0)
+    seen = owner.reshape(-1)[near]
+    outline = distance.reshape(-1)[near]
+    ratio = np.ones(size, dtype=np.float32)
+    ratio.reshape(-1)[near] = _brightness(
+        outline,
+        centred.reshape(-1)[near],
+        cells.contrast[seen],
+        cells.nucleus[seen],
+        cells.nucleolus[seen],
+    )
+    soma = np.zeros(size, dtype=bool)
+    soma.reshape(-1)[near] = (outline < 0) & ~cells.faint[seen]
+    return ratio, soma
 
 
 def _brightness(
     outline: Float32[np.ndarray, " voxels"],
     square: Float32[np.ndarray, " voxels"],
-    contrast: float,
-    nucleus: float,
-    nucleolus: float,
+    contrast: Float32[np.ndarray, " voxels"],
+    nucleus: Float32[np.ndarray, " voxels"],
+    nucleolus: Float32[np.ndarray, " voxels"],
 ) -> Float32[np.ndarray, " voxels"]:
     """Return a soma's brightness over the background at distances from its outline and its centre."""
     position = np.clip((outline + np.float32(8)) * np.float32(_STEPS), 0, len(_PROFILE) - 1)

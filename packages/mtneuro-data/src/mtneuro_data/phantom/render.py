@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from mtneuro_data.phantom.appearance import (
     GRAIN_SPACING,
@@ -20,7 +20,6 @@ from mtneuro_data.phantom.tissue import table
 from mtneuro_data.phantom.vessels import REACH, drawn_vessels, segments_near, vessel_ratio
 
 _BACKGROUND, _VESSEL, _CELL, _AXON = 0, 1, 2, 3
-_FAR = np.float32(100)
 
 Box = tuple[int, int, int]
 
@@ -54,14 +53,13 @@ def rendered(
         kind: drawn_vessels(segments, lower, upper)
         for kind, segments in segments_near(world.seed, world.areas, lower, upper).items()
     }
-    cell = np.full(roi.shape, _FAR)
-    cell_ratio = np.ones(roi.shape, dtype=np.float32)
-    draw_cells(cells_near(world.seed, world.areas, lower, upper), lower, cell, cell_ratio)
+    somata = cells_near(world.seed, world.areas, lower, upper)
+    cell_ratio, soma = draw_cells(somata, lower, roi.shape)
     fibre = _fibres(world.seed, grid, nodes, lower, upper)
     axon = _axon_field(world.seed, grid, nodes, roi, fibre, lower, upper)
     done = {"roi_labels": roi}
     if "pixel_labels" in channels:
-        done["pixel_labels"] = _pixel_labels(roi, vessels, cell, axon)
+        done["pixel_labels"] = _pixel_labels(roi, vessels, soma, axon)
     if "image" in channels:
         slow = slow_fields(world.seed, world.appearance.drift, nodes, *native)
         grey, strength = (grid.field(field.astype(np.float32)) for field in slow)
@@ -107,8 +105,9 @@ def _shade(
     """Turn the background's level into grey levels within 0 to 255, in place."""
     look = world.appearance
     if axon is not None:
-        # Bundles fade in over two voxels rather than step.
-        bright = np.clip(axon * np.float32(4) + np.float32(0.5), 0, 1)
+        # Bundles fade in within their generous outlines, and are brightest deep inside.
+        bright = np.clip(axon * table("axon_rise")[roi], 0, 1)
+        bright += np.float32(0.2) * np.clip(axon, 0, 1)
         bright *= table("axon_gain")[roi]
         bright *= np.float32(look.contrast)
         bright += np.float32(1)
@@ -147,14 +146,14 @@ def _fibres(
 def _pixel_labels(
     roi: UInt8[np.ndarray, "z y x"],
     vessels: dict[str, Float32[np.ndarray, "z y x"]],
-    cell: Float32[np.ndarray, "z y x"],
+    soma: Bool[np.ndarray, "z y x"],
     axon: Float32[np.ndarray, "z y x"] | None,
 ) -> UInt8[np.ndarray, "z y x"]:
     """Return the class of each voxel; a vessel hides a cell, and a cell an axon."""
     labels = np.full(roi.shape, _BACKGROUND, dtype=np.uint8)
     if axon is not None:
         labels[(axon > 0) & table("axons").astype(bool)[roi]] = _AXON
-    labels[cell < 0] = _CELL
+    labels[soma] = _CELL
     for vessel in vessels.values():
         labels[vessel < 0] = _VESSEL
     labels[roi == 0] = _BACKGROUND

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
+
+from mtneuro_data.phantom.spline import point_noise
+
+_RICHNESS_SD = 0.25
+_RICHNESS_PERIOD = (150.0, 220.0, 220.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +29,22 @@ class Tissue:
     """The same inside bundles."""
     cell_radius: float = 5.0
     """Mean radius of a soma as it is annotated, voxels."""
+    contrast: float = 0.5
+    """Contrast of the palest soma that is annotated; the darkest has 0.65 more."""
+    faint: float = 0.1
+    """Share of the somata that are too faint to be annotated."""
     nucleus: float = 0.0
     """How much brighter a soma's inside may be than its rim, over the local background."""
     nucleolus: float = 0.0
     """How much brighter the dot in its middle is."""
     vessel_share: float = 0.4
     """Share of the capillary lattice's edges that exist."""
+    vessel_upright: float = 0.85
+    """How many times as often as on average those along z do."""
     axon_gain: float = 0.0
     """How much brighter axons are than the background, as a share of it."""
+    axon_rise: float = 4.0
+    """How steeply they brighten from a bundle's outline inwards."""
     fringe: float = 0.0
     """How far single fibres sway a bundle's outline, in standard deviations of the bundles' field."""
     grain: float = 0.0
@@ -43,27 +56,27 @@ class Tissue:
 # In the order of AREA_NAMES.
 TISSUES = (
     Tissue(level="CTX", background=0.0, texture=0.0, cell_share=0.0, vessel_share=0.0),
-    Tissue(level="CTX", background=0.985, texture=10.0, fibre=9.5, cell_share=0.28, cell_radius=5.4,
-           nucleus=0.15, nucleolus=0.15, vessel_share=0.31),
-    Tissue(level="STR", background=0.97, texture=9.5, fibre=8.5, cell_share=0.32, cell_share_in_axons=0.05,
-           cell_radius=6.0, nucleus=0.15, nucleolus=0.15, vessel_share=0.29, axon_gain=0.37, fringe=0.07,
-           axons=True),
-    Tissue(level="VP", background=0.90, texture=11.0, fibre=12.0, cell_share=0.4, cell_share_in_axons=0.2,
-           cell_radius=6.1, nucleus=0.2, nucleolus=0.3, vessel_share=0.75, axon_gain=0.19, fringe=0.5,
-           axons=True),
-    Tissue(level="VP", background=0.865, texture=10.5, fibre=13.0, cell_share=0.31, cell_share_in_axons=0.10,
-           cell_radius=7.0, nucleus=0.2, nucleolus=0.3, vessel_share=0.69, axon_gain=0.18, fringe=0.3,
-           axons=True),
-    Tissue(level="ZI", background=0.935, texture=15.0, fibre=13.0, cell_share=0.41, cell_share_in_axons=0.41,
-           cell_radius=6.2, nucleus=0.25, nucleolus=0.5, vessel_share=1.55, axon_gain=0.075, fringe=0.4,
-           grain=0.8, axons=True),
+    Tissue(level="CTX", background=0.985, texture=10.0, fibre=9.5, cell_share=0.61, cell_radius=4.8,
+           faint=0.3, nucleus=0.05, nucleolus=0.05, vessel_share=0.3),
+    Tissue(level="STR", background=0.985, texture=10.0, fibre=8.5, cell_share=0.63,
+           cell_share_in_axons=0.05, contrast=0.4, cell_radius=5.5, faint=0.3, nucleus=0.2, nucleolus=0.15,
+           vessel_share=0.33, axon_gain=0.5, fringe=0.03, axons=True),
+    Tissue(level="VP", background=0.90, texture=10.0, fibre=11.5, cell_share=0.9, cell_share_in_axons=0.28,
+           contrast=0.38, faint=0.25, cell_radius=5.7, nucleus=0.4, nucleolus=0.25, vessel_share=0.88,
+           vessel_upright=1.35, axon_gain=0.22, axon_rise=1.0, fringe=0.5, axons=True),
+    Tissue(level="VP", background=0.865, texture=9.5, fibre=12.0, cell_share=0.92, cell_share_in_axons=0.17,
+           contrast=0.38, faint=0.25, cell_radius=6.2, nucleus=0.4, nucleolus=0.25, vessel_share=0.88,
+           vessel_upright=1.35, axon_gain=0.21, axon_rise=1.0, fringe=0.3, axons=True),
+    Tissue(level="ZI", background=0.935, texture=16.0, fibre=13.0, cell_share=0.72,
+           cell_share_in_axons=0.72, contrast=0.38, faint=0.2, cell_radius=5.9, nucleus=0.4, nucleolus=0.35,
+           vessel_share=0.98, vessel_upright=1.45, axon_gain=0.075, fringe=0.4, grain=0.8, axons=True),
     Tissue(level="STR", background=1.12, texture=10.0, fibre=11.0, cell_share=0.14, cell_share_in_axons=0.1,
-           vessel_share=0.5, axon_gain=0.30, fringe=0.4, axons=True),
-    Tissue(level="ZI", background=0.92, texture=14.0, fibre=15.0, cell_share=0.4, cell_share_in_axons=0.4,
-           cell_radius=6.0, nucleus=0.25, nucleolus=0.5, vessel_share=0.6, axon_gain=0.11, fringe=0.4,
-           grain=0.8, axons=True),
+           vessel_share=0.36, axon_gain=0.36, fringe=0.4, axons=True),
+    Tissue(level="ZI", background=0.92, texture=14.0, fibre=15.0, cell_share=0.46, cell_share_in_axons=0.46,
+           cell_radius=5.8, nucleus=0.4, nucleolus=0.35, vessel_share=0.5, vessel_upright=1.4,
+           axon_gain=0.11, fringe=0.4, grain=0.8, axons=True),
     Tissue(level="STR", background=1.05, texture=10.0, fibre=11.0, cell_share=0.1, cell_share_in_axons=0.07,
-           vessel_share=0.4, axon_gain=0.36, fringe=0.4, axons=True),
+           vessel_share=0.32, axon_gain=0.42, fringe=0.4, axons=True),
 )  # fmt: skip
 
 
@@ -76,3 +89,16 @@ def table(name: str) -> Float32[np.ndarray, " areas"]:
     array([0, 0, 1, 1, 1, 1, 1, 1, 1])
     """
     return np.array([getattr(tissue, name) for tissue in TISSUES], dtype=np.float32)
+
+
+def richness(
+    seed: int,
+    stream: int,
+    z: Float64[np.ndarray, "..."],
+    y: Float64[np.ndarray, "..."],
+    x: Float64[np.ndarray, "..."],
+) -> Float32[np.ndarray, "..."]:
+    """Return how many times as many structures as on average its area has there are about each place."""
+    place = (axis / period for axis, period in zip((z, y, x), _RICHNESS_PERIOD, strict=True))
+    (more,) = point_noise(seed, stream, *place)
+    return np.clip(1 + _RICHNESS_SD * more, 0.4, 1.6)

@@ -1,22 +1,24 @@
 """Blood vessels: tubes along the edges of two jittered lattices, one of capillaries and one of trunks."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from mtneuro_data.phantom.areas import Areas
-from mtneuro_data.phantom.lattice import site_hash, uniforms
-from mtneuro_data.phantom.tissue import table
+from mtneuro_data.phantom.lattice import extended, site_hash, uniforms
+from mtneuro_data.phantom.tissue import richness, table
 
-REACH = 5.0
+REACH = 4.0
 """Voxels from a vessel's wall within which it changes the image (the bright halo)."""
 
 # Brightness over the local background by distance from the annotated wall: lumen, edge, halo.
-_DISTANCE = np.array([-8.0, -5.0, -3.0, -2.0, -1.3, -0.65, 0.0, 0.65, 1.5, 2.5, 3.5, 4.0, 5.0])
-_RATIO = np.array([0.02, 0.02, 0.03, 0.08, 0.24, 0.47, 0.74, 1.00, 1.14, 1.14, 1.06, 1.03, 1.0])
-_TRUNK_RATIO = np.array([0.09, 0.05, 0.01, 0.03, 0.10, 0.30, 0.65, 1.02, 1.28, 1.30, 1.12, 1.05, 1.0])
+# The wall as annotated lies outside the steepest place.
+_DISTANCE = np.array([-8.0, -5.0, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.6, 2.3, 3.1, 4.0])
+_RATIO = np.array([0.02, 0.01, 0.01, 0.01, 0.03, 0.07, 0.19, 0.41, 0.67, 0.9, 1.06, 1.16, 1.15, 1.06, 1.0])
+_TRUNK_RATIO = np.array(
+    [0.09, 0.04, 0.01, 0.02, 0.06, 0.17, 0.38, 0.64, 0.91, 1.12, 1.27, 1.36, 1.27, 1.10, 1.0]
+)
 _STEPS = 32
 
 
@@ -43,10 +45,9 @@ class _Network:
     """The power that makes wide vessels rare."""
 
 
-_CAPILLARIES = _Network(stream=5, spacing=27, bend=12.0, pieces=4, radius=(1.35, 1.2), rarity=2)
+_CAPILLARIES = _Network(stream=5, spacing=30, bend=12.0, pieces=4, radius=(1.2, 2.1), rarity=2)
 _TRUNKS = _Network(stream=6, spacing=200, bend=60.0, pieces=6, radius=(3.5, 18.0), rarity=2)
-_TRUNK_SHARE = 0.42
-_DIRECTION_SHARE = (0.65, 1.175, 1.175)  # vessels run rather in the plane than along z
+_TRUNK_SHARE = 0.26
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,56 +62,71 @@ class Segments:
 
 def _joints(
     seed: int, network: _Network, site: Int64[np.ndarray, "sites axes"]
-) -> tuple[Float64[np.ndarray, "sites axes"], Float32[np.ndarray, " sites"]]:
-    """Return where the edges of these lattice sites meet, and the tube's radius there."""
-    *jitter, width = uniforms(site_hash(seed, network.stream, site[:, 0], site[:, 1], site[:, 2]), 4)
-    place = (site + np.stack(jitter, axis=1).astype(np.float64)) * network.spacing
+) -> tuple[
+    Float64[np.ndarray, "sites axes"], Float32[np.ndarray, " sites"], Float64[np.ndarray, "sites axes"]
+]:
+    """Return where the edges of these lattice sites meet, the tube's radius there, and which way it leads."""
+    *drawn, width = uniforms(site_hash(seed, network.stream, site[:, 0], site[:, 1], site[:, 2]), 7)
+    place = (site + np.stack(drawn[:3], axis=1).astype(np.float64)) * network.spacing
+    onward = network.bend * (2 * np.stack(drawn[3:], axis=1).astype(np.float64) - 1)
     for _ in range(network.rarity.bit_length() - 1):
         width = width * width
     thin, more = network.radius
-    return place, np.float32(thin) + np.float32(more) * width
+    return place, np.float32(thin) + np.float32(more) * width, onward
 
 
 def _edges(
     seed: int, network: _Network, areas: Areas, lower: tuple[int, ...], upper: tuple[int, ...]
-) -> Iterator[Segments]:
-    """Yield, axis by axis of the lattice, the pieces of every edge that can reach into the box."""
+) -> Segments:
+    """Return the pieces of every edge of a network that can reach into the box."""
     margin = network.bend + sum(network.radius) + REACH
     sites = [
-        np.arange(int((lo - margin) // network.spacing) - 2, int((hi + margin) // network.spacing) + 2)
+        np.arange(int((lo - margin) // network.spacing) - 2, int((hi + margin) // network.spacing) + 3)
         for lo, hi in zip(lower, upper, strict=True)
     ]
-    site = np.stack([axis.ravel() for axis in np.meshgrid(*sites, indexing="ij")], axis=1)
-    place, radius = _joints(seed, network, site)
-    for axis in range(3):
-        other, other_radius = _joints(seed, network, site + np.eye(3, dtype=np.int64)[axis])
-        low = np.minimum(place, other) - margin
-        high = np.maximum(place, other) + margin
-        near = np.all((low < np.array(upper)) & (high > np.array(lower)), axis=1)
-        start, stop = place[near], other[near]
-        word = site_hash(seed, network.stream + 10 * (axis + 1), site[near, 0], site[near, 1], site[near, 2])
-        exists, *bend = uniforms(word, 7)
-        middle = (start + stop) / 2
-        label = areas.at(middle[:, 0], middle[:, 1], middle[:, 2])
-        share = table("vessel_share")[label] if network is _CAPILLARIES else _TRUNK_SHARE * (label > 0)
-        kept = exists < share * _DIRECTION_SHARE[axis]
-        offset = network.bend * (2 * np.stack(bend, axis=1).astype(np.float64)[kept] - 1)
-        yield _curve(
-            network.pieces, start[kept], stop[kept], offset, radius[near][kept], other_radius[near][kept]
-        )
+    site = np.stack(np.meshgrid(*sites, indexing="ij"), axis=-1)
+    place, radius, onward = _joints(seed, network, site.reshape(-1, 3))
+    # An edge leads from each joint, but those of the last layers, to the next along each axis.
+    number = np.arange(len(place)).reshape(site.shape[:3])
+    start = np.tile(number[:-1, :-1, :-1].ravel(), 3)
+    stop = np.concatenate(
+        [number[1:, :-1, :-1].ravel(), number[:-1, 1:, :-1].ravel(), number[:-1, :-1, 1:].ravel()]
+    )
+    axis = np.repeat(np.arange(3), len(start) // 3)
+    near = np.all(
+        (np.minimum(place[start], place[stop]) - margin < np.array(upper))
+        & (np.maximum(place[start], place[stop]) + margin > np.array(lower)),
+        axis=1,
+    )
+    start, stop, axis = start[near], stop[near], axis[near]
+    z, y, x = site.reshape(-1, 3)[start].T
+    (exists,) = uniforms(extended(site_hash(seed, network.stream + 10, z, y, x), 0, axis), 1)
+    middle = ((place[start] + place[stop]) / 2).T
+    label = areas.at(*middle)
+    if network is _CAPILLARIES:
+        upright = table("vessel_upright")[label]
+        share = table("vessel_share")[label] * richness(seed, 14, *middle)
+        share *= np.where(axis == 0, upright, (np.float32(3) - upright) / np.float32(2))
+    else:
+        share = _TRUNK_SHARE * (label > 0)
+    kept = exists < share
+    start, stop = start[kept], stop[kept]
+    # What leaves a joint goes on the way of what arrives: vessels run smoothly and fork.
+    third = (place[stop] - place[start]) / 3
+    bends = place[start] + third + onward[start], place[stop] - third - onward[stop]
+    return _curve(network.pieces, place[start], *bends, place[stop], radius[start], radius[stop])
 
 
 def _curve(
     pieces: int,
     start: Float64[np.ndarray, "edges 3"],
+    first: Float64[np.ndarray, "edges 3"],
+    second: Float64[np.ndarray, "edges 3"],
     stop: Float64[np.ndarray, "edges 3"],
-    offset: Float64[np.ndarray, "edges 6"],
     radius_start: Float32[np.ndarray, " edges"],
     radius_stop: Float32[np.ndarray, " edges"],
 ) -> Segments:
-    """Return the pieces of the cubic Bézier curves between two joints, with two offset inner points."""
-    first = start + (stop - start) / 3 + offset[:, :3]
-    second = start + (stop - start) * (2 / 3) + offset[:, 3:]
+    """Return the pieces of the cubic Bézier curves between two joints, given their two inner points."""
     points, radii = [start], [radius_start]
     for piece in range(1, pieces):
         t = piece / pieces
@@ -135,16 +151,14 @@ def segments_near(
     """Return every piece of vessel that can reach into the half-open box, capillaries and trunks apart."""
     found: dict[str, Segments] = {}
     for name, network in (("capillaries", _CAPILLARIES), ("trunks", _TRUNKS)):
-        parts = list(_edges(seed, network, areas, lower, upper))
-        start, stop, first, last = (
-            np.concatenate([getattr(part, field) for part in parts])
-            for field in ("start", "stop", "radius_start", "radius_stop")
-        )
-        margin = (np.maximum(first, last) + np.float32(REACH + 1)).astype(np.float64)[:, None]
-        low = np.minimum(start, stop) - margin
-        high = np.maximum(start, stop) + margin
+        every = _edges(seed, network, areas, lower, upper)
+        margin = np.maximum(every.radius_start, every.radius_stop) + np.float32(REACH + 1)
+        low = np.minimum(every.start, every.stop) - margin.astype(np.float64)[:, None]
+        high = np.maximum(every.start, every.stop) + margin.astype(np.float64)[:, None]
         near = np.all((low < np.array(upper)) & (high > np.array(lower)), axis=1)
-        found[name] = Segments(start[near], stop[near], first[near], last[near])
+        found[name] = Segments(
+            every.start[near], every.stop[near], every.radius_start[near], every.radius_stop[near]
+        )
     return found
 
 
@@ -156,29 +170,25 @@ def drawn_vessels(
     distance = np.full(size, np.float32(100))
     grid = [np.arange(lo, hi, dtype=np.float64) for lo, hi in zip(lower, upper, strict=True)]
     margin = (np.maximum(segments.radius_start, segments.radius_stop) + np.float32(REACH)).astype(np.float64)
-    low = np.floor(np.minimum(segments.start, segments.stop) - margin[:, None]).astype(np.int64)
+    low = np.ceil(np.minimum(segments.start, segments.stop) - margin[:, None]).astype(np.int64)
     high = np.floor(np.maximum(segments.start, segments.stop) + margin[:, None]).astype(np.int64) + 1
     low = np.maximum(low - np.array(lower), 0)
     high = np.minimum(high - np.array(lower), np.array(size))
+    inside = np.flatnonzero((high > low).all(axis=1))
     way = (segments.stop - segments.start).astype(np.float32)
     square = way[:, 0] * way[:, 0] + way[:, 1] * way[:, 1] + way[:, 2] * way[:, 2]
     step = way / np.maximum(square, np.float32(1e-6))[:, None]
     widening = segments.radius_stop - segments.radius_start
     # Plain lists: indexing arrays one number at a time would cost more than the drawing.
     rows = zip(
-        low.tolist(),
-        high.tolist(),
-        segments.start.tolist(),
-        way.tolist(),
-        step.tolist(),
-        segments.radius_start.tolist(),
-        widening.tolist(),
+        *(
+            values[inside].tolist()
+            for values in (low, high, segments.start, way, step, segments.radius_start, widening)
+        ),
         strict=True,
     )
     for first, last, start, (wz, wy, wx), (sz, sy, sx), radius, wider in rows:
         (z0, y0, x0), (z1, y1, x1) = first, last
-        if z1 <= z0 or y1 <= y0 or x1 <= x0:
-            continue
         z = (grid[0][z0:z1] - start[0]).astype(np.float32)[:, None, None]
         y = (grid[1][y0:y1] - start[1]).astype(np.float32)[:, None]
         x = (grid[2][x0:x1] - start[2]).astype(np.float32)

@@ -11,7 +11,7 @@ from mtneuro_data.phantom.areas import NATIVE_SHAPE, Areas
 from mtneuro_data.phantom.levels import block_majorities, block_means
 from mtneuro_data.phantom.render import Box, World, rendered
 
-PHANTOM_VERSION: Final = 2
+PHANTOM_VERSION: Final = 3
 """Goes up whenever a voxel of any phantom changes, and belongs in every fingerprint of its data."""
 
 MAX_LEVEL: Final = 7
@@ -20,7 +20,7 @@ MAX_LEVEL: Final = 7
 CHANNELS: Final = ("image", "roi_labels", "pixel_labels")
 """The channels, named as those of the real project."""
 
-_TILE_VOXELS = 1 << 19
+_TILE_VOXELS = 1 << 18
 
 Rendered = dict[str, UInt8[np.ndarray, "z y x"]]
 

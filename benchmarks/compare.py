@@ -1,0 +1,74 @@
+"""Compare results with the paper's, and models with each other, from folders that ``run_all.py`` wrote."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from mtneuro_suite.about import read_results
+from mtneuro_suite.comparison import TOLERANCE, paired_grid, paper_grids
+from mtneuro_suite.grids import Format, grid_text
+from mtneuro_suite.results import write_text
+
+app = App(
+    name="uv run benchmarks/compare.py",
+    help_format="markdown",
+    version_flags=[],
+    default_parameter=Parameter(negative=""),
+)
+
+
+@app.default
+def compare(
+    *results: Path,
+    rows: Annotated[tuple[str, str] | None, Parameter(consume_multiple=True)] = None,
+    tolerance: float = TOLERANCE,
+    form: Annotated[Format, Parameter(name="--format")] = "markdown",
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+) -> None:
+    """Print ours beside the paper's, over seeds, or one model against another, paired over seeds.
+
+    - `uv run benchmarks/compare.py results/demo`
+    - `uv run benchmarks/compare.py results/demo --rows byol supervised`
+    - `uv run benchmarks/compare.py results/demo results/mine --rows demo:byol mine:my-encoder`
+    - `uv run benchmarks/compare.py results --format latex -o tables.tex`
+
+    Numbers are judged as a reproduction only where the volume and the settings are the paper's.
+
+    Parameters
+    ----------
+    results
+        Folders with a `results.csv`, such as `results/demo`, or an output folder with several of them.
+    rows
+        Two models, as their results name them, to be paired over the seeds that both have; `FOLDER:MODEL`
+        where several results have one of that name.
+    tolerance
+        Largest difference from the paper's mean that counts as a reproduction.
+    form
+        `markdown`, `latex` (with booktabs), or `csv` with numbers in full.
+    output
+        Write to this file instead of the terminal.
+    """
+    if not results:
+        raise ValueError("give at least one folder of results, such as results/demo")
+    read = read_results(results)
+    grids = [paired_grid(read, *rows)] if rows else paper_grids(read, tolerance=tolerance)
+    text = grid_text(grids, form)
+    if output is None:
+        print(text, end="")
+    else:
+        write_text(output, text)
+
+
+def main() -> None:
+    """Run the command line; bad input ends with one line and exit status 2."""
+    try:
+        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+    except (CycloptsError, ValueError, OSError) as error:
+        print(f"compare.py: error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

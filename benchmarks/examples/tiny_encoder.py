@@ -1,0 +1,13 @@
+"""An encoder of one's own: copy this file, put your network in it, and run it for its row in the tables.
+
+uv run benchmarks/run_all.py --encoder examples.tiny_encoder:encoder
+"""
+
+from torch import nn
+
+
+def encoder() -> nn.Module:
+    """Return a network from images ``(n, 1, y, x)`` to embeddings ``(n, features)``, its weights loaded."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 9, stride=4), nn.ReLU(), nn.Conv2d(32, 64, 5), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )

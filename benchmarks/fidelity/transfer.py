@@ -1,0 +1,169 @@
+"""A 2D U-Net that has only ever seen the phantom, and what it makes of real tissue."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from cubes import CLASSES, CORNERS, REGIONS, SETS, Crops
+from mtneuro_data.phantom import Phantom
+from PIL import Image
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from mtneuro_seg import Model
+
+_TILE = 128
+_ANIMALS = 8
+_JITTER = 64
+_MEAN, _SD = 0.502, 0.141  # of tiles that are levelled to 128 and 36
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """How the network is trained."""
+
+    steps: int = 1500
+    batch: int = 8
+    rate: float = 4e-3
+    filters: int = 16
+    images: int = 320
+    seed: int = 0
+
+
+def levelled(tile: np.ndarray, gain: float = 1.0, offset: float = 0.0) -> np.ndarray:
+    """Return a tile as uint8 with a mean of 128 and a standard deviation of 36, times a gain, plus an offset.
+
+    The labelled tiles were stretched one by one, so that only what is relative within a tile can be learned.
+    """
+    level = tile.astype(np.float32)
+    level = (level - level.mean()) / max(float(level.std()), 1.0)
+    return np.clip(np.rint(128 + offset + 36 * gain * level), 0, 255).astype(np.uint8)
+
+
+def phantom_slices(count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return slices of 256 x 256 voxels and their labels, about the 16 cubes of several phantoms."""
+    rng = np.random.default_rng(seed)
+    animals = [Phantom("image", seed=number) for number in range(_ANIMALS)]
+    slices: list[tuple[np.ndarray, np.ndarray]] = []
+    while len(slices) < count:
+        y, x = np.array(CORNERS[REGIONS[len(slices) % 4]][rng.integers(4)]) + rng.integers(
+            -_JITTER, _JITTER, 2
+        )
+        z = int(rng.integers(110, 470))
+        box = animals[rng.integers(_ANIMALS)].read_all(
+            (z, int(y), int(x)), (z + 1, int(y) + 256, int(x) + 256)
+        )
+        if box["roi_labels"].all():
+            slices.append((box["image"][0], box["pixel_labels"][0]))
+    return slices
+
+
+def _varied(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return a tile cut from a slice at a random place, scale, position, sharpness and contrast."""
+    side = int(rng.integers(112, 145))
+    y, x = rng.integers(256 - side, size=2)
+    tile, mask = image[y : y + side, x : x + side], label[y : y + side, x : x + side]
+    if side != _TILE:
+        index = ((np.arange(_TILE) + 0.5) * side / _TILE).astype(int)
+        tile = np.asarray(Image.fromarray(tile).resize((_TILE, _TILE), Image.Resampling.BILINEAR))
+        mask = mask[np.ix_(index, index)]
+    tile = tile.astype(np.float32)
+    if rng.random() < 0.05:
+        tile[:, rng.integers(_TILE)] = (
+            0  # a dead column, rarer in the phantom than a small training set needs
+        )
+    if rng.random() < 0.3:
+        tile = ndimage.gaussian_filter(tile, rng.uniform(0.3, 0.7))
+    if rng.random() < 0.3:
+        tile += rng.normal(0, rng.uniform(1, 5), tile.shape)
+    if rng.random() < 0.3:
+        tile = 255 * (np.clip(tile, 0, 255) / 255) ** rng.uniform(0.8, 1.25)
+    turns, flipped = int(rng.integers(4)), rng.random() < 0.5
+    tile, mask = np.rot90(tile, turns), np.rot90(mask, turns)
+    if flipped:
+        tile, mask = tile[:, ::-1], mask[:, ::-1]
+    return levelled(tile, rng.uniform(0.75, 1.3), rng.uniform(-14, 14)), mask
+
+
+def _batches(
+    slices: list[tuple[np.ndarray, np.ndarray]], training: Training
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield a batch of tiles and their masks for every step."""
+    rng = np.random.default_rng([training.seed, 1])
+    for _ in range(training.steps):
+        picked = rng.integers(len(slices), size=training.batch)
+        chosen = [_varied(image, label, rng) for image, label in (slices[number] for number in picked)]
+        yield np.stack([tile for tile, _ in chosen]), np.stack([mask for _, mask in chosen])
+
+
+def trained_on_phantom(training: Training, progress: Callable[[int, int], None]) -> "Model":
+    """Return the plain 2D U-Net, trained on the phantom alone with a rate that rises and falls to nothing."""
+    import torch
+    from mtneuro_seg import Model, TrainSettings, build_network
+
+    settings = TrainSettings(
+        model="unet", classes=4, filters=training.filters, encoder_weights=None, steps=training.steps,
+        batch_size=training.batch, learning_rate=training.rate, seed=training.seed, precision="bf16-mixed",
+        image_mean=_MEAN, image_sd=_SD,
+    )  # fmt: skip
+    network = build_network(settings).to(memory_format=torch.channels_last)
+    network.train()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=training.rate, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, training.rate, total_steps=training.steps, pct_start=0.1
+    )
+    slices = phantom_slices(training.images, training.seed)
+    for step, (tiles, masks) in enumerate(_batches(slices, training)):
+        images = (torch.from_numpy(tiles)[:, None].float() / 255 - _MEAN) / _SD
+        with torch.autocast("cpu", torch.bfloat16):
+            found = network(images.contiguous(memory_format=torch.channels_last))
+        loss = torch.nn.functional.cross_entropy(found.float(), torch.from_numpy(masks).long())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        progress(step + 1, training.steps)
+    network.eval()
+    return Model(network=network, settings=settings, class_names=CLASSES)
+
+
+def labelled_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the names, images and labels of a file of pairs, ``NAME_image`` and ``NAME_label``."""
+    pairs = np.load(path)
+    names = sorted(key.removesuffix("_image") for key in pairs.files if key.endswith("_image"))
+    images = np.stack([levelled(pairs[f"{name}_image"]) for name in names])
+    return names, images, np.stack([pairs[f"{name}_label"] for name in names]).astype(np.uint8)
+
+
+def other_scanner(data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return slices of another cortex, brought from 0.65 to 1.17 um, and their labels (no axons)."""
+    cutout = np.load(data / "dyer2017" / "v2.npz")
+    index = ((np.arange(111) + 0.5) * 1.17 / 0.65).astype(int)
+    images, masks = [], []
+    for z in range(4, 100, 12):
+        plane = Image.fromarray(np.rint(cutout["image"][z : z + 2].mean(axis=0)).astype(np.uint8))
+        small = np.asarray(plane.resize((111, 111), Image.Resampling.BOX))
+        images.append(levelled(small))
+        masks.append(cutout["label"][z][np.ix_(index, index)].astype(np.uint8))
+    return np.stack(images), np.stack(masks)
+
+
+def found_shares(model: "Model", crops: Crops) -> dict[str, np.ndarray]:
+    """Return the per cent of each class that the network finds in a region's four unlabelled cubes."""
+    from mtneuro_seg import predict
+
+    shares: dict[str, np.ndarray] = {}
+    for region in REGIONS:
+        tiles = np.stack(
+            [
+                levelled(crops[region, name][y : y + _TILE, x : x + _TILE])
+                for name in SETS
+                for y in (0, _TILE)
+                for x in (0, _TILE)
+            ]
+        )
+        labels = predict(model, tiles)
+        shares[region] = 100 * np.bincount(labels.ravel(), minlength=4) / labels.size
+    return shares

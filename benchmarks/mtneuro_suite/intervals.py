@@ -1,0 +1,117 @@
+"""What seeds allow to be said: means with their intervals, and differences with their chance."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import numpy as np
+
+LEVEL = 0.95
+MOST_PAIRS = 20
+"""Above it, the sign flips are too many to count one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Mean, sample standard deviation and 95 % interval of a few numbers."""
+
+    n: int
+    mean: float
+    sd: float | None
+    """None for one number."""
+
+    low: float | None
+    high: float | None
+
+
+def summary(values: Sequence[float]) -> Summary:
+    """Return the mean of values over seeds, with Student's interval for it.
+
+    Raises
+    ------
+    ValueError
+        If there is no value.
+
+    Examples
+    --------
+    >>> found = summary([0.6, 0.7, 0.8])
+    >>> f"{found.mean:.2f} in [{found.low:.2f}, {found.high:.2f}]"
+    '0.70 in [0.45, 0.95]'
+    >>> summary([0.6]).low is None
+    True
+    """
+    if not values:
+        raise ValueError("a mean needs at least one value, got none")
+    mean, n = fmean(values), len(values)
+    if n == 1:
+        return Summary(n=1, mean=mean, sd=None, low=None, high=None)
+    from scipy.stats import t
+
+    sd = stdev(values)
+    half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * sd / n**0.5
+    return Summary(n=n, mean=mean, sd=sd, low=mean - half, high=mean + half)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """The difference between two models over the seeds that both have."""
+
+    first: float
+    """Mean of the first, over the shared seeds."""
+
+    second: float
+    difference: Summary
+    """First minus second."""
+
+    p: float
+    """Chance of a mean difference at least as far from zero if signs were drawn at random."""
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest that ``p`` can be with so many seeds."""
+        return 2.0 ** (1 - self.difference.n)
+
+
+def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Paired:
+    """Return how two models differ, seed by seed.
+
+    ``p`` is exact: of all ways to flip the signs of the differences, the share whose mean is at least
+    as far from zero as the one found (two-sided).
+
+    Parameters
+    ----------
+    first, second
+        Values by seed.
+
+    Raises
+    ------
+    ValueError
+        If no seed is in both, or more than 20 are.
+
+    Examples
+    --------
+    >>> found = paired({1: 0.9, 2: 0.8, 3: 0.9}, {1: 0.7, 2: 0.7, 3: 0.8})
+    >>> round(found.difference.mean, 3), found.p, found.smallest_p
+    (0.133, 0.25, 0.25)
+    """
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds:
+        raise ValueError(f"two rows must share a seed to be paired, got {sorted(first)} and {sorted(second)}")
+    if len(seeds) > MOST_PAIRS:
+        raise ValueError(f"the exact test takes at most {MOST_PAIRS} shared seeds, got {len(seeds)}")
+    differences = np.array([first[seed] - second[seed] for seed in seeds])
+    return Paired(
+        first=fmean(first[seed] for seed in seeds),
+        second=fmean(second[seed] for seed in seeds),
+        difference=summary(differences.tolist()),
+        p=_sign_flip_p(differences),
+    )
+
+
+def _sign_flip_p(differences: np.ndarray) -> float:
+    sums = np.zeros(1)
+    for difference in differences:
+        sums = np.concatenate([sums + difference, sums - difference])
+    # Sums that are equal on paper may differ by rounding.
+    slack = 1e-12 * max(1.0, float(np.abs(differences).sum()))
+    return float(np.mean(np.abs(sums) >= abs(differences.sum()) - slack))

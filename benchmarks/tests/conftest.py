@@ -1,0 +1,169 @@
+"""Results of runs that were never carried out, for whatever reads results."""
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mtneuro_data import TaskArrays, TaskSpec
+from mtneuro_probe import save_embeddings
+
+from mtneuro_suite.plan import Plan, plan
+from mtneuro_suite.preset import Preset, read_preset
+from mtneuro_suite.report import write_report
+from mtneuro_suite.results import Row, Store
+from mtneuro_suite.run import Run
+from mtneuro_suite.tables import FEATURES, all_tables
+
+REGIONS = ("CTX", "STR", "VP", "ZI")
+SIDE = 64
+
+
+class MadeUp:
+    """Writes what each kind of run would, with numbers from a seed."""
+
+    def __init__(self, root: Path, planned: Plan, *, slices: int) -> None:
+        self.store = Store(root)
+        self._plan = planned
+        self._slices = slices
+        self._rng = np.random.default_rng(0)
+
+    def write(self) -> Store:
+        """Write the results of every run of the plan, and return where."""
+        for run in self._plan.runs:
+            partial = self.store.partial(run)
+            partial.mkdir(parents=True)
+            rows, extra = getattr(self, f"_{run.kind}")(run, partial)
+            self.store.finish(run, rows, extra=extra, seconds=float(self._rng.uniform(1, 99)))
+        return self.store
+
+    def _row(self, run: Run, task: str, metric: str, class_name: str = "") -> Row:
+        return Row(
+            task=task,
+            training_set="train",
+            test_set=f"{task}:test",
+            model=run.settings["model"],
+            seed=run.settings["seed"],
+            metric=metric,
+            class_name=class_name,
+            value=float(self._rng.uniform(0.3, 1)),
+            n=40,
+        )
+
+    def _arrays(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
+        task = TaskSpec.model_validate(run.settings["task"])
+        cubes = task.splits["all"][0].cubes
+        names = [f"{cube}/z{z}" for cube in cubes for z in range(self._slices)]
+        region = np.arange(len(names)) // self._slices % len(REGIONS)
+        noise = self._rng.normal(100 + 25 * region[:, None, None], 20, (len(names), SIDE, SIDE))
+        TaskArrays(
+            images=noise.clip(0, 255).astype(np.uint8),
+            region=region,
+            masks=None,
+            sample_id=np.array(names),
+            region_names=REGIONS,
+            class_names=(),
+            voxel_size_um=(1.17, 1.17, 1.17),
+            fingerprint="0" * 16,
+        ).save(out / "arrays.npz")
+        shape = [len(names), SIDE, SIDE]
+        return [], {"images": len(names), "shape": shape, "per_region": dict.fromkeys(REGIONS, self._slices)}
+
+    def _history(self, out: Path, **columns: Sequence[float]) -> None:
+        (out / "model").mkdir()
+        with (out / "model" / "history.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
+
+    def _encoder(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
+        steps = np.arange(1, 41)
+        self._history(out, step=steps.tolist(), loss=(2 / steps + self._rng.uniform(0, 0.1, 40)).tolist())
+        return [], {"images": 40}
+
+    def _regions(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
+        tasks = [role.removeprefix("test ") for role in run.settings["roles"] if role.startswith("test ")]
+        views = ("whole", "corners") if run.settings["supervised"] else ("corners",)
+        extra: dict[str, Any] = {
+            f"confusion {task} {view}": (
+                self._rng.integers(0, 9, (4, 4)) + 30 * np.eye(4, dtype=np.int64)
+            ).tolist()
+            for task in tasks
+            for view in views
+        }
+        rows = [self._row(run, task, f"accuracy_{view}") for task in tasks for view in views]
+        return rows, {**extra, "region_names": list(REGIONS)}
+
+    def _segmenter(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
+        task = run.settings["task"]
+        half = next(half for half in self._plan.inputs.segmentation if half.name == task)
+        names = ["background", "vessel", "cell", "axon"][: int(half.classes[0])]
+        size = (8, 256, 256) if half.dimensions == 3 else (256, 256)
+        self._history(out, epoch=[1, 2], step=[9, 18], loss=[0.9, 0.4], val_loss=[1.0, 0.6])
+        blocks = self._rng.integers(0, len(names), (3, *size[:-2], 16, 16), np.uint8)
+        truth = np.kron(blocks, np.ones((16, 16), np.uint8))
+        np.savez_compressed(
+            out / "examples.npz",
+            images=self._rng.integers(0, 256, (3, *size), np.uint8),
+            truth=truth,
+            prediction=np.roll(truth, 8, axis=-1),
+            sample_id=np.array([f"A-{region}/z440" for region in REGIONS[:3]]),
+        )
+        rows = [
+            self._row(run, task, metric, name) for metric in ("f1", "iou") for name in (*names, "average")
+        ]
+        return rows, {"class_names": names, "images": 40}
+
+    def _features(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
+        names = [f"A-{region}/z{z}" for region in REGIONS for z in range(self._slices)]
+        with (out / "features.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["sample_id", *FEATURES])
+            for name in names:
+                # The first feature was not measured in one sample.
+                first = "" if name == names[0] else self._rng.uniform(0, 0.1)
+                writer.writerow([name, first, *self._rng.uniform(0, 90, len(FEATURES) - 1)])
+        return [], {"samples": len(names)}
+
+    def _semantics(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
+        names = np.array([f"A-{region}/z{z}" for region in REGIONS for z in range(self._slices)])
+        embeddings = self._rng.normal(size=(len(names), 3)).astype(np.float32)
+        save_embeddings(out / "embeddings.npz", embeddings, sample_id=names)
+        np.save(out / "region.npy", np.arange(len(names)) // self._slices)
+        metrics = ("r2_same_sample", "r2_cross_validated")
+        rows = [self._row(run, run.settings["task"], metric, name) for metric in metrics for name in FEATURES]
+        return rows, {"dimensions": 3, "region_names": list(REGIONS)}
+
+    def _umap(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
+        region = np.repeat(np.arange(4), self._slices)
+        points = self._rng.normal(size=(len(region), 2)) + 4 * np.column_stack([region % 2, region // 2])
+        np.save(out / "points.npy", points.astype(np.float32))
+        return [], {}
+
+
+@pytest.fixture(scope="session")
+def made_up() -> Callable[..., Store]:
+    """Write results of every run of a plan: ``made_up(plan, folder, slices=12)`` returns their store."""
+
+    def write(planned: Plan, root: Path, *, slices: int = 12) -> Store:
+        return MadeUp(root, planned, slices=slices).write()
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def finished(
+    made_up: Callable[..., Store], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Plan, Store, Path]:
+    """A plan with a run of every kind, the store of its made-up results, and their report."""
+    smoke = read_preset("smoke").model_dump()
+    smoke["task1"].update(tasks=("roi-c1", "roi-c2", "roi-c3"))
+    smoke["task2"].update(models=("unet", "unet3d"), classes=("3class", "4class"), downsample=1)
+    smoke["task3"].update(encoders=("roi-c1", "roi-c3"))
+    planned = plan(Preset.model_validate(smoke))
+    folder = tmp_path_factory.mktemp("finished")
+    store = made_up(planned, folder)
+    tables = all_tables(planned, store.rows(planned.runs))
+    return planned, store, write_report(planned, store, tables, folder / "report.html")

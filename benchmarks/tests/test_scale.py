@@ -1,0 +1,100 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtneuro_suite.grids import grid_text
+from mtneuro_suite.scaling import Point, median_point, scale_figure, scale_grid, slope
+
+SCALE = Path(__file__).parent.parent / "scale.py"
+TITLES = {"load": "load voxels", "suite": "the suite, workers"}
+
+
+def points(exponent, *, works=(1, 2, 4, 8)):
+    return [Point(work, 3.0 * work**exponent, 10.0 * work) for work in works]
+
+
+@pytest.mark.parametrize("exponent", [0, 0.5, 1, 2])
+def test_the_slope_is_the_exponent(exponent):
+    assert slope(points(exponent)) == pytest.approx(exponent, abs=1e-9)
+
+
+def test_the_median_is_taken_of_time_and_memory_apart():
+    measured = [Point(2, 1.0, 30.0), Point(2, 9.0, 10.0), Point(2, 2.0, 20.0)]
+    assert median_point(measured) == Point(2, 2.0, 20.0)
+
+
+def heights(drawn):
+    return np.asarray(drawn.get_ydata()).tolist()
+
+
+def test_the_drawing_has_the_line_of_proportion_beside_what_was_measured():
+    figure = scale_figure({"load": points(1.5), "suite": points(-1, works=(1, 2, 4))}, TITLES)
+    time, memory, workers = figure.axes
+    assert [axes.get_xscale() for axes in figure.axes] == ["log", "log", "log"]
+    assert [axes.get_yscale() for axes in figure.axes] == ["log", "log", "log"]
+    measured, line = (heights(drawn) for drawn in time.get_lines())
+    assert measured == pytest.approx([1, 2**1.5, 4**1.5, 8**1.5])
+    assert line == [1, 8]
+    assert heights(memory.get_lines()[0]) == [10, 20, 40, 80]
+    ours, ideal = (heights(drawn) for drawn in workers.get_lines())
+    assert ours == pytest.approx([3, 1.5, 0.75])
+    assert ours == pytest.approx(ideal)
+
+
+def test_the_suite_alone_is_one_panel():
+    assert len(scale_figure({"suite": points(-1)}, TITLES).axes) == 1
+
+
+def test_the_table_says_each_exponent_once():
+    text = grid_text([scale_grid({"load": points(1), "suite": [Point(1, 5.0, 900.0)]}, TITLES)], "csv")
+    assert text.splitlines()[1:] == [
+        "Cost against work,load voxels,1,3.0,10.0,1.0",
+        "Cost against work,load voxels,2,6.0,20.0,",
+        "Cost against work,load voxels,4,12.0,40.0,",
+        "Cost against work,load voxels,8,24.0,80.0,",
+        'Cost against work,"the suite, workers",1,5.0,900.0,',
+    ]
+
+
+def scale(*arguments):
+    return subprocess.run(
+        [sys.executable, str(SCALE), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_wrong_input_ends_with_one_line():
+    done = scale("--only", "laod")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "got 'laod'; did you mean 'load'?" in done.stderr
+
+
+def test_quick_and_the_suite_alone_are_nothing_to_measure(tmp_path):
+    done = scale("--quick", "--only", "suite", "-o", str(tmp_path / "scale"))
+    assert "--quick leaves the suite out" in done.stderr
+    assert not (tmp_path / "scale").exists()
+
+
+def test_a_file_of_something_else_is_not_overwritten(tmp_path):
+    (tmp_path / "scale.json").write_text("[]")
+    done = scale("--quick", "--only", "load", "-o", str(tmp_path))
+    assert "is not what scale.py writes" in done.stderr
+    assert (tmp_path / "scale.json").read_text() == "[]"
+
+
+@pytest.mark.slow
+def test_a_measurement_is_written_as_a_table_a_drawing_and_json(tmp_path):
+    earlier = {"suite": [{"work": 1, "seconds": 60.0, "memory_mib": 900.0}]}
+    (tmp_path / "scale.json").write_text(json.dumps({"measured": earlier}))
+    done = scale("--quick", "--only", "load", "-o", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "scale.json").read_text())["measured"]
+    assert found["suite"] == earlier["suite"]
+    measured = found["load"]
+    assert [point["work"] for point in measured] == [1, 2]
+    assert 1.2 < measured[1]["seconds"] / measured[0]["seconds"] < 4
+    assert (tmp_path / "scale.png").stat().st_size > 10_000
+    assert "load voxels of the phantom" in done.stdout
