@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from mtneuro_suite.display import Display, JsonLines, duration
-from mtneuro_suite.options import preset_text, with_own_row, with_values
+from mtneuro_suite.options import preset_text, with_own_row, with_tasks, with_values
 from mtneuro_suite.preset import Preset, checked_preset, read_preset
 from mtneuro_suite.printing import print_plan, print_tables
 
@@ -43,6 +43,7 @@ def run_all(
     device: Literal["auto", "cpu", "cuda"] | None = None,
     seeds: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True)] = None,
     changes: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    tasks: Annotated[tuple[str, ...], Parameter(name="--task")] = (),
     encoder: str | None = None,
     segmenter: str | None = None,
     list_runs: Annotated[bool, Parameter(name="--list")] = False,
@@ -88,6 +89,9 @@ def run_all(
         Seeds in place of the preset's: `--seeds 1 100 350`. PCA, which draws nothing, takes the first only.
     changes
         Any value of the preset: `--set task1.settings.steps=100`. May be given more than once.
+    tasks
+        Task file of your own dataset (JSON or TOML, as `mtneuro-data` reads them); may be given more than
+        once. Yours take the place of the paper's; methods, networks and settings are the preset's.
     encoder
         Your encoder, taken as it is: `package.module:factory`, `timm:NAME` or the folder of a model. Only its
         own row of Tasks 1 and 3 is run, and stands among the others.
@@ -130,7 +134,11 @@ def run_all(
     )
     chosen = _prepared(preset, changes, source=source, device=device, seeds=seeds)
     # A module in the folder where the command is run is found, by the workers as well.
-    sys.path.insert(0, str(Path.cwd()))
+    sys.path.append(str(Path.cwd()))
+    if tasks:
+        if source or data:
+            raise ValueError("a task file names its own channels: leave --source and --data out")
+        chosen = with_tasks(chosen, tasks)
     chosen, own = with_own_row(chosen, encoder=encoder, segmenter=segmenter)
     if print_preset:
         out.print(preset_text(chosen), end="")
@@ -159,7 +167,7 @@ def run_all(
     folder = output / "-with-".join([chosen.name, *(re.sub(r"\W+", "_", name) for name in own)])
     check_output(output)
     chosen_again.forget_failures(todo, store, retry=retry or bool(only))
-    volume = chosen.source if chosen.inputs == "paper" else data
+    volume = {"paper": chosen.source, "real-sample": data, "tasks": "your own tasks"}[chosen.inputs]
     cost = sum(run.cost for run in todo) / processes
     err.print(
         f"Preset {chosen.name} on {volume}: {len(asked)} runs, {already} done before, {len(todo)} to do"

@@ -74,7 +74,7 @@ def _quoted(row: Row, about: About, best_mixup: set[str]) -> Quoted | None:
         return table1(method, column.paper_column, downsample=column.downsample)
     if row.metric in {"f1", "iou"} and row.task in about.segmentation:
         setting = about.segmentation[row.task]
-        heading = {**CLASS_SETTINGS[setting], "average": "average"}.get(row.class_name, "")
+        heading = {**CLASS_SETTINGS.get(setting, {}), "average": "average"}.get(row.class_name, "")
         return table2(row.model, row.metric, setting, heading)
     return table3(method, row.task, row.class_name) if row.metric == "r2_same_sample" else None
 

@@ -17,7 +17,7 @@ from mtneuro_suite.paper import METHOD_ROWS, NETWORK_ROWS, Quoted
 from mtneuro_suite.plan import Plan
 from mtneuro_suite.results import Store
 from mtneuro_suite.run import Run
-from mtneuro_suite.tables import Cell, Table, region_table
+from mtneuro_suite.tables import Cell, Table, class_setting, region_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,7 +121,7 @@ def learning_curves(plan: Plan, store: Store) -> list[CurveGroup]:
     halves = {half.name: half for half in plan.inputs.segmentation}
     for run in first_seed(plan.networks, plan):
         half = halves[run.settings["task"]]
-        name = f"{model_name(run.settings['model'])}, {half.classes[0]} classes"
+        name = f"{model_name(run.settings['model'])}, {class_setting(half.classes)}"
         groups.setdefault(f"Networks of Task 2 in {half.dimensions}D", []).append((name, store.folder(run)))
     shown: list[CurveGroup] = []
     for title, named in groups.items():

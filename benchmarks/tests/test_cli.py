@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mtneuro_suite import cli
+from mtneuro_suite import cli, steps
 
 RUN_ALL = Path(__file__).parent.parent / "run_all.py"
 
@@ -161,3 +161,30 @@ def test_three_interruptions_change_no_table(tmp_path):
     again, err = process.communicate()
     assert "0 to do" in err
     assert again == out
+
+
+def test_a_failed_run_is_listed_with_the_command_that_repeats_it(tmp_path, monkeypatch, capsys):
+    def bad(*arguments):
+        raise ValueError("no such cube")
+
+    monkeypatch.setitem(steps.STEPS, "arrays", bad)
+    arguments = ["--preset", "smoke", "--workers", "0", "--output", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["run_all.py", *arguments, "--list"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    listed = capsys.readouterr().out.splitlines()
+    name, title = next(line[8:].split("  ") for line in listed if "arrays-" in line)
+    monkeypatch.setattr(sys, "argv", ["run_all.py", *arguments, "--only", name])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    err = capsys.readouterr().err
+    assert f"failed: {title}: ValueError: no such cube" in err
+    assert f"again: uv run benchmarks/run_all.py {' '.join(arguments)} " in err
+    assert err.rstrip().endswith(f"--only {name}")
+    monkeypatch.setattr(sys, "argv", ["run_all.py", *arguments, "--list"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert f"failed  {name}" in capsys.readouterr().out
+    refused = refusal(capsys, *arguments, "--only", name[:-1])
+    assert f"got '{name[:-1]}'; did you mean '{name}'?" in refused

@@ -295,6 +295,10 @@ def test_resuming_with_other_settings_is_refused(tmp_path):
     other = FLAT.model_copy(update={"batch_size": 5})
     with pytest.raises(ValueError, match=r"to be resumed; sweep was .* delete that folder"):
         predict_volume(model, given, out=out, sweep=other, shard_depth=4)
+    with pytest.raises(ValueError, match="to be resumed; probabilities was None, is now OME-Zarr"):
+        predict_volume(
+            model, given, out=out, sweep=FLAT, shard_depth=4, probabilities=tmp_path / "shares.ome.zarr"
+        )
     with pytest.raises(ValueError, match="to be resumed; weights was"):
         predict_volume(untrained(seed=3), given, out=out, sweep=FLAT, shard_depth=4)
 

@@ -146,7 +146,8 @@ def test_a_picture_of_a_large_slice_is_smaller(monkeypatch):
 
 
 def test_what_is_mostly_black_is_no_tissue():
-    image = np.full((8, 16), 9, np.uint8)
+    image = np.full((8, 16), 200, np.uint8)
     image[:, :7] = 0
+    image[:, 3:7] = 20  # nearly black
     grid = Grid(size=(8, 16), window=(4, 4), stride=(4, 4))
     assert tissue_windows(image, grid).tolist() == [[False, False, True, True]] * 2

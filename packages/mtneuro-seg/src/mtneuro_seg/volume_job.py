@@ -217,10 +217,14 @@ def _manifest(model: Model, volume: VolumeSource, job: VolumeJob) -> dict[str, A
         "shape": list(job.shape),
         "first_slice": hashlib.blake2b(first.data, digest_size=16).hexdigest(),
         "shard_depth": job.shard_depth,
-        "probabilities": job.probabilities is not None,
+        "probabilities": None if job.probabilities is None else _form(job.probabilities),
         "threads": job.threads,
         "versions": {"torch": version("torch"), "mtneuro-seg": version("mtneuro-seg")},
     }
+
+
+def _form(path: Path) -> str:
+    return "OME-Zarr" if is_ome_zarr(path) else "array"
 
 
 def _refuse_other(found: dict[str, Any], wanted: dict[str, Any], partial: Path) -> None:

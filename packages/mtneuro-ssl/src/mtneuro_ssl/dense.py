@@ -287,5 +287,9 @@ def colour_picture(
 
 
 def tissue_windows(slice_: UInt8[np.ndarray, "y x"], grid: Grid) -> Bool[np.ndarray, "rows columns"]:
-    """Return which windows are tissue for the most part: intensity 0 is what lies outside."""
-    return (grid.windows(slice_) > 0).mean(axis=(1, 2)).reshape(grid.shape) > 0.5
+    """Return which windows are tissue: nine tenths brighter than a fifth of what is bright in the slice.
+
+    What lies outside is black, or nearly so, and the edge between would outdo all that differs inside.
+    """
+    floor = np.percentile(slice_, 99) / 5
+    return (grid.windows(slice_) > floor).mean(axis=(1, 2)).reshape(grid.shape) >= 0.9

@@ -1,0 +1,168 @@
+"""The suite, stopped in every way: nothing is lost, one clear message, and the next start goes on."""
+
+import ctypes
+import json
+import os
+import random
+import resource
+import signal
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+TABLE = "small/results.csv"
+
+
+def run_folders(output):
+    return sorted(path.name for path in (output / "runs").iterdir())
+
+
+def waited_for(pattern, output, process, seconds=240):
+    """Return the first path that a pattern finds in the output while the suite goes on."""
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        found = next(iter(output.glob(pattern)), None)
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"no {pattern} in {output}: {process.communicate()}")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_20_random_moments_the_tables_are_the_same(tmp_path, suite, uninterrupted, seed):
+    draw = random.Random(seed)
+    at_work: list[str] = []
+    # So many runs done, of 13, and a moment more: the same moments on a fast and on a slow machine.
+    for done in sorted(draw.sample(range(11), 5)):
+        process = suite(tmp_path, "--workers", "2")
+        while process.poll() is None and len(list(tmp_path.glob("runs/*/result.json"))) < done:
+            time.sleep(0.02)
+        time.sleep(draw.uniform(0, 1.5))
+        assert process.poll() is None, process.communicate()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        at_work += [path.name for path in tmp_path.glob("runs/*.lease-*")]
+    process = suite(tmp_path, "--workers", "2")
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert (tmp_path / TABLE).read_bytes() == uninterrupted
+    assert not [name for name in run_folders(tmp_path) if "." in name], "nothing half-done is left"
+    # Moments in which nobody was at work would prove little.
+    assert at_work
+
+
+def test_two_suites_at_one_folder_do_nothing_twice_and_end_with_the_same_tables(
+    tmp_path, suite, uninterrupted
+):
+    both = [suite(tmp_path, "--workers", "1") for _ in range(2)]
+    ends = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], ends
+    assert (tmp_path / TABLE).read_bytes() == uninterrupted
+    tables = {out[out.index("Table 1") : out.index("Results:")] for out, _ in ends}
+    assert len(tables) == 1
+    processes = set()
+    for log in (tmp_path / "runs").glob("*/run.log"):
+        (line,) = log.read_text().splitlines()
+        processes.add(line.split()[2])
+    assert len(processes) == 2, "both had a share"
+    assert not [name for name in run_folders(tmp_path) if "." in name]
+
+
+def test_one_of_two_suites_killed_the_other_takes_its_run_over(tmp_path, suite, uninterrupted):
+    first = suite(tmp_path, "--workers", "1")
+    lease = waited_for("runs/encoder-*.lease-1", tmp_path, first)
+    second = suite(tmp_path, "--workers", "1")
+    time.sleep(2)
+    os.killpg(first.pid, signal.SIGKILL)
+    _, err = second.communicate()
+    assert second.returncode == 0, err
+    assert (tmp_path / TABLE).read_bytes() == uninterrupted
+    assert "Z" in lease.name or not lease.exists()
+
+
+@pytest.mark.parametrize("workers", ["2", "4"])
+def test_tables_do_not_depend_on_the_number_of_workers(tmp_path, suite, uninterrupted, workers):
+    process = suite(tmp_path, "--workers", workers)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert (tmp_path / TABLE).read_bytes() == uninterrupted
+
+
+def test_a_worker_that_is_killed_each_time_fails_its_run_alone(tmp_path, suite, uninterrupted):
+    """As the kernel does when memory is out."""
+    process = suite(tmp_path, "--workers", "1")
+    killed = 0
+    name = waited_for("runs/encoder-*.lease-*", tmp_path, process).name.split(".")[0]
+    seen = set()
+    while process.poll() is None and not (tmp_path / "runs" / f"{name}.failed.json").exists():
+        for lease in (tmp_path / "runs").glob(f"{name}.lease-*"):
+            try:
+                pid = json.loads(lease.read_text())["pid"]
+            except (OSError, ValueError):
+                continue
+            if pid not in seen:
+                seen.add(pid)
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        time.sleep(0.02)
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert killed == 4
+    assert "its worker process was lost 4 times (out of memory, killed, or its machine gone)" in err
+    assert err.count("failed: ") == 1
+    assert f"--only {name}" in err
+    # Asked for once more, nothing need be said: a lost worker says nothing of the run.
+    process = suite(tmp_path, "--workers", "1")
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert (tmp_path / TABLE).read_bytes() == uninterrupted
+
+
+def limited(which, amount):
+    return lambda: resource.setrlimit(which, (amount, amount))
+
+
+def test_a_file_too_large_fails_with_one_message_and_the_next_start_goes_on(tmp_path, suite, uninterrupted):
+    limit = limited(resource.RLIMIT_FSIZE, 200_000)
+    process = suite(tmp_path, "--workers", "0", preexec_fn=limit)
+    _, err = process.communicate()
+    assert process.returncode == 1, err
+    assert "File too large" in err or "PytorchStreamWriter" in err
+    assert "Traceback" not in err
+    process = suite(tmp_path, "--workers", "2")
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert (tmp_path / TABLE).read_bytes() == uninterrupted
+
+
+def unprivileged():
+    # PR_CAPBSET_DROP of CAP_DAC_OVERRIDE: to root, too, a folder's mode then means something.
+    ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+
+
+def test_an_output_that_cannot_be_written_is_refused_in_one_line(tmp_path, suite):
+    output = tmp_path / "output"
+    output.mkdir()
+    output.chmod(0o555)
+    process = suite(output, "--workers", "2", preexec_fn=unprivileged)
+    out, err = process.communicate()
+    assert process.returncode == 2, out
+    (line,) = err.strip().splitlines()
+    assert f"output must be a folder that can be written, got {output}: Permission denied" in line
+
+
+def test_a_damaged_checkpoint_is_left_and_the_log_says_so(tmp_path, suite, uninterrupted):
+    for kind in ("encoder", "segmenter"):
+        process = suite(tmp_path, "--workers", "2")
+        checkpoint = waited_for(f"runs/{kind}-*.partial/model.partial/*.ckpt", tmp_path, process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    process = suite(tmp_path, "--workers", "2")
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert (tmp_path / TABLE).read_bytes() == uninterrupted
+    logs = [log.read_text() for log in (tmp_path / "runs").glob("*/run.log")]
+    assert sum("started anew" in log for log in logs) == 2
