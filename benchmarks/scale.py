@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -223,7 +223,7 @@ def _tree_memory(process: psutil.Process) -> int:
 def scale(
     *,
     quick: bool = False,
-    only: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (*MEASURED, "suite"),
+    only: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = tuple(TITLES),
     repeats: int = 3,
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("results/scale"),
 ) -> None:
@@ -231,6 +231,7 @@ def scale(
 
     Loading, one epoch of training, features and prediction at 1, 2, 4 and 8 times the work; the suite with
     1, 2 and 4 workers (minutes). Other work on the machine slows the suite: measure it when there is none.
+    Both files are written anew after each measurement, and keep what an earlier command measured there.
 
     Parameters
     ----------
@@ -243,26 +244,47 @@ def scale(
     output
         Folder for the files.
     """
-    known = (*MEASURED, "suite")
     for name in only:
-        if name not in known:
-            raise ValueError(f"only must name {', '.join(known)}, got {name!r}{did_you_mean(name, known)}")
+        if name not in TITLES:
+            raise ValueError(
+                f"only must name {', '.join(TITLES)}, got {name!r}{did_you_mean(name, list(TITLES))}"
+            )
     if repeats < 1:
         raise ValueError(f"repeats must be 1 or more, got {repeats}")
-    works = (1, 2) if quick else (1, 2, 4, 8)
-    measured: dict[str, list[Point]] = {}
-    for name in only:
-        if name in MEASURED:
-            print(f"{TITLES[name]} …", file=sys.stderr)
-            # In turns, so that a busy moment does not fall on one size alone.
-            rounds = [[_measured(name, work) for work in works] for _ in range(1 if quick else repeats)]
-            measured[name] = [median_point(points) for points in zip(*rounds, strict=True)]
-        elif not quick:
-            cores = len(os.sched_getaffinity(0))
-            print(f"{TITLES[name]} …", file=sys.stderr)
-            measured["suite"] = [_suite(workers) for workers in WORKERS if workers <= cores]
+    chosen = [name for name in only if not (quick and name == "suite")]
+    if not chosen:
+        raise ValueError("--quick leaves the suite out: name something else with --only")
+    measured = _read(output / "scale.json")
+    for name in chosen:
+        print(f"{TITLES[name]} …", file=sys.stderr)
+        measured[name] = _points(
+            name, works=(1, 2) if quick else (1, 2, 4, 8), repeats=1 if quick else repeats
+        )
+        _write(output, measured)
     print(grid_text([scale_grid(measured, TITLES)], "markdown"))
-    output.mkdir(parents=True, exist_ok=True)
+    print(f"Written: {output / 'scale.json'}, {output / 'scale.png'}")
+
+
+def _points(name: str, *, works: Sequence[int], repeats: int) -> list[Point]:
+    if name == "suite":
+        return [_suite(workers) for workers in WORKERS if workers <= len(os.sched_getaffinity(0))]
+    # In turns, so that a busy moment does not fall on one size alone.
+    rounds = [[_measured(name, work) for work in works] for _ in range(repeats)]
+    return [median_point(points) for points in zip(*rounds, strict=True)]
+
+
+def _read(path: Path) -> dict[str, list[Point]]:
+    """Return what an earlier command measured, or nothing."""
+    if not path.is_file():
+        return {}
+    try:
+        measured = json.loads(path.read_text(encoding="utf-8"))["measured"]
+        return {name: [Point(**point) for point in points] for name, points in measured.items()}
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is not what scale.py writes; use another --output") from None
+
+
+def _write(output: Path, measured: dict[str, list[Point]]) -> None:
     content = {
         "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "load_average": os.getloadavg()[0],
@@ -272,7 +294,6 @@ def scale(
     beside = output / ".scale.png"
     scale_figure(measured, TITLES).savefig(beside, format="png", dpi=130, facecolor="white")
     beside.replace(output / "scale.png")
-    print(f"Written: {output / 'scale.json'}, {output / 'scale.png'}")
 
 
 def main() -> None:
@@ -282,7 +303,7 @@ def main() -> None:
         return
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
-    except (CycloptsError, ValueError, OSError) as error:
+    except (CycloptsError, ValueError, OSError, RuntimeError) as error:
         print(f"scale.py: error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
 

@@ -310,37 +310,55 @@ def _overlay_sheet(images: np.ndarray, truth: np.ndarray, found: np.ndarray, pat
     print(f"image, human labels, prediction: {path}")
 
 
+def _count(text: str) -> int:
+    """Return a number of things, at least one."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
+    return number
+
+
 def main() -> None:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parts = ("statistics", "difficulty", "sheet", "transfer")
-    parser.add_argument("parts", nargs="*", choices=[*parts, []], default=list(parts))
+    usual = Training()
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; all if none is given"
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the real files")
     parser.add_argument("--out", type=Path, default=Path("fidelity"), help="folder of the results")
     parser.add_argument("--seed", type=int, default=0, help="the phantom's seed")
-    parser.add_argument("--steps", type=int, default=Training.steps, help="training steps of the U-Net")
-    parser.add_argument("--filters", type=int, default=Training.filters, help="width of the U-Net")
-    parser.add_argument("--images", type=int, default=Training.images, help="phantom slices it learns from")
-    parser.add_argument("--seeds", type=int, default=1, help="how often to train, from seed 0 on")
+    parser.add_argument("--steps", type=_count, default=usual.steps, help="training steps of the U-Net")
+    parser.add_argument("--filters", type=_count, default=usual.filters, help="width of the U-Net")
+    parser.add_argument("--images", type=_count, default=usual.images, help="phantom slices it learns from")
+    parser.add_argument("--seeds", type=_count, default=1, help="how often to train, from seed 0 on")
     parser.add_argument(
         "--pairs", type=Path, nargs="*", default=[],
         help="more labelled tiles to score, .npz files of NAME_image and NAME_label",
     )  # fmt: skip
     args = parser.parse_args()
+    for part in args.parts:
+        if part not in parts:
+            parser.error(f"PART must be one of {', '.join(parts)}, got {part!r}")
+    wanted = args.parts or parts
+    for path in args.pairs:
+        if not path.is_file():
+            parser.error(f"--pairs must be files, found no {path}")
     if not (args.data / "prasad2020").is_dir():
         parser.error(f"--data must hold the real files, found no prasad2020 folder in {args.data}")
     args.out.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     result: dict[str, Any] = {}
-    if "statistics" in args.parts:
+    if "statistics" in wanted:
         result["statistics"] = statistics(args.data, args.seed)
-    if "difficulty" in args.parts:
+    if "difficulty" in wanted:
         result["difficulty"] = difficulty(args.data, args.seed)
-    if "sheet" in args.parts:
+    if "sheet" in wanted:
         contact_sheet(args.data, args.seed, args.out / "sheet.png")
-    if "transfer" in args.parts:
+    if "transfer" in wanted:
         training = Training(steps=args.steps, filters=args.filters, images=args.images)
         result["transfer"] = transfers(args.data, args.seeds, args.out, training=training, pairs=args.pairs)
     if result:

@@ -56,7 +56,7 @@ def about(plan: Plan) -> About:
         name=plan.preset.name,
         caveat=plan.inputs.caveat,
         regions={
-            region.name: RegionColumn(paper_column=region.paper_column, downsample=region.train[0].downsample)
+            region.name: RegionColumn(paper_column=region.paper_column, downsample=region.downsample)
             for region in plan.inputs.regions
         },
         segmentation={half.name: half.classes for half in plan.inputs.segmentation},

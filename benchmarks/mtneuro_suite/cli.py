@@ -4,21 +4,16 @@ import logging
 import os
 import re
 import sys
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from mtneuro_suite.display import Display, JsonLines, duration
-from mtneuro_suite.options import preset_text, with_own_row, with_values
+from mtneuro_suite.options import preset_text, with_own_row, with_tasks, with_values
 from mtneuro_suite.preset import Preset, checked_preset, read_preset
-from mtneuro_suite.run import Run
-from mtneuro_suite.tables import Table
+from mtneuro_suite.printing import print_plan, print_tables
 
 app = App(
     name="uv run benchmarks/run_all.py",
@@ -29,23 +24,7 @@ app = App(
 )
 
 
-def _rich_table(table: Table) -> RichTable:
-    shown = RichTable()
-    # A name may break; a number may not.
-    shown.add_column(table.corner, overflow="fold")
-    for position, column in enumerate(table.columns):
-        cells = [cells[position] for _, cells in table.rows]
-        widest = max((len(text) for cell in cells for text in (cell.ours, cell.paper)), default=0)
-        shown.add_column(column, justify="right", min_width=widest)
-    for label, cells in table.rows:
-        texts = [Text(cell.ours) for cell in cells]
-        if table.has_paper:
-            texts = [Text.assemble(cell.ours, "\n", (cell.paper, "dim")) for cell in cells]
-        shown.add_row(Text(label), *texts)
-    return shown
-
-
-def _prepared(preset: str, changed: Sequence[str], **changes: Any) -> Preset:
+def _prepared(preset: str, changed: tuple[str, ...], **changes: Any) -> Preset:
     chosen = with_values(read_preset(preset), changed)
     given = {key: value for key, value in changes.items() if value is not None}
     if "source" in given and chosen.inputs == "real-sample":
@@ -64,6 +43,7 @@ def run_all(
     device: Literal["auto", "cpu", "cuda"] | None = None,
     seeds: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True)] = None,
     changes: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    tasks: Annotated[tuple[str, ...], Parameter(name="--task")] = (),
     encoder: str | None = None,
     segmenter: str | None = None,
     list_runs: Annotated[bool, Parameter(name="--list")] = False,
@@ -109,6 +89,9 @@ def run_all(
         Seeds in place of the preset's: `--seeds 1 100 350`. PCA, which draws nothing, takes the first only.
     changes
         Any value of the preset: `--set task1.settings.steps=100`. May be given more than once.
+    tasks
+        Task file of your own dataset (JSON or TOML, as `mtneuro-data` reads them); may be given more than
+        once. Yours take the place of the paper's; methods, networks and settings are the preset's.
     encoder
         Your encoder, taken as it is: `package.module:factory`, `timm:NAME` or the folder of a model. Only its
         own row of Tasks 1 and 3 is run, and stands among the others.
@@ -146,15 +129,17 @@ def run_all(
     from mtneuro_suite.results import Store, csv_text, write_text
     from mtneuro_suite.tables import all_tables
 
-    chosen = _prepared(preset, changes, source=source, device=device, seeds=seeds)
-    own: tuple[str, ...] = ()
-    if encoder is not None or segmenter is not None:
-        # A module in the folder where the command is run is found, by the workers as well.
-        sys.path.insert(0, str(Path.cwd()))
-        chosen, own = with_own_row(chosen, encoder=encoder, segmenter=segmenter)
     out, err = (
         Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (False, True)
     )
+    chosen = _prepared(preset, changes, source=source, device=device, seeds=seeds)
+    # A module in the folder where the command is run is found, by the workers as well.
+    sys.path.append(str(Path.cwd()))
+    if tasks:
+        if source or data:
+            raise ValueError("a task file names its own channels: leave --source and --data out")
+        chosen = with_tasks(chosen, tasks)
+    chosen, own = with_own_row(chosen, encoder=encoder, segmenter=segmenter)
     if print_preset:
         out.print(preset_text(chosen), end="")
         return 0
@@ -171,23 +156,22 @@ def run_all(
     already = len(asked) - len(todo)
     processes = place.processes(gpus=gpus)
     if show_plan:
-        _show_plan(asked, todo, processes=processes, device=chosen.device, output=output, out=out, err=err)
+        print_plan(asked, todo, processes=processes, device=chosen.device, output=output, out=out, err=err)
     check_sources(todo)
-    if show_plan:
-        return 0
     if list_runs:
         for run in asked:
             state = "done" if store.done(run) else "failed" if read_note(store, run) else "to do"
             out.print(f"{state:6}  {run.id}  {run.title}")
+    if list_runs or show_plan:
         return 0
     folder = output / "-with-".join([chosen.name, *(re.sub(r"\W+", "_", name) for name in own)])
     check_output(output)
     chosen_again.forget_failures(todo, store, retry=retry or bool(only))
-    volume = chosen.source if chosen.inputs == "paper" else data
+    volume = {"paper": chosen.source, "real-sample": data, "tasks": "your own tasks"}[chosen.inputs]
     cost = sum(run.cost for run in todo) / processes
     err.print(
-        f"Preset {chosen.name} on {volume}: {len(asked)} runs, {already} done before, "
-        f"{len(todo)} to do" + (f", roughly {duration(cost)} with {processes} processes" if todo else "")
+        f"Preset {chosen.name} on {volume}: {len(asked)} runs, {already} done before, {len(todo)} to do"
+        + (f", roughly {duration(cost)} with {processes} processes" if todo else "")
     )
     display = (
         JsonLines(todo, already=already, stream=sys.stdout)
@@ -206,10 +190,8 @@ def run_all(
     except OSError as error:
         # The tables are worth showing all the same.
         unwritten = f"{error.filename or folder} could not be written: {error.strerror}"
-    if isinstance(display, JsonLines):
-        display.tell("results", csv=str(folder / "results.csv"), report=str(folder / "report.html"))
-    else:
-        _show(tables, planned.inputs.caveat, out)
+    if not json_lines:
+        print_tables(tables, planned.inputs.caveat, out)
     for failure in failures:
         if not failure.needs_another:
             err.print(f"failed: {failure.run.title}: {failure.reason}", style="red")
@@ -219,51 +201,12 @@ def run_all(
     if unwritten:
         err.print(unwritten, style="red")
         return 1
-    if not json_lines:
+    if isinstance(display, JsonLines):
+        display.tell("results", csv=str(folder / "results.csv"), report=str(folder / "report.html"))
+    else:
         out.print(f"Results: {folder / 'results.csv'}")
         out.print(f"Report:  {folder / 'report.html'}")
     return 1 if failures else 0
-
-
-def _show_plan(
-    asked: Sequence[Run],
-    todo: Sequence[Run],
-    *,
-    processes: int,
-    device: str,
-    output: Path,
-    out: Console,
-    err: Console,
-) -> None:
-    from mtneuro_suite.estimate import estimate
-
-    with err.status("timing") as status:
-        found = estimate(
-            asked,
-            todo,
-            processes=processes,
-            device=device,
-            progress=lambda name: status.update(f"timing {name}"),
-        )
-    for kind, count in Counter(run.kind for run in asked).items():
-        left = sum(run.kind == kind for run in todo)
-        out.print(f"{kind:10} {count:5} runs, {left} to do")
-    for name, text in found.lines():
-        out.print(f"{name:10} {text}")
-    found.check(output)
-
-
-def _show(tables: Sequence[Table], caveat: str, out: Console) -> None:
-    for table in tables:
-        out.print()
-        out.print(table.title, style="bold")
-        out.print(_rich_table(table), soft_wrap=False)
-        for note in table.notes:
-            out.print(note, style="dim", soft_wrap=False)
-    out.print()
-    out.print("Where a cell holds two numbers, ours stands above and the paper's below.", style="dim")
-    if caveat:
-        out.print(caveat, style="bold")
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from mtneuro_suite.about import About, Results
 from mtneuro_suite.grids import Grid
@@ -65,23 +66,28 @@ def _best_mixup(rows: Iterable[Row]) -> set[str]:
 
 
 def _quoted(row: Row, about: About, best_mixup: set[str]) -> Quoted | None:
-    method = row.model.split()[0]
-    if row.test_set.endswith(":val"):
+    method = "supervised+mixup" if row.model in best_mixup else row.model
+    if row.test_set.endswith(":val") or row.model in _own_rows(about):
         return None
-    if method == "supervised+mixup" and row.model not in best_mixup:
-        return None
-    if row.metric == _table1_metric(row.model) and row.task in about.regions:
+    if row.metric == _table1_metric(about, row.model) and row.task in about.regions:
         column = about.regions[row.task]
         return table1(method, column.paper_column, downsample=column.downsample)
     if row.metric in {"f1", "iou"} and row.task in about.segmentation:
         setting = about.segmentation[row.task]
-        heading = {**CLASS_SETTINGS[setting], "average": "average"}.get(row.class_name, "")
+        heading = {**CLASS_SETTINGS.get(setting, {}), "average": "average"}.get(row.class_name, "")
         return table2(row.model, row.metric, setting, heading)
     return table3(method, row.task, row.class_name) if row.metric == "r2_same_sample" else None
 
 
-def _table1_metric(model: str) -> str:
-    return "accuracy_whole" if model.startswith("supervised") else "accuracy_corners"
+def _own_rows(about: About) -> dict[str, dict[str, Any]]:
+    """Return the settings of the rows that the preset adds to the paper's methods."""
+    return (about.preset.get("task1") or {}).get("rows", {})
+
+
+def _table1_metric(about: About, model: str) -> str:
+    """Return the metric that Table 1 shows of a model."""
+    method = str(_own_rows(about).get(model, {}).get("method", model))
+    return "accuracy_whole" if method.startswith("supervised") else "accuracy_corners"
 
 
 def lines(results: Results) -> list[Line]:
@@ -108,16 +114,18 @@ def lines(results: Results) -> list[Line]:
 
 
 def _label(model: str) -> str:
-    method, _, variant = model.partition(" ")
-    label = METHOD_ROWS.get(method, NETWORK_ROWS.get(method, method))
-    return f"{label} ({variant})" if variant else label
+    mixup, _, p = model.partition(" p=")
+    if mixup in METHOD_ROWS and p:
+        return f"{METHOD_ROWS[mixup]} (p={p})"
+    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, model))
 
 
 def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> list[Grid]:
     """Return our numbers over seeds with the paper's beside them, a grid a metric.
 
     A number is judged only where the folder's results are of the paper's volume with the paper's
-    settings: ``reproduced`` if our mean is within ``tolerance`` of the paper's, else ``differs``.
+    settings: ``reproduced`` if our mean is within ``tolerance`` of the paper's, else ``differs``;
+    elsewhere the verdict is ``not judged``, and a note says why.
 
     Parameters
     ----------
@@ -151,7 +159,7 @@ def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> 
             title=TITLES.get(metric, metric),
             columns=(
                 "results", "task", "class", "model", "seeds", "mean", "sd", "95 % low", "95 % high",
-                "paper", "paper sd", "ours - paper", "judged",
+                "paper", "paper sd", "ours - paper", "verdict",
             ),
             rows=tuple(rows),
             notes=notes,
@@ -173,9 +181,10 @@ def _paper_row(line: Line, judged: bool, tolerance: float) -> tuple[str | int | 
     ours = summary(list(line.values.values()))
     difference = None if line.quoted is None else ours.mean - line.quoted.mean
     verdict = None
-    if judged and difference is not None:
+    if difference is not None:
         # Rounding must not fail a difference of just the tolerance.
         verdict = "reproduced" if abs(difference) <= tolerance + 1e-9 else "differs"
+        verdict = verdict if judged else "not judged"
     return (*key, ours.mean, ours.sd, ours.low, ours.high, *quoted, difference, verdict)
 
 
@@ -184,7 +193,7 @@ def _notes(results: Sequence[Results], tolerance: float) -> tuple[str, ...]:
     for one in results:
         if one.about.caveat:
             name = f"{one.name}: " if len(results) > 1 else ""
-            notes.append(f"{name}{one.about.caveat} Not judged as a reproduction.")
+            notes.append(f"{name}{one.about.caveat}")
         else:
             notes.append(
                 f"{one.name}: the paper's volume and settings; reproduced means within {tolerance:g} of the "
@@ -195,8 +204,11 @@ def _notes(results: Sequence[Results], tolerance: float) -> tuple[str, ...]:
 
 def _row_lines(results: Sequence[Results], name: str) -> dict[tuple[str, str, str], Line]:
     """Return a row's numbers by column, metric and class."""
-    folder, _, model = name.rpartition(":")
     having = {one.name: sorted({row.model for row in one.rows}) for one in results}
+    folder, colon, model = name.partition(":")
+    # A model's own name may have a colon too.
+    if not colon or any(name in models for models in having.values()):
+        folder, model = "", name
     if folder and folder not in having:
         raise ValueError(f"no results are called {folder!r}; there are {', '.join(having)}")
     homes = [one for one, models in having.items() if model in models and folder in {"", one}]
@@ -213,7 +225,7 @@ def _row_lines(results: Sequence[Results], name: str) -> dict[tuple[str, str, st
     for line in lines(chosen):
         if line.model == model:
             found[line.column, line.metric, line.class_name] = line
-            if line.metric == _table1_metric(model):
+            if line.metric == _table1_metric(chosen.about, model):
                 found[line.column, AS_TABLE_1, line.class_name] = line
     return found
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from mtneuro_suite.run import Run
 
@@ -128,10 +129,10 @@ class Display:
         self._bars: dict[str, TaskID] = {}
         # What is said stands last, where a narrow terminal breaks it over lines.
         self._progress = Progress(
-            BarColumn(bar_width=20),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20, table_column=Column(min_width=12)),
+            TextColumn("{task.percentage:>3.0f} %", table_column=Column(min_width=5)),
+            TimeElapsedColumn(table_column=Column(min_width=7)),
+            TextColumn("{task.description}", markup=False, table_column=Column()),
             console=console,
             disable=not console.is_terminal,
         )

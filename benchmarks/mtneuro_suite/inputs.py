@@ -39,7 +39,9 @@ class SegmentationInput:
 
     name: str
     classes: str
-    """``3class`` or ``4class``."""
+    """``3class``, ``4class``, or the task's name where it is one's own."""
+
+    class_names: tuple[str, ...]
 
     dimensions: Literal[2, 3]
     train: tuple[TaskSpec, ...]
@@ -81,6 +83,17 @@ def parts(task: TaskSpec, splits: Sequence[str], *, downsample: Factor, z_step: 
         for split in splits
         for part in task.splits[split]
     )
+
+
+def joined_splits(name: str, splits: Sequence[str]) -> str:
+    """Return the name of training images in a result's key.
+
+    Examples
+    --------
+    >>> joined_splits("roi-c1", ("train", "val"))
+    'roi-c1:train+val'
+    """
+    return f"{name}:{'+'.join(splits)}"
 
 
 def source_of(source: str) -> str | dict[str, str]:
@@ -146,9 +159,10 @@ def paper_inputs(preset: Preset) -> Inputs:
                     SegmentationInput(
                         name=name,
                         classes=classes,
+                        class_names=task(name).class_names,
                         dimensions=dimensions,
                         train=parts(task(name), learnt, downsample=two.downsample, z_step=two.z_step),
-                        training_set=f"{name}:{'+'.join(learnt)}",
+                        training_set=joined_splits(name, learnt),
                         val=parts(task(name), val, downsample=two.downsample, z_step=two.z_step),
                         test=parts(task(name), ("test",), downsample=two.downsample, z_step=two.test_z_step),
                     )
@@ -187,7 +201,7 @@ def _region_inputs(
                         name=f"{name}{chosen}{scale}",
                         trained_in=trained_in,
                         train=parts(task(learnt, extra), train, downsample=factor, z_step=one.z_step),
-                        training_set=f"{trained_in}:{'+'.join(train)}",
+                        training_set=joined_splits(trained_in, train),
                         test=parts(task(name, extra), ("test",), downsample=factor, z_step=one.test_z_step),
                         column=f"{name.upper()}{chosen}" + (f" at 1/{factor}" if scale else ""),
                         paper_column=name,

@@ -93,6 +93,29 @@ def with_own_row(
     return checked_preset(values, where="the options"), tuple(names)
 
 
+def with_tasks(preset: Preset, files: Sequence[str]) -> Preset:
+    """Return a preset that runs tasks of one's own, with the settings that it has for each kind.
+
+    Raises
+    ------
+    ValueError
+        If a task is not what its file says, or the tasks do not make a benchmark.
+    FileNotFoundError
+        If a file is missing.
+    """
+    from mtneuro_suite.own_tasks import SECTIONS, read_tasks
+
+    wanted = {SECTIONS[task.kind] for task in read_tasks(files)}
+    values = preset.model_dump(exclude_unset=True)
+    sections = {name: values.get(name) or {} for name in wanted}
+    kept = {key: value for key, value in values.items() if key not in SECTIONS.values()}
+    paths = tuple(str(Path(file).expanduser().resolve()) for file in files)
+    return checked_preset(
+        {**kept, **sections, "inputs": "tasks", "task_files": paths, "name": f"{preset.name}-of-tasks"},
+        where="the options",
+    )
+
+
 def _folder_row(given: str) -> tuple[str, dict[str, Any]] | None:
     path = Path(given).expanduser()
     if not path.is_dir():

@@ -7,6 +7,7 @@ from pathlib import Path
 from mtneuro_data import TaskSpec
 
 from mtneuro_suite.inputs import Inputs, RegionInput, paper_inputs
+from mtneuro_suite.own_tasks import task_inputs
 from mtneuro_suite.preset import Preset
 from mtneuro_suite.real_sample import real_sample_inputs
 from mtneuro_suite.region_runs import Encoders, region_runs
@@ -95,7 +96,7 @@ def plan(preset: Preset, *, data: Path | None = None) -> Plan:
             f"--data is read by the preset real-sample only, got preset {preset.name!r}; see --source"
         )
     else:
-        inputs = paper_inputs(preset)
+        inputs = task_inputs(preset) if preset.inputs == "tasks" else paper_inputs(preset)
     encoders: Encoders = {}
     scores: list[Run] = []
     trained: list[RegionInput] = []

@@ -189,8 +189,12 @@ class Preset(_Frozen):
 
     name: str
     description: str
-    inputs: Literal["paper", "real-sample"] = "paper"
-    """``paper``: the paper's cubes in ``source``; ``real-sample``: the files in a folder of real data."""
+    inputs: Literal["paper", "real-sample", "tasks"] = "paper"
+    """``paper``: the paper's cubes in ``source``; ``real-sample``: the files in a folder of real data;
+    ``tasks``: what ``task_files`` say."""
+
+    task_files: tuple[str, ...] = ()
+    """Files of tasks of one's own, for ``inputs = "tasks"``: JSON or TOML as ``mtneuro-data`` reads them."""
 
     source: str = "phantom"
     """``phantom`` (or ``phantom?seed=7``), ``bossdb``, or a folder or URI under which ``image``,
@@ -225,8 +229,10 @@ class Preset(_Frozen):
                     )
                 if task not in self.task1.tasks:
                     raise ValueError(f"task3.encoders asks for {task}, which task1.tasks lacks: add it there")
-        if self.inputs == "real-sample" and self.task1 and len(self.task1.downsample) > 1:
-            raise ValueError("the real sample has one column: give task1.downsample one factor")
+        if (self.inputs == "tasks") != bool(self.task_files):
+            raise ValueError('inputs = "tasks" and task_files go together')
+        if self.inputs != "paper" and self.task1 and len(self.task1.downsample) > 1:
+            raise ValueError("only the paper's tasks have a column a factor: give task1.downsample one")
         for section, keys in _NOT_OF_THE_SAMPLE.items() if self.inputs == "real-sample" else ():
             given = getattr(self, section)
             ignored = {

@@ -192,6 +192,7 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
                 SegmentationInput(
                     name=f"real-{dimensions}d-3class",
                     classes="3class",
+                    class_names=task.class_names,
                     dimensions=dimensions,
                     train=parts(task, ("train",), downsample=two.downsample, z_step=1),
                     training_set=f"real-{dimensions}d-3class:train",

@@ -17,7 +17,7 @@ from mtneuro_suite.paper import METHOD_ROWS, NETWORK_ROWS, Quoted
 from mtneuro_suite.plan import Plan
 from mtneuro_suite.results import Store
 from mtneuro_suite.run import Run
-from mtneuro_suite.tables import Cell, Table, region_table
+from mtneuro_suite.tables import Cell, Table, class_setting, region_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,11 +62,13 @@ def model_name(model: str) -> str:
     >>> model_name("myow-m"), model_name("supervised+mixup p=0.5"), model_name("my_package:factory")
     ('MYOW-m', 'Supervised+Mixup p=0.5', 'my_package:factory')
     """
-    method, _, variant = model.partition(" ")
-    name = METHOD_ROWS.get(method, NETWORK_ROWS.get(method))
-    if name is None:
-        return model.capitalize() if model.isalpha() else model
-    return f"{name} {variant}".strip()
+    from mtneuro_ssl import method_names
+
+    method, _, variant = model.partition(" p=")
+    if method in METHOD_ROWS and variant:
+        return f"{METHOD_ROWS[method]} p={variant}"
+    named = model.capitalize() if model in method_names() else model
+    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, named))
 
 
 def first_seed(runs: Sequence[Run], plan: Plan) -> list[Run]:
@@ -117,9 +119,9 @@ def learning_curves(plan: Plan, store: Store) -> list[CurveGroup]:
             name = run.title.removeprefix("train ").rpartition(",")[0]
             groups.setdefault("Encoders of Task 1", []).append((name, store.folder(run)))
     halves = {half.name: half for half in plan.inputs.segmentation}
-    for run in first_seed(plan.segmenters, plan):
+    for run in first_seed(plan.networks, plan):
         half = halves[run.settings["task"]]
-        name = f"{model_name(run.settings['model'])}, {half.classes[0]} classes"
+        name = f"{model_name(run.settings['model'])}, {class_setting(half.classes)}"
         groups.setdefault(f"Networks of Task 2 in {half.dimensions}D", []).append((name, store.folder(run)))
     shown: list[CurveGroup] = []
     for title, named in groups.items():
@@ -213,7 +215,7 @@ def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
     if table is None or not regions:
         return []
     shown: list[Picture] = []
-    resolution = [region.train[0].downsample for region in regions]
+    resolution = [region.downsample for region in regions]
     same = [i for i, factor in enumerate(resolution) if factor == resolution[0]]
     ticks = [
         f"{regions[i].column}\n{_training_images(plan, store, regions[i]) or '?'} training images"

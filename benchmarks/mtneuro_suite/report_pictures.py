@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_NETWORKS = 16
+MOST_SURFACES = 4
 ROWS_A_NETWORK = 2
 THUMBNAIL = 64
 """Side of a thumbnail, in pixels."""
@@ -145,11 +146,11 @@ def _figure_uri(figure: "Figure") -> str:
 
 
 def surfaces(plan: Plan, store: Store) -> list[Picture]:
-    """Return the predicted structures of one region in 3D, of each network that kept them (Figure 3 B)."""
+    """Return the predicted structures of one region in 3D, of the first networks (Figure 3 B)."""
     shown: list[Picture] = []
     for run in first_seed(plan.segmenters, plan):
         path = store.folder(run) / "volume.npz"
-        if store.done(run) and path.is_file():
+        if len(shown) < MOST_SURFACES and path.is_file():
             from mtneuro_seg import surface_figure
 
             with np.load(path, allow_pickle=False) as file:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtneuro_suite.inputs import Inputs, SegmentationInput
-from mtneuro_suite.paper import NETWORK_ROWS
+from mtneuro_suite.paper import CLASS_SETTINGS, NETWORK_ROWS
 from mtneuro_suite.planning import (
     arrays_run,
     check_known,
@@ -87,8 +87,8 @@ def _settings(
     from mtneuro_seg import TrainSettings, paper_settings
 
     paper: dict[str, Any] = {}
-    if two.paper_settings and row.name in NETWORK_ROWS:
-        paper = paper_settings(row.name, int(half.classes[0])).model_dump(
+    if two.paper_settings and row.name in NETWORK_ROWS and half.classes in CLASS_SETTINGS:
+        paper = paper_settings(row.name, len(half.class_names)).model_dump(
             include={"learning_rate", "batch_size"}
         )
     return merged_settings(
@@ -97,7 +97,7 @@ def _settings(
         paper,
         two.settings,
         two.per_model.get(row.name, {}),
-        {"seed": seed, "device": device, "classes": int(half.classes[0])},
+        {"seed": seed, "device": device, "classes": len(half.class_names)},
         row.chosen,
     )
 
@@ -193,7 +193,7 @@ def _taken(row: _Row, folder: Path, half: SegmentationInput, inputs: Inputs) -> 
     settings = TrainSettings.model_validate(
         json.loads((folder / "config.json").read_text("utf-8"))["settings"]
     )
-    if settings.network.axes != half.dimensions or settings.classes != int(half.classes[0]):
+    if settings.network.axes != half.dimensions or settings.classes != len(half.class_names):
         return []
     _check_fit(half, settings.model_dump(mode="json"))
     roles, needs = with_roles(test=[arrays_run(task, inputs) for task in half.test])

@@ -30,6 +30,7 @@ FEATURES = {
 """Columns of Table 3."""
 
 NONE = "–"
+_REDUCTION = "The paper names no reduction; its F1 and IoU cannot both be from one matrix."
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
             "The paper's column is ROI-C2: eight other cubes of 360 slices. Here: tiles of one slice, at and "
             "about cube sets B, C and D; the outlines that tell shifted tiles' regions were drawn at z=309."
         )
-    elif any(region.downsample != 2 for region in plan.inputs.regions):
+    elif plan.preset.inputs == "paper" and any(region.downsample != 2 for region in plan.inputs.regions):
         notes.append(
             "The paper's ROI-C1 is at this resolution (its Table A3), its ROI-C2 and ROI-C3 at half."
         )
@@ -173,6 +174,17 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     )
 
 
+def class_setting(name: str) -> str:
+    """Return a class setting in words; a task of one's own is its name.
+
+    Examples
+    --------
+    >>> class_setting("3class"), class_setting("my-cells")
+    ('3 classes', 'my-cells')
+    """
+    return f"{name[0]} classes" if name in CLASS_SETTINGS else name
+
+
 def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     """Return Table 2: F1 and IoU by network, class setting and class."""
     two = plan.preset.task2
@@ -181,7 +193,9 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     found: list[Table] = []
     for setting in dict.fromkeys(half.classes for half in plan.inputs.segmentation):
         tasks = [half.name for half in plan.inputs.segmentation if half.classes == setting]
-        headings = {**CLASS_SETTINGS[setting], "average": "average"}
+        names = plan.inputs.segmentation
+        own = {name: name for half in names if half.classes == setting for name in half.class_names}
+        headings = {**CLASS_SETTINGS.get(setting, own), "average": "average"}
         for metric, heading in (("f1", "F1"), ("iou", "IoU")):
             of_metric = _select(rows, task=tasks, test_set=[f"{task}:test" for task in tasks], metric=metric)
             body: list[tuple[str, tuple[Cell, ...]]] = []
@@ -196,16 +210,18 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     for name, heading in headings.items()
                 ]
                 body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
-            note = "Axons count as background." if setting == "3class" else "Without the region ZI."
+            note = {"3class": " Axons count as background.", "4class": " Without the region ZI."}.get(
+                setting, ""
+            )
             found.append(
                 Table(
-                    title=f"Table 2. Microstructure, {setting[0]} classes: {heading}",
+                    title=f"Table 2. Microstructure, {class_setting(setting)}: {heading}",
                     corner="network",
                     columns=tuple(headings.values()),
                     rows=tuple(body),
                     notes=(
-                        f"Class-wise, from one confusion matrix over the test slices. {note}",
-                        "The paper names no reduction; its F1 and IoU cannot both be from one matrix.",
+                        f"Class-wise, from one confusion matrix over the test slices.{note}",
+                        *(() if setting not in CLASS_SETTINGS else (_REDUCTION,)),
                     ),
                 )
             )
@@ -227,14 +243,14 @@ def search_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
             for metric in ("learning_rate", "batch_size"):
                 chosen = _select(rows, task=tasks, model=model, metric=metric)
                 quoted = None
-                if model in NETWORK_ROWS:
+                if model in NETWORK_ROWS and setting in CLASS_SETTINGS:
                     quoted = Quoted(float(getattr(paper_settings(model, int(setting[0])), metric)))
                 cells.append(replace(_cell(chosen, quoted, expected=len(plan.preset.seeds)), form="g"))
         body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
     return Table(
         title="Table A4. Settings that the search chose",
         corner="network",
-        columns=tuple(f"{what}, {s[0]} classes" for s in settings for what in ("learning rate", "batch")),
+        columns=tuple(f"{what}, {class_setting(s)}" for s in settings for what in ("learning rate", "batch")),
         rows=tuple(body),
         notes=("Of the highest mean IoU on the validation slices; Table 2 is of these models.",),
     )

@@ -7,6 +7,7 @@ machine tells the same; what waits (for a network, for other processes) takes ``
 
 import inspect
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -161,8 +162,11 @@ def peak_bytes(work: Callable[..., Iterator[None]], *arguments: str | int | Path
     assert script is not None, "the work must stand in a script"
     given = json.dumps(arguments, default=str)
     # In a process of its own, and not by getrusage, whose peak a child takes over from its parent.
+    # Without settings that keep freed memory, by which what was made ready would hide what the work takes.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     child = subprocess.run(
         [sys.executable, __file__, script, work.__name__, given],
+        env=environment,
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -2,24 +2,22 @@
 
     python benchmarks/speed/speed_seg.py --quick
 
-Scores beside those of segmentation-models-pytorch and torchmetrics; whole-volume inference beside MONAI's and
-beside the bare network; a training step beside a plain fp32 loop. Each pair is checked for the same result,
-then run in turns on one core; figures are ratios of processor seconds. The floors of bf16 bind where the
-processor multiplies bf16 matrices itself (AMX). Exits with 1 if a floor is missed.
+Scores beside those of segmentation-models-pytorch and torchmetrics; a training step of each network beside a
+plain fp32 loop with a DataLoader; feeding beside a tensor in memory; whole-volume inference beside MONAI's
+and beside the bare network; a Zarr volume, and two Dask workers beside one. Each pair is checked for the same
+result, then run in turns, one thread each; figures are ratios of processor seconds. The floors of a processor
+that multiplies bf16 matrices itself (AMX) bind on such a one only. Exits with 1 if a floor is missed.
 """
 
-import argparse
-import json
+import math
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,51 +25,51 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import torch
+from command import Unavailable, main
+from measuring import Figure, compared, peak_bytes, ratio, seconds_in_turns
 from mtneuro_seg import (
     Model,
     SweepSettings,
     TrainSettings,
     build_network,
     confusion_matrix,
+    load_model,
+    network,
+    paper_settings,
     predict_volume,
     scores,
     swept_labels,
+    train,
 )
-from mtneuro_seg.lightning_loop import Segmenter, fitted
+from mtneuro_seg.lightning_loop import fitted
 from mtneuro_seg.model import normalised
 from mtneuro_seg.schedule import Schedule
+from mtneuro_seg.segmenter import Segmenter
 from mtneuro_seg.sweep import window_of
 from mtneuro_seg.windows import windows_over
 
+torch.set_num_threads(1)
+
 CLASSES = 4
-HAS_AMX = "amx_bf16" in Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else False
 NAMES = ("background", "vessels", "cells", "axons")
-
-Row = dict[str, Any]
-
-
-def timed(work: list[Callable[[], Any]], rounds: int) -> list[list[float]]:
-    """Return the processor seconds of each piece of work, run in turns so that drifts hit all alike."""
-    seconds: list[list[float]] = [[] for _ in work]
-    for _ in range(rounds):
-        for number, piece in enumerate(work):
-            start = time.process_time()
-            piece()
-            seconds[number].append(time.process_time() - start)
-    return seconds
+CPU_INFO = Path("/proc/cpuinfo")
+HAS_AMX = CPU_INFO.exists() and "amx_bf16" in CPU_INFO.read_text()
+TABLE_2 = ("unet", "manet", "fpn", "unetplusplus", "pan", "pspnet", "unet3d", "vnetlight", "highresnet")
+PAPER_IMAGES = 1200
 
 
-def row(title: str, ours: list[float], other: list[float], floor: float | None) -> Row:
-    """Return a line of the table: how many times faster ours is, round by round."""
-    ratios = [b / a for a, b in zip(ours, other, strict=True)]
-    middle = statistics.median(ratios)
-    return {
-        "title": title,
-        "ratio": middle,
-        "spread": max(ratios) - min(ratios),
-        "floor": floor,
-        "passed": floor is None or middle >= floor,
-    }
+def image(*shape: int) -> np.ndarray:
+    """Return a seeded uint8 image volume."""
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def tissue(*shape: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image of blurred blobs in noise, and their classes: what a network can learn."""
+    rng = np.random.default_rng(0)
+    ground = torch.from_numpy(rng.normal(size=shape).astype(np.float32))[:, None]
+    smooth = torch.nn.functional.avg_pool2d(ground, 17, stride=1, padding=8)[:, 0].numpy()
+    masks = np.digitize(smooth, np.quantile(smooth, [0.6, 0.75, 0.9])).astype(np.uint8)
+    return (60 + 45 * masks + rng.normal(0, 8, shape)).clip(0, 255).astype(np.uint8), masks
 
 
 def untrained(name: str, **changes: Any) -> Model:
@@ -80,17 +78,12 @@ def untrained(name: str, **changes: Any) -> Model:
     return Model(network=build_network(settings).eval(), settings=settings, class_names=NAMES)
 
 
-def image(*shape: int) -> np.ndarray:
-    """Return a seeded uint8 image volume."""
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-
-
-def score_rows(rounds: int, *, quick: bool) -> list[Row]:
-    """Time scores of a test set beside the two libraries, image by image as their users call them."""
+def scoring(*, quick: bool) -> Iterator[Figure]:
+    """F1 and IoU of a test set beside the two libraries, image by image as their users call them."""
     import segmentation_models_pytorch as smp
     from torchmetrics.classification import MulticlassF1Score, MulticlassJaccardIndex
 
-    shape = (20 if quick else 200, 256, 256)
+    shape, rounds = (20 if quick else 200, 256, 256), 3 if quick else 5
     rng = np.random.default_rng(0)
     truth = rng.integers(0, CLASSES, shape, dtype=np.uint8)
     prediction = np.where(rng.random(shape) < 0.8, truth, rng.integers(0, CLASSES, shape)).astype(np.uint8)
@@ -120,22 +113,188 @@ def score_rows(rounds: int, *, quick: bool) -> list[Row]:
 
     for other in (library, torchmetrics):
         np.testing.assert_allclose(ours(), other(), rtol=1e-5)
-    seconds = timed([ours, library, torchmetrics], rounds)
+    mine, theirs, others = seconds_in_turns(ours, library, torchmetrics, rounds=rounds)
+    yield ratio("scores, smp.metrics / ours", theirs, mine, at_least=8)
+    yield ratio("scores, torchmetrics / ours", others, mine, at_least=15)
     tracemalloc.start()
     ours()
     peak = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
-    return [
-        {
-            "title": "scores: peak memory in MiB, at most 10",
-            "ratio": peak,
-            "spread": 0.0,
-            "floor": None,
-            "passed": peak < 10,
-        },
-        row("scores, beside smp.metrics", seconds[0], seconds[1], 8),
-        row("scores, beside torchmetrics", seconds[0], seconds[2], 15),
-    ]
+    yield Figure(name="scores, peak memory", value=peak, unit="MiB", at_most=10)
+
+
+def plain_steps(images: np.ndarray, masks: np.ndarray, settings: TrainSettings) -> Iterator[None]:
+    """Train as a tutorial does, fp32 and a DataLoader, a step each time."""
+    built = build_network(settings).train()
+    optimiser = torch.optim.Adam(built.parameters(), lr=settings.learning_rate)
+    data = torch.utils.data.TensorDataset(torch.from_numpy(images), torch.from_numpy(masks))
+    while True:
+        for batch, truth in torch.utils.data.DataLoader(data, batch_size=settings.batch_size, shuffle=True):
+            optimiser.zero_grad()
+            found = built(normalised(batch, settings)[:, None])
+            torch.nn.functional.cross_entropy(found, truth.long()).backward()
+            optimiser.step()
+            yield
+
+
+def resident_steps(images: np.ndarray, masks: np.ndarray, settings: TrainSettings) -> Iterator[None]:
+    """Train on one batch that lies ready in memory, otherwise as the package does, a step each time."""
+    segmenter = segmenter_of(images, masks, settings)
+    optimiser = torch.optim.Adam(segmenter.network.parameters(), lr=settings.learning_rate)
+    batch = normalised(segmenter.images[: settings.batch_size], settings)[:, None]
+    truth = segmenter.masks[: settings.batch_size]
+    while True:
+        optimiser.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16-mixed"):
+            loss = segmenter.loss(segmenter.network(batch), truth)
+        loss.backward()
+        optimiser.step()
+        yield
+
+
+def segmenter_of(images: np.ndarray, masks: np.ndarray, settings: TrainSettings) -> Segmenter:
+    """Return what Lightning trains."""
+    schedule = Schedule.of(len(images), settings)
+    return Segmenter(build_network(settings), settings, schedule=schedule, images=images, masks=masks)
+
+
+def trained_beside(
+    images: np.ndarray, masks: np.ndarray, settings: TrainSettings, other: Iterator[None], *, rounds: int
+) -> tuple[list[float], list[float]]:
+    """Return the seconds of the package's steps and of the other's, one after the other.
+
+    The steps are those of one training, so neither setting up nor compiling is counted; the last one, after
+    which the resume point is written, is left out as well.
+    """
+    ours: list[float] = []
+    theirs: list[float] = []
+    next(other)
+    start = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal start
+        now = time.process_time()
+        if 1 < done < total:
+            ours.append(now - start)
+            next(other)
+            theirs.append(time.process_time() - now)
+        start = time.process_time()
+
+    with tempfile.TemporaryDirectory() as folder:
+        segmenter = segmenter_of(images, masks, settings.model_copy(update={"steps": rounds + 2}))
+        fitted(
+            segmenter,
+            checkpoint=Path(folder) / "resume",
+            best=Path(folder) / "best",
+            device="cpu",
+            progress=progress,
+        )
+    return ours, theirs
+
+
+def asked(name: str, **changes: Any) -> TrainSettings:
+    """Return the settings of a training in one epoch, longer than it is measured for."""
+    encoder = {"encoder_name": "efficientnet-b7"} if network(name).encoder else {}
+    given = {"model": name, "classes": CLASSES, "batch_size": 4, "encoder_weights": None}
+    return TrainSettings.model_validate(given | encoder | changes)
+
+
+def step_figures(
+    name: str,
+    size: tuple[int, ...],
+    *,
+    rounds: int,
+    batch: int,
+    floor: float | None = None,
+    both: bool = True,
+) -> Iterator[Figure]:
+    """Yield the figures of one network: in bf16 where it may train in it, and in fp32 too if ``both``."""
+    images = image(batch * (rounds + 3), *size)
+    masks = images // 64
+    plain = asked(name, batch_size=batch)
+    what = f"{name} step, {batch} x {' x '.join(map(str, size))}, plain fp32 /"
+    other = plain_steps(images, masks, plain)
+    if network(name).axes == 2:
+        half = plain.model_copy(update={"precision": "bf16-mixed"})
+        ours, theirs = trained_beside(images, masks, half, other, rounds=rounds)
+        yield ratio(f"{what} ours bf16", theirs, ours, at_least=floor)
+    if both or network(name).axes == 3:
+        ours, theirs = trained_beside(images, masks, plain, other, rounds=rounds)
+        yield ratio(f"{what} ours fp32", theirs, ours)
+
+
+def step_unet(*, quick: bool) -> Iterator[Figure]:
+    """A training step of the plain U-Net beside a plain fp32 loop, and its memory."""
+    size = 128 if quick else 256
+    yield from step_figures("unet", (size, size), rounds=3 if quick else 5, batch=4, floor=2.2)
+    ours, plain = peak_bytes(peak_of_training, "ours", size), peak_bytes(peak_of_training, "plain", size)
+    yield Figure(name="unet step, peak memory, ours bf16 / plain fp32", value=ours / plain, at_most=1)
+
+
+def peak_of_training(who: str, size: int) -> Iterator[None]:
+    """Train two steps, for its memory."""
+    images = image(12, size, size)
+    masks = images // 64
+    settings = asked("unet", steps=2)
+    list(zip(range(1), plain_steps(images[:4, :32, :32], masks[:4, :32, :32], settings), strict=False))
+    half = settings.model_copy(update={"precision": "bf16-mixed"})
+    small = half.model_copy(update={"steps": 1})
+    with tempfile.TemporaryDirectory() as folder:
+        train(images[:4, :32, :32], small, masks=masks[:4, :32, :32], out=Path(folder) / "warm")
+        yield
+        if who == "ours":
+            train(images, half, masks=masks, out=Path(folder) / "model")
+        else:
+            list(zip(range(2), plain_steps(images, masks, settings), strict=False))
+
+
+def step_compiled(*, quick: bool) -> Iterator[Figure]:
+    """A compiled training step of the plain U-Net, bf16, beside a plain fp32 loop."""
+    size, rounds = 64 if quick else 256, 3 if quick else 5
+    images = image(4 * (rounds + 3), size, size)
+    masks = images // 64
+    settings = asked("unet", precision="bf16-mixed", compile=True)
+    ours, theirs = trained_beside(
+        images, masks, settings, plain_steps(images, masks, asked("unet")), rounds=rounds
+    )
+    name = f"unet step, 4 x {size} x {size}, plain fp32 / ours bf16 compiled"
+    yield ratio(name, theirs, ours, at_least=4 if HAS_AMX else None)
+
+
+def step_unetplusplus(*, quick: bool) -> Iterator[Figure]:
+    """A training step of U-Net++ with EfficientNet-b7 beside a plain fp32 loop."""
+    size = 64 if quick else 256
+    yield from step_figures(
+        "unetplusplus", (size, size), rounds=2 if quick else 3, batch=4, floor=None if quick else 1.3
+    )
+
+
+def step_others_2d(*, quick: bool) -> Iterator[Figure]:
+    """A training step of every other 2D network, each with its figure."""
+    size = 128 if quick else 256
+    names = ("pspnet",) if quick else ("manet", "fpn", "pan", "pspnet", "linknet", "deeplabv3plus")
+    for name in names:
+        yield from step_figures(name, (size, size), rounds=2, batch=4, both=False)
+
+
+def step_others_3d(*, quick: bool) -> Iterator[Figure]:
+    """A training step of every 3D network, each with its figure (fp32 only on a CPU)."""
+    size = (8, 32, 32) if quick else (8, 64, 64)
+    names = ("unet3d",) if quick else ("unet3d", "vnetlight", "highresnet", "swinunetr", "mednext")
+    for name in names:
+        yield from step_figures(name, size, rounds=2 if quick else 3, batch=1)
+
+
+def feeding(*, quick: bool) -> Iterator[Figure]:
+    """The rate of training steps, beside that with one batch that lies ready in memory."""
+    size, rounds = 64 if quick else 128, 5 if quick else 15
+    images = image(4 * (rounds + 3), size, size)
+    masks = images // 64
+    settings = asked("unet", precision="bf16-mixed", filters=16)
+    ours, theirs = trained_beside(
+        images, masks, settings, resident_steps(images, masks, settings), rounds=rounds
+    )
+    yield ratio("feeding, rate of ours / of a tensor in memory", theirs, ours, at_least=0.95)
 
 
 def monai_labels(model: Model, volume: np.ndarray, sweep: SweepSettings) -> np.ndarray:
@@ -144,87 +303,125 @@ def monai_labels(model: Model, volume: np.ndarray, sweep: SweepSettings) -> np.n
 
     images = normalised(torch.from_numpy(volume), model.settings)
     images = images[:, None] if model.settings.network.axes == 2 else images[None, None]
+    window, count = sweep.window or (), sweep.batch_size
     with torch.inference_mode():
         blended: Any = sliding_window_inference(
-            images,
-            sweep.window or (),
-            sweep.batch_size,
-            model.network,
-            overlap=sweep.overlap,
-            mode="gaussian",
+            images, window, count, model.network, overlap=sweep.overlap, mode="gaussian"
         )
         return blended.argmax(dim=1).numpy().astype(np.uint8).reshape(volume.shape)
 
 
-def windows_in(model: Model, volume: np.ndarray, sweep: SweepSettings) -> int:
-    """Return how many windows slide over a volume."""
+def bare(model: Model, volume: np.ndarray, sweep: SweepSettings) -> Callable[[], None]:
+    """Return the network's own work over a volume: as many batches of windows, and nothing else."""
     window = window_of(model, sweep)
     overlap = (sweep.overlap if window[0] > 1 else 0.0, sweep.overlap, sweep.overlap)
     depth, height, width = volume.shape
-    return len(list(windows_over((depth, height, width), window, overlap=overlap, rows=range(depth))))
+    count = len(list(windows_over((depth, height, width), window, overlap=overlap, rows=range(depth))))
+    batch = torch.zeros(sweep.batch_size, 1, *(sweep.window or ()))
+
+    def run() -> None:
+        with torch.inference_mode():
+            for _ in range(-(-count // sweep.batch_size)):
+                model.network(batch)
+
+    return run
 
 
-def inference_rows(rounds: int, *, quick: bool) -> list[Row]:
-    """Time whole-volume inference beside MONAI's inferer and beside the bare network."""
-    deep, flat = (8, 64, 64) if quick else (8, 128, 128), (256, 256)
-    wide = 96 if quick else 192
-    cases: list[tuple[str, Model, np.ndarray, SweepSettings, float, float | None]] = [
-        ("cheap 2D network", untrained("unet", filters=4, levels=2), image(4, 512, 512),
-         SweepSettings(window=flat), 1.4, None),
-        ("cheap 3D network", untrained("unet3d", filters=4, levels=2), image(16, 256, 256),
-         SweepSettings(window=deep), 1.15, None),
-        ("U-Net 32, 2D", untrained("unet"), image(1 if quick else 4, 384, 384),
-         SweepSettings(window=flat, overlap=0.5), 0.95, 3.5),
-        ("U-Net 32, 3D", untrained("unet3d"), image(14, wide, wide),
-         SweepSettings(window=deep, batch_size=2), 0.95, 3.5),
-    ]  # fmt: skip
-    rows: list[Row] = []
-    for title, model, volume, sweep, floor, floor_half in cases:
-        reference = untrained(
-            model.settings.model, filters=model.settings.filters, levels=model.settings.levels
-        )
-        half = sweep.model_copy(update={"precision": "bf16-mixed"})
-        batches = -(-windows_in(model, volume, sweep) // sweep.batch_size)
-        window = torch.zeros(sweep.batch_size, 1, *(sweep.window or ()))
-
-        def bare(model: Model = model, batches: int = batches, window: torch.Tensor = window) -> None:
-            with torch.inference_mode():
-                for _ in range(batches):
-                    model.network(window)
-
-        same = (swept_labels(model, volume, sweep=sweep) == monai_labels(reference, volume, sweep)).mean()
-        if same < 0.9999:
-            raise SystemExit(f"{title}: labels must agree with MONAI's, got {same:.5f}")
-        seconds = timed(
-            [
-                lambda m=model, v=volume, s=sweep: swept_labels(m, v, sweep=s),
-                lambda m=reference, v=volume, s=sweep: monai_labels(m, v, s),
-                bare,
-                lambda m=model, v=volume, s=half: swept_labels(m, v, sweep=s),
-            ],
-            rounds,
-        )
-        rows += [
-            row(f"{title}: fp32, beside MONAI fp32", seconds[0], seconds[1], floor),
-            row(f"{title}: bf16, beside MONAI fp32", seconds[3], seconds[1], floor_half if HAS_AMX else None),
-            row(f"{title}: share of the bare network in fp32", seconds[0], seconds[2], None),
-        ]
-    return rows
+def against_monai(
+    title: str, model: Model, volume: np.ndarray, sweep: SweepSettings, *, rounds: int, floor: float
+) -> Iterator[Figure]:
+    """Yield the figure of one network beside MONAI's inferer in fp32, and beside the bare network."""
+    settings = model.settings
+    twin = untrained(settings.model, filters=settings.filters, levels=settings.levels)
+    same = (swept_labels(model, volume, sweep=sweep) == monai_labels(twin, volume, sweep)).mean()
+    if same < 0.9999:
+        raise ValueError(f"{title}: labels must agree with MONAI's, got {same:.5f}")
+    ours, theirs, network_alone = seconds_in_turns(
+        lambda: swept_labels(model, volume, sweep=sweep),
+        lambda: monai_labels(twin, volume, sweep),
+        bare(twin, volume, sweep),
+        rounds=rounds,
+    )
+    yield ratio(f"{title}, MONAI fp32 / ours fp32", theirs, ours, at_least=floor)
+    yield ratio(f"{title}, ours fp32 / the bare network as MONAI runs it", ours, network_alone)
 
 
-def zarr_row(rounds: int) -> Row:
-    """Time a U-Net over a Zarr volume beside the bare network, to which 1 / 1.15 of the time must go."""
+def inference_cheap(*, quick: bool) -> Iterator[Figure]:
+    """Whole-volume inference of cheap networks, where blending is the cost, beside MONAI's."""
+    rounds, deep = 3 if quick else 7, (8, 64, 64) if quick else (8, 128, 128)
+    small = {"filters": 4, "levels": 2}
+    yield from against_monai(
+        "cheap 2D network", untrained("unet", **small), image(4, 512, 512),
+        SweepSettings(window=(256, 256)), rounds=rounds, floor=1.4,
+    )  # fmt: skip
+    yield from against_monai(
+        "cheap 3D network", untrained("unet3d", **small), image(16, 256, 256),
+        SweepSettings(window=deep), rounds=rounds, floor=1.15,
+    )  # fmt: skip
+
+
+def inference_unet(*, quick: bool) -> Iterator[Figure]:
+    """Whole-volume inference of U-Nets, where the network is the cost, beside MONAI's."""
+    rounds, side = 2 if quick else 3, 96 if quick else 192
+    yield from against_monai(
+        "U-Net 2D", untrained("unet"), image(1 if quick else 4, 384, 384),
+        SweepSettings(window=(256, 256), overlap=0.5), rounds=rounds, floor=0.95,
+    )  # fmt: skip
+    yield from against_monai(
+        "U-Net 3D", untrained("unet3d"), image(14, side, side),
+        SweepSettings(window=(8, side * 2 // 3, side * 2 // 3), batch_size=2), rounds=rounds, floor=0.95,
+    )  # fmt: skip
+
+
+def inference_bf16(*, quick: bool) -> Iterator[Figure]:
+    """bf16 inference of a trained U-Net beside MONAI's fp32, where their labels agree."""
+    images, masks = tissue(4 if quick else 16, 128, 128)
+    settings = asked("unet", filters=8 if quick else 32, steps=60, precision="bf16-mixed")
+    with tempfile.TemporaryDirectory() as folder:
+        train(images, settings, masks=masks, out=Path(folder) / "model")
+        model, twin = load_model(Path(folder) / "model"), load_model(Path(folder) / "model")
+    # Many windows, as volumes have: those by which bf16 is judged first are few beside them.
+    volume, _ = tissue(4 if quick else 32, 384, 384)
+    sweep = SweepSettings(window=(256, 256), overlap=0.5)
+    half = sweep.model_copy(update={"precision": "bf16-mixed"})
+    same = float(
+        (swept_labels(model, volume[:4], sweep=half) == monai_labels(twin, volume[:4], sweep)).mean()
+    )
+    yield Figure(name="trained U-Net 2D, labels equal in bf16 and MONAI fp32", value=same, at_least=0.999)
+    yield compared(
+        "trained U-Net 2D, MONAI fp32 / ours bf16",
+        lambda: monai_labels(twin, volume, sweep),
+        lambda: swept_labels(model, volume, sweep=half),
+        rounds=2 if quick else 3,
+        at_least=3.5 if HAS_AMX and not quick else None,
+    )
+
+
+def memory(*, quick: bool) -> Iterator[Figure]:
+    """The peak of memory of 2D inference, beside MONAI's."""
+    depth = 16 if quick else 64
+    ours, theirs = (peak_bytes(peak_of_inference, who, depth) for who in ("ours", "monai"))
+    name = f"2D inference over {depth} x 512 x 512, peak memory, ours / MONAI"
+    yield Figure(name=name, value=ours / theirs, at_most=0.4)
+
+
+def peak_of_inference(who: str, depth: int) -> Iterator[None]:
+    """Label a volume in memory, for its memory."""
+    model, sweep = untrained("unet", filters=4, levels=2), SweepSettings(window=(128, 128))
+    work = {"ours": lambda volume: swept_labels(model, volume, sweep=sweep)}
+    work["monai"] = lambda volume: monai_labels(model, volume, sweep)
+    work[who](image(1, 128, 128))
+    yield
+    work[who](image(depth, 512, 512))
+
+
+def zarr_volume(*, quick: bool) -> Iterator[Figure]:
+    """A U-Net from Zarr to Zarr beside the bare network, and its memory against the slices."""
     import zarr
 
-    model, volume = untrained("unet", filters=16), image(16, 256, 256)
+    model, volume = untrained("unet", filters=16 if quick else 32), image(16, 256, 256)
+    model.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stub)
     sweep = SweepSettings(window=(256, 256))
-    window = torch.zeros(sweep.batch_size, 1, 256, 256)
-
-    def bare() -> None:
-        with torch.inference_mode():
-            for _ in range(len(volume) // sweep.batch_size):
-                model.network(window)
-
     with tempfile.TemporaryDirectory() as folder:
         source = zarr.create_array(Path(folder) / "volume.zarr", data=volume, chunks=(16, 64, 64))
 
@@ -232,186 +429,161 @@ def zarr_row(rounds: int) -> Row:
             predict_volume(model, source, out=Path(folder) / "labels.zarr", sweep=sweep)
 
         ours()
-        seconds = timed([ours, bare], rounds)
-    return row("U-Net 16, 2D, Zarr to Zarr: share of the bare network", seconds[0], seconds[1], 1 / 1.15)
-
-
-def training_rows(rounds: int, *, quick: bool) -> list[Row]:
-    """Time training, in bf16 and in fp32, beside a plain fp32 loop with a DataLoader."""
-    size, count = (128, 12) if quick else (256, 16)
-    images = image(count, size, size)
-    masks = (images // 64).astype(np.uint8)
-    rows: list[Row] = []
-    encoders: dict[str, dict[str, Any]] = {"unet": {}}
-    if not quick:
-        encoders["unetplusplus"] = {"encoder_name": "efficientnet-b7"}
-    for name, extra in encoders.items():
-        asked = {
-            "model": name,
-            "classes": CLASSES,
-            "epochs": 1,
-            "batch_size": 4,
-            "encoder_weights": None,
-        } | extra
-        plain = TrainSettings.model_validate(asked)
-        half = plain.model_copy(update={"precision": "bf16-mixed"})
-        seconds = timed(
-            [
-                lambda s=half: ours_trained(images, masks, s),
-                lambda s=plain: plainly_trained(images, masks, s),
-                lambda s=plain: ours_trained(images, masks, s),
-            ],
-            rounds,
+        yield compared(
+            "U-Net 2D, Zarr to Zarr / the bare network",
+            ours,
+            bare(model, volume, sweep),
+            rounds=3,
+            at_most=1.15,
         )
-        floor = (2.2 if name == "unet" else 1.3) if HAS_AMX else None
-        rows.append(
-            row(f"{name}: training step bf16, beside a plain fp32 loop", seconds[0], seconds[1], floor)
-        )
-        rows.append(
-            row(f"{name}: training step fp32, beside a plain fp32 loop", seconds[2], seconds[1], 0.95)
-        )
-    return rows
+    depths = (64, 128) if quick else (64, 256, 2048)
+    peaks = [peak_bytes(peak_of_zarr, depth) for depth in depths]
+    for (few, low), (many, high) in zip(
+        zip(depths, peaks, strict=True), list(zip(depths, peaks, strict=True))[1:], strict=False
+    ):
+        growth = (high / low) ** (1 / math.log2(many / few)) - 1
+        name = f"Zarr to Zarr, {few} to {many} slices, growth of peak memory a doubling"
+        yield Figure(name=name, value=growth, at_most=0.1)
 
 
-def ours_trained(images: np.ndarray, masks: np.ndarray, settings: TrainSettings) -> None:
-    """Train one epoch, writing nothing but the resume point at its end."""
-    schedule = Schedule.of(len(images), settings)
-    segmenter = Segmenter(build_network(settings), settings, schedule=schedule, images=images, masks=masks)
-    with tempfile.TemporaryDirectory() as folder:
-        fitted(segmenter, checkpoint=Path(folder) / "resume", best=Path(folder) / "best", device="cpu")
-
-
-def plainly_trained(images: np.ndarray, masks: np.ndarray, settings: TrainSettings) -> None:
-    """Train one epoch as a tutorial does."""
-    network = build_network(settings).train()
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    data = torch.utils.data.TensorDataset(torch.from_numpy(images), torch.from_numpy(masks))
-    for batch, truth in torch.utils.data.DataLoader(data, batch_size=settings.batch_size, shuffle=True):
-        optimiser.zero_grad()
-        scores = network(normalised(batch, settings)[:, None])
-        torch.nn.functional.cross_entropy(scores, truth.long()).backward()
-        optimiser.step()
-
-
-def memory_rows(*, quick: bool) -> list[Row]:
-    """Compare peaks of memory over the start, each in a process of its own."""
-    depth = 16 if quick else 64
-    peaks = {who: _peak_of(who, depth) for who in ("ours", "monai")}
-    rows: list[Row] = [
-        {
-            "title": f"2D inference over {depth} x 512 x 512: MONAI's peak memory beside ours",
-            "ratio": peaks["monai"] / peaks["ours"],
-            "spread": 0.0,
-            "floor": 1 / 0.4,
-            "passed": peaks["ours"] <= 0.4 * peaks["monai"],
-            "mebibytes": {who: round(peak / 2**20, 1) for who, peak in peaks.items()},
-        }
-    ]
-    if not quick:
-        small, large = (_peak_of("zarr", depth) for depth in (256, 2048))
-        doublings = 3
-        growth = (large / small) ** (1 / doublings) - 1
-        rows.append(
-            {
-                "title": "Zarr to Zarr, 256 to 2048 slices: growth of peak memory a doubling",
-                "ratio": growth,
-                "spread": 0.0,
-                "floor": None,
-                "passed": growth < 0.1,
-            }
-        )
-    return rows
-
-
-def _peak_of(who: str, depth: int) -> float:
-    child = subprocess.run(
-        [sys.executable, __file__, "--measure-memory", who, str(depth)],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    return float(child.stdout)
-
-
-def _peak_bytes() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return 1024 * int(line.split()[1])
-    raise OSError("memory is measured where /proc/self/status tells it, as on Linux")
-
-
-def _measure_memory(who: str, depth: int) -> None:
-    sweep = SweepSettings(window=(128, 128))
-    model = untrained("unet", filters=4, levels=2)
-    for warm in (True, False):
-        before = _peak_bytes()
-        side, slices = (128, 1) if warm else (512, depth)
-        if who == "zarr":
-            _predict_stream(model, 1 if warm else depth, sweep)
-        elif who == "ours":
-            swept_labels(model, image(slices, side, side), sweep=sweep)
-        else:
-            monai_labels(model, image(slices, side, side), sweep)
-    print(_peak_bytes() - before)
-
-
-def _predict_stream(model: Model, depth: int, sweep: SweepSettings) -> None:
-    """Predict a volume that is never in memory."""
+def peak_of_zarr(depth: int) -> Iterator[None]:
+    """Label a volume that is never in memory, for its memory."""
     import zarr
 
+    model, sweep = untrained("unet", filters=4, levels=2), SweepSettings(window=(256, 256))
     with tempfile.TemporaryDirectory() as folder:
-        source = zarr.create_array(
-            Path(folder) / "volume.zarr",
-            shape=(depth, 128, 128),
-            chunks=(16, 64, 64),
-            dtype="uint8",
-            fill_value=99,
-        )
+        about: Any = {"chunks": (16, 64, 64), "dtype": "uint8", "fill_value": 99}
+        source = zarr.create_array(Path(folder) / "volume.zarr", shape=(depth, 256, 256), **about)
+        yield
         predict_volume(model, source, out=Path(folder) / "labels.zarr", sweep=sweep)
 
 
-def main() -> int:
-    """Print the table, write it beside the others, and return 1 if a floor is missed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="smaller work and fewer rounds")
-    parser.add_argument("--measure-memory", nargs=2, metavar=("WHO", "DEPTH"), help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    if args.measure_memory:
-        _measure_memory(args.measure_memory[0], int(args.measure_memory[1]))
-        return 0
-    rounds = 3 if args.quick else 5
-    rows = [
-        *score_rows(rounds, quick=args.quick),
-        *inference_rows(rounds, quick=args.quick),
-        zarr_row(rounds),
-        *training_rows(rounds, quick=args.quick),
-        *memory_rows(quick=args.quick),
-    ]
-    print(f"{'':<66}{'ratio':>8}{'spread':>8}{'floor':>8}")
-    for each in rows:
-        floor = "" if each["floor"] is None else f"{each['floor']:.2f}"
-        verdict = "" if each["passed"] else "  missed"
-        print(f"{each['title']:<66}{each['ratio']:>8.2f}{each['spread']:>8.2f}{floor:>8}{verdict}")
-    _write(rows, quick=args.quick)
-    return 0 if all(each["passed"] for each in rows) else 1
+def two_workers(*, quick: bool) -> Iterator[Figure]:
+    """Two Dask workers, processes of their own, beside one, where there are four cores."""
+    from mtneuro_seg.cluster import predict_volume_on_cluster
+
+    if (os.cpu_count() or 1) < 4:
+        raise Unavailable(f"two workers beside one are measured on four cores, got {os.cpu_count()}")
+    model, volume = untrained("unet"), image(32 if quick else 128, 128, 128)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        model.save(root / "model")
+        np.save(root / "volume.npy", volume)
+
+        def labelled(address: str, out: str) -> None:
+            predict_volume_on_cluster(
+                address,
+                root / "model",
+                volume=root / "volume.npy",
+                out=root / out,
+                sweep=SweepSettings(window=(128, 128)),
+                shard_depth=8,
+            )
+
+        with workers(1, root) as one, workers(2, root) as two:
+            work = [lambda: labelled(one, "one.zarr"), lambda: labelled(two, "two.zarr")]
+            for piece in work:
+                piece()
+            import zarr
+
+            first, second = (zarr.open_array(root / name, mode="r") for name in ("one.zarr", "two.zarr"))
+            np.testing.assert_array_equal(first[...], second[...])
+            seconds = seconds_in_turns(*work, rounds=1 if quick else 3, clock=time.perf_counter)
+        yield ratio("U-Net 2D, one Dask worker / two", *seconds, at_least=None if quick else 1.8)
 
 
-def _write(rows: list[Row], *, quick: bool) -> None:
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
-    now = datetime.now(UTC)
-    about = {
-        "when": now.isoformat(),
-        "quick": quick,
-        "machine": platform.processor(),
-        "torch": torch.__version__,
-    }
-    path = folder / f"seg-{now:%Y%m%dT%H%M%S}.json"
-    path.write_text(json.dumps(about | {"rows": rows}, indent=2) + "\n", "utf-8")
+@contextmanager
+def workers(count: int, folder: Path) -> Generator[str]:
+    """Run a scheduler and workers on the loopback address, and give its address."""
+    import json
 
+    known = folder / f"scheduler-{count}.json"
+    common = [sys.executable, "-m"]
+    about = ["--scheduler-file", str(known), "--host", "127.0.0.1", "--no-dashboard"]
+    quiet: dict[str, Any] = {"stderr": subprocess.DEVNULL, "cwd": folder}
+    started = [subprocess.Popen([*common, "distributed.cli.dask_scheduler", *about, "--port", "0"], **quiet)]
+    alone = ["--no-nanny", "--nthreads", "1"]
+    try:
+        for _ in range(count):
+            command = [*common, "distributed.cli.dask_worker", *about, *alone]
+            started.append(subprocess.Popen(command, **quiet))
+        deadline = time.monotonic() + 60
+        while not (known.is_file() and known.stat().st_size):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the scheduler must start within 60 s")
+            time.sleep(0.1)
+        from distributed import Client
+
+        address = json.loads(known.read_text())["address"]
+        with Client(address) as client:
+            client.wait_for_workers(count)
+        yield address
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def paper_on_a_gpu(*, quick: bool) -> Iterator[Figure]:
+    """Seconds an epoch of every network at the paper's size, and the hours of Table 2, on a GPU."""
+    if not torch.cuda.is_available():
+        raise Unavailable("epochs at the paper's size are measured on a CUDA GPU, and there is none")
+    yield from epochs(TABLE_2[:1] if quick else TABLE_2, side=256, steps=5 if quick else 20, device="cuda")
+
+
+def epochs(names: tuple[str, ...], *, side: int, steps: int, device: str) -> Iterator[Figure]:
+    """Yield seconds an epoch, and the hours of two settings, five seeds and 20 epochs of them all."""
+    total = 0.0
+    for name in names:
+        three_d = network(name).axes == 3
+        count = PAPER_IMAGES // 8 if three_d else PAPER_IMAGES
+        seconds = 0.0
+        for classes in (3, 4):
+            settings = paper_settings(
+                name, classes, encoder_weights=None, precision="bf16-mixed" if device == "cuda" else "32-true"
+            )
+            taken = seconds_a_step(settings, (8,) * three_d + (side, side), steps=steps, device=device)
+            seconds += taken * -(-count // settings.batch_size)
+        total += seconds * 5 * 20
+        yield Figure(name=f"{name}, an epoch of {PAPER_IMAGES} images", value=seconds / 2, unit="s")
+    yield Figure(name=f"Table 2, {len(names)} networks, without its search", value=total / 3600, unit="h")
+
+
+def seconds_a_step(settings: TrainSettings, size: tuple[int, ...], *, steps: int, device: str) -> float:
+    """Return the seconds of a training step, the first three left out."""
+    images = image(settings.batch_size * 4, *size)
+    marks: list[float] = []
+
+    def progress(done: int, total: int) -> None:
+        if done in {3, total - 1}:
+            if device == "cuda":
+                torch.cuda.synchronize()
+            marks.append(time.perf_counter())
+
+    chosen = settings.model_copy(update={"steps": steps + 4, "checkpoint_every": 10**6})
+    segmenter = segmenter_of(images, images // (256 // settings.classes + 1), chosen)
+    with tempfile.TemporaryDirectory() as folder:
+        places = {"checkpoint": Path(folder) / "resume", "best": Path(folder) / "best"}
+        fitted(segmenter, **places, device=device, progress=progress)
+    return (marks[1] - marks[0]) / steps
+
+
+PARTS = (
+    scoring,
+    step_unet,
+    step_compiled,
+    step_unetplusplus,
+    step_others_2d,
+    step_others_3d,
+    feeding,
+    inference_cheap,
+    inference_unet,
+    inference_bf16,
+    memory,
+    zarr_volume,
+    two_workers,
+    paper_on_a_gpu,
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("seg", PARTS, about=__doc__))

@@ -2,29 +2,26 @@
 
     python benchmarks/speed/speed_ssl.py --quick
 
-A step of BYOL, MYOW and MYOW-m beside the same step in plain PyTorch; a whole run beside its bare steps; PCA
-beside a full decomposition; and NMF's time and error, which have no floor. Both sides of a ratio are first
-seen to give the same result, and are measured in turns, in processor seconds on one thread, so that a busy
-machine tells the same. Exits with 1 if a floor is missed.
+A step of BYOL, MYOW and MYOW-m beside the same step in plain PyTorch, in single precision, in bf16 and
+compiled; a whole run beside its bare steps; views beside a data loader's; PCA beside a full decomposition;
+NMF's time and error. On a GPU, whole runs of the paper's size beside their arithmetic floor.
 """
 
-import argparse
 import copy
-import json
-import platform
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from command import Unavailable, main
+from measuring import Figure, compared
 from mtneuro_ssl import TrainSettings, train
+from mtneuro_ssl.compiling import check_compiler, compile_encoders
+from mtneuro_ssl.methods.myow import Candidates
 from mtneuro_ssl.methods.nmf import NMF
 from mtneuro_ssl.methods.pca import principal_components
 from mtneuro_ssl.training import new_method
@@ -32,26 +29,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from torch.utils.data import DataLoader, Dataset
 
-RESULTS = Path(__file__).parent / "results"
-METHODS = {"byol": (2, 2), "myow": (3, 3), "myow-m": (4, 4)}
-"""Passes of the online and of the target encoder that a step needs."""
+PASSES = {"byol": (2, 2), "myow": (3, 3), "myow-m": (4, 4)}
+"""Passes of the online and of the target encoder that a step needs; MYOW-m's mined term goes both ways."""
 
-
-@dataclass(frozen=True)
-class Figure:
-    """One ratio, with the floor or ceiling that it is held to."""
-
-    name: str
-    ratio: float
-    spread: float
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @property
-    def holds(self) -> bool:
-        """Whether the ratio is on the right side."""
-        above = self.at_least is None or self.ratio >= self.at_least
-        return above and (self.at_most is None or self.ratio <= self.at_most)
+GPU_FLOORS = {"byol": 5.4, "myow": 8.1, "myow-m": 10.8}
+"""Seconds of an H200's bf16 arithmetic that a run of the paper's size takes at least, by the passes."""
 
 
 class Crops(Dataset[tuple[Tensor, ...]]):
@@ -132,15 +114,20 @@ class PlainStep:
 class OurStep:
     """One step as `train` takes it, without Lightning around it."""
 
-    def __init__(self, method: Any) -> None:
+    def __init__(self, method: Any, *, bf16: bool = False, compiled: bool = False) -> None:
         self.method = copy.deepcopy(method)
+        if compiled:
+            compile_encoders(self.method)
         self.optimizer = self.method.configure_optimizers()["optimizer"]
+        self.bf16 = bf16
         self.step = 0
 
     def __call__(self) -> None:
         """Take one step."""
         self.optimizer.zero_grad()
-        self.method.step_logs(self.method.draw_at(self.step))["loss"].backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            loss = self.method.step_logs(self.method.draw_at(self.step))["loss"]
+        loss.backward()
         self.optimizer.step()
         self.method.after_step(self.step)
         self.step += 1
@@ -157,50 +144,204 @@ def forever(loader: DataLoader[Any]) -> Iterator[Any]:
         yield from loader
 
 
-def in_turns(first: Callable[[], Any], second: Callable[[], Any], rounds: int) -> tuple[float, float]:
-    """Return the median ratio of the second's time to the first's, and half its interquartile range."""
-    ratios: list[float] = []
-    for _ in range(rounds):
-        seconds: list[float] = []
-        for work in (first, second):
-            start = time.process_time()
-            work()
-            seconds.append(time.process_time() - start)
-        ratios.append(seconds[1] / seconds[0])
-    ordered = sorted(ratios)
-    return statistics.median(ratios), (ordered[3 * len(ordered) // 4] - ordered[len(ordered) // 4]) / 2
+def method_of(name: str, *, batch: int) -> tuple[Any, np.ndarray]:
+    """Return a method before its first step, and its images, of which it sees crops of 64 pixels."""
+    images = tissue(4 * batch, 128)
+    settings = TrainSettings(method=name, batch_size=batch, steps=1000, device="cpu", exclude_self=False)
+    return new_method(images, settings), images
 
 
-def steps(images: np.ndarray, batch: int, crop: int, rounds: int) -> Iterator[Figure]:
-    """Yield, for each method, our step's speed over the plain one's, whose losses must agree."""
-    for name, passes in METHODS.items():
-        settings = TrainSettings(method=name, batch_size=batch, steps=1000, device="cpu", exclude_self=False)
-        method = new_method(images, settings)
-        counted = passes_of(method)
-        if counted != passes:
-            sys.exit(f"{name}: a step must pass {passes} views, got {counted}")
-        check_losses(method, images, crop)
-        ours, plain = OurStep(method), PlainStep(method, images, crop)
+def step(name: str, *, quick: bool) -> Iterator[Figure]:
+    """Yield the passes of a method's step, and its speed over the plain one's, whose losses must agree."""
+    method, images = method_of(name, batch=6 if quick else 32)
+    for network, counted, needed in zip(("online", "target"), passes_of(method), PASSES[name], strict=True):
+        yield Figure(
+            name=f"{name}: passes of the {network} encoder a step",
+            value=counted, at_least=needed, at_most=needed,
+        )  # fmt: skip
+    check_losses(method, images)
+    ours, plain = OurStep(method), PlainStep(method, images, 64)
+    for warm in (ours, plain):
+        warm()
+    yield compared(f"{name}: step, fp32, plain / ours", plain, ours, rounds=3, at_least=1.1)
+
+
+def byol(*, quick: bool) -> Iterator[Figure]:
+    """Yield a step of BYOL beside plain PyTorch."""
+    yield from step("byol", quick=quick)
+
+
+def myow(*, quick: bool) -> Iterator[Figure]:
+    """Yield a step of MYOW beside plain PyTorch."""
+    yield from step("myow", quick=quick)
+
+
+def myow_m(*, quick: bool) -> Iterator[Figure]:
+    """Yield a step of MYOW-m beside plain PyTorch."""
+    yield from step("myow-m", quick=quick)
+
+
+def bf16(*, quick: bool) -> Iterator[Figure]:
+    """Yield the same steps in bf16 beside plain PyTorch in fp32; the floor is for a CPU with AMX."""
+    has_amx = "amx_bf16" in cpu_flags()
+    for name in PASSES if has_amx and not quick else ("byol",):
+        method, images = method_of(name, batch=6 if quick else 32)
+        ours, plain = OurStep(method, bf16=True), PlainStep(method, images, 64)
         for warm in (ours, plain):
             warm()
-        ratio, spread = in_turns(ours, plain, rounds)
-        yield Figure(f"{name}: step, times as fast as plain PyTorch", ratio, spread, at_least=1.1)
+        yield compared(
+            f"{name}: step, fp32 plain / bf16 ours{'' if has_amx else ' (no AMX here)'}", plain, ours,
+            rounds=3, at_least=3.3 if has_amx else None,
+        )  # fmt: skip
 
 
-def check_losses(method: Any, images: np.ndarray, crop: int) -> None:
-    """Exit unless both implementations find the same loss in the same views."""
-    ours, plain = copy.deepcopy(method), PlainStep(method, images, crop)
+def compiled(*, quick: bool) -> Iterator[Figure]:
+    """Yield what compiling the encoders adds to a step of BYOL; the floor is for bf16 on a CPU with AMX."""
+    if quick:
+        raise Unavailable("compiling takes most of a minute: not with --quick")
+    try:
+        check_compiler(torch.device("cpu"))
+    except ValueError as reason:
+        raise Unavailable(str(reason)) from None
+    has_amx = "amx_bf16" in cpu_flags()
+    for precision, half in (("fp32", False), ("bf16", True)):
+        method, _ = method_of("byol", batch=16)
+        eager, fused = (OurStep(method, bf16=half, compiled=compiled) for compiled in (False, True))
+        for _ in range(2):
+            eager()
+            fused()
+        aside = " (no AMX here)" if half and not has_amx else ""
+        yield compared(
+            f"byol: step, {precision}, ours / compiled{aside}", eager, fused,
+            rounds=4, at_least=1.1 if has_amx and half else None,
+        )  # fmt: skip
+
+
+def epochs(*, quick: bool) -> Iterator[Figure]:
+    """Yield the time of a run with its data and records over that of its bare steps on ready views."""
+    batch, side, count = (8, 64, 8) if quick else (8, 128, 8)
+    images = tissue(4 * batch, side)
+    settings = TrainSettings(
+        method="byol", batch_size=batch, steps=count, device="cpu", checkpoint_every=1e9, monitor_every=10**9
+    )
+    method = new_method(images, settings)
+    views = [(draw.view(), draw.view()) for draw in map(method.draw_at, range(count))]
+
+    def bare() -> float:
+        stepping = OurStep(method)
+        marks: list[float] = []
+        for place, (first, second) in enumerate(views):
+            stepping.optimizer.zero_grad()
+            stepping.method.loss(first, second).backward()
+            stepping.optimizer.step()
+            stepping.method.after_step(place)
+            marks.append(time.process_time())
+        return marks[-2] - marks[0]
+
+    def run() -> float:
+        marks: list[float] = []
+        with tempfile.TemporaryDirectory() as folder:
+            train(
+                images, settings, out=Path(folder) / "m",
+                progress=lambda *_: marks.append(time.process_time()),
+            )  # fmt: skip
+        # From the end of the first step to that of the last but one: the last also writes the checkpoint.
+        return marks[-2] - marks[0]
+
+    for warm in (bare, run):
+        warm()
+    ratios = [run() / bare() for _ in range(3)]
+    yield Figure.of("byol: whole run with its data / bare steps", ratios, at_most=1.05)
+
+
+def feeding(*, quick: bool) -> Iterator[Figure]:
+    """Yield how much slower a data loader makes the views of a batch."""
+    method, images = method_of("byol", batch=32)
+    loader = forever(DataLoader(Crops(images, 2, 64), batch_size=32, shuffle=True, drop_last=True))
+    step = iter(range(10**9))
+
+    def ours() -> None:
+        draw = method.draw_at(next(step))
+        for _ in range(2):
+            draw.view()
+
+    def plain() -> None:
+        next(loader)
+
+    for warm in (ours, plain):
+        warm()
+    yield compared("two views of a batch of 32, data loader / ours", plain, ours, rounds=10 if quick else 50)
+
+
+def pca(*, quick: bool) -> Iterator[Figure]:
+    """Yield our PCA's speed over a full decomposition's, after a check of equal error."""
+    images, pixels, count = 720 if quick else 1440, 4096, 256
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(images, 300)) @ rng.normal(size=(300, pixels)) + rng.normal(size=(images, pixels))
+    rows = rows.astype(np.float32)
+    mean = rows.mean(axis=0, dtype=np.float64)
+    centred = rows - mean
+
+    def ours() -> np.ndarray:
+        return principal_components(rows, mean, count=count)
+
+    def full() -> np.ndarray:
+        return np.linalg.svd(centred, full_matrices=False)[2][:count]
+
+    errors = [np.linalg.norm(centred - centred @ found.T @ found) for found in (ours(), full())]
+    if abs(errors[0] / errors[1] - 1) > 1e-6:
+        raise ValueError(f"the errors must be equal, got {errors}")
+    yield compared(
+        f"pca: {count} of {pixels}, {images} images, full SVD / ours", full, ours,
+        rounds=2 if quick else 4, at_least=3,
+    )  # fmt: skip
+
+
+def nmf(*, quick: bool) -> Iterator[Figure]:
+    """Yield NMF's time and relative error after so many iterations."""
+    images, components = (tissue(64, 32), 32) if quick else (tissue(360, 64), 256)
+    rows = images.reshape(len(images), -1) / 255
+    for limit in (10, 50) if quick else (25, 50, 100, 200):
+        settings = TrainSettings(method="nmf", components=components, nmf_iterations=limit)
+        start = time.process_time()
+        model = NMF.fitted(images, settings, progress=None)
+        seconds = time.process_time() - start
+        again = model.embed(images) @ model.tensors()["components"].numpy().reshape(model.dim, -1)
+        error = float(np.linalg.norm(again - rows) / np.linalg.norm(rows))
+        yield Figure(name=f"nmf: {components} parts, {limit} iterations", value=seconds, unit="s")
+        yield Figure(name=f"nmf: {components} parts, {limit} iterations, relative error", value=error)
+
+
+def gpu(*, quick: bool) -> Iterator[Figure]:
+    """Yield the seconds of whole runs of the paper's size on a GPU, over their arithmetic floor there."""
+    if not torch.cuda.is_available():
+        raise Unavailable("no CUDA device")
+    images = tissue(1200, 128)
+    for name, floor in GPU_FLOORS.items():
+        settings = TrainSettings(
+            method=name, epochs=2 if quick else 100, batch_size=256, device="cuda", precision="bf16-mixed"
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            train(images, settings, out=Path(folder) / "m")
+            seconds = time.perf_counter() - start
+        yield Figure(name=f"{name}: {settings.epochs} epochs of 1200 images", value=seconds, unit="s")
+        if not quick:
+            yield Figure(name=f"{name}: run / its arithmetic floor", value=seconds / floor, at_most=4)
+
+
+def check_losses(method: Any, images: np.ndarray) -> None:
+    """Refuse to go on unless both implementations find the same loss in the same views."""
+    ours, plain = copy.deepcopy(method), PlainStep(method, images, 64)
     views = next(plain.loader)
     pool = next(plain.pool)[0] if plain.mining else None
     wanted = plain.loss(views, pool)
     found = ours.loss(views[0], views[1])
     if pool is not None:
-        from mtneuro_ssl.methods.myow import Candidates
-
         candidates = Candidates(view=views[2], pool=pool, pool_positions=torch.arange(len(pool)))
         found = (found + 0.1 * ours.mined_loss(candidates)[0]) / 1.1
     if abs(found.item() - wanted.item()) > 1e-4:
-        sys.exit(f"{method.settings.method}: the losses must agree, got {found.item()} and {wanted.item()}")
+        raise ValueError(f"the losses must agree, got {found.item()} and {wanted.item()}")
 
 
 def passes_of(method: Any) -> tuple[int, int]:
@@ -220,85 +361,11 @@ def passes_of(method: Any) -> tuple[int, int]:
     return counts[0], counts[1]
 
 
-def whole_run(images: np.ndarray, batch: int, count: int, rounds: int) -> Figure:
-    """Return the time of a run with data and records over that of its bare steps on ready views."""
-    settings = TrainSettings(
-        method="byol", batch_size=batch, steps=count, device="cpu", checkpoint_every=1e9, monitor_every=10**9
-    )
-    method = new_method(images, settings)
-    views = [(draw.view(), draw.view()) for draw in map(method.draw_at, range(count))]
-
-    def bare() -> None:
-        stepping = OurStep(method)
-        for step, (first, second) in enumerate(views):
-            stepping.optimizer.zero_grad()
-            stepping.method.loss(first, second).backward()
-            stepping.optimizer.step()
-            stepping.method.after_step(step)
-
-    seconds: list[float] = []
-
-    def run() -> None:
-        marks: list[float] = []
-        with tempfile.TemporaryDirectory() as folder:
-            train(
-                images,
-                settings,
-                out=Path(folder) / "m",
-                progress=lambda *_: marks.append(time.process_time()),
-            )
-        # From the end of the first step to that of the last but one, which also writes the checkpoint.
-        seconds.append((marks[-2] - marks[0]) / (count - 2))
-
-    for warm in (bare, run):
-        warm()
-    seconds.clear()
-    ratios: list[float] = []
-    for _ in range(rounds):
-        start = time.process_time()
-        bare()
-        alone = (time.process_time() - start) / count
-        run()
-        ratios.append(seconds[-1] / alone)
-    spread = (max(ratios) - min(ratios)) / 2
-    return Figure("byol: run with data, over its bare steps", statistics.median(ratios), spread, at_most=1.05)
-
-
-def pca(rounds: int, *, images: int = 1440, pixels: int = 4096, count: int = 256) -> Figure:
-    """Return our PCA's speed over a full decomposition's, after a check of equal error."""
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(images, 300)) @ rng.normal(size=(300, pixels)) + rng.normal(size=(images, pixels))
-    rows = rows.astype(np.float32)
-    mean = rows.mean(axis=0, dtype=np.float64)
-    centred = rows - mean
-
-    def ours() -> np.ndarray:
-        return principal_components(rows, mean, count=count)
-
-    def full() -> np.ndarray:
-        return np.linalg.svd(centred, full_matrices=False)[2][:count]
-
-    errors = [np.linalg.norm(centred - centred @ found.T @ found) for found in (ours(), full())]
-    if abs(errors[0] / errors[1] - 1) > 1e-6:
-        sys.exit(f"pca: the errors must be equal, got {errors}")
-    ratio, spread = in_turns(ours, full, rounds)
-    return Figure(f"pca: {count} of {pixels}, times as fast as a full SVD", ratio, spread, at_least=3)
-
-
-def nmf(images: np.ndarray, components: int, iterations: tuple[int, ...]) -> Iterator[dict[str, float]]:
-    """Yield NMF's processor seconds and relative error by iterations."""
-    rows = images.reshape(len(images), -1) / 255
-    for limit in iterations:
-        start = time.process_time()
-        settings = TrainSettings(method="nmf", components=components, nmf_iterations=limit)
-        model = NMF.fitted(images, settings, progress=None)
-        seconds = time.process_time() - start
-        found = model.embed(images) @ model.tensors()["components"].numpy().reshape(model.dim, -1)
-        yield {
-            "iterations": limit,
-            "seconds": round(seconds, 2),
-            "error": round(float(np.linalg.norm(found - rows) / np.linalg.norm(rows)), 4),
-        }
+def cpu_flags() -> set[str]:
+    """Return what this machine's processor can do, as Linux names it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text("utf-8").splitlines() if info.exists() else []
+    return set(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
 
 
 def tissue(count: int, side: int) -> np.ndarray:
@@ -309,47 +376,8 @@ def tissue(count: int, side: int) -> np.ndarray:
     return np.clip(125 + 32 * smooth + rng.normal(0, 8, smooth.shape), 0, 255).astype(np.uint8)
 
 
-def main() -> None:
-    """Measure, print one table, and write the results."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="smaller batches and fewer rounds, about a minute"
-    )
-    quick = parser.parse_args().quick
-    torch.set_num_threads(1)
-    batch, crop, rounds = (6, 64, 2) if quick else (32, 64, 5)
-    images = tissue(4 * batch, 2 * crop)
-    smaller = tissue(32, 64) if quick else images
-    figures: list[Figure] = []
-    for figure in (
-        *steps(images, batch, crop, rounds),
-        whole_run(smaller, 8 if quick else batch, 6 if quick else 8, 1 if quick else 3),
-        pca(1 if quick else 3, images=720 if quick else 1440),
-    ):
-        figures.append(figure)
-        bound = f">= {figure.at_least}" if figure.at_least is not None else f"<= {figure.at_most}"
-        verdict = "" if figure.holds else "  missed"
-        print(f"{figure.name:52} {figure.ratio:6.2f} +- {figure.spread:4.2f}  {bound}{verdict}", flush=True)
-    small = tissue(64 if quick else 360, 32)
-    curve = list(nmf(small, 32 if quick else 256, (10, 50) if quick else (10, 50, 200)))
-    for point in curve:
-        print(
-            f"nmf after {point['iterations']:3.0f} iterations: {point['seconds']:.1f} s, "
-            f"error {point['error']:.4f}"
-        )
-    RESULTS.mkdir(exist_ok=True)
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
-    report = {
-        "date": stamp, "quick": quick, "torch": torch.__version__, "machine": platform.machine(),
-        "figures": [asdict(figure) for figure in figures], "nmf": curve,
-    }  # fmt: skip
-    place = RESULTS / f"ssl-{stamp}.json"
-    place.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(f"results -> {place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place}")
-    sys.exit(0 if all(figure.holds for figure in figures) else 1)
-
+PARTS = (byol, myow, myow_m, bf16, compiled, epochs, feeding, pca, nmf, gpu)
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    sys.exit(main("ssl", PARTS, about=__doc__))

@@ -86,15 +86,15 @@ def test_ours_stand_beside_the_papers_with_their_interval(tmp_path):
     # Two numbers 0.04 apart: sd 0.02 sqrt 2, and t at 1 degree of freedom is 12.706.
     assert found["95 % low"] == pytest.approx(0.88 - 12.706 * 0.02, abs=1e-4)
     assert any(CAVEAT in note for note in grid.notes)
-    assert "judged" not in grid.columns
+    assert found["verdict"] == "not judged"
 
 
 def test_only_the_papers_volume_and_settings_are_judged(tmp_path):
     rows = [row("byol", 1, 0.90), row("myow", 1, 0.80)]
     folder = written(tmp_path / "paper", rows, caveat="")
     (grid,) = paper_grids(read_results([folder]), tolerance=0.02)
-    assert cells(grid, model="BYOL")["judged"] == "reproduced"
-    assert cells(grid, model="MYOW")["judged"] == "differs"
+    assert cells(grid, model="BYOL")["verdict"] == "reproduced"
+    assert cells(grid, model="MYOW")["verdict"] == "differs"
     assert any("within 0.02" in note for note in grid.notes)
 
 
@@ -169,6 +169,18 @@ def test_networks_of_two_and_three_dimensions_are_paired_in_their_class_setting(
     ]
     grid = paired_grid(read_results([written(tmp_path / "demo", rows)]), "unet", "unet3d")
     assert cells(grid, task="4class")["difference"] == pytest.approx(0.2)
+
+
+def test_a_model_whose_name_has_a_colon_is_found(tmp_path):
+    read = read_results(
+        [
+            written(tmp_path / name, [row(f"{name}:factory", 1, 0.8), row("pca", 1, 0.5)])
+            for name in ("a", "b")
+        ]
+    )
+    for first in ("a:factory", "a:a:factory"):
+        grid = paired_grid(read, first, "b:pca")
+        assert cells(grid, task="roi-c1")["difference"] == pytest.approx(0.3)
 
 
 def test_scores_on_validation_stand_apart_from_those_on_test(tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mtneuro_suite.engine import Failure
 from mtneuro_suite.plan import plan
-from mtneuro_suite.preset import read_preset
+from mtneuro_suite.preset import Preset, read_preset
 from mtneuro_suite.report import write_report
 from mtneuro_suite.report_figures import accuracy_figures, svg_uri
 from mtneuro_suite.report_pictures import THUMBNAIL, segmentation_sheets, surfaces, thumbnail_sheet
@@ -153,6 +153,7 @@ def test_segmentations_are_shown_like_figure_3(finished):
         assert all(picture is not None for row in sheet.rows for picture in row.pictures)
 
 
+@pytest.mark.slow
 def test_a_network_that_kept_a_volume_is_shown_in_3d(finished):
     planned, store, _ = finished
     assert surfaces(planned, store) == []
@@ -173,6 +174,19 @@ def test_a_report_of_the_whole_paper_is_under_15_mb(made_up, tmp_path):
         planned, store, all_tables(planned, store.rows(planned.runs)), tmp_path / "report.html"
     )
     assert path.stat().st_size < 15e6
+
+
+def test_accuracy_is_drawn_against_training_data_and_against_resolution(finished, made_up, tmp_path):
+    (picture,) = accuracy_figures(*finished[:2])
+    assert picture.caption.startswith("Accuracy against training data")
+    values = read_preset("tableA3").model_dump()
+    values["seeds"] = (1,)
+    values["task1"].update(methods=("byol", "pca"))
+    planned = plan(Preset.model_validate(values))
+    (picture,) = accuracy_figures(planned, made_up(planned, tmp_path, slices=2))
+    assert picture.caption.startswith("Accuracy on ROI-C1 against resolution")
+    svg = decoded(picture.uri)[1].decode()
+    assert all(f">{tick}</text>" in svg for tick in ("1/4", "1/2", "full"))
 
 
 def test_pictures_of_runs_that_are_missing_are_left_out(planned, tmp_path):

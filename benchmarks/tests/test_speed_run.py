@@ -2,12 +2,16 @@
 
 import importlib
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 SPEED = Path(__file__).parents[1] / "speed"
+SCRIPTS = sorted(path.name for path in SPEED.glob("speed_*.py"))
 
 TOY = '''
 """Toy."""
@@ -121,3 +125,22 @@ def test_the_page_can_be_written_from_what_is_there(main, monkeypatch):
     names = [path.stem.removeprefix("speed_") for path in SPEED.glob("speed_*.py")]
     page = run.markdown({name: run.whole_record(name, SPEED) for name in names}, SPEED)
     assert all(f"## {name}\n" in page for name in names)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_part_of_a_script_ends(script, tmp_path, monkeypatch):
+    # In a copy, whose results are nobody's. Floors are for a machine on which nothing else runs.
+    folder = shutil.copytree(
+        SPEED, tmp_path / "speed", ignore=shutil.ignore_patterns("results", "__pycache__")
+    )
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    run = subprocess.run(
+        [sys.executable, str(folder / script), "--quick"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode in {0, 1}, run.stderr
+    (path,) = (folder / "results").glob("*.json")
+    parts = json.loads(path.read_text("utf-8"))["parts"]
+    assert {name: part["error"] for name, part in parts.items() if part["error"]} == {}
+    assert all(part["figures"] or part["note"] for part in parts.values())

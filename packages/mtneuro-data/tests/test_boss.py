@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from mtneuro_data import downsampled_images, open_volume
+from mtneuro_data import Cache, downsampled_images, open_volume
 from mtneuro_data.serving import Catalogue
 from mtneuro_data.serving.faults import Fault
 from mtneuro_data.sources import boss as boss_source
@@ -183,6 +183,27 @@ def test_a_volume_sent_to_a_new_process_is_right_there(
         [sys.executable, "-c", script, tmp_path / "volume.pickle"], capture_output=True, text=True, check=True
     )
     assert int(run.stdout) == zlib.crc32(volume.tobytes())
+
+
+@pytest.mark.timeout(100)
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_workers_of_pytorchs_loader_read_a_volume_that_was_in_use(
+    boss: Boss, volume: np.ndarray, tmp_path: Path, start: str
+) -> None:
+    data = pytest.importorskip("torch.utils.data", reason="PyTorch is not a dependency")
+    if start not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"nothing starts by {start} here")
+    boxes = [((z, 0, 0), (z + 1, 150, 200)) for z in range(40)]
+    for cache in (None, Cache(tmp_path)):
+        opened = open_volume(URI, cache=cache)
+        opened[0:1, 0:1, 0:1]
+        loader = data.DataLoader(
+            boxes, batch_size=4, num_workers=2, collate_fn=opened.read_boxes, multiprocessing_context=start
+        )
+        np.testing.assert_array_equal(
+            np.concatenate([slice_ for batch in loader for slice_ in batch]), volume
+        )
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("7", 7.0), ("9999", 60.0), ("soon", 0.0), (None, 0.0)])

@@ -9,7 +9,8 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mtneuro_data import Cache, open_volume
-from mtneuro_data.chunk_store import CHUNK, ChunkStore
+from mtneuro_data.chunk_file import CHUNK
+from mtneuro_data.chunk_store import CACHE_VERSION, ChunkStore
 
 IMAGE, LABELS = "bossdb://lab/scan/image", "bossdb://lab/scan/labels"
 
@@ -21,7 +22,7 @@ def cache(tmp_path: Path) -> Cache:
 
 def folder_of(cache: Cache, boss: Any, channel: str) -> Path:
     host = boss.server.host.replace(":", "_")
-    return cache.root / "v1" / host / "lab" / "scan" / channel / "0"
+    return cache.root / f"v{CACHE_VERSION}" / host / "lab" / "scan" / channel / "0"
 
 
 @pytest.mark.parametrize("channel", ["image", "labels"])
@@ -42,6 +43,39 @@ def test_any_box_equals_the_same_box_of_the_source(boss: Any, cache: Cache, data
         for n in opened.shape
     )
     np.testing.assert_array_equal(opened[key], boss.volumes["image"][key])
+
+
+def test_several_boxes_are_read_at_once_and_into_arrays(boss: Any, cache: Cache) -> None:
+    boxes: Any = [((0, 0, 0), (40, 150, 200)), ((3, 120, 100), (36, 140, 180)), ((31, 0, 5), (33, 1, 6))]
+    for channel in ("image", "labels"):
+        expected = [boss.volumes[channel][z0:z1, y0:y1, x0:x1] for (z0, y0, x0), (z1, y1, x1) in boxes]
+        for kept in (None, cache):
+            opened = open_volume(f"bossdb://lab/scan/{channel}", cache=kept)
+            out = [np.empty(voxels.shape, opened.dtype) for voxels in expected]
+            for arrays in (opened.read_boxes(boxes), opened.read_boxes(boxes, out=out), out):
+                for voxels, right in zip(arrays, expected, strict=True):
+                    np.testing.assert_array_equal(voxels, right)
+
+
+def test_reading_side_by_side_is_reading_one_by_one(
+    boss: Any, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mtneuro_data.cached._PARALLEL_FROM", 1)
+    for channel in ("image", "labels"):
+        opened = open_volume(f"bossdb://lab/scan/{channel}", cache=cache)
+        np.testing.assert_array_equal(opened[1:39, 7:149, 3:190], boss.volumes[channel][1:39, 7:149, 3:190])
+
+
+def test_arrays_to_read_into_must_fit(boss: Any, cache: Cache) -> None:
+    opened = open_volume(IMAGE, cache=cache)
+    for out, text in (
+        ([], "an array for each of 1 boxes, got 0"),
+        ([np.empty((1, 2, 4), np.uint8)], r"of the shape \(1, 2, 3\), got uint8 of \(1, 2, 4\)"),
+        ([np.empty((1, 2, 3), np.uint16)], r"must be uint8 .*, got uint16"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            opened.read_boxes([((0, 0, 0), (1, 2, 3))], out=out)
+    assert opened.read_boxes([]) == []
 
 
 def test_a_second_read_asks_nothing(boss: Any, cache: Cache) -> None:
@@ -69,7 +103,7 @@ def test_the_store_is_a_zarr_array_that_others_open(boss: Any, cache: Cache) -> 
 
 
 def test_labels_are_widened_when_they_must_be(boss: Any, cache: Cache) -> None:
-    boss.volumes["labels"][20, 0, 0] = 70_000
+    boss.volumes["labels"][35, 0, 0] = 70_000
     opened = open_volume(LABELS, cache=cache)
     opened[0:16, :, :]
     assert opened.dtype == np.uint8
@@ -78,7 +112,7 @@ def test_labels_are_widened_when_they_must_be(boss: Any, cache: Cache) -> None:
     array: Any = zarr.open_array(str(folder_of(cache, boss, "labels") / "volume.zarr"), mode="r")
     np.testing.assert_array_equal(array[:], boss.volumes["labels"])
     assert cache.verify() == ()
-    assert len(boss.cutouts) == 3 * 2 * 2
+    assert len(boss.cutouts) == 2 * 2 * 2
 
 
 def test_the_layout_on_disk_is_fixed(boss: Any, cache: Cache) -> None:
@@ -90,7 +124,7 @@ def test_the_layout_on_disk_is_fixed(boss: Any, cache: Cache) -> None:
         if path.is_file() and path.parent.name != ".locks"
     )
     assert names == ["cache.json", "chunks.sha256/0.0.0", "volume.zarr/c/0/0/0", "volume.zarr/zarr.json"]
-    assert json.loads((folder / "cache.json").read_text())["cache_version"] == 1
+    assert json.loads((folder / "cache.json").read_text())["cache_version"] == CACHE_VERSION == 2
 
 
 def test_offline_reads_what_is_there_and_names_what_is_not(boss: Any, cache: Cache) -> None:
@@ -102,7 +136,7 @@ def test_offline_reads_what_is_there_and_names_what_is_not(boss: Any, cache: Cac
     with pytest.raises(
         FileNotFoundError, match=r"2 chunks of bossdb://lab/scan/image are missing: 0.0.1, 1.0.1"
     ):
-        opened[0:20, 0:9, 130:140]
+        opened[0:35, 0:9, 130:140]
     with pytest.raises(FileNotFoundError, match="holds nothing of bossdb://lab/scan/labels"):
         open_volume(LABELS, cache=offline)
     assert len(boss.requests) == asked
@@ -141,12 +175,25 @@ def test_a_chunk_without_a_digest_is_not_there(boss: Any, cache: Cache) -> None:
 def test_a_cache_of_another_version_is_refused(boss: Any, cache: Cache) -> None:
     open_volume(IMAGE, cache=cache)[0:1, 0:1, 0:1]
     path = folder_of(cache, boss, "image") / "cache.json"
-    path.write_text(path.read_text().replace('"cache_version": 1', '"cache_version": 2'))
+    path.write_text(path.read_text().replace('"cache_version": 2', '"cache_version": 3'))
     for use in (lambda: open_volume(IMAGE, cache=cache), cache.entries, cache.verify):
-        with pytest.raises(ValueError, match="has version 2, this program reads 1; remove it with"):
+        with pytest.raises(ValueError, match="has version 3, this program reads 2; remove it with"):
             use()
     assert cache.clear() == 1
     assert cache.entries() == ()
+
+
+def test_what_an_older_version_kept_is_refused_rather_than_kept_twice(boss: Any, cache: Cache) -> None:
+    open_volume(IMAGE, cache=cache)[0:1, 0:1, 0:1]
+    path = folder_of(cache, boss, "image") / "cache.json"
+    path.write_text(path.read_text().replace('"cache_version": 2', '"cache_version": 1'))
+    (cache.root / "v2").rename(cache.root / "v1")
+    with pytest.raises(
+        ValueError, match=r"has version 1, this program reads 2; remove it with: .* cache clear"
+    ):
+        open_volume(IMAGE, cache=cache)
+    assert cache.clear() == 1
+    assert open_volume(IMAGE, cache=cache).shape == (40, 150, 200)
 
 
 def test_entries_are_listed_and_cleared_by_uri(boss: Any, cache: Cache) -> None:

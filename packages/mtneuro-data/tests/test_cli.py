@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtneuro_data import TaskSpec, read_task
+from mtneuro_data import Cube, SplitPart, TaskSpec, open_volume, read_task
 from mtneuro_data.cli import main
+from mtneuro_data.preview import contact_sheet
 from PIL import Image
 
 
@@ -115,6 +116,35 @@ def test_fetch_then_export_then_the_cache(shell: Shell, boss: Any, task: TaskSpe
     assert shell("cache", "clear")[1].startswith("1 channels removed")
 
 
+@pytest.mark.parametrize("kind", ["tif", "zarr", "nii.gz"])
+def test_export_writes_a_volume_a_cube_that_reads_back(
+    shell: Shell, task_file: Path, labels: np.ndarray, volume: np.ndarray, tmp_path: Path, kind: str
+) -> None:
+    folder = tmp_path / "out"
+    status, out, _ = shell("export", task_file, "--split", "val", "test", "--format", kind, "-o", folder)
+    assert (status, out) == (0, f"8 volumes -> {folder}\n")
+    image = open_volume(folder / f"test-A-STR-z24-image.{kind}")
+    np.testing.assert_array_equal(image[:, :, :], volume[24:33, 100:132, 120:168])
+    corrected = open_volume(folder / f"val-A-CTX-z10-labels.{kind}")
+    assert corrected.dtype == np.uint8
+    np.testing.assert_array_equal(corrected[:, :, :], labels[10:14, 4:36, 8:56])
+
+
+def test_a_task_file_whose_cubes_touch_is_one_line_of_warning(
+    shell: Shell, task: TaskSpec, tmp_path: Path
+) -> None:
+    cubes = {**task.cubes, "B-CTX": Cube(region="CTX", y=(4, 36), x=(56, 104))}
+    parts = {
+        name: (SplitPart(cubes=(cube,), z=(0, 2)),) for name, cube in (("train", "A-CTX"), ("test", "B-CTX"))
+    }
+    path = tmp_path / "touching.json"
+    path.write_text(task.replaced(cubes=cubes, splits=parts).model_dump_json())
+    status, _, err = shell("tasks", path)
+    assert (status, err.count("\n")) == (0, 1)
+    assert err.startswith("mtneuro-data: warning: ")
+    assert shell("tasks", "roi-c3")[2] == ""
+
+
 def test_preview_draws_a_png(shell: Shell, task_file: Path, tmp_path: Path) -> None:
     status, out, _ = shell("preview", task_file, "-o", tmp_path / "sheet.png")
     assert (status, out) == (0, f"2 cubes -> {tmp_path / 'sheet.png'}\n")
@@ -171,26 +201,36 @@ def test_the_doctor_fails_without_a_network(shell: Shell, monkeypatch: pytest.Mo
 
 
 @pytest.mark.timeout(120)
-def test_a_served_phantom_is_fetched_by_the_same_command_line(tmp_path: Path) -> None:
+def test_a_served_phantom_is_fetched_and_previewed_by_the_same_command_line(
+    task: TaskSpec, tmp_path: Path
+) -> None:
     command = [sys.executable, "-c", "from mtneuro_data.cli import main; main()"]
-    channels = [f"lab/scan/{name}=phantom://{name}?shape=20,80,80" for name in ("image", "pixel_labels")]
+    query = "?shape=40,150,200"
+    channels = [f"lab/scan/{name}=phantom://{name}{query}" for name in ("image", "pixel_labels")]
+    remote = task.with_source({name: f"bossdb://lab/scan/{name}" for name in ("image", "pixel_labels")})
+    (tmp_path / "remote.json").write_text(remote.model_dump_json())
     serving = [*command, "serve", *channels, "--port", "0"]
     with subprocess.Popen(serving, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         lines = [server.stdout.readline() for _ in range(4)]
         settings = dict(part.split("=") for part in lines[2].split()[1:])
-        environment = {**os.environ, **settings, "MTNEURO_CACHE": str(tmp_path)}
-        run = subprocess.run(
-            [*command, "info", "bossdb://lab/scan/image/1"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        environment = {**os.environ, **settings, "MTNEURO_CACHE": str(tmp_path / "cache")}
+
+        def run(*arguments: str) -> str:
+            done = [*command, *arguments]
+            return subprocess.run(
+                done, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+            ).stdout
+
+        assert run("fetch", "remote.json").startswith("141,312 voxels of small -> ")
         server.send_signal(signal.SIGINT)
         assert server.wait(timeout=20) == 0
-    assert "20 x 40 x 40" in run.stdout
+        # The server is gone: the picture comes from what was fetched.
+        assert run("preview", "remote.json", "-o", "sheet.png") == "2 cubes -> sheet.png\n"
     assert lines[3].startswith("https://neuroglancer")
+    with Image.open(tmp_path / "sheet.png") as picture:
+        drawn = np.asarray(picture)
+    np.testing.assert_array_equal(drawn, contact_sheet(task.with_source(f"phantom{query}")))
 
 
 @pytest.mark.parametrize(
@@ -206,6 +246,14 @@ def test_a_served_phantom_is_fetched_by_the_same_command_line(tmp_path: Path) ->
         (["export", "roi-c1", "--split", "test", "-o", "no/a.npz"], "there is no folder no"),
         (["export", "roi-c1", "--split", "test", "--z-step", "0", "-o", "a.npz"], "z_step"),
         (["export", "roi-c1", "--split", "test", "--downsample", "3", "-o", "a.npz"], "downsample"),
+        (
+            ["export", "roi-c1", "--split", "test", "--format", "tif", "-o", "a.tif"],
+            "must be a folder's name",
+        ),
+        (
+            ["export", "roi-c1", "--split", "test", "--format", "tif", "--corners", "-o", "a"],
+            "--format writes whole cubes",
+        ),
         (["preview", "roi-c1"], "output"),
         (["previw"], "previw"),
         (["cutout", "phantom://image", "-o", "a.png"], "--output must end in one of .npy"),

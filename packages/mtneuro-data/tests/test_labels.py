@@ -14,6 +14,18 @@ def test_labels_are_translated_whatever_their_type(dtype: type) -> None:
     assert mapped_labels(labels, ROI).tolist() == [[0, 0], [1, 1]]
 
 
+@given(
+    hnp.arrays(np.uint8, st.integers(0, 40), elements=st.integers(0, 3)),
+    st.lists(st.integers(0, 255), min_size=4, max_size=4),
+)
+def test_bytes_are_translated_as_by_a_table(labels: np.ndarray, table: list[int]) -> None:
+    expected = np.array(table, np.uint8)[labels]
+    label_map = dict(enumerate(table))
+    np.testing.assert_array_equal(mapped_labels(labels, label_map), expected)
+    assert mapped_labels(labels, label_map, out=labels) is labels
+    np.testing.assert_array_equal(labels, expected)
+
+
 @given(hnp.arrays(np.uint64, (3, 5), elements=st.sampled_from(sorted(ROI))))
 def test_a_vote_agrees_with_the_majority_of_mapped_labels(labels: np.ndarray) -> None:
     assert voted_region(labels, ROI) == np.bincount(mapped_labels(labels, ROI).ravel()).argmax()

@@ -1,11 +1,12 @@
-import logging
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from mtneuro_data import Cache, Cube, SplitPart, TaskSpec, downsampled_images, load
+from mtneuro_data import Cache, SplitPart, TaskSpec, downsampled_images, load, loading, open_volume
 from mtneuro_data.loading import fetch
+from mtneuro_data.sources.phantom_volume import PhantomSource
 
 
 @pytest.fixture
@@ -111,21 +112,11 @@ def test_fetching_lets_loading_work_offline(boss: Any, task: TaskSpec, tmp_path:
     assert len(boss.requests) == asked
 
 
-def test_progress_counts_images(task: TaskSpec) -> None:
+def test_progress_counts_images(task: TaskSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_BATCH_BYTES", 1)
     seen: list[tuple[int, int]] = []
     load(task, "test", progress=lambda *at: seen.append(at))
     assert seen == [(9, 18), (18, 18)]
-
-
-def test_touching_cubes_are_logged(task: TaskSpec, caplog: pytest.LogCaptureFixture) -> None:
-    cubes = {**task.cubes, "B-CTX": Cube(region="CTX", y=(4, 36), x=(56, 104))}
-    splits = {
-        "train": (SplitPart(cubes=("A-CTX",), z=(0, 2)),),
-        "test": (SplitPart(cubes=("B-CTX",), z=(0, 2)),),
-    }
-    with caplog.at_level(logging.WARNING):
-        load(task.replaced(cubes=cubes, splits=splits), "train")
-    assert "the cube A-CTX of train touches B-CTX of test" in caplog.text
 
 
 def test_a_cube_outside_the_volume_is_refused_before_reading(boss: Any, task: TaskSpec) -> None:
@@ -159,3 +150,39 @@ def test_unknown_labels_and_splits_are_named(task: TaskSpec) -> None:
         load(task, "tset")
     with pytest.raises(ValueError, match="named once each"):
         load(task, ("train", "train"))
+
+
+def test_a_phantoms_image_and_labels_are_computed_together(
+    task: TaskSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phantom = task.with_source("phantom?shape=40,150,200&texture=0.5").replaced(z_step=5)
+    apart = {
+        channel: open_volume(f"phantom://{channel}?shape=40,150,200&texture=0.5")
+        for channel in ("image", "pixel_labels")
+    }
+    alone: list[str] = []
+    monkeypatch.setattr(PhantomSource, "read", lambda self, *_: alone.append(self.address.channel))
+    arrays = load(phantom, "test")
+    monkeypatch.undo()
+    assert alone == []
+    for at, name in enumerate(arrays.sample_id):
+        cube, z = str(name).split("/z")
+        (y0, y1), (x0, x1) = task.cubes[cube].y, task.cubes[cube].x
+        box = np.s_[int(z) : int(z) + 1, y0:y1, x0:x1]
+        np.testing.assert_array_equal(arrays.images[at], apart["image"][box][0])
+        assert arrays.masks is not None
+        raw = apart["pixel_labels"][box][0]
+        np.testing.assert_array_equal(arrays.masks[at], np.where(raw == 3, 0, raw))
+
+
+def test_far_slices_are_asked_for_side_by_side(boss: Any, task: TaskSpec) -> None:
+    remote = task.with_source(
+        {"image": "bossdb://lab/scan/image", "pixel_labels": "bossdb://lab/scan/labels"}
+    ).replaced(z_step=8, splits={"train": (SplitPart(cubes=("A-CTX", "A-STR"), z=(0, 40)),)})
+    boss.service.latency_s = 0.15
+    start = time.perf_counter()
+    arrays = load(remote, "train")
+    # Twenty slices one after another would take 20 x 0.15 s for the cutouts alone.
+    assert time.perf_counter() - start < 2.4
+    assert len(boss.cutouts) == 20
+    np.testing.assert_array_equal(arrays.images[1], boss.volumes["image"][8, 4:36, 8:56])

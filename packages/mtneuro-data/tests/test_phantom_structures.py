@@ -96,6 +96,58 @@ def test_vessels_of_neighbouring_boxes_join():
     assert {tuple(place) for place in left.start} <= {tuple(place) for place in whole.start}
 
 
+def test_vessels_run_through_a_box_from_face_to_face():
+    vessel = Phantom("pixel_labels").read((200, 650, 1543), (248, 746, 1639)) == 1
+    reached = vessel.copy()
+    reached[1:-1, 1:-1, 1:-1] = False
+    count = 0
+    while reached.sum() > count:
+        count = reached.sum()
+        for axis in range(3):
+            for step in (1, -1):
+                grown = np.roll(reached, step, axis=axis)
+                grown[(slice(None),) * axis + (0 if step == 1 else -1,)] = False
+                reached |= grown & vessel
+    # What lies loose inside is a vessel's end that leaves the box and comes back, or none.
+    assert vessel.mean() > 0.02
+    assert reached.sum() > 0.97 * vessel.sum()
+
+
+def test_vessels_run_from_capillaries_to_wide_trunks():
+    segments = segments_near(0, AREAS, (100, 400, 1000), (400, 1100, 4600))
+    widest = {name: 2 * 1.17 * part.radius_start.max() for name, part in segments.items()}
+    assert 2 * 1.17 * segments["capillaries"].radius_start.min() < 4
+    assert widest["capillaries"] < 9
+    assert 40 < widest["trunks"] < 55
+
+
+def bundles(region):
+    (y, x) = {"STR": (500, 3700), "VP": (850, 2551)}[region]
+    y, x = np.arange(y, y + 256.0)[:, None], np.arange(x, x + 256.0)
+    z = np.full((1, 1), 200.0)
+    return bundle_field(0, AREAS.at(z, y, x), z, y, x) > 0
+
+
+def test_bundles_lie_along_x_in_striatum():
+    inside = bundles("STR")
+    assert (inside[:, 16:] != inside[:, :-16]).mean() < 0.6 * (inside[16:] != inside[:-16]).mean()
+
+
+def test_bundles_lie_diagonally_in_the_ventral_posterior_nucleus():
+    inside = bundles("VP")
+    rising = (inside[16:, :-16] != inside[:-16, 16:]).mean()
+    falling = (inside[16:, 16:] != inside[:-16, :-16]).mean()
+    assert rising < 0.6 * falling
+
+
+def test_only_some_areas_have_bright_nucleoli():
+    brightest = {
+        region: cells_near(0, AREAS, (200, y, x), (232, y + 128, x + 128)).nucleolus.max()
+        for region, (y, x) in {"CTX": (900, 4600), "ZI": (650, 1543)}.items()
+    }
+    assert brightest["ZI"] > 3 * brightest["CTX"]
+
+
 def test_a_wide_vessel_is_near_black_inside():
     box = ((150, 850, 2551), (151, 1106, 2807))
     phantom = Phantom("image")

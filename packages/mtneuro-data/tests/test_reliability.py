@@ -1,5 +1,6 @@
 """Bad networks, killed processes and crowds: what is read is right, and fetched once."""
 
+import math
 import multiprocessing
 import random
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mtneuro_data import Cache, open_volume
+from mtneuro_data.chunk_file import CHUNK
 from mtneuro_data.serving import Catalogue, Faults, VolumeServer
 from mtneuro_data.sources import boss as boss_source
 
@@ -22,9 +24,9 @@ no_fork_warning = pytest.mark.filterwarnings("ignore:This process .* is multi-th
 
 @pytest.fixture
 def large(tmp_path: Path) -> np.ndarray:
-    """Two hundred chunks: 5 x 5 x 8 of 16 x 128 x 128 voxels, the last ones cut short."""
+    """Two hundred chunks: 2 x 10 x 10 of 32 x 128 x 128 voxels, the last ones cut short."""
     rng = np.random.default_rng(7)
-    voxels = rng.integers(0, 256, (75, 600, 1000), dtype=np.uint8)
+    voxels = rng.integers(0, 256, (40, 1200, 1210), dtype=np.uint8)
     np.save(tmp_path / "large.npy", voxels)
     return voxels
 
@@ -57,8 +59,9 @@ def asked(service: VolumeServer) -> Counter[str]:
 def test_every_voxel_is_right_though_a_third_of_the_answers_fail(
     service: VolumeServer, large: np.ndarray, tmp_path: Path, cached: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boss_source, "NEAR_BLOCK", (16, 128, 128))
-    monkeypatch.setattr(boss_source, "FAR_BLOCK", (16, 128, 128))
+    monkeypatch.setattr(boss_source, "NEAR_THREADS", 16)
+    monkeypatch.setattr(boss_source, "NEAR_BLOCK", CHUNK)
+    monkeypatch.setattr(boss_source, "FAR_BLOCK", CHUNK)
     service.faults = Faults(rate=0.3, seed=1, stall_s=0.2)
     opened = open_volume(URI, cache=Cache(tmp_path / "cache") if cached else None)
     np.testing.assert_array_equal(opened[:, :, :], large)
@@ -165,7 +168,7 @@ def test_a_verifying_cache_finds_a_flipped_byte_as_it_reads(
 def test_a_limited_cache_drops_what_was_filled_longest_ago(
     service: VolumeServer, large: np.ndarray, tmp_path: Path
 ) -> None:
-    chunk = 16 * 128 * 128
+    chunk = math.prod(CHUNK)
     cache = Cache(tmp_path / "cache", limit_bytes=3 * chunk)
     opened = open_volume(URI, cache=cache)
     for x in range(0, 640, 128):

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mtneuro_data import builtin_task, read_task
+from mtneuro_data import Cube, SplitPart, TaskSpec, TouchingCubesWarning, builtin_task, read_task
 
 
 @pytest.fixture
@@ -132,3 +132,17 @@ def test_a_file_that_is_no_task_is_refused(tmp_path: Path, name: str, content: s
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="absent"):
         read_task(tmp_path / "absent.json")
+
+
+def test_a_task_whose_train_and_test_touch_warns_and_says_which(task: TaskSpec, tmp_path: Path) -> None:
+    cubes = {**task.cubes, "B-CTX": Cube(region="CTX", y=(4, 36), x=(56, 104))}
+    splits = {
+        "train": (SplitPart(cubes=("A-CTX",), z=(0, 2)),),
+        "test": (SplitPart(cubes=("B-CTX",), z=(0, 2)),),
+    }
+    path = tmp_path / "touching.json"
+    path.write_text(task.replaced(cubes=cubes, splits=splits).model_dump_json())
+    with pytest.warns(TouchingCubesWarning, match="the cube A-CTX of train touches B-CTX of test"):
+        assert read_task(path).touching() == (("train", "A-CTX", "test", "B-CTX"),)
+    path.write_text(task.model_dump_json())
+    assert read_task(path) == task

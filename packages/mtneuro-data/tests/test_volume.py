@@ -1,3 +1,4 @@
+import json
 import pickle
 import warnings
 from pathlib import Path
@@ -9,7 +10,7 @@ import tifffile
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mtneuro_data import open_volume
+from mtneuro_data import Cache, downsampled_images, open_volume, save_volume
 from mtneuro_data.volume import Source, Volume
 from PIL import Image
 
@@ -163,6 +164,10 @@ def test_a_zarr_with_a_lying_shape_is_refused_or_empty(tmp_path: Path, volume: n
         ("phantom://image?seed=x", "seed must be one whole number"),
         ("phantom://image?shape=1,2", "shape must be three positive sizes"),
         ("phantom://image?shape=0,2,2", "shape must be three positive sizes"),
+        ("phantom://image?level=x", "level must be one whole number"),
+        ("phantom://image?level=8", "level must be 0 to 7, got 8"),
+        ("phantom://image?texture=-1", "texture must be a strength of 0 or more"),
+        ("phantom://image?halo=bright", "halo must be a strength of 0 or more"),
         ("a.npy#key", "only a .npz file takes a #key"),
     ],
 )
@@ -218,3 +223,51 @@ def test_the_real_slice_has_the_measured_cortex(real_data: Path) -> None:
         "A_CTX"
     ]
     assert opened[0:1, 900:1156, 4600:4856].mean() == pytest.approx(measured["mean"], abs=1e-3)
+
+
+def test_a_phantoms_levels_and_looks_are_part_of_its_address() -> None:
+    from mtneuro_data.phantom import Appearance, Phantom
+
+    look = Appearance(texture=0.5, halo=0)
+    coarse = open_volume("phantom://image?shape=20,60,70&seed=3&level=1&texture=0.5&halo=0")
+    assert (coarse.shape, coarse.voxel_size_um) == ((10, 30, 35), (2.34, 2.34, 2.34))
+    right = Phantom("image", shape=(20, 60, 70), seed=3, appearance=look).read(
+        (0, 0, 0), (10, 30, 35), level=1
+    )
+    np.testing.assert_array_equal(coarse[:, :, :], right)
+
+
+def test_a_cache_keeps_levels_and_looks_of_a_phantom_apart(tmp_path: Path) -> None:
+    for query in ("", "&level=1", "&texture=0", "&contrast=0"):
+        uri = f"phantom://image?shape=8,40,50{query}"
+        kept = open_volume(uri, cache=Cache(tmp_path))[0:4, 0:20, 0:20]
+        np.testing.assert_array_equal(kept, open_volume(uri)[0:4, 0:20, 0:20])
+    assert len(Cache(tmp_path).entries()) == 4
+
+
+def test_levels_of_an_ome_zarr_are_read_with_their_voxel_size(tmp_path: Path) -> None:
+    voxels = np.random.default_rng(0).integers(0, 256, (9, 300, 520), dtype=np.uint8)
+    path = tmp_path / "a.zarr"
+    save_volume(path, voxels, voxel_size_um=(3.0, 2.0, 1.0))
+    coarse = open_volume(f"{path}#1")
+    assert (coarse.shape, coarse.voxel_size_um) == ((9, 150, 260), (3.0, 4.0, 2.0))
+    np.testing.assert_array_equal(coarse[:, :, :], downsampled_images(voxels, 2))
+    np.testing.assert_array_equal(open_volume(f"{path}#0")[:, :, :], voxels)
+    for uri, text in (
+        (f"{path}#2", r"level must lie within \[0, 2\), got 2"),
+        (f"{path}#fine", "a level is a number, as in volume.zarr#1"),
+        (f"{path}/0#1", "is one array and has no levels, got #1"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            open_volume(uri)
+
+
+def test_a_scale_of_a_whole_ome_zarr_and_its_unit_count(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    save_volume(path, np.ones((2, 3, 4), np.uint8), voxel_size_um=(3.0, 2.0, 1.0))
+    about = json.loads((path / "zarr.json").read_text())
+    scale = about["attributes"]["ome"]["multiscales"][0]
+    scale["coordinateTransformations"] = [{"type": "scale", "scale": [1, 1, 10]}]
+    scale["axes"][0]["unit"] = "nanometer"
+    (path / "zarr.json").write_text(json.dumps(about))
+    assert open_volume(path).voxel_size_um == pytest.approx((0.003, 2.0, 10.0))

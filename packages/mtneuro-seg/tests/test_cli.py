@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mtneuro_seg import cli
 from mtneuro_seg.cli import main
+from mtneuro_seg.commands import training
 
 HEAVY = (
     "torch",
@@ -77,6 +77,9 @@ def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, c
     labels = load_volume(tmp_path / "labels.zarr")
     np.testing.assert_array_equal(labels.array, flat)
     assert labels.sample_id == tuple(f"A-CTX/z{z}" for z in range(110, 118))
+    ome = ("-o", tmp_path / "labels.ome.zarr", "--window", "16", "16")
+    assert run(monkeypatch, "predict", model, data, *ome) == 0
+    np.testing.assert_array_equal(load_volume(tmp_path / "labels.ome.zarr").array, flat)
 
 
 @pytest.mark.parametrize("verb", ["train", "predict", "render"])
@@ -131,6 +134,28 @@ def test_wrong_inputs_end_with_one_line_and_status_2(data, tmp_path, monkeypatch
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "images.npy"]
 
 
+def test_a_volume_is_not_written_over_and_subvolumes_are_no_volume(data, tmp_path, monkeypatch, capsys):
+    model = tmp_path / "model"
+    assert run(monkeypatch, "train", data, "--steps", "1", *SMALL, "-o", model) == 0
+    np.save(tmp_path / "volume.npy", np.zeros((2, 8, 16, 16), np.uint8))
+    volume = tmp_path / "volume.npy"
+    wrong = {
+        (data, "-o", data): "must be different files",
+        (volume, "-o", tmp_path / "a.ome.zarr"): "need a volume (z, y, x), got shape (2, 8, 16, 16)",
+        (
+            volume,
+            "-o",
+            tmp_path / "a.zarr",
+            "--probabilities",
+            tmp_path / "p.zarr",
+        ): "need a volume (z, y, x)",
+    }
+    for words, message in wrong.items():
+        assert run(monkeypatch, "predict", model, *words) == 2, words
+        assert message in capsys.readouterr().err, words
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "model", "volume.npy"]
+
+
 def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):
     for words in (["--classes", "4"], ["--model", "unett"], ["--no-such-thing"]):
         assert run(monkeypatch, "train", data, "-o", tmp_path / "out", *words) == 2
@@ -140,7 +165,7 @@ def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):
 
 
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(data, tmp_path, monkeypatch):
-    steps = 400
+    steps = 200
     model = tmp_path / "model"
     words = ["train", data, "-o", model, "--filters", "2", "--levels", "2", "--batch-size", "2"]
     words += ["--steps", str(steps), "--checkpoint-every", "1", "--device", "cpu"]
@@ -162,7 +187,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(data, tmp_path, monkeyp
     def bar(what: str) -> Generator[Callable[[int, int], None]]:
         yield lambda step, total: done.append(step)
 
-    monkeypatch.setattr(cli, "_bar", bar)
+    monkeypatch.setattr(training, "bar", bar)
     assert run(monkeypatch, *words) == 0
     assert done[0] > 1  # not from the beginning
     assert done[-1] == steps

@@ -47,6 +47,16 @@ def test_saving_again_replaces_the_folder_and_leaves_nothing_beside(model, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_saving_on_a_full_disk_keeps_the_earlier_folder(model, tmp_path, fill):
+    model.save(tmp_path / "model")
+    fill(100)
+    with pytest.raises(OSError, match=r"there must be room on the disk for .* begins anew"):
+        model.save(tmp_path / "model")
+    fill(float("inf"))
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert load_model(tmp_path / "model").settings == model.settings
+
+
 def test_weights_of_an_encoder_are_never_downloaded_on_loading(tmp_path):
     settings = TrainSettings(model="fpn", classes=3, encoder_name="mobilenet_v2", encoder_weights=None)
     network = build_network(settings)

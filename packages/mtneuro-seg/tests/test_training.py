@@ -7,18 +7,22 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
+import mtneuro_seg.networks
 import numpy as np
 import pytest
 import torch
 from mtneuro_seg import (
     Model,
+    Network,
     TrainSettings,
     confusion_matrix,
     load_model,
     model_names,
     network,
     predict,
+    register,
     scores,
     train,
 )
@@ -303,6 +307,46 @@ def test_a_loss_that_is_not_finite_names_the_setting(tmp_path):
         train(images, tiny(learning_rate=1e36, optimiser="sgd"), masks=masks, out=tmp_path / "model")
 
 
+def test_a_training_that_meets_a_full_disk_goes_on_from_its_resume_point(tmp_path, fill):
+    images, masks = blobs()
+    settings = tiny(checkpoint_every=1)
+
+    def filling(done: int, total: int) -> None:
+        if done == 3:
+            fill(1000)
+
+    with pytest.raises(OSError, match=r"there must be room .* goes on from its last resume point"):
+        train(images, settings, masks=masks, out=tmp_path / "model", progress=filling)
+    fill(float("inf"))
+    partial = tmp_path / "model.partial"
+    assert sorted(path.name for path in partial.iterdir()) == ["resume.ckpt", "run.json"]
+    steps: list[int] = []
+    resumed = train(
+        images, settings, masks=masks, out=tmp_path / "model", progress=lambda done, _: steps.append(done)
+    )
+    assert steps == [4, 5, 6]
+    assert_bit_equal(resumed, train(images, settings, masks=masks, out=tmp_path / "whole"))
+
+
+def test_a_disk_that_is_full_when_the_model_is_written_loses_no_step(tmp_path, fill):
+    images, masks = blobs()
+    partial = tmp_path / "model.partial"
+
+    def filling(done: int, total: int) -> None:
+        if done == total:
+            # The weights are smaller than the resume point, but larger than this.
+            fill(1000)
+
+    with pytest.raises(OSError, match="there must be room"):
+        train(images, tiny(), masks=masks, out=tmp_path / "model", progress=filling)
+    fill(float("inf"))
+    assert (partial / "resume.ckpt").is_file()
+    steps: list[int] = []
+    train(images, tiny(), masks=masks, out=tmp_path / "model", progress=lambda done, _: steps.append(done))
+    assert not steps
+    assert load_model(tmp_path / "model").history[-1]["step"] == 6
+
+
 def test_a_real_labelled_cutout_is_learned_a_little(tmp_path, real_data):
     with np.load(real_data / "dyer2017" / "v2.npz") as held:
         image, label = held["image"], held["label"].astype(np.uint8)
@@ -334,8 +378,8 @@ def test_pixels_without_a_label_do_not_count(tmp_path):
 
 
 def test_a_batch_in_parts_has_the_gradient_of_the_whole_where_no_statistics_are_shared():
-    from mtneuro_seg.lightning_loop import Segmenter
     from mtneuro_seg.schedule import Schedule
+    from mtneuro_seg.segmenter import Segmenter
 
     images, masks = blobs(6)
     settings = tiny(batch_size=6)
@@ -408,6 +452,105 @@ def test_deterministic_mode_is_left_again(tmp_path):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.slow
+def test_a_machine_without_enough_memory_is_told_what_to_lower(tmp_path):
+    """The limit of memory binds a child, whose network asks for more than there is."""
+    script = f"""
+import resource, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_training import blobs, tiny, train
+
+images, masks = blobs(16, (256, 256))
+# Once with room, so that all is loaded.
+train(images[:4, :16, :16], tiny(steps=1), masks=masks[:4, :16, :16], out={str(tmp_path / "room")!r})
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, resource.RLIM_INFINITY))
+try:
+    train(images, tiny(batch_size=16, filters=64), masks=masks, out={str(tmp_path / "model")!r})
+except ValueError as error:
+    print(error)
+"""
+    child = subprocess.run(
+        [sys.executable, "-c", script], check=True, text=True, capture_output=True, env=dict(os.environ)
+    )
+    assert child.stdout.startswith(
+        "training must fit into memory, got: out of memory; lower batch_size, raise"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked")
+def test_a_compiled_training_resumes_bit_equal_and_learns_what_a_plain_one_does(tmp_path):
+    # Ten images: the last batch of an epoch holds two and goes without.
+    images, masks = blobs(10)
+    settings = tiny(compile=True, checkpoint_every=1, deterministic=True, epochs=2)
+    whole = train(images, settings, masks=masks, out=tmp_path / "whole", validation=blobs(3, seed=1))
+    with pytest.raises(StopError):
+        train(
+            images,
+            settings,
+            masks=masks,
+            out=tmp_path / "resumed",
+            validation=blobs(3, seed=1),
+            progress=stop_at(2),
+        )
+    resumed = train(images, settings, masks=masks, out=tmp_path / "resumed", validation=blobs(3, seed=1))
+    assert_bit_equal(whole, resumed)
+    plain = train(
+        images,
+        tiny(deterministic=True, epochs=2),
+        masks=masks,
+        out=tmp_path / "plain",
+        validation=blobs(3, seed=1),
+    )
+    assert whole.history[0]["loss"] == pytest.approx(plain.history[0]["loss"], rel=1e-3)
+    assert load_model(tmp_path / "whole").settings.compile
+    np.testing.assert_array_equal(predict(load_model(tmp_path / "whole"), images), predict(whole, images))
+
+
+def test_a_network_that_cannot_be_compiled_is_told_in_one_line(tmp_path, monkeypatch):
+    import torch._inductor.config as inductor
+
+    monkeypatch.setattr(inductor.cpp, "cxx", ("no-such-compiler",))
+    images, masks = blobs()
+    with pytest.raises(
+        ValueError, match=r"must compile where compile=True, got: .*; install a C\+\+ compiler"
+    ):
+        train(images, tiny(compile=True, steps=1), masks=masks, out=tmp_path / "model")
+
+
+def test_a_tensorboard_log_holds_the_history_and_goes_on(tmp_path):
+    pytest.importorskip("tensorboard", reason="a TensorBoard log needs the extra 'tensorboard'")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    images, masks = blobs()
+    asked: dict[str, Any] = {
+        "masks": masks,
+        "out": tmp_path / "model",
+        "validation": blobs(3, seed=1),
+        "tensorboard": tmp_path / "log",
+    }
+    with pytest.raises(StopError):
+        train(images, tiny(checkpoint_every=1), **asked, progress=stop_at(5))
+    model = train(images, tiny(checkpoint_every=1), **asked)
+    log = EventAccumulator(str(tmp_path / "log")).Reload()
+    for tag, key in {
+        "loss/training": "loss",
+        "score/mean IoU": "val_iou",
+        "loss/validation": "val_loss",
+    }.items():
+        found = [(event.step, pytest.approx(event.value)) for event in log.Scalars(tag)]
+        assert [(row["step"], row[key]) for row in model.history] == found
+
+
+def test_a_tensorboard_log_without_its_package_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr("mtneuro_seg.event_log.find_spec", lambda name: None)
+    images, masks = blobs()
+    with pytest.raises(ValueError, match=r"pip install 'mtneuro-seg\[tensorboard\]'"):
+        train(images, tiny(), masks=masks, out=tmp_path / "model", tensorboard=tmp_path / "log")
+    assert not list(tmp_path.iterdir())
+
+
 def own_network(*, classes: int) -> torch.nn.Module:
     """Return a network as a user would write one."""
     return torch.nn.Conv2d(1, classes, 3, padding=1)
@@ -427,6 +570,24 @@ def test_a_network_of_ones_own_trains_saves_and_loads(tmp_path, monkeypatch):
     loaded = load_model(tmp_path / "model")
     np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
     assert scores(confusion_matrix(masks, predict(model, images), classes=2)).mean_iou > 0.6
+
+
+def registered_network(settings: TrainSettings) -> torch.nn.Module:
+    """Return a network as one in the register is made: from the settings."""
+    return torch.nn.Conv2d(1, settings.classes, 2 * settings.levels + 1, padding=settings.levels)
+
+
+def test_a_registered_network_is_known_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setattr("mtneuro_seg.networks._REGISTER", dict(mtneuro_seg.networks._REGISTER))
+    factory = "test_training:registered_network"
+    register(
+        Network(name="mine", title="Mine", axes=2, family="ours", paper="none", factory=factory, multiple=1)
+    )
+    assert "mine" in model_names()
+    images, masks = blobs(size=(13, 17))
+    train(images, tiny(model="mine", steps=2), masks=masks, out=tmp_path / "model")
+    assert predict(load_model(tmp_path / "model"), images).shape == images.shape
 
 
 def test_a_network_of_ones_own_that_does_not_fit_is_refused(tmp_path, monkeypatch):

@@ -47,6 +47,31 @@ def test_of_an_ome_zarr_group_level_0_is_read(labels, tmp_path):
     np.testing.assert_array_equal(load_volume(tmp_path / "ome.zarr").array, labels)
 
 
+def ome_group(path: Path, labels: np.ndarray, axes: str, unit: str | None) -> Path:
+    group = zarr.create_group(path)
+    group.create_array("0", data=labels)
+    named = [{"name": axis, "type": "space"} | ({"unit": unit} if unit else {}) for axis in axes]
+    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [4, 2, 1]}]}
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": named, "datasets": [level]}]}
+    return path
+
+
+@pytest.mark.parametrize(
+    ("unit", "size"), [("micrometer", (4, 2, 1)), ("nanometer", (0.004, 0.002, 0.001)), (None, None)]
+)
+def test_the_voxel_size_of_an_ome_zarr_is_read_in_its_unit(labels, tmp_path, unit, size):
+    found = load_volume(ome_group(tmp_path / "a.zarr", labels, "zyx", unit)).voxel_size_um
+    assert found == (size and pytest.approx(size))
+
+
+def test_a_volume_whose_axes_are_in_another_order_is_refused(labels, tmp_path):
+    with pytest.raises(ValueError, match="axes must be in the order z, y, x, got x, y, z"):
+        load_volume(ome_group(tmp_path / "a.zarr", labels, "xyz", "micrometer"))
+    zarr.create_array(tmp_path / "b.zarr", data=labels, dimension_names=("y", "x", "z"))
+    with pytest.raises(ValueError, match="axes must be in the order z, y, x, got y, x, z"):
+        load_volume(tmp_path / "b.zarr")
+
+
 def test_another_group_is_refused(tmp_path):
     zarr.create_group(tmp_path / "other.zarr")
     with pytest.raises(ValueError, match="OME-Zarr group, got another group"):

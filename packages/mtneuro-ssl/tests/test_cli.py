@@ -84,7 +84,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(volume, tmp_path, monke
         "def small():\n"
         "    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
     )
-    steps = 400
+    steps = 150
     words = ["train", volume, "--method", "byol", "-o", tmp_path / "byol"]
     words += tiny(f"steps={steps}", "checkpoint_every=0", "encoder=small_encoder:small")
     child = subprocess.Popen(
@@ -128,6 +128,23 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(volume, tmp_path, monke
         (["train", "nowhere.npz", "-o", "OUT"], "no file or folder at nowhere.npz"),
         (["train", "VOLUME", "-o", "OUT"], "batch_size must be at most the number of images, 8, got 256"),
         (["train", "VOLUME"], "--output"),
+        (
+            [
+                "map",
+                "OUT",
+                "VOLUME",
+                "-o",
+                "m",
+                "--window",
+                "8",
+                "8",
+                "--workers",
+                "2",
+                "--scheduler",
+                "tcp://x",
+            ],
+            "give one of the two",
+        ),
         (["embed", "OUT", "VOLUME", "-o", "e.npz"], "a model folder must hold config.json"),
         (["embed", "OUT", "VOLUME", "-o", "e.txt"], "must end in .npz"),
         (["trian"], "train"),
@@ -143,6 +160,35 @@ def test_a_mistake_is_one_line_and_status_2(arguments, message, volume, tmp_path
     assert message in said
     assert "\n" not in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npz"]
+
+
+def test_a_zarr_that_is_streamed_gives_the_model_of_one_in_memory(volume, tmp_path, monkeypatch):
+    import zarr
+
+    with np.load(volume) as export:
+        zarr.create_array(tmp_path / "images.zarr", data=export["images"], chunks=(1, 16, 16))
+    for name, stream in (("memory", "false"), ("streamed", "true")):
+        run(monkeypatch, "train", tmp_path / "images.zarr", "-o", tmp_path / name, *tiny(f"stream={stream}"))
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("memory", "streamed")]
+    assert weights[0] == weights[1]
+
+
+def test_tensorboard_gets_the_losses_of_a_run(volume, tmp_path, monkeypatch):
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="needs the extra 'tensorboard'"
+    )
+    run(monkeypatch, "train", volume, "-o", tmp_path / "a", "--tensorboard", tmp_path / "logs", *tiny())
+    events = accumulator.EventAccumulator(str(tmp_path / "logs" / "a")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [0, 1]
+
+
+def test_tensorboard_needs_the_extra(monkeypatch, tmp_path):
+    from mtneuro_ssl.loggers import tensorboard_logger
+
+    monkeypatch.setattr("mtneuro_ssl.loggers.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'mtneuro-ssl\[tensorboard\]'"):
+        tensorboard_logger(tmp_path, run="a")
+    assert not list(tmp_path.iterdir())
 
 
 def test_methods_lists_every_method(monkeypatch, capsys):
@@ -165,7 +211,8 @@ def test_map_writes_a_zarr_and_a_picture(volume, tmp_path, monkeypatch, capsys):
     found = zarr.open_array(tmp_path / "map.zarr")
     assert found.shape == (2, 3, 3, 6)
     with Image.open(tmp_path / "map.png") as picture:
-        assert picture.size == (1023, 1023)
+        assert picture.size == (16, 16)
+        assert picture.mode == "RGB"
     assert "3 x 3 windows of 2 slices" in capsys.readouterr().out
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import zarr
 from mtneuro_ssl import TrainSettings, corner_crops, embedding_map, load_model, principal_colours, train
-from mtneuro_ssl.dense import Grid, tissue_windows
+from mtneuro_ssl.dense import Grid, colour_picture, tissue_windows
 
 TINY = "tiny_lab:encoder"
 VOLUME = np.random.default_rng(0).integers(0, 256, (3, 40, 50), dtype=np.uint8)
@@ -124,8 +124,30 @@ def test_colours_are_the_first_three_components():
     np.testing.assert_array_equal(half[:, 10:], principal_colours(embeddings[:, 10:]))
 
 
+def test_a_pixel_has_the_colour_of_its_nearest_window_over_its_own_grey():
+    slice_ = np.random.default_rng(0).integers(60, 200, (12, 20), dtype=np.uint8)
+    slice_[:, :8] = 0
+    grid = Grid(size=(12, 20), window=(4, 4), stride=(4, 4))
+    embeddings = np.random.default_rng(1).normal(size=(*grid.shape, 6))
+    picture = colour_picture(embeddings, slice_, grid)
+    assert picture.shape == (12, 20, 3)
+    assert (picture[:, :8] == 0).all()  # no tissue
+    colours = principal_colours(embeddings, inside=tissue_windows(slice_, grid))
+    for y, x in ((0, 8), (5, 13), (11, 19)):
+        wanted = 0.65 * colours[y // 4, x // 4] + 0.35 * slice_[y, x]
+        np.testing.assert_allclose(picture[y, x], wanted, atol=0.5)
+
+
+def test_a_picture_of_a_large_slice_is_smaller(monkeypatch):
+    monkeypatch.setattr("mtneuro_ssl.dense._PICTURE_SIDE", 10)
+    grid = Grid(size=(12, 20), window=(4, 4), stride=(4, 4))
+    embeddings = np.random.default_rng(1).normal(size=(*grid.shape, 6))
+    assert colour_picture(embeddings, np.full((12, 20), 9, np.uint8), grid).shape == (6, 10, 3)
+
+
 def test_what_is_mostly_black_is_no_tissue():
-    image = np.full((8, 16), 9, np.uint8)
+    image = np.full((8, 16), 200, np.uint8)
     image[:, :7] = 0
+    image[:, 3:7] = 20  # nearly black
     grid = Grid(size=(8, 16), window=(4, 4), stride=(4, 4))
     assert tissue_windows(image, grid).tolist() == [[False, False, True, True]] * 2

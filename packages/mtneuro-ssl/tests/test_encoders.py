@@ -88,6 +88,9 @@ def test_weights_that_do_not_fit_are_refused(images, tmp_path):
     train(images, settings(TINY), out=tmp_path / "model")
     with pytest.raises(ValueError, match="must hold the weights of the encoder that is asked for"):
         untrained(settings(TINY, latent_dim=3, encoder_weights=str(tmp_path / "model")))
+    train(images, TrainSettings(method="pca"), out=tmp_path / "pca")
+    with pytest.raises(ValueError, match="must hold the weights of the encoder that is asked for"):
+        untrained(settings(TINY, encoder_weights=str(tmp_path / "pca")))
     with pytest.raises(FileNotFoundError, match="must be a safetensors file or a model folder"):
         untrained(settings(TINY, encoder_weights=str(tmp_path / "nowhere")))
     with pytest.raises(FileNotFoundError, match="must be a file, a model folder or 'hub'"):
@@ -113,6 +116,27 @@ def test_an_encoder_is_loaded_as_a_module(images, tmp_path):
     train(images, TrainSettings(method="pca"), out=tmp_path / "pca")
     with pytest.raises(ValueError, match=r"an encoder is a network, but .* holds 'pca'"):
         load_encoder(tmp_path / "pca")
+
+
+def test_an_encoder_comes_from_a_repository_of_the_hub(images, tmp_path, monkeypatch):
+    """From the client's own cache of what it has fetched: no test reaches the hub."""
+    train(images, settings(TINY), out=tmp_path / "model")
+    repository = tmp_path / "hub" / "models--owner--name"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0" * 40)
+    (repository / "snapshots").mkdir()
+    (tmp_path / "model").rename(repository / "snapshots" / ("0" * 40))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    encoder = load_encoder("owner/name", trusted=[TINY])
+    weights = load_file(repository / "snapshots" / ("0" * 40) / "model.safetensors")
+    assert torch.equal(encoder.state_dict()["0.weight"], weights["encoder.0.weight"])
+
+
+def test_published_weights_that_cannot_be_fetched_are_refused(images, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(ValueError, match="encoder_weights 'hub' must load into timm/test_resnet"):
+        train(images, settings("timm/test_resnet", encoder_weights="hub"), out=tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 def test_an_encoder_that_cannot_be_fetched_is_refused():

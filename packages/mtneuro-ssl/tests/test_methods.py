@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mtneuro_ssl import TrainSettings
+from mtneuro_ssl.method import Draw
 from mtneuro_ssl.methods.myow import Candidates
 from mtneuro_ssl.schedules import learning_rate_factor, mined_weight, target_momentum
 from mtneuro_ssl.training import new_method
@@ -218,14 +219,14 @@ def test_a_method_from_lightly_is_its_formula(name, literal):
 
 
 @pytest.mark.parametrize("name", ["supervised", "supervised+mixup"])
-def test_supervised_is_its_formula(name):
+def test_supervised_is_its_formula(name, monkeypatch):
     method = method_of(name, dropout=0.0, mixup_probability=1.0)
+    single = Draw.whole
+    monkeypatch.setattr(Draw, "whole", lambda draw: single(draw).double())
     draw = method.draw_at(3)
-    images = ((draw.images[draw.positions] / 255 - 0.4894) / 0.1238)[:, None]
-    labels = draw.batch_labels()
-    # In the working precision: the batch comes as float32.
-    method.float()
-    ours = method.step_logs(method.draw_at(3))["loss"]
+    images, labels = draw.whole(), draw.batch_labels()
+    pixels = ((draw.images[draw.positions] / 255 - 0.4894) / 0.1238)[:, None]
+    torch.testing.assert_close(images, pixels.double(), rtol=1e-5, atol=1e-5)
     weight, partner = (
         (1.0, torch.arange(BATCH)) if name == "supervised" else method.mixture(method.draw_at(3))
     )
@@ -236,8 +237,8 @@ def test_supervised_is_its_formula(name):
         -weight * torch.log(row[labels[i]]) - (1 - weight) * torch.log(row[labels[partner[i]]])
         for i, row in enumerate(chance)
     ]).mean()  # fmt: skip
-    assert ours.item() == pytest.approx(literal.item(), rel=1e-4)
     assert 0 < weight <= 1
+    assert_same_gradients(method, method.step_logs(method.draw_at(3))["loss"], literal)
 
 
 def test_a_feature_is_dropped_as_often_as_asked_and_the_rest_scaled():
@@ -301,6 +302,32 @@ def test_the_schedules_are_the_protocols_at_every_step():
         assert mined_weight(t, rampup=warmup, weight=0.1) == pytest.approx(0.1 * min(t / warmup, 1))
     assert mined_weight(0, rampup=0, weight=0.1) == 0.1
     assert learning_rate_factor(0, 3, warmup=0) == 1.0
+
+
+def test_a_method_follows_its_schedules_at_every_step():
+    method = method_of("myow", warmup_fraction=0.3, mined_rampup_fraction=0.4)
+    found = method.configure_optimizers()
+    optimizer, schedule = found["optimizer"], found["lr_scheduler"]["scheduler"]
+    for t in range(10):
+        falling = (1 + np.cos(np.pi * (t - 3) / 7)) / 2
+        rate = 0.03 * BATCH / 256 * (t / 3 if t < 3 else falling)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(rate)
+        assert method.weight_at(t) == pytest.approx(0.1 * min(t / 4, 1))
+        before = [part.clone() for part in method.target_mined_projector.parameters()]
+        with torch.no_grad():
+            for part in method.mined_projector.parameters():
+                part.add_(0.01)
+        method.after_step(t)
+        momentum = 1 - 0.004 * (1 + np.cos(np.pi * t / 10)) / 2
+        for slow, online, old in zip(
+            method.target_mined_projector.parameters(),
+            method.mined_projector.parameters(),
+            before,
+            strict=True,
+        ):
+            torch.testing.assert_close(slow, momentum * old + (1 - momentum) * online, rtol=1e-12, atol=1e-14)
+        optimizer.step()
+        schedule.step()
 
 
 def test_the_optimiser_has_the_protocols_settings():

@@ -23,6 +23,13 @@ def test_a_row_does_not_depend_on_the_batch(model, images):
     np.testing.assert_array_equal(embed(model, images), whole)
 
 
+def test_a_volume_is_embedded_without_being_read_whole(model, images, tmp_path):
+    import zarr
+
+    volume = zarr.create_array(tmp_path / "volume.zarr", data=images)
+    np.testing.assert_array_equal(embed(model, volume, batch_size=3), embed(model, images, batch_size=3))
+
+
 def test_embedding_reports_progress(model, images):
     calls: list[tuple[int, int]] = []
     embed(model, images, batch_size=3, progress=lambda done, total: calls.append((done, total)))

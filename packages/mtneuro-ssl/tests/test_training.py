@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtneuro_ssl import TrainSettings, load_model, method_names, train, untrained
+from mtneuro_ssl.registry import METHODS
+from safetensors.numpy import load_file
 
 TINY = "tiny_lab:encoder"
+TRAINED = [name for name, entry in METHODS.items() if entry.family in ("supervised", "self-supervised")]
 
 
 def small(method: str, **changes: object) -> TrainSettings:
@@ -78,7 +81,10 @@ def test_the_history_has_a_row_for_each_step(images, labels, tmp_path):
 
 @pytest.mark.parametrize(
     ("method", "encoder"),
-    [("supervised+mixup", TINY), ("byol", "resnet18"), ("myow", TINY), ("myow-m", TINY), ("dino", TINY)],
+    [
+        *((method, TINY) for method in TRAINED),
+        pytest.param("byol", "resnet18", marks=pytest.mark.slow),
+    ],
 )
 def test_a_resumed_run_ends_bit_equal_to_an_uninterrupted_one(method, encoder, images, labels, tmp_path):
     settings = small(method, encoder=encoder, steps=5, checkpoint_every=0)
@@ -91,6 +97,40 @@ def test_a_resumed_run_ends_bit_equal_to_an_uninterrupted_one(method, encoder, i
     assert done == [5]
     for name in ("model.safetensors", "history.csv"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_bf16_leaves_the_weights_in_single_precision_and_near_to_where_they_were(
+    method, images, labels, tmp_path
+):
+    whole, half = (
+        train(images, small(method, precision=precision), labels=labels, out=tmp_path / precision)
+        for precision in ("32-true", "bf16-mixed")
+    )
+    weights = load_file(tmp_path / "bf16-mixed" / "model.safetensors")
+    assert {part.dtype for part in weights.values()} <= {np.dtype(np.float32), np.dtype(np.int64)}
+    a, b = whole.embed(images), half.embed(images)
+    assert np.abs(a - b).max() > 0
+    assert np.linalg.norm(a - b) < 0.1 * np.linalg.norm(a)
+
+
+def test_an_interrupted_run_of_another_method_is_not_thrown_away(images, tmp_path):
+    with pytest.raises(Interrupted):
+        train(images, small("byol", checkpoint_every=0), out=tmp_path / "model", progress=stop_after(2))
+    before = (tmp_path / "model.partial" / "checkpoint.ckpt").read_bytes()
+    with pytest.raises(
+        FileExistsError, match=r"model.partial holds an interrupted run of 'byol', not 'myow'"
+    ):
+        train(images, small("myow"), out=tmp_path / "model")
+    assert (tmp_path / "model.partial" / "checkpoint.ckpt").read_bytes() == before
+
+
+def test_a_model_of_another_method_is_not_overwritten(images, tmp_path):
+    train(images, small("pca"), out=tmp_path / "model")
+    with pytest.raises(FileExistsError, match=r"model holds a model of 'pca', not 'byol': remove the folder"):
+        train(images, small("byol"), out=tmp_path / "model")
+    assert load_model(tmp_path / "model", trusted=[TINY]).settings.method == "pca"
+    assert not (tmp_path / "model.partial").exists()
 
 
 def test_other_settings_start_anew(images, tmp_path):
@@ -123,7 +163,7 @@ def test_other_images_replace_a_finished_run(images, tmp_path):
 
 def test_a_killed_run_goes_on_to_the_same_end(images, tmp_path, lab):
     np.save(tmp_path / "images.npy", images)
-    settings = small("byol", steps=400, checkpoint_every=0)
+    settings = small("byol", steps=150, checkpoint_every=0)
     (tmp_path / "settings.json").write_text(settings.model_dump_json())
     script = textwrap.dedent("""
         import sys, numpy, torch
@@ -149,8 +189,8 @@ def test_a_killed_run_goes_on_to_the_same_end(images, tmp_path, lab):
     assert not (tmp_path / "killed").exists()
     done: list[int] = []
     train(images, settings, out=tmp_path / "killed", progress=lambda step, _: done.append(step))
-    assert 1 < done[0] < 400
-    train(images, small("byol", steps=400), out=tmp_path / "whole")
+    assert 1 < done[0] < 150
+    train(images, small("byol", steps=150), out=tmp_path / "whole")
     for name in ("model.safetensors", "history.csv"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
@@ -173,6 +213,15 @@ def test_training_in_a_thread_gives_the_same_model(images, tmp_path):
     np.testing.assert_array_equal(
         load_model(tmp_path / "thread", trusted=[TINY]).embed(images), whole.embed(images)
     )
+
+
+def test_a_machine_with_slurm_is_like_any_other(images, tmp_path, monkeypatch):
+    srun = tmp_path / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.write_text("#!/bin/sh\n")
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", str(srun.parent), prepend=os.pathsep)
+    train(images, small("byol", steps=1), out=tmp_path / "model")  # warnings are errors
 
 
 def test_a_keyboard_interrupt_stays_one(images, tmp_path):
@@ -250,6 +299,8 @@ def test_wrong_labels_are_refused(labels, message, images, tmp_path):
         (np.zeros((16, 16), np.uint8), r"shape \(n, y, x\)"),
         (np.zeros((12, 16, 16)), "must be uint8"),
         (np.zeros((0, 16, 16), np.uint8), "none of them 0"),
+        (np.zeros((2, 3, 16, 16), np.uint8), r"shape \(n, y, x\), .* got uint8 of shape \(2, 3, 16, 16\)"),
+        (np.full((12, 16, 16), np.nan), "must be uint8 .*, got float64"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")

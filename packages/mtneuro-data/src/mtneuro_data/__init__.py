@@ -10,6 +10,7 @@ from mtneuro_data.cache import Cache
 from mtneuro_data.correlation import SliceCorrelation, slice_correlation
 from mtneuro_data.cube import CubeSpec
 from mtneuro_data.datasets import SliceDataset, SubvolumeDataset
+from mtneuro_data.exporting import export_cubes
 from mtneuro_data.interpolation import interpolated_labels
 from mtneuro_data.loading import load
 from mtneuro_data.paper import builtin_task, task_names
@@ -17,7 +18,7 @@ from mtneuro_data.reduction import downsampled_images, downsampled_labels, four_
 from mtneuro_data.saving import save_volume
 from mtneuro_data.sources.boss import BossServer
 from mtneuro_data.task import Cube, SplitPart, TaskSpec
-from mtneuro_data.task_file import read_task
+from mtneuro_data.task_file import TouchingCubesWarning, read_task
 from mtneuro_data.volume import Volume, open_volume
 
 __all__ = [
@@ -31,10 +32,12 @@ __all__ = [
     "SubvolumeDataset",
     "TaskArrays",
     "TaskSpec",
+    "TouchingCubesWarning",
     "Volume",
     "builtin_task",
     "downsampled_images",
     "downsampled_labels",
+    "export_cubes",
     "four_corners",
     "interpolated_labels",
     "load",

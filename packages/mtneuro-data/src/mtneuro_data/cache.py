@@ -45,7 +45,7 @@ class CacheEntry:
 class Cache:
     """A folder that keeps chunks of volumes: sparse, shared, checked.
 
-    Below the root lie ``v1/<host>/<collection>/<experiment>/<channel>/<level>/``, each with a Zarr v3
+    Below the root lie ``v2/<host>/<collection>/<experiment>/<channel>/<level>/``, each with a Zarr v3
     array ``volume.zarr``, the digests ``chunks.sha256/`` and ``cache.json``. Chunks are laid on the
     volume's own grid, so overlapping cubes of any task share them, and written beside and renamed, so
     any number of processes may fill one cache.
@@ -120,6 +120,7 @@ class Cache:
         folder = self.root.joinpath(f"v{CACHE_VERSION}", *(_safe(str(part)) for part in key))
         if (folder / "cache.json").is_file():
             return CachedSource(ChunkStore(folder), opener, self)
+        self._refuse_older(key)
         if self.offline:
             raise FileNotFoundError(f"offline, and the cache at {self.root} holds nothing of {uri}")
         source = opener()
@@ -127,6 +128,13 @@ class Cache:
             folder, uri=uri, shape=source.shape, dtype=source.dtype, voxel_size_um=source.voxel_size_um
         )
         return CachedSource(store, opener, self, opened=source)
+
+    def _refuse_older(self, key: tuple[str, str, str, str, int]) -> None:
+        """Name what another version of this program kept of a volume, rather than keep it twice."""
+        for version in self.root.glob("v[0-9]*"):
+            folder = version.joinpath(*(_safe(str(part)) for part in key))
+            if version.name != f"v{CACHE_VERSION}" and (folder / "cache.json").is_file():
+                ChunkStore(folder)
 
     def make_room(self, n_bytes: int, /) -> None:
         """Drop the chunks filled longest ago until so many bytes more fit below the limit.

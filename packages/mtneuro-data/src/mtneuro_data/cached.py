@@ -2,15 +2,17 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from filelock import Timeout
 
-from mtneuro_data.chunk_store import CHUNK, ChunkStore, DamagedChunkError
-from mtneuro_data.volume import Corner, Source
+from mtneuro_data.chunk_file import CHUNK, DamagedChunkError
+from mtneuro_data.chunk_store import ChunkStore
+from mtneuro_data.volume import Box, Corner, Source
 
 if TYPE_CHECKING:
     from mtneuro_data.cache import Cache
@@ -20,8 +22,21 @@ __all__ = ["CachedSource"]
 logger = logging.getLogger(__name__)
 
 _READERS = min(4, os.cpu_count() or 1)
-_PARALLEL_FROM = 128
-"""Labels' chunks from which on several threads decode; raw ones are read faster than threads hand over."""
+_PARALLEL_FROM = 32
+"""Chunks from which on several threads read; fewer are read faster than threads start."""
+
+
+class _Span(NamedTuple):
+    """What one chunk and one box share along one axis."""
+
+    place: int
+    """The chunk's place on the grid."""
+
+    inside: slice
+    """The share, counted from the chunk's start."""
+
+    target: slice
+    """The share, counted from the box's start."""
 
 
 class CachedSource:
@@ -39,8 +54,6 @@ class CachedSource:
         The volume itself, where it is open already.
     """
 
-    direct = True
-
     def __init__(
         self, store: ChunkStore, opener: Callable[[], Source], cache: "Cache", *, opened: Source | None = None
     ) -> None:
@@ -57,25 +70,31 @@ class CachedSource:
         """Type of the voxels as kept: labels as the smallest type that holds those seen so far."""
         return self._store.dtype
 
-    def read(self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None) -> np.ndarray:
-        """Return the voxels of a half-open box, fetching what is missing.
+    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
+        """Return the voxels of a half-open box, fetching what is missing."""
+        return self.read_boxes([(lower, upper)])[0]
+
+    def read_boxes(
+        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
+    ) -> list[np.ndarray]:
+        """Return the voxels of several boxes at once, fetching what is missing.
 
         Parameters
         ----------
-        lower, upper
-            Corners ``(z, y, x)``.
+        boxes
+            Half-open boxes, ``lower`` and ``upper``.
         out
-            Where to put them, if it is of the type that they are kept as; else a new array is returned.
+            An array for each, used where it is of the type that the voxels are kept as.
 
         Raises
         ------
         FileNotFoundError
             If the cache is offline and chunks are missing.
         """
-        chunks = list(self._store.chunks_of(lower, upper))
+        chunks = self._chunks(boxes)
         self._fill(chunks)
         try:
-            return self._joined(chunks, lower, upper, out)
+            return self._joined(boxes, out)
         except DamagedChunkError as error:
             if self._cache.offline:
                 raise
@@ -85,11 +104,11 @@ class CachedSource:
                     self._store.forget(chunk)
             self._seen.clear()
             self._fill(chunks)
-            return self._joined(chunks, lower, upper, out)
+            return self._joined(boxes, out)
 
     def fill(
         self,
-        boxes: Iterable[tuple[Corner, Corner]],
+        boxes: Iterable[Box],
         /,
         *,
         progress: Callable[[int, int], None] | None = None,
@@ -103,47 +122,59 @@ class CachedSource:
         progress
             Called with the chunks done and the number of those that were missing.
         """
-        chunks = {chunk: None for box in boxes for chunk in self._store.chunks_of(*box)}
-        self._fill(list(chunks), progress=progress)
+        self._fill(self._chunks(boxes), progress=progress)
 
-    def _joined(
-        self, chunks: list[Corner], lower: Corner, upper: Corner, out: np.ndarray | None
-    ) -> np.ndarray:
+    def _chunks(self, boxes: Iterable[Box]) -> list[Corner]:
+        """Return the chunks that boxes touch, each once."""
+        return list(dict.fromkeys(chunk for box in boxes for chunk in self._store.chunks_of(*box)))
+
+    def _joined(self, boxes: Sequence[Box], out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
         dtype = self._store.dtype
-        if out is None or out.dtype != dtype:
-            out = np.empty([hi - lo for lo, hi in zip(lower, upper, strict=True)], dtype)
-        if len(chunks) < _PARALLEL_FROM or not self._store.compressed:
-            wider = self._put(out, chunks, lower, upper)
+        arrays = [
+            np.empty([hi - lo for lo, hi in zip(*box, strict=True)], dtype)
+            if out is None or out[at].dtype != dtype
+            else out[at]
+            for at, box in enumerate(boxes)
+        ]
+        # One job is a chunk's layer of a box: large enough that handing it over costs nothing beside it.
+        jobs = [
+            (array, layer, rows, columns)
+            for array, box in zip(arrays, boxes, strict=True)
+            for (layers, rows, columns) in [[_spans(*axis) for axis in zip(*box, CHUNK, strict=True)]]
+            for layer in layers
+        ]
+        n = (
+            len(jobs)
+            if sum(len(rows) * len(columns) for _, _, rows, columns in jobs) >= _PARALLEL_FROM
+            else 1
+        )
+        readers = min(_READERS, n)
+        if readers == 1:
+            wider = self._put(jobs, dtype)
         else:
-            # A slice of the list each: one task a chunk would cost more than it gains.
-            parts = [chunks[at::_READERS] for at in range(_READERS)]
-            into = out
-            with ThreadPoolExecutor(_READERS) as pool:
-                wider = any(list(pool.map(lambda part: self._put(into, part, lower, upper), parts)))
-        if wider:
-            # Labels were widened between asking for the type and reading.
-            return self._joined(chunks, lower, upper, None)
-        return out
+            parts = [jobs[n * at // readers : n * (at + 1) // readers] for at in range(readers)]
+            with ThreadPoolExecutor(readers) as pool:
+                wider = any(list(pool.map(lambda part: self._put(part, dtype), parts)))
+        # Labels may have been widened between asking for their type and reading.
+        return self._joined(boxes, None) if wider else arrays
 
-    def _put(self, out: np.ndarray, chunks: list[Corner], lower: Corner, upper: Corner) -> bool:
-        """Copy the share of some chunks in a box; return whether one's type is too wide for that."""
-        store, (dz, dy, dx) = self._store, CHUNK
-        buffer = np.empty(CHUNK, out.dtype)
-        for chunk in chunks:
-            voxels = store.read(chunk, buffer=buffer)
-            if voxels.itemsize > out.itemsize:
-                return True
-            z, y, x = chunk[0] * dz, chunk[1] * dy, chunk[2] * dx
-            z0, y0, x0 = max(z, lower[0]), max(y, lower[1]), max(x, lower[2])
-            z1, y1, x1 = min(z + dz, upper[0]), min(y + dy, upper[1]), min(x + dx, upper[2])
-            share = voxels[z0 - z : z1 - z, y0 - y : y1 - y, x0 - x : x1 - x]
-            z, y, x = lower
-            out[z0 - z : z1 - z, y0 - y : y1 - y, x0 - x : x1 - x] = share
+    def _put(
+        self, jobs: Iterable[tuple[np.ndarray, _Span, list[_Span], list[_Span]]], dtype: np.dtype[Any]
+    ) -> bool:
+        """Copy layers of chunks into arrays; return whether one's type is too wide for that."""
+        reader = self._store.reader(dtype)
+        for array, layer, rows, columns in jobs:
+            for row, column in product(rows, columns):
+                place = (layer.place, row.place, column.place)
+                voxels = reader.voxels(place, layer.inside, row.inside)
+                if voxels.itemsize > dtype.itemsize:
+                    return True
+                array[layer.target, row.target, column.target] = voxels[..., column.inside]
         return False
 
     def _readable(self, chunk: Corner) -> bool:
         try:
-            self._store.read(chunk)
+            self._store.whole(chunk)
         except DamagedChunkError:
             return False
         return True
@@ -215,3 +246,13 @@ class CachedSource:
         return FileNotFoundError(
             f"offline, and {len(chunks)} chunks of {self._store.uri} are missing: {names}{more} (z.y.x)"
         )
+
+
+def _spans(lo: int, hi: int, size: int) -> list[_Span]:
+    """Return what a range shares with each chunk along an axis."""
+    spans: list[_Span] = []
+    for place in range(lo // size, -(-hi // size)):
+        first, end = max(lo, place * size), min(hi, (place + 1) * size)
+        inside = slice(first - place * size, end - place * size)
+        spans.append(_Span(place, inside, slice(first - lo, end - lo)))
+    return spans

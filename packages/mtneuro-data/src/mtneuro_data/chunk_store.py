@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
@@ -18,34 +17,21 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from mtneuro_data.chunk_file import CHUNK, LEVEL, ORDER, ChunkReader, DamagedChunkError, packed, raw
 from mtneuro_data.volume import Corner
 from mtneuro_data.writing import written_beside
 
-__all__ = ["CACHE_VERSION", "CHUNK", "ChunkStore", "DamagedChunkError"]
+__all__ = ["CACHE_VERSION", "ChunkStore"]
 
-CACHE_VERSION = 1
-
-CHUNK = (16, 128, 128)
-"""Voxels of a chunk, ``(z, y, x)``.
-
-Sixteen slices are the depth of the database's own blocks. The paper's cubes lie anywhere on the
-grid, so a 256-voxel face touches three by three chunks of 128, 2.25 times its pixels; of chunks of
-256 it would touch two by two, four times its pixels. Image chunks are raw, so a single slice is
-read from a chunk without the other fifteen.
-"""
-
+CACHE_VERSION = 2
 
 _LOCKS = 509
-
-
-class DamagedChunkError(OSError):
-    """A chunk whose file is not what was written; fetching it again mends it."""
 
 
 class ChunkStore:
     """The files of one channel at one level.
 
-    ``volume.zarr`` is a Zarr v3 array that any reader opens: raw ``uint8`` for images, Zstandard for
+    ``volume.zarr`` is a Zarr v3 array that any reader opens: bare ``uint8`` for images, Zstandard for
     labels, which are kept as the smallest unsigned type that holds those seen so far. A chunk is
     there once its digest is: ``chunks.sha256/<z>.<y>.<x>``, the SHA-256 of the chunk's file, written
     after it. ``cache.json`` describes the source.
@@ -67,7 +53,6 @@ class ChunkStore:
         self._thread_lock = threading.Lock()
         self._chunks = str(folder / "volume.zarr" / "c")
         self._digests = str(folder / "chunks.sha256")
-        self._raw_size = math.prod(CHUNK) * self.source_dtype.itemsize
 
     @classmethod
     def create(
@@ -81,7 +66,7 @@ class ChunkStore:
     ) -> "ChunkStore":
         """Make an empty store, whole or not at all; another process may have made it meanwhile."""
         import zarr
-        from zarr.codecs import ZstdCodec
+        from zarr.codecs import TransposeCodec, ZstdCodec
 
         beside = folder.with_name(f".{uuid.uuid4().hex[:12]}-{folder.name}")
         labels = dtype.itemsize > 1
@@ -92,8 +77,8 @@ class ChunkStore:
                 shape=shape,
                 chunks=CHUNK,
                 dtype="uint8" if dtype.kind == "u" else dtype,
-                filters=None,
-                compressors=ZstdCodec(level=3) if labels else None,
+                filters=None if labels else TransposeCodec(order=ORDER),
+                compressors=ZstdCodec(level=LEVEL) if labels else None,
                 fill_value=0,
                 dimension_names=("z", "y", "x"),
                 attributes={} if voxel_size_um is None else {"voxel_size_um": list(voxel_size_um)},
@@ -120,6 +105,8 @@ class ChunkStore:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the voxels as they are kept now; labels may need a wider one later."""
+        if not self.compressed:
+            return self.source_dtype
         about = json.loads((self.folder / "volume.zarr" / "zarr.json").read_text("utf-8"))
         return np.dtype(about["data_type"])
 
@@ -180,41 +167,19 @@ class ChunkStore:
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
-    def read(self, chunk: Corner, *, buffer: np.ndarray | None = None) -> np.ndarray:
-        """Return a filled chunk, padded to its full size; not to be written to.
+    def reader(self, dtype: np.dtype[Any], /) -> ChunkReader:
+        """Return what reads filled chunks, for one thread; it is fastest where they are of that type."""
+        return ChunkReader(self._chunks, dtype, compressed=self.compressed)
 
-        Parameters
-        ----------
-        chunk
-            Its place on the grid.
-        buffer
-            A chunk to read into, of the type that is kept, so that a caller who reads many need not
-            ask the system for memory each time.
+    def whole(self, chunk: Corner, /) -> np.ndarray:
+        """Return all voxels of a filled chunk, padded to its full size.
 
         Raises
         ------
         DamagedChunkError
             If its file is missing or of the wrong size.
         """
-        z, y, x = chunk
-        # Plain strings, for a cube has hundreds of chunks and pathlib costs more than the voxels;
-        # reading, for mapping costs a fault a page.
-        path = f"{self._chunks}/{z}/{y}/{x}"
-        try:
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-                if self.compressed:
-                    return _decoded(file.read(), buffer)
-                size = os.fstat(file.fileno()).st_size
-                if size != self._raw_size:
-                    raise ValueError(f"it holds {size} bytes")
-                voxels = np.empty(CHUNK, self.source_dtype) if buffer is None else buffer
-                if file.readinto(voxels.data) != size:
-                    raise ValueError("it ended early")
-                return voxels
-        except (FileNotFoundError, ValueError, RuntimeError) as error:
-            raise DamagedChunkError(
-                f"the chunk {path} is damaged: {error}; mtneuro-data cache verify finds all"
-            ) from error
+        return self.reader(self.dtype).voxels(chunk, slice(0, CHUNK[0]), slice(0, CHUNK[1]))
 
     def is_whole(self, chunk: Corner) -> bool:
         """Return whether a filled chunk's file still has the digest taken when it was filled."""
@@ -261,7 +226,7 @@ class ChunkStore:
     def _put(self, chunk: Corner, voxels: np.ndarray, dtype: np.dtype[Any]) -> None:
         full = np.zeros(CHUNK, dtype)
         full[tuple(slice(size) for size in voxels.shape)] = voxels
-        content = _encoded(full, self.compressed)
+        content = packed(full) if self.compressed else raw(full)
         with written_beside(self.chunk_path(chunk)) as beside:
             beside.write_bytes(content)
         with written_beside(self.digest_path(chunk)) as beside:
@@ -286,7 +251,7 @@ class ChunkStore:
                 beside.write_text(json.dumps(about, indent=2), "utf-8")
             for chunk in self.filled():
                 with contextlib.suppress(DamagedChunkError):
-                    self.write(chunk, self.read(chunk).astype(dtype))
+                    self.write(chunk, self.whole(chunk).astype(dtype))
 
 
 def _described(folder: Path) -> dict[str, Any]:
@@ -309,40 +274,6 @@ def _needed(voxels: np.ndarray, source: np.dtype[Any]) -> np.dtype[Any]:
     if source.kind != "u":
         return source
     return np.min_scalar_type(int(voxels.max(initial=0)))
-
-
-def _encoded(voxels: np.ndarray, compressed: bool) -> bytes:
-    content = np.ascontiguousarray(voxels, voxels.dtype.newbyteorder("<")).tobytes()
-    if not compressed:
-        return content
-    from numcodecs.zstd import Zstd
-
-    return bytes(Zstd(level=3).encode(content))
-
-
-def _decoded(content: bytes, buffer: np.ndarray | None = None) -> np.ndarray:
-    from numcodecs.zstd import Zstd
-
-    if buffer is not None and _frame_size(content) == buffer.nbytes:
-        Zstd().decode(content, out=buffer)
-        return buffer
-    raw = bytes(Zstd().decode(content))
-    size, rest = divmod(len(raw), int(np.prod(CHUNK)))
-    if rest or size not in (1, 2, 4, 8):
-        raise ValueError(f"it holds {len(raw)} bytes")
-    return np.frombuffer(raw, f"<u{size}").reshape(CHUNK)
-
-
-def _frame_size(content: bytes) -> int | None:
-    """Return the decoded size that a Zstandard frame (RFC 8878) states, or ``None`` if it does not."""
-    if len(content) < 14:
-        return None
-    descriptor = content[4]
-    # The dictionary's number and the window may stand before the size.
-    start = 5 + (0, 1, 2, 4)[descriptor & 3] + (0 if descriptor & 0x20 else 1)
-    width = (1 if descriptor & 0x20 else 0, 2, 4, 8)[descriptor >> 6]
-    size = int.from_bytes(content[start : start + width], "little")
-    return None if width == 0 else size + (256 if width == 2 else 0)
 
 
 def _unwritable(folder: Path, error: OSError) -> OSError:

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -185,16 +186,21 @@ def export(
     split: Splits,
     output: Output,
     source: str | None = None,
+    format: Literal["tif", "zarr", "nii.gz"] | None = None,  # noqa: A002 - the option's name
     downsample: Literal[1, 2, 4] | None = None,
     z_step: int | None = None,
     corners: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Write the images and labels of a task's splits as one .npz of plain arrays.
+    """Write the images and labels of a task's splits: one .npz of plain arrays, or a volume a cube.
 
-    The file holds images, region, sample_id, voxel_size_um, region_names, class_names and, where the
-    task has them, masks. Read it with `numpy.load`.
+    The .npz holds images, region, sample_id, voxel_size_um, region_names, class_names and, where the
+    task has them, masks. Read it with `numpy.load`. With --format, the output is a folder of volumes at
+    full resolution, with the labels as they are kept: OME-Zarr 0.5 for napari and Neuroglancer, TIFF for
+    ImageJ, NIfTI for ITK-SNAP.
 
     Example: `mtneuro-data export roi-c1 --split train val --downsample 2 -o train.npz`
+
+    Example: `mtneuro-data export seg-2d-4class --split test --format nii.gz -o proofread`
 
     Parameters
     ----------
@@ -203,9 +209,11 @@ def export(
     split
         One split, or several in a row.
     output
-        File to write, .npz.
+        File to write, .npz; with --format a folder.
     source
         Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+    format
+        Write a volume a cube in this format.
     downsample
         Reduce rows and columns by 2 or 4; by default as the task says.
     z_step
@@ -213,11 +221,22 @@ def export(
     corners
         Cut every image into its four corners.
     """
+    from mtneuro_data.exporting import export_cubes
     from mtneuro_data.loading import load
 
     changes = {"downsample": downsample, "z_step": z_step}
     spec = _task(task, source).replaced(**{key: value for key, value in changes.items() if value is not None})
     spec.split_names(split)
+    if format is not None:
+        if corners or downsample is not None or z_step is not None:
+            raise ValueError("--format writes whole cubes: leave out --corners, --downsample and --z-step")
+        _check_output(output, "")
+        with _bar("export") as progress:
+            files = export_cubes(
+                spec, split, output, ending=f".{format}", cache=_cache(spec), progress=progress
+            )
+        print(f"{len(files)} volumes -> {output}")
+        return
     _check_output(output, ".npz")
     with _bar("export") as progress:
         arrays = load(spec, split, cache=_cache(spec), progress=progress)
@@ -512,9 +531,13 @@ def clear(uri: str | None = None, /) -> None:
 
 def _task(name: str, source: str | None) -> "TaskSpec":
     from mtneuro_data.paper import builtin_task
-    from mtneuro_data.task_file import read_task
+    from mtneuro_data.task_file import TouchingCubesWarning, read_task
 
-    task = read_task(name) if name.endswith((".json", ".toml")) else builtin_task(name)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", TouchingCubesWarning)
+        task = read_task(name) if name.endswith((".json", ".toml")) else builtin_task(name)
+    for warning in told:
+        print(f"mtneuro-data: warning: {warning.message}", file=sys.stderr)
     return task if source is None else task.with_source(source)
 
 
@@ -576,7 +599,8 @@ def _cache(task: "TaskSpec") -> "Cache | None":
 
 def _check_output(path: Path, suffix: str) -> None:
     if path.suffix != suffix:
-        raise ValueError(f"--output must be named {suffix}, got {path.name}")
+        wanted = f"named {suffix}" if suffix else "a folder's name without an ending"
+        raise ValueError(f"--output must be {wanted}, got {path.name}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"--output: there is no folder {path.parent}")
 

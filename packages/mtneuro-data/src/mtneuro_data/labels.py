@@ -8,11 +8,17 @@ from jaxtyping import Integer, UInt8
 __all__ = ["mapped_labels", "voted_region"]
 
 _LARGEST_LABEL = 1 << 16
+_PIECE = 1 << 18
 
 
 def mapped_labels(
-    labels: Integer[np.ndarray, "..."], label_map: Mapping[int, int], /, *, what: str = "labels"
-) -> UInt8[np.ndarray, "..."]:
+    labels: Integer[np.ndarray, "*shape"],
+    label_map: Mapping[int, int],
+    /,
+    *,
+    what: str = "labels",
+    out: UInt8[np.ndarray, "*shape"] | None = None,
+) -> UInt8[np.ndarray, "*shape"]:
     """Return labels translated by a table.
 
     Parameters
@@ -23,11 +29,13 @@ def mapped_labels(
         Raw label -> class, in 0 to 255.
     what
         The labels' name in a message.
+    out
+        Where to put them, a contiguous array; it may be ``labels`` itself.
 
     Raises
     ------
     ValueError
-        If a label is not in the table.
+        If a label is not in the table; ``out`` is untouched then.
 
     Examples
     --------
@@ -35,18 +43,35 @@ def mapped_labels(
     array([0, 1, 2, 0], dtype=uint8)
     """
     known = sorted(label_map)
-    if labels.dtype == np.uint8 and labels.size and int(labels.max()) <= known[-1] == len(known) - 1:
-        # Every label up to the largest is known: only those that change need a pass of their own.
-        mapped = labels.copy()
-        for raw, value in label_map.items():
-            if raw != value:
-                np.copyto(mapped, np.uint8(value), where=labels == raw)
+    mapped = np.empty(labels.shape, np.uint8) if out is None else out
+    flat = labels.flags.c_contiguous and mapped.flags.c_contiguous
+    if labels.dtype == np.uint8 and flat and int(labels.max(initial=0)) <= known[-1] == len(known) - 1 < 256:
+        _translate(labels, label_map, mapped)
         return mapped
     _check_known(labels, label_map, what)
     table = np.zeros(known[-1] + 1, np.uint8)
     for raw, value in label_map.items():
         table[raw] = value
-    return table[labels]
+    mapped[...] = table[labels]
+    return mapped
+
+
+def _translate(labels: np.ndarray, label_map: Mapping[int, int], mapped: np.ndarray) -> None:
+    """Translate labels of which every one up to the largest is known.
+
+    A processor adds many bytes at once, and looks them up in a table one by one. So a label that changes
+    is compared and the change added, in pieces that stay in its cache.
+    """
+    changes = [
+        (np.uint8(raw), np.uint8((value - raw) % 256)) for raw, value in label_map.items() if raw != value
+    ]
+    source, target = labels.reshape(-1), mapped.reshape(-1)
+    if labels is not mapped:
+        np.copyto(target, source)
+    for start in range(0, source.size if changes else 0, _PIECE):
+        here = slice(start, start + _PIECE)
+        change = sum((source[here] == raw).view(np.uint8) * by for raw, by in changes)
+        target[here] += change
 
 
 def voted_region(

@@ -1,8 +1,8 @@
 """A task's split as arrays."""
 
-import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,17 +13,19 @@ from mtneuro_data.cube import CubeSpec
 from mtneuro_data.labels import mapped_labels, voted_region
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
 from mtneuro_data.sources.boss import BossServer
+from mtneuro_data.sources.phantom_volume import common_phantom
 from mtneuro_data.task import TaskSpec
-from mtneuro_data.volume import Corner, Volume, open_volume
+from mtneuro_data.volume import Box, BoxesSource, Volume, open_volume
 
 __all__ = ["check_volumes", "fetch", "load", "open_task"]
-
-logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
 _BLOCK_BYTES = 32 << 20
-"""Bytes read at once; bounds the memory beyond the result."""
+"""Bytes of a run of slices that is read as one box."""
+
+_BATCH_BYTES = 64 << 20
+"""Bytes of the boxes that are read side by side; bounds the memory beyond the result."""
 
 _SPARSE = 8
 """From this distance of images on, each is read alone."""
@@ -83,39 +85,36 @@ def load(
     image, annotation = open_task(task, cache=cache, server=server)
     boxes = [box for name in names for box in task.boxes(name)]
     check_volumes(task, boxes, image, annotation)
-    if task.depth * task.z_step < _SPARSE:
-        _fill(image, boxes)
-        if annotation is not None:
-            _fill(annotation, boxes)
-    for one, cube, two, other in task.touching():
-        logger.warning("%s: the cube %s of %s touches %s of %s", task.name, cube, one, other, two)
-
-    n = sum(len(task.first_slices(box)) for _, box in boxes)
-    rows, columns = boxes[0][1].shape[1:]
-    shape = (n, task.depth, rows // task.downsample, columns // task.downsample)
+    runs = list(_runs(task, boxes, image, annotation))
+    _fill(image, [run.box for run in runs])
+    if annotation is not None:
+        _fill(annotation, [run.box for run in _labelled(task, runs)])
+    n = runs[-1].rows.stop
+    height, width = boxes[0][1].shape[1:]
+    shape = (n, task.depth, height // task.downsample, width // task.downsample)
     images = np.empty(shape, np.uint8)
     masks = None if task.kind == "region" else np.empty(shape, np.uint8)
     region = np.empty(n, np.int64)
-    sample_id: list[str] = []
-    for name, box in boxes:
-        for block in _blocks(task, box, image, annotation):
-            at = slice(len(sample_id), len(sample_id) + len(block))
-            _read_images(task, box, block, image, images[at])
-            labels = _raw_labels(task, box, block, annotation)
-            what = f"labels of {name} from slice {block[0]} on"
-            region[at] = _regions(task, name, block, labels, what)
-            if masks is not None and labels is not None:
-                mapped = mapped_labels(labels, task.label_map, what=what)
-                masks[at] = downsampled_labels(mapped, task.downsample)
-            sample_id.extend(f"{name}/z{z}" for z in block)
-            if progress is not None:
-                progress(len(sample_id), n)
+    phantom = None if masks is None else common_phantom(image.source, getattr(annotation, "source", None))
+    # What reads one box at a time gains nothing from a batch, and progress is told after each.
+    for batch in _batches(runs, _BATCH_BYTES if isinstance(image.source, BoxesSource) else 0):
+        if phantom is not None and annotation is not None and masks is not None:
+            both = [phantom.read_all(*run.box) for run in batch]
+            _put_images(task, batch, [channels["image"] for channels in both], images)
+            _put_masks(task, batch, [channels["pixel_labels"] for channels in both], masks)
+        else:
+            _read_images(task, batch, image, images)
+            if annotation is not None and masks is not None:
+                _read_masks(task, batch, annotation, masks)
+        _put_regions(task, batch, annotation, region)
+        if progress is not None:
+            progress(batch[-1].rows.stop, n)
     z_um, y_um, x_um = task.voxel_size_um
     return TaskArrays(
         images=_squeezed(images, task),
         region=region,
         masks=None if masks is None else _squeezed(masks, task),
-        sample_id=np.array(sample_id),
+        sample_id=np.array([f"{run.cube}/z{z}" for run in runs for z in run.starts]),
         region_names=task.regions,
         class_names=task.class_names,
         voxel_size_um=(z_um, y_um * task.downsample, x_um * task.downsample),
@@ -156,7 +155,11 @@ def fetch(
     volumes = [volume for volume in (image, annotation) if volume is not None]
     voxels = sum(math.prod(box.shape) for _, box in boxes)
     for at, volume in enumerate(volumes):
-        _fill(volume, boxes, lambda done, of, at=at: _tell(progress, at + done / of, voxels, len(volumes)))
+        _fill(
+            volume,
+            [(box.lower, box.upper) for _, box in boxes],
+            lambda done, of, at=at: _tell(progress, at + done / of, voxels, len(volumes)),
+        )
         _tell(progress, at + 1, voxels, len(volumes))
     return voxels * len(volumes)
 
@@ -166,10 +169,10 @@ def _tell(progress: Progress | None, share: float, voxels: int, volumes: int) ->
         progress(round(share * voxels), voxels * volumes)
 
 
-def _fill(volume: Volume, boxes: Sequence[tuple[str, CubeSpec]], progress: Progress | None = None) -> None:
+def _fill(volume: Volume, boxes: Sequence[Box], progress: Progress | None = None) -> None:
     """Bring all of some boxes into the cache at once, so that every connection is busy."""
     if isinstance(volume.source, CachedSource):
-        volume.source.fill([(box.lower, box.upper) for _, box in boxes], progress=progress)
+        volume.source.fill(boxes, progress=progress)
 
 
 def open_task(
@@ -213,57 +216,131 @@ def check_volumes(
                 )
 
 
-def _blocks(task: TaskSpec, box: CubeSpec, image: Volume, annotation: Volume | None) -> Iterator[range]:
-    """Give the first slices of the images of a box, in runs that are read at once."""
-    starts = task.first_slices(box)
+class _Run(NamedTuple):
+    """Images of one cube that are read as one box."""
+
+    cube: str
+    starts: range
+    """First slice of each image."""
+
+    rows: slice
+    """Places of the images in the result."""
+
+    box: Box
+    voxel_bytes: int
+
+    @property
+    def words(self) -> str:
+        return f"labels of {self.cube} from slice {self.starts[0]} on"
+
+    @property
+    def n_bytes(self) -> int:
+        lower, upper = self.box
+        return self.voxel_bytes * math.prod(hi - lo for lo, hi in zip(lower, upper, strict=True))
+
+
+def _runs(
+    task: TaskSpec, boxes: Sequence[tuple[str, CubeSpec]], image: Volume, annotation: Volume | None
+) -> Iterator[_Run]:
     widest = max(image.dtype.itemsize, 1 if annotation is None else annotation.dtype.itemsize)
-    slices = _BLOCK_BYTES // (box.shape[1] * box.shape[2] * widest)
-    sparse = starts.step >= max(_SPARSE, 2 * task.depth)
-    per_block = 1 if sparse else max(1, slices // starts.step)
-    return (starts[at : at + per_block] for at in range(0, len(starts), per_block))
+    row = 0
+    for name, box in boxes:
+        starts = task.first_slices(box)
+        slices = _BLOCK_BYTES // (box.shape[1] * box.shape[2] * widest)
+        sparse = starts.step >= max(_SPARSE, 2 * task.depth)
+        in_one = 1 if sparse else max(1, slices // starts.step)
+        for at in range(0, len(starts), in_one):
+            some = starts[at : at + in_one]
+            lower = (some[0], box.lower[1], box.lower[2])
+            upper = (some[-1] + task.depth, box.upper[1], box.upper[2])
+            yield _Run(name, some, slice(row, row + len(some)), (lower, upper), widest)
+            row += len(some)
 
 
-def _corners(task: TaskSpec, box: CubeSpec, block: range) -> tuple[Corner, Corner]:
-    lower = (block[0], box.lower[1], box.lower[2])
-    return lower, (block[-1] + task.depth, box.upper[1], box.upper[2])
+def _labelled(task: TaskSpec, runs: Sequence[_Run]) -> list[_Run]:
+    """Return the runs some of whose slices carry labels; the others need not be read."""
+    if task.kind != "region" or task.annotated_z is None:
+        return list(runs)
+    lo, hi = task.annotated_z
+    return [run for run in runs if run.box[0][0] < hi and run.box[1][0] > lo]
 
 
-def _stacked(task: TaskSpec, block: range, voxels: np.ndarray) -> np.ndarray:
+def _batches(runs: Sequence[_Run], largest: int) -> Iterator[list[_Run]]:
+    """Give runs in a row of at most so many bytes together, or one."""
+    batch: list[_Run] = []
+    n_bytes = 0
+    for run in runs:
+        if batch and n_bytes + run.n_bytes > largest:
+            yield batch
+            batch, n_bytes = [], 0
+        batch.append(run)
+        n_bytes += run.n_bytes
+    yield batch
+
+
+def _stacked(task: TaskSpec, run: _Run, voxels: np.ndarray) -> np.ndarray:
     """Return a run of slices as images ``(n, z, y, x)``, without what lies between them."""
-    if block.step == task.depth:
-        return voxels.reshape(len(block), task.depth, *voxels.shape[1:])
-    return np.stack([voxels[z - block[0] : z - block[0] + task.depth] for z in block])
+    starts = run.starts
+    if starts.step == task.depth:
+        return voxels.reshape(len(starts), task.depth, *voxels.shape[1:])
+    return np.stack([voxels[z - starts[0] : z - starts[0] + task.depth] for z in starts])
 
 
-def _read_images(task: TaskSpec, box: CubeSpec, block: range, image: Volume, out: np.ndarray) -> None:
-    lower, upper = _corners(task, box, block)
-    if task.downsample == 1 and block.step == task.depth:
-        image.read(lower, upper, out=out.reshape(-1, *box.shape[1:]))
-    else:
-        out[:] = downsampled_images(_stacked(task, block, image.read(lower, upper)), task.downsample)
-
-
-def _raw_labels(task: TaskSpec, box: CubeSpec, block: range, annotation: Volume | None) -> np.ndarray | None:
-    """Return the labels of a run of images; none where none of its slices carries any."""
-    if annotation is None:
+def _places(task: TaskSpec, batch: Sequence[_Run], result: np.ndarray) -> list[np.ndarray] | None:
+    """Return where in the result runs can be read to as they are, or none if they need more work."""
+    if task.downsample > 1 or any(run.starts.step != task.depth for run in batch):
         return None
-    lower, upper = _corners(task, box, block)
-    if task.kind == "region" and task.annotated_z is not None:
-        lo, hi = task.annotated_z
-        if upper[0] <= lo or lower[0] >= hi:
-            return None
-    return _stacked(task, block, annotation.read(lower, upper))
+    return [result[run.rows].reshape(-1, *result.shape[2:]) for run in batch]
 
 
-def _regions(task: TaskSpec, cube: str, block: range, labels: np.ndarray | None, what: str) -> list[int]:
-    own = task.regions.index(task.cubes[cube].region)
-    if task.kind != "region" or labels is None:
-        return [own] * len(block)
-    lo, hi = task.annotated_z or (0, block[-1] + task.depth)
-    return [
-        voted_region(voxels, task.roi_map, what=what) if lo <= z and z + task.depth <= hi else own
-        for z, voxels in zip(block, labels, strict=True)
-    ]
+def _read_images(task: TaskSpec, batch: Sequence[_Run], image: Volume, images: np.ndarray) -> None:
+    places = _places(task, batch, images)
+    voxels = image.read_boxes([run.box for run in batch], out=places)
+    if places is None:
+        _put_images(task, batch, voxels, images)
+
+
+def _put_images(
+    task: TaskSpec, batch: Sequence[_Run], voxels: Sequence[np.ndarray], images: np.ndarray
+) -> None:
+    for run, some in zip(batch, voxels, strict=True):
+        images[run.rows] = downsampled_images(_stacked(task, run, some), task.downsample)
+
+
+def _read_masks(task: TaskSpec, batch: Sequence[_Run], annotation: Volume, masks: np.ndarray) -> None:
+    places = _places(task, batch, masks) if annotation.dtype == np.uint8 else None
+    voxels = annotation.read_boxes([run.box for run in batch], out=places)
+    if places is None:
+        _put_masks(task, batch, voxels, masks)
+        return
+    for run, labels, place in zip(batch, voxels, places, strict=True):
+        mapped_labels(labels, task.label_map, what=run.words, out=place)
+
+
+def _put_masks(
+    task: TaskSpec, batch: Sequence[_Run], voxels: Sequence[np.ndarray], masks: np.ndarray
+) -> None:
+    for run, labels in zip(batch, voxels, strict=True):
+        mapped = mapped_labels(_stacked(task, run, labels), task.label_map, what=run.words)
+        masks[run.rows] = downsampled_labels(mapped, task.downsample)
+
+
+def _put_regions(
+    task: TaskSpec, batch: Sequence[_Run], annotation: Volume | None, region: np.ndarray
+) -> None:
+    """Put each image's region: its cube's, or the majority of its labels where it carries them."""
+    for run in batch:
+        region[run.rows] = task.regions.index(task.cubes[run.cube].region)
+    if task.kind != "region" or annotation is None:
+        return
+    voting = _labelled(task, batch)
+    lo, hi = task.annotated_z or (0, annotation.shape[0])
+    for run, labels in zip(voting, annotation.read_boxes([run.box for run in voting]), strict=True):
+        for at, z, voxels in zip(
+            range(run.rows.start, run.rows.stop), run.starts, _stacked(task, run, labels), strict=True
+        ):
+            if lo <= z and z + task.depth <= hi:
+                region[at] = voted_region(voxels, task.roi_map, what=run.words)
 
 
 def _squeezed(images: np.ndarray, task: TaskSpec) -> np.ndarray:

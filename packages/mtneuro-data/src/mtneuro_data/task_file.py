@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,16 @@ from mtneuro_data.paper import CLASSES, FOUR_CLASSES, REGIONS, ROI_MAP, THREE_CL
 from mtneuro_data.settings import Settings, summary
 from mtneuro_data.task import Cube, Range, SplitPart, TaskSpec
 
-__all__ = ["read_task"]
+__all__ = ["TouchingCubesWarning", "read_task"]
+
+
+class TouchingCubesWarning(UserWarning):
+    """A task of one's own tests on voxels that adjoin those that it trains on.
+
+    Some of the paper's tasks do too, knowingly: they are built in, and do not warn. `TaskSpec.touching`
+    lists the pairs of any task.
+    """
+
 
 Flag = Annotated[int, Field(ge=0, le=1)]
 
@@ -59,6 +69,11 @@ def read_task(path: str | Path, /) -> TaskSpec:
     ValueError
         If the file is not what its name says, or a key or a value is wrong.
 
+    Warns
+    -----
+    TouchingCubesWarning
+        For each pair of cubes that touch across the border between test and train or val.
+
     Notes
     -----
     In an original file the z ranges are half-open as given, ``zrange`` is not read (the original
@@ -70,10 +85,20 @@ def read_task(path: str | Path, /) -> TaskSpec:
     values = _parsed(path)
     try:
         if "image_chan" in values or "xrange_cor" in values:
-            return _from_original(_OriginalTask(**values), str(path))
-        return TaskSpec(**values)
+            task = _from_original(_OriginalTask(**values), str(path))
+        else:
+            task = TaskSpec(**values)
     except ValidationError as error:
         raise ValueError(f"{path}: {summary(error)}") from None
+    for split, cube, other_split, other in task.touching():
+        warnings.warn(
+            f"{path}: the cube {cube} of {split} touches {other} of {other_split}: slices on either side of "
+            "their common face are alike; move one of them away if the score shall say how well a model "
+            "does elsewhere",
+            TouchingCubesWarning,
+            stacklevel=2,
+        )
+    return task
 
 
 def _parsed(path: Path) -> dict[str, Any]:

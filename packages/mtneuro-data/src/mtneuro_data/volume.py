@@ -2,6 +2,7 @@
 
 import operator
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Source", "Volume", "open_volume"]
 
 Corner = tuple[int, int, int]
+Box = tuple[Corner, Corner]
+"""A half-open box: ``lower`` is inside, ``upper`` is not."""
 
 
 @runtime_checkable
@@ -53,13 +56,13 @@ class WritableSource(Source, Protocol):
 
 
 @runtime_checkable
-class DirectSource(Protocol):
-    """Storage that can read into an array given to it, and says so by ``direct``."""
+class BoxesSource(Source, Protocol):
+    """Storage that reads several boxes faster at once, and into arrays given to it."""
 
-    direct: bool
-
-    def read(self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None) -> np.ndarray:
-        """Return the voxels of a box, in ``out`` where that is given."""
+    def read_boxes(
+        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
+    ) -> list[np.ndarray]:
+        """Return the voxels of some boxes, in ``out`` where that is given and of the right type."""
         ...
 
 
@@ -145,7 +148,8 @@ class Volume:
         lower, upper
             Corners; ``lower`` is inside, ``upper`` is not.
         out
-            An array of the box's shape and the volume's type to read into, which is then returned.
+            An array of the box's shape and the volume's type to read into. It is what is returned, unless
+            labels in a cache turn out to need a wider type meanwhile.
 
         Raises
         ------
@@ -160,26 +164,44 @@ class Volume:
         >>> open_volume("phantom://pixel_labels?shape=16,64,64").read((0, 0, 0), (1, 8, 8)).shape
         (1, 8, 8)
         """
-        lower = _corner(lower)
-        upper = _corner(upper)
-        check_box(lower, upper, self.shape, what=self.uri)
+        return self.read_boxes([(lower, upper)], out=None if out is None else [out])[0]
+
+    def read_boxes(
+        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
+    ) -> list[Shaped[np.ndarray, "_ _ _"]]:
+        """Return the voxels of several half-open boxes, which a database or a cache reads side by side.
+
+        Parameters
+        ----------
+        boxes
+            Each its two corners, ``lower`` and ``upper``.
+        out
+            Arrays of the boxes' shapes and the volume's type to read into, as in `read`.
+
+        Raises
+        ------
+        IndexError, OSError
+            As `read`.
+
+        Examples
+        --------
+        >>> volume = open_volume("phantom://pixel_labels?shape=16,64,64")
+        >>> [voxels.shape for voxels in volume.read_boxes([((0, 0, 0), (1, 8, 8)), ((9, 0, 0), (11, 4, 4))])]
+        [(1, 8, 8), (2, 4, 4)]
+        """
+        boxes = [(_corner(lower), _corner(upper)) for lower, upper in boxes]
         source = self.source
+        for box in boxes:
+            check_box(*box, self.shape, what=self.uri)
+        if out is not None:
+            _check_targets(boxes, out, source.dtype)
+        if isinstance(source, BoxesSource) and boxes:
+            return source.read_boxes(boxes, out=out)
         if out is None:
-            return source.read(lower, upper)
-        shape = tuple(hi - lo for lo, hi in zip(lower, upper, strict=True))
-        if out.shape != shape or out.dtype != source.dtype:
-            raise ValueError(
-                f"out must be {source.dtype} of the shape {shape}, got {out.dtype} of {out.shape}"
-            )
-        direct: Any = source
-        read = (
-            direct.read(lower, upper, out=out)
-            if isinstance(direct, DirectSource)
-            else source.read(lower, upper)
-        )
-        if read is not out:
-            out[...] = read
-        return out
+            return [source.read(*box) for box in boxes]
+        for box, array in zip(boxes, out, strict=True):
+            array[...] = source.read(*box)
+        return list(out)
 
     def write(self, lower: Corner, voxels: Shaped[np.ndarray, "z y x"], /) -> None:
         """Write a box of voxels, in a volume opened as writable.
@@ -229,10 +251,12 @@ def open_volume(
 
         - ``bossdb://collection/experiment/channel[/level]``,
         - ``phantom://image``, ``phantom://roi_labels`` or ``phantom://pixel_labels``, with
-          ``?seed=7&shape=96,512,512`` where wanted,
+          ``?seed=7&shape=96,512,512&level=2`` where wanted, and with the strengths of
+          `mtneuro_data.phantom.Appearance`, as ``&texture=0.5&halo=0``,
         - the database's web address of a channel, ``https://…/v1/mgmt/resources/C/E/CH``,
-        - a Zarr array (version 2 or 3) or an OME-Zarr group, whose level 0 is read; also at an
-          ``http``, ``https``, ``s3`` or ``gs`` address, with the extra ``remote``,
+        - a Zarr array (version 2 or 3) or an OME-Zarr group, whose finest level is read, or that after a
+          ``#``, as in ``volume.zarr#1``; also at an ``http``, ``https``, ``s3`` or ``gs`` address, with
+          the extra ``remote``,
         - a ``.npy`` file, or a ``.npz`` file (``#key`` names the array; otherwise the only one, or
           ``images`` or ``image``),
         - a NIfTI file, ``.nii`` or ``.nii.gz``,
@@ -264,6 +288,16 @@ def open_volume(
     if writable and not isinstance(source, WritableSource):
         raise ValueError(f"only a .npy file or a Zarr array can be written, got {uri}")
     return volume
+
+
+def _check_targets(boxes: Sequence[Box], out: Sequence[np.ndarray], dtype: np.dtype[Any]) -> None:
+    """Refuse arrays that do not take the voxels of boxes."""
+    if len(out) != len(boxes):
+        raise ValueError(f"out must hold an array for each of {len(boxes)} boxes, got {len(out)}")
+    for box, array in zip(boxes, out, strict=True):
+        shape = tuple(hi - lo for lo, hi in zip(*box, strict=True))
+        if array.shape != shape or array.dtype != dtype:
+            raise ValueError(f"out must be {dtype} of the shape {shape}, got {array.dtype} of {array.shape}")
 
 
 def _corner(values: Any) -> Corner:

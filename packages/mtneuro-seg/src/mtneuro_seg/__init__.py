@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 from mtneuro_seg.intervals import ScoreIntervals, bootstrap_intervals, confusion_per_image
 from mtneuro_seg.metrics import Scores, confusion_matrix, scores, scores_per_image
 from mtneuro_seg.networks import Network, SizeRule, model_names, network, register
-from mtneuro_seg.settings import SweepSettings, TrainSettings, paper_search, paper_settings
+from mtneuro_seg.paper import paper_search, paper_settings
+from mtneuro_seg.selection import best_run
+from mtneuro_seg.settings import TrainSettings
 from mtneuro_seg.settings_file import load_settings
 from mtneuro_seg.subvolumes import subvolumes
+from mtneuro_seg.sweep_settings import SweepSettings
 
 if TYPE_CHECKING:
     from mtneuro_seg.figures import learning_curves_figure, segmentation_figure
@@ -53,6 +56,7 @@ __all__ = [
     "SweepSettings",
     "TrainSettings",
     "VNetLight",
+    "best_run",
     "bootstrap_intervals",
     "build_network",
     "confusion_matrix",

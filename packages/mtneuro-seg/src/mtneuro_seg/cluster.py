@@ -6,11 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from mtneuro_seg.half_precision import check_half_precision
 from mtneuro_seg.model import Model, load_model
-from mtneuro_seg.settings import SweepSettings
 from mtneuro_seg.sweep import VolumeSource
+from mtneuro_seg.sweep_settings import SweepSettings
+from mtneuro_seg.volume_job import VolumeJob, check_volume, prepared_job
 from mtneuro_seg.volumes import open_volume
-from mtneuro_seg.whole_volume import VolumeJob, predict_row, prepared_job
+from mtneuro_seg.whole_volume import predict_row
 
 _RETRIES = 3
 
@@ -68,8 +72,12 @@ def predict_volume_on_cluster(
     client: Any
     # Connected first: a scheduler that does not answer leaves nothing behind.
     with Client(scheduler, timeout=connect_timeout_s) as client:
+        model = load_model(model_path)
+        sweep = sweep or SweepSettings()
+        check_volume(source.array)
+        check_half_precision(model, source.array, sweep=sweep, device=torch.device("cpu"))
         job = prepared_job(
-            load_model(model_path),
+            model,
             source.array,
             out=Path(out).resolve(),
             sweep=sweep,
@@ -100,8 +108,6 @@ def predict_volume_on_cluster(
 
 def _row(row: int, *, model: Path, volume: Path, job: VolumeJob, device: str | None) -> int:
     """Do one row of shards on a worker."""
-    import torch
-
     # Another number of threads gives other last bits.
     torch.set_num_threads(job.threads)
     if job.tick(row).exists():

@@ -15,6 +15,7 @@ _NAMED = {"vessel": "#e6352b", "cell": "#f7e225", "axon": "#35d0e0"}
 _OTHERS = ("#0072b2", "#e69f00", "#cc79a7", "#009e73", "#d55e00", "#56b4e9")
 _OPACITY = 0.55
 _INVENTED = "nothing there"
+_CURVES = {"loss": "training", "val_loss": "validation", "val_iou": "mean IoU", "val_f1": "mean F1"}
 
 
 def class_colours(class_names: Sequence[str]) -> tuple[str, ...]:
@@ -32,6 +33,20 @@ def class_colours(class_names: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def class_rgb(class_names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+    """Return the colours of `class_colours` as red, green and blue from 0 to 255.
+
+    Examples
+    --------
+    >>> class_rgb(["background", "vessels"])
+    ((230, 53, 43),)
+    """
+    return tuple(
+        (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
+        for colour in class_colours(class_names)
+    )
+
+
 def overlay(
     image: UInt8[np.ndarray, "y x"],
     labels: Integer[np.ndarray, "y x"],
@@ -46,12 +61,10 @@ def overlay(
     >>> overlay(grey, np.array([[0, 1]]), class_names=["background", "vessels"])[0, 0]
     array([1., 1., 1.])
     """
-    from matplotlib.colors import to_rgb
-
     shown = np.repeat(image[..., None] / 255, 3, axis=-1)
-    for label, colour in enumerate(class_colours(class_names), start=1):
+    for label, colour in enumerate(class_rgb(class_names), start=1):
         where = labels == label
-        shown[where] = (1 - _OPACITY) * shown[where] + _OPACITY * np.array(to_rgb(colour))
+        shown[where] = (1 - _OPACITY) * shown[where] + _OPACITY * np.array(colour) / 255
     return shown
 
 
@@ -154,7 +167,7 @@ def learning_curves_figure(history: Sequence[Mapping[str, float]], *, title: str
         for name, style in zip(names, ("-o", "--s"), strict=True):
             values = [row[name] for row in history]
             if not np.isnan(values).all():
-                axes.plot(epochs, values, style, markersize=3, label=name)
+                axes.plot(epochs, values, style, markersize=3, label=_CURVES[name])
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
         if axes.lines:
@@ -162,7 +175,7 @@ def learning_curves_figure(history: Sequence[Mapping[str, float]], *, title: str
         else:
             axes.text(0.5, 0.5, "no validation images", ha="center", transform=axes.transAxes)
     losses.set_ylabel("loss")
-    results.set(ylabel="score", ylim=(0, 1))
+    results.set(ylabel="validation score", ylim=(0, 1))
     if title:
         figure.suptitle(title)
     return figure

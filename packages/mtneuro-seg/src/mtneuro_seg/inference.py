@@ -52,19 +52,27 @@ def predict(
     check_images(images, settings)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    place = torch.device(device) if device else next(model.network.parameters()).device
-    network = model.network.to(place).eval()
+    place = placed_network(model, device)
     labels = np.empty(images.shape, np.uint8)
     crop = tuple(slice(0, length) for length in images.shape[1:])
     for start in range(0, len(images), batch_size):
         part = slice(start, start + batch_size)
         batch = torch.from_numpy(_padded(images[part], settings)).to(place)
         with torch.inference_mode(), memory_named("prediction", lower="lower batch_size"):
-            predicted = most_probable(network(normalised(batch, settings)[:, None]))
+            predicted = most_probable(model.network(normalised(batch, settings)[:, None]))
         labels[part] = predicted.cpu().numpy()[:, *crop]
         if progress is not None:
             progress(min(start + batch_size, len(images)), len(images))
     return labels
+
+
+def placed_network(model: Model, device: str | None) -> torch.device:
+    """Put a model's network on a device, ready to predict and laid out for it, and return the device."""
+    place = torch.device(device) if device else next(model.network.parameters()).device
+    layout = torch.channels_last if model.settings.network.axes == 2 else torch.channels_last_3d
+    network = model.network.to(place).eval()
+    network.to(memory_format=layout)  # pyright: ignore[reportCallIssue] (torch's stub)
+    return place
 
 
 def _padded(images: UInt8[np.ndarray, "images *size"], settings: TrainSettings) -> UInt8[np.ndarray, "..."]:

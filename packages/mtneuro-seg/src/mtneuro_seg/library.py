@@ -1,8 +1,8 @@
 """Networks that segmentation-models-pytorch and MONAI provide, built from our settings."""
 
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,9 @@ from mtneuro_seg.settings import TrainSettings
 
 _HUB_TIMEOUT_S = 5
 """How long the hub may take to say that it is there."""
+
+_TIMM = "tu-"
+"""How segmentation-models-pytorch marks an encoder of timm."""
 
 _CLASSES = {
     "unet": "Unet",
@@ -47,14 +50,14 @@ def smp_network(settings: TrainSettings) -> nn.Module:
     """
     import segmentation_models_pytorch as smp
 
-    name = settings.encoder
-    if name is None or (not name.startswith("tu-") and name not in smp.encoders.get_encoder_names()):
-        raise ValueError(f"unknown encoder {name!r}: {nearest(str(name), encoder_names())}")
+    name = _checked_encoder(settings.encoder)
     kind = getattr(smp, _CLASSES[settings.model])
-    if settings.encoder_weights == "imagenet" and not name.startswith("tu-"):
-        _check_hub(name, smp.encoders.encoders[name]["pretrained_settings"].get("imagenet"))
-    weights = settings.encoder_weights
-    local = None if weights is None or weights == "imagenet" else Path(weights)
+    weights: Any = settings.encoder_weights
+    if weights == "imagenet":
+        _check_hub(name, _on_hub(name))
+        # Encoders of timm hold the name of their weights in their own name.
+        weights = True if name.startswith(_TIMM) else weights
+    local = None if weights in {None, True, "imagenet"} else Path(weights)
     try:
         built = kind(
             encoder_name=name,
@@ -67,7 +70,8 @@ def smp_network(settings: TrainSettings) -> nn.Module:
         raise _not_downloaded(name, error) from error
     except (KeyError, RuntimeError) as error:
         raise ValueError(
-            f"encoder {name!r} cannot be built into {settings.model!r} with weights {weights!r}: {error}"
+            f"encoder {name!r} cannot be built into {settings.model!r} with weights "
+            f"{settings.encoder_weights!r}: {error}"
         ) from error
     if local:
         _load_encoder(built.encoder, local, name)
@@ -75,7 +79,38 @@ def smp_network(settings: TrainSettings) -> nn.Module:
     return built
 
 
-def _check_hub(name: str, weights: Mapping[str, str] | None) -> None:
+def _checked_encoder(name: str | None) -> str:
+    """Return the name of an encoder that there is."""
+    import segmentation_models_pytorch as smp
+
+    if name is not None and name.startswith(_TIMM):
+        import timm
+
+        known = [*timm.list_models(), *timm.list_pretrained()]
+        if name.removeprefix(_TIMM) not in known:
+            raise ValueError(f"unknown encoder {name!r}: {nearest(name, [_TIMM + each for each in known])}")
+    elif name is None or name not in smp.encoders.get_encoder_names():
+        raise ValueError(f"unknown encoder {name!r}: {nearest(str(name), encoder_names())}")
+    return name
+
+
+def _on_hub(name: str) -> dict[str, Any] | None:
+    """Return which file on the hub holds an encoder's ImageNet weights; None where it is not known."""
+    if name.startswith(_TIMM):
+        import timm
+
+        about: Any = timm.models.get_pretrained_cfg(name.removeprefix(_TIMM))
+        if about is None or not about.hf_hub_id:
+            return None
+        repository, _, revision = about.hf_hub_id.partition("@")
+        return {"repo_id": repository, "revision": revision or None}
+    import segmentation_models_pytorch as smp
+
+    found = smp.encoders.encoders[name]["pretrained_settings"].get("imagenet")
+    return found and {key: found[key] for key in ("repo_id", "revision")}
+
+
+def _check_hub(name: str, weights: dict[str, Any] | None) -> None:
     """Raise at once where an encoder's weights are neither here nor to be had.
 
     Without it the hub's library tries for the better part of a minute, and tells each try.
@@ -85,7 +120,7 @@ def _check_hub(name: str, weights: Mapping[str, str] | None) -> None:
 
     if weights is None:
         return
-    file = {"repo_id": weights["repo_id"], "filename": "model.safetensors", "revision": weights["revision"]}
+    file: Any = {**weights, "filename": "model.safetensors"}
     if isinstance(try_to_load_from_cache(**file), str):
         return
     try:

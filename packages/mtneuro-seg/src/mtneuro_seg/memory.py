@@ -31,8 +31,12 @@ def memory_named(work: str, *, lower: str) -> Generator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         told = str(error).lower()
-        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in told or "out of memory" in told:
+        if (
+            isinstance(error, torch.OutOfMemoryError | MemoryError)
+            or "allocate memory" in told
+            or "out of memory" in told
+        ):
             raise ValueError(f"{work} must fit into memory, got: out of memory; {lower}") from error
         raise

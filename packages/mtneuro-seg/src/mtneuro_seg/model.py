@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from mtneuro_seg.disk import disk_named
 from mtneuro_seg.model_card import model_card
 from mtneuro_seg.settings import TrainSettings, default_class_names
 
@@ -59,7 +60,10 @@ class Model:
         """
         target = Path(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
+        with (
+            disk_named(target, then="begins anew"),
+            tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside,
+        ):
             # A folder inside: only its owner may enter the temporary one.
             partial = Path(beside) / target.name
             partial.mkdir()

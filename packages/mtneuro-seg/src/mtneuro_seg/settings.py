@@ -1,11 +1,8 @@
 """Settings of a training run, checked as they are made."""
 
-import json
 import re
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -21,8 +18,6 @@ from mtneuro_seg.networks import Network, SizeRule, network
 
 LossName = Literal["cross_entropy", "dice", "dice_cross_entropy", "focal"]
 
-_SEARCHED_RATES = (0.1, 0.05, 0.01, 0.005, 0.001)
-_SEARCHED_BATCHES = (2, 4, 6, 8, 10)
 _FACTORY = re.compile(r"[\w.]+:\w+")
 
 ENCODER = "efficientnet-b7"
@@ -126,6 +121,10 @@ class TrainSettings(BaseModel):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Arithmetic of the forward and backward passes."""
 
+    compile: bool = False
+    """Compile the network for training: half a minute or more at first, then faster steps. On a CPU it needs
+    a C++ compiler."""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; ``auto`` takes a GPU if there is one."""
 
@@ -226,35 +225,6 @@ class TrainSettings(BaseModel):
         return self.network.size_rule(levels=self.levels)
 
 
-class SweepSettings(BaseModel):
-    """How a window slides over a volume.
-
-    Examples
-    --------
-    >>> SweepSettings(overlap=0.5).batch_size
-    4
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    window: tuple[PositiveInt, ...] | None = None
-    """Size of a window, ``(y, x)`` for 2D networks and ``(z, y, x)`` for 3D ones; by default the size of the
-    images that the network was trained on."""
-
-    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    """Share of a window that the next one covers again."""
-
-    batch_size: PositiveInt = 4
-    """Windows at once; lower it if memory runs out."""
-
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Arithmetic of the network. bf16 is several times faster on processors made for it; compare its labels
-    with those of ``32-true`` on a part of your volume first."""
-
-    flips: bool = False
-    """Test-time augmentation: average each window's scores with those of its flips along y, x and both."""
-
-
 def default_class_names(classes: int) -> tuple[str, ...]:
     """Return the benchmark's names where there are 3 or 4 classes, numbered ones otherwise.
 
@@ -266,78 +236,3 @@ def default_class_names(classes: int) -> tuple[str, ...]:
     if classes in {3, 4}:
         return ("background", "vessels", "cells", "axons")[:classes]
     return ("background", *(f"class {label}" for label in range(1, classes)))
-
-
-@cache
-def _table_a4() -> dict[str, Any]:
-    text = files("mtneuro_seg").joinpath("table_a4.json").read_text("utf-8")
-    return json.loads(text)
-
-
-def paper_search(model: str, classes: int, **changes: Any) -> list[TrainSettings]:
-    """Return the settings of every run of the paper's search: five learning rates by five batch sizes.
-
-    Select among them on validation images, then train with other seeds. Further axes, such as
-    ``encoder_name`` or ``optimiser``, are searched by calling this once for each.
-
-    Parameters
-    ----------
-    model
-        Name of a network.
-    classes
-        Number of classes.
-    **changes
-        Settings that all runs share, such as ``seed``.
-
-    Notes
-    -----
-    The paper's Table A4 gives its 3D networks a batch of 1, which lies outside the grid that it prints; for
-    them a batch of 1 is searched too.
-
-    Examples
-    --------
-    >>> len(paper_search("fpn", 3)), len(paper_search("unet3d", 3))
-    (25, 30)
-    """
-    sizes = (1, *_SEARCHED_BATCHES) if network(model).axes == 3 else _SEARCHED_BATCHES
-    return [
-        TrainSettings.model_validate(
-            {"model": model, "classes": classes, "learning_rate": rate, "batch_size": size} | changes
-        )
-        for rate in _SEARCHED_RATES
-        for size in sizes
-    ]
-
-
-def paper_settings(model: str, classes: int, **changes: Any) -> TrainSettings:
-    """Return the paper's settings of a network: Table A4's learning rate and batch, and the text's rest.
-
-    Parameters
-    ----------
-    model
-        Name of one of the paper's nine networks.
-    classes
-        3 or 4.
-    **changes
-        Settings to replace, such as ``seed`` or ``encoder_weights``.
-
-    Raises
-    ------
-    ValueError
-        If the paper has no such row.
-
-    Examples
-    --------
-    >>> settings = paper_settings("manet", 4)
-    >>> settings.learning_rate, settings.batch_size, settings.epochs
-    (0.001, 8, 20)
-    """
-    table = _table_a4()
-    network(model)
-    if model not in table:
-        raise ValueError(f"the paper has no settings for {model!r}; it has them for {', '.join(table)}")
-    if f"{classes}-class" not in table[model]:
-        raise ValueError(f"classes must be 3 or 4 for the paper's settings, got {classes}")
-    return TrainSettings(
-        **({"model": model, "classes": classes} | table[model][f"{classes}-class"] | changes)
-    )

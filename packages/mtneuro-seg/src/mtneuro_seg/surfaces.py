@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Float64, Int64, Integer
 from torch import Tensor, nn
 
-from mtneuro_seg.figures import class_colours
+from mtneuro_seg.figures import class_colours, class_rgb
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def rendered_surfaces(
     """
     if labels.ndim != 3 or labels.size == 0:
         raise ValueError(f"labels must be a volume (z, y, x) with a voxel at least, got shape {labels.shape}")
-    colours = _rgb(class_names)
+    colours = np.array(class_rgb(class_names)) / 255
     shares = torch.stack(
         [torch.from_numpy((labels == label).astype(np.float32)) for label in range(1, len(class_names))]
     )
@@ -72,12 +72,6 @@ def rendered_surfaces(
     shade[hit] = _shade(smooth, extent, steps, ends[hit])
     chosen = colours[kind.clamp(min=0).numpy()] * shade.numpy()[..., None]
     return np.where(hit.numpy()[..., None], chosen, 1.0).clip(0, 1).astype(np.float64)
-
-
-def _rgb(class_names: Sequence[str]) -> Float64[np.ndarray, "classes 3"]:
-    from matplotlib.colors import to_rgb
-
-    return np.array([to_rgb(colour) for colour in class_colours(class_names)])
 
 
 def _viewer_axes(azimuth: float, elevation: float) -> Float[Tensor, "3 3"]:

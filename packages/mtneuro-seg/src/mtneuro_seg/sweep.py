@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mtneuro_seg.memory import memory_named
 from mtneuro_seg.model import Model, normalised
-from mtneuro_seg.settings import SweepSettings
+from mtneuro_seg.sweep_settings import SweepSettings
 from mtneuro_seg.windows import gaussian_weights, windows_over
 
 
@@ -102,7 +102,7 @@ def swept_scores(
         inputs = np.zeros((sweep.batch_size, *window), np.uint8)
         for position, corner in enumerate(batch):
             inputs[position] = reader.window(corner)
-        for corner, scores in zip(batch, _scores(model, inputs, sweep, device), strict=False):
+        for corner, scores in zip(batch, window_scores(model, inputs, sweep, device), strict=False):
             if corner[0] > blend.start:
                 yield from blend.finished(rows, crop, upto=corner[0])
             blend.add(corner, scores)
@@ -115,7 +115,7 @@ def _shape(volume: VolumeSource) -> tuple[int, int, int]:
 
 
 @torch.inference_mode()
-def _scores(
+def window_scores(
     model: Model, inputs: UInt8[np.ndarray, "batch z y x"], sweep: SweepSettings, device: torch.device
 ) -> Float32[Tensor, "batch classes z y x"]:
     """Return the class scores of a full batch of windows."""

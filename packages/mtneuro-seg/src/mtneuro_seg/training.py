@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from jaxtyping import Integer, UInt8
 
-from mtneuro_seg.lightning_loop import Segmenter, fitted
+from mtneuro_seg.disk import disk_named, written_beside
+from mtneuro_seg.event_log import check_event_log
+from mtneuro_seg.lightning_loop import fitted
 from mtneuro_seg.metrics import check_labels
 from mtneuro_seg.model import (
     FORMAT_VERSION,
@@ -28,6 +30,7 @@ from mtneuro_seg.model import (
     write_model,
 )
 from mtneuro_seg.schedule import Schedule
+from mtneuro_seg.segmenter import Segmenter
 from mtneuro_seg.settings import TrainSettings
 
 _RESUME = "resume.ckpt"
@@ -45,6 +48,7 @@ def train(
     out: str | os.PathLike[str],
     validation: tuple[UInt8[np.ndarray, "..."], Integer[np.ndarray, "..."]] | None = None,
     class_names: Sequence[str] | None = None,
+    tensorboard: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Model:
     """Train a network and write its folder.
@@ -68,6 +72,8 @@ def train(
         Images and masks that are scored after each epoch.
     class_names
         A name for each label, background first; by default the benchmark's.
+    tensorboard
+        Folder for a TensorBoard log of the losses and scores (needs the extra ``tensorboard``).
     progress
         Called with (steps done, steps in all).
 
@@ -82,7 +88,8 @@ def train(
         If the images are not what the network takes, the masks do not fit them, or the device or its memory
         cannot do what the settings ask for.
     OSError
-        If the encoder's weights cannot be had, or ``out`` cannot be written.
+        If the encoder's weights cannot be had, or ``out`` cannot be written. Where the disk is full, the
+        resume point stays, and the same call goes on from there when there is room.
     """
     check_images(images, settings)
     _check_masks(images, masks, settings, "masks")
@@ -100,6 +107,8 @@ def train(
     if validation is None and (settings.keep == "best" or settings.patience is not None):
         raise ValueError("validation images must be given for keep='best' and for patience, got none")
     device = _device(settings)
+    if tensorboard is not None:
+        check_event_log()
     folder = Path(out)
     check_replaceable(folder)
     data = {"images": images, "masks": masks}
@@ -117,23 +126,30 @@ def train(
         shutil.rmtree(partial, ignore_errors=True)
     # Built before anything is written: a wrong encoder leaves nothing behind.
     network = build_network(settings)
-    partial.mkdir(parents=True, exist_ok=True)
-    _write_whole(partial / _RUN, json.dumps(run))
     segmenter = Segmenter(
         network, settings, schedule=schedule, images=images, masks=masks, validation=validation
     )
-    history = fitted(
-        segmenter, checkpoint=partial / _RESUME, best=partial / _BEST, device=device, progress=progress
-    )
-    model = Model(
-        network=network.cpu().eval(),
-        settings=settings,
-        class_names=names,
-        history=history,
-        provenance={"digest": digest, "data": fingerprint, "versions": _versions()},
-    )
-    write_model(model, partial)
-    put_in_place(partial, folder)
+    with disk_named(partial, then="goes on from its last resume point"):
+        partial.mkdir(parents=True, exist_ok=True)
+        with written_beside(partial / _RUN) as beside:
+            beside.write_text(json.dumps(run), "utf-8")
+        history = fitted(
+            segmenter,
+            checkpoint=partial / _RESUME,
+            best=partial / _BEST,
+            device=device,
+            tensorboard=None if tensorboard is None else Path(tensorboard),
+            progress=progress,
+        )
+        model = Model(
+            network=network.cpu().eval(),
+            settings=settings,
+            class_names=names,
+            history=history,
+            provenance={"digest": digest, "data": fingerprint, "versions": _versions()},
+        )
+        write_model(model, partial)
+        put_in_place(partial, folder)
     _tidy(folder)
     return model
 
@@ -237,13 +253,6 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(text, "utf-8")
-    beside.replace(path)
 
 
 def _versions() -> dict[str, str]:

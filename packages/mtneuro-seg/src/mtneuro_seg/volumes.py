@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Integer, UInt8
 
+from mtneuro_seg.disk import disk_named
+
 FORMAT_VERSION = 1
+_MICROMETRES = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3}
+"""Units of OME-Zarr that a voxel is measured in, in micrometres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -116,15 +120,21 @@ def _from_zarr(source: Path) -> Volume:
     import zarr
 
     node = zarr.open(source, mode="r")
+    scaled: tuple[float, ...] | None = None
+    axes: Any = None
     if isinstance(node, zarr.Group):
         found = dict(node.attrs)
         ome: Any = found.get("ome", found)
         if "multiscales" not in ome:
             raise ValueError("it must be a Zarr array or an OME-Zarr group, got another group")
-        node = node[ome["multiscales"][0]["datasets"][0]["path"]]
+        multiscale = ome["multiscales"][0]
+        axes = [axis["name"] for axis in multiscale.get("axes", [])]
+        scaled = _ome_voxel_size_um(multiscale)
+        node = node[multiscale["datasets"][0]["path"]]
     if not isinstance(node, zarr.Array):
         raise ValueError("level 0 must be an array, got a group")
-    size: Any = node.attrs.get("voxel_size_um")
+    _check_axes(axes or getattr(node.metadata, "dimension_names", None))
+    size: Any = node.attrs.get("voxel_size_um") or scaled
     names: Any = node.attrs.get("class_names")
     ids: Any = node.attrs.get("sample_id")
     return Volume(
@@ -133,6 +143,30 @@ def _from_zarr(source: Path) -> Volume:
         voxel_size_um=tuple(size) if size else None,
         sample_id=tuple(ids) if ids else None,
     )
+
+
+def _check_axes(names: Sequence[str | None] | None) -> None:
+    """Raise if a file says that its axes are those of a volume in another order."""
+    space = [name for name in names or () if name in {"z", "y", "x"}]
+    if space != sorted(space, reverse=True):
+        raise ValueError(f"its axes must be in the order z, y, x, got {', '.join(map(str, names or ()))}")
+
+
+def _ome_voxel_size_um(multiscale: Any) -> tuple[float, ...] | None:
+    """Return the voxel size of level 0 along its axes of space, where the metadata give it with its unit."""
+    factors = next(
+        (
+            change["scale"]
+            for change in multiscale["datasets"][0].get("coordinateTransformations", [])
+            if change.get("type") == "scale"
+        ),
+        [],
+    )
+    pairs = zip(multiscale.get("axes", []), factors, strict=False)
+    space = [(axis.get("unit"), factor) for axis, factor in pairs if axis.get("type") == "space"]
+    if len(space) != 3 or any(unit not in _MICROMETRES for unit, _ in space):
+        return None
+    return tuple(_MICROMETRES[unit] * factor for unit, factor in space)
 
 
 def save_labels(
@@ -153,7 +187,10 @@ def save_labels(
         If the name ends otherwise.
     """
     target = check_output(path)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+    with (
+        disk_named(target, then="begins anew"),
+        tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder,
+    ):
         beside = Path(folder) / target.name
         if target.suffix == ".npy":
             np.save(beside, labels, allow_pickle=False)

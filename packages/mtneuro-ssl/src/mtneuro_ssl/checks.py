@@ -6,9 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
+from mtneuro_ssl.compiling import check_compiler
 from mtneuro_ssl.encoders import device_for
 from mtneuro_ssl.processes import launch
+from mtneuro_ssl.reading import Volume
 from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.stream import varies
 
 SMALLEST_CROP = 8
 """Height and width, in pixels, under which a crop says nothing to the encoder."""
@@ -17,7 +20,7 @@ SMALLEST_CROP = 8
 Samples = UInt8[np.ndarray, "n y x"] | Float32[np.ndarray, "n inputs"]
 
 
-def check_samples(images: np.ndarray, *, vector_width: int | None = None) -> None:
+def check_samples(images: Samples | Volume, *, vector_width: int | None = None) -> None:
     """Refuse what is not a stack of uint8 images, or of vectors of a width.
 
     Raises
@@ -31,7 +34,7 @@ def check_samples(images: np.ndarray, *, vector_width: int | None = None) -> Non
             raise ValueError(
                 f"vectors must be float32 of shape (n, {vector_width}), got {dtype} of shape {shape}"
             )
-        if not np.isfinite(images).all():
+        if not np.isfinite(np.asarray(images)).all():
             raise ValueError("vectors must be finite, got nan or inf")
     elif dtype != np.uint8 or len(shape) != 3 or 0 in shape:
         raise ValueError(
@@ -39,14 +42,14 @@ def check_samples(images: np.ndarray, *, vector_width: int | None = None) -> Non
         )
 
 
-def vector_width_of(images: np.ndarray) -> int | None:
+def vector_width_of(images: Samples | Volume) -> int | None:
     """Return the width of samples that are vectors, float32 of two axes, or None."""
-    is_vectors = getattr(images, "dtype", None) == np.float32 and images.ndim == 2
+    is_vectors = getattr(images, "dtype", None) == np.float32 and len(images.shape) == 2
     return images.shape[1] if is_vectors else None
 
 
 def check_run(
-    images: Samples,
+    images: Samples | Volume,
     settings: TrainSettings,
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
@@ -62,8 +65,11 @@ def check_run(
     """
     width = vector_width_of(images)
     check_samples(images, vector_width=width)
-    if images.min() == images.max():
-        raise ValueError(f"images must vary in intensity, got {images.min()} in every pixel")
+    count = images.shape[0]
+    if not varies(images):
+        raise ValueError(
+            f"images must vary in intensity, got {np.asarray(images[:1]).flat[0]} in every pixel"
+        )
     family = settings.entry.family
     if width is None:
         _check_sizes(settings, (images.shape[1], images.shape[2]))
@@ -72,12 +78,14 @@ def check_run(
     if family in ("classical", "baseline") and launch().count > 1:
         raise ValueError(f"method {settings.method!r} needs no more than 1 process, got {launch().count}")
     if family in ("self-supervised", "supervised"):
-        _check_counts(settings, len(images))
+        _check_counts(settings, count)
     if labels is not None or family == "supervised":
-        _check_labels(labels, len(images), settings.method, class_names)
-    if settings.views.slices and (sample_id is None or np.shape(sample_id) != (len(images),)):
-        raise ValueError(f"views.slices needs a sample_id for each of the {len(images)} images")
-    device_for(settings.device)
+        _check_labels(labels, count, settings.method, class_names)
+    if settings.views.slices and (sample_id is None or np.shape(sample_id) != (count,)):
+        raise ValueError(f"views.slices needs a sample_id for each of the {count} images")
+    device = device_for(settings.device)
+    if settings.compile:
+        check_compiler(device)
 
 
 def _check_sizes(settings: TrainSettings, size: tuple[int, int]) -> None:

@@ -42,6 +42,7 @@ def train(
     method: str | None = None,
     labels: Path | None = None,
     settings: Path | None = None,
+    tensorboard: Path | None = None,
     set_: Annotated[
         list[str] | None,
         Parameter(
@@ -71,12 +72,15 @@ def train(
         in the volume's .npz.
     settings
         Settings file (.toml or .json).
+    tensorboard
+        Folder for TensorBoard's logs; the run's bear the output's name.
     """
     chosen = _settings(settings, method=method, changes=set_ or [])
-    from mtneuro_ssl.reading import read_images, read_labels
+    from mtneuro_ssl.loggers import tensorboard_logger
+    from mtneuro_ssl.reading import open_images, read_labels
     from mtneuro_ssl.training import train as train_model
 
-    source = read_images(volume)
+    source = open_images(volume)
     region = source.labels if labels is None else read_labels(labels)
     supervised = chosen.entry.family == "supervised"
     with _bar(chosen.method) as progress:
@@ -88,6 +92,7 @@ def train(
             class_names=source.class_names if supervised and labels is None else None,
             sample_id=source.sample_id,
             progress=progress,
+            loggers=() if tensorboard is None else (tensorboard_logger(tensorboard, run=output.name),),
         )
     print(f"model of {model.dim} features -> {output}")
 
@@ -126,15 +131,15 @@ def embed(
         raise ValueError(f"the embeddings file must end in .npz, got {output}")
     from mtneuro_ssl.embedding import corner_ids, save_embeddings
     from mtneuro_ssl.loading import load_model
-    from mtneuro_ssl.reading import read_images
+    from mtneuro_ssl.reading import open_images
     from mtneuro_ssl.views import corner_crops
 
     loaded = load_model(model, trusted=trust)
-    source = read_images(volume)
+    source = open_images(volume)
     images, ids = source.images, source.sample_id
     if corners:
-        images = corner_crops(images)
-        images, ids = images.reshape(-1, *images.shape[2:]), corner_ids(ids)
+        crops = corner_crops(images[:])
+        images, ids = crops.reshape(-1, *crops.shape[2:]), corner_ids(ids)
     with _bar("embed") as progress:
         embeddings = loaded.embed(images, batch_size=batch_size, progress=progress)
     save_embeddings(output, embeddings, sample_id=ids)
@@ -153,6 +158,7 @@ def map_(
     slices: tuple[int, int] | None = None,
     picture: Path | None = None,
     workers: int = 1,
+    scheduler: str | None = None,
     trust: tuple[str, ...] = (),
 ) -> None:
     """Embed a dense grid of windows over a volume of any size.
@@ -176,9 +182,12 @@ def map_(
     slices
         First slice, and the first that is left out. By default all.
     picture
-        Picture to write (.png): the first slice's first three principal components as red, green and blue.
+        Picture to write (.png): the first slice, and over it the embeddings' first three principal components
+        as red, green and blue.
     workers
-        Processes that share the work.
+        Processes of this machine that share the work.
+    scheduler
+        Share the work among the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.
     trust
         A factory, as package.module:factory, that may be called to build the model's encoder.
     """
@@ -186,18 +195,16 @@ def map_(
         raise ValueError(f"the picture must end in .png, got {picture}")
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    from concurrent.futures import ProcessPoolExecutor
-    from contextlib import nullcontext
-    from multiprocessing import get_context
-
+    if scheduler is not None and workers > 1:
+        raise ValueError("--workers are of this machine, and --scheduler has its own: give one of the two")
     import numpy as np
 
+    from mtneuro_ssl.cluster import cluster_executor, local_executor
     from mtneuro_ssl.dense import embedding_map
     from mtneuro_ssl.reading import open_volume
 
-    # Not forked: torch's threads do not survive it.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else nullcontext()
-    with pool as executor, _bar("map") as progress:
+    sharing = local_executor(workers) if scheduler is None else cluster_executor(scheduler)
+    with sharing as executor, _bar("map") as progress:
         found = embedding_map(
             model,
             volume,
@@ -274,13 +281,11 @@ def _save_map(picture: Path, found: "zarr.Array[Any]", slice_: "np.ndarray") -> 
     import numpy as np
     from PIL import Image
 
-    from mtneuro_ssl.dense import Grid, principal_colours, tissue_windows
+    from mtneuro_ssl.dense import Grid, colour_picture
 
     described: Any = found.attrs["grid"]
     grid = Grid(**{name: (pair[0], pair[1]) for name, pair in described.items()})
-    colours = principal_colours(np.asarray(found[0]), inside=tissue_windows(slice_, grid))
-    times = max(1024 // colours.shape[1], 1)
-    Image.fromarray(colours.repeat(times, axis=0).repeat(times, axis=1)).save(picture)
+    Image.fromarray(colour_picture(np.asarray(found[0]), slice_, grid)).save(picture)
 
 
 @app.command

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import zarr
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 
 from mtneuro_ssl.loading import load_model
 from mtneuro_ssl.model import Model, Progress
@@ -20,6 +21,9 @@ from mtneuro_ssl.reading import open_volume
 FORMAT_VERSION = 1
 ROW_WINDOWS = 512
 """Windows that a chunk of the map holds, about."""
+
+_PICTURE_SIDE = 2000
+_OPACITY = 0.65
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,20 @@ class Grid:
         (y, x), (h, w), (sy, sx) = self.size, self.window, self.stride
         return (y - h) // sy + 1, (x - w) // sx + 1
 
+    def nearest_windows(self, *, every: int = 1) -> tuple[Int64[np.ndarray, " y"], Int64[np.ndarray, " x"]]:
+        """Return the row of windows nearest to each, or every so many, of a slice's rows; columns likewise.
+
+        Examples
+        --------
+        >>> Grid(size=(6, 8), window=(2, 4), stride=(2, 4)).nearest_windows()
+        (array([0, 0, 1, 1, 2, 2]), array([0, 0, 0, 0, 1, 1, 1, 1]))
+        """
+        found: list[Int64[np.ndarray, " pixels"]] = []
+        for size, window, stride, count in zip(self.size, self.window, self.stride, self.shape, strict=True):
+            centre = (np.arange(0, size, every) - (window - 1) / 2) / stride
+            found.append(np.rint(centre).clip(0, count - 1).astype(np.int64))
+        return found[0], found[1]
+
     def windows(self, strip: UInt8[np.ndarray, "rows x"]) -> UInt8[np.ndarray, "n h w"]:
         """Return the windows of rows of the grid, whose pixels the strip holds."""
         views = np.lib.stride_tricks.sliding_window_view(strip, self.window)
@@ -72,6 +90,7 @@ class _Task:
     z: int
     rows: tuple[int, int]
     batch_size: int
+    threads: int
 
 
 def embedding_map(
@@ -110,8 +129,8 @@ def embedding_map(
     batch_size
         Windows at a time.
     executor
-        Where to work: a pool of processes, or Dask's ``client.get_executor()``. Here by default. Workers read
-        the model and the volume, and write the map, by their paths.
+        Where to work, as `mtneuro_ssl.cluster` gives it: processes, or a Dask cluster's workers. Here by
+        default. Workers read the model and the volume, and write the map, by their paths.
     trusted
         As for `load_model`.
     progress
@@ -135,8 +154,10 @@ def embedding_map(
     array = _opened(Path(out), loaded, volume, grid, chosen)
     tasks = [
         _Task(
-            model=str(model), volume=str(volume), out=str(out), trusted=tuple(trusted), grid=grid, z=z,
+            model=str(Path(model).resolve()), volume=str(Path(volume).resolve()),
+            out=str(Path(out).resolve()), trusted=tuple(trusted), grid=grid, z=z,
             rows=(start, min(start + array.chunks[1], grid.shape[0])), batch_size=batch_size,
+            threads=torch.get_num_threads(),
         )
         for z in chosen
         for start in range(0, grid.shape[0], array.chunks[1])
@@ -204,6 +225,8 @@ def _worked(tasks: list[_Task], slices: list[int], executor: Executor | None) ->
 
 
 def _embed_rows(task: _Task, place: int) -> None:
+    # Another number of threads gives other last bits.
+    torch.set_num_threads(task.threads)
     grid, (first, last) = task.grid, task.rows
     top = first * grid.stride[0]
     bottom = (last - 1) * grid.stride[0] + grid.window[0]
@@ -247,6 +270,26 @@ def principal_colours(
     return colours.reshape(*embeddings.shape[:-1], 3)
 
 
+def colour_picture(
+    embeddings: Float[np.ndarray, "rows columns features"], slice_: UInt8[np.ndarray, "y x"], grid: Grid
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Return a slice with the first three principal components of its windows' embeddings laid over it.
+
+    What is no tissue stays grey. The picture has every pixel of the slice, or every so many of a large one.
+    """
+    inside = tissue_windows(slice_, grid)
+    every = -(-max(slice_.shape) // _PICTURE_SIDE)
+    rows, columns = grid.nearest_windows(every=every)
+    colours = principal_colours(embeddings, inside=inside)[rows][:, columns]
+    grey = np.broadcast_to(slice_[::every, ::every, None], colours.shape)
+    over = np.rint(_OPACITY * colours + (1 - _OPACITY) * grey).astype(np.uint8)
+    return np.where(inside[rows][:, columns, None], over, grey)
+
+
 def tissue_windows(slice_: UInt8[np.ndarray, "y x"], grid: Grid) -> Bool[np.ndarray, "rows columns"]:
-    """Return which windows are tissue for the most part: intensity 0 is what lies outside."""
-    return (grid.windows(slice_) > 0).mean(axis=(1, 2)).reshape(grid.shape) > 0.5
+    """Return which windows are tissue: nine tenths brighter than a fifth of what is bright in the slice.
+
+    What lies outside is black, or nearly so, and the edge between would outdo all that differs inside.
+    """
+    floor = np.percentile(slice_, 99) / 5
+    return (grid.windows(slice_) > floor).mean(axis=(1, 2)).reshape(grid.shape) >= 0.9

@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 
+from mtneuro_ssl.checks import Samples
 from mtneuro_ssl.model import Model, Progress
+from mtneuro_ssl.reading import Volume
 
 FORMAT_VERSION = 1
 
@@ -16,7 +18,7 @@ CORNERS = ("tl", "tr", "bl", "br")
 
 def embed(
     model: Model,
-    images: UInt8[np.ndarray, "n y x"],
+    images: Samples | Volume,
     *,
     batch_size: int = 256,
     progress: Progress | None = None,

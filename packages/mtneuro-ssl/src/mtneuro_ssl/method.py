@@ -15,6 +15,7 @@ from typing_extensions import override
 from mtneuro_ssl.processes import process_share
 from mtneuro_ssl.schedules import learning_rate_factor
 from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.stream import StreamedImages, located
 from mtneuro_ssl.views import (
     batch_positions,
     crop_size,
@@ -32,7 +33,8 @@ Samples = UInt8[Tensor, "n y x"] | Float32[Tensor, "n features"]
 class Draw:
     """One step's batch. Everything that it draws depends on the seed and the step alone."""
 
-    images: Samples
+    images: Samples | StreamedImages
+    device: torch.device
     labels: Int64[Tensor, " n"] | None
     nearby: Int64[Tensor, "n slices"] | None
     positions: Int64[Tensor, " batch"]
@@ -58,17 +60,19 @@ class Draw:
         if self.nearby is not None:
             column = torch.randint(self.nearby.shape[1], chosen.shape, generator=generator)
             chosen = self.nearby[chosen, column]
-        if self.images.ndim == 2:
-            made = vector_views(self.images[chosen.to(self.images.device)], views, generator=generator)
+        held, places = located(self.images, chosen, device=self.device)
+        if held.ndim == 2:
+            made = vector_views(held[places], views, generator=generator)
         else:
-            size = crop_size((self.images.shape[1], self.images.shape[2]), views)
-            made = self._for_encoder(random_crops(self.images, chosen, size=size, generator=generator))
+            size = crop_size((held.shape[1], held.shape[2]), views)
+            made = self._for_encoder(random_crops(held, places, size=size, generator=generator))
         return self.own(made) if positions is None else made
 
     def whole(self) -> Float32[Tensor, "batch *size"]:
         """Return the whole batch's whole images, varied as the settings say but not cropped."""
-        chosen = self.images[self.positions.to(self.images.device)]
-        if self.images.ndim == 2:
+        held, places = located(self.images, self.positions, device=self.device)
+        chosen = held[places]
+        if held.ndim == 2:
             return vector_views(chosen, self.settings.views, generator=self.generator)
         return self._for_encoder(chosen)
 
@@ -86,19 +90,24 @@ class Draw:
 
     def pool_positions(self) -> Int64[Tensor, " pool"]:
         """Return the positions of the candidates to mine among: a second shuffle of the images."""
-        size = self.settings.pool_size or self.settings.batch_size
-        return batch_positions(len(self.images), size, step=self.step, seed=self.settings.seed, stream="pool")
+        return pool_positions(len(self.images), self.settings, step=self.step)
 
     def _for_encoder(self, pixels: UInt8[Tensor, "batch y x"]) -> Float32[Tensor, "batch 1 y x"]:
         varied = varied_views(pixels, self.settings.views, generator=self.generator)
         return normalised(varied, mean=self.settings.mean, sd=self.settings.sd)
 
 
+def pool_positions(count: int, settings: TrainSettings, *, step: int) -> Int64[Tensor, " pool"]:
+    """Return the positions of a step's candidates among ``count`` images."""
+    size = settings.pool_size or settings.batch_size
+    return batch_positions(count, size, step=step, seed=settings.seed, stream="pool")
+
+
 class Method(LightningModule, ABC):
     """A way to train an encoder: its networks, and the loss of one step.
 
     A subclass builds its heads in ``__init__`` and says in `step_logs` what one step minimises. Lightning's
-    ``Trainer`` does the rest; its loader counts steps only, since the images lie on the device.
+    ``Trainer`` does the rest; its loader counts steps only, and a step draws its own images.
 
     Attributes
     ----------
@@ -106,7 +115,7 @@ class Method(LightningModule, ABC):
         The network whose embeddings are wanted.
     """
 
-    images: Tensor
+    images: Tensor | StreamedImages
     labels: Tensor | None
 
     def __init__(
@@ -116,7 +125,7 @@ class Method(LightningModule, ABC):
         *,
         width: int,
         classes: int = 0,
-        images: Samples,
+        images: Samples | StreamedImages,
         labels: Int64[Tensor, " n"] | None = None,
         nearby: Int64[Tensor, "n slices"] | None = None,
     ) -> None:
@@ -126,7 +135,10 @@ class Method(LightningModule, ABC):
         self.nearby = nearby
         self.total_steps = settings.total_steps(len(images))
         # Not persistent: they move to the device with the module, and stay out of its checkpoints.
-        self.register_buffer("images", images, persistent=False)
+        if isinstance(images, StreamedImages):
+            self.images = images
+        else:
+            self.register_buffer("images", images, persistent=False)
         self.register_buffer("labels", labels, persistent=False)
         self.build(width, classes)
 
@@ -146,11 +158,21 @@ class Method(LightningModule, ABC):
         scale = self.settings.batch_size / 256 if self.settings.entry.family == "self-supervised" else 1.0
         return self.settings.learning_rate * scale
 
+    def sample_positions(self, step: int) -> Int64[Tensor, " samples"]:
+        """Return the positions of the samples of a step: its batch, and whatever else a method looks at."""
+        settings = self.settings
+        return batch_positions(len(self.images), settings.batch_size, step=step, seed=settings.seed)
+
     def draw_at(self, step: int) -> Draw:
         """Return the batch of a step."""
         settings = self.settings
+        if isinstance(self.images, StreamedImages):
+            soon = [self.sample_positions(s) for s in range(step, min(step + 2, self.total_steps))]
+            wanted = torch.cat(soon)
+            self.images.expect(wanted if self.nearby is None else self.nearby[wanted].flatten())
         return Draw(
             images=self.images,
+            device=self.device,
             labels=self.labels,
             nearby=self.nearby,
             positions=batch_positions(len(self.images), settings.batch_size, step=step, seed=settings.seed),

@@ -26,6 +26,7 @@ from mtneuro_ssl.folder import (
     check_destination,
     replaced_folder,
 )
+from mtneuro_ssl.reading import Volume
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import normalised
 
@@ -72,15 +73,16 @@ class Model(ABC):
         """Return the model that `tensors` and ``config.json`` came from."""
 
     def embed(
-        self, images: Samples, *, batch_size: int = 256, progress: Progress | None = None
+        self, images: Samples | Volume, *, batch_size: int = 256, progress: Progress | None = None
     ) -> Float32[np.ndarray, "n features"]:
         """Return one embedding an image.
 
         Parameters
         ----------
         images
-            Of any height and width that the model takes: PCA and NMF take crops of the size they were fitted
-            on, or whole images of twice that, whose embedding is the mean of their four corners'.
+            Of any height and width that the model takes, in memory or a volume that is read by slices. PCA
+            and NMF take crops of the size they were fitted on, or whole images of twice that, whose embedding
+            is the mean of their four corners'.
         batch_size
             Images at a time.
         progress
@@ -292,10 +294,11 @@ def untrained(settings: TrainSettings, *, vector_width: int | None = None) -> Ne
     )
 
 
-def _parts(images: Samples, batch_size: int, progress: Progress | None) -> Iterator[Samples]:
+def _parts(images: Samples | Volume, batch_size: int, progress: Progress | None) -> Iterator[Samples]:
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    for start in range(0, len(images), batch_size):
-        yield images[start : start + batch_size]
+    count = images.shape[0]
+    for start in range(0, count, batch_size):
+        yield np.asarray(images[start : start + batch_size])
         if progress is not None:
-            progress(min(start + batch_size, len(images)), len(images))
+            progress(min(start + batch_size, count), count)

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from mtneuro_ssl.method import Method
 from mtneuro_ssl.mining import nearest_positions
+from mtneuro_ssl.stream import located
 from mtneuro_ssl.views import normalised
 
 log = logging.getLogger(__name__)
@@ -162,7 +163,8 @@ def probe_embeddings(method: Method) -> tuple[Tensor, Tensor | None]:
     """
     count = len(method.images)
     chosen = torch.from_numpy(np.linspace(0, count - 1, min(count, PROBE_SAMPLES)).astype(np.int64))
-    samples = method.images[chosen.to(method.device)]
+    held, places = located(method.images, chosen, device=method.device)
+    samples = held[places]
     if samples.ndim == 3:
         height, width = samples.shape[1] // 2, samples.shape[2] // 2
         top, left = (samples.shape[1] - height) // 2, (samples.shape[2] - width) // 2
@@ -171,6 +173,7 @@ def probe_embeddings(method: Method) -> tuple[Tensor, Tensor | None]:
     was_training = method.encoder.training
     method.encoder.eval()
     with torch.no_grad():
-        embeddings = method.encoder(samples).float()
+        # Past torch's compiler, which would compile the evaluation mode too.
+        embeddings = method.encoder.forward(samples).float()
     method.encoder.train(was_training)
     return embeddings, None if method.labels is None else method.labels[chosen.to(method.device)]

@@ -49,7 +49,7 @@ def read_images(path: Path | str) -> ImageFile:
             f"got {images.dtype} of shape {images.shape}"
         )
     ids = found.get("sample_id")
-    ids = np.array([f"volume/z{i}" for i in range(len(images))]) if ids is None else np.asarray(ids, str)
+    ids = _slice_ids(len(images)) if ids is None else np.asarray(ids, str)
     labels = found.get("region")
     names = found.get("region_names")
     if images.ndim == 4:
@@ -62,6 +62,34 @@ def read_images(path: Path | str) -> ImageFile:
         sample_id=ids,
         labels=None if labels is None else labels.astype(np.int64),
         class_names=None if names is None else tuple(map(str, names)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedImages:
+    """Images that are read when they are asked for, and what the file says of them."""
+
+    images: "Volume"
+    sample_id: np.ndarray
+    labels: Int64[np.ndarray, " n"] | None = None
+    class_names: tuple[str, ...] | None = None
+
+
+def open_images(path: Path | str) -> OpenedImages:
+    """Return images as `read_images` does, without reading a Zarr or an ``.npy`` file of three axes yet.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `read_images`.
+    """
+    path = Path(path)
+    opened: Any = _opened(path)
+    if opened is not None and opened.dtype == np.uint8 and len(opened.shape) == 3:
+        return OpenedImages(images=opened, sample_id=_slice_ids(opened.shape[0]))
+    read = read_images(path)
+    return OpenedImages(
+        images=read.images, sample_id=read.sample_id, labels=read.labels, class_names=read.class_names
     )
 
 
@@ -79,6 +107,10 @@ def read_labels(path: Path | str) -> Int64[np.ndarray, " n"]:
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         raise ValueError(f"{path} must hold one integer an image, got {labels.dtype} of shape {labels.shape}")
     return labels.astype(np.int64)
+
+
+def _slice_ids(count: int) -> np.ndarray:
+    return np.array([f"volume/z{z}" for z in range(count)])
 
 
 def _slice_id(name: str, offset: int) -> str:
@@ -116,11 +148,8 @@ def open_volume(path: Path | str) -> Volume:
         If it is not uint8 with axes (z, y, x).
     """
     path = Path(path)
-    if _is_zarr(path):
-        volume: Any = _zarr_node(path)
-    elif path.suffix == ".npy" and path.is_file():
-        volume = _loaded(path, mmap_mode="r")
-    else:
+    volume: Any = _opened(path)
+    if volume is None:
         volume = _arrays(path, "images")["images"]
     if volume.dtype != np.uint8 or len(volume.shape) != 3:
         raise ValueError(
@@ -128,6 +157,13 @@ def open_volume(path: Path | str) -> Volume:
             f"got {volume.dtype} of shape {volume.shape}"
         )
     return volume
+
+
+def _opened(path: Path) -> Any:
+    """Return a Zarr or a mapped ``.npy``, or None for any other file."""
+    if _is_zarr(path):
+        return _zarr_node(path)
+    return _loaded(path, mmap_mode="r") if path.suffix == ".npy" and path.is_file() else None
 
 
 def _arrays(path: Path, key: str) -> dict[str, np.ndarray]:

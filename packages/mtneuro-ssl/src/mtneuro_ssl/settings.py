@@ -190,7 +190,16 @@ class TrainSettings(_Settings):
     """Seed of everything random."""
 
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Arithmetic of the training step."""
+    """Arithmetic of the training step; ``bf16-mixed`` halves the bits where that is safe."""
+
+    compile: bool = False
+    """Compile the networks before the first step: a minute or two, and each further step is faster. On a CPU
+    it needs a C++ compiler."""
+
+    stream: bool | None = None
+    """Read each batch's images when it is due, one batch ahead, in place of keeping all on the device. None
+    does so where they would take more than half of its memory. Not part of a run's identity, since the
+    batches are the same."""
 
     monitor_every: PositiveInt | None = None
     """Steps between looks at the embeddings' rank and spread; None is four looks a run. Not part of a run's

@@ -44,6 +44,7 @@ def view_sheet(
     chosen = torch.from_numpy(np.linspace(0, len(images) - 1, samples).astype(np.int64))
     draw = Draw(
         images=torch.from_numpy(np.array(images, order="C")),
+        device=torch.device("cpu"),
         labels=None,
         nearby=slice_neighbours(sample_id, reach=reach) if reach and sample_id is not None else None,
         positions=chosen,

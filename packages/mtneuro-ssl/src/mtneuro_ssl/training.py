@@ -1,5 +1,6 @@
 """One call from images to a trained model, which an interruption only delays."""
 
+import copy
 import hashlib
 import inspect
 import json
@@ -24,6 +25,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from mtneuro_ssl.checks import Samples, check_run, vector_width_of
+from mtneuro_ssl.compiling import compile_encoders
 from mtneuro_ssl.components import ComponentModel
 from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
 from mtneuro_ssl.folder import FORMAT_VERSION, WEIGHTS, check_destination, read_config
@@ -32,19 +34,24 @@ from mtneuro_ssl.method import Method
 from mtneuro_ssl.model import Model, NetworkModel, Progress, untrained
 from mtneuro_ssl.monitor import Monitor
 from mtneuro_ssl.processes import launch, process_share
+from mtneuro_ssl.reading import Volume
 from mtneuro_ssl.recorder import CHECKPOINT, Recorder, Steps, write_whole
 from mtneuro_ssl.registry import imported
 from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.stream import StreamedImages, blocks, is_streamed
 from mtneuro_ssl.views import corner_crops, slice_neighbours
 
-NOT_IDENTITY = {"device", "checkpoint_every", "monitor_every", "monitor_neighbours"}
+NOT_IDENTITY = {"device", "checkpoint_every", "monitor_every", "monitor_neighbours", "stream"}
 """Settings that change nothing in the model."""
+
+_LOGGED = 200
+"""Steps of a run that loggers get: each waits for the device."""
 
 log = logging.getLogger(__name__)
 
 
 def train(
-    images: Samples,
+    images: Samples | Volume,
     settings: TrainSettings,
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
@@ -66,8 +73,9 @@ def train(
     Parameters
     ----------
     images
-        Images to learn from, lying on the device as one array; or vectors, float32 (n, features), with an
-        encoder of your own.
+        Images to learn from, uint8 (n, y, x), in memory or a volume that is read by slices, such as a Zarr
+        array; they lie on the device as one array, or are streamed (``settings.stream``). Or vectors, float32
+        (n, features), with an encoder of your own.
     settings
         What to learn, and how long.
     labels
@@ -97,28 +105,40 @@ def train(
         If the images, labels and settings do not go together (said before any work starts), or the loss is
         no longer finite.
     FileExistsError
-        If ``out`` holds something else than a model.
+        If ``out`` holds something else than a model, or a model of another method, or ``<out>.partial`` its
+        checkpoint.
     """
     out, settings = Path(out), settings.resolved()
     check_run(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     check_destination(out)
     digest = run_digest(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     first = launch().first
-    if out.is_dir() and any(out.iterdir()) and read_config(out)["digest"] == digest:
-        log.info("%s holds this run already", out)
-        return load_model(out, trusted=(settings.encoder,))
+    if out.is_dir() and any(out.iterdir()):
+        there = read_config(out)
+        if there["digest"] == digest:
+            log.info("%s holds this run already", out)
+            return load_model(out, trusted=(settings.encoder,))
+        if there["settings"]["method"] != settings.method:
+            raise FileExistsError(
+                f"{out} holds a model of {there['settings']['method']!r}, not {settings.method!r}: "
+                "remove the folder, or choose another place"
+            )
     partial = out.with_name(f"{out.name}.partial")
     family = settings.entry.family
     if family == "baseline":
         untrained(settings, vector_width=vector_width_of(images)).save(out, digest=digest)
     elif family == "classical":
         kind: type[ComponentModel] = imported(settings.entry.target)
-        crops = corner_crops(images).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
+        crops = corner_crops(np.asarray(images[:])).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
         kind.fitted(crops, settings, progress=progress).save(out, digest=digest)
     else:
         method = new_method(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
-        _prepare_partial(partial, digest, first=first)
-        model, tables = _fitted(method, class_names, partial, progress if first else None, loggers)
+        _prepare_partial(partial, digest, method=settings.method, first=first)
+        try:
+            model, tables = _fitted(method, class_names, partial, progress if first else None, loggers)
+        finally:
+            if isinstance(method.images, StreamedImages):
+                method.images.close()
         if first:
             model.save(out, digest=digest, **tables)
         if process_share()[1] > 1:
@@ -129,7 +149,7 @@ def train(
 
 
 def run_digest(
-    images: Samples,
+    images: Samples | Volume,
     settings: TrainSettings,
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
@@ -140,11 +160,12 @@ def run_digest(
     identity = {
         "format_version": FORMAT_VERSION,
         "settings": settings.model_dump(exclude=NOT_IDENTITY),
-        "shape": images.shape,
+        "shape": tuple(images.shape),
         "class_names": None if class_names is None else list(class_names),
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(images).data)
+    for block in blocks(images):
+        digest.update(block.data)
     if settings.views.slices and sample_id is not None:
         digest.update("\n".join(map(str, sample_id)).encode())
     if labels is not None:
@@ -156,23 +177,30 @@ def run_digest(
     return digest.hexdigest()
 
 
-def _prepare_partial(partial: Path, digest: str, *, first: bool) -> None:
+def _prepare_partial(partial: Path, digest: str, *, method: str, first: bool) -> None:
     """Leave a partial folder that belongs to this run: the one that is there, or an empty one.
 
-    The first of several processes does; the others wait for it.
+    The first of several processes does; the others wait for it. What other settings of the same method left
+    is removed; of another method it is more likely to be wanted.
     """
     mark = partial / "run.json"
 
-    def ours() -> bool:
-        return mark.is_file() and json.loads(mark.read_text(encoding="utf-8"))["digest"] == digest
+    def found() -> dict[str, str]:
+        return json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
 
-    while not first and not ours():
+    while not first and found().get("digest") != digest:
         time.sleep(0.1)
-    if ours():
+    run = found()
+    if run.get("digest") == digest:
         return
+    if run.get("method", method) != method and (partial / CHECKPOINT).is_file():
+        raise FileExistsError(
+            f"{partial} holds an interrupted run of {run['method']!r}, not {method!r}: "
+            "finish that run, remove the folder, or choose another place"
+        )
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    write_whole(mark, json.dumps({"digest": digest}))
+    write_whole(mark, json.dumps({"digest": digest, "method": method}))
 
 
 def _fitted(
@@ -193,6 +221,8 @@ def _fitted(
         every=settings.monitor_every or max(method.total_steps // 4, 1),
         neighbours=settings.monitor_neighbours,
     )
+    if settings.compile:
+        compile_encoders(method)
     trainer = _trainer(settings, method.total_steps, [monitor, recorder], partial, loggers)
     checkpoint = partial / CHECKPOINT
     _run(trainer, method, checkpoint if checkpoint.is_file() else None)
@@ -200,7 +230,8 @@ def _fitted(
     classifier = getattr(method, "classifier", None)
     model = NetworkModel(
         settings,
-        method.encoder,
+        # A copy is not compiled, and need not be.
+        copy.deepcopy(method.encoder) if settings.compile else method.encoder,
         classifier=classifier,
         classes=class_names if classifier is not None else None,
         vector_width=method.images.shape[1] if method.images.ndim == 2 else None,
@@ -209,7 +240,7 @@ def _fitted(
 
 
 def new_method(
-    images: Samples,
+    images: Samples | Volume,
     settings: TrainSettings,
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
@@ -221,6 +252,7 @@ def new_method(
     classes = 0 if labels is None else len(class_names or range(int(labels.max()) + 1))
     reach, width = settings.views.slices, vector_width_of(images)
     nearby = slice_neighbours(sample_id, reach=reach) if reach and sample_id is not None else None
+    streamed = is_streamed(images, stream=settings.stream, device=device_for(settings.device))
     with seeded_weights(settings):
         encoder = new_encoder(settings, vector_width=width)
         return kind(
@@ -230,9 +262,13 @@ def new_method(
             nearby=nearby,
             classes=classes,
             # Copies: what the caller does to the arrays later is not the run's concern.
-            images=torch.from_numpy(np.array(images, order="C")),
+            images=StreamedImages(images) if streamed else torch.from_numpy(_copied(images)),
             labels=None if labels is None else torch.from_numpy(np.array(labels, dtype=np.int64, order="C")),
         )
+
+
+def _copied(images: Samples | Volume) -> Samples:
+    return np.array(images, order="C") if isinstance(images, np.ndarray) else np.asarray(images[:])
 
 
 def _trainer(
@@ -259,6 +295,7 @@ def _trainer(
             plugins=[TorchElasticEnvironment() if together else LightningEnvironment()],
             default_root_dir=partial,
             logger=list(loggers) or False,
+            log_every_n_steps=max(total // _LOGGED, 1),
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -292,8 +329,10 @@ def _run(trainer: Trainer, method: Method, checkpoint: Path | None) -> None:
 @contextmanager
 def _quiet_lightning() -> Generator[None]:
     """Leave Lightning's warnings and errors, and keep its announcements to itself."""
-    # torch's own deprecation, met inside Lightning. Not undone: undoing filters is not safe between threads.
+    # torch's own deprecation, met inside Lightning, and advice for wherever SLURM is installed. Not undone:
+    # undoing filters is not safe between threads.
     warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
+    warnings.filterwarnings("ignore", r"The `srun` command is available", UserWarning)
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -62,9 +62,8 @@ def random_crops(
     draws = torch.rand((2, len(positions)), generator=generator)
     spare = torch.tensor([[images.shape[1] - height + 1], [images.shape[2] - width + 1]])
     top, left = (draws * spare).long().to(images.device)
-    rows = top[:, None] + torch.arange(height, device=images.device)
-    columns = left[:, None] + torch.arange(width, device=images.device)
-    return images[positions.to(images.device)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    windows = images.unfold(1, height, 1).unfold(2, width, 1)  # every crop there is, as a view
+    return windows[positions.to(images.device), top, left]
 
 
 def crop_size(size: tuple[int, int], views: ViewSettings) -> tuple[int, int]:

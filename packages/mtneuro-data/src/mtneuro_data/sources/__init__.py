@@ -41,9 +41,11 @@ def opened(
         server = server or BossServer(host=found["host"], protocol=found["protocol"], token=token)
         return opened(f"bossdb://{found['channel']}", cache=cache, server=server)
     if scheme in ("gs", "http", "https", "s3"):
+        from mtneuro_data.sources.files import level_number
         from mtneuro_data.sources.zarr_store import open_zarr
 
-        return open_zarr(uri)
+        address, mark, key = uri.partition("#")
+        return open_zarr(address, level=level_number(uri, key if mark else None))
     if scheme == "bossdb":
         from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
 

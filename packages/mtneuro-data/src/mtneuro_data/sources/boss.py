@@ -11,7 +11,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import product
@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from mtneuro_data.volume import Corner
+from mtneuro_data.volume import Box, Corner
 
 __all__ = ["BossChannel", "BossServer", "BossSource", "parsed_uri"]
 
@@ -29,16 +29,21 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FAR_THREADS, NEAR_THREADS = 20, 2
-FAR_BLOCK, NEAR_BLOCK = (16, 128, 256), (32, 256, 256)
-"""Requests in flight, and the voxels ``(z, y, x)`` of one, at most. A far server is asked for many small
-blocks, to wait for them all at once; a near one, which answers as fast as it is asked, for few large
-ones. Both are far below the size at which the client forks a pool, and bound the memory of a download."""
+FAR_BLOCK, NEAR_BLOCK = (16, 256, 256), (32, 256, 256)
+FAR_BLOCK_OF_MANY = (16, 128, 128)
+"""Requests in flight, and the voxels ``(z, y, x)`` of one, at most. A far server is asked for many blocks,
+to wait for them all at once, each large enough that its voxels take as long as their way, but small where
+so many follow that their memory counts; a near one, which answers as fast as it is asked, for few. All are
+far below the size at which the client forks a pool, and
+bound the memory of a download."""
 
 NEAR_S = 0.01
 """A server that describes a channel faster than this is near."""
 
 SMALLEST_BLOCK = 1 << 18
 """Voxels below which a request is not cut further to keep the threads busy."""
+
+_PIECE = 4 << 20
 
 CONNECT_S, READ_S = 10.0, 60.0
 ATTEMPTS = 6
@@ -148,8 +153,6 @@ class BossSource:
         If the database does not answer.
     """
 
-    direct = True
-
     def __init__(
         self,
         channel: BossChannel,
@@ -181,25 +184,47 @@ class BossSource:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_remote": None}
 
-    def read(self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None) -> np.ndarray:
+    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
         """Return the voxels of a half-open box, fetched in blocks by several threads."""
-        blocks = _blocks(lower, upper, NEAR_BLOCK if self._near else FAR_BLOCK, self.parallel)
+        return self.read_boxes([(lower, upper)])[0]
+
+    def read_boxes(
+        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
+    ) -> list[np.ndarray]:
+        """Return the voxels of several boxes, fetched in blocks by several threads.
+
+        Parameters
+        ----------
+        boxes
+            Half-open boxes, ``lower`` and ``upper``.
+        out
+            An array for each, of its shape and the channel's type.
+        """
         if out is None:
-            out = np.empty([hi - lo for lo, hi in zip(lower, upper, strict=True)], self.dtype)
+            out = [np.empty([hi - lo for lo, hi in zip(*box, strict=True)], self.dtype) for box in boxes]
+        # Half as many blocks as threads: twice as many that are half as large spend more on asking.
+        busy = -(-self.parallel // (2 * len(boxes)))
+        largest = NEAR_BLOCK if self._near else FAR_BLOCK
+        n = sum(math.prod(hi - lo for lo, hi in zip(*box, strict=True)) for box in boxes)
+        if not self._near and n > 2 * FAR_THREADS * math.prod(FAR_BLOCK):
+            largest = FAR_BLOCK_OF_MANY
+        blocks = [
+            (array, box[0], block)
+            for array, box in zip(out, boxes, strict=True)
+            for block in _blocks(*box, largest, busy)
+        ]
 
-        into = out
-
-        def put(block: tuple[Corner, Corner]) -> None:
-            where = tuple(slice(lo - o, hi - o) for lo, hi, o in zip(*block, lower, strict=True))
-            into[where] = self.fetch(*block)
+        def put(array: np.ndarray, origin: Corner, block: Box) -> None:
+            where = tuple(slice(lo - o, hi - o) for lo, hi, o in zip(*block, origin, strict=True))
+            array[where] = self.fetch(*block)
 
         self._opened()  # here, so that the threads do not race to open it
         pool = ThreadPoolExecutor(min(self.parallel, len(blocks)))
         try:
-            list(pool.map(put, blocks))
+            list(pool.map(put, *zip(*blocks, strict=True)))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-        return out
+        return list(out)
 
     def fetch(self, lower: Corner, upper: Corner, /) -> np.ndarray:
         """Return the voxels of a half-open box by one request; safe in threads."""
@@ -300,7 +325,6 @@ def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
     """Return a client of its own for this process, with time-outs and a large enough pool."""
     import blosc
     from intern.remote.boss import BossRemote
-    from requests.adapters import HTTPAdapter
 
     # Our own threads unpack side by side; threads of the packer's own would be started for each block.
     blosc.set_releasegil(True)
@@ -309,11 +333,31 @@ def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
     address = f"{server.protocol}://{quote(server.host, safe=':')}"
     services: tuple[Any, ...] = (remote.project_service, remote.volume_service)
     for service in services:
-        service.session.mount(address, HTTPAdapter(pool_connections=1, pool_maxsize=FAR_THREADS))
+        service.session.mount(address, _adapter())
         # The client asks for the environment's proxies without an address, and so gets none.
         options = service.session.merge_environment_settings(address, {}, None, None, None)
         service.session_send_opts = {**options, "timeout": timeout_s}
     return remote
+
+
+def _adapter() -> Any:
+    """Return what keeps the connections to a host: one for each thread, and read in large pieces."""
+    from requests.adapters import HTTPAdapter
+
+    class LargePieces(HTTPAdapter):
+        def send(self, request: Any, *args: Any, **options: Any) -> Any:
+            response: Any = super().send(request, *args, **options)
+
+            def pieces(*_: int) -> Any:
+                # Taken off again at once: as a circle, the answer would stay in memory for long.
+                del response.iter_content
+                return response.iter_content(_PIECE)
+
+            # By default a body is put together from pieces of 10 KB, which costs more than its way here.
+            response.iter_content = pieces
+            return response
+
+    return LargePieces(pool_connections=1, pool_maxsize=FAR_THREADS)
 
 
 def _final(error: Exception, source: BossSource, what: str) -> Exception | None:
@@ -369,7 +413,7 @@ def _intern_order(channel: BossChannel) -> tuple[str, str, str]:
     return (channel.channel, channel.collection, channel.experiment)
 
 
-def _blocks(lower: Corner, upper: Corner, largest: Corner, threads: int) -> list[tuple[Corner, Corner]]:
+def _blocks(lower: Corner, upper: Corner, largest: Corner, threads: int) -> list[Box]:
     """Cut a box into requests: none above the largest, and enough of them to keep the threads busy."""
     extents = [hi - lo for lo, hi in zip(lower, upper, strict=True)]
     block = [min(size, extent) for size, extent in zip(largest, extents, strict=True)]

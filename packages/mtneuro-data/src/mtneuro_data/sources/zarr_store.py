@@ -40,13 +40,22 @@ class WritableZarrSource(ZarrSource):
         self._array[box] = voxels
 
 
-def open_zarr(path: Path | str, /, *, writable: bool = False) -> ZarrSource:
-    """Return a Zarr array, or level 0 of an OME-Zarr group; by a path, or an address that fsspec knows.
+def open_zarr(path: Path | str, /, *, level: int | None = None, writable: bool = False) -> ZarrSource:
+    """Return a Zarr array, or a level of an OME-Zarr group; by a path, or an address that fsspec knows.
+
+    Parameters
+    ----------
+    path
+        The store.
+    level
+        Which level of the group, the finest by default; an array has none.
+    writable
+        Whether it shall be written too.
 
     Raises
     ------
     ValueError
-        If the store cannot be read, or does not hold an array of the axes ``(z, y, x)``.
+        If the store cannot be read, has no such level, or does not hold an array of the axes ``(z, y, x)``.
     """
     import zarr
 
@@ -59,7 +68,9 @@ def open_zarr(path: Path | str, /, *, writable: bool = False) -> ZarrSource:
         raise ValueError(f"{path} is not a readable Zarr store: {error}") from None
     voxel_size = None
     if isinstance(node, zarr.Group):
-        node, voxel_size = _level_0(node, path)
+        node, voxel_size = _level(node, level or 0, path)
+    elif level is not None:
+        raise ValueError(f"{path} is one array and has no levels, got #{level}")
     if node.ndim != 3 or 0 in node.shape or node.dtype.kind not in "buif":
         raise ValueError(
             f"{path}: a volume has the axes (z, y, x), got {node.dtype} of the shape {node.shape}"
@@ -70,21 +81,37 @@ def open_zarr(path: Path | str, /, *, writable: bool = False) -> ZarrSource:
     return kind(node, voxel_size_um=voxel_size)
 
 
-def _level_0(group: Any, path: Path | str) -> tuple[Any, tuple[float, float, float] | None]:
+def _level(group: Any, level: int, path: Path | str) -> tuple[Any, tuple[float, float, float] | None]:
     attributes = dict(group.attrs)
-    scales = attributes.get("ome", attributes).get("multiscales")
     try:
-        scale = scales[0]
-        level = scale["datasets"][0]
-        array = group[level["path"]]
+        multiscale = attributes.get("ome", attributes)["multiscales"][0]
+        datasets = list(multiscale["datasets"])
+        datasets[0]["path"]
     except (KeyError, IndexError, TypeError):
         raise ValueError(f"{path} is a Zarr group without OME-Zarr levels; name one of its arrays") from None
+    if level >= len(datasets):
+        raise ValueError(f"{path}: level must lie within [0, {len(datasets)}), got {level}")
     try:
-        factors = level["coordinateTransformations"][0]["scale"]
-        units = [_MICROMETRES[axis["unit"]] for axis in scale["axes"]]
-        return array, _triple([factor * unit for factor, unit in zip(factors, units, strict=True)])
-    except (KeyError, IndexError, TypeError, ValueError):
+        array = group[datasets[level]["path"]]
+    except (KeyError, TypeError):
+        raise ValueError(f"{path}: its level {level} is not there") from None
+    try:
+        units = [_MICROMETRES[axis["unit"]] for axis in multiscale["axes"]]
+        size = [
+            own * common * unit
+            for own, common, unit in zip(_scale(datasets[level]), _scale(multiscale), units, strict=True)
+        ]
+    except (KeyError, TypeError, ValueError):
         return array, None
+    return array, _triple(size)
+
+
+def _scale(described: Any) -> list[float]:
+    """Return the scale that a level, or the whole image, is multiplied by; ones where none is said."""
+    for transformation in described.get("coordinateTransformations", []):
+        if transformation["type"] == "scale":
+            return list(transformation["scale"])
+    return [1.0, 1.0, 1.0]
 
 
 def _triple(values: Any) -> tuple[float, float, float] | None:

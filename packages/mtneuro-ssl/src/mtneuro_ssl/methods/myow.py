@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mtneuro_ssl.heads import perceptron
-from mtneuro_ssl.method import Draw
+from mtneuro_ssl.method import Draw, pool_positions
 from mtneuro_ssl.methods.byol import BYOL
 from mtneuro_ssl.mining import nearest_positions
 from mtneuro_ssl.processes import process_share
@@ -57,6 +57,11 @@ class MYOW(BYOL):
         self.mined_projector = perceptron(outputs, hidden=hidden, outputs=outputs)
         self.mined_predictor = perceptron(outputs, hidden=hidden, outputs=outputs)
         self.target_mined_projector = self.slow_copy(self.mined_projector)
+
+    def sample_positions(self, step: int) -> Int64[Tensor, " samples"]:
+        """Return the positions of a step's batch and of its pool."""
+        pool = pool_positions(len(self.images), self.settings, step=step)
+        return torch.cat([super().sample_positions(step), pool])
 
     def step_logs(self, draw: Draw) -> dict[str, Tensor]:
         """Return the joint loss and its terms, and how often the mined sample has the sample's label."""

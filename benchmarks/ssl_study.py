@@ -1,0 +1,337 @@
+"""What the methods of Task 1 learn at a small size, beside the encoder that has learnt nothing.
+
+    python benchmarks/ssl_study.py methods --data ../shared/data
+    python benchmarks/ssl_study.py richness
+    python benchmarks/ssl_study.py map --data ../shared/data
+
+`methods` trains every method, with several seeds, on images about cube set A of the real slice z=159 and
+scores them about sets B, C and D: a linear readout of the four corners of each image. `richness` asks whether
+mining helps where augmentations are poor, as the paper says: BYOL, MYOW and MYOW-m, with views from poor to
+rich. `map` draws the embeddings of the whole slice, by the first method and seed of `methods`: their first
+three principal components as colours. Without `--data` the images are the phantom's, of cube set A and of two
+others. What is done is kept under `--out`, so an interrupted study goes on.
+"""
+
+import argparse
+import csv
+import json
+import logging
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mtneuro_data import TaskArrays, builtin_task, downsampled_images, load
+from mtneuro_probe import region_readout
+from mtneuro_ssl import Model, TrainSettings, embed, embedding_map, train
+from mtneuro_ssl.dense import Grid, colour_picture
+from PIL import Image
+
+from mtneuro_suite.real_sample import FILES, region_task
+
+Row = dict[str, Any]
+
+METHODS: dict[str, dict[str, Any]] = {
+    "untrained": {},
+    "pca": {},
+    "nmf": {},
+    # The paper's weight decay of 0.3 needs its 100 epochs.
+    "supervised": {"learning_rate": 0.003, "weight_decay": 5e-4, "momentum": 0.9},
+    "supervised+mixup": {"learning_rate": 0.003, "weight_decay": 5e-4, "momentum": 0.9},
+    "byol": {},
+    "myow": {},
+    "myow-m": {},
+    "simsiam": {},
+    "simclr": {},
+    "vicreg": {},
+    "barlow-twins": {},
+    "dino": {},
+}
+"""Methods, and the settings that are theirs alone."""
+
+SLOWER = {"vicreg": 1 / 30, "barlow-twins": 1 / 100}
+"""Part of the others' learning rate, for methods whose losses are sums over features and diverge at it."""
+
+_TURNS: dict[str, Any] = {"flip": 0.5, "rotate": True}
+RICHNESS: dict[str, dict[str, Any]] = {
+    "crop 0.9": {"crop": 0.9},
+    "crop 0.7": {"crop": 0.7},
+    "crop 0.5 (the paper's)": {"crop": 0.5},
+    "and turns": {"crop": 0.5, **_TURNS},
+    "and intensity": {"crop": 0.5, **_TURNS, "brightness": 0.05, "contrast": 0.1, "noise": 0.02},
+}
+"""Views from poor to rich."""
+
+
+def arrays(data: Path | None) -> tuple[TaskArrays, TaskArrays]:
+    """Return training and test images at a quarter of the resolution, of the real slice or the phantom."""
+    if data is None:
+        known, other = (
+            builtin_task(name).with_source("phantom").replaced(downsample=4, z_step=z_step)
+            for name, z_step in (("roi-c1", 6), ("roi-c2", 24))
+        )
+        return load(known, ("train", "val")), load(other, "test")
+    task = region_task(data).replaced(downsample=4)
+    return load(task, "train"), load(task, "test")
+
+
+def scored(settings: TrainSettings, out: Path, *, images: TaskArrays, test: TaskArrays) -> Row:
+    """Return what a model makes of the test images, trained now or found with its score."""
+    known = out.with_name(f"{out.name}.json")
+    key = settings.model_dump(mode="json")
+    if known.is_file() and (kept := json.loads(known.read_text(encoding="utf-8")))["settings"] == key:
+        return kept["row"]
+    started = time.process_time()
+    labelled = settings.entry.family != "baseline"
+    model = train(images.images, settings, labels=images.region if labelled else None, out=out)
+    seconds = time.process_time() - started
+    row: Row = {"accuracy": readout(model, images, test), "seconds": round(seconds, 1), **course(out)}
+    if settings.entry.family == "supervised":
+        row["whole"] = round(float((model.predict(test.images) == test.region).mean()), 4)
+    beside = known.with_suffix(".partial")
+    beside.write_text(json.dumps({"settings": key, "row": row}), encoding="utf-8")
+    beside.replace(known)
+    return row
+
+
+def readout(model: Model, images: TaskArrays, test: TaskArrays) -> float:
+    """Return the accuracy of the region of the four corners of each test image."""
+    corners = test.corners()
+    if model.settings.entry.family == "supervised":
+        return round(float((model.predict(corners.images) == corners.region).mean()), 4)
+    known = images.corners()
+    score = region_readout(
+        embed(model, known.images), known.region, embed(model, corners.images), corners.region,
+        class_names=images.region_names,
+    )  # fmt: skip
+    return round(score.accuracy, 4)
+
+
+def course(model: Path) -> Row:
+    """Return how a training went: its loss, and the rank and spread of the embeddings at its end."""
+    if not (model / "monitor.csv").is_file():
+        return {}
+    lines = {
+        name: list(csv.DictReader((model / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
+        for name in ("monitor", "history")
+    }
+    losses = [float(line["loss"]) for line in lines["history"]]
+    quarter = max(len(losses) // 4, 1)
+    return {
+        "rank": round(float(lines["monitor"][-1]["rank"]), 2),
+        "spread": round(float(lines["monitor"][-1]["spread"]), 4),
+        "first_loss": round(statistics.fmean(losses[:quarter]), 4),
+        "last_loss": round(statistics.fmean(losses[-quarter:]), 4),
+    }
+
+
+def methods(options: argparse.Namespace) -> Iterator[Row]:
+    """Yield a row for each method and seed."""
+    images, test = arrays(options.data)
+    for seed in options.seeds:
+        for method in options.methods or METHODS:
+            own: dict[str, Any] = {**common(options), **METHODS[method], "method": method, "seed": seed}
+            own["learning_rate"] *= SLOWER.get(method, 1)
+            settings = TrainSettings.model_validate(own)
+            out = options.out / "methods" / f"{method}-{seed}"
+            yield {"method": method, "seed": seed, **scored(settings, out, images=images, test=test)}
+
+
+def richness(options: argparse.Namespace) -> Iterator[Row]:
+    """Yield a row for each of the three methods, each kind of views and each seed, and for no training."""
+    images, test = arrays(options.data)
+    for seed in options.seeds:
+        for method in options.methods or ("untrained", "byol", "myow", "myow-m"):
+            for views, values in RICHNESS.items():
+                if method == "untrained":
+                    views, values = "none", {}
+                settings = TrainSettings.model_validate(
+                    common(options) | {"method": method, "seed": seed, "views": values}
+                )
+                out = options.out / "richness" / f"{method}-{views.replace(' ', '_')}-{seed}"
+                found = scored(settings, out, images=images, test=test)
+                yield {"method": method, "views": views, "seed": seed, **found}
+                if method == "untrained":
+                    break
+
+
+STUDIES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {"methods": methods, "richness": richness}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "methods": {"encoder": "resnet18", "steps": 24, "batch_size": 16, "rate": 0.03},
+    "richness": {"encoder": "timm/resnet10t", "steps": 40, "batch_size": 32, "rate": 0.1},
+}
+
+
+def draw_map(options: argparse.Namespace) -> Path:
+    """Return the picture of a whole slice's embeddings, made by the first model of `methods`."""
+    if options.data is None:
+        raise SystemExit("ssl_study.py map: error: --data must name the folder of the real files, got none")
+    whole = np.asarray(Image.open(options.data / FILES[0]))
+    height, width = (side // 4 * 4 for side in whole.shape)
+    slice_ = downsampled_images(whole[None, :height, :width], 4)[0]
+    np.save(options.out / "slice.npy", slice_[None])
+    method, seed = (options.methods or ["byol"])[0], options.seeds[0]
+    model = options.out / "methods" / f"{method}-{seed}"
+    found = embedding_map(
+        model,
+        options.out / "slice.npy",
+        out=options.out / f"map-{method}-{seed}.zarr",
+        window=(32, 32),
+        stride=(8, 8),
+    )
+    grid = Grid(size=(slice_.shape[0], slice_.shape[1]), window=(32, 32), stride=(8, 8))
+    picture = colour_picture(np.asarray(found[0]), slice_, grid)
+    path = options.out / f"map-{method}-{seed}.png"
+    Image.fromarray(picture).save(path)
+    return path
+
+
+def common(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that all runs share."""
+    return {
+        "encoder": options.encoder,
+        "steps": options.steps,
+        "batch_size": options.batch_size,
+        # Self-supervised methods scale it by batch_size / 256 again.
+        "learning_rate": options.rate * 256 / options.batch_size,
+        "latent_dim": 64,
+        "components": 64,
+        "hidden": 512,
+        "projection": 64,
+        "device": "cpu",
+    }
+
+
+def averaged(rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:
+    """Return the mean and the standard deviation over seeds of rows that are otherwise alike."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    found: list[Row] = []
+    for names, members in groups.items():
+        values = [member["accuracy"] for member in members]
+        line: Row = {
+            **dict(zip(keys, names, strict=True)),
+            "mean": statistics.fmean(values),
+            "sd": statistics.stdev(values) if len(values) > 1 else float("nan"),
+            "seeds": len(values),
+            "seconds": statistics.fmean(member["seconds"] for member in members),
+        }
+        line |= {
+            name: statistics.fmean(member[name] for member in members)
+            for name in ("whole", "rank", "first_loss", "last_loss")
+            if name in members[0]
+        }
+        found.append(line)
+    return found
+
+
+def table(lines: Sequence[Row], keys: Sequence[str]) -> str:
+    """Return the averages as a Markdown table."""
+    heads = [
+        *keys,
+        "accuracy",
+        "sd",
+        "seeds",
+        "of whole images",
+        "rank",
+        "loss, first and last quarter",
+        "CPU s",
+    ]
+    rows = [heads, ["---"] * len(heads)]
+    for line in lines:
+        told = "rank" in line
+        rows.append(
+            [
+                *(str(line[key]) for key in keys),
+                f"{line['mean']:.3f}", f"{line['sd']:.3f}", str(line["seeds"]),
+                f"{line['whole']:.3f}" if "whole" in line else "–",
+                f"{line['rank']:.1f}" if told else "–",
+                f"{line['first_loss']:.3f}, {line['last_loss']:.3f}" if told else "–",
+                f"{line['seconds']:.0f}",
+            ]
+        )  # fmt: skip
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def draw(path: Path, lines: Sequence[Row]) -> None:
+    """Draw accuracy against richness of views, a line for each method."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for method in dict.fromkeys(line["method"] for line in lines):
+        mine = [line for line in lines if line["method"] == method]
+        if method == "untrained":
+            axes.axhline(mine[0]["mean"], color="0.5", linestyle="--", label="untrained")
+            continue
+        places = [list(RICHNESS).index(line["views"]) for line in mine]
+        means, sds = ([line[key] for line in mine] for key in ("mean", "sd"))
+        axes.errorbar(places, means, yerr=np.nan_to_num(sds), marker="o", capsize=3, label=method)
+    axes.set_xticks(range(len(RICHNESS)), list(RICHNESS), rotation=15)
+    axes.set_xlabel("views, from poor to rich")
+    axes.set_ylabel("accuracy of the region")
+    axes.legend()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("study", choices=[*STUDIES, "map"])
+    parser.add_argument("--data", type=Path, help="folder of the real files; the phantom without it")
+    parser.add_argument("--out", type=Path, default=Path("results/ssl"), help="where models are kept")
+    parser.add_argument("--report", type=Path, help="folder for the dated table; --out by default")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 100, 350])
+    parser.add_argument("--methods", nargs="+", help="some methods only")
+    for name, kind in (("encoder", str), ("steps", int), ("batch_size", int), ("rate", float)):
+        shown = ", ".join(f"{DEFAULTS[study][name]} for {study}" for study in STUDIES)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=shown)
+    options = parser.parse_args(arguments)
+    for name, value in DEFAULTS.get(options.study, {}).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a study, print its table, and write it with a date."""
+    options = parsed(arguments)
+    # The real tiles touch, as the paper's cubes do: one line for each pair is too much here.
+    logging.getLogger("mtneuro_data").setLevel(logging.ERROR)
+    if options.study == "map":
+        print(f"picture -> {draw_map(options)}")
+        return
+    started = time.process_time()
+    rows: list[Row] = []
+    for row in STUDIES[options.study](options):
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    keys = [key for key in ("method", "views") if key in rows[0]]
+    lines = averaged(rows, keys)
+    day = datetime.now(UTC).strftime("%Y-%m-%d")
+    report = options.report or options.out
+    report.mkdir(parents=True, exist_ok=True)
+    source = "phantom" if options.data is None else "z159"
+    name = f"ssl-{options.study}-{source}-{day}"
+    shared = common(options)
+    head = (
+        f"# ssl_study.py {options.study}, {source}, {day}\n\n"
+        f"{', '.join(f'{key} {value}' for key, value in shared.items())}; "
+        f"{time.process_time() - started:.0f} processor seconds in all.\n\n"
+    )
+    (report / f"{name}.md").write_text(head + table(lines, keys) + "\n", encoding="utf-8")
+    document = {"study": options.study, "source": source, "date": day, "settings": shared, "rows": rows}
+    (report / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if options.study == "richness":
+        draw(report / f"{name}.png", lines)
+    print(table(lines, keys))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""A task's cubes as files of volumes, for viewers and proofreading tools."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mtneuro_data.cache import Cache
+from mtneuro_data.loading import check_volumes, open_task
+from mtneuro_data.saving import FORMATS, save_volume
+from mtneuro_data.task import TaskSpec
+
+__all__ = ["export_cubes"]
+
+
+def export_cubes(
+    task: TaskSpec,
+    split: str | Sequence[str],
+    folder: str | Path,
+    /,
+    *,
+    ending: str,
+    cache: Cache | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Path, ...]:
+    """Write every cube of some splits as a volume, and its labels as another; return the files.
+
+    They are named ``<split>-<cube>-z<first slice>-image`` and ``-labels``. Every slice is written at full
+    resolution, whatever the task's ``z_step``, ``depth`` and ``downsample``. Labels are the database's own,
+    not the task's classes, in the smallest unsigned type that holds them, so that what is corrected in a
+    proofreading tool reads back as a label volume.
+
+    Parameters
+    ----------
+    task, split
+        As in `load`.
+    folder
+        Where to; made if it is not there.
+    ending
+        Format of the files, as `save_volume` knows them: ``.tif``, ``.zarr`` or ``.nii.gz``, for example.
+    cache
+        As in `load`.
+    progress
+        Called with the cubes done and their number.
+
+    Raises
+    ------
+    ValueError
+        If there is no such format or split, or as `load`.
+    OSError
+        If a volume cannot be read, or a file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from mtneuro_data import builtin_task
+    >>> task = builtin_task("roi-c1").with_source("phantom").replaced(annotation=None)
+    >>> part = task.splits["test"][0].model_copy(update={"z": (420, 421), "cubes": ("A-VP",)})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = export_cubes(task.replaced(splits={"test": (part,)}), "test", folder, ending=".tif")
+    ...     [file.name for file in files]
+    ['test-A-VP-z420-image.tif']
+    """
+    if ending not in FORMATS:
+        raise ValueError(f"ending must be one of {', '.join(FORMATS)}, got {ending!r}")
+    names = task.split_names(split)
+    image, annotation = open_task(task, cache=cache)
+    boxes = [(name, cube, box) for name in names for cube, box in task.boxes(name)]
+    check_volumes(task, [(cube, box) for _, cube, box in boxes], image, annotation)
+    files: list[Path] = []
+    for done, (name, cube, box) in enumerate(boxes, start=1):
+        stem = f"{name}-{cube}-z{box.lower[0]}"
+        files.append(Path(folder) / f"{stem}-image{ending}")
+        save_volume(files[-1], image.read(box.lower, box.upper), voxel_size_um=task.voxel_size_um)
+        if annotation is not None:
+            labels = annotation.read(box.lower, box.upper)
+            smallest = labels.astype(np.min_scalar_type(int(labels.max())))
+            files.append(Path(folder) / f"{stem}-labels{ending}")
+            save_volume(files[-1], smallest, voxel_size_um=task.voxel_size_um, labels=True)
+        if progress is not None:
+            progress(done, len(boxes))
+    return tuple(files)

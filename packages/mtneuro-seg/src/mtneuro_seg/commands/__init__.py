@@ -1,0 +1,1 @@
+"""The commands of mtneuro-seg: each does its work and returns what there is to tell."""

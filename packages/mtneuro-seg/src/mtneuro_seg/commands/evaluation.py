@@ -1,0 +1,100 @@
+"""``mtneuro-seg evaluate``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtneuro_seg.commands.labelled_images import groups_of, labels_of
+from mtneuro_seg.commands.terminal import bar, check_figure, save_figure
+
+if TYPE_CHECKING:
+    from mtneuro_seg.intervals import ScoreIntervals
+
+
+def evaluate(
+    folder: Path,
+    images: Path,
+    labels: Path | None = None,
+    *,
+    batch_size: int = 8,
+    figure: Path | None = None,
+    intervals: bool = False,
+    block: int = 10,
+) -> str:
+    """Score a model on labelled images: F1 and IoU of every class, and their means.
+
+    Example: mtneuro-seg evaluate models/unet test.npz --figure test.png
+
+    Parameters
+    ----------
+    folder
+        The model's folder.
+    images
+        Images to score it on.
+    labels
+        Their labels, where IMAGES does not hold them.
+    batch_size
+        Images at once.
+    figure
+        Write image, truth and prediction of up to four images here (.png, .pdf, .svg).
+    intervals
+        Print 95 % intervals too, by a bootstrap over blocks of neighbouring images.
+    block
+        Images of a block.
+    """
+    from mtneuro_seg.inference import predict as predict_labels
+    from mtneuro_seg.intervals import bootstrap_intervals, confusion_per_image
+    from mtneuro_seg.metrics import scores, scores_per_image
+    from mtneuro_seg.model import load_model
+    from mtneuro_seg.volumes import load_volume
+
+    model = load_model(folder)
+    array = load_volume(images).array
+    truth = labels_of(images, labels)
+    if truth.shape != array.shape:
+        raise ValueError(f"labels must have the images' shape {array.shape}, got {truth.shape}")
+    if figure is not None:
+        check_figure(figure)
+    classes = model.settings.classes
+    with bar("predicting") as progress:
+        prediction = predict_labels(model, array, batch_size=batch_size, progress=progress)
+    ignore = model.settings.ignore_label
+    confusions = confusion_per_image(truth, prediction, classes=classes, ignore=ignore)
+    pooled = scores(confusions.sum(axis=0))
+    single = scores_per_image(truth, prediction, classes=classes, ignore=ignore)
+    lines = [f"{'class':<18}{'F1':>8}{'IoU':>8}   {'F1 *':>8}{'IoU *':>8}"]
+    rows = [*zip(model.class_names, pooled.f1, pooled.iou, single.f1, single.iou, strict=True)]
+    rows.append(("mean", pooled.mean_f1, pooled.mean_iou, single.mean_f1, single.mean_iou))
+    for name, *values in rows:
+        first, second, third, fourth = ("–" if value != value else f"{value:.3f}" for value in values)
+        lines.append(f"{name:<18}{first:>8}{second:>8}   {third:>8}{fourth:>8}")
+    lines.append("* mean over images of each image's score; the others are from the counts of all images")
+    if intervals:
+        groups = groups_of(images, len(array))
+        found = bootstrap_intervals(confusions, block=block, groups=groups)
+        lines += _interval_lines(model.class_names, found)
+    if figure is not None:
+        lines.append(_write_figure(figure, array, truth, prediction, model.class_names))
+    return "\n".join(lines)
+
+
+def _interval_lines(names: tuple[str, ...], found: "ScoreIntervals") -> list[str]:
+    low, high = found.low, found.high
+    rows = [*zip(names, low.f1, high.f1, low.iou, high.iou, strict=True)]
+    rows.append(("mean", low.mean_f1, high.mean_f1, low.mean_iou, high.mean_iou))
+    lines = ["", f"{f'{found.level:.0%} interval':<18}{'F1':>15}{'IoU':>15}"]
+    for name, *ends in rows:
+        first, last = (f"{a:.3f} – {b:.3f}" for a, b in (ends[:2], ends[2:]))
+        lines.append(f"{name:<18}{first:>15}{last:>15}")
+    return lines
+
+
+def _write_figure(path: Path, images: Any, truth: Any, prediction: Any, class_names: tuple[str, ...]) -> str:
+    import numpy as np
+
+    from mtneuro_seg.figures import segmentation_figure
+
+    shown = np.unique(np.linspace(0, len(images) - 1, 4).astype(int))
+    drawn = segmentation_figure(
+        images[shown], truth[shown], prediction[shown], class_names=class_names, errors=True
+    )
+    return save_figure(drawn, path)

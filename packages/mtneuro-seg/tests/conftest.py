@@ -1,0 +1,18 @@
+"""A disk that fills up."""
+
+import resource
+from collections.abc import Callable, Iterator
+
+import pytest
+
+
+@pytest.fixture
+def fill() -> Iterator[Callable[[float], None]]:
+    """Let no file of this process grow beyond so many bytes; ``inf`` makes room again."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(size: float) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before if size == float("inf") else int(size), most))
+
+    yield limit
+    limit(float("inf"))
