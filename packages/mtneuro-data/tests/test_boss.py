@@ -185,7 +185,7 @@ def test_a_volume_sent_to_a_new_process_is_right_there(
     assert int(run.stdout) == zlib.crc32(volume.tobytes())
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(240)
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_workers_of_pytorchs_loader_read_a_volume_that_was_in_use(

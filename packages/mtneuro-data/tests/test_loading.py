@@ -97,6 +97,18 @@ def test_a_database_a_cache_and_files_give_the_same_arrays(boss: Any, task: Task
         np.testing.assert_array_equal(arrays.masks, load(task, "train").masks)
 
 
+def test_without_a_cache_nothing_is_written(
+    boss: Any, task: TaskSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MTNEURO_CACHE", str(tmp_path / "cache"))
+    before = sorted(tmp_path.rglob("*"))
+    load(
+        task.with_source({"image": "bossdb://lab/scan/image", "pixel_labels": "bossdb://lab/scan/labels"}),
+        "test",
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_fetching_lets_loading_work_offline(boss: Any, task: TaskSpec, tmp_path: Path) -> None:
     remote = task.with_source(
         {"image": "bossdb://lab/scan/image", "pixel_labels": "bossdb://lab/scan/labels"}

@@ -143,6 +143,32 @@ def test_pickles_are_never_loaded(tmp_path: Path) -> None:
             open_volume(tmp_path / name)
 
 
+def test_a_zarr_whose_chunks_or_extent_are_a_lie_is_refused_when_read(
+    tmp_path: Path, volume: np.ndarray
+) -> None:
+    path = Path(stored(tmp_path, "v3.zarr", volume))
+    about = json.loads((path / "zarr.json").read_text())
+    grid = about["chunk_grid"]["configuration"]
+    for changes, box in (
+        (
+            {"chunk_grid": {"name": "regular", "configuration": grid | {"chunk_shape": [8, 32, 64]}}},
+            np.s_[0:1, 0:1, 0:1],
+        ),
+        ({"shape": [10**12, 10**9, 10**9]}, np.s_[:, :, :]),
+    ):
+        (path / "zarr.json").write_text(json.dumps(about | changes))
+        with pytest.raises(ValueError, match=r"volume.v3.zarr: the box .* cannot be read: "):
+            open_volume(path)[box]
+
+
+def test_an_array_file_longer_than_it_is_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((10, 20, 30), np.uint8))
+    content = (tmp_path / "a.npy").read_bytes().replace(b"(10, 20, 30), }    ", b"(10000, 20, 30), } ")
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=r"is not a readable \.npy file"):
+        open_volume(tmp_path / "a.npy")
+
+
 def test_a_zarr_with_a_lying_shape_is_refused_or_empty(tmp_path: Path, volume: np.ndarray) -> None:
     path = Path(stored(tmp_path, "v3.zarr", volume))
     text = (path / "zarr.json").read_text()
@@ -229,19 +255,17 @@ def test_a_phantoms_levels_and_looks_are_part_of_its_address() -> None:
     from mtneuro_data.phantom import Appearance, Phantom
 
     look = Appearance(texture=0.5, halo=0)
-    coarse = open_volume("phantom://image?shape=20,60,70&seed=3&level=1&texture=0.5&halo=0")
-    assert (coarse.shape, coarse.voxel_size_um) == ((10, 30, 35), (2.34, 2.34, 2.34))
-    right = Phantom("image", shape=(20, 60, 70), seed=3, appearance=look).read(
-        (0, 0, 0), (10, 30, 35), level=1
-    )
-    np.testing.assert_array_equal(coarse[:, :, :], right)
+    coarse = open_volume("phantom://image?seed=3&level=1&texture=0.5&halo=0")
+    assert (coarse.shape, coarse.voxel_size_um) == ((360, 710, 2903), (2.34, 2.34, 2.34))
+    right = Phantom("image", seed=3, appearance=look).read((100, 500, 2300), (104, 516, 2320), level=1)
+    np.testing.assert_array_equal(coarse[100:104, 500:516, 2300:2320], right)
 
 
 def test_a_cache_keeps_levels_and_looks_of_a_phantom_apart(tmp_path: Path) -> None:
     for query in ("", "&level=1", "&texture=0", "&contrast=0"):
-        uri = f"phantom://image?shape=8,40,50{query}"
-        kept = open_volume(uri, cache=Cache(tmp_path))[0:4, 0:20, 0:20]
-        np.testing.assert_array_equal(kept, open_volume(uri)[0:4, 0:20, 0:20])
+        uri = f"phantom://image?seed=1{query}"
+        kept = open_volume(uri, cache=Cache(tmp_path))[40:41, 200:220, 800:830]
+        np.testing.assert_array_equal(kept, open_volume(uri)[40:41, 200:220, 800:830])
     assert len(Cache(tmp_path).entries()) == 4
 
 

@@ -20,15 +20,25 @@ def is_zarr(path: Path, /) -> bool:
 class ZarrSource:
     """A Zarr array of three axes."""
 
-    def __init__(self, array: Any, *, voxel_size_um: tuple[float, float, float] | None) -> None:
+    def __init__(self, array: Any, *, name: str, voxel_size_um: tuple[float, float, float] | None) -> None:
         self._array = array
+        self._name = name
         self.shape: Corner = array.shape
         self.dtype: np.dtype[Any] = array.dtype
         self.voxel_size_um = voxel_size_um
 
     def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
-        """Return the voxels of a half-open box."""
-        return np.asarray(self._array[tuple(slice(lo, hi) for lo, hi in zip(lower, upper, strict=True))])
+        """Return the voxels of a half-open box.
+
+        Raises
+        ------
+        ValueError
+            If a chunk is not what the store's description says, or the box is larger than memory.
+        """
+        try:
+            return np.asarray(self._array[tuple(slice(lo, hi) for lo, hi in zip(lower, upper, strict=True))])
+        except (ValueError, RuntimeError, MemoryError) as error:
+            raise ValueError(f"{self._name}: the box {lower} to {upper} cannot be read: {error}") from error
 
 
 class WritableZarrSource(ZarrSource):
@@ -78,7 +88,7 @@ def open_zarr(path: Path | str, /, *, level: int | None = None, writable: bool =
     if voxel_size is None:
         voxel_size = _triple(node.attrs.get("voxel_size_um"))
     kind = WritableZarrSource if writable else ZarrSource
-    return kind(node, voxel_size_um=voxel_size)
+    return kind(node, name=str(path), voxel_size_um=voxel_size)
 
 
 def _level(group: Any, level: int, path: Path | str) -> tuple[Any, tuple[float, float, float] | None]:
