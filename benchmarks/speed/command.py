@@ -12,7 +12,7 @@ from typing import Protocol
 from measuring import Figure
 from recording import LEFT_OUT, RESULTS, Part, Record, records
 
-HEADER = f"{'figure':<66} {'measured':>22} {'bound':>10}  verdict"
+HEADER = f"{'figure':<72} {'measured':>22} {'bound':>10}  verdict"
 
 
 class Unavailable(Exception):  # noqa: N818 - it is no error
@@ -129,4 +129,4 @@ def _measured(measure: Measured, *, quick: bool) -> Part:
 
 def line(figure: Figure) -> str:
     """Return a figure's line in the table."""
-    return f"{figure.name:<66} {figure.measured:>22} {figure.bound:>10}  {figure.verdict}"
+    return f"{figure.name:<72} {figure.measured:>22} {figure.bound:>10}  {figure.verdict}"
