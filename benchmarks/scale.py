@@ -58,11 +58,11 @@ app = App(
 
 
 def _load(work: int, _folder: Path) -> Callable[[], Any]:
-    """Return the loading of 4 cubes of the phantom, 4 slices each for a unit of work."""
+    """Return the loading of 4 cubes of the phantom, 12 slices each for a unit of work."""
     from mtneuro_data import SplitPart, builtin_task, load
 
     task = builtin_task("roi-c1").with_source("phantom")
-    part = SplitPart(cubes=task.splits["train"][0].cubes, z=(110, 110 + 4 * work))
+    part = SplitPart(cubes=task.splits["train"][0].cubes, z=(110, 110 + 12 * work))
     cut = task.replaced(splits={"all": (part,)}, downsample=1)
     return lambda: load(cut, "all")
 
@@ -74,16 +74,16 @@ def _images(n: int, side: int) -> Any:
 
 
 def _labels(n: int, side: int, *, classes: int) -> Any:
-    """Return blobs of labels: as many to a slice whatever the number of slices."""
+    """Return blobs of labels: the same 16 images over and over, so that the work grows with their number."""
     import numpy as np
     from scipy.ndimage import gaussian_filter
 
     rng = np.random.default_rng(0)
-    labels = np.empty((n, side, side), np.uint8)
+    labels = np.empty((16, side, side), np.uint8)
     for image in labels:
         smooth = gaussian_filter(rng.normal(size=(side, side)), 3)
         image[:] = np.digitize(smooth, np.linspace(0.4, 1.4, classes - 1) * smooth.std())
-    return labels
+    return np.resize(labels, (n, side, side))
 
 
 def _train_ssl(work: int, folder: Path) -> Callable[[], Any]:
@@ -106,11 +106,11 @@ def _train_seg(work: int, folder: Path) -> Callable[[], Any]:
 
 
 def _features(work: int, _folder: Path) -> Callable[[], Any]:
-    """Return the features of 128 label images for a unit of work."""
+    """Return the features of 512 label images for a unit of work."""
     import numpy as np
     from mtneuro_probe import semantic_features
 
-    masks = _labels(128 * work, 256, classes=4)
+    masks = _labels(512 * work, 256, classes=4)
     sample_id = np.array([f"A/z{z}" for z in range(len(masks))])
     return lambda: semantic_features(masks, sample_id=sample_id, voxel_size_um=(1.17, 1.17, 1.17))
 

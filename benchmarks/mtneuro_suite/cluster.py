@@ -1,7 +1,9 @@
 """Runs over the machines of a cluster: an existing Dask scheduler, or jobs that SLURM is asked for."""
 
 import logging
+import os
 import re
+import shlex
 import shutil
 import sys
 import tomllib
@@ -289,12 +291,17 @@ def submitted(queue: Queue, root: Path, *, runs: int) -> Generator[Client]:
         yield client
 
 
+def _given_path() -> list[str]:
+    return [given] if (given := os.environ.get("PYTHONPATH")) else []
+
+
 def _job(queue: Queue, root: Path) -> dict[str, Any]:
     """Return the queue as dask-jobqueue's arguments."""
     threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     memory = ("TARGET", "SPILL", "PAUSE", "TERMINATE")
     environment = {
-        "PYTHONPATH": str(_HERE),
+        # Modules of the user's own lie where the command is run.
+        "PYTHONPATH": os.pathsep.join([str(_HERE), str(Path.cwd()), *_given_path()]),
         **dict.fromkeys(threads, "1"),
         # SLURM sees to the memory of a job.
         **{f"DASK_DISTRIBUTED__WORKER__MEMORY__{name}": "False" for name in memory},
@@ -314,7 +321,10 @@ def _job(queue: Queue, root: Path) -> dict[str, Any]:
         "interface": queue.interface,
         "python": sys.executable,
         "job_extra_directives": [*queue.directives, *(["--gres=gpu:1"] if queue.gpus else [])],
-        "job_script_prologue": [*(f"export {k}={v!r}" for k, v in environment.items()), *queue.setup],
+        "job_script_prologue": [
+            *(f"export {k}={shlex.quote(v)}" for k, v in environment.items()),
+            *queue.setup,
+        ],
         "worker_extra_args": arguments,
         "log_directory": str(root.resolve() / "slurm"),
         "scheduler_options": {"dashboard": False},

@@ -201,7 +201,8 @@ def _columns_figure(table: Table, places: Sequence[int], ticks: Sequence[str], l
         for place, column in enumerate(places):
             if point := _cell_point(cells[column]):
                 ours.setdefault(method, {})[place] = point
-            if point := _quoted_point(cells[column].quoted):
+            # The paper has no line for a row of one's own.
+            if method in METHOD_ROWS.values() and (point := _quoted_point(cells[column].quoted)):
                 papers.setdefault(method, {})[place] = point
     if not any(len(line) > 1 for line in ours.values()):
         return None

@@ -72,17 +72,15 @@ def scale_figure(measured: Mapping[str, Sequence[Point]], titles: Mapping[str, s
             work = [point.work for point in points]
             times = [point.seconds / points[0].seconds for point in points]
             time_axes.plot(work, times, label=f"{titles[name]} ({slope(points):.2f})", **style)
-            memory_axes.plot(work, [max(point.memory_mib, 1) for point in points], label=name, **style)
+            memory_axes.plot(work, [max(point.memory_mib, 1) for point in points], **style)
         time_axes.plot([1, most], [1, most], color="0.5", ls="--", lw=1, label="in proportion (1.00)")
         low = min(max(points[0].memory_mib, 1) for points in by_work.values())
-        memory_axes.plot([1, most], [low, low * most], color="0.5", ls="--", lw=1, label="in proportion")
-        _log(time_axes, "times the work", "times the time", [2**i for i in range(most.bit_length())])
-        _log(
-            memory_axes,
-            "times the work",
-            "peak memory over the start, MiB",
-            [2**i for i in range(most.bit_length())],
-        )
+        memory_axes.plot([1, most], [low, low * most], color="0.5", ls="--", lw=1)
+        ticks = [2**i for i in range(most.bit_length())]
+        _log(time_axes, "times the work", "times the time", ticks)
+        _log(memory_axes, "times the work", "peak memory over the start, MiB", ticks)
+        # The memory's lines have the colours of the times'.
+        time_axes.legend(fontsize="small", frameon=False)
         time_axes.set_title("time, and its exponent")
         memory_axes.set_title("memory")
     if "suite" in measured:
@@ -94,21 +92,22 @@ def scale_figure(measured: Mapping[str, Sequence[Point]], titles: Mapping[str, s
         ideal = [points[0].seconds * points[0].work / count for count in workers]
         axes[-1].plot(workers, ideal, color="0.5", ls="--", lw=1, label="ideal")
         _log(axes[-1], "workers", "seconds", workers)
+        axes[-1].legend(fontsize="small", frameon=False)
         axes[-1].set_title("workers")
     return figure
 
 
 def _log(axes: "Axes", x: str, y: str, ticks: Sequence[int]) -> None:
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(list(ticks), [str(tick) for tick in ticks])
-    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=x, ylabel=y)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize="small", frameon=False)
 
 
 def scale_grid(measured: Mapping[str, Sequence[Point]], titles: Mapping[str, str]) -> Grid:

@@ -2,90 +2,143 @@
 
     python benchmarks/speed/speed_phantom.py --quick
 
-All three channels of a box on one core, beside the same box slice by slice (which must give the same
-voxels) and beside filling it with Gaussian-filtered noise; and the memory that takes. Exits with 1 if a floor
-is missed.
+All three channels of a box on one core, beside the same box slice by slice and channel by channel (which
+must give the same voxels) and beside filling it with Gaussian-filtered noise; single slices and the few
+slices of a 3D network; the memory above the results, and how it grows; and the whole data of the `demo`
+preset on two cores. Exits with 1 if a floor is missed.
 """
 
+import multiprocessing
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from command import main
 from measuring import Figure, peak_bytes, ratio, seconds_in_turns
-from mtneuro_data.phantom import Phantom
+from mtneuro_data import TaskSpec, load
+from mtneuro_data.phantom import CHANNELS, Phantom
 from scipy import ndimage
 
-DEPTH, SIDE = 64, 256
-# Corners of set A's cubes, one a region.
+# Corners (y, x) of set A's cubes, one a region.
 CORNERS = {"CTX": (900, 4600), "STR": (500, 3700), "VP": (850, 3063), "ZI": (650, 1543)}
+SIDE = 256
+DEPTH = 64
+
+Corner = tuple[int, int, int]
 
 
-def _box(region: str, depth: int, side: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def box(region: str, depth: int, side: int = SIDE) -> tuple[Corner, Corner]:
+    """Return the corners of a box in a region."""
     y, x = CORNERS[region]
     return (150, y, x), (150 + depth, y + side, x + side)
 
 
-def whole(region: str, depth: int, side: int) -> dict[str, np.ndarray]:
+def whole(region: str, depth: int, side: int = SIDE) -> dict[str, np.ndarray]:
     """Return the three channels, read at once."""
-    return Phantom("image").read_all(*_box(region, depth, side))
+    return Phantom("image").read_all(*box(region, depth, side))
 
 
-def slice_by_slice(region: str, depth: int, side: int) -> dict[str, np.ndarray]:
+def slice_by_slice(region: str, depth: int, side: int = SIDE) -> dict[str, np.ndarray]:
     """Return the same, read one slice and one channel at a time."""
-    (z0, y0, x0), (z1, y1, x1) = _box(region, depth, side)
+    (z0, y0, x0), (z1, y1, x1) = box(region, depth, side)
     return {
         channel: np.concatenate([Phantom(channel).read((z, y0, x0), (z + 1, y1, x1)) for z in range(z0, z1)])
-        for channel in ("image", "roi_labels", "pixel_labels")
+        for channel in CHANNELS
     }
 
 
-def filtered_noise(depth: int, side: int) -> np.ndarray:
+def filtered_noise(depth: int) -> np.ndarray:
     """Return a box of Gaussian-filtered noise: what the cheapest stand-in for tissue costs."""
-    noise = np.random.default_rng(0).normal(size=(depth, side, side)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(size=(depth, SIDE, SIDE)).astype(np.float32)
     return ndimage.gaussian_filter(noise, 1.4)
 
 
 def voxels(*, quick: bool) -> Iterator[Figure]:
-    """Yield voxels a second of 64 x 256 x 256, all channels, on one core, and what they cost beside noise."""
-    small = {channel: box.copy() for channel, box in whole("VP", 6, 64).items()}
-    for channel, box in slice_by_slice("VP", 6, 64).items():
-        np.testing.assert_array_equal(box, small[channel])
+    """Yield how fast the three channels of 64 x 256 x 256 voxels are computed in each region."""
+    for channel, expected in slice_by_slice("VP", 6, 64).items():
+        np.testing.assert_array_equal(whole("VP", 6, 64)[channel], expected)
+    few = 4  # slices for the slow way, which costs the same for each
+    million = DEPTH * SIDE * SIDE / 1e6
     for region in CORNERS:
         once, sliced, noise = seconds_in_turns(
-            lambda region=region: whole(region, DEPTH, SIDE),
-            lambda region=region: slice_by_slice(region, 2, SIDE),
-            lambda: filtered_noise(DEPTH, SIDE),
-            rounds=1 if quick else 5,
+            partial(whole, region, DEPTH),
+            partial(slice_by_slice, region, few),
+            partial(filtered_noise, DEPTH),
+            rounds=1 if quick else 3,
         )
-        yield Figure.of(
-            f"{region}: three channels",
-            [DEPTH * SIDE**2 / each for each in once],
-            unit="voxels/s",
-            at_least=2e6,
-        )
-        yield ratio(f"{region}: three channels / filtered noise", once, noise)
-        yield ratio(f"{region}: by slice and channel / at once", [each * DEPTH / 2 for each in sliced], once)
+        title = f"three channels of {DEPTH} x {SIDE} x {SIDE} in {region}"
+        yield Figure.of(title, [million / each for each in once], at_least=2, unit="M voxels/s")
+        yield ratio(f"{title}, time / Gaussian-filtered noise", once, noise)
+        yield ratio(f"{title}, slice by slice / ours", [each * DEPTH / few for each in sliced], once)
+
+
+def thin(*, quick: bool) -> Iterator[Figure]:
+    """Yield the time of single slices and of eight, as a task that skips slices reads them."""
+    for depth in (1, 8):
+        work = [partial(whole, region, depth) for region in CORNERS]
+        taken = seconds_in_turns(*work, rounds=3 if quick else 9)
+        milliseconds = [1000 * sum(each) / len(work) for each in zip(*taken, strict=True)]
+        yield Figure.of(f"three channels of {depth} x {SIDE} x {SIDE}, mean region", milliseconds, unit="ms")
 
 
 def memory(*, quick: bool) -> Iterator[Figure]:
-    """Yield the peak of memory above the three results against the depth of the box."""
-    for depth in (64,) if quick else (32, 64, 128):
-        size = depth * SIDE**2
+    """Yield the memory above the three results, and how much more a box of twice the size takes."""
+    del quick
+    depths = (16, DEPTH, 2 * DEPTH)
+    taken = {depth: peak_bytes(peak_of_box, depth) for depth in depths}
+    size = SIDE * SIDE
+    for depth in depths:
         yield Figure(
-            name=f"memory above the results, {depth} x {SIDE} x {SIDE}",
-            value=max(peak_bytes(all_channels, depth) - 3 * size, 0) / size,
-            unit="bytes/voxel",
-            at_most=12,
+            name=f"memory above the results of {depth} x {SIDE} x {SIDE}",
+            value=taken[depth] / (depth * size) - len(CHANNELS),
+            at_most=12 if depth == DEPTH else None,
+            unit="bytes a voxel",
         )
+    further = (taken[2 * DEPTH] - taken[DEPTH]) / (DEPTH * size)
+    yield Figure(
+        name=f"memory for each voxel beyond {DEPTH} slices, results and all",
+        value=further,
+        at_most=len(CHANNELS) + 1,
+        unit="bytes",
+    )
 
 
-def all_channels(depth: int) -> Iterator[None]:
-    """Read a box; a first small one takes what every read needs once: modules, the map of areas."""
+def peak_of_box(depth: int) -> Iterator[None]:
+    """Read a box; a small one first makes ready what every read needs once."""
     whole("ZI", 1, 32)
     yield
-    whole("ZI", depth, SIDE)
+    whole("ZI", depth)
+
+
+def demo(*, quick: bool) -> Iterator[Figure]:
+    """Yield how long two processes take for the data of the demo preset, waiting included."""
+    del quick
+    tasks = demo_tasks()
+    start = time.perf_counter()
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        images = sum(pool.map(images_of, tasks))
+    taken = time.perf_counter() - start
+    yield Figure(name=f"demo's data, {images} images, two processes", value=taken, at_most=30, unit="s")
+
+
+def demo_tasks() -> list[TaskSpec]:
+    """Return what the demo loads, the most voxels first."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from mtneuro_suite.plan import plan
+    from mtneuro_suite.preset import read_preset
+
+    runs = [run for run in plan(read_preset("demo")).runs if run.kind == "arrays"]
+    return [TaskSpec.model_validate(run.settings["task"]) for run in sorted(runs, key=lambda run: -run.cost)]
+
+
+def images_of(task: TaskSpec) -> int:
+    """Load a task's images and labels, and return how many they are."""
+    return len(load(task, "all"))
 
 
 if __name__ == "__main__":
-    sys.exit(main("phantom", [voxels, memory], about=__doc__, package="mtneuro_data"))
+    sys.exit(main("phantom", [voxels, thin, memory, demo], about=__doc__, package="mtneuro_data"))

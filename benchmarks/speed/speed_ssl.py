@@ -301,6 +301,7 @@ def nmf(*, quick: bool) -> Iterator[Figure]:
     """Yield NMF's time and relative error after so many iterations."""
     images, components = (tissue(64, 32), 32) if quick else (tissue(360, 64), 256)
     rows = images.reshape(len(images), -1) / 255
+    NMF.fitted(images[:8], TrainSettings(method="nmf", components=2, nmf_iterations=1), progress=None)
     for limit in (10, 50) if quick else (25, 50, 100, 200):
         settings = TrainSettings(method="nmf", components=components, nmf_iterations=limit)
         start = time.process_time()

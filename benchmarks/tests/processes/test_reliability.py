@@ -7,8 +7,16 @@ import random
 import resource
 import signal
 import time
+from typing import cast
 
+import psutil
 import pytest
+from mtneuro_data import builtin_task
+
+from mtneuro_suite.engine import carried_out
+from mtneuro_suite.results import Store
+from mtneuro_suite.run import Run
+from mtneuro_suite.workers import DaskPool, own_workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -34,8 +42,8 @@ def waited_for(pattern, output, process, seconds=240):
 def test_killed_at_20_random_moments_the_tables_are_the_same(tmp_path, suite, uninterrupted, seed):
     draw = random.Random(seed)
     at_work: list[str] = []
-    # So many runs done, of 13, and a moment more: the same moments on a fast and on a slow machine.
-    for done in sorted(draw.sample(range(11), 5)):
+    # So many runs done, of 11, and a moment more: the same moments on a fast and on a slow machine.
+    for done in sorted(draw.sample(range(9), 5)):
         process = suite(tmp_path, "--workers", "2")
         while process.poll() is None and len(list(tmp_path.glob("runs/*/result.json"))) < done:
             time.sleep(0.02)
@@ -118,6 +126,42 @@ def test_a_worker_that_is_killed_each_time_fails_its_run_alone(tmp_path, suite, 
     _, err = process.communicate()
     assert process.returncode == 0, err
     assert (tmp_path / TABLE).read_bytes() == uninterrupted
+
+
+def test_a_run_that_needs_more_memory_than_there_is_fails_alone(tmp_path):
+    class Heard:
+        def progressed(self, run_id, done, total): ...
+
+        def finished(self, run_id, failure): ...
+
+    task = builtin_task("semantics").with_source("phantom")
+    (part,) = task.splits["all"]
+    settings = [
+        task.replaced(name="part", splits={"all": (part,)}, downsample=1, z_step=z_step).model_dump(
+            mode="json"
+        )
+        for z_step in (1, 180)
+    ]
+    large, small = [
+        Run(kind="arrays", title=f"{n}", settings={"task": one, "files": {}})
+        for n, one in enumerate(settings)
+    ]
+    store = Store(tmp_path)
+    with own_workers(1) as client:
+        pool = DaskPool(client, tmp_path, Heard())
+        # The worker's libraries first: the limit is for its work.
+        assert carried_out([small], store, Heard(), pool) == []
+        ((_, pid),) = cast("dict[str, int]", client.run(os.getpid)).items()
+        size = psutil.Process(pid).memory_info().vms + 200 * 2**20
+        client.run(resource.setrlimit, resource.RLIMIT_AS, (size, size))
+        stamp = store.stamp(small)
+        assert stamp is not None
+        again = {small.id: stamp}
+        (failure,) = carried_out([large, small], store, Heard(), pool, again=again)
+    assert failure.run == large
+    assert failure.reason.startswith("out of memory (")
+    assert "use fewer --workers or a machine with more" in failure.reason
+    assert store.stamp(small) != stamp
 
 
 def limited(which, amount):

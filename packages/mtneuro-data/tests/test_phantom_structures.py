@@ -204,3 +204,13 @@ def test_a_spline_keeps_a_straight_line():
 def test_coordinates_may_be_very_large(origin):
     field = noise(0, 1, (origin, 0, 0), (origin + 16, 32, 32), spacing=(2.0, 2.1, 1.6))
     assert abs(field.std() - 1) < 0.2
+
+
+def test_point_noise_is_the_same_at_a_place_whether_the_others_are_near_or_far():
+    rng = np.random.default_rng(0)
+    near = [rng.uniform(0, 6, 400) for _ in range(3)]
+    together = point_noise(5, 2, *near, fields=2)
+    spread = [np.append(axis[:3], far) for axis, far in zip(near, (-900.0, 800.0, 2000.0), strict=True)]
+    apart = point_noise(5, 2, *spread, fields=2)
+    for dense, sparse in zip(together, apart, strict=True):
+        np.testing.assert_array_equal(sparse[:3], dense[:3])

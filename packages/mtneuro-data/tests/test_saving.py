@@ -85,7 +85,7 @@ def test_a_nifti_of_the_other_byte_order_is_read(tmp_path: Path) -> None:
     [
         b"",
         b"no volume",
-        gzip.compress(b"no volume"),
+        gzip.compress(b"no volume", mtime=0),
         nifti_bytes(np.ones((2, 3, 4), np.uint8), voxel_size_um=(1, 1, 1))[:360],
     ],
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mtneuro_seg.windows import gaussian_weights, window_starts, windows_over
 
@@ -16,6 +16,7 @@ def test_windows_cover_an_axis_without_a_gap(length, window, overlap):
     assert starts[-1] + window <= max(length, window)
 
 
+@settings(deadline=None)  # the first example loads MONAI
 @given(length=st.integers(1, 60), window=st.integers(1, 16), overlap=st.sampled_from([0, 0.25, 0.5]))
 def test_the_grid_is_that_of_monai(length, window, overlap):
     from monai.data.utils import dense_patch_slices

@@ -290,6 +290,8 @@ def tissue_windows(slice_: UInt8[np.ndarray, "y x"], grid: Grid) -> Bool[np.ndar
     """Return which windows are tissue: nine tenths brighter than a fifth of what is bright in the slice.
 
     What lies outside is black, or nearly so, and the edge between would outdo all that differs inside.
+    Where no window passes for tissue, all are taken.
     """
     floor = np.percentile(slice_, 99) / 5
-    return (grid.windows(slice_) > floor).mean(axis=(1, 2)).reshape(grid.shape) >= 0.9
+    inside = (grid.windows(slice_) > floor).mean(axis=(1, 2)).reshape(grid.shape) >= 0.9
+    return inside if inside.any() else np.ones_like(inside)

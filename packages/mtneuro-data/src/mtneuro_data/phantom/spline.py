@@ -6,6 +6,7 @@ the box, so a box of one slice and a box of a hundred agree to the last bit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -142,15 +143,22 @@ def point_noise(
         (floor - lowest).astype(np.int64) * step
         for floor, lowest, step in zip(floors, first, steps, strict=True)
     )
-    lattice = _lattice(seed, stream, first, count, fields)
-    for dz, weight_z in ((0, z0), (steps[0], z1)):
-        for dy, weight_y in ((0, y0), (steps[1], y1)):
+    # Places far apart, as in a volume shrunk to a few voxels, span more sites than they touch.
+    sparse = prod(count) > 8 * prod(size)
+    lattice = [] if sparse else _lattice(seed, stream, first, count, fields)
+    whole = [floor.astype(np.int64) for floor in floors] if sparse else []
+    for dz, weight_z in enumerate((z0, z1)):
+        for dy, weight_y in enumerate((y0, y1)):
             weight_zy = weight_z * weight_y
-            for dx, weight_x in ((0, x0), (1, x1)):
+            for dx, weight_x in enumerate((x0, x1)):
                 weight = weight_zy * weight_x
-                corner = site + (dz + dy + dx)
-                for values, total in zip(lattice, totals, strict=True):
-                    value = values.take(corner)
+                if sparse:
+                    sites = (axis + step for axis, step in zip(whole, (dz, dy, dx), strict=True))
+                    drawn = _site_values(seed, stream, *sites, fields=fields)
+                else:
+                    corner = site + (dz * steps[0] + dy * steps[1] + dx)
+                    drawn = [values.take(corner) for values in lattice]
+                for value, total in zip(drawn, totals, strict=True):
                     value *= weight
                     total += value
     for total in totals:
@@ -163,9 +171,17 @@ def _lattice(
 ) -> list[Float32[np.ndarray, " sites"]]:
     """Return values uniform in [-1, 1) at a box of lattice sites, one array a field."""
     z, y, x = (np.arange(lowest, lowest + size) for lowest, size in zip(first, count, strict=True))
-    word = extended(extended(stream_key(seed, stream), 0, z[:, None, None]), 1, y[:, None])
-    bits = noise_bits(word, x).ravel()
-    values: list[Float32[np.ndarray, " sites"]] = []
+    values = _site_values(seed, stream, z[:, None, None], y[:, None], x, fields=fields)
+    return [value.ravel() for value in values]
+
+
+def _site_values(
+    seed: int, stream: int, *site: Int64[np.ndarray, "..."], fields: int
+) -> list[Float32[np.ndarray, "..."]]:
+    """Return values uniform in [-1, 1) at lattice sites, one array a field."""
+    z, y, x = site
+    bits = noise_bits(extended(extended(stream_key(seed, stream), 0, z), 1, y), x)
+    values: list[Float32[np.ndarray, "..."]] = []
     for number in range(fields):
         drawn = (bits >> np.uint64(40 - 24 * number)) & np.uint64(0xFFFFFF)
         value = drawn.astype(np.float32)
