@@ -233,4 +233,6 @@ def run_on_workers(
 ) -> list[Failure]:
     """Carry the runs out over worker processes on this machine, one thread each."""
     with own_workers(workers, gpus=gpus) as client:
-        return carried_out(runs, store, listener, DaskPool(client, store.root, listener), again=again)
+        pool = DaskPool(client, store.root, listener)
+        # No more than there are workers: Dask blames a worker's death on all the runs that it was given.
+        return carried_out(runs, store, listener, pool, again=again, at_once=workers)
