@@ -24,6 +24,9 @@ _TOPIC = "mtneuro-progress"
 _WORKERS: dict[str, Any] = {
     "distributed.worker.daemon": False,
     "distributed.comm.timeouts.connect": "60s",
+    # A worker that died is started again. By default it is given up, and nobody is left to do the runs, if it
+    # is away when 15 s have passed since: as one is whose next process died too, or starts slowly.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
     # One thread a run. And memory that is freed is kept for the next step: Dask's own setting gives it back
     # to the system each time, which made a training step 1.5 times slower.
     "distributed.nanny.pre-spawn-environ": {

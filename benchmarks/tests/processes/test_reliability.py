@@ -98,7 +98,6 @@ def test_tables_do_not_depend_on_the_number_of_workers(tmp_path, suite, uninterr
     assert (tmp_path / TABLE).read_bytes() == uninterrupted
 
 
-@pytest.mark.xfail(run=False, reason="the run is given up, and then the suite was seen to wait without end")
 def test_a_worker_that_is_killed_each_time_fails_its_run_alone(tmp_path, suite, uninterrupted):
     """As the kernel does when memory is out."""
     process = suite(tmp_path, "--workers", "1")
