@@ -220,8 +220,10 @@ def check_workers(client: Client, root: Path, mark: str, *, gpu: bool) -> None:
     wrong = {address: answer for address, answer in answers.items() if answer is not None}
     if wrong:
         address, error = next(iter(wrong.items()))
-        hint = "; start it with PYTHONPATH=benchmarks" if isinstance(error, ModuleNotFoundError) else ""
-        raise OSError(f"{len(wrong)} of {len(answers)} workers cannot be used: {address}: {error}{hint}")
+        # The scheduler hands on what it cannot read itself as text.
+        missing = re.search(r"No module named '\w+'", str(error))
+        why = f"{missing[0]}; start it with PYTHONPATH=benchmarks" if missing else str(error)
+        raise OSError(f"{len(wrong)} of {len(answers)} workers cannot be used: {address}: {why}")
 
 
 @contextmanager

@@ -117,7 +117,8 @@ def test_a_worker_killed_in_mid_run_changes_no_table(tmp_path, dask, scheduler, 
 def test_a_worker_of_another_checkout_is_refused_before_any_run(tmp_path, dask, scheduler, suite):
     other = tmp_path / "other"
     shutil.copytree(BENCHMARKS / "mtneuro_suite", other / "mtneuro_suite")
-    (other / "mtneuro_suite" / "steps.py").open("a").write("# edited\n")
+    with (other / "mtneuro_suite" / "steps.py").open("a") as file:
+        file.write("# edited\n")
     worker(dask, scheduler, PYTHONPATH=str(other))
     process = suite(tmp_path / "output", "--scheduler", scheduler)
     _, err = process.communicate()
@@ -155,9 +156,10 @@ def test_workers_of_this_machine_see_one_gpu_each(monkeypatch):
 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with own_workers(2, gpus=2) as client:
-        seen = cast("dict[str, str]", client.run(os.environ.get, "CUDA_VISIBLE_DEVICES"))
+        # Not os.environ.get: what that is bound to would travel with it.
+        seen = cast("dict[str, str]", client.run(os.getenv, "CUDA_VISIBLE_DEVICES"))
         assert sorted(seen.values()) == ["0", "1"]
-        offered = client.submit(os.environ.get, "OMP_NUM_THREADS", resources={"GPU": 1}, pure=False)
+        offered = client.submit(os.getenv, "OMP_NUM_THREADS", resources={"GPU": 1}, pure=False)
         assert offered.result() == "1"
 
 
