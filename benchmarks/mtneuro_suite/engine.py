@@ -20,7 +20,7 @@ from mtneuro_suite.failure import (
     write_note,
 )
 from mtneuro_suite.lease import LeaseLost, Watch, lease
-from mtneuro_suite.results import Store
+from mtneuro_suite.results import Store, forget_peak_memory
 from mtneuro_suite.run import Run
 from mtneuro_suite.steps import STEPS, Outcome, Progress
 
@@ -126,6 +126,7 @@ def execute(run: Run, root: Path, progress: Progress, *, passable: int = 0, agai
             return True
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
+        forget_peak_memory()
         started = time.monotonic()
         try:
             outcome = _outcome(run, store, watched)

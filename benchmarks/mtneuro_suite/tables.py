@@ -139,7 +139,11 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
         cells: list[Cell] = []
         for region in plan.inputs.regions:
             chosen = _select(rows, model=model, task=region.name, metric=metric)
-            quoted = table1(method, region.paper_column, downsample=region.downsample)
+            quoted = table1(
+                "" if model in plan.preset.task1.rows else method,
+                region.paper_column,
+                downsample=region.downsample,
+            )
             cells.append(_cell(chosen, quoted, expected=_seeds(plan, method)))
         body.append((label, tuple(cells)))
     crops = {
@@ -274,7 +278,9 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 cells: list[Cell] = []
                 for feature in FEATURES:
                     chosen = _select(of_metric, model=model, class_name=feature)
-                    quoted = table3(method, task, feature) if metric == "r2_same_sample" else None
+                    own = plan.preset.task1 and model in plan.preset.task1.rows
+                    as_printed = metric == "r2_same_sample" and not own
+                    quoted = table3(method, task, feature) if as_printed else None
                     cell = _cell(chosen, quoted, expected=_seeds(plan, method))
                     structure = feature.removesuffix("_density")
                     if feature.endswith("_density") and structure not in plan.inputs.label_values:

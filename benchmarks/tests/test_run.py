@@ -1,6 +1,9 @@
 from dataclasses import replace
 
+import numpy as np
+
 from mtneuro_suite import run as run_module
+from mtneuro_suite.results import forget_peak_memory, peak_memory_kib
 from mtneuro_suite.run import Run, source_digest, with_needs
 
 
@@ -43,3 +46,10 @@ def test_needs_come_first_and_once():
     first, second = example(), example(settings={"seed": 2})
     ordered = with_needs([first, second])
     assert [run.kind for run in ordered] == ["arrays", "encoder", "encoder"]
+
+
+def test_a_runs_peak_of_memory_is_its_own():
+    np.ones(2**25).sum()
+    before = peak_memory_kib()
+    forget_peak_memory()
+    assert peak_memory_kib() < before - 2**17

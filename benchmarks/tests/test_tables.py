@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from mtneuro_suite.options import with_values
 from mtneuro_suite.paper import Quoted
 from mtneuro_suite.plan import plan
 from mtneuro_suite.preset import Preset, read_preset
@@ -87,3 +88,15 @@ def test_an_undefined_r2_is_a_dash_and_its_reason_a_note(demo):
 def test_the_demo_has_every_table_of_the_paper(demo):
     titles = [table.title for table in all_tables(demo, [])]
     assert [title.split(".")[0] for title in titles] == ["Table 1"] + ["Table 2"] * 4 + ["Table 3"] * 4
+
+
+def test_a_row_of_ones_own_has_no_number_of_the_papers():
+    preset = with_values(
+        read_preset("smoke"), ["task1.rows.mine.method=byol", "task1.rows.mine.encoder=resnet50"]
+    )
+    tables = all_tables(plan(preset), [])
+    for table in tables:
+        for label, cells in table.rows:
+            if label == "mine":
+                assert all(cell.quoted is None for cell in cells)
+    assert sum(label == "mine" for table in tables for label, _ in table.rows) == 3
