@@ -384,9 +384,13 @@ def inference_bf16(*, quick: bool) -> Iterator[Figure]:
     volume, _ = tissue(4 if quick else 32, 384, 384)
     sweep = SweepSettings(window=(256, 256), overlap=0.5)
     half = sweep.model_copy(update={"precision": "bf16-mixed"})
-    same = float(
-        (swept_labels(model, volume[:4], sweep=half) == monai_labels(twin, volume[:4], sweep)).mean()
-    )
+    try:
+        labels = swept_labels(model, volume[:4], sweep=half)
+    except ValueError as error:
+        if quick:
+            raise Unavailable(f"too little training for bf16, as --quick has it: {error}") from None
+        raise
+    same = float((labels == monai_labels(twin, volume[:4], sweep)).mean())
     yield Figure(name="trained U-Net 2D, labels equal in bf16 and MONAI fp32", value=same, at_least=0.999)
     yield compared(
         "trained U-Net 2D, MONAI fp32 / ours bf16",

@@ -136,6 +136,7 @@ def test_every_part_of_a_script_ends(script, tmp_path, monkeypatch):
         SPEED, tmp_path / "speed", ignore=shutil.ignore_patterns("results", "__pycache__")
     )
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(SPEED.parent))
     run = subprocess.run(
         [sys.executable, str(folder / script), "--quick"], capture_output=True, text=True, check=False
     )
