@@ -218,10 +218,7 @@ def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
     shown: list[Picture] = []
     resolution = [region.downsample for region in regions]
     same = [i for i, factor in enumerate(resolution) if factor == resolution[0]]
-    ticks = [
-        f"{regions[i].column}\n{_training_images(plan, store, regions[i]) or '?'} images"
-        for i in same
-    ]
+    ticks = [f"{regions[i].column}\n{_training_images(plan, store, regions[i]) or '?'} images" for i in same]
     if len(same) > 1 and (
         figure := _columns_figure(
             table, same, ticks, "sub-task, and the images that its models were trained on"
