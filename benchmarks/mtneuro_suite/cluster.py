@@ -20,7 +20,7 @@ from mtneuro_suite.engine import Failure, Listener, carried_out
 from mtneuro_suite.preset import one_line
 from mtneuro_suite.results import Store
 from mtneuro_suite.run import SOURCES, Run, digest, source_digest
-from mtneuro_suite.workers import DaskPool, needs_gpu
+from mtneuro_suite.workers import KEPT_BYTES, ONE_THREAD, DaskPool, needs_gpu
 
 ANSWER_WITHIN = 15
 """Seconds in which a scheduler must answer."""
@@ -299,15 +299,14 @@ def _given_path() -> list[str]:
 
 def _job(queue: Queue, root: Path) -> dict[str, Any]:
     """Return the queue as dask-jobqueue's arguments."""
-    threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     memory = ("TARGET", "SPILL", "PAUSE", "TERMINATE")
     environment = {
         # Modules of the user's own lie where the command is run.
         "PYTHONPATH": os.pathsep.join([str(_HERE), str(Path.cwd()), *_given_path()]),
-        **dict.fromkeys(threads, "1"),
+        **ONE_THREAD,
         # SLURM sees to the memory of a job.
         **{f"DASK_DISTRIBUTED__WORKER__MEMORY__{name}": "False" for name in memory},
-        "DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__MALLOC_TRIM_THRESHOLD_": "1073741824",
+        "DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__MALLOC_TRIM_THRESHOLD_": KEPT_BYTES,
     }
     arguments = ["--lifetime", f"{queue.lasting - queue.margin}s", "--no-dashboard"]
     if queue.gpus:

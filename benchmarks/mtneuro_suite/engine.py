@@ -3,7 +3,6 @@
 import logging
 import os
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -107,8 +106,6 @@ def execute(run: Run, root: Path, progress: Progress, *, passable: int = 0, agai
 
     # Results differ between one thread and two: one thread a run, whatever the number of workers.
     torch.set_num_threads(1)
-    # Lightning's, on a machine that has SLURM: each run is a process alone, and needs no srun.
-    warnings.filterwarnings("ignore", r"The `srun` command is available")
     store = Store(root)
     base = store.folder(run)
     base.parent.mkdir(parents=True, exist_ok=True)

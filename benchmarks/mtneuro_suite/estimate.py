@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from mtneuro_data import TaskSpec
 
-from mtneuro_suite.planning import forward_cost
+from mtneuro_suite.planning import forward_cost, image_count, pixel_count
 from mtneuro_suite.run import Run
 
 if TYPE_CHECKING:
@@ -140,9 +140,11 @@ def estimate(
     """
     rates: dict[str, Rate] = {}
     seconds: dict[str, float] = {}
+    arrays = {one.id: _loaded(one) for run in todo for one in (run, *run.needs) if one.kind == "arrays"}
     memory = disk = 0
     for run in todo:
         cost, held, kept = run.cost, 0, 0
+        read = [arrays[one.id] for one in (run, *run.needs) if one.kind == "arrays"]
         settings = run.settings.get("train")
         if settings is not None and _has_network(settings):
             name = _network_name(run.kind, settings)
@@ -152,11 +154,10 @@ def estimate(
             rate = rates[name]
             cost *= rate.factor
             # Weights, their gradients and the optimiser's state; a slow copy besides, where there is one.
-            held = 16 * rate.parameters + int(rate.saved_per_pixel * _pixels_a_step(run, settings))
+            held = 16 * rate.parameters + int(rate.saved_per_pixel * _pixels_a_step(read[0].pixels, settings))
             kept = 4 * rate.parameters
-        loaded = sum(_array_bytes(need) for need in (run, *run.needs) if need.kind == "arrays")
-        memory = max(memory, held + 3 * loaded)
-        disk += kept + (_array_bytes(run) if run.kind == "arrays" else 200_000)
+        memory = max(memory, held + 3 * sum(one.n_bytes for one in read))
+        disk += kept + (arrays[run.id].n_bytes if run.kind == "arrays" else 200_000)
         seconds[run.id] = cost
     return Estimate(
         runs=len(runs),
@@ -186,23 +187,24 @@ def _task(run: Run) -> TaskSpec:
     return TaskSpec.model_validate(run.settings["task"])
 
 
-def _images(run: Run) -> tuple[int, int]:
-    """Return how many images an ``arrays`` run loads, and the pixels of one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    """What an ``arrays`` run loads."""
+
+    pixels: int
+    """Of one image or subvolume."""
+
+    n_bytes: int
+
+
+def _loaded(run: Run) -> _Loaded:
     task = _task(run)
-    (part,) = task.splits["all"]
-    side = next(iter(task.cubes.values()))
-    pixels = prod(hi - lo for lo, hi in (side.y, side.x)) // task.downsample**2 * task.depth
-    return len(part.cubes) * -(-(part.z[1] - part.z[0]) // (task.z_step * task.depth)), pixels
+    pixels = pixel_count(task) * task.depth
+    return _Loaded(pixels=pixels, n_bytes=image_count([task]) * pixels * (1 if task.kind == "region" else 2))
 
 
-def _array_bytes(run: Run) -> int:
-    count, pixels = _images(run)
-    return count * pixels * (1 if _task(run).kind == "region" else 2)
-
-
-def _pixels_a_step(run: Run, settings: Mapping[str, Any]) -> float:
-    """Return the pixels whose activations a training step keeps."""
-    _, pixels = _images(next(need for need in run.needs if need.kind == "arrays"))
+def _pixels_a_step(pixels: int, settings: Mapping[str, Any]) -> float:
+    """Return the pixels whose activations a training step keeps, of images of so many."""
     # Self-supervised methods keep two or three crops of a quarter of each image.
     views = 1 if settings.get("method", "supervised").startswith("supervised") else 0.75
     return settings["batch_size"] * pixels * views

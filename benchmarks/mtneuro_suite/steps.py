@@ -79,11 +79,16 @@ def encoder(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Prog
     return Outcome(extra={"images": len(data.images)})
 
 
+def _result(folder: Path) -> dict[str, Any]:
+    """Return what a finished run wrote."""
+    return json.loads((folder / "result.json").read_text("utf-8"))
+
+
 def _trained(folder: Path) -> "Model":
     """Return the model that an ``encoder`` run wrote."""
     from mtneuro_ssl import load_model
 
-    settings = json.loads((folder / "result.json").read_text("utf-8"))["settings"]
+    settings = _result(folder)["settings"]
     # The run itself called the factory that its settings name.
     return load_model(folder / "model", trusted=(settings.get("train", {}).get("encoder", ""),))
 
@@ -172,7 +177,7 @@ def selection(settings: Mapping[str, Any], roles: Roles, out: Path, progress: Pr
     """Score the candidate of the highest mean IoU on the validation slices on the test slices."""
     from mtneuro_seg import load_model
 
-    results = [json.loads((folder / "result.json").read_text("utf-8")) for folder in roles["candidates"]]
+    results = [_result(folder) for folder in roles["candidates"]]
     scores = [_mean_iou(result["rows"]) for result in results]
     best = int(np.argmax(scores))
     chosen = results[best]["settings"]

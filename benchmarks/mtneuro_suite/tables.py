@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
+from typing import NamedTuple
 
 from mtneuro_seg import paper_settings
 
@@ -113,20 +114,32 @@ def _seeds(plan: Plan, method: str) -> int:
     return 1 if method in ("pca", "folder") else len(plan.preset.seeds)
 
 
-def _methods(plan: Plan, rows: Sequence[Row]) -> list[tuple[str, str, str]]:
-    """Return the table's rows: label, method, and the name under which its results are."""
+class _Line(NamedTuple):
+    """One method's row of a table."""
+
+    label: str
+    method: str
+    model: str
+    """The name under which its results are."""
+
+    paper: str
+    """The paper's method, and empty for a row of one's own."""
+
+
+def _methods(plan: Plan, rows: Sequence[Row]) -> list[_Line]:
+    """Return the rows of the tables of encoders."""
     one = plan.preset.task1
     if one is None:
         return []
-    found: list[tuple[str, str, str]] = []
+    found: list[_Line] = []
     for method in one.methods:
         label, model = METHOD_ROWS.get(method, method.capitalize()), method
         if method == "supervised+mixup":
             variants = list(mixup_variants(one))
             model = _best(_select(rows, metric="accuracy_whole", task=plan.inputs.regions[0].name), variants)
             label += f" ({model.split()[-1]})"
-        found.append((label, method, model))
-    return found + [(name, row_method(one, name), name) for name in one.rows]
+        found.append(_Line(label, method, model, paper=method))
+    return found + [_Line(name, row_method(one, name), name, paper="") for name in one.rows]
 
 
 def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
@@ -134,16 +147,12 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     if plan.preset.task1 is None:
         return None
     body: list[tuple[str, tuple[Cell, ...]]] = []
-    for label, method, model in _methods(plan, rows):
+    for label, method, model, paper in _methods(plan, rows):
         metric = "accuracy_whole" if method.startswith("supervised") else "accuracy_corners"
         cells: list[Cell] = []
         for region in plan.inputs.regions:
             chosen = _select(rows, model=model, task=region.name, metric=metric)
-            quoted = table1(
-                "" if model in plan.preset.task1.rows else method,
-                region.paper_column,
-                downsample=region.downsample,
-            )
+            quoted = table1(paper, region.paper_column, downsample=region.downsample)
             cells.append(_cell(chosen, quoted, expected=_seeds(plan, method)))
         body.append((label, tuple(cells)))
     crops = {
@@ -274,13 +283,11 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
             of_metric = _select(rows, task=task, metric=metric)
             body: list[tuple[str, tuple[Cell, ...]]] = []
             reasons: dict[str, None] = {}
-            for label, method, model in _methods(plan, rows):
+            for label, method, model, paper in _methods(plan, rows):
                 cells: list[Cell] = []
                 for feature in FEATURES:
                     chosen = _select(of_metric, model=model, class_name=feature)
-                    own = plan.preset.task1 and model in plan.preset.task1.rows
-                    as_printed = metric == "r2_same_sample" and not own
-                    quoted = table3(method, task, feature) if as_printed else None
+                    quoted = table3(paper, task, feature) if metric == "r2_same_sample" else None
                     cell = _cell(chosen, quoted, expected=_seeds(plan, method))
                     structure = feature.removesuffix("_density")
                     if feature.endswith("_density") and structure not in plan.inputs.label_values:
