@@ -57,7 +57,7 @@ def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, c
     assert run(monkeypatch, "train", data, "--epochs", "2", *SMALL, "-o", model, "--validation", data) == 0
     assert "unet: 4 steps" in capsys.readouterr().out
     figure = tmp_path / "figures" / "test.png"
-    assert run(monkeypatch, "evaluate", model, data, "--figure", figure, "--intervals") == 0
+    assert run(monkeypatch, "evaluate", model, data, "--figure", figure, "--intervals", "--block", "2") == 0
     out = capsys.readouterr().out
     assert "95% interval" in out
     assert "vessels" in out
@@ -154,6 +154,23 @@ def test_a_volume_is_not_written_over_and_subvolumes_are_no_volume(data, tmp_pat
         assert run(monkeypatch, "predict", model, *words) == 2, words
         assert message in capsys.readouterr().err, words
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "model", "volume.npy"]
+
+
+def test_labels_and_blocks_that_do_not_fit_are_refused_before_predicting(data, tmp_path, monkeypatch, capsys):
+    model = tmp_path / "model"
+    assert run(monkeypatch, "train", data, "--steps", "1", *SMALL, "-o", model) == 0
+    monkeypatch.setattr("mtneuro_seg.inference.predict", lambda *_, **__: pytest.fail("it predicted"))
+    with np.load(data) as held:
+        np.save(tmp_path / "images.npy", held["images"])
+        np.save(tmp_path / "labels.npy", held["masks"] + 2)
+    wrong = {
+        (data, "--intervals"): "less than the 8 images of the longest stack, got 10",
+        (data, "--intervals", "--block", "0"): "block must be at least 1",
+        (tmp_path / "images.npy", tmp_path / "labels.npy"): "labels must hold labels in [0, 3), got 3, 4",
+    }
+    for words, message in wrong.items():
+        assert run(monkeypatch, "evaluate", model, *words) == 2, words
+        assert message in capsys.readouterr().err, words
 
 
 def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):

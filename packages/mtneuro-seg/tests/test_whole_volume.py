@@ -277,7 +277,11 @@ def test_an_ome_zarr_is_read_back_with_its_voxel_size_and_resumed_bit_equal(tmp_
     assert labels.class_names == ("background", "vessels", "cells")
     about: Any = zarr.open_group(shares, mode="r").attrs["ome"]
     assert [axis["name"] for axis in about["multiscales"][0]["axes"]] == ["class", "z", "y", "x"]
-    assert load_volume(shares).array.shape == (3, 12, 130, 140)
+    found = load_volume(shares).array
+    assert found.shape == (3, 12, 130, 140)
+    # Neuroglancer reads no float16.
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=2e-3)
 
 
 def test_test_time_flips_make_labels_flip_with_the_volume():

@@ -88,11 +88,14 @@ def create_probabilities(
     voxel_size_um: Sequence[float] | None,
     attributes: dict[str, Any],
 ) -> None:
-    """Make the empty float16 probabilities ``(class, z, y, x)``; an OME-Zarr has a channel a class."""
+    """Make the empty probabilities ``(class, z, y, x)``: float16, or an OME-Zarr with a channel a class.
+
+    The OME-Zarr holds the same values as float32: Neuroglancer reads no float16.
+    """
     if not ome:
         _create(path, shape, "float16", shard_depth=shard_depth, attributes=attributes)
         return
-    _create(path / "0", shape, "float16", shard_depth=shard_depth, attributes=attributes)
+    _create(path / "0", shape, "float32", shard_depth=shard_depth, attributes=attributes)
     scale = [(1.0, *(voxel_size_um or (1, 1, 1)))]
     _write_group(path, {"multiscales": [_multiscale("probabilities", scale, unit=voxel_size_um is not None)]})
 
@@ -106,7 +109,7 @@ def write_labels(path: Path, labels: UInt8[np.ndarray, "z y x"], *, start: int) 
 def write_probabilities(path: Path, shares: Float16[np.ndarray, "class z y x"], *, start: int) -> None:
     """Write whole rows of shards, from slice ``start`` on."""
     for array in _levels(path):
-        array[:, start : start + shares.shape[1]] = shares
+        array[:, start : start + shares.shape[1]] = shares.astype(array.dtype)
 
 
 def replace(partial: Path, target: Path) -> None:

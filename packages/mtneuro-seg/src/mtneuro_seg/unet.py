@@ -1,9 +1,9 @@
 """The plain U-Net of Ronneberger et al. (2015), and its form in 3D (Cicek et al., 2016)."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mtneuro_seg.joining import joined
 from mtneuro_seg.settings import TrainSettings
 
 
@@ -27,6 +27,7 @@ class PlainUNet(nn.Module):
 
     Examples
     --------
+    >>> import torch
     >>> net = PlainUNet(axes=2, classes=3, filters=4, levels=2)
     >>> net(torch.zeros(1, 1, 8, 8)).shape
     torch.Size([1, 3, 8, 8])
@@ -54,7 +55,7 @@ class PlainUNet(nn.Module):
             features = level(features)
             skips.append(features)
         for widen, level, skip in zip(self.widen, self.up, reversed(skips[:-1]), strict=True):
-            features = level(torch.cat((widen(features), skip), dim=1))
+            features = level(joined(widen(features), skip))
         return self.head(features)
 
 

@@ -93,8 +93,8 @@ def predict_volume(
     sweep
         How the window slides.
     probabilities
-        A second ``.zarr`` or ``.ome.zarr``, for float16 ``(class, z, y, x)``: the softmax of the blended
-        scores.
+        A second ``.zarr`` or ``.ome.zarr``, for ``(class, z, y, x)``: the softmax of the blended scores, as
+        float16 (in an ``.ome.zarr`` the same values as float32, which Neuroglancer reads).
     voxel_size_um
         Voxel size ``(z, y, x)`` in micrometres, written into the array's metadata.
     source_name

@@ -1,5 +1,6 @@
 """``mtneuro-seg evaluate``."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +38,13 @@ def evaluate(
     figure
         Write image, truth and prediction of up to four images here (.png, .pdf, .svg).
     intervals
-        Print 95 % intervals too, by a bootstrap over blocks of neighbouring images.
+        Print 95 % intervals too, by a bootstrap over blocks of neighbouring images, several in a region.
     block
         Images of a block.
     """
     from mtneuro_seg.inference import predict as predict_labels
     from mtneuro_seg.intervals import bootstrap_intervals, confusion_per_image
-    from mtneuro_seg.metrics import scores, scores_per_image
+    from mtneuro_seg.metrics import check_labels, scores, scores_per_image
     from mtneuro_seg.model import load_model
     from mtneuro_seg.volumes import load_volume
 
@@ -54,10 +55,13 @@ def evaluate(
         raise ValueError(f"labels must have the images' shape {array.shape}, got {truth.shape}")
     if figure is not None:
         check_figure(figure)
-    classes = model.settings.classes
+    classes, ignore = model.settings.classes, model.settings.ignore_label
+    check_labels(truth if ignore is None else truth[truth != ignore], "labels", classes=classes)
+    groups = groups_of(images, len(array))
+    if intervals:
+        _check_block(block, groups, count=len(array))
     with bar("predicting") as progress:
         prediction = predict_labels(model, array, batch_size=batch_size, progress=progress)
-    ignore = model.settings.ignore_label
     confusions = confusion_per_image(truth, prediction, classes=classes, ignore=ignore)
     pooled = scores(confusions.sum(axis=0))
     single = scores_per_image(truth, prediction, classes=classes, ignore=ignore)
@@ -69,12 +73,21 @@ def evaluate(
         lines.append(f"{name:<18}{first:>8}{second:>8}   {third:>8}{fourth:>8}")
     lines.append("* mean over images of each image's score; the others are from the counts of all images")
     if intervals:
-        groups = groups_of(images, len(array))
         found = bootstrap_intervals(confusions, block=block, groups=groups)
         lines += _interval_lines(model.class_names, found)
     if figure is not None:
         lines.append(_write_figure(figure, array, truth, prediction, model.class_names))
     return "\n".join(lines)
+
+
+def _check_block(block: int, groups: Any, *, count: int) -> None:
+    """Raise if every stack of images is one block: nothing varies then, and intervals have no width."""
+    longest = count if groups is None else max(Counter(groups.tolist()).values())
+    if not 1 <= block < longest:
+        raise ValueError(
+            f"block must be at least 1 and less than the {longest} images of the longest stack, got {block}; "
+            "intervals come from drawing blocks"
+        )
 
 
 def _interval_lines(names: tuple[str, ...], found: "ScoreIntervals") -> list[str]:

@@ -44,7 +44,7 @@ def predict(
     sweep
         How the window slides.
     probabilities
-        Write the probability of each class too, float16 (class, z, y, x), to this .zarr or .ome.zarr.
+        Write the probability of each class too, (class, z, y, x), to this .zarr or .ome.zarr.
     device
         Where to predict. [default: a GPU if there is one]
     scheduler
