@@ -126,7 +126,9 @@ def check_images(images: object, settings: TrainSettings) -> None:
     if not isinstance(images, np.ndarray):
         raise TypeError(f"images must be a NumPy array, got {type(images).__name__}")
     if images.dtype != np.uint8:
-        raise ValueError(f"images must be uint8 (0 to 255), got {images.dtype}; scale and convert them first")
+        raise ValueError(
+            f"images must be uint8 (0 to 255), got {images.dtype}; fill NaNs, scale and convert them first"
+        )
     if images.ndim != settings.network.axes + 1:
         raise ValueError(
             f"images of the {settings.network.axes}D network {settings.model!r} must have axes {axes}, "

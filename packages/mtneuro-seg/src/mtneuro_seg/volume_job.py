@@ -41,7 +41,9 @@ def check_volume(volume: VolumeSource) -> None:
     if len(shape) != 3 or 0 in shape:
         raise ValueError(f"a volume must have axes (z, y, x) and a voxel at least, got shape {shape}")
     if volume.dtype != np.uint8:
-        raise ValueError(f"a volume must be uint8 (0 to 255), got {volume.dtype}; scale and convert it first")
+        raise ValueError(
+            f"a volume must be uint8 (0 to 255), got {volume.dtype}; fill NaNs, scale and convert it first"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
