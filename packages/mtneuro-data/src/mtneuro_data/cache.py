@@ -39,14 +39,15 @@ class CacheEntry:
     """Chunks that are filled."""
 
     n_bytes: int
-    """Bytes that they take."""
+    """Bytes that they take, with the boxes that are kept whole besides."""
 
 
 class Cache:
     """A folder that keeps chunks of volumes: sparse, shared, checked.
 
     Below the root lie ``v2/<host>/<collection>/<experiment>/<channel>/<level>/``, each with a Zarr v3
-    array ``volume.zarr``, the digests ``chunks.sha256/`` and ``cache.json``. Chunks are laid on the
+    array ``volume.zarr``, the digests ``chunks.sha256/``, ``cache.json``, and in ``cutouts/`` the cubes
+    of images that `load` reads, as ``.npy`` files. Chunks are laid on the
     volume's own grid, so overlapping cubes of any task share them, and written beside and renamed, so
     any number of processes may fill one cache.
 
@@ -158,6 +159,7 @@ class Cache:
             )
         aged: list[tuple[float, int, ChunkStore, Corner]] = []
         for store in self._stores():
+            store.cutouts.clear()
             for chunk in store.filled():
                 with contextlib.suppress(FileNotFoundError):
                     size = store.chunk_path(chunk).stat().st_size
@@ -181,7 +183,7 @@ class Cache:
         entries: list[CacheEntry] = []
         for store in self._stores():
             chunks = store.filled()
-            n_bytes = 0
+            n_bytes = store.cutouts.n_bytes
             for chunk in chunks:
                 path = store.chunk_path(chunk)
                 n_bytes += path.stat().st_size if path.exists() else 0
@@ -198,7 +200,7 @@ class Cache:
         return tuple(sorted(entries, key=lambda entry: entry.uri))
 
     def verify(self, *, progress: Progress | None = None) -> tuple[Path, ...]:
-        """Hash every chunk; drop those that are damaged, so that they are fetched again.
+        """Hash every chunk and every box kept whole; drop what is damaged, so that it is fetched again.
 
         What processes that were killed left half written is removed too.
 
@@ -218,7 +220,7 @@ class Cache:
                 store.forget(chunk)
             if progress is not None:
                 progress(done, len(chunks))
-        return tuple(damaged)
+        return (*damaged, *(path for store in stores for path in store.cutouts.damaged()))
 
     def clear(self, uri: str | None = None) -> int:
         """Remove everything, or what comes from one URI; return the number of entries removed.

@@ -75,7 +75,7 @@ class CachedSource:
         return self.read_boxes([(lower, upper)])[0]
 
     def read_boxes(
-        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
+        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None, keep: bool = False
     ) -> list[np.ndarray]:
         """Return the voxels of several boxes at once, fetching what is missing.
 
@@ -85,12 +85,34 @@ class CachedSource:
             Half-open boxes, ``lower`` and ``upper``.
         out
             An array for each, used where it is of the type that the voxels are kept as.
+        keep
+            Keep large boxes of an image whole besides, so that the next time they are read in one piece.
 
         Raises
         ------
         FileNotFoundError
             If the cache is offline and chunks are missing.
         """
+        if not self._whole_boxes:
+            return self._read(boxes, out)
+        cutouts = self._store.cutouts
+        found = [cutouts.read(box, None if out is None else out[at]) for at, box in enumerate(boxes)]
+        rest = [at for at, voxels in enumerate(found) if voxels is None]
+        read = self._read([boxes[at] for at in rest], None if out is None else [out[at] for at in rest])
+        for at, voxels in zip(rest, read, strict=True):
+            found[at] = voxels
+            # Kept only from what is known to be right, for nobody would look at these chunks again.
+            if keep and all(self._store.is_whole(chunk) for chunk in self._store.chunks_of(*boxes[at])):
+                cutouts.keep(boxes[at], voxels)
+        return [voxels for voxels in found if voxels is not None]
+
+    @property
+    def _whole_boxes(self) -> bool:
+        """Whether boxes are kept whole: not of labels, which pack well, nor where every read is checked."""
+        cache = self._cache
+        return not (self._store.compressed or cache.verifies or cache.limit_bytes is not None)
+
+    def _read(self, boxes: Sequence[Box], out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
         chunks = self._chunks(boxes)
         self._fill(chunks)
         try:
@@ -122,6 +144,8 @@ class CachedSource:
         progress
             Called with the chunks done and the number of those that were missing.
         """
+        if self._whole_boxes:
+            boxes = [box for box in boxes if not self._store.cutouts.has(box)]
         self._fill(self._chunks(boxes), progress=progress)
 
     def _chunks(self, boxes: Iterable[Box]) -> list[Corner]:

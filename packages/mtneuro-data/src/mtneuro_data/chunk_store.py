@@ -18,6 +18,7 @@ import numpy as np
 from filelock import FileLock
 
 from mtneuro_data.chunk_file import CHUNK, LEVEL, ORDER, ChunkReader, DamagedChunkError, packed, raw
+from mtneuro_data.cutouts import Cutouts
 from mtneuro_data.volume import Corner
 from mtneuro_data.writing import written_beside
 
@@ -34,7 +35,8 @@ class ChunkStore:
     ``volume.zarr`` is a Zarr v3 array that any reader opens: bare ``uint8`` for images, Zstandard for
     labels, which are kept as the smallest unsigned type that holds those seen so far. A chunk is
     there once its digest is: ``chunks.sha256/<z>.<y>.<x>``, the SHA-256 of the chunk's file, written
-    after it. ``cache.json`` describes the source.
+    after it. ``cutouts`` holds boxes of images that were kept whole besides. ``cache.json`` describes the
+    source.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ class ChunkStore:
         self._thread_lock = threading.Lock()
         self._chunks = str(folder / "volume.zarr" / "c")
         self._digests = str(folder / "chunks.sha256")
+        self.cutouts = Cutouts(folder / "cutouts", self.source_dtype)
 
     @classmethod
     def create(
