@@ -74,7 +74,7 @@ def test_running_out_of_memory_names_the_setting(monkeypatch):
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_types_and_axes_are_refused():
     model = untrained()
-    with pytest.raises(ValueError, match="images must be uint8 .* got float32; fill NaNs"):
+    with pytest.raises(ValueError, match=r"images must be uint8 .* got float32; fill NaNs"):
         predict(model, np.full((2, 8, 8), np.nan, np.float32))
     with pytest.raises(ValueError, match=r"must have axes \(n, y, x\), got 2 axes"):
         predict(model, images(8, 8))
