@@ -508,6 +508,7 @@ def test_a_compiled_training_resumes_bit_equal_and_learns_what_a_plain_one_does(
     np.testing.assert_array_equal(predict(load_model(tmp_path / "whole"), images), predict(whole, images))
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_a_network_that_cannot_be_compiled_is_told_in_one_line(tmp_path, monkeypatch):
     import torch._inductor.config as inductor
 
