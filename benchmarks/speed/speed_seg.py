@@ -423,11 +423,11 @@ def zarr_volume(*, quick: bool) -> Iterator[Figure]:
     """A U-Net from Zarr to Zarr beside the bare network, and its memory against the slices."""
     import zarr
 
-    model, volume = untrained("unet", filters=16 if quick else 32), image(8, 256, 256)
+    model, volume = untrained("unet", filters=16 if quick else 32), image(16, 256, 256)
     model.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stub)
     sweep = SweepSettings(window=(256, 256))
     with tempfile.TemporaryDirectory() as folder:
-        source = zarr.create_array(Path(folder) / "volume.zarr", data=volume, chunks=(8, 64, 64))
+        source = zarr.create_array(Path(folder) / "volume.zarr", data=volume, chunks=(16, 64, 64))
 
         def ours() -> None:
             predict_volume(model, source, out=Path(folder) / "labels.zarr", sweep=sweep)
