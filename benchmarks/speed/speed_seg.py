@@ -442,7 +442,8 @@ def zarr_volume(*, quick: bool) -> Iterator[Figure]:
         )
     depths = (64, 128) if quick else (64, 256, 2048)
     # One process differs from the next by a fifth, by what its allocator keeps: the middle one of three.
-    peaks = [statistics.median(peak_bytes(peak_of_zarr, depth) for _ in range(3)) for depth in depths]
+    rounds = range(1 if quick else 3)
+    peaks = [statistics.median(peak_bytes(peak_of_zarr, depth) for _ in rounds) for depth in depths]
     for (few, low), (many, high) in pairwise(zip(depths, peaks, strict=True)):
         growth = (high / low) ** (1 / math.log2(many / few)) - 1
         name = f"Zarr to Zarr, {few} to {many} slices, growth of peak memory a doubling"
