@@ -83,11 +83,13 @@ def test_a_tube_is_drawn_as_a_tube():
         stop=np.array([[8.0, 8.0, 24.0]]),
         radius_start=np.array([3.0], dtype=np.float32),
         radius_stop=np.array([3.0], dtype=np.float32),
+        tone=np.array([0.5], dtype=np.float32),
     )
-    distance = drawn_vessels(tube, (0, 0, 0), (17, 17, 29))
+    distance, tone = drawn_vessels(tube, (0, 0, 0), (17, 17, 29))
     assert distance[8, 8, 14] == -3
     assert distance[8, 12, 14] == 1
     assert distance[8, 8, 28] == 1  # beyond the end: a round cap
+    assert np.unique(tone[distance < 1]).tolist() == [0.5]
 
 
 def test_vessels_of_neighbouring_boxes_join():
@@ -121,6 +123,16 @@ def test_vessels_run_from_capillaries_to_wide_trunks():
     assert 40 < widest["trunks"] < 55
 
 
+def test_the_paler_a_vessel_the_thinner_it_is():
+    capillaries = segments_near(0, AREAS, (100, 400, 1000), (200, 1100, 2600))["capillaries"]
+    pale, thin = capillaries.tone < 0.65, capillaries.radius_start < 2
+    assert pale.any()
+    assert capillaries.tone.min() > 0.4
+    assert capillaries.tone.max() <= 1
+    assert thin[pale].mean() > 0.95
+    assert thin.mean() < 0.8
+
+
 def bundles(region):
     (y, x) = {"STR": (500, 3700), "VP": (850, 2551)}[region]
     y, x = np.arange(y, y + 256.0)[:, None], np.arange(x, x + 256.0)
@@ -151,7 +163,7 @@ def test_only_some_areas_have_bright_nucleoli():
 def test_a_wide_vessel_is_near_black_inside():
     box = ((150, 850, 2551), (151, 1106, 2807))
     phantom = Phantom("image")
-    distance = drawn_vessels(segments_near(0, AREAS, *box)["trunks"], *box)
+    distance, _ = drawn_vessels(segments_near(0, AREAS, *box)["trunks"], *box)
     deep = (distance < -3) & (distance > -4)
     assert deep.any()
     assert phantom.read(*box)[deep].mean() < 20
