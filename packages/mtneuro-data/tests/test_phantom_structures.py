@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from mtneuro_data.phantom import Phantom
+from mtneuro_data.phantom.appearance import slow_fields
 from mtneuro_data.phantom.areas import AREA_NAMES, NATIVE_SHAPE, Areas
 from mtneuro_data.phantom.bundles import bundle_field
 from mtneuro_data.phantom.cells import Cells, cells_near, draw_cells
@@ -150,6 +151,16 @@ def test_bundles_lie_diagonally_in_the_ventral_posterior_nucleus():
     rising = (inside[16:, :-16] != inside[:-16, 16:]).mean()
     falling = (inside[16:, 16:] != inside[:-16, :-16]).mean()
     assert rising < 0.6 * falling
+
+
+@pytest.mark.parametrize(("area", "spread"), [("STR", 0.08), ("VP", 0.3)])
+def test_bundles_differ_in_brightness_most_in_the_thalamus(area, spread):
+    z, y, x = np.random.default_rng(0).uniform(100, 1400, size=(3, 20_000))
+    labels = np.full(z.shape, AREA_NAMES.index(area), dtype=np.uint8)
+    _, _, axons = slow_fields(0, 1.0, labels, z, y, x)
+    assert abs(axons.std() - spread) < 0.2 * spread
+    _, _, alike = slow_fields(0, 0.0, labels, z, y, x)
+    assert np.unique(alike).tolist() == [1]
 
 
 def test_only_some_areas_have_bright_nucleoli():
