@@ -27,7 +27,7 @@ _BLOCK_BYTES = 32 << 20
 _BATCH_BYTES = 64 << 20
 """Bytes of the boxes that are read side by side; bounds the memory beyond the result."""
 
-_SPARSE = 8
+_SPARSE = 4
 """From this distance of images on, each is read alone."""
 
 
