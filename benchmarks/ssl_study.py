@@ -1,7 +1,7 @@
 """What the methods of Task 1 learn at a small size, beside the encoder that has learnt nothing.
 
     python benchmarks/ssl_study.py methods --data ../shared/data
-    python benchmarks/ssl_study.py methods --rate 0.1 --steps 60
+    python benchmarks/ssl_study.py methods --encoder timm/resnet10t --steps 40 --batch-size 32 --rate 0.1
     python benchmarks/ssl_study.py richness
     python benchmarks/ssl_study.py precision --data ../shared/data
     python benchmarks/ssl_study.py map --data ../shared/data
@@ -184,7 +184,7 @@ STUDIES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
 DEFAULTS: dict[str, dict[str, Any]] = {
     "methods": {"encoder": "resnet18", "steps": 24, "batch_size": 16, "rate": 0.03},
     "richness": {"encoder": "timm/resnet10t", "steps": 40, "batch_size": 32, "rate": 0.1},
-    "precision": {"encoder": "resnet18", "steps": 24, "batch_size": 16, "rate": 0.03},
+    "precision": {"encoder": "timm/resnet10t", "steps": 40, "batch_size": 32, "rate": 0.1},
 }
 
 
