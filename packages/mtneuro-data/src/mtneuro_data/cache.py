@@ -1,18 +1,25 @@
 """Chunks of remote volumes, kept on disk and shared by every task and process."""
 
 import contextlib
+import math
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from mtneuro_data.cached import CachedSource
+from mtneuro_data.chunk_file import CHUNK, chunks_of
 from mtneuro_data.chunk_store import CACHE_VERSION, ChunkStore
-from mtneuro_data.volume import Corner, Source
+from mtneuro_data.sources import opened
+from mtneuro_data.volume import Box, Corner, Source
+
+if TYPE_CHECKING:
+    from mtneuro_data.sources.boss import BossServer
 
 __all__ = ["Cache", "CacheEntry"]
 
@@ -39,14 +46,15 @@ class CacheEntry:
     """Chunks that are filled."""
 
     n_bytes: int
-    """Bytes that they take."""
+    """Bytes that they take, with the boxes that are kept whole besides."""
 
 
 class Cache:
     """A folder that keeps chunks of volumes: sparse, shared, checked.
 
     Below the root lie ``v2/<host>/<collection>/<experiment>/<channel>/<level>/``, each with a Zarr v3
-    array ``volume.zarr``, the digests ``chunks.sha256/`` and ``cache.json``. Chunks are laid on the
+    array ``volume.zarr``, the digests ``chunks.sha256/``, ``cache.json``, and in ``cutouts/`` the cubes
+    of images that `load` reads, as ``.npy`` files. Chunks are laid on the
     volume's own grid, so overlapping cubes of any task share them, and written beside and renamed, so
     any number of processes may fill one cache.
 
@@ -129,6 +137,35 @@ class Cache:
         )
         return CachedSource(store, opener, self, opened=source)
 
+    def missing_voxels(self, uri: str, boxes: Iterable[Box], *, server: "BossServer | None" = None) -> int:
+        """Return how many voxels would have to be fetched for some boxes; nothing is asked of the source.
+
+        Parameters
+        ----------
+        uri
+            The volume, as for `mtneuro_data.open_volume`.
+        boxes
+            Half-open boxes, ``lower`` and ``upper``. Chunks are fetched whole, and each once.
+        server
+            The database, for ``bossdb://``.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from mtneuro_data import open_volume
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     cache, box = Cache(folder), ((0, 0, 0), (1, 8, 200))
+        ...     before = cache.missing_voxels("phantom://image?shape=32,128,256", [box])
+        ...     voxels = open_volume("phantom://image?shape=32,128,256", cache=cache).read(*box)
+        ...     before, cache.missing_voxels("phantom://image?shape=32,128,256", [box])
+        (1048576, 0)
+        """
+        try:
+            source = opened(uri, cache=Cache(self.root, offline=True), server=server)
+        except FileNotFoundError:
+            return len(chunks_of(boxes)) * math.prod(CHUNK)
+        return len(source.missing(boxes)) * math.prod(CHUNK) if isinstance(source, CachedSource) else 0
+
     def _refuse_older(self, key: tuple[str, str, str, str, int]) -> None:
         """Name what another version of this program kept of a volume, rather than keep it twice."""
         for version in self.root.glob("v[0-9]*"):
@@ -158,6 +195,7 @@ class Cache:
             )
         aged: list[tuple[float, int, ChunkStore, Corner]] = []
         for store in self._stores():
+            store.cutouts.clear()
             for chunk in store.filled():
                 with contextlib.suppress(FileNotFoundError):
                     size = store.chunk_path(chunk).stat().st_size
@@ -181,7 +219,7 @@ class Cache:
         entries: list[CacheEntry] = []
         for store in self._stores():
             chunks = store.filled()
-            n_bytes = 0
+            n_bytes = store.cutouts.n_bytes
             for chunk in chunks:
                 path = store.chunk_path(chunk)
                 n_bytes += path.stat().st_size if path.exists() else 0
@@ -198,7 +236,7 @@ class Cache:
         return tuple(sorted(entries, key=lambda entry: entry.uri))
 
     def verify(self, *, progress: Progress | None = None) -> tuple[Path, ...]:
-        """Hash every chunk; drop those that are damaged, so that they are fetched again.
+        """Hash every chunk and every box kept whole; drop what is damaged, so that it is fetched again.
 
         What processes that were killed left half written is removed too.
 
@@ -218,7 +256,7 @@ class Cache:
                 store.forget(chunk)
             if progress is not None:
                 progress(done, len(chunks))
-        return tuple(damaged)
+        return (*damaged, *(path for store in stores for path in store.cutouts.damaged()))
 
     def clear(self, uri: str | None = None) -> int:
         """Remove everything, or what comes from one URI; return the number of entries removed.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from filelock import Timeout
 
-from mtneuro_data.chunk_file import CHUNK, DamagedChunkError
+from mtneuro_data.chunk_file import CHUNK, DamagedChunkError, chunks_of
 from mtneuro_data.chunk_store import ChunkStore
 from mtneuro_data.volume import Box, Corner, Source
 
@@ -75,7 +75,7 @@ class CachedSource:
         return self.read_boxes([(lower, upper)])[0]
 
     def read_boxes(
-        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
+        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None, keep: bool = False
     ) -> list[np.ndarray]:
         """Return the voxels of several boxes at once, fetching what is missing.
 
@@ -85,13 +85,35 @@ class CachedSource:
             Half-open boxes, ``lower`` and ``upper``.
         out
             An array for each, used where it is of the type that the voxels are kept as.
+        keep
+            Keep large boxes of an image whole besides, so that the next time they are read in one piece.
 
         Raises
         ------
         FileNotFoundError
             If the cache is offline and chunks are missing.
         """
-        chunks = self._chunks(boxes)
+        if not self._whole_boxes:
+            return self._read(boxes, out)
+        cutouts = self._store.cutouts
+        found = [cutouts.read(box, None if out is None else out[at]) for at, box in enumerate(boxes)]
+        rest = [at for at, voxels in enumerate(found) if voxels is None]
+        read = self._read([boxes[at] for at in rest], None if out is None else [out[at] for at in rest])
+        for at, voxels in zip(rest, read, strict=True):
+            found[at] = voxels
+            # Kept only from what is known to be right, for nobody would look at these chunks again.
+            if keep and all(self._store.is_whole(chunk) for chunk in chunks_of([boxes[at]])):
+                cutouts.keep(boxes[at], voxels)
+        return [voxels for voxels in found if voxels is not None]
+
+    @property
+    def _whole_boxes(self) -> bool:
+        """Whether boxes are kept whole: not of labels, which pack well, nor where every read is checked."""
+        cache = self._cache
+        return not (self._store.compressed or cache.verifies or cache.limit_bytes is not None)
+
+    def _read(self, boxes: Sequence[Box], out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
+        chunks = chunks_of(boxes)
         self._fill(chunks)
         try:
             return self._joined(boxes, out)
@@ -122,11 +144,17 @@ class CachedSource:
         progress
             Called with the chunks done and the number of those that were missing.
         """
-        self._fill(self._chunks(boxes), progress=progress)
+        self._fill(self._wanted(boxes), progress=progress)
 
-    def _chunks(self, boxes: Iterable[Box]) -> list[Corner]:
-        """Return the chunks that boxes touch, each once."""
-        return list(dict.fromkeys(chunk for box in boxes for chunk in self._store.chunks_of(*box)))
+    def missing(self, boxes: Iterable[Box], /) -> list[Corner]:
+        """Return the chunks that `fill` would fetch for some boxes."""
+        return [chunk for chunk in self._wanted(boxes) if not self._is_there(chunk)]
+
+    def _wanted(self, boxes: Iterable[Box]) -> list[Corner]:
+        """Return the chunks that boxes are read from."""
+        if self._whole_boxes:
+            boxes = [box for box in boxes if not self._store.cutouts.has(box)]
+        return chunks_of(boxes)
 
     def _joined(self, boxes: Sequence[Box], out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
         dtype = self._store.dtype

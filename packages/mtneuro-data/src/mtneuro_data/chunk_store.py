@@ -9,8 +9,6 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import numpy as np
 from filelock import FileLock
 
 from mtneuro_data.chunk_file import CHUNK, LEVEL, ORDER, ChunkReader, DamagedChunkError, packed, raw
+from mtneuro_data.cutouts import Cutouts
 from mtneuro_data.volume import Corner
 from mtneuro_data.writing import written_beside
 
@@ -34,7 +33,8 @@ class ChunkStore:
     ``volume.zarr`` is a Zarr v3 array that any reader opens: bare ``uint8`` for images, Zstandard for
     labels, which are kept as the smallest unsigned type that holds those seen so far. A chunk is
     there once its digest is: ``chunks.sha256/<z>.<y>.<x>``, the SHA-256 of the chunk's file, written
-    after it. ``cache.json`` describes the source.
+    after it. ``cutouts`` holds boxes of images that were kept whole besides. ``cache.json`` describes the
+    source.
 
     Parameters
     ----------
@@ -53,6 +53,7 @@ class ChunkStore:
         self._thread_lock = threading.Lock()
         self._chunks = str(folder / "volume.zarr" / "c")
         self._digests = str(folder / "chunks.sha256")
+        self.cutouts = Cutouts(folder / "cutouts", self.source_dtype)
 
     @classmethod
     def create(
@@ -114,11 +115,6 @@ class ChunkStore:
     def compressed(self) -> bool:
         """Whether the chunks are labels and so compressed."""
         return self.source_dtype.itemsize > 1
-
-    def chunks_of(self, lower: Corner, upper: Corner) -> Iterator[Corner]:
-        """Give the grid places of the chunks that a box touches."""
-        z, y, x = (range(lo // c, -(-hi // c)) for lo, hi, c in zip(lower, upper, CHUNK, strict=True))
-        return product(z, y, x)
 
     def box_of(self, chunk: Corner) -> tuple[Corner, Corner]:
         """Return a chunk's half-open box, cut at the volume's end."""

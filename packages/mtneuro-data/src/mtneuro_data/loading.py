@@ -295,7 +295,12 @@ def _places(task: TaskSpec, batch: Sequence[_Run], result: np.ndarray) -> list[n
 
 def _read_images(task: TaskSpec, batch: Sequence[_Run], image: Volume, images: np.ndarray) -> None:
     places = _places(task, batch, images)
-    voxels = image.read_boxes([run.box for run in batch], out=places)
+    boxes = [run.box for run in batch]
+    if isinstance(image.source, CachedSource):
+        # A task's cubes are loaded again and again.
+        voxels = image.source.read_boxes(boxes, out=places, keep=True)
+    else:
+        voxels = image.read_boxes(boxes, out=places)
     if places is None:
         _put_images(task, batch, voxels, images)
 
