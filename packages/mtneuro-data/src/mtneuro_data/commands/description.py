@@ -11,7 +11,7 @@ from mtneuro_data.commands.terminal import bar
 if TYPE_CHECKING:
     from mtneuro_data.task import TaskSpec
 
-_PUBLISHED = "prasad/prasad2020/"
+_PUBLISHED = "/prasad/prasad"
 """In the URI or web address of each of the benchmark's channels."""
 
 _CITATION = """\
