@@ -1,14 +1,17 @@
 """What the methods of Task 1 learn at a small size, beside the encoder that has learnt nothing.
 
     python benchmarks/ssl_study.py methods --data ../shared/data
+    python benchmarks/ssl_study.py methods --encoder timm/resnet10t --steps 40 --batch-size 32 --rate 0.1
     python benchmarks/ssl_study.py richness
+    python benchmarks/ssl_study.py precision --data ../shared/data
     python benchmarks/ssl_study.py map --data ../shared/data
 
 `methods` trains every method, with several seeds, on images about cube set A of the real slice z=159 and
 scores them about sets B, C and D: a linear readout of the four corners of each image. `richness` asks whether
 mining helps where augmentations are poor, as the paper says: BYOL, MYOW and MYOW-m, with views from poor to
-rich. `map` draws the embeddings of the whole slice, by the first method and seed of `methods`: their first
-three principal components as colours. Without `--data` the images are the phantom's, of cube set A and of two
+rich. `precision` asks what bf16 costs: these three and supervised training, in bf16 and in single precision.
+`map` draws the embeddings of the whole slice, by the first method and seed of `methods`: their first three
+principal components as colours. Without `--data` the images are the phantom's, of cube set A and of two
 others. What is done is kept under `--out`, so an interrupted study goes on.
 """
 
@@ -19,6 +22,7 @@ import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,7 @@ from mtneuro_ssl import Model, TrainSettings, embed, embedding_map, train
 from mtneuro_ssl.dense import Grid, colour_picture
 from PIL import Image
 
+from mtneuro_suite.intervals import summary
 from mtneuro_suite.real_sample import FILES, region_task
 
 Row = dict[str, Any]
@@ -158,10 +163,28 @@ def richness(options: argparse.Namespace) -> Iterator[Row]:
                     break
 
 
-STUDIES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {"methods": methods, "richness": richness}
+def precision(options: argparse.Namespace) -> Iterator[Row]:
+    """Yield a row for each method, precision and seed."""
+    images, test = arrays(options.data)
+    for seed in options.seeds:
+        for method in options.methods or ("supervised", "byol", "myow", "myow-m"):
+            for kind in ("32-true", "bf16-mixed"):
+                own = {**common(options), **METHODS[method], "method": method, "seed": seed}
+                settings = TrainSettings.model_validate(own | {"precision": kind})
+                out = options.out / "precision" / f"{method}-{kind}-{seed}"
+                found = scored(settings, out, images=images, test=test)
+                yield {"method": method, "precision": kind, "seed": seed, **found}
+
+
+STUDIES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
+    "methods": methods,
+    "richness": richness,
+    "precision": precision,
+}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "methods": {"encoder": "resnet18", "steps": 24, "batch_size": 16, "rate": 0.03},
     "richness": {"encoder": "timm/resnet10t", "steps": 40, "batch_size": 32, "rate": 0.1},
+    "precision": {"encoder": "timm/resnet10t", "steps": 40, "batch_size": 32, "rate": 0.1},
 }
 
 
@@ -201,23 +224,20 @@ def common(options: argparse.Namespace) -> dict[str, Any]:
         "components": 64,
         "hidden": 512,
         "projection": 64,
-        "device": "cpu",
+        "device": options.device,
     }
 
 
 def averaged(rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:
-    """Return the mean and the standard deviation over seeds of rows that are otherwise alike."""
+    """Return the mean over seeds, its deviation and its interval, of rows that are otherwise alike."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
     found: list[Row] = []
     for names, members in groups.items():
-        values = [member["accuracy"] for member in members]
         line: Row = {
             **dict(zip(keys, names, strict=True)),
-            "mean": statistics.fmean(values),
-            "sd": statistics.stdev(values) if len(values) > 1 else float("nan"),
-            "seeds": len(values),
+            **asdict(summary([member["accuracy"] for member in members])),
             "seconds": statistics.fmean(member["seconds"] for member in members),
         }
         line |= {
@@ -229,12 +249,47 @@ def averaged(rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:
     return found
 
 
+def over_seeds(line: Row) -> tuple[str, str]:
+    """Return the deviation and the interval of a mean, as the table has them."""
+    if line["sd"] is None:
+        return "–", "–"
+    return f"{line['sd']:.3f}", f"{line['low']:.3f} to {line['high']:.3f}"
+
+
+def differences(rows: Sequence[Row]) -> str:
+    """Return what bf16 adds to the accuracy of each method, over the seeds, as sentences."""
+    found = {(row["method"], row["seed"], row["precision"]): row["accuracy"] for row in rows}
+    told: list[str] = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        gains = [
+            found[method, seed, "bf16-mixed"] - found[method, seed, "32-true"]
+            for seed in dict.fromkeys(row["seed"] for row in rows)
+        ]
+        mean = summary(gains)
+        within = "" if mean.low is None else f" (95 %: {mean.low:+.3f} to {mean.high:+.3f})"
+        told.append(f"- {method}: bf16 adds {mean.mean:+.3f}{within} to the accuracy, in {mean.n} pairs.")
+    return "\n".join(told)
+
+
+def own_settings(rows: Sequence[Row]) -> str:
+    """Return which methods of a study have settings of their own, as a paragraph."""
+    told: list[str] = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        own = [f"{key} {value}" for key, value in METHODS[method].items()]
+        if method in SLOWER:
+            own.append(f"1/{round(1 / SLOWER[method])} of the learning_rate")
+        if own:
+            told.append(f"{method}: {', '.join(own)}")
+    return f"Settings of their own: {'; '.join(told)}.\n\n" if told else ""
+
+
 def table(lines: Sequence[Row], keys: Sequence[str]) -> str:
     """Return the averages as a Markdown table."""
     heads = [
         *keys,
         "accuracy",
         "sd",
+        "95 % of the mean",
         "seeds",
         "of whole images",
         "rank",
@@ -247,7 +302,7 @@ def table(lines: Sequence[Row], keys: Sequence[str]) -> str:
         rows.append(
             [
                 *(str(line[key]) for key in keys),
-                f"{line['mean']:.3f}", f"{line['sd']:.3f}", str(line["seeds"]),
+                f"{line['mean']:.3f}", *over_seeds(line), str(line["n"]),
                 f"{line['whole']:.3f}" if "whole" in line else "–",
                 f"{line['rank']:.1f}" if told else "–",
                 f"{line['first_loss']:.3f}, {line['last_loss']:.3f}" if told else "–",
@@ -257,7 +312,25 @@ def table(lines: Sequence[Row], keys: Sequence[str]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
-def draw(path: Path, lines: Sequence[Row]) -> None:
+def draw_methods(path: Path, lines: Sequence[Row]) -> None:
+    """Draw each method's accuracy and its interval, the best on top."""
+    import matplotlib.pyplot as plt
+
+    ordered = sorted(lines, key=lambda line: line["mean"])
+    means = np.array([line["mean"] for line in ordered])
+    reach = [0 if line["low"] is None else line["mean"] - line["low"] for line in ordered]
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    axes.errorbar(means, range(len(ordered)), xerr=reach, fmt="o", capsize=3)
+    for line in ordered:
+        if line["method"] == "untrained":
+            axes.axvline(line["mean"], color="0.5", linestyle="--", zorder=0)
+    axes.set_yticks(range(len(ordered)), [line["method"] for line in ordered])
+    axes.set_xlabel(f"accuracy of the region: mean of {ordered[0]['n']} seeds and its 95 % interval")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def draw_richness(path: Path, lines: Sequence[Row]) -> None:
     """Draw accuracy against richness of views, a line for each method."""
     import matplotlib.pyplot as plt
 
@@ -270,8 +343,8 @@ def draw(path: Path, lines: Sequence[Row]) -> None:
         # Beside one another, so that no interval hides another.
         aside = 0.07 * (len(axes.containers) - 1)
         places = [list(RICHNESS).index(line["views"]) + aside for line in mine]
-        means, sds = ([line[key] for line in mine] for key in ("mean", "sd"))
-        axes.errorbar(places, means, yerr=np.nan_to_num(sds), marker="o", capsize=3, label=method)
+        means, sds = [line["mean"] for line in mine], [line["sd"] or 0 for line in mine]
+        axes.errorbar(places, means, yerr=sds, marker="o", capsize=3, label=method)
     axes.set_xticks(range(len(RICHNESS)), list(RICHNESS), rotation=15)
     axes.set_xlabel("views, from poor to rich")
     axes.set_ylabel("accuracy of the region")
@@ -291,6 +364,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--report", type=Path, help="folder for the dated table; --out by default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 100, 350])
     parser.add_argument("--methods", nargs="+", help="some methods only")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or auto")
     for name, kind in (("encoder", str), ("steps", int), ("batch_size", int), ("rate", float)):
         shown = ", ".join(f"{DEFAULTS[study][name]} for {study}" for study in STUDIES)
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=shown)
@@ -313,25 +387,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for row in STUDIES[options.study](options):
         rows.append(row)
         print(json.dumps(row), flush=True)
-    keys = [key for key in ("method", "views") if key in rows[0]]
+    document = {
+        "study": options.study,
+        "source": "phantom" if options.data is None else "z159",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "settings": common(options),
+        "rows": rows,
+    }
+    print(report(document, options.report or options.out))
+
+
+def report(document: dict[str, Any], folder: Path) -> str:
+    """Write a study's record, its table and its picture into a folder, and return the table."""
+    study, source, day, rows = (document[key] for key in ("study", "source", "date", "rows"))
+    keys = [key for key in ("method", "views", "precision") if key in rows[0]]
     lines = averaged(rows, keys)
-    day = datetime.now(UTC).strftime("%Y-%m-%d")
-    report = options.report or options.out
-    report.mkdir(parents=True, exist_ok=True)
-    source = "phantom" if options.data is None else "z159"
-    name = f"ssl-{options.study}-{source}-{day}"
-    shared = common(options)
+    text = table(lines, keys)
+    if study == "precision":
+        text += f"\n\n{differences(rows)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"ssl-{study}-{source}-{day}"
     head = (
-        f"# ssl_study.py {options.study}, {source}, {day}\n\n"
-        f"{', '.join(f'{key} {value}' for key, value in shared.items())}; "
-        f"{sum(row['seconds'] for row in rows):.0f} processor seconds of training.\n\n"
+        f"# ssl_study.py {study}, {source}, {day}\n\n"
+        f"{', '.join(f'{key} {value}' for key, value in document['settings'].items())}; "
+        f"{sum(row['seconds'] for row in rows):.0f} processor seconds of training.\n\n{own_settings(rows)}"
     )
-    (report / f"{name}.md").write_text(head + table(lines, keys) + "\n", encoding="utf-8")
-    document = {"study": options.study, "source": source, "date": day, "settings": shared, "rows": rows}
-    (report / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    if options.study == "richness":
-        draw(report / f"{name}.png", lines)
-    print(table(lines, keys))
+    path.with_suffix(".md").write_text(f"{head}{text}\n", encoding="utf-8")
+    path.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    drawn = {"methods": draw_methods, "richness": draw_richness}.get(study)
+    if drawn is not None:
+        drawn(path.with_suffix(".png"), lines)
+    return text
 
 
 if __name__ == "__main__":

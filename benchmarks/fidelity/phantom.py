@@ -9,10 +9,9 @@ one picture; `transfer` trains a small 2D U-Net on the phantom alone and scores 
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,12 +19,20 @@ import numpy as np
 from cubes import CLASSES, CORNERS, PROPORTIONS, REAL_SLICE, REGIONS, SETS, Crops, phantom_crops, real_crops
 from mtneuro_data.phantom import Phantom
 from PIL import Image
+from record import write_record
 from scipy import ndimage
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from transfer import Training, found_shares, labelled_pairs, other_scanner, trained_on_phantom
+from transfer import (
+    Training,
+    found_shares,
+    labelled_pairs,
+    other_scanner,
+    read_from_all_sides,
+    trained_on_phantom,
+)
 
 if TYPE_CHECKING:
     from mtneuro_seg import Model
@@ -231,18 +238,16 @@ def contact_sheet(data: Path, seed: int, path: Path) -> None:
 
 
 def _f1(model: "Model", images: np.ndarray, labels: np.ndarray) -> list[float]:
-    from mtneuro_seg import confusion_matrix, predict, scores
+    from mtneuro_seg import confusion_matrix, scores
 
     height, width = labels.shape[1:]
     edge = [(0, -size % 16) for size in (height, width)]
-    found = predict(model, np.pad(images, ((0, 0), *edge), mode="reflect"))[:, :height, :width]
+    found = read_from_all_sides(model, np.pad(images, ((0, 0), *edge), mode="reflect"))[:, :height, :width]
     return [float(one) for one in scores(confusion_matrix(labels, found, classes=4)).f1]
 
 
 def transfer(data: Path, out: Path, *, training: Training, pairs: list[Path]) -> dict[str, Any]:
     """Train the plain 2D U-Net on the phantom alone, save it, and return its F1 on real labelled tissue."""
-    from mtneuro_seg import predict
-
     last = [0.0]
 
     def progress(done: int, total: int) -> None:
@@ -273,7 +278,7 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: list[Path]) ->
     for region, share in shares.items():
         beside = zip(share, PROPORTIONS[region], strict=True)
         print(f"  {region:<46}" + "".join(f"{f'{mine:.1f} / {theirs:.1f}':>14}" for mine, theirs in beside))
-    _overlay_sheet(images, labels, predict(model, images), out / f"transfer-{training.seed}.png")
+    _overlay_sheet(images, labels, read_from_all_sides(model, images), out / f"transfer-{training.seed}.png")
     return {"f1": found, "shares": {region: share.tolist() for region, share in shares.items()}}
 
 
@@ -292,7 +297,8 @@ def transfers(data: Path, seeds: int, out: Path, *, training: Training, pairs: l
         if seeds > 1:
             spread = zip(means[name], scored.std(axis=0, ddof=1), strict=True)
             print(f"{name:<48}" + "".join(f"{f'{a:.2f} +- {b:.2f}':>14}" for a, b in spread))
-    return {"seeds": runs, "mean_f1": means}
+    settings = {key: value for key, value in asdict(training).items() if key != "seed"}
+    return {"training": settings, "seeds": runs, "mean_f1": means}
 
 
 def _overlay_sheet(images: np.ndarray, truth: np.ndarray, found: np.ndarray, path: Path) -> None:
@@ -362,7 +368,7 @@ def main() -> None:
         training = Training(steps=args.steps, filters=args.filters, images=args.images)
         result["transfer"] = transfers(args.data, args.seeds, args.out, training=training, pairs=args.pairs)
     if result:
-        (args.out / "fidelity.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+        print(f"tables: {write_record(result, args.out)}")
     print(f"{time.perf_counter() - start:.0f} s")
 
 

@@ -24,7 +24,7 @@ _MEAN, _SD = 0.502, 0.141  # of tiles that are levelled to 128 and 36
 class Training:
     """How the network is trained."""
 
-    steps: int = 1500
+    steps: int = 600
     batch: int = 8
     rate: float = 4e-3
     filters: int = 16
@@ -150,10 +150,24 @@ def other_scanner(data: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.stack(masks)
 
 
+def read_from_all_sides(model: "Model", images: np.ndarray) -> np.ndarray:
+    """Return the labels of square tiles by the mean probability over their eight turns and reflections."""
+    import torch
+
+    total = np.zeros((len(images), len(CLASSES), *images.shape[1:]), dtype=np.float32)
+    for turns in range(4):
+        for flipped in (False, True):
+            view = np.rot90(images[:, :, ::-1] if flipped else images, turns, axes=(1, 2))
+            scaled = (torch.from_numpy(view.copy())[:, None].float() / 255 - _MEAN) / _SD
+            with torch.inference_mode():
+                found = model.network(scaled).softmax(dim=1).numpy()
+            found = np.rot90(found, -turns, axes=(2, 3))
+            total += found[..., ::-1] if flipped else found
+    return total.argmax(axis=1).astype(np.uint8)
+
+
 def found_shares(model: "Model", crops: Crops) -> dict[str, np.ndarray]:
     """Return the per cent of each class that the network finds in a region's four unlabelled cubes."""
-    from mtneuro_seg import predict
-
     shares: dict[str, np.ndarray] = {}
     for region in REGIONS:
         tiles = np.stack(
@@ -164,6 +178,6 @@ def found_shares(model: "Model", crops: Crops) -> dict[str, np.ndarray]:
                 for x in (0, _TILE)
             ]
         )
-        labels = predict(model, tiles)
+        labels = read_from_all_sides(model, tiles)
         shares[region] = 100 * np.bincount(labels.ravel(), minlength=4) / labels.size
     return shares

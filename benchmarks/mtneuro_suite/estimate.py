@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from mtneuro_data import TaskSpec
+from mtneuro_data import Cache, TaskSpec
 
 from mtneuro_suite.planning import forward_cost, image_count, pixel_count
 from mtneuro_suite.run import Run
@@ -72,7 +72,7 @@ class Estimate:
             ("disk", f"{_size(self.disk_bytes)} for arrays, models and results"),
             (
                 "download",
-                f"at most {_size(self.download_bytes)} before compression; less what is cached"
+                f"{_size(self.download_bytes)} before compression, beside what is cached"
                 if self.download_bytes
                 else "nothing",
             ),
@@ -97,7 +97,7 @@ class Estimate:
         if each > total:
             raise ValueError(
                 f"the largest run needs {_size(each)} of memory, and this machine has {_size(total)}; "
-                "lower its batch_size (--set task2.settings.batch_size=…) or use another machine"
+                "lower its batch_size (--set task1.settings.batch_size=…, or task2's) or use another machine"
             )
         if each * self.processes > total:
             fit = total // each
@@ -218,24 +218,18 @@ def _longest_chain(runs: Sequence[Run], seconds: Mapping[str, float]) -> float:
 
 
 def _download_bytes(runs: Iterable[Run]) -> int:
-    """Return the bytes of every voxel that a database has to send, each once."""
-    spans: dict[tuple[str, tuple[int, int], tuple[int, int]], list[tuple[int, int]]] = defaultdict(list)
+    """Return the bytes of every chunk that a database has to send, each once, beyond what is cached."""
+    boxes: dict[str, list[tuple[tuple[int, int, int], tuple[int, int, int]]]] = defaultdict(list)
     for run in runs:
         task = _task(run)
         for uri in (task.image, task.annotation):
-            if uri is None or not uri.startswith("bossdb://"):
-                continue
-            for part in task.splits["all"]:
-                for name in part.cubes:
-                    spans[uri, task.cubes[name].y, task.cubes[name].x].append(part.z)
-    total = 0
-    for (uri, y, x), ranges in spans.items():
-        depth, reached = 0, 0
-        for start, stop in sorted(ranges):
-            depth += max(0, stop - max(start, reached))
-            reached = max(reached, stop)
-        total += depth * (y[1] - y[0]) * (x[1] - x[0]) * (1 if uri.endswith("/image") else LABEL_BYTES)
-    return total
+            if uri is not None and uri.startswith("bossdb://"):
+                boxes[uri] += [(box.lower, box.upper) for _, box in task.boxes("all")]
+    cache = Cache()
+    return sum(
+        cache.missing_voxels(uri, some) * (1 if uri.endswith("/image") else LABEL_BYTES)
+        for uri, some in boxes.items()
+    )
 
 
 def _encoder_rate(settings: Mapping[str, Any], device: str) -> Rate:

@@ -17,13 +17,15 @@ def test_a_chain_is_no_shorter_for_more_processes():
     assert _longest_chain([a, b, c], {a.id: 2.0, b.id: 3.0, c.id: 4.0}) == 5.0
 
 
-def test_every_voxel_is_downloaded_once_though_two_parts_read_it():
+def test_every_chunk_is_downloaded_once_though_two_parts_read_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("MTNEURO_CACHE", str(tmp_path))
     preset = with_values(
         read_preset("table1"), ["source=bossdb", 'task1.tasks=["roi-c1"]', 'task1.methods=["pca"]']
     )
     arrays = [run for run in plan(preset).runs if run.kind == "arrays"]
-    # Set A: 4 cubes of 256 x 256; train, val and test are 350 slices; labels are eight bytes a voxel.
-    assert _download_bytes(arrays) == 4 * 256 * 256 * 350 * (1 + 8)
+    # Set A: 4 cubes of 256 x 256 off the grid touch 3 x 3 chunks of 128 x 128; slices 110 to 460 lie in 12
+    # layers of 32; labels are eight bytes a voxel.
+    assert _download_bytes(arrays) == 4 * 9 * 12 * (32 * 128 * 128) * (1 + 8)
     assert _download_bytes([*arrays, *arrays]) == _download_bytes(arrays)
 
 

@@ -114,6 +114,30 @@ def test_a_worker_killed_in_mid_run_changes_no_table(tmp_path, dask, scheduler, 
     assert not list(output.glob(".shared-*"))
 
 
+def test_a_worker_at_its_walltimes_end_leaves_the_rest_to_the_next(
+    tmp_path, dask, scheduler, suite, uninterrupted
+):
+    from distributed import Client
+
+    def at_lifetimes_end(dask_worker):
+        # What a worker started with ``--lifetime`` does when that is over.
+        dask_worker.loop.add_callback(dask_worker.close_gracefully, reason="worker-lifetime-reached")
+
+    first = worker(dask, scheduler)
+    output = tmp_path / "output"
+    process = suite(output, "--scheduler", scheduler)
+    until(lambda: lease_in(output, "encoder"), "training", seconds=240)
+    with Client(scheduler, set_as_default=False) as client:
+        client.run(at_lifetimes_end)
+    until(lambda: first.poll() is not None, "end of the first worker")
+    assert process.poll() is None, "the suite ended with the worker"
+    worker(dask, scheduler)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert (output / TABLE).read_bytes() == uninterrupted
+    assert not list(output.glob("runs/*.failed.json"))
+
+
 def test_a_worker_of_another_checkout_is_refused_before_any_run(tmp_path, dask, scheduler, suite):
     other = tmp_path / "other"
     shutil.copytree(BENCHMARKS / "mtneuro_suite", other / "mtneuro_suite")

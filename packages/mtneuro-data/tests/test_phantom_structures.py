@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from mtneuro_data.phantom import Phantom
+from mtneuro_data.phantom.appearance import slow_fields
 from mtneuro_data.phantom.areas import AREA_NAMES, NATIVE_SHAPE, Areas
 from mtneuro_data.phantom.bundles import bundle_field
 from mtneuro_data.phantom.cells import Cells, cells_near, draw_cells
@@ -83,11 +84,13 @@ def test_a_tube_is_drawn_as_a_tube():
         stop=np.array([[8.0, 8.0, 24.0]]),
         radius_start=np.array([3.0], dtype=np.float32),
         radius_stop=np.array([3.0], dtype=np.float32),
+        tone=np.array([0.5], dtype=np.float32),
     )
-    distance = drawn_vessels(tube, (0, 0, 0), (17, 17, 29))
+    distance, tone = drawn_vessels(tube, (0, 0, 0), (17, 17, 29))
     assert distance[8, 8, 14] == -3
     assert distance[8, 12, 14] == 1
     assert distance[8, 8, 28] == 1  # beyond the end: a round cap
+    assert np.unique(tone[distance < 1]).tolist() == [0.5]
 
 
 def test_vessels_of_neighbouring_boxes_join():
@@ -121,6 +124,16 @@ def test_vessels_run_from_capillaries_to_wide_trunks():
     assert 40 < widest["trunks"] < 55
 
 
+def test_the_paler_a_vessel_the_thinner_it_is():
+    capillaries = segments_near(0, AREAS, (100, 400, 1000), (200, 1100, 2600))["capillaries"]
+    pale, thin = capillaries.tone < 0.65, capillaries.radius_start < 2
+    assert pale.any()
+    assert capillaries.tone.min() > 0.4
+    assert capillaries.tone.max() <= 1
+    assert thin[pale].mean() > 0.95
+    assert thin.mean() < 0.8
+
+
 def bundles(region):
     (y, x) = {"STR": (500, 3700), "VP": (850, 2551)}[region]
     y, x = np.arange(y, y + 256.0)[:, None], np.arange(x, x + 256.0)
@@ -140,6 +153,16 @@ def test_bundles_lie_diagonally_in_the_ventral_posterior_nucleus():
     assert rising < 0.6 * falling
 
 
+@pytest.mark.parametrize(("area", "spread"), [("STR", 0.08), ("VP", 0.3)])
+def test_bundles_differ_in_brightness_most_in_the_thalamus(area, spread):
+    z, y, x = np.random.default_rng(0).uniform(100, 1400, size=(3, 20_000))
+    labels = np.full(z.shape, AREA_NAMES.index(area), dtype=np.uint8)
+    _, _, axons = slow_fields(0, 1.0, labels, z, y, x)
+    assert abs(axons.std() - spread) < 0.2 * spread
+    _, _, alike = slow_fields(0, 0.0, labels, z, y, x)
+    assert np.unique(alike).tolist() == [1]
+
+
 def test_only_some_areas_have_bright_nucleoli():
     brightest = {
         region: cells_near(0, AREAS, (200, y, x), (232, y + 128, x + 128)).nucleolus.max()
@@ -151,7 +174,7 @@ def test_only_some_areas_have_bright_nucleoli():
 def test_a_wide_vessel_is_near_black_inside():
     box = ((150, 850, 2551), (151, 1106, 2807))
     phantom = Phantom("image")
-    distance = drawn_vessels(segments_near(0, AREAS, *box)["trunks"], *box)
+    distance, _ = drawn_vessels(segments_near(0, AREAS, *box)["trunks"], *box)
     deep = (distance < -3) & (distance > -4)
     assert deep.any()
     assert phantom.read(*box)[deep].mean() < 20

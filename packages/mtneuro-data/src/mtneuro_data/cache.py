@@ -1,18 +1,25 @@
 """Chunks of remote volumes, kept on disk and shared by every task and process."""
 
 import contextlib
+import math
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from mtneuro_data.cached import CachedSource
+from mtneuro_data.chunk_file import CHUNK, chunks_of
 from mtneuro_data.chunk_store import CACHE_VERSION, ChunkStore
-from mtneuro_data.volume import Corner, Source
+from mtneuro_data.sources import opened
+from mtneuro_data.volume import Box, Corner, Source
+
+if TYPE_CHECKING:
+    from mtneuro_data.sources.boss import BossServer
 
 __all__ = ["Cache", "CacheEntry"]
 
@@ -129,6 +136,35 @@ class Cache:
             folder, uri=uri, shape=source.shape, dtype=source.dtype, voxel_size_um=source.voxel_size_um
         )
         return CachedSource(store, opener, self, opened=source)
+
+    def missing_voxels(self, uri: str, boxes: Iterable[Box], *, server: "BossServer | None" = None) -> int:
+        """Return how many voxels would have to be fetched for some boxes; nothing is asked of the source.
+
+        Parameters
+        ----------
+        uri
+            The volume, as for `mtneuro_data.open_volume`.
+        boxes
+            Half-open boxes, ``lower`` and ``upper``. Chunks are fetched whole, and each once.
+        server
+            The database, for ``bossdb://``.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from mtneuro_data import open_volume
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     cache, box = Cache(folder), ((0, 0, 0), (1, 8, 200))
+        ...     before = cache.missing_voxels("phantom://image?shape=32,128,256", [box])
+        ...     voxels = open_volume("phantom://image?shape=32,128,256", cache=cache).read(*box)
+        ...     before, cache.missing_voxels("phantom://image?shape=32,128,256", [box])
+        (1048576, 0)
+        """
+        try:
+            source = opened(uri, cache=Cache(self.root, offline=True), server=server)
+        except FileNotFoundError:
+            return len(chunks_of(boxes)) * math.prod(CHUNK)
+        return len(source.missing(boxes)) * math.prod(CHUNK) if isinstance(source, CachedSource) else 0
 
     def _refuse_older(self, key: tuple[str, str, str, str, int]) -> None:
         """Name what another version of this program kept of a volume, rather than keep it twice."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from filelock import Timeout
 
-from mtneuro_data.chunk_file import CHUNK, DamagedChunkError
+from mtneuro_data.chunk_file import CHUNK, DamagedChunkError, chunks_of
 from mtneuro_data.chunk_store import ChunkStore
 from mtneuro_data.volume import Box, Corner, Source
 
@@ -102,7 +102,7 @@ class CachedSource:
         for at, voxels in zip(rest, read, strict=True):
             found[at] = voxels
             # Kept only from what is known to be right, for nobody would look at these chunks again.
-            if keep and all(self._store.is_whole(chunk) for chunk in self._store.chunks_of(*boxes[at])):
+            if keep and all(self._store.is_whole(chunk) for chunk in chunks_of([boxes[at]])):
                 cutouts.keep(boxes[at], voxels)
         return [voxels for voxels in found if voxels is not None]
 
@@ -113,7 +113,7 @@ class CachedSource:
         return not (self._store.compressed or cache.verifies or cache.limit_bytes is not None)
 
     def _read(self, boxes: Sequence[Box], out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
-        chunks = self._chunks(boxes)
+        chunks = chunks_of(boxes)
         self._fill(chunks)
         try:
             return self._joined(boxes, out)
@@ -144,13 +144,17 @@ class CachedSource:
         progress
             Called with the chunks done and the number of those that were missing.
         """
+        self._fill(self._wanted(boxes), progress=progress)
+
+    def missing(self, boxes: Iterable[Box], /) -> list[Corner]:
+        """Return the chunks that `fill` would fetch for some boxes."""
+        return [chunk for chunk in self._wanted(boxes) if not self._is_there(chunk)]
+
+    def _wanted(self, boxes: Iterable[Box]) -> list[Corner]:
+        """Return the chunks that boxes are read from."""
         if self._whole_boxes:
             boxes = [box for box in boxes if not self._store.cutouts.has(box)]
-        self._fill(self._chunks(boxes), progress=progress)
-
-    def _chunks(self, boxes: Iterable[Box]) -> list[Corner]:
-        """Return the chunks that boxes touch, each once."""
-        return list(dict.fromkeys(chunk for box in boxes for chunk in self._store.chunks_of(*box)))
+        return chunks_of(boxes)
 
     def _joined(self, boxes: Sequence[Box], out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
         dtype = self._store.dtype

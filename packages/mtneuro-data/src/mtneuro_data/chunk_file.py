@@ -3,13 +3,15 @@
 import io
 import math
 import os
+from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from mtneuro_data.volume import Corner
+from mtneuro_data.volume import Box, Corner
 
-__all__ = ["CHUNK", "LEVEL", "ORDER", "ChunkReader", "DamagedChunkError", "packed", "raw"]
+__all__ = ["CHUNK", "LEVEL", "ORDER", "ChunkReader", "DamagedChunkError", "chunks_of", "packed", "raw"]
 
 CHUNK = (32, 128, 128)
 """Voxels of a chunk, ``(z, y, x)``.
@@ -27,6 +29,15 @@ box wants of a chunk are one piece of the file, and of a chunk at its edge no mo
 LEVEL = 9
 """Zstandard's level for labels: smaller and up to five times faster to unpack than what level 1 packs, and
 still packed faster than they arrive."""
+
+
+def chunks_of(boxes: Iterable[Box], /) -> list[Corner]:
+    """Return the grid places of the chunks that half-open boxes touch, each once."""
+    places = (
+        product(*(range(lo // size, -(-hi // size)) for lo, hi, size in zip(*box, CHUNK, strict=True)))
+        for box in boxes
+    )
+    return list(dict.fromkeys((z, y, x) for some in places for z, y, x in some))
 
 
 class DamagedChunkError(OSError):

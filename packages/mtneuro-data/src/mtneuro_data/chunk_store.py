@@ -9,8 +9,6 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +115,6 @@ class ChunkStore:
     def compressed(self) -> bool:
         """Whether the chunks are labels and so compressed."""
         return self.source_dtype.itemsize > 1
-
-    def chunks_of(self, lower: Corner, upper: Corner) -> Iterator[Corner]:
-        """Give the grid places of the chunks that a box touches."""
-        z, y, x = (range(lo // c, -(-hi // c)) for lo, hi, c in zip(lower, upper, CHUNK, strict=True))
-        return product(z, y, x)
 
     def box_of(self, chunk: Corner) -> tuple[Corner, Corner]:
         """Return a chunk's half-open box, cut at the volume's end."""

@@ -13,7 +13,7 @@ from mtneuro_data.volume import Box, Volume
 _BLOCK_BYTES = 32 << 20
 """Bytes of a run of slices that is read as one box."""
 
-_SPARSE = 8
+_SPARSE = 4
 """From this distance of images on, each is read alone."""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import TypeAdapter, ValidationError
 
+from mtneuro_ssl.processes import launch
 from mtneuro_ssl.registry import METHODS, encoder_names
 from mtneuro_ssl.settings import TrainSettings
 
@@ -94,7 +95,8 @@ def train(
             progress=progress,
             loggers=() if tensorboard is None else (tensorboard_logger(tensorboard, run=output.name),),
         )
-    print(f"model of {model.dim} features -> {output}")
+    if launch().first:
+        print(f"model of {model.dim} features -> {output}")
 
 
 @app.command

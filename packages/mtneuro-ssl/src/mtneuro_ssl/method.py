@@ -31,7 +31,11 @@ Samples = UInt8[Tensor, "n y x"] | Float32[Tensor, "n features"]
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """One step's batch. Everything that it draws depends on the seed and the step alone."""
+    """One step's batch. Everything that it draws depends on the seed and the step alone.
+
+    It draws on the CPU, and what goes to the device from there does not wait for it, so that a step is made
+    ready while the one before is computed.
+    """
 
     images: Samples | StreamedImages
     device: torch.device
@@ -86,7 +90,7 @@ class Draw:
         """
         if self.labels is None:
             raise ValueError(f"method {self.settings.method!r} needs labels, got none")
-        return self.labels[self.positions.to(self.labels.device)]
+        return self.labels[self.positions.to(self.labels.device, non_blocking=True)]
 
     def pool_positions(self) -> Int64[Tensor, " pool"]:
         """Return the positions of the candidates to mine among: a second shuffle of the images."""
@@ -200,6 +204,8 @@ class Method(LightningModule, ABC):
             lr=self.peak_learning_rate(),
             momentum=settings.momentum or 0.0,
             weight_decay=settings.weight_decay or 0.0,
+            # One kernel for all parameters; on a CPU the step is nothing beside the passes.
+            fused=self.device.type == "cuda",
         )
         # A lambda, since torch would pickle a bound method into every checkpoint.
         schedule = LambdaLR(optimizer, lambda step: self._rate_factor(step))

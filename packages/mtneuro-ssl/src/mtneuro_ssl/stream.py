@@ -82,8 +82,8 @@ def located(
 ) -> tuple[Shaped[Tensor, "held *size"], Int64[Tensor, " batch"]]:
     """Return an array on the device, and where in it the samples at these positions are."""
     if isinstance(images, Tensor):
-        return images, positions.to(images.device)
-    return images.at(positions).to(device), torch.arange(len(positions), device=device)
+        return images, positions.to(images.device, non_blocking=True)
+    return images.at(positions).to(device, non_blocking=True), torch.arange(len(positions), device=device)
 
 
 def is_streamed(images: Volume, *, stream: bool | None, device: torch.device) -> bool:

@@ -61,9 +61,9 @@ def random_crops(
     height, width = size
     draws = torch.rand((2, len(positions)), generator=generator)
     spare = torch.tensor([[images.shape[1] - height + 1], [images.shape[2] - width + 1]])
-    top, left = (draws * spare).long().to(images.device)
+    top, left = (draws * spare).long().to(images.device, non_blocking=True)
     windows = images.unfold(1, height, 1).unfold(2, width, 1)  # every crop there is, as a view
-    return windows[positions.to(images.device), top, left]
+    return windows[positions.to(images.device, non_blocking=True), top, left]
 
 
 def crop_size(size: tuple[int, int], views: ViewSettings) -> tuple[int, int]:
@@ -88,12 +88,14 @@ def varied_views(
     varied: Tensor = pixels
     for axis in (1, 2) if views.flip else ():
         mirrored = torch.rand(count, generator=generator) < views.flip
-        varied = torch.where(mirrored.to(device)[:, None, None], varied.flip(axis), varied)
+        chosen = mirrored.to(device, non_blocking=True)[:, None, None]
+        varied = torch.where(chosen, varied.flip(axis), varied)
     if views.rotate:
         turns = torch.randint(4, (count,), generator=generator)
         varied = torch.stack([view.rot90(turn) for view, turn in zip(varied, turns.tolist(), strict=True)])
     if views.brightness or views.contrast:
-        shift, stretch = torch.randn((2, count, 1, 1), generator=generator).to(device)
+        drawn = torch.randn((2, count, 1, 1), generator=generator)
+        shift, stretch = drawn.to(device, non_blocking=True)
         centre = varied.float().mean(dim=(1, 2), keepdim=True)
         varied = (
             (varied - centre) * (views.contrast * stretch).exp() + centre + 255 * views.brightness * shift
@@ -111,7 +113,7 @@ def vector_views(
         vectors = vectors + views.noise * _noise(vectors.shape, vectors.device, generator)
     if views.mask:
         masked = torch.rand(vectors.shape, generator=generator) < views.mask
-        vectors = vectors.masked_fill(masked.to(vectors.device), 0)
+        vectors = vectors.masked_fill(masked.to(vectors.device, non_blocking=True), 0)
     return vectors
 
 

@@ -13,7 +13,7 @@ from mtneuro_data.phantom.tissue import TISSUES, table
 TEXTURE_SPACING = (2.0, 2.1, 1.5)
 """Lattice of the background texture, ``(z, y, x)`` in voxels, from its measured autocorrelation."""
 
-GRAIN_SPACING = (3.6, 3.6, 2.6)
+GRAIN_SPACING = (3.6, 4.4, 2.4)
 """Lattice of the granular fibre of VP and ZI."""
 
 _ANCHOR_WIDTH = 200.0
@@ -21,7 +21,7 @@ _ANCHOR_SLICE = 159.0
 _LEVEL_DRIFT = 0.025
 _TEXTURE_DRIFT = 0.1
 _PATCH_LEVEL = 0.02
-_PATCH_TEXTURE = 0.14
+_PATCH_TEXTURE = 0.18
 _BAND_ROW = 761.0
 _DEAD_SHARE = 1 / 40
 _DEAD_DEPTH = 97.0
@@ -79,8 +79,8 @@ def slow_fields(
     z: Float64[np.ndarray, "..."],
     row: Float64[np.ndarray, "..."],
     column: Float64[np.ndarray, "..."],
-) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
-    """Return the background's grey level and the texture's strength at places of the reference slice.
+) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
+    """Return the background's grey level, and the strength of texture and axons, on the reference slice.
 
     At z=159 what was measured on the 16 cubes stands where the cubes lie; in between the nearer ones weigh
     more. Away from that slice the level drifts by a few per cent, the texture by tenths; everywhere they
@@ -116,7 +116,10 @@ def slow_fields(
     patch = point_noise(seed, 10, z / 100, row / 110, column / 110, fields=2)
     level *= 1 + _PATCH_LEVEL * drift * patch[0]
     strength += _PATCH_TEXTURE * drift * patch[1]
-    return level, np.maximum(strength, 0.4)
+    # Some bundles are bright cords, others hardly differ from what they run through.
+    (bright,) = point_noise(seed, 17, z / 80, row / 120, column / 120)
+    axons = np.clip(1 + table("axon_drift")[labels] * drift * bright, 0.25, 1.6).astype(np.float64)
+    return level, np.maximum(strength, 0.4), axons
 
 
 def add_scanner_faults(

@@ -52,7 +52,7 @@ _FORMS: dict[str, _Form] = {
     "VP": _Form(direction=(-0.797, 0.604), length=320, width=28, depth=60, offset=0.74, bend=(24.0, 200.0),
                 fibre_direction=(-0.6, 0.8), fibre=(11.0, 2.3)),
     "ZI": _Form(direction=(-0.94, 0.342), length=60, width=22, depth=40, offset=0.28, strength=0.3,
-                fibre_direction=(0.3, 0.954), fibre=(7.0, 2.2), wave=9.0),
+                fibre_direction=(0.3, 0.954), fibre=(9.0, 2.1), wave=5.0),
     "IC": _Form(direction=(0.97, 0.243), length=260, width=24, depth=60, offset=1.9),
     "HYP": _Form(direction=(0.0, 1.0), length=60, width=22, depth=40, offset=0.1, strength=0.3,
                  fibre=(7.0, 2.3), wave=9.0),

@@ -59,11 +59,11 @@ def rendered(
     axon = _axon_field(world.seed, grid, nodes, roi, fibre, lower, upper)
     done = {"roi_labels": roi}
     if "pixel_labels" in channels:
-        done["pixel_labels"] = _pixel_labels(roi, vessels, soma, axon)
+        done["pixel_labels"] = _pixel_labels(roi, [wall for wall, _ in vessels.values()], soma, axon)
     if "image" in channels:
         slow = slow_fields(world.seed, world.appearance.drift, nodes, *native)
-        grey, strength = (grid.field(field.astype(np.float32)) for field in slow)
-        _shade(world, grey, strength, roi, axon, fibre, cell_ratio, vessels, lower, upper)
+        grey, *strengths = (grid.field(field.astype(np.float32)) for field in slow)
+        _shade(world, grey, strengths, roi, axon, fibre, cell_ratio, vessels, lower, upper)
         done["image"] = np.rint(grey).astype(np.uint8)
         done["image"][roi == 0] = 0
     return {name: done[name] for name in channels}
@@ -93,22 +93,30 @@ def _axon_field(
 def _shade(
     world: World,
     grey: Float32[np.ndarray, "z y x"],
-    strength: Float32[np.ndarray, "z y x"],
+    strengths: list[Float32[np.ndarray, "z y x"]],
     roi: UInt8[np.ndarray, "z y x"],
     axon: Float32[np.ndarray, "z y x"] | None,
     fibre: Float32[np.ndarray, "z y x"],
     cell_ratio: Float32[np.ndarray, "z y x"],
-    vessels: dict[str, Float32[np.ndarray, "z y x"]],
+    vessels: dict[str, tuple[Float32[np.ndarray, "z y x"], Float32[np.ndarray, "z y x"]]],
     lower: Box,
     upper: Box,
 ) -> None:
-    """Turn the background's level into grey levels within 0 to 255, in place."""
+    """Turn the background's level into grey levels within 0 to 255, in place.
+
+    The strengths are those of the texture and of the axons at each voxel.
+    """
     look = world.appearance
+    strength, axon_strength = strengths
+    felt = table("fibre")[roi]
+    felt *= fibre
     if axon is not None:
         # Bundles fade in within their generous outlines, and are brightest deep inside.
         bright = np.clip(axon * table("axon_rise")[roi], 0, 1)
+        felt *= np.float32(1) + table("fibre_gain")[roi] * (bright - np.float32(0.5))
         bright += np.float32(0.2) * np.clip(axon, 0, 1)
         bright *= table("axon_gain")[roi]
+        bright *= axon_strength
         bright *= np.float32(look.contrast)
         bright += np.float32(1)
         grey *= bright
@@ -116,15 +124,18 @@ def _shade(
     grey *= cell_ratio
     texture = noise(world.seed, 9, lower, upper, spacing=TEXTURE_SPACING)
     texture *= table("texture")[roi]
-    texture += table("fibre")[roi] * fibre
-    # Somata are smoother than the felt of fibres between them.
-    texture *= np.float32(0.4) + np.float32(0.6) * np.minimum(cell_ratio, np.float32(1))
+    texture += felt
+    # Somata are a little smoother than the felt of fibres between them.
+    texture *= np.float32(0.7) + np.float32(0.3) * np.minimum(cell_ratio, np.float32(1))
     texture *= strength
     texture *= np.float32(look.texture)
     grey += texture
-    for kind, vessel in vessels.items():
-        near = np.flatnonzero(vessel < REACH)
-        grey.reshape(-1)[near] *= look.ratio(vessel_ratio(kind, vessel.reshape(-1)[near]))
+    for kind, (wall, tone) in vessels.items():
+        near = np.flatnonzero(wall < REACH)
+        away = vessel_ratio(kind, wall.reshape(-1)[near]) - np.float32(1)
+        away *= tone.reshape(-1)[near]
+        away += np.float32(1)
+        grey.reshape(-1)[near] *= look.ratio(away)
     add_scanner_faults(grey, world.seed, look, world.shape, lower)
     np.clip(grey, 0, 255, out=grey)
 
@@ -145,7 +156,7 @@ def _fibres(
 
 def _pixel_labels(
     roi: UInt8[np.ndarray, "z y x"],
-    vessels: dict[str, Float32[np.ndarray, "z y x"]],
+    vessels: list[Float32[np.ndarray, "z y x"]],
     soma: Bool[np.ndarray, "z y x"],
     axon: Float32[np.ndarray, "z y x"] | None,
 ) -> UInt8[np.ndarray, "z y x"]:
@@ -154,7 +165,7 @@ def _pixel_labels(
     if axon is not None:
         labels[(axon > 0) & table("axons").astype(bool)[roi]] = _AXON
     labels[soma] = _CELL
-    for vessel in vessels.values():
-        labels[vessel < 0] = _VESSEL
+    for wall in vessels:
+        labels[wall < 0] = _VESSEL
     labels[roi == 0] = _BACKGROUND
     return labels

@@ -43,8 +43,12 @@ class Tissue:
     """How many times as often as on average those along z do."""
     axon_gain: float = 0.0
     """How much brighter axons are than the background, as a share of it."""
+    axon_drift: float = 0.08
+    """By which share that differs from bundle to bundle."""
     axon_rise: float = 4.0
     """How steeply they brighten from a bundle's outline inwards."""
+    fibre_gain: float = 0.0
+    """How much stronger the fibres' texture is inside a bundle than outside, as a share of their mean."""
     fringe: float = 0.0
     """How far single fibres sway a bundle's outline, in standard deviations of the bundles' field."""
     grain: float = 0.0
@@ -61,15 +65,18 @@ TISSUES = (
     Tissue(level="STR", background=0.985, texture=10.0, fibre=8.5, cell_share=0.63,
            cell_share_in_axons=0.05, contrast=0.4, cell_radius=5.5, faint=0.3, nucleus=0.2, nucleolus=0.15,
            vessel_share=0.33, axon_gain=0.5, fringe=0.03, axons=True),
-    Tissue(level="VP", background=0.90, texture=10.0, fibre=11.5, cell_share=0.9, cell_share_in_axons=0.28,
-           contrast=0.38, faint=0.25, cell_radius=5.7, nucleus=0.4, nucleolus=0.25, vessel_share=0.88,
-           vessel_upright=1.35, axon_gain=0.22, axon_rise=1.0, fringe=0.5, axons=True),
-    Tissue(level="VP", background=0.865, texture=9.5, fibre=12.0, cell_share=0.92, cell_share_in_axons=0.17,
-           contrast=0.38, faint=0.25, cell_radius=6.2, nucleus=0.4, nucleolus=0.25, vessel_share=0.88,
-           vessel_upright=1.35, axon_gain=0.21, axon_rise=1.0, fringe=0.3, axons=True),
-    Tissue(level="ZI", background=0.935, texture=16.0, fibre=13.0, cell_share=0.72,
+    Tissue(level="VP", background=0.90, texture=10.0, fibre=10.0, fibre_gain=0.6, cell_share=0.9,
+           cell_share_in_axons=0.28, contrast=0.38, faint=0.25, cell_radius=5.7, nucleus=0.4, nucleolus=0.25,
+           vessel_share=0.88, vessel_upright=1.35, axon_gain=0.18, axon_drift=0.3, axon_rise=1.0, fringe=0.5,
+           axons=True),
+    Tissue(level="VP", background=0.845, texture=9.5, fibre=10.0, fibre_gain=0.6, cell_share=0.92,
+           cell_share_in_axons=0.17, contrast=0.38, faint=0.25, cell_radius=6.2, nucleus=0.4, nucleolus=0.25,
+           vessel_share=0.88, vessel_upright=1.35, axon_gain=0.165, axon_drift=0.3, axon_rise=1.0, fringe=0.3,
+           axons=True),
+    Tissue(level="ZI", background=0.92, texture=13.5, fibre=13.0, cell_share=0.72,
            cell_share_in_axons=0.72, contrast=0.38, faint=0.2, cell_radius=5.9, nucleus=0.4, nucleolus=0.35,
-           vessel_share=0.98, vessel_upright=1.45, axon_gain=0.075, fringe=0.4, grain=0.8, axons=True),
+           vessel_share=0.98, vessel_upright=1.45, axon_gain=0.12, axon_drift=0.25, fringe=0.4, grain=0.8,
+           axons=True),
     Tissue(level="STR", background=1.12, texture=10.0, fibre=11.0, cell_share=0.14, cell_share_in_axons=0.1,
            vessel_share=0.36, axon_gain=0.36, fringe=0.4, axons=True),
     Tissue(level="ZI", background=0.92, texture=14.0, fibre=15.0, cell_share=0.46, cell_share_in_axons=0.46,

@@ -43,10 +43,18 @@ class _Network:
     """Radius of the thinnest, and how much wider the widest is, voxels."""
     rarity: int
     """The power that makes wide vessels rare."""
+    slender: float
+    """How wide those across z are, over those along it."""
+    paleness: float
+    """How much less contrast the palest of the thinnest has; the widest are all dark."""
 
 
-_CAPILLARIES = _Network(stream=5, spacing=30, bend=12.0, pieces=4, radius=(1.2, 2.1), rarity=2)
-_TRUNKS = _Network(stream=6, spacing=200, bend=60.0, pieces=6, radius=(3.5, 18.0), rarity=2)
+_CAPILLARIES = _Network(
+    stream=5, spacing=30, bend=12.0, pieces=4, radius=(1.2, 2.3), rarity=2, slender=0.8, paleness=0.55
+)
+_TRUNKS = _Network(
+    stream=6, spacing=200, bend=60.0, pieces=6, radius=(3.5, 18.0), rarity=2, slender=1.0, paleness=0.0
+)
 _TRUNK_SHARE = 0.26
 
 
@@ -58,21 +66,31 @@ class Segments:
     stop: Float64[np.ndarray, "segments axes"]
     radius_start: Float32[np.ndarray, " segments"]
     radius_stop: Float32[np.ndarray, " segments"]
+    tone: Float32[np.ndarray, " segments"]
+    """Contrast to the background, as a share of an empty lumen's: what fills a capillary makes it paler."""
 
 
 def _joints(
     seed: int, network: _Network, site: Int64[np.ndarray, "sites axes"]
 ) -> tuple[
-    Float64[np.ndarray, "sites axes"], Float32[np.ndarray, " sites"], Float64[np.ndarray, "sites axes"]
+    Float64[np.ndarray, "sites axes"],
+    Float32[np.ndarray, " sites"],
+    Float32[np.ndarray, " sites"],
+    Float64[np.ndarray, "sites axes"],
 ]:
-    """Return where the edges of these lattice sites meet, the tube's radius there, and which way it leads."""
-    *drawn, width = uniforms(site_hash(seed, network.stream, site[:, 0], site[:, 1], site[:, 2]), 7)
+    """Return where the edges of these sites meet, the radius and tone there, and which way the tube leads."""
+    *drawn, width, pale = uniforms(site_hash(seed, network.stream, site[:, 0], site[:, 1], site[:, 2]), 8)
     place = (site + np.stack(drawn[:3], axis=1).astype(np.float64)) * network.spacing
     onward = network.bend * (2 * np.stack(drawn[3:], axis=1).astype(np.float64) - 1)
     for _ in range(network.rarity.bit_length() - 1):
         width = width * width
     thin, more = network.radius
-    return place, np.float32(thin) + np.float32(more) * width, onward
+    return (
+        place,
+        np.float32(thin) + np.float32(more) * width,
+        np.float32(1) - np.float32(network.paleness) * pale * (np.float32(1) - width),
+        onward,
+    )
 
 
 def _edges(
@@ -85,7 +103,7 @@ def _edges(
         for lo, hi in zip(lower, upper, strict=True)
     ]
     site = np.stack(np.meshgrid(*sites, indexing="ij"), axis=-1)
-    place, radius, onward = _joints(seed, network, site.reshape(-1, 3))
+    place, radius, tone, onward = _joints(seed, network, site.reshape(-1, 3))
     # An edge leads from each joint, but those of the last layers, to the next along each axis.
     number = np.arange(len(place)).reshape(site.shape[:3])
     start = np.tile(number[:-1, :-1, :-1].ravel(), 3)
@@ -110,11 +128,13 @@ def _edges(
     else:
         share = _TRUNK_SHARE * (label > 0)
     kept = exists < share
-    start, stop = start[kept], stop[kept]
+    start, stop, axis = start[kept], stop[kept], axis[kept]
     # What leaves a joint goes on the way of what arrives: vessels run smoothly and fork.
     third = (place[stop] - place[start]) / 3
     bends = place[start] + third + onward[start], place[stop] - third - onward[stop]
-    return _curve(network.pieces, place[start], *bends, place[stop], radius[start], radius[stop])
+    slender = np.where(axis == 0, np.float32(1), np.float32(network.slender))
+    girth = radius[start] * slender, radius[stop] * slender
+    return _curve(network.pieces, place[start], *bends, place[stop], girth, (tone[start], tone[stop]))
 
 
 def _curve(
@@ -123,25 +143,27 @@ def _curve(
     first: Float64[np.ndarray, "edges 3"],
     second: Float64[np.ndarray, "edges 3"],
     stop: Float64[np.ndarray, "edges 3"],
-    radius_start: Float32[np.ndarray, " edges"],
-    radius_stop: Float32[np.ndarray, " edges"],
+    radius: tuple[Float32[np.ndarray, " edges"], Float32[np.ndarray, " edges"]],
+    tone: tuple[Float32[np.ndarray, " edges"], Float32[np.ndarray, " edges"]],
 ) -> Segments:
     """Return the pieces of the cubic Bézier curves between two joints, given their two inner points."""
-    points, radii = [start], [radius_start]
+    points, radii, tones = [start], [radius[0]], [tone[0]]
     for piece in range(1, pieces):
         t = piece / pieces
         s = 1 - t
         points.append(
             (s * s * s) * start + (3 * s * s * t) * first + (3 * s * t * t) * second + (t * t * t) * stop
         )
-        radii.append(np.float32(s) * radius_start + np.float32(t) * radius_stop)
+        for values, (first_end, last_end) in ((radii, radius), (tones, tone)):
+            values.append(np.float32(s) * first_end + np.float32(t) * last_end)
     points.append(stop)
-    radii.append(radius_stop)
+    radii.append(radius[1])
     return Segments(
         np.concatenate(points[:-1]),
         np.concatenate(points[1:]),
         np.concatenate(radii[:-1]),
         np.concatenate(radii[1:]),
+        np.concatenate(tones),
     )
 
 
@@ -157,17 +179,25 @@ def segments_near(
         high = np.maximum(every.start, every.stop) + margin.astype(np.float64)[:, None]
         near = np.all((low < np.array(upper)) & (high > np.array(lower)), axis=1)
         found[name] = Segments(
-            every.start[near], every.stop[near], every.radius_start[near], every.radius_stop[near]
+            every.start[near],
+            every.stop[near],
+            every.radius_start[near],
+            every.radius_stop[near],
+            every.tone[near],
         )
     return found
 
 
 def drawn_vessels(
     segments: Segments, lower: tuple[int, ...], upper: tuple[int, ...]
-) -> Float32[np.ndarray, "z y x"]:
-    """Return each voxel's distance to the nearest wall of these tubes: below 0 in the lumen, 100 far off."""
+) -> tuple[Float32[np.ndarray, "z y x"], Float32[np.ndarray, "z y x"]]:
+    """Return each voxel's distance to the nearest wall of these tubes, and that tube's tone.
+
+    The distance is below 0 in the lumen, and 100 far off.
+    """
     size = [hi - lo for lo, hi in zip(lower, upper, strict=True)]
     distance = np.full(size, np.float32(100))
+    tone = np.zeros(size, dtype=np.float32)
     grid = [np.arange(lo, hi, dtype=np.float64) for lo, hi in zip(lower, upper, strict=True)]
     margin = (np.maximum(segments.radius_start, segments.radius_stop) + np.float32(REACH)).astype(np.float64)
     low = np.ceil(np.minimum(segments.start, segments.stop) - margin[:, None]).astype(np.int64)
@@ -183,11 +213,20 @@ def drawn_vessels(
     rows = zip(
         *(
             values[inside].tolist()
-            for values in (low, high, segments.start, way, step, segments.radius_start, widening)
+            for values in (
+                low,
+                high,
+                segments.start,
+                way,
+                step,
+                segments.radius_start,
+                widening,
+                segments.tone,
+            )
         ),
         strict=True,
     )
-    for first, last, start, (wz, wy, wx), (sz, sy, sx), radius, wider in rows:
+    for first, last, start, (wz, wy, wx), (sz, sy, sx), radius, wider, dark in rows:
         (z0, y0, x0), (z1, y1, x1) = first, last
         z = (grid[0][z0:z1] - start[0]).astype(np.float32)[:, None, None]
         y = (grid[1][y0:y1] - start[1]).astype(np.float32)[:, None]
@@ -205,9 +244,11 @@ def drawn_vessels(
         t *= wider
         t += radius
         outline -= t
-        view = distance[z0:z1, y0:y1, x0:x1]
-        np.minimum(view, outline, out=view)
-    return distance
+        box = (slice(z0, z1), slice(y0, y1), slice(x0, x1))
+        nearest = outline < distance[box]
+        np.copyto(distance[box], outline, where=nearest)
+        tone[box][nearest] = dark
+    return distance, tone
 
 
 def vessel_ratio(kind: str, distance: Float32[np.ndarray, " voxels"]) -> Float32[np.ndarray, " voxels"]:

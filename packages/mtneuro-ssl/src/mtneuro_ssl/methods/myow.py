@@ -84,15 +84,15 @@ class MYOW(BYOL):
         settings = self.settings
         positions = draw.pool_positions()
         view, pool = draw.view(), draw.view(positions)
-        ranks = None
+        own, ranks = draw.own(draw.positions), None
         if settings.mined_neighbours > 1:
             drawn = torch.randint(settings.mined_neighbours, draw.positions.shape, generator=draw.generator)
             ranks = draw.own(drawn)
         return Candidates(
             view=view,
             pool=pool,
-            view_positions=draw.own(draw.positions).to(view.device) if settings.exclude_self else None,
-            pool_positions=positions.to(view.device),
+            view_positions=own.to(view.device, non_blocking=True) if settings.exclude_self else None,
+            pool_positions=positions.to(view.device, non_blocking=True),
             ranks=None if ranks is None else ranks.to(view.device),
         )
 

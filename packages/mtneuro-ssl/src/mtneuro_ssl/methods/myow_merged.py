@@ -10,7 +10,11 @@ from mtneuro_ssl.methods.myow import MYOW, Candidates
 class MYOWMerged(MYOW):
     """MYOW whose mined pair goes through BYOL's own projector and predictor, half of its loss each way.
 
-    The other way needs the mined samples' gradients, so a step passes four views through each encoder.
+    Each way needs one side of the pair from the online encoder and the other from the target's, so a step
+    passes four batches through each: BYOL's two views, the third view, and the mined samples (for the
+    target, the pool that they are mined from). No pass serves twice, since the two encoders have weights of
+    their own, nor can two be made one, since BatchNorm's statistics are each view's. The original code takes
+    five of each.
     """
 
     def build(self, width: int, classes: int) -> None:

@@ -30,7 +30,7 @@ class Supervised(Method):
         features = self.encoder(images)
         kept = 1 - self.settings.dropout
         drawn = torch.rand((len(draw.positions), features.shape[1]), generator=draw.generator)
-        mask = draw.own(drawn < kept).to(features.device)
+        mask = draw.own(drawn < kept).to(features.device, non_blocking=True)
         return self.classifier(features * mask / kept)
 
 
@@ -56,7 +56,8 @@ class SupervisedMixup(Supervised):
     def mixture(self, draw: Draw) -> tuple[float, Tensor]:
         """Return each image's weight in its mixture, 1 where the batch is not mixed, and its partner."""
         chance, seed = torch.rand(2, generator=draw.generator, dtype=torch.float64).tolist()
-        partner = torch.randperm(len(draw.positions), generator=draw.generator).to(self.device)
+        partner = torch.randperm(len(draw.positions), generator=draw.generator)
+        partner = partner.to(self.device, non_blocking=True)
         if chance >= self.settings.mixup_probability:
             return 1.0, partner
         # torch's Beta distribution takes no generator.

@@ -1,0 +1,93 @@
+"""The dated record of what was measured: the figures as JSON, the same as tables to read."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cubes import CLASSES, PROPORTIONS, REGIONS
+from mtneuro_data.phantom import PHANTOM_VERSION
+
+
+def write_record(result: dict[str, Any], folder: Path) -> Path:
+    """Write the results as ``phantom-DATE.json`` and ``.md``, and return where the tables are."""
+    date = datetime.now(UTC).date().isoformat()
+    record = {"phantom_version": PHANTOM_VERSION, "date": date, **_rounded(result)}
+    (folder / f"phantom-{date}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    tables = [f"# The phantom, version {PHANTOM_VERSION}, beside real tissue, {date}\n"]
+    for part, lines in (
+        ("statistics", _statistics),
+        ("difficulty", _difficulty),
+        ("transfer", _transfer),
+    ):
+        if part in result:
+            tables += lines(result[part])
+    path = folder / f"phantom-{date}.md"
+    path.write_text("\n".join(tables), encoding="utf-8")
+    return path
+
+
+def _rounded(value: Any) -> Any:
+    """Return the same results with every number to four digits behind the point."""
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _table(*head: str) -> list[str]:
+    return [_row(*head), _row(*["---"] * len(head))]
+
+
+def _statistics(result: dict[str, Any]) -> list[str]:
+    pairs = [f"{region} {whose}" for region in REGIONS for whose in ("real", "phantom")]
+    lines = ["## Grey levels and texture, means over four cubes of the slice z=159\n", *_table("", *pairs)]
+    for key in result["CTX"]["real"]:
+        cells = [f"{result[r][whose][key]:.2f}" for r in REGIONS for whose in ("real", "phantom")]
+        lines.append(_row(key, *cells))
+    lines += ["\n## Class proportions, per cent: the paper's dense annotation and the phantom\n"]
+    lines += _table("", *REGIONS)
+    for number, name in enumerate(CLASSES):
+        cells = [f"{PROPORTIONS[r][number]:.2f}, {result[r]['proportions'][name]:.2f}" for r in REGIONS]
+        lines.append(_row(name, *cells))
+    lines += ["\n## Structures: human labels of set A, whose outlines are tighter, and the phantom\n"]
+    lines += _table("", *REGIONS)
+    for key in result["CTX"]["structures"]["phantom"]:
+        both = [[result[r]["structures"][whose].get(key) for whose in ("human", "phantom")] for r in REGIONS]
+        cells = [", ".join("–" if one is None else f"{one:.2f}" for one in pair) for pair in both]
+        lines.append(_row(key, *cells))
+    return [*lines, ""]
+
+
+def _difficulty(result: dict[str, Any]) -> list[str]:
+    lines = ["## Region accuracy from set A to B, C and D, 95 % intervals over cubes\n"]
+    lines += _table("features", "real", "phantom")
+    for name, found in result.items():
+        cells = ["{:.2f} [{:.2f}, {:.2f}]".format(*found[source]) for source in ("real", "phantom")]
+        lines.append(_row(name, *cells))
+    return [*lines, ""]
+
+
+def _transfer(result: dict[str, Any]) -> list[str]:
+    runs = result["seeds"]
+    lines = [f"## Transfer: F1 of a 2D U-Net that saw the phantom alone, mean ± sd of {len(runs)} seeds\n"]
+    lines += [", ".join(f"{key} {value}" for key, value in result["training"].items()) + "\n"]
+    lines += _table("", *CLASSES)
+    for name in runs[0]["f1"]:
+        scored = np.array([run["f1"][name] for run in runs])
+        spread = scored.std(axis=0, ddof=1) if len(runs) > 1 else np.zeros(len(CLASSES))
+        cells = [f"{a:.3f} ± {b:.3f}" for a, b in zip(scored.mean(axis=0), spread, strict=True)]
+        lines.append(_row(name.strip(), *cells))
+    lines += ["\nPer cent found on the 16 unlabelled cubes of the real slice, and the paper's annotation:\n"]
+    lines += _table("", *CLASSES)
+    for region in REGIONS:
+        share = np.mean([run["shares"][region] for run in runs], axis=0)
+        cells = [f"{a:.1f}, {b:.1f}" for a, b in zip(share, PROPORTIONS[region], strict=True)]
+        lines.append(_row(region, *cells))
+    return [*lines, ""]
