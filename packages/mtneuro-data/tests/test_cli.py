@@ -83,6 +83,14 @@ def test_info_describes_a_volume(shell: Shell, boss: Any) -> None:
     assert "1 x 1 x 1 um" in out
 
 
+def test_info_of_a_paper_task_cites_its_data_and_says_what_it_is_not_for(shell: Shell) -> None:
+    status, out, _ = shell("info", "roi-c1")
+    assert status == 0
+    for words in ("Prasad et al. 2020", "CC BY 4.0", "Quesada et al. 2022", "not for        clinical use"):
+        assert words in out
+    assert "Prasad" not in shell("info", "roi-c1", "--source", "phantom")[1]
+
+
 def test_fetch_then_export_then_the_cache(shell: Shell, boss: Any, task: TaskSpec, tmp_path: Path) -> None:
     remote = task.with_source(
         {"image": "bossdb://lab/scan/image", "pixel_labels": "bossdb://lab/scan/labels"}
@@ -267,6 +275,7 @@ def test_a_served_phantom_is_fetched_and_previewed_by_the_same_command_line(
         ),
         (["correlation", "roi-c1", "-o", "a.pdf"], "--output must be named .png"),
         (["serve", "phantom://image"], "a channel is given as collection/experiment/channel=URI"),
+        (["serve", "--port", "99999"], "port must lie within [0, 65536), got 99999"),
         (["serve", "a/b=phantom://image"], "a channel is named collection/experiment/channel"),
         (["cache", "clear", "bossdb://a/b/c"], "holds nothing of bossdb://a/b/c"),
     ],

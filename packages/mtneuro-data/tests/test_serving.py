@@ -155,6 +155,15 @@ def test_channels_that_cannot_be_served_are_refused(tmp_path: Path) -> None:
         Catalogue({"lab/scan/a": a}, levels=0)
 
 
+def test_a_port_that_is_taken_or_is_none_is_refused(boss: Any) -> None:
+    catalogue = boss.service.catalogue
+    taken = int(boss.server.host.split(":")[1])
+    with pytest.raises(OSError, match=rf"cannot listen on 127.0.0.1:{taken}: .*; give another port"):
+        VolumeServer(catalogue, port=taken)
+    with pytest.raises(ValueError, match=r"port must lie within \[0, 65536\), got 65536"):
+        VolumeServer(catalogue, port=65536)
+
+
 def test_the_zarr_view_opens_as_ome_zarr(boss: Any, tmp_path: Path, volume: np.ndarray) -> None:
     # Every file that the view has is fetched as a browser would, and opened as a local store.
     catalogue = boss.service.catalogue

@@ -64,6 +64,10 @@ def test_touching_cubes_are_named(task: TaskSpec) -> None:
         ({"z_stp": 2}, 'unknown key "z_stp"; did you mean "z_step"'),
         ({"annotated_z": (5, 5)}, r"got \[5, 5\)"),
         ({"voxel_size_um": (0, 1, 1)}, "greater than 0"),
+        ({"voxel_size_um": (1e400, 1, 1)}, "finite"),
+        ({"z_step": 10**400}, "less than or equal to 2147483648"),
+        ({"depth": -(10**400)}, "greater than or equal to 1"),
+        ({"z_buffer": 2**63}, "less than or equal to 2147483648"),
     ],
 )
 def test_a_wrong_field_is_refused(task: TaskSpec, changes: dict[str, Any], text: str) -> None:

@@ -1,8 +1,7 @@
 """A task's split as arrays."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from mtneuro_data.cached import CachedSource
 from mtneuro_data.cube import CubeSpec
 from mtneuro_data.labels import mapped_labels, voted_region
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
+from mtneuro_data.runs import Run, batches, labelled, runs_of, stacked
 from mtneuro_data.sources.boss import BossServer
 from mtneuro_data.sources.phantom_volume import common_phantom
 from mtneuro_data.task import TaskSpec
@@ -21,14 +21,8 @@ __all__ = ["check_volumes", "fetch", "load", "open_task"]
 
 Progress = Callable[[int, int], None]
 
-_BLOCK_BYTES = 32 << 20
-"""Bytes of a run of slices that is read as one box."""
-
 _BATCH_BYTES = 64 << 20
 """Bytes of the boxes that are read side by side; bounds the memory beyond the result."""
-
-_SPARSE = 4
-"""From this distance of images on, each is read alone."""
 
 
 def load(
@@ -85,10 +79,10 @@ def load(
     image, annotation = open_task(task, cache=cache, server=server)
     boxes = [box for name in names for box in task.boxes(name)]
     check_volumes(task, boxes, image, annotation)
-    runs = list(_runs(task, boxes, image, annotation))
+    runs = list(runs_of(task, boxes, image, annotation))
     _fill(image, [run.box for run in runs])
     if annotation is not None:
-        _fill(annotation, [run.box for run in _labelled(task, runs)])
+        _fill(annotation, [run.box for run in labelled(task, runs)])
     n = runs[-1].rows.stop
     height, width = boxes[0][1].shape[1:]
     shape = (n, task.depth, height // task.downsample, width // task.downsample)
@@ -97,7 +91,7 @@ def load(
     region = np.empty(n, np.int64)
     phantom = None if masks is None else common_phantom(image.source, getattr(annotation, "source", None))
     # What reads one box at a time gains nothing from a batch, and progress is told after each.
-    for batch in _batches(runs, _BATCH_BYTES if isinstance(image.source, BoxesSource) else 0):
+    for batch in batches(runs, _BATCH_BYTES if isinstance(image.source, BoxesSource) else 0):
         if phantom is not None and annotation is not None and masks is not None:
             both = [phantom.read_all(*run.box) for run in batch]
             _put_images(task, batch, [channels["image"] for channels in both], images)
@@ -216,84 +210,14 @@ def check_volumes(
                 )
 
 
-class _Run(NamedTuple):
-    """Images of one cube that are read as one box."""
-
-    cube: str
-    starts: range
-    """First slice of each image."""
-
-    rows: slice
-    """Places of the images in the result."""
-
-    box: Box
-    voxel_bytes: int
-
-    @property
-    def words(self) -> str:
-        return f"labels of {self.cube} from slice {self.starts[0]} on"
-
-    @property
-    def n_bytes(self) -> int:
-        lower, upper = self.box
-        return self.voxel_bytes * math.prod(hi - lo for lo, hi in zip(lower, upper, strict=True))
-
-
-def _runs(
-    task: TaskSpec, boxes: Sequence[tuple[str, CubeSpec]], image: Volume, annotation: Volume | None
-) -> Iterator[_Run]:
-    widest = max(image.dtype.itemsize, 1 if annotation is None else annotation.dtype.itemsize)
-    row = 0
-    for name, box in boxes:
-        starts = task.first_slices(box)
-        slices = _BLOCK_BYTES // (box.shape[1] * box.shape[2] * widest)
-        sparse = starts.step >= max(_SPARSE, 2 * task.depth)
-        in_one = 1 if sparse else max(1, slices // starts.step)
-        for at in range(0, len(starts), in_one):
-            some = starts[at : at + in_one]
-            lower = (some[0], box.lower[1], box.lower[2])
-            upper = (some[-1] + task.depth, box.upper[1], box.upper[2])
-            yield _Run(name, some, slice(row, row + len(some)), (lower, upper), widest)
-            row += len(some)
-
-
-def _labelled(task: TaskSpec, runs: Sequence[_Run]) -> list[_Run]:
-    """Return the runs some of whose slices carry labels; the others need not be read."""
-    if task.kind != "region" or task.annotated_z is None:
-        return list(runs)
-    lo, hi = task.annotated_z
-    return [run for run in runs if run.box[0][0] < hi and run.box[1][0] > lo]
-
-
-def _batches(runs: Sequence[_Run], largest: int) -> Iterator[list[_Run]]:
-    """Give runs in a row of at most so many bytes together, or one."""
-    batch: list[_Run] = []
-    n_bytes = 0
-    for run in runs:
-        if batch and n_bytes + run.n_bytes > largest:
-            yield batch
-            batch, n_bytes = [], 0
-        batch.append(run)
-        n_bytes += run.n_bytes
-    yield batch
-
-
-def _stacked(task: TaskSpec, run: _Run, voxels: np.ndarray) -> np.ndarray:
-    """Return a run of slices as images ``(n, z, y, x)``, without what lies between them."""
-    starts = run.starts
-    if starts.step == task.depth:
-        return voxels.reshape(len(starts), task.depth, *voxels.shape[1:])
-    return np.stack([voxels[z - starts[0] : z - starts[0] + task.depth] for z in starts])
-
-
-def _places(task: TaskSpec, batch: Sequence[_Run], result: np.ndarray) -> list[np.ndarray] | None:
+def _places(task: TaskSpec, batch: Sequence[Run], result: np.ndarray) -> list[np.ndarray] | None:
     """Return where in the result runs can be read to as they are, or none if they need more work."""
     if task.downsample > 1 or any(run.starts.step != task.depth for run in batch):
         return None
     return [result[run.rows].reshape(-1, *result.shape[2:]) for run in batch]
 
 
-def _read_images(task: TaskSpec, batch: Sequence[_Run], image: Volume, images: np.ndarray) -> None:
+def _read_images(task: TaskSpec, batch: Sequence[Run], image: Volume, images: np.ndarray) -> None:
     places = _places(task, batch, images)
     boxes = [run.box for run in batch]
     if isinstance(image.source, CachedSource):
@@ -306,13 +230,13 @@ def _read_images(task: TaskSpec, batch: Sequence[_Run], image: Volume, images: n
 
 
 def _put_images(
-    task: TaskSpec, batch: Sequence[_Run], voxels: Sequence[np.ndarray], images: np.ndarray
+    task: TaskSpec, batch: Sequence[Run], voxels: Sequence[np.ndarray], images: np.ndarray
 ) -> None:
     for run, some in zip(batch, voxels, strict=True):
-        images[run.rows] = downsampled_images(_stacked(task, run, some), task.downsample)
+        images[run.rows] = downsampled_images(stacked(task, run, some), task.downsample)
 
 
-def _read_masks(task: TaskSpec, batch: Sequence[_Run], annotation: Volume, masks: np.ndarray) -> None:
+def _read_masks(task: TaskSpec, batch: Sequence[Run], annotation: Volume, masks: np.ndarray) -> None:
     places = _places(task, batch, masks) if annotation.dtype == np.uint8 else None
     voxels = annotation.read_boxes([run.box for run in batch], out=places)
     if places is None:
@@ -322,27 +246,23 @@ def _read_masks(task: TaskSpec, batch: Sequence[_Run], annotation: Volume, masks
         mapped_labels(labels, task.label_map, what=run.words, out=place)
 
 
-def _put_masks(
-    task: TaskSpec, batch: Sequence[_Run], voxels: Sequence[np.ndarray], masks: np.ndarray
-) -> None:
+def _put_masks(task: TaskSpec, batch: Sequence[Run], voxels: Sequence[np.ndarray], masks: np.ndarray) -> None:
     for run, labels in zip(batch, voxels, strict=True):
-        mapped = mapped_labels(_stacked(task, run, labels), task.label_map, what=run.words)
+        mapped = mapped_labels(stacked(task, run, labels), task.label_map, what=run.words)
         masks[run.rows] = downsampled_labels(mapped, task.downsample)
 
 
-def _put_regions(
-    task: TaskSpec, batch: Sequence[_Run], annotation: Volume | None, region: np.ndarray
-) -> None:
+def _put_regions(task: TaskSpec, batch: Sequence[Run], annotation: Volume | None, region: np.ndarray) -> None:
     """Put each image's region: its cube's, or the majority of its labels where it carries them."""
     for run in batch:
         region[run.rows] = task.regions.index(task.cubes[run.cube].region)
     if task.kind != "region" or annotation is None:
         return
-    voting = _labelled(task, batch)
+    voting = labelled(task, batch)
     lo, hi = task.annotated_z or (0, annotation.shape[0])
     for run, labels in zip(voting, annotation.read_boxes([run.box for run in voting]), strict=True):
         for at, z, voxels in zip(
-            range(run.rows.start, run.rows.stop), run.starts, _stacked(task, run, labels), strict=True
+            range(run.rows.start, run.rows.stop), run.starts, stacked(task, run, labels), strict=True
         ):
             if lo <= z and z + task.depth <= hi:
                 region[at] = voted_region(voxels, task.roi_map, what=run.words)

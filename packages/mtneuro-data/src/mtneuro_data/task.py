@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from mtneuro_data.cube import CubeSpec
 from mtneuro_data.settings import Settings, nearest
@@ -33,6 +33,9 @@ def _half_open(value: tuple[int, int]) -> tuple[int, int]:
 
 Range = Annotated[tuple[int, int], AfterValidator(_half_open)]
 """A half-open range of voxels along one axis."""
+
+Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""A finite length above zero."""
 
 
 class Cube(Settings):
@@ -111,7 +114,7 @@ class TaskSpec(Settings):
     splits: dict[str, tuple[SplitPart, ...]] = Field(min_length=1)
     """The parts of each split."""
 
-    z_buffer: int = Field(default=10, ge=0)
+    z_buffer: int = Field(default=10, ge=0, le=_LARGEST_INDEX)
     """Slices that must lie between train or val and test in one cube."""
 
     class_names: tuple[str, ...] = ()
@@ -126,17 +129,17 @@ class TaskSpec(Settings):
     annotated_z: Range | None = None
     """Slices that carry region-of-interest labels; beyond them the cube's region decides."""
 
-    depth: PositiveInt = 1
+    depth: int = Field(default=1, ge=1, le=_LARGEST_INDEX)
     """Slices of one image: 1 for images, more for subvolumes. A remainder is left out, so that no
     subvolume runs past its part."""
 
     downsample: Literal[1, 2, 4] = 1
     """Factor by which rows and columns are reduced; never slices."""
 
-    z_step: PositiveInt = 1
+    z_step: int = Field(default=1, ge=1, le=_LARGEST_INDEX)
     """Keep every ``z_step``-th image of each part; for small runs."""
 
-    voxel_size_um: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.17, 1.17, 1.17)
+    voxel_size_um: tuple[Length, Length, Length] = (1.17, 1.17, 1.17)
     """Edges of a voxel of the volume in micrometres, ``(z, y, x)``."""
 
     @field_validator("regions", "class_names")

@@ -81,7 +81,15 @@ class VolumeServer:
         # Connections pack side by side; threads of the packer's own would be started for each answer.
         blosc.set_releasegil(True)
         blosc.set_nthreads(1)
-        self._http = _HTTPServer((host, port), Handler)
+        if not 0 <= port < 1 << 16:
+            raise ValueError(f"port must lie within [0, 65536), got {port}")
+        try:
+            self._http = _HTTPServer((host, port), Handler)
+        except OSError as error:
+            words = error.strerror or error
+            raise OSError(
+                f"cannot listen on {host}:{port}: {words}; give another port, or 0 for a free one"
+            ) from error
         self._http.owner = self
         self._thread: threading.Thread | None = None
 

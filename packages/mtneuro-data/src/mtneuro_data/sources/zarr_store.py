@@ -1,5 +1,6 @@
 """Zarr arrays of version 2 and 3, and OME-Zarr groups."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from mtneuro_data.volume import Corner
 __all__ = ["ZarrSource", "is_zarr", "open_zarr"]
 
 _MICROMETRES = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "angstrom": 1e-4}
+
+_LARGEST_BYTES = (1 << 63) - 1
+"""What an index reaches; a store that says more is wrong about its shape."""
 
 
 def is_zarr(path: Path, /) -> bool:
@@ -85,6 +89,8 @@ def open_zarr(path: Path | str, /, *, level: int | None = None, writable: bool =
         raise ValueError(
             f"{path}: a volume has the axes (z, y, x), got {node.dtype} of the shape {node.shape}"
         )
+    if math.prod(node.shape) * node.dtype.itemsize > _LARGEST_BYTES:
+        raise ValueError(f"{path}: a volume must have less than 2^63 bytes, got the shape {node.shape}")
     if voxel_size is None:
         voxel_size = _triple(node.attrs.get("voxel_size_um"))
     kind = WritableZarrSource if writable else ZarrSource

@@ -1,0 +1,61 @@
+"""``mtneuro-data cache list``, ``verify`` and ``clear``."""
+
+import sys
+from collections.abc import Iterator
+
+from cyclopts import App
+
+from mtneuro_data.commands.terminal import bar
+
+cache_app = App(name="cache", help="What has been downloaded: list it, check it, clear it.")
+
+
+@cache_app.command(name="list")
+def list_cache() -> Iterator[str]:
+    """List the channels in the cache, with their chunks and bytes.
+
+    Example: `mtneuro-data cache list`
+    """
+    from mtneuro_data.cache import Cache
+
+    cache = Cache()
+    entries = cache.entries()
+    for entry in entries:
+        yield f"{entry.uri}  {entry.dtype}  {entry.chunks} chunks  {entry.n_bytes:,} bytes"
+    total = sum(entry.n_bytes for entry in entries)
+    yield f"{len(entries)} channels, {total:,} bytes in {cache.root}"
+
+
+@cache_app.command
+def verify() -> Iterator[str]:
+    """Hash every chunk in the cache, and drop those that are damaged so that they are fetched again.
+
+    Ends with status 1 if any was damaged.
+
+    Example: `mtneuro-data cache verify`
+    """
+    from mtneuro_data.cache import Cache
+
+    with bar("verify") as progress:
+        damaged = Cache().verify(progress=progress)
+    yield from map(str, damaged)
+    yield f"{len(damaged)} damaged chunks" + (", dropped" if damaged else "")
+    if damaged:
+        sys.exit(1)
+
+
+@cache_app.command
+def clear(uri: str | None = None, /) -> Iterator[str]:
+    """Remove everything from the cache, or one channel.
+
+    Example: `mtneuro-data cache clear bossdb://prasad/prasad2020/image`
+
+    Parameters
+    ----------
+    uri
+        The channel's URI, as `cache list` shows it; everything by default.
+    """
+    from mtneuro_data.cache import Cache
+
+    cache = Cache()
+    yield f"{cache.clear(uri)} channels removed from {cache.root}"

@@ -1,0 +1,124 @@
+"""``mtneuro-data tasks``, ``info`` and ``doctor``."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mtneuro_data.commands.named_task import cache_for, named_task
+from mtneuro_data.commands.terminal import bar
+
+if TYPE_CHECKING:
+    from mtneuro_data.task import TaskSpec
+
+_PUBLISHED = "/prasad/prasad"
+"""In the URI or web address of each of the benchmark's channels."""
+
+_CITATION = """\
+data           Prasad et al. 2020, A three-dimensional thalamocortical dataset for characterizing brain
+               heterogeneity, Scientific Data 7; CC BY 4.0
+benchmark      Quesada et al. 2022, MTNeuro, NeurIPS Datasets and Benchmarks
+not for        clinical use: one healthy mouse brain, one modality, annotated by few people"""
+
+
+def tasks(name: str | None = None, /, *, source: str | None = None) -> Iterator[str]:
+    """List the paper's tasks, or show one in full as JSON, with its counts.
+
+    The JSON, less its last three keys, is a task file: save it, change it, and name the file wherever a
+    task is asked for.
+
+    Example: `mtneuro-data tasks roi-c1`
+
+    Parameters
+    ----------
+    name
+        A task's name, or a task file (.json, .toml; the original benchmark's JSON too).
+    source
+        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+    """
+    from mtneuro_data.paper import builtin_task, task_names
+
+    if name is None:
+        for each in task_names():
+            counts = ", ".join(f"{split} {n}" for split, n in builtin_task(each).counts().items())
+            yield f"{each:15} {builtin_task(each).kind:13} {counts}"
+        return
+    task = named_task(name, source)
+    resolved = task.model_dump(mode="json")
+    resolved |= {"counts": task.counts(), "touching": task.touching(), "fingerprint": task.fingerprint}
+    yield json.dumps(resolved, indent=1)
+
+
+def info(uri: str, /, *, source: str | None = None) -> Iterator[str]:
+    """Show what a volume or a task is.
+
+    Of a volume the shape, type and voxel size; of a task the images of each split and the share of each
+    class by region and split, which reads all its labels.
+
+    Example: `mtneuro-data info bossdb://prasad/prasad2020/image`
+
+    Example: `mtneuro-data info semantics --source phantom`
+
+    Parameters
+    ----------
+    uri
+        The volume's URI or path, or a task's name or file.
+    source
+        For a task: other volumes with the same coordinates.
+    """
+    from mtneuro_data.paper import task_names
+    from mtneuro_data.volume import open_volume
+
+    if uri in task_names() or uri.endswith((".json", ".toml")):
+        yield from _task_lines(named_task(uri, source))
+        return
+    volume = open_volume(uri)
+    z, y, x = volume.shape
+    size = volume.voxel_size_um
+    yield f"uri            {volume.uri}"
+    yield f"shape (z,y,x)  {z} x {y} x {x}"
+    yield f"type           {volume.dtype}"
+    edges = "not said" if size is None else " x ".join(f"{edge:g}" for edge in size) + " um"
+    yield f"voxel size     {edges}"
+    yield f"bytes          {z * y * x * volume.dtype.itemsize:,}"
+    if _PUBLISHED in uri:
+        yield _CITATION
+
+
+def _task_lines(task: "TaskSpec") -> Iterator[str]:
+    from mtneuro_data.loading import load
+
+    yield f"task           {task.name}, {task.kind}"
+    yield f"regions        {', '.join(task.regions)}"
+    yield f"fingerprint    {task.fingerprint}"
+    for split, count in task.counts().items():
+        yield f"{split:14} {count} images"
+    for one, cube, two, other in task.touching():
+        yield f"touching       {cube} of {one} and {other} of {two}"
+    if _PUBLISHED in task.image:
+        yield _CITATION
+    if task.kind == "region":
+        return
+    for split in task.splits:
+        with bar(split) as progress:
+            shares = load(task, split, cache=cache_for(task), progress=progress).class_shares()
+        for region, classes in shares.items():
+            listed = ", ".join(f"{name} {share:.2%}" for name, share in classes.items())
+            yield f"{split:8} {region:5} {listed}"
+
+
+def doctor() -> Iterator[str]:
+    """Check the cache, the host, the credentials, the benchmark's channels and a small cutout of each.
+
+    Ends with status 1 if anything is not as it should be.
+
+    Example: `mtneuro-data doctor`
+    """
+    from mtneuro_data.doctor import findings
+
+    well = True
+    for finding in findings():
+        yield f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.words}"
+        well = well and finding.ok
+    if not well:
+        sys.exit(1)

@@ -1,0 +1,77 @@
+"""``mtneuro-data export``."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from mtneuro_data.commands.named_task import Splits, cache_for, named_task
+from mtneuro_data.commands.terminal import Output, bar, check_output
+
+
+def export(
+    task: str,
+    /,
+    *,
+    split: Splits,
+    output: Output,
+    source: str | None = None,
+    format: Literal["tif", "zarr", "nii.gz"] | None = None,  # noqa: A002 - the option's name
+    downsample: Literal[1, 2, 4] | None = None,
+    z_step: int | None = None,
+    corners: Annotated[bool, Parameter(negative="")] = False,
+) -> Iterator[str]:
+    """Write the images and labels of a task's splits: one .npz of plain arrays, or a volume a cube.
+
+    The .npz holds images, region, sample_id, voxel_size_um, region_names, class_names and, where the
+    task has them, masks. Read it with `numpy.load`. With --format, the output is a folder of volumes at
+    full resolution, with the labels as they are kept: OME-Zarr 0.5 for napari and Neuroglancer, TIFF for
+    ImageJ, NIfTI for ITK-SNAP.
+
+    Example: `mtneuro-data export roi-c1 --split train val --downsample 2 -o train.npz`
+
+    Example: `mtneuro-data export seg-2d-4class --split test --format nii.gz -o proofread`
+
+    Parameters
+    ----------
+    task
+        A task's name or file.
+    split
+        One split, or several in a row.
+    output
+        File to write, .npz; with --format a folder.
+    source
+        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+    format
+        Write a volume a cube in this format.
+    downsample
+        Reduce rows and columns by 2 or 4; by default as the task says.
+    z_step
+        Keep every so many-th image; by default as the task says.
+    corners
+        Cut every image into its four corners.
+    """
+    from mtneuro_data.exporting import export_cubes
+    from mtneuro_data.loading import load
+
+    changes = {"downsample": downsample, "z_step": z_step}
+    spec = named_task(task, source).replaced(
+        **{key: value for key, value in changes.items() if value is not None}
+    )
+    spec.split_names(split)
+    if format is not None:
+        if corners or downsample is not None or z_step is not None:
+            raise ValueError("--format writes whole cubes: leave out --corners, --downsample and --z-step")
+        check_output(output, "")
+        with bar("export") as progress:
+            files = export_cubes(
+                spec, split, output, ending=f".{format}", cache=cache_for(spec), progress=progress
+            )
+        yield f"{len(files)} volumes -> {output}"
+        return
+    check_output(output, ".npz")
+    with bar("export") as progress:
+        arrays = load(spec, split, cache=cache_for(spec), progress=progress)
+    arrays = arrays.corners() if corners else arrays
+    arrays.save(output)
+    yield f"{len(arrays)} images {arrays.images.shape[1:]} -> {output}"

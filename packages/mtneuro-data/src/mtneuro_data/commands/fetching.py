@@ -1,0 +1,48 @@
+"""``mtneuro-data fetch``."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mtneuro_data.commands.named_task import Splits, named_task
+from mtneuro_data.commands.terminal import bar
+
+
+def fetch(
+    task: str,
+    /,
+    *,
+    split: Splits = (),
+    source: str | None = None,
+    double_read: Annotated[bool, Parameter(negative="")] = False,
+) -> Iterator[str]:
+    """Download a task's voxels into the cache, so that later loading needs no network.
+
+    What is there already is not asked for again; an interrupted download goes on where it stopped.
+
+    Example: `mtneuro-data fetch roi-c1 --split train val`
+
+    Parameters
+    ----------
+    task
+        A task's name or file.
+    split
+        The splits to fetch; all by default.
+    source
+        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+    double_read
+        Ask for every block until two answers agree; for a network that spoils data in passing.
+    """
+    from mtneuro_data.cache import Cache
+    from mtneuro_data.loading import fetch as fetch_task
+    from mtneuro_data.sources.boss import BossServer
+
+    spec = named_task(task, source)
+    wanted = spec.split_names(split or tuple(spec.splits))
+    cache = Cache()
+    server = replace(BossServer.from_environment(), double_read=double_read)
+    with bar("fetch", speed=True) as progress:
+        voxels = fetch_task(spec, wanted, cache=cache, server=server, progress=progress)
+    yield f"{voxels:,} voxels of {spec.name} -> {cache.root}"

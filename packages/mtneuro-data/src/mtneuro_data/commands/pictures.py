@@ -1,0 +1,84 @@
+"""``mtneuro-data preview`` and ``correlation``."""
+
+from collections.abc import Iterator
+
+from mtneuro_data.commands.named_task import cache_for, named_task
+from mtneuro_data.commands.terminal import Output, bar, check_output
+
+
+def preview(task: str, /, *, output: Output, source: str | None = None) -> Iterator[str]:
+    """Draw the middle slice of each of a task's cubes, and the same under its labels, as a PNG.
+
+    Example: `mtneuro-data preview semantics --source phantom -o cubes.png`
+
+    Parameters
+    ----------
+    task
+        A task's name or file.
+    output
+        Picture to write, .png.
+    source
+        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+    """
+    from mtneuro_data.preview import contact_sheet
+    from mtneuro_data.writing import written_beside
+
+    spec = named_task(task, source)
+    check_output(output, ".png")
+    with bar("preview") as progress:
+        sheet = contact_sheet(spec, cache=cache_for(spec), progress=progress)
+    from PIL import Image
+
+    with written_beside(output) as beside:
+        Image.fromarray(sheet).save(beside, format="PNG")
+    yield f"{len(spec.cubes)} cubes -> {output}"
+
+
+def correlation(
+    task: str,
+    /,
+    *,
+    output: Output,
+    source: str | None = None,
+    furthest: int = 30,
+    threshold: float = 0.1,
+) -> Iterator[str]:
+    """Plot how alike slices are against their distance, and say which gap that calls for.
+
+    Example: `mtneuro-data correlation roi-c1 --source phantom -o correlation.png`
+
+    Parameters
+    ----------
+    task
+        A task's name or file; the cubes of its first split are looked at.
+    output
+        Picture to write, .png.
+    source
+        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+    furthest
+        Largest distance, in slices.
+    threshold
+        Correlation below which two slices count as unlike.
+    """
+    from mtneuro_data.correlation import correlation_plot, task_correlations
+    from mtneuro_data.writing import written_beside
+
+    spec = named_task(task, source)
+    check_output(output, ".png")
+    with bar("correlation") as progress:
+        curves = task_correlations(spec, furthest=furthest, cache=cache_for(spec), progress=progress)
+    from PIL import Image
+
+    with written_beside(output) as beside:
+        Image.fromarray(correlation_plot(curves, threshold=threshold)).save(beside, format="PNG")
+    for name, curve in curves.items():
+        gap = curve.gap(threshold)
+        first = ", ".join(f"{value:.2f}" for value in curve.correlation[1:8])
+        words = f"more than {len(curve.correlation) - 1}" if gap is None else str(gap)
+        yield f"{name:10} correlation at 1, 2, ... slices: {first}; gap {words}"
+    gaps = [curve.gap(threshold) for curve in curves.values()]
+    known = [gap for gap in gaps if gap is not None]
+    if len(known) == len(gaps):
+        yield f"leave {max(known)} slices between train and test; the task leaves {spec.z_buffer}"
+    else:
+        yield f"no gap up to {furthest} slices makes all cubes unlike; the task leaves {spec.z_buffer}"

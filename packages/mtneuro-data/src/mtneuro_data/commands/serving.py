@@ -1,0 +1,79 @@
+"""``mtneuro-data serve``."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mtneuro_data.commands.terminal import aside
+
+
+def serve(
+    channels: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    /,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    levels: int = 4,
+    token: str | None = None,
+    writable: Annotated[bool, Parameter(negative="")] = False,
+    faults: float = 0.0,
+    fault_seed: int = 0,
+) -> Iterator[str]:
+    """Serve volumes as a BossDB database on this machine, until Ctrl-C.
+
+    The intern client, its array, and any script written for BossDB work against it; so does every
+    command here, with the variables that it prints. Without channels the phantom's three are served
+    under the names of the benchmark's own.
+
+    Example: `mtneuro-data serve lab/scan/em=volume.zarr`
+
+    Parameters
+    ----------
+    channels
+        What to serve: collection/experiment/channel=URI, as many as you like.
+    host
+        Address to listen on; the loopback address keeps others out.
+    port
+        Port to listen on; 0 takes a free one.
+    levels
+        Resolution levels to offer; rows and columns halve with each.
+    token
+        Accept this token only.
+    writable
+        Take uploads too, into .npy files and Zarr arrays.
+    faults
+        Share of answers to spoil on purpose, 0 to 1; to try a client against a bad network.
+    fault_seed
+        Which answers to spoil.
+    """
+    from mtneuro_data.serving import Catalogue, Faults, VolumeServer
+    from mtneuro_data.serving.zarr_view import neuroglancer_link
+    from mtneuro_data.task import CHANNELS
+    from mtneuro_data.volume import open_volume
+
+    pairs = channels or tuple(
+        f"{uri.removeprefix('bossdb://')}=phantom://{name}" for name, uri in CHANNELS.items()
+    )
+    volumes = {path: open_volume(uri, writable=writable) for path, uri in map(_channel, pairs)}
+    catalogue = Catalogue(volumes, levels=levels)
+    bad = Faults(rate=faults, seed=fault_seed) if faults else None
+    server = VolumeServer(catalogue, host=host, port=port, token=token, writable=writable, faults=bad)
+    at = server.address
+    for path, volume in volumes.items():
+        yield f"bossdb://{path}  {volume.shape}  {volume.dtype}  {volume.uri}"
+    yield f"export INTERN_PROTOCOL=http INTERN_HOST={at.host}" + (f" INTERN_TOKEN={token}" if token else "")
+    yield neuroglancer_link(catalogue, f"http://{at.host}")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        aside("stopped")
+    finally:
+        server.close()
+
+
+def _channel(pair: str) -> tuple[str, str]:
+    path, mark, uri = pair.partition("=")
+    if not mark:
+        raise ValueError(f"a channel is given as collection/experiment/channel=URI, got {pair}")
+    return path.removeprefix("bossdb://"), uri
