@@ -57,8 +57,9 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """Methods, and the settings that are theirs alone."""
 
-SLOWER = {"vicreg": 1 / 30, "barlow-twins": 1 / 100}
-"""Part of the others' learning rate, for methods whose losses are sums over features and diverge at it."""
+SLOWER = {"vicreg": 1 / 30, "barlow-twins": 1 / 100, "dino": 1 / 30}
+"""Part of the others' learning rate, for methods that diverge at it: two whose losses are sums over features,
+and DINO, which falls into one output for all images."""
 
 _TURNS: dict[str, Any] = {"flip": 0.5, "rotate": True}
 RICHNESS: dict[str, dict[str, Any]] = {

@@ -354,6 +354,8 @@ def main() -> None:
 
 
 def _one_line(error: ValueError | OSError) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.strerror}: {error.filename}"
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]
