@@ -53,7 +53,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "simclr": {},
     "vicreg": {},
     "barlow-twins": {},
-    "dino": {},
+    "dino": {"projection": 256},
 }
 """Methods, and the settings that are theirs alone."""
 

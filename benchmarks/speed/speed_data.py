@@ -9,7 +9,6 @@ same result, measured in turns. Exits with 1 if a floor is missed.
 """
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -98,7 +97,8 @@ def server(folder: Path, *, latency_s: float = 0.0, bytes_per_s: float | None = 
         try:
             yield
         finally:
-            process.send_signal(signal.SIGINT)
+            # Not an interrupt, which what is started in a shell's background ignores.
+            process.terminate()
 
 
 def warm(*, quick: bool) -> Iterator[Figure]:

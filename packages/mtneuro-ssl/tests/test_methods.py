@@ -218,6 +218,21 @@ def test_a_method_from_lightly_is_its_formula(name, literal):
     assert_same_gradients(method, method.loss(v1, v2), wanted)
 
 
+def test_dinos_centre_begins_as_the_first_batchs_mean_and_then_moves_slowly():
+    method = method_of("dino")
+    v1, v2 = random_views(2)
+    method.loss(v1, v2)
+    with torch.no_grad():
+        teacher = torch.cat([method.target_projector(method.target_encoder(view)) for view in (v1, v2)])
+    torch.testing.assert_close(method.criterion.center[0], teacher.mean(0, keepdim=True))
+    before = method.criterion.center.clone()
+    v3, v4 = random_views(2)
+    method.loss(v3 + 1, v4 + 1)
+    with torch.no_grad():
+        later = torch.cat([method.target_projector(method.target_encoder(view + 1)) for view in (v3, v4)])
+    torch.testing.assert_close(method.criterion.center, 0.9 * before + 0.1 * later.mean(0)[None, None])
+
+
 @pytest.mark.parametrize("name", ["supervised", "supervised+mixup"])
 def test_supervised_is_its_formula(name, monkeypatch):
     method = method_of(name, dropout=0.0, mixup_probability=1.0)

@@ -18,7 +18,9 @@ from mtneuro_ssl.methods.byol import BYOL
 class DINO(BYOL):
     """DINO with lightly's head and loss, on two views of one size; the teacher follows as BYOL's target does.
 
-    The head's output layer is not frozen in the first epoch, and the teacher's temperature does not change.
+    The centre begins as the first batch's mean rather than at 0, from where it would take some dozen steps to
+    arrive, while the loss rises. The head's output layer is not frozen in the first epoch, and the teacher's
+    temperature does not change.
     """
 
     @override
@@ -46,4 +48,7 @@ class DINO(BYOL):
         student = [self.projector(self.encoder(view)) for view in (first, second)]
         with torch.no_grad():
             teacher = [self.target_projector(self.target_encoder(view)) for view in (first, second)]
+        centre, mean = self.criterion.center, torch.stack(teacher).mean((0, 1), keepdim=True)
+        # Without asking on the host, which would wait for a GPU.
+        centre.copy_(torch.where(centre.any(), centre, mean))
         return self.criterion(teacher, student)
