@@ -1,6 +1,7 @@
 """Settings of the whole test run: checked array shapes, and no network."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ install_import_hook(
 if "PYTEST_XDIST_WORKER" in os.environ:
     for library in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+# A job in a shell's background ignores interrupts, and so would the programs that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # pytest-socket guards this process; its children inherit these.
 os.environ.update(
