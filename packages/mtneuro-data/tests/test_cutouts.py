@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mtneuro_data import Cache, Cube, SplitPart, TaskSpec, load, open_volume
+from mtneuro_data.chunk_store import ChunkStore
 from mtneuro_data.cutouts import Cutouts
 
 IMAGE, LABELS = "bossdb://lab/scan/image", "bossdb://lab/scan/labels"
@@ -84,6 +85,25 @@ def test_a_box_is_kept_from_undamaged_chunks_alone(boss: Any, cache: Cache) -> N
     assert cache.verify() == (chunk,)
     np.testing.assert_array_equal(read(cache), truth(boss))
     assert len(kept(cache)) == 1
+
+
+def test_chunks_are_hashed_once_and_only_for_a_box_that_is_then_kept(
+    boss: Any, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_volume(IMAGE, cache=cache)[3:37, 10:140, 20:190]
+    hashed: list[Any] = []
+    whole = ChunkStore.is_whole
+    monkeypatch.setattr(
+        ChunkStore, "is_whole", lambda store, chunk: hashed.append(chunk) or whole(store, chunk)
+    )
+    monkeypatch.setattr("mtneuro_data.cutouts._FROM_BYTES", 1 << 22)
+    read(cache)
+    assert hashed == []
+    monkeypatch.setattr("mtneuro_data.cutouts._FROM_BYTES", 1000)
+    read(cache)
+    assert len(hashed) == len(set(hashed)) == 8
+    read(cache)
+    assert len(hashed) == 8
 
 
 @pytest.mark.parametrize(

@@ -101,9 +101,10 @@ class CachedSource:
         read = self._read([boxes[at] for at in rest], None if out is None else [out[at] for at in rest])
         for at, voxels in zip(rest, read, strict=True):
             found[at] = voxels
+            box = boxes[at]
             # Kept only from what is known to be right, for nobody would look at these chunks again.
-            if keep and all(self._store.is_whole(chunk) for chunk in chunks_of([boxes[at]])):
-                cutouts.keep(boxes[at], voxels)
+            if keep and cutouts.wants(box) and all(map(self._store.is_whole, chunks_of([box]))):
+                cutouts.keep(box, voxels)
         return [voxels for voxels in found if voxels is not None]
 
     @property

@@ -44,6 +44,10 @@ class Cutouts:
         """Return whether a box is kept."""
         return self._worth(box) and self._path(box).is_file()
 
+    def wants(self, box: Box, /) -> bool:
+        """Return whether a box is worth keeping and not kept yet."""
+        return self._worth(box) and not self._path(box).is_file()
+
     def read(self, box: Box, out: np.ndarray | None, /) -> np.ndarray | None:
         """Return the voxels of a box that is kept, in ``out`` where one is given; else ``None``."""
         if not self._worth(box):
@@ -74,8 +78,6 @@ class Cutouts:
 
     def keep(self, box: Box, voxels: np.ndarray, /) -> None:
         """Keep a box; where that fails, for want of space or of the right to write, go on without."""
-        if not self._worth(box) or self.has(box):
-            return
         path = self._path(box)
         try:
             with written_beside(path) as beside:

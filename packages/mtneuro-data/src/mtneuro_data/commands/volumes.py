@@ -1,6 +1,7 @@
 """``mtneuro-data cutout`` and ``interpolate``: volumes in, a volume out."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -44,12 +45,10 @@ def cutout(
         The voxels are labels: reduce them by majority in the levels of an OME-Zarr.
     """
     from mtneuro_data.cache import Cache
-    from mtneuro_data.saving import FORMATS, save_volume
+    from mtneuro_data.saving import save_volume
     from mtneuro_data.volume import open_volume
 
-    if not output.name.endswith(FORMATS):
-        raise ValueError(f"--output must end in one of {', '.join(FORMATS)}, got {output.name}")
-    check_output(output, output.suffix)
+    _check_volume_output(output)
     if cube is not None:
         y, x = _face(cube, y, x)
     volume = open_volume(uri, cache=Cache() if uri.startswith("bossdb://") else None)
@@ -57,6 +56,14 @@ def cutout(
     voxels = volume[box]
     save_volume(output, voxels, voxel_size_um=volume.voxel_size_um or (1.0, 1.0, 1.0), labels=labels)
     yield f"{' x '.join(map(str, voxels.shape))} {voxels.dtype} -> {output}"
+
+
+def _check_volume_output(output: Path) -> None:
+    from mtneuro_data.saving import FORMATS
+
+    if not output.name.endswith(FORMATS):
+        raise ValueError(f"--output must end in one of {', '.join(FORMATS)}, got {output.name}")
+    check_output(output, output.suffix)
 
 
 def _face(cube: str, y: str, x: str) -> tuple[str, str]:
@@ -107,12 +114,10 @@ def interpolate(
     import numpy as np
 
     from mtneuro_data.interpolation import interpolated_labels
-    from mtneuro_data.saving import FORMATS, save_volume
+    from mtneuro_data.saving import save_volume
     from mtneuro_data.volume import open_volume
 
-    if not output.name.endswith(FORMATS):
-        raise ValueError(f"--output must end in one of {', '.join(FORMATS)}, got {output.name}")
-    check_output(output, output.suffix)
+    _check_volume_output(output)
     volume = open_volume(uri)
     depth = volume.shape[0]
     if any(not 0 <= at < depth for at in slices):
