@@ -22,7 +22,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from mtneuro_suite.grids import grid_text
 from mtneuro_suite.preset import did_you_mean
-from mtneuro_suite.results import write_text
+from mtneuro_suite.results import forget_peak_memory, peak_memory_kib, write_text
 from mtneuro_suite.scaling import Point, median_point, scale_figure, scale_grid
 
 ONE_THREAD = dict.fromkeys(
@@ -148,31 +148,12 @@ def _measured_here(name: str, work: int) -> Point:
     with tempfile.TemporaryDirectory() as warm, tempfile.TemporaryDirectory() as folder:
         prepare(1, Path(warm))()
         job = prepare(work, Path(folder))
-        _reset_peak()
+        forget_peak_memory()
         before = psutil.Process().memory_info().rss
         start = time.process_time()
         job()
         seconds = time.process_time() - start
-        return Point(work, seconds, max(0.0, (_peak() - before) / 2**20))
-
-
-def _reset_peak() -> None:
-    """Let the peak resident set begin anew, where the system can."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def _peak() -> int:
-    """Return the peak resident set in bytes."""
-    try:
-        status = Path("/proc/self/status").read_text()
-        return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
-    except OSError:
-        import resource
-
-        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return Point(work, seconds, max(0.0, (1024 * peak_memory_kib() - before) / 2**20))
 
 
 def _measured(name: str, work: int) -> Point:
