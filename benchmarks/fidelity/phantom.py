@@ -10,24 +10,19 @@ one picture; `transfer` trains a small 2D U-Net on the phantom alone and scores 
 
 import argparse
 import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from cubes import CLASSES, CORNERS, PROPORTIONS, REAL_SLICE, REGIONS, SETS, Crops, phantom_crops, real_crops
+from cubes import CLASSES, CORNERS, PROPORTIONS, REAL_SLICE, REGIONS, SETS, phantom_crops, real_crops
+from measures import mean_of, pixels, region_accuracy, structures, texture, textures
 from mtneuro_data.phantom import Phantom
 from PIL import Image
 from record import write_record
-from scipy import ndimage
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from transfer import (
     Training,
-    found_shares,
+    found_labels,
     labelled_pairs,
     other_scanner,
     read_from_all_sides,
@@ -37,95 +32,6 @@ from transfer import (
 if TYPE_CHECKING:
     from mtneuro_seg import Model
 
-UM = 1.17
-
-
-# --- grey levels and texture
-
-
-def _background(crop: np.ndarray) -> np.ndarray:
-    """Return the crop with everything far from its local median replaced by that median, mean removed."""
-    flat = crop.astype(np.float64)
-    local = ndimage.median_filter(flat, 31, mode="reflect")
-    rest = flat - local
-    spread = 1.4826 * np.median(np.abs(rest))
-    return np.where(np.abs(rest) < 3 * spread, rest, 0.0)
-
-
-def texture(crop: np.ndarray) -> dict[str, float]:
-    """Return a crop's grey-level statistics, background texture, autocorrelation and spectrum."""
-    figures = {"mean": float(crop.mean()), "sd": float(crop.std())}
-    for percent in (1, 5, 25, 50, 75, 95, 99):
-        figures[f"p{percent}"] = float(np.percentile(crop, percent))
-    ground = _background(crop)
-    figures["texture sd"] = float(ground.std())
-    variance = float((ground * ground).mean())
-    for lag in (1, 2, 3, 5, 10):
-        figures[f"acf x {lag}"] = float((ground[:, lag:] * ground[:, :-lag]).mean()) / variance
-        figures[f"acf y {lag}"] = float((ground[lag:] * ground[:-lag]).mean()) / variance
-    window = np.outer(np.hanning(256), np.hanning(256))
-    power = np.abs(np.fft.fft2(ground * window)) ** 2 / (window * window).sum()
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(256), np.fft.fftfreq(256), indexing="ij"))
-    for low, high in (
-        (0.01, 0.03),
-        (0.03, 0.06),
-        (0.06, 0.1),
-        (0.1, 0.15),
-        (0.15, 0.2),
-        (0.2, 0.3),
-        (0.3, 0.5),
-    ):
-        ring = (frequency >= low) & (frequency < high)
-        figures[f"log10 power {low}-{high}"] = float(np.log10(power[ring].mean()))
-    figures["structure: dark share"] = float((crop < 0.72 * np.median(crop)).mean())
-    dark = ndimage.gaussian_filter(crop.astype(float), 1) < 0.72 * np.median(crop)
-    figures["structure: dark spots"] = float(_labelled(dark)[1])
-    return figures
-
-
-# --- structures
-
-
-def _labelled(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the 8-connected components of a mask, numbered from 1, and how many there are."""
-    return cast("tuple[np.ndarray, int]", ndimage.label(mask, np.ones((3, 3))))
-
-
-def structures(labels: np.ndarray) -> dict[str, float]:
-    """Return counts, sizes and distances of the cells and vessel sections of one labelled 256 x 256 image."""
-    figures: dict[str, float] = {}
-    for number, name in ((2, "cell"), (1, "vessel")):
-        marked, count = _labelled(labels == number)
-        index = np.arange(1, count + 1)
-        area = ndimage.sum_labels(labels == number, marked, index)
-        keep = area >= 4
-        figures[f"{name}s an image"] = float(keep.sum())
-        if keep.sum() < 3:
-            continue
-        figures[f"{name} diameter um"] = float(np.median(2 * np.sqrt(area[keep] / np.pi))) * UM
-        if name == "cell":
-            place = np.array(ndimage.center_of_mass(labels == number, marked, index[keep]))
-            gap = np.hypot(*(place[:, None] - place).transpose(2, 0, 1))
-            np.fill_diagonal(gap, np.inf)
-            figures["cell neighbour um"] = float(np.median(gap.min(axis=1))) * UM
-        else:
-            inscribed = ndimage.maximum(ndimage.distance_transform_edt(labels == number), marked, index[keep])
-            figures["vessel width um"] = float(np.median(2 * np.asarray(inscribed) - 1)) * UM
-            long = [_elongation(np.argwhere(marked == one)) for one in index[keep & (area >= 8)]]
-            figures["vessel elongation"] = float(np.median(long))
-    return figures
-
-
-def _elongation(pixels: np.ndarray) -> float:
-    """Return the ratio of the long to the short axis of the pixels' ellipse of inertia."""
-    spread = np.linalg.eigvalsh(np.cov(pixels.T) + np.eye(2) / 12)
-    return float(np.sqrt(spread[1] / spread[0]))
-
-
-def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
-    keys = dict.fromkeys(key for row in rows for key in row)
-    return {key: float(np.mean([row[key] for row in rows if key in row])) for key in keys}
-
 
 def statistics(data: Path, seed: int) -> dict[str, Any]:
     """Print and return the comparison of grey levels, texture and structures."""
@@ -134,7 +40,7 @@ def statistics(data: Path, seed: int) -> dict[str, Any]:
     label = Phantom("pixel_labels", seed=seed)
     result: dict[str, Any] = {}
     for region in REGIONS:
-        pair = [_mean([texture(crops[region, name]) for name in SETS]) for crops in (real, ours)]
+        pair = [mean_of([texture(crops[region, name]) for name in SETS]) for crops in (real, ours)]
         print(f"\n{region:<28}{'real':>9}{'phantom':>9}")
         for key in pair[0]:
             print(f"  {key:<26}{pair[0][key]:9.2f}{pair[1][key]:9.2f}")
@@ -149,8 +55,8 @@ def statistics(data: Path, seed: int) -> dict[str, Any]:
         for name, theirs, mine in zip(CLASSES, PROPORTIONS[region], share, strict=True):
             print(f"  {name:<26}{theirs:9.2f}{mine:9.2f}")
         result[region]["proportions"] = dict(zip(CLASSES, share.tolist(), strict=True))
-        counted = _mean([structures(one) for one in dense[::5]])
-        annotated = _mean([structures(one) for one in human[region]]) if region in human else {}
+        counted = mean_of([structures(one) for one in dense[::5]])
+        annotated = mean_of([structures(one) for one in human[region]]) if region in human else {}
         print("  structures: human labels of set A (tighter outlines), phantom's labels")
         for key, value in counted.items():
             print(f"  {key:<26}{annotated.get(key, float('nan')):9.2f}{value:9.2f}")
@@ -161,52 +67,12 @@ def statistics(data: Path, seed: int) -> dict[str, Any]:
 # --- difficulty
 
 
-def _tiles(crop: np.ndarray, size: int = 64) -> np.ndarray:
-    n = crop.shape[0] // size
-    return crop.reshape(n, size, n, size).swapaxes(1, 2).reshape(-1, size, size).astype(np.float64)
-
-
-def _pixels(tiles: np.ndarray) -> np.ndarray:
-    return tiles.reshape(len(tiles), 32, 2, 32, 2).mean(axis=(2, 4)).reshape(len(tiles), -1)
-
-
-def _textures(tiles: np.ndarray) -> np.ndarray:
-    """Return simple texture features of each tile: percentiles, and spread after smoothing at four scales."""
-    parts = [np.percentile(tiles, (5, 25, 50, 75, 95), axis=(1, 2)).T]
-    for sigma in (1, 2, 4, 8):
-        smooth = ndimage.gaussian_filter(tiles, (0, sigma, sigma))
-        parts.append(np.stack([(tiles - smooth).std(axis=(1, 2)), smooth.std(axis=(1, 2))], axis=1))
-    parts += [np.abs(np.diff(tiles, axis=axis)).mean(axis=(1, 2))[:, None] for axis in (1, 2)]
-    return np.hstack(parts)
-
-
-def region_accuracy(crops: Crops, features: Callable[[np.ndarray], np.ndarray], *, components: int | None):
-    """Return the accuracy on sets B, C and D of a classifier fit on A, with its interval over cubes."""
-    model = make_pipeline(
-        StandardScaler(),
-        *([PCA(components, random_state=0)] if components else []),
-        LogisticRegression(max_iter=2000, C=0.1),
-    )
-    train = [features(_tiles(crops[region, "A"])) for region in REGIONS]
-    model.fit(np.concatenate(train), np.repeat(np.arange(4), [len(part) for part in train]))
-    scores = np.array(
-        [
-            (model.predict(features(_tiles(crops[region, name]))) == number).mean()
-            for number, region in enumerate(REGIONS)
-            for name in SETS[1:]
-        ]
-    )
-    draws = np.random.default_rng(0).integers(len(scores), size=(5000, len(scores)))
-    low, high = np.percentile(scores[draws].mean(axis=1), (2.5, 97.5))
-    return float(scores.mean()), float(low), float(high)
-
-
 def difficulty(data: Path, seed: int) -> dict[str, Any]:
     """Print and return how well regions are told apart from set A to B, C and D, real and phantom."""
     result: dict[str, Any] = {}
     print(f"\n{'region accuracy, A to B, C, D':<34}{'real':>24}{'phantom':>24}")
     sources = {"real": real_crops(data), "phantom": phantom_crops(seed, REAL_SLICE)}
-    for name, features, components in (("PCA of pixels", _pixels, 24), ("texture features", _textures, None)):
+    for name, features, components in (("PCA of pixels", pixels, 24), ("texture features", textures, None)):
         result[name] = {
             source: region_accuracy(crops, features, components=components)
             for source, crops in sources.items()
@@ -274,12 +140,27 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: list[Path]) ->
     for name, scored in found.items():
         print(f"{name:<48}" + "".join(f"{one:11.2f}" for one in scored))
     print("per cent of each class on the 16 cubes of the real slice: found, and the paper's dense annotation")
-    shares = found_shares(model, real_crops(data))
-    for region, share in shares.items():
-        beside = zip(share, PROPORTIONS[region], strict=True)
+    crops = real_crops(data)
+    read = found_labels(model, crops)
+    shares: dict[str, list[float]] = {}
+    for region in REGIONS:
+        count = np.bincount(np.stack([read[region, name] for name in SETS]).ravel(), minlength=len(CLASSES))
+        shares[region] = (100 * count / count.sum()).tolist()
+        beside = zip(shares[region], PROPORTIONS[region], strict=True)
         print(f"  {region:<46}" + "".join(f"{f'{mine:.1f} / {theirs:.1f}':>14}" for mine, theirs in beside))
-    _overlay_sheet(images, labels, read_from_all_sides(model, images), out / f"transfer-{training.seed}.png")
-    return {"f1": found, "shares": {region: share.tolist() for region, share in shares.items()}}
+    plain = np.zeros_like(labels)
+    rows = [
+        [_in_colour(image, one) for one in three]
+        for image, *three in zip(images, plain, labels, read_from_all_sides(model, images), strict=True)
+    ]
+    _save_sheet(rows, out / f"transfer-{training.seed}.png", "image, human labels, found")
+    rows = [
+        [_in_colour(crops[region, name], labels[region, name]) for name in SETS]
+        for region in REGIONS
+        for labels in (dict.fromkeys(crops, plain[0, :1, :1]), read)
+    ]
+    _save_sheet(rows, out / f"found-{training.seed}.png", "the 16 cubes of the real slice, and found in them")
+    return {"f1": found, "shares": shares}
 
 
 def transfers(data: Path, seeds: int, out: Path, *, training: Training, pairs: list[Path]) -> dict[str, Any]:
@@ -301,19 +182,19 @@ def transfers(data: Path, seeds: int, out: Path, *, training: Training, pairs: l
     return {"training": settings, "seeds": runs, "mean_f1": means}
 
 
-def _overlay_sheet(images: np.ndarray, truth: np.ndarray, found: np.ndarray, path: Path) -> None:
-    """Write image, human labels and prediction of each tile in one picture."""
+def _in_colour(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return an image as RGB with its vessels red, its cells green and its axons blue."""
     colours = np.array([[0, 0, 0], [230, 60, 50], [60, 190, 80], [70, 90, 230]], dtype=np.uint8)
-    grey = np.repeat(images[..., None], 3, axis=-1)
-    rows = [
-        np.hstack([grey[n], grey[n] // 2 + colours[truth[n]] // 2, grey[n] // 2 + colours[found[n]] // 2])
-        for n in range(len(images))
-    ]
-    sheet = np.vstack(rows)
-    Image.fromarray(sheet).resize((sheet.shape[1] * 2, sheet.shape[0] * 2), Image.Resampling.NEAREST).save(
-        path
-    )
-    print(f"image, human labels, prediction: {path}")
+    grey = np.repeat(image[..., None], 3, axis=-1)
+    return np.where(labels[..., None] > 0, grey // 2 + colours[labels] // 2, grey)
+
+
+def _save_sheet(rows: list[list[np.ndarray]], path: Path, what: str) -> None:
+    """Write pictures in rows as one, at twice their size."""
+    sheet = np.vstack([np.hstack(row) for row in rows])
+    size = (sheet.shape[1] * 2, sheet.shape[0] * 2)
+    Image.fromarray(sheet).resize(size, Image.Resampling.BICUBIC).save(path)
+    print(f"{what}: {path}")
 
 
 def _count(text: str) -> int:

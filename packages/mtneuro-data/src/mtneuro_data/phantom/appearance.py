@@ -10,7 +10,7 @@ from mtneuro_data.phantom.lattice import site_hash, uniforms
 from mtneuro_data.phantom.spline import point_noise
 from mtneuro_data.phantom.tissue import TISSUES, table
 
-TEXTURE_SPACING = (2.0, 2.1, 1.5)
+TEXTURE_SPACING = (2.3, 2.5, 1.8)
 """Lattice of the background texture, ``(z, y, x)`` in voxels, from its measured autocorrelation."""
 
 GRAIN_SPACING = (3.6, 4.4, 2.4)
@@ -20,7 +20,7 @@ _ANCHOR_WIDTH = 200.0
 _ANCHOR_SLICE = 159.0
 _LEVEL_DRIFT = 0.025
 _TEXTURE_DRIFT = 0.1
-_PATCH_LEVEL = 0.02
+_PATCH_LEVEL = 0.025
 _PATCH_TEXTURE = 0.18
 _BAND_ROW = 761.0
 _DEAD_SHARE = 1 / 40
@@ -79,8 +79,8 @@ def slow_fields(
     z: Float64[np.ndarray, "..."],
     row: Float64[np.ndarray, "..."],
     column: Float64[np.ndarray, "..."],
-) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
-    """Return the background's grey level, and the strength of texture and axons, on the reference slice.
+) -> tuple[Float64[np.ndarray, "..."], ...]:
+    """Return the background's grey level, the strength of texture and axons, and how granular texture is.
 
     At z=159 what was measured on the 16 cubes stands where the cubes lie; in between the nearer ones weigh
     more. Away from that slice the level drifts by a few per cent, the texture by tenths; everywhere they
@@ -119,7 +119,10 @@ def slow_fields(
     # Some bundles are bright cords, others hardly differ from what they run through.
     (bright,) = point_noise(seed, 17, z / 80, row / 120, column / 120)
     axons = np.clip(1 + table("axon_drift")[labels] * drift * bright, 0.25, 1.6).astype(np.float64)
-    return level, np.maximum(strength, 0.4), axons
+    # Where fibres run through the slice, or every way, it looks granular.
+    (granular,) = point_noise(seed, 18, z / 70, row / 75, column / 75)
+    granular = np.clip(table("granular")[labels] * drift * granular, -0.5, 0.5).astype(np.float64)
+    return level, np.maximum(strength, 0.4), axons, granular
 
 
 def add_scanner_faults(

@@ -14,6 +14,7 @@ FIBRE_SPACING = (1.0, 1.5, 1.5)
 
 _PLANES = 2
 _WAVE = 26.0  # lattice of the waves that fibres are bent by, voxels
+_SWAY = 90.0  # the same of what turns whole fields of fibres
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +39,23 @@ class _Form:
     """Standard deviation of the noise."""
     wave: float = 3.5
     """How far fibres are shifted sideways, voxels."""
+    sway: float = 8.0
+    """How far whole fields of fibres are, voxels."""
 
 
 _PLAIN = _Form(
-    direction=(0.5, 0.866), length=1.0, width=1.0, depth=1.0, offset=0.0, fibre=(4.5, 2.3), wave=4.5
+    direction=(0.5, 0.866), length=1.0, width=1.0, depth=1.0, offset=0.0, fibre=(5.0, 2.1), wave=4.5
 )
 _FORMS: dict[str, _Form] = {
     "CTX": _PLAIN,
     "STR": _Form(direction=(0.995, 0.1), length=110, width=27, depth=28, offset=-0.82, bend=(55.0, 260.0),
                  fibre_direction=(0.26, 0.966),
-                 fibre=(9.0, 2.3), wave=4.5),
+                 fibre=(10.0, 2.0), wave=4.0),
     "TRN": _Form(direction=(0.85, 0.527), length=160, width=24, depth=60, offset=0.2),
-    "VP": _Form(direction=(-0.797, 0.604), length=320, width=28, depth=60, offset=0.74, bend=(24.0, 200.0),
-                fibre_direction=(-0.6, 0.8), fibre=(11.0, 2.3)),
-    "ZI": _Form(direction=(-0.94, 0.342), length=60, width=22, depth=40, offset=0.28, strength=0.3,
-                fibre_direction=(0.3, 0.954), fibre=(9.0, 2.1), wave=5.0),
+    "VP": _Form(direction=(-0.797, 0.604), length=180, width=33, depth=50, offset=0.65, bend=(28.0, 260.0),
+                fibre_direction=(-0.6, 0.8), fibre=(11.0, 2.2), sway=22.0),
+    "ZI": _Form(direction=(-0.94, 0.342), length=60, width=26, depth=40, offset=0.22, strength=0.55,
+                fibre_direction=(0.3, 0.954), fibre=(8.0, 2.05), wave=4.5, sway=14.0),
     "IC": _Form(direction=(0.97, 0.243), length=260, width=24, depth=60, offset=1.9),
     "HYP": _Form(direction=(0.0, 1.0), length=60, width=22, depth=40, offset=0.1, strength=0.3,
                  fibre=(7.0, 2.3), wave=9.0),
@@ -117,9 +120,12 @@ def fibre_field(
     z, y, x = (np.broadcast_to(axis, areas.shape) for axis in fine.coordinates)
     first = [int(site.ravel()[0]) for site in fine.sites]
     last = [start + count for start, count in zip(first, areas.shape, strict=True)]
-    wave_y, wave_x = (
-        noise(seed, stream, first, last, spacing=[_WAVE / step for step in FIBRE_SPACING])
-        for stream in (51, 52)
+    waves, sways = (
+        [
+            noise(seed, stream, first, last, spacing=[period / step for step in FIBRE_SPACING])
+            for stream in streams
+        ]
+        for period, streams in ((_WAVE, (51, 52)), (_SWAY, (53, 54)))
     )
     for label, name in enumerate(AREA_NAMES):
         if name not in _FORMS or not (areas == label).any():
@@ -129,11 +135,11 @@ def fibre_field(
         for plane in range(0, areas.shape[0], _PLANES):  # a few at a time stay in the processor's cache
             part = slice(plane, plane + _PLANES)
             chosen = areas[part] == label
-            along, across = _along_and_across(
-                form.fibre_direction or form.direction,
-                y[part][chosen] + form.wave * wave_y[part][chosen],
-                x[part][chosen] + form.wave * wave_x[part][chosen],
+            bent_y, bent_x = (
+                axis[part][chosen] + form.wave * wave[part][chosen] + form.sway * sway[part][chosen]
+                for axis, wave, sway in zip((y, x), waves, sways, strict=True)
             )
+            along, across = _along_and_across(form.fibre_direction or form.direction, bent_y, bent_x)
             (fibres,) = point_noise(seed, 60 + label, z[part][chosen] / width, across / width, along / length)
             field[part][chosen] = fibres
     return field

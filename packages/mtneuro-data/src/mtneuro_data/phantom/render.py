@@ -19,6 +19,7 @@ from mtneuro_data.phantom.spline import SplineGrid, noise
 from mtneuro_data.phantom.tissue import table
 from mtneuro_data.phantom.vessels import REACH, drawn_vessels, segments_near, vessel_ratio
 
+_CORD = 1.2  # how far inside a bundle its cord begins
 _BACKGROUND, _VESSEL, _CELL, _AXON = 0, 1, 2, 3
 
 Box = tuple[int, int, int]
@@ -107,27 +108,35 @@ def _shade(
     The strengths are those of the texture and of the axons at each voxel.
     """
     look = world.appearance
-    strength, axon_strength = strengths
+    strength, axon_strength, granular = strengths
+    texture = noise(world.seed, 9, lower, upper, spacing=TEXTURE_SPACING)
+    texture *= table("texture")[roi]
+    texture *= np.float32(1) + granular
     felt = table("fibre")[roi]
     felt *= fibre
+    felt *= np.float32(1) - granular
+    texture += felt
+    texture *= strength
     if axon is not None:
         # Bundles fade in within their generous outlines, and are brightest deep inside.
         bright = np.clip(axon * table("axon_rise")[roi], 0, 1)
-        felt *= np.float32(1) + table("fibre_gain")[roi] * (bright - np.float32(0.5))
+        cord = np.clip((axon - np.float32(_CORD)) * np.float32(3), 0, 1)
+        cord *= table("cord_gain")[roi]
+        gain = table("texture_gain")[roi] * (bright - np.float32(0.5))
+        gain -= np.float32(3) * cord
+        gain += np.float32(1)
+        texture *= gain
         bright += np.float32(0.2) * np.clip(axon, 0, 1)
         bright *= table("axon_gain")[roi]
+        bright += cord
         bright *= axon_strength
         bright *= np.float32(look.contrast)
         bright += np.float32(1)
         grey *= bright
     cell_ratio = look.ratio(cell_ratio)
     grey *= cell_ratio
-    texture = noise(world.seed, 9, lower, upper, spacing=TEXTURE_SPACING)
-    texture *= table("texture")[roi]
-    texture += felt
     # Somata are a little smoother than the felt of fibres between them.
     texture *= np.float32(0.7) + np.float32(0.3) * np.minimum(cell_ratio, np.float32(1))
-    texture *= strength
     texture *= np.float32(look.texture)
     grey += texture
     for kind, (wall, tone) in vessels.items():

@@ -23,6 +23,8 @@ class Tissue:
     """Standard deviation of the isotropic part of the background's texture, grey levels."""
     fibre: float = 0.0
     """The same of its wavy fibres."""
+    granular: float = 0.1
+    """By which share the one wanes and the other grows from place to place."""
     cell_share: float
     """Share of the cell lattice's sites that hold a cell, outside axon bundles."""
     cell_share_in_axons: float = 0.0
@@ -39,7 +41,7 @@ class Tissue:
     """How much brighter the dot in its middle is."""
     vessel_share: float = 0.4
     """Share of the capillary lattice's edges that exist."""
-    vessel_upright: float = 0.85
+    vessel_upright: float = 1.0
     """How many times as often as on average those along z do."""
     axon_gain: float = 0.0
     """How much brighter axons are than the background, as a share of it."""
@@ -47,8 +49,10 @@ class Tissue:
     """By which share that differs from bundle to bundle."""
     axon_rise: float = 4.0
     """How steeply they brighten from a bundle's outline inwards."""
-    fibre_gain: float = 0.0
-    """How much stronger the fibres' texture is inside a bundle than outside, as a share of their mean."""
+    texture_gain: float = 0.0
+    """How much stronger the texture is inside a bundle than outside, as a share of their mean."""
+    cord_gain: float = 0.0
+    """How much brighter the cords in the depth of bundles are again."""
     fringe: float = 0.0
     """How far single fibres sway a bundle's outline, in standard deviations of the bundles' field."""
     grain: float = 0.0
@@ -61,29 +65,29 @@ class Tissue:
 TISSUES = (
     Tissue(level="CTX", background=0.0, texture=0.0, cell_share=0.0, vessel_share=0.0),
     Tissue(level="CTX", background=0.985, texture=10.0, fibre=9.5, cell_share=0.61, cell_radius=4.8,
-           faint=0.3, nucleus=0.05, nucleolus=0.05, vessel_share=0.3),
-    Tissue(level="STR", background=0.985, texture=10.0, fibre=8.5, cell_share=0.63,
-           cell_share_in_axons=0.05, contrast=0.4, cell_radius=5.5, faint=0.3, nucleus=0.2, nucleolus=0.15,
-           vessel_share=0.33, axon_gain=0.5, fringe=0.03, axons=True),
-    Tissue(level="VP", background=0.90, texture=10.0, fibre=10.0, fibre_gain=0.6, cell_share=0.9,
+           faint=0.3, nucleus=0.25, nucleolus=0.05, vessel_share=0.33),
+    Tissue(level="STR", background=0.985, texture=9.5, fibre=10.0, cell_share=0.78,
+           cell_share_in_axons=0.07, contrast=0.4, cell_radius=5.2, faint=0.3, nucleus=0.25, nucleolus=0.15,
+           vessel_share=0.39, axon_gain=0.48, fringe=0.03, axons=True),
+    Tissue(level="VP", background=0.90, texture=10.0, fibre=10.0, texture_gain=0.4, cell_share=0.9,
            cell_share_in_axons=0.28, contrast=0.38, faint=0.25, cell_radius=5.7, nucleus=0.4, nucleolus=0.25,
-           vessel_share=0.88, vessel_upright=1.35, axon_gain=0.18, axon_drift=0.3, axon_rise=1.0, fringe=0.5,
+           vessel_share=0.88, vessel_upright=1.3, axon_gain=0.18, axon_drift=0.3, axon_rise=1.0, fringe=0.5,
            axons=True),
-    Tissue(level="VP", background=0.845, texture=9.5, fibre=10.0, fibre_gain=0.6, cell_share=0.92,
-           cell_share_in_axons=0.17, contrast=0.38, faint=0.25, cell_radius=6.2, nucleus=0.4, nucleolus=0.25,
-           vessel_share=0.88, vessel_upright=1.35, axon_gain=0.165, axon_drift=0.3, axon_rise=1.0, fringe=0.3,
+    Tissue(level="VP", background=0.905, texture=12.0, fibre=14.5, granular=0.3, cell_share=0.92,
+           cell_share_in_axons=0.18, contrast=0.38, faint=0.25, cell_radius=6.2, nucleus=0.4, nucleolus=0.25,
+           vessel_share=0.9, vessel_upright=1.4, axon_gain=0.1, axon_drift=0.2, cord_gain=0.09, fringe=0.12,
            axons=True),
-    Tissue(level="ZI", background=0.92, texture=13.5, fibre=13.0, cell_share=0.72,
-           cell_share_in_axons=0.72, contrast=0.38, faint=0.2, cell_radius=5.9, nucleus=0.4, nucleolus=0.35,
-           vessel_share=0.98, vessel_upright=1.45, axon_gain=0.12, axon_drift=0.25, fringe=0.4, grain=0.8,
-           axons=True),
+    Tissue(level="ZI", background=0.92, texture=15.0, fibre=16.0, granular=0.15, texture_gain=0.4,
+           cell_share=0.72, cell_share_in_axons=0.72, contrast=0.38, faint=0.2, cell_radius=5.9, nucleus=0.45,
+           nucleolus=0.35, vessel_share=1.3, vessel_upright=1.45, axon_gain=0.14, axon_drift=0.2,
+           axon_rise=3.0, fringe=0.25, grain=0.5, axons=True),
     Tissue(level="STR", background=1.12, texture=10.0, fibre=11.0, cell_share=0.14, cell_share_in_axons=0.1,
-           vessel_share=0.36, axon_gain=0.36, fringe=0.4, axons=True),
+           vessel_share=0.4, axon_gain=0.36, fringe=0.4, axons=True),
     Tissue(level="ZI", background=0.92, texture=14.0, fibre=15.0, cell_share=0.46, cell_share_in_axons=0.46,
-           cell_radius=5.8, nucleus=0.4, nucleolus=0.35, vessel_share=0.5, vessel_upright=1.4,
+           cell_radius=5.8, nucleus=0.4, nucleolus=0.35, vessel_share=0.5, vessel_upright=1.1,
            axon_gain=0.11, fringe=0.4, grain=0.8, axons=True),
     Tissue(level="STR", background=1.05, texture=10.0, fibre=11.0, cell_share=0.1, cell_share_in_axons=0.07,
-           vessel_share=0.32, axon_gain=0.42, fringe=0.4, axons=True),
+           vessel_share=0.36, axon_gain=0.42, fringe=0.4, axons=True),
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ REACH = 4.0
 # Brightness over the local background by distance from the annotated wall: lumen, edge, halo.
 # The wall as annotated lies outside the steepest place.
 _DISTANCE = np.array([-8.0, -5.0, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.6, 2.3, 3.1, 4.0])
-_RATIO = np.array([0.02, 0.01, 0.01, 0.01, 0.03, 0.07, 0.19, 0.41, 0.67, 0.9, 1.06, 1.16, 1.15, 1.06, 1.0])
+_RATIO = np.array([0.02, 0.01, 0.01, 0.01, 0.03, 0.06, 0.16, 0.38, 0.67, 0.9, 1.06, 1.16, 1.15, 1.06, 1.0])
 _TRUNK_RATIO = np.array(
     [0.09, 0.04, 0.01, 0.02, 0.06, 0.17, 0.38, 0.64, 0.91, 1.12, 1.27, 1.36, 1.27, 1.10, 1.0]
 )
@@ -36,7 +36,7 @@ class _Network:
     stream: int
     spacing: int
     bend: float
-    """How far an edge's two inner bends may lie off the straight line, voxels on each axis."""
+    """How far an edge's two inner bends may lie from its ends, voxels."""
     pieces: int
     """Straight pieces that an edge's curve is drawn as."""
     radius: tuple[float, float]
@@ -44,18 +44,36 @@ class _Network:
     rarity: int
     """The power that makes wide vessels rare."""
     slender: float
-    """How wide those across z are, over those along it."""
+    """How wide pieces across z are, over those along it."""
     paleness: float
     """How much less contrast the palest of the thinnest has; the widest are all dark."""
+    flat: float
+    """How much less contrast pieces across z have than those along it."""
 
 
 _CAPILLARIES = _Network(
-    stream=5, spacing=30, bend=12.0, pieces=4, radius=(1.2, 2.3), rarity=2, slender=0.8, paleness=0.55
+    stream=5,
+    spacing=27,
+    bend=15.0,
+    pieces=5,
+    radius=(1.4, 2.2),
+    rarity=2,
+    slender=0.72,
+    paleness=0.3,
+    flat=0.45,
 )
 _TRUNKS = _Network(
-    stream=6, spacing=200, bend=60.0, pieces=6, radius=(3.5, 18.0), rarity=2, slender=1.0, paleness=0.0
+    stream=6,
+    spacing=200,
+    bend=80.0,
+    pieces=8,
+    radius=(3.5, 18.0),
+    rarity=4,
+    slender=1.0,
+    paleness=0.0,
+    flat=0.0,
 )
-_TRUNK_SHARE = 0.26
+_TRUNK_SHARE = 0.22
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +96,11 @@ def _joints(
     Float32[np.ndarray, " sites"],
     Float64[np.ndarray, "sites axes"],
 ]:
-    """Return where the edges of these sites meet, the radius and tone there, and which way the tube leads."""
+    """Return where the edges of these sites meet, the radius and tone there, and along what line they do."""
     *drawn, width, pale = uniforms(site_hash(seed, network.stream, site[:, 0], site[:, 1], site[:, 2]), 8)
     place = (site + np.stack(drawn[:3], axis=1).astype(np.float64)) * network.spacing
-    onward = network.bend * (2 * np.stack(drawn[3:], axis=1).astype(np.float64) - 1)
+    line = 2 * np.stack(drawn[3:], axis=1).astype(np.float64) - 1
+    line /= np.maximum(np.sqrt(_dot(line, line)), 1e-6)[:, None]
     for _ in range(network.rarity.bit_length() - 1):
         width = width * width
     thin, more = network.radius
@@ -89,8 +108,15 @@ def _joints(
         place,
         np.float32(thin) + np.float32(more) * width,
         np.float32(1) - np.float32(network.paleness) * pale * (np.float32(1) - width),
-        onward,
+        line,
     )
+
+
+def _dot(
+    a: Float64[np.ndarray, "places 3"], b: Float64[np.ndarray, "places 3"]
+) -> Float64[np.ndarray, " places"]:
+    """Return scalar products, summed in a fixed order."""
+    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
 
 
 def _edges(
@@ -103,7 +129,7 @@ def _edges(
         for lo, hi in zip(lower, upper, strict=True)
     ]
     site = np.stack(np.meshgrid(*sites, indexing="ij"), axis=-1)
-    place, radius, tone, onward = _joints(seed, network, site.reshape(-1, 3))
+    place, radius, tone, line = _joints(seed, network, site.reshape(-1, 3))
     # An edge leads from each joint, but those of the last layers, to the next along each axis.
     number = np.arange(len(place)).reshape(site.shape[:3])
     start = np.tile(number[:-1, :-1, :-1].ravel(), 3)
@@ -129,41 +155,55 @@ def _edges(
         share = _TRUNK_SHARE * (label > 0)
     kept = exists < share
     start, stop, axis = start[kept], stop[kept], axis[kept]
-    # What leaves a joint goes on the way of what arrives: vessels run smoothly and fork.
-    third = (place[stop] - place[start]) / 3
-    bends = place[start] + third + onward[start], place[stop] - third - onward[stop]
-    slender = np.where(axis == 0, np.float32(1), np.float32(network.slender))
-    girth = radius[start] * slender, radius[stop] * slender
-    return _curve(network.pieces, place[start], *bends, place[stop], girth, (tone[start], tone[stop]))
+    # All edges leave a joint along its one line, to this side or that: vessels run on smoothly, and fork.
+    way = place[stop] - place[start]
+    length = np.sqrt(_dot(way, way))
+    ahead = way / np.maximum(length, 1e-6)[:, None]
+    lead = np.minimum(length / 3, network.bend)[:, None]
+    bends = [
+        place[end] + lead * _towards(line[end], side * ahead) for end, side in ((start, 1.0), (stop, -1.0))
+    ]
+    return _curve(
+        network,
+        (place[start], bends[0], bends[1], place[stop]),
+        (radius[start], radius[stop]),
+        (tone[start], tone[stop]),
+    )
+
+
+def _towards(
+    line: Float64[np.ndarray, "edges 3"], ahead: Float64[np.ndarray, "edges 3"]
+) -> Float64[np.ndarray, "edges 3"]:
+    """Return unit vectors along these lines, to the side that leads ahead, and half turned that way."""
+    turned = np.where(_dot(line, ahead) < 0, -1.0, 1.0)[:, None] * line + 0.5 * ahead
+    return turned / np.maximum(np.sqrt(_dot(turned, turned)), 1e-6)[:, None]
 
 
 def _curve(
-    pieces: int,
-    start: Float64[np.ndarray, "edges 3"],
-    first: Float64[np.ndarray, "edges 3"],
-    second: Float64[np.ndarray, "edges 3"],
-    stop: Float64[np.ndarray, "edges 3"],
+    network: _Network,
+    points: tuple[Float64[np.ndarray, "edges 3"], ...],
     radius: tuple[Float32[np.ndarray, " edges"], Float32[np.ndarray, " edges"]],
     tone: tuple[Float32[np.ndarray, " edges"], Float32[np.ndarray, " edges"]],
 ) -> Segments:
-    """Return the pieces of the cubic Bézier curves between two joints, given their two inner points."""
-    points, radii, tones = [start], [radius[0]], [tone[0]]
-    for piece in range(1, pieces):
-        t = piece / pieces
+    """Return the pieces of cubic Bézier curves, given each one's four points."""
+    p0, p1, p2, p3 = points
+    place, girth, pale = [p0], [radius[0]], [tone[0]]
+    for piece in range(1, network.pieces):
+        t = piece / network.pieces
         s = 1 - t
-        points.append(
-            (s * s * s) * start + (3 * s * s * t) * first + (3 * s * t * t) * second + (t * t * t) * stop
-        )
-        for values, (first_end, last_end) in ((radii, radius), (tones, tone)):
-            values.append(np.float32(s) * first_end + np.float32(t) * last_end)
-    points.append(stop)
-    radii.append(radius[1])
+        place.append((s * s * s) * p0 + (3 * s * s * t) * p1 + (3 * s * t * t) * p2 + (t * t * t) * p3)
+        for values, (first, last) in ((girth, radius), (pale, tone)):
+            values.append(np.float32(s) * first + np.float32(t) * last)
+    start, stop = np.concatenate(place), np.concatenate([*place[1:], p3])
+    way = stop - start
+    steep = (np.abs(way[:, 0]) / np.maximum(np.sqrt(_dot(way, way)), 1e-6)).astype(np.float32)
+    slender = np.float32(network.slender) + np.float32(1 - network.slender) * steep
     return Segments(
-        np.concatenate(points[:-1]),
-        np.concatenate(points[1:]),
-        np.concatenate(radii[:-1]),
-        np.concatenate(radii[1:]),
-        np.concatenate(tones),
+        start,
+        stop,
+        np.concatenate(girth) * slender,
+        np.concatenate([*girth[1:], radius[1]]) * slender,
+        np.concatenate(pale) * (np.float32(1 - network.flat) + np.float32(network.flat) * steep),
     )
 
 
