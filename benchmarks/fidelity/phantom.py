@@ -10,6 +10,7 @@ one picture; `transfer` trains a small 2D U-Net on the phantom alone and scores 
 
 import argparse
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from cubes import CLASSES, CORNERS, PROPORTIONS, REAL_SLICE, REGIONS, SETS, phan
 from measures import mean_of, pixels, region_accuracy, structures, texture, textures
 from mtneuro_data.phantom import Phantom
 from PIL import Image
-from record import write_record
+from record import mean_and_spread, write_record
 from transfer import (
     Training,
     found_labels,
@@ -149,37 +150,37 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: list[Path]) ->
         beside = zip(shares[region], PROPORTIONS[region], strict=True)
         print(f"  {region:<46}" + "".join(f"{f'{mine:.1f} / {theirs:.1f}':>14}" for mine, theirs in beside))
     plain = np.zeros_like(labels)
-    rows = [
+    tiles = [
         [_in_colour(image, one) for one in three]
         for image, *three in zip(images, plain, labels, read_from_all_sides(model, images), strict=True)
     ]
-    _save_sheet(rows, out / f"transfer-{training.seed}.png", "image, human labels, found")
-    rows = [
-        [_in_colour(crops[region, name], labels[region, name]) for name in SETS]
+    _save_sheet(tiles, out / f"transfer-{training.seed}.png", 2, "image, human labels, found")
+    cubes = [
+        [
+            _in_colour(crops[region, name], one[region, name])
+            for one in (dict.fromkeys(crops, plain[0, :1, :1]), read)
+            for name in SETS
+        ]
         for region in REGIONS
-        for labels in (dict.fromkeys(crops, plain[0, :1, :1]), read)
     ]
-    _save_sheet(rows, out / f"found-{training.seed}.png", "the 16 cubes of the real slice, and found in them")
+    _save_sheet(cubes, out / f"found-{training.seed}.jpg", 1, "the real slice's 16 cubes, found in them")
     return {"f1": found, "shares": shares}
 
 
 def transfers(data: Path, seeds: int, out: Path, *, training: Training, pairs: list[Path]) -> dict[str, Any]:
     """Train from several seeds; print and return each one's scores and their means."""
     runs = [transfer(data, out, training=replace(training, seed=seed), pairs=pairs) for seed in range(seeds)]
-    means: dict[str, list[float]] = {}
     if seeds > 1:
-        print(
-            f"\n{f'mean of {seeds} seeds +- their standard deviation':<48}"
-            + "".join(f"{n:>14}" for n in CLASSES)
-        )
-    for name in runs[0]["f1"]:
-        scored = np.array([run["f1"][name] for run in runs])
-        means[name] = scored.mean(axis=0).tolist()
-        if seeds > 1:
-            spread = zip(means[name], scored.std(axis=0, ddof=1), strict=True)
-            print(f"{name:<48}" + "".join(f"{f'{a:.2f} +- {b:.2f}':>14}" for a, b in spread))
+        print(f"\n{f'mean of {seeds} seeds ± their standard deviation':<48}" + _spaced(CLASSES))
+        for name in runs[0]["f1"]:
+            print(f"{name:<48}" + _spaced(mean_and_spread(np.array([run["f1"][name] for run in runs]))))
     settings = {key: value for key, value in asdict(training).items() if key != "seed"}
-    return {"training": settings, "seeds": runs, "mean_f1": means}
+    return {"training": settings, "seeds": runs}
+
+
+def _spaced(cells: Iterable[str]) -> str:
+    """Return the cells of a printed row."""
+    return "".join(f"{cell:>16}" for cell in cells)
 
 
 def _in_colour(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -189,10 +190,10 @@ def _in_colour(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.where(labels[..., None] > 0, grey // 2 + colours[labels] // 2, grey)
 
 
-def _save_sheet(rows: list[list[np.ndarray]], path: Path, what: str) -> None:
-    """Write pictures in rows as one, at twice their size."""
+def _save_sheet(rows: list[list[np.ndarray]], path: Path, scale: int, what: str) -> None:
+    """Write pictures in rows as one, enlarged."""
     sheet = np.vstack([np.hstack(row) for row in rows])
-    size = (sheet.shape[1] * 2, sheet.shape[0] * 2)
+    size = (sheet.shape[1] * scale, sheet.shape[0] * scale)
     Image.fromarray(sheet).resize(size, Image.Resampling.BICUBIC).save(path)
     print(f"{what}: {path}")
 

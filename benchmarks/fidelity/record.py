@@ -29,12 +29,24 @@ def write_record(result: dict[str, Any], folder: Path) -> Path:
 
 
 def _rounded(value: Any) -> Any:
-    """Return the same results with every number to four digits behind the point."""
+    """Return the same results with numbers to four digits behind the point, and what is no number as None."""
     if isinstance(value, dict):
         return {key: _rounded(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_rounded(one) for one in value]
-    return round(value, 4) if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return round(value, 4) if np.isfinite(value) else None
+
+
+def mean_and_spread(scored: np.ndarray) -> list[str]:
+    """Return the mean of each column over the seeds (rows) that have it, and its standard deviation."""
+    cells: list[str] = []
+    for column in scored.T:
+        had = column[~np.isnan(column)]
+        spread = had.std(ddof=1) if len(had) > 1 else 0.0
+        cells.append(f"{had.mean():.3f} ± {spread:.3f}" if len(had) else "–")
+    return cells
 
 
 def _row(*cells: object) -> str:
@@ -80,9 +92,7 @@ def _transfer(result: dict[str, Any]) -> list[str]:
     lines += [", ".join(f"{key} {value}" for key, value in result["training"].items()) + "\n"]
     lines += _table("", *CLASSES)
     for name in runs[0]["f1"]:
-        scored = np.array([run["f1"][name] for run in runs])
-        spread = scored.std(axis=0, ddof=1) if len(runs) > 1 else np.zeros(len(CLASSES))
-        cells = [f"{a:.3f} ± {b:.3f}" for a, b in zip(scored.mean(axis=0), spread, strict=True)]
+        cells = mean_and_spread(np.array([run["f1"][name] for run in runs]))
         lines.append(_row(name.strip(), *cells))
     lines += ["\nPer cent found on the 16 unlabelled cubes of the real slice, and the paper's annotation:\n"]
     lines += _table("", *CLASSES)
