@@ -233,8 +233,10 @@ def main() -> None:
             parser.error(f"PART must be one of {', '.join(parts)}, got {part!r}")
     wanted = args.parts or parts
     for path in args.pairs:
-        if not path.is_file():
-            parser.error(f"--pairs must be files, found no {path}")
+        try:
+            labelled_pairs(path)
+        except ValueError as error:
+            parser.error(f"--pairs: {error}")
     if not (args.data / "prasad2020").is_dir():
         parser.error(f"--data must hold the real files, found no prasad2020 folder in {args.data}")
     args.out.mkdir(parents=True, exist_ok=True)

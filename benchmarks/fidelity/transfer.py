@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import is_zipfile
 
 import numpy as np
 from cubes import CLASSES, CORNERS, REGIONS, Crops
@@ -139,11 +140,26 @@ def trained_on_phantom(training: Training, progress: Callable[[int, int], None])
 
 
 def labelled_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return the names, images and labels of a file of pairs, ``NAME_image`` and ``NAME_label``."""
-    pairs = np.load(path)
-    names = sorted(key.removesuffix("_image") for key in pairs.files if key.endswith("_image"))
-    images = np.stack([levelled(pairs[f"{name}_image"]) for name in names])
-    return names, images, np.stack([pairs[f"{name}_label"] for name in names]).astype(np.uint8)
+    """Return the names, images and labels of a file of pairs, ``NAME_image`` and ``NAME_label``.
+
+    Raises
+    ------
+    ValueError
+        If the file is no ``.npz`` of such pairs, all of one size, with labels of 0 to 3.
+    """
+    if not is_zipfile(path):
+        raise ValueError(f"{path} must be an .npz file of NAME_image and NAME_label")
+    pairs = dict(np.load(path))
+    names = sorted(key.removesuffix("_image") for key in pairs if key.endswith("_image"))
+    if not names or any(f"{name}_label" not in pairs for name in names):
+        raise ValueError(f"{path} must hold NAME_image and NAME_label, holds {', '.join(sorted(pairs))}")
+    shapes = {pairs[f"{name}_{part}"].shape for name in names for part in ("image", "label")}
+    if len(shapes) > 1 or any(len(shape) != 2 for shape in shapes):
+        raise ValueError(f"{path} must hold planes of one size, holds {sorted(shapes)}")
+    labels = np.stack([pairs[f"{name}_label"] for name in names])
+    if labels.min() < 0 or labels.max() >= len(CLASSES):
+        raise ValueError(f"{path} must hold labels 0 to 3, holds {labels.min()} to {labels.max()}")
+    return names, np.stack([levelled(pairs[f"{name}_image"]) for name in names]), labels.astype(np.uint8)
 
 
 def other_scanner(data: Path) -> tuple[np.ndarray, np.ndarray]:
