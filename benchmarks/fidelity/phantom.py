@@ -104,12 +104,16 @@ def contact_sheet(data: Path, seed: int, path: Path) -> None:
 # --- transfer
 
 
-def _f1(model: "Model", images: np.ndarray, labels: np.ndarray) -> list[float]:
+def _read(model: "Model", images: np.ndarray) -> np.ndarray:
+    """Return the labels of images of any size."""
+    height, width = images.shape[1:]
+    edge = [(0, -size % 16) for size in (height, width)]
+    return read_from_all_sides(model, np.pad(images, ((0, 0), *edge), mode="reflect"))[:, :height, :width]
+
+
+def _f1(labels: np.ndarray, found: np.ndarray) -> list[float]:
     from mtneuro_seg import confusion_matrix, scores
 
-    height, width = labels.shape[1:]
-    edge = [(0, -size % 16) for size in (height, width)]
-    found = read_from_all_sides(model, np.pad(images, ((0, 0), *edge), mode="reflect"))[:, :height, :width]
     return [float(one) for one in scores(confusion_matrix(labels, found, classes=4)).f1]
 
 
@@ -126,14 +130,16 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: list[Path]) ->
     model.save(out / f"unet-{training.seed}")
     found: dict[str, list[float]] = {}
     names, images, labels = labelled_pairs(data / "prasad2020" / "image_label_pairs_128.npz")
-    found["four human-labelled tiles"] = _f1(model, images, labels)
+    tiles = _read(model, images)
+    found["four human-labelled tiles"] = _f1(labels, tiles)
     kept = [number for number, name in enumerate(names) if name != "ZI"]
-    found["... without ZI (its axons are not labelled)"] = _f1(model, images[kept], labels[kept])
-    for number, name in enumerate(names):
-        found[f"  {name}"] = _f1(model, images[number : number + 1], labels[number : number + 1])
-    found["another scanner's cortex (vessels incomplete)"] = _f1(model, *other_scanner(data))
-    for path in pairs:
-        found[path.name] = _f1(model, *labelled_pairs(path)[1:])
+    found["... without ZI (its axons are not labelled)"] = _f1(labels[kept], tiles[kept])
+    for name, label, tile in zip(names, labels, tiles, strict=True):
+        found[f"  {name}"] = _f1(label, tile)
+    others = {"another scanner's cortex (vessels incomplete)": other_scanner(data)}
+    others |= {path.name: labelled_pairs(path)[1:] for path in pairs}
+    for name, (unseen, truth) in others.items():
+        found[name] = _f1(truth, _read(model, unseen))
     print(
         f"\n{f'F1, trained on the phantom alone, seed {training.seed}':<48}"
         + "".join(f"{name:>11}" for name in CLASSES)
@@ -149,21 +155,17 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: list[Path]) ->
         shares[region] = (100 * count / count.sum()).tolist()
         beside = zip(shares[region], PROPORTIONS[region], strict=True)
         print(f"  {region:<46}" + "".join(f"{f'{mine:.1f} / {theirs:.1f}':>14}" for mine, theirs in beside))
-    plain = np.zeros_like(labels)
-    tiles = [
-        [_in_colour(image, one) for one in three]
-        for image, *three in zip(images, plain, labels, read_from_all_sides(model, images), strict=True)
+    rows = [
+        [_in_colour(image), _in_colour(image, label), _in_colour(image, tile)]
+        for image, label, tile in zip(images, labels, tiles, strict=True)
     ]
-    _save_sheet(tiles, out / f"transfer-{training.seed}.png", 2, "image, human labels, found")
-    cubes = [
-        [
-            _in_colour(crops[region, name], one[region, name])
-            for one in (dict.fromkeys(crops, plain[0, :1, :1]), read)
-            for name in SETS
-        ]
+    _save_sheet(rows, out / f"transfer-{training.seed}.png", 2, "image, human labels, found")
+    rows = [
+        [_in_colour(crops[region, name]) for name in SETS]
+        + [_in_colour(crops[region, name], read[region, name]) for name in SETS]
         for region in REGIONS
     ]
-    _save_sheet(cubes, out / f"found-{training.seed}.jpg", 1, "the real slice's 16 cubes, found in them")
+    _save_sheet(rows, out / f"found-{training.seed}.jpg", 1, "the real slice's 16 cubes, found in them")
     return {"f1": found, "shares": shares}
 
 
@@ -183,11 +185,11 @@ def _spaced(cells: Iterable[str]) -> str:
     return "".join(f"{cell:>16}" for cell in cells)
 
 
-def _in_colour(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _in_colour(image: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
     """Return an image as RGB with its vessels red, its cells green and its axons blue."""
     colours = np.array([[0, 0, 0], [230, 60, 50], [60, 190, 80], [70, 90, 230]], dtype=np.uint8)
     grey = np.repeat(image[..., None], 3, axis=-1)
-    return np.where(labels[..., None] > 0, grey // 2 + colours[labels] // 2, grey)
+    return grey if labels is None else np.where(labels[..., None] > 0, grey // 2 + colours[labels] // 2, grey)
 
 
 def _save_sheet(rows: list[list[np.ndarray]], path: Path, scale: int, what: str) -> None:
