@@ -99,8 +99,7 @@ def _joints(
     """Return where the edges of these sites meet, the radius and tone there, and along what line they do."""
     *drawn, width, pale = uniforms(site_hash(seed, network.stream, site[:, 0], site[:, 1], site[:, 2]), 8)
     place = (site + np.stack(drawn[:3], axis=1).astype(np.float64)) * network.spacing
-    line = 2 * np.stack(drawn[3:], axis=1).astype(np.float64) - 1
-    line /= np.maximum(np.sqrt(_dot(line, line)), 1e-6)[:, None]
+    line = _unit(2 * np.stack(drawn[3:], axis=1).astype(np.float64) - 1)
     for _ in range(network.rarity.bit_length() - 1):
         width = width * width
     thin, more = network.radius
@@ -117,6 +116,11 @@ def _dot(
 ) -> Float64[np.ndarray, " places"]:
     """Return scalar products, summed in a fixed order."""
     return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
+
+
+def _unit(way: Float64[np.ndarray, "places 3"]) -> Float64[np.ndarray, "places 3"]:
+    """Return the same directions at length 1."""
+    return way / np.maximum(np.sqrt(_dot(way, way)), 1e-6)[:, None]
 
 
 def _edges(
@@ -157,9 +161,8 @@ def _edges(
     start, stop, axis = start[kept], stop[kept], axis[kept]
     # All edges leave a joint along its one line, to this side or that: vessels run on smoothly, and fork.
     way = place[stop] - place[start]
-    length = np.sqrt(_dot(way, way))
-    ahead = way / np.maximum(length, 1e-6)[:, None]
-    lead = np.minimum(length / 3, network.bend)[:, None]
+    ahead = _unit(way)
+    lead = np.minimum(np.sqrt(_dot(way, way)) / 3, network.bend)[:, None]
     bends = [
         place[end] + lead * _towards(line[end], side * ahead) for end, side in ((start, 1.0), (stop, -1.0))
     ]
@@ -175,8 +178,7 @@ def _towards(
     line: Float64[np.ndarray, "edges 3"], ahead: Float64[np.ndarray, "edges 3"]
 ) -> Float64[np.ndarray, "edges 3"]:
     """Return unit vectors along these lines, to the side that leads ahead, and half turned that way."""
-    turned = np.where(_dot(line, ahead) < 0, -1.0, 1.0)[:, None] * line + 0.5 * ahead
-    return turned / np.maximum(np.sqrt(_dot(turned, turned)), 1e-6)[:, None]
+    return _unit(np.where(_dot(line, ahead) < 0, -1.0, 1.0)[:, None] * line + 0.5 * ahead)
 
 
 def _curve(
@@ -195,8 +197,7 @@ def _curve(
         for values, (first, last) in ((girth, radius), (pale, tone)):
             values.append(np.float32(s) * first + np.float32(t) * last)
     start, stop = np.concatenate(place), np.concatenate([*place[1:], p3])
-    way = stop - start
-    steep = (np.abs(way[:, 0]) / np.maximum(np.sqrt(_dot(way, way)), 1e-6)).astype(np.float32)
+    steep = np.abs(_unit(stop - start)[:, 0]).astype(np.float32)
     slender = np.float32(network.slender) + np.float32(1 - network.slender) * steep
     return Segments(
         start,
