@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from mtneuro_data.phantom import Phantom
@@ -146,10 +148,14 @@ def test_vessels_run_on_smoothly_through_their_joints():
         np.concatenate([pieces.start, pieces.stop]).round(6), np.concatenate([way, -way]), strict=True
     ):
         ends.setdefault(tuple(place), []).append(towards)
-    # What is left at a joint of two goes on within 60 degrees, or comes back along the same line.
+    # Two pieces meet mostly within a curve: they go on within 60 degrees, or come back along the same line.
     turns = [abs(found[0] @ found[1]) for found in ends.values() if len(found) == 2]
     assert len(turns) > 1000
     assert np.quantile(turns, 0.05) > 0.5
+    # More meet at joints alone; straight edges would have a median of 0.4 there.
+    forks = [abs(a @ b) for found in ends.values() if len(found) > 2 for a, b in combinations(found, 2)]
+    assert len(forks) > 1000
+    assert np.median(forks) > 0.6
 
 
 def bundles(region):
