@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mtneuro_seg import Model
 
 _TILE = 128
-_ANIMALS = 8
+_ANIMALS = 32
 _JITTER = 64
 _MEAN, _SD = 0.502, 0.118  # of tiles whose median is brought to 128
 
@@ -30,7 +30,7 @@ class Training:
     rate: float = 4e-3
     filters: int = 16
     images: int = 1200
-    axon_weight: float = 1.5
+    axon_weight: float = 2.0
     """How much more an axon's voxel counts than another: on real tissue they are fainter to the network."""
     seed: int = 0
 
@@ -92,7 +92,7 @@ def _varied(image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> t
     tile, mask = np.rot90(tile, turns), np.rot90(mask, turns)
     if flipped:
         tile, mask = tile[:, ::-1], mask[:, ::-1]
-    return levelled(tile, rng.uniform(0.92, 1.1), rng.uniform(-8, 8)), mask
+    return levelled(tile, rng.uniform(0.92, 1.1), rng.uniform(-13, 13)), mask
 
 
 def _batches(

@@ -48,14 +48,14 @@ _PLAIN = _Form(
 )
 _FORMS: dict[str, _Form] = {
     "CTX": _PLAIN,
-    "STR": _Form(direction=(0.995, 0.1), length=110, width=27, depth=28, offset=-0.82, bend=(55.0, 260.0),
+    "STR": _Form(direction=(0.995, 0.1), length=110, width=27, depth=28, offset=-0.79, bend=(55.0, 260.0),
                  fibre_direction=(0.26, 0.966),
-                 fibre=(10.0, 2.0), wave=4.0),
+                 fibre=(14.0, 2.0), wave=3.2),
     "TRN": _Form(direction=(0.85, 0.527), length=160, width=24, depth=60, offset=0.2),
     "VP": _Form(direction=(-0.797, 0.604), length=180, width=33, depth=50, offset=0.65, bend=(28.0, 260.0),
                 fibre_direction=(-0.6, 0.8), fibre=(11.0, 2.2), sway=22.0),
     "ZI": _Form(direction=(-0.94, 0.342), length=60, width=26, depth=40, offset=0.22, strength=0.55,
-                fibre_direction=(0.3, 0.954), fibre=(8.0, 2.05), wave=4.5, sway=14.0),
+                fibre_direction=(0.3, 0.954), fibre=(12.0, 2.05), wave=3.8, sway=18.0),
     "IC": _Form(direction=(0.97, 0.243), length=260, width=24, depth=60, offset=1.9),
     "HYP": _Form(direction=(0.0, 1.0), length=60, width=22, depth=40, offset=0.1, strength=0.3,
                  fibre=(7.0, 2.3), wave=9.0),

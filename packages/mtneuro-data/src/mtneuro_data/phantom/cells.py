@@ -1,4 +1,4 @@
-"""Somata: lopsided ellipsoids at a distance from each other, as real ones are."""
+"""Cells: somata, lopsided ellipsoids at a distance from each other, and the stems of their dendrites."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -10,12 +10,16 @@ from mtneuro_data.phantom.areas import Areas
 from mtneuro_data.phantom.bundles import bundle_field
 from mtneuro_data.phantom.lattice import site_hash, uniforms
 from mtneuro_data.phantom.tissue import richness, table
+from mtneuro_data.phantom.tubes import REACH, Segments, dot, unit
 
 _SPACING = 16
 _REPULSION = 10.5  # voxels; of two candidates nearer than this, one is dropped
-_REACH = 26  # voxels: no soma with its halo is drawn any further
+_REACH = 28  # voxels: no cell with its halo is drawn any further
 _EDGE = 4.0
 _LOBE = 0.3
+_DENDRITE = (2.0, 0.8)  # radius at the soma and at the end that can be seen, voxels
+_DENDRITE_LENGTH = (6.0, 12.0)  # voxels: that of the shortest, and how much longer the longest is
+_DENDRITE_TONE = 0.55  # contrast, as a share of the soma's
 
 # Brightness over the local background by distance from the annotated outline, which is generous: the steepest
 # place lies inside.
@@ -47,13 +51,15 @@ class Cells:
     """How much brighter than the rim the inside is, over the local background."""
     nucleolus: Float32[np.ndarray, " cells"]
     """The same of the bright dot in the middle; 0 where there is none."""
+    dendrite: Float32[np.ndarray, "cells 3 axes"]
+    """Unit vectors along dendrites."""
+    length: Float32[np.ndarray, "cells 3"]
+    """How far each can be seen from the soma, voxels; 0 where it cannot."""
 
 
 def _direction(drawn: list[Float32[np.ndarray, " cells"]]) -> Float32[np.ndarray, "cells axes"]:
     """Return unit vectors from three uniform numbers each."""
-    axis = np.stack(drawn, axis=1) - np.float32(0.5)
-    length = np.sqrt(axis[:, 0] * axis[:, 0] + axis[:, 1] * axis[:, 1] + axis[:, 2] * axis[:, 2])
-    return axis / np.maximum(length, np.float32(1e-6))[:, None]
+    return unit(np.stack(drawn, axis=1) - np.float32(0.5))
 
 
 def _survivors(
@@ -100,16 +106,22 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
     )
     centre, label = centre[inner][kept], label[inner][kept]
 
-    drawn = uniforms(site_hash(seed, 4, *grid)[inner][kept], 14)
+    drawn = uniforms(site_hash(seed, 4, *grid)[inner][kept], 23)
     spread = (drawn[0] + drawn[1] + drawn[2]) / np.float32(1.5) - np.float32(1)  # -1 to 1, near normal
     ratio = np.float32(0.4) + np.float32(0.45) * drawn[3]
     radius = table("cell_radius")[label] * (np.float32(1) + np.float32(0.3) * spread)
     faint = drawn[10] < table("faint")[label]
+    axis = _direction(drawn[4:7])
+    # Two dendrites leave about the soma's ends, the third anywhere.
+    tilt, other = (np.float32(0.6) * _direction(drawn[first : first + 3]) for first in (14, 17))
+    dendrite = np.stack([unit(axis + tilt), unit(other - axis), unit(other)], axis=1)
+    chance = np.stack(drawn[20:], axis=1) / np.maximum(table("dendrites")[label], np.float32(1e-6))[:, None]
+    shortest, longer = _DENDRITE_LENGTH
     return Cells(
         centre=centre,
         # Close to the cube root of the ratio: the volume stays that of a ball of this radius.
         short=radius * (np.float32(0.62) + np.float32(0.38) * ratio),
-        axis=_direction(drawn[4:7]),
+        axis=axis,
         ratio=ratio,
         lobe=_direction(drawn[7:10]) * np.float32(_LOBE),
         faint=faint,
@@ -117,6 +129,26 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
         nucleus=table("nucleus")[label] * drawn[11],
         nucleolus=np.where(drawn[12] < np.float32(0.6), table("nucleolus")[label], np.float32(0))
         * (np.float32(0.6) + np.float32(0.6) * drawn[13]),
+        dendrite=dendrite,
+        length=np.where(chance < 1, np.float32(shortest) + np.float32(longer) * chance, np.float32(0)),
+    )
+
+
+def dendrites(cells: Cells) -> Segments:
+    """Return the stems of all dendrites, from just inside the soma outwards."""
+    cell, number = np.nonzero(cells.length)
+    way, ratio = cells.dendrite[cell, number], cells.ratio[cell]
+    along = dot(way, cells.axis[cell])
+    surface = cells.short[cell] / np.sqrt(np.float32(1) + (ratio * ratio - np.float32(1)) * along * along)
+    stem, tip = _DENDRITE
+    end = np.minimum(surface + cells.length[cell, number], np.float32(_REACH - REACH - tip - 0.1))
+    one = np.ones(len(cell), dtype=np.float32)
+    return Segments(
+        start=cells.centre[cell] + (np.float32(0.8) * surface)[:, None] * way,
+        stop=cells.centre[cell] + end[:, None] * way,
+        radius_start=np.float32(stem) * one,
+        radius_stop=np.float32(tip) * one,
+        tone=np.float32(_DENDRITE_TONE) * cells.contrast[cell],
     )
 
 

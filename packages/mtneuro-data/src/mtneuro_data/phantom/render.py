@@ -14,10 +14,11 @@ from mtneuro_data.phantom.appearance import (
 )
 from mtneuro_data.phantom.areas import NODE_SPACING, Areas, labels_on
 from mtneuro_data.phantom.bundles import FIBRE_SPACING, bundle_field, fibre_field
-from mtneuro_data.phantom.cells import cells_near, draw_cells
+from mtneuro_data.phantom.cells import cells_near, dendrites, draw_cells
 from mtneuro_data.phantom.spline import SplineGrid, noise
 from mtneuro_data.phantom.tissue import table
-from mtneuro_data.phantom.vessels import REACH, drawn_vessels, segments_near, vessel_ratio
+from mtneuro_data.phantom.tubes import REACH, drawn_tubes, tube_ratio
+from mtneuro_data.phantom.vessels import segments_near
 
 _CORD = 1.2  # how far inside a bundle its cord begins
 _BACKGROUND, _VESSEL, _CELL, _AXON = 0, 1, 2, 3
@@ -51,7 +52,7 @@ def rendered(
     if not nodes.any():
         return {name: np.zeros_like(roi) for name in channels}
     vessels = {
-        kind: drawn_vessels(segments, lower, upper)
+        kind: drawn_tubes(segments, lower, upper)
         for kind, segments in segments_near(world.seed, world.areas, lower, upper).items()
     }
     somata = cells_near(world.seed, world.areas, lower, upper)
@@ -64,7 +65,8 @@ def rendered(
     if "image" in channels:
         slow = slow_fields(world.seed, world.appearance.drift, nodes, *native)
         grey, *strengths = (grid.field(field.astype(np.float32)) for field in slow)
-        _shade(world, grey, strengths, roi, axon, fibre, cell_ratio, vessels, lower, upper)
+        tubes = {"dendrites": drawn_tubes(dendrites(somata), lower, upper), **vessels}
+        _shade(world, grey, strengths, roi, axon, fibre, cell_ratio, tubes, lower, upper)
         done["image"] = np.rint(grey).astype(np.uint8)
         done["image"][roi == 0] = 0
     return {name: done[name] for name in channels}
@@ -99,7 +101,7 @@ def _shade(
     axon: Float32[np.ndarray, "z y x"] | None,
     fibre: Float32[np.ndarray, "z y x"],
     cell_ratio: Float32[np.ndarray, "z y x"],
-    vessels: dict[str, tuple[Float32[np.ndarray, "z y x"], Float32[np.ndarray, "z y x"]]],
+    tubes: dict[str, tuple[Float32[np.ndarray, "z y x"], Float32[np.ndarray, "z y x"]]],
     lower: Box,
     upper: Box,
 ) -> None:
@@ -139,9 +141,9 @@ def _shade(
     texture *= np.float32(0.7) + np.float32(0.3) * np.minimum(cell_ratio, np.float32(1))
     texture *= np.float32(look.texture)
     grey += texture
-    for kind, (wall, tone) in vessels.items():
+    for kind, (wall, tone) in tubes.items():
         near = np.flatnonzero(wall < REACH)
-        away = vessel_ratio(kind, wall.reshape(-1)[near]) - np.float32(1)
+        away = tube_ratio(kind, wall.reshape(-1)[near]) - np.float32(1)
         away *= tone.reshape(-1)[near]
         away += np.float32(1)
         grey.reshape(-1)[near] *= look.ratio(away)

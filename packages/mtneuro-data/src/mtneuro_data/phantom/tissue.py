@@ -39,10 +39,12 @@ class Tissue:
     """How much brighter a soma's inside may be than its rim, over the local background."""
     nucleolus: float = 0.0
     """How much brighter the dot in its middle is."""
+    dendrites: float = 0.3
+    """Share of the dendrites, three a soma at most, that can be seen."""
     vessel_share: float = 0.4
     """Share of the capillary lattice's edges that exist."""
-    vessel_upright: float = 1.0
-    """How many times as often as on average those along z do."""
+    vessel_beds: int = 1
+    """How many such lattices run through each other, 1 or 2."""
     axon_gain: float = 0.0
     """How much brighter axons are than the background, as a share of it."""
     axon_drift: float = 0.08
@@ -64,30 +66,30 @@ class Tissue:
 # In the order of AREA_NAMES.
 TISSUES = (
     Tissue(level="CTX", background=0.0, texture=0.0, cell_share=0.0, vessel_share=0.0),
-    Tissue(level="CTX", background=0.985, texture=10.0, fibre=9.5, cell_share=0.61, cell_radius=4.8,
-           faint=0.3, nucleus=0.25, nucleolus=0.05, vessel_share=0.33),
-    Tissue(level="STR", background=0.985, texture=9.5, fibre=10.0, cell_share=0.78,
-           cell_share_in_axons=0.07, contrast=0.4, cell_radius=5.2, faint=0.3, nucleus=0.25, nucleolus=0.15,
-           vessel_share=0.39, axon_gain=0.48, fringe=0.03, axons=True),
+    Tissue(level="CTX", background=0.985, texture=9.4, fibre=8.9, cell_share=0.73, cell_radius=4.8,
+           faint=0.38, nucleus=0.25, nucleolus=0.05, dendrites=0.15, vessel_share=0.3),
+    Tissue(level="STR", background=0.985, texture=9.0, fibre=10.8, cell_share=0.65,
+           cell_share_in_axons=0.07, contrast=0.38, cell_radius=5.2, faint=0.16, nucleus=0.25, nucleolus=0.15,
+           vessel_share=0.34, axon_gain=0.48, fringe=0.03, axons=True),
     Tissue(level="VP", background=0.90, texture=10.0, fibre=10.0, texture_gain=0.4, cell_share=0.9,
            cell_share_in_axons=0.28, contrast=0.38, faint=0.25, cell_radius=5.7, nucleus=0.4, nucleolus=0.25,
-           vessel_share=0.88, vessel_upright=1.3, axon_gain=0.18, axon_drift=0.3, axon_rise=1.0, fringe=0.5,
+           vessel_share=0.36, vessel_beds=2, axon_gain=0.18, axon_drift=0.3, axon_rise=1.0, fringe=0.5,
            axons=True),
-    Tissue(level="VP", background=0.905, texture=12.0, fibre=14.5, granular=0.3, cell_share=0.92,
-           cell_share_in_axons=0.18, contrast=0.38, faint=0.25, cell_radius=6.2, nucleus=0.4, nucleolus=0.25,
-           vessel_share=0.9, vessel_upright=1.4, axon_gain=0.1, axon_drift=0.2, cord_gain=0.09, fringe=0.12,
+    Tissue(level="VP", background=0.905, texture=11.2, fibre=13.6, granular=0.3, cell_share=1.0,
+           cell_share_in_axons=0.21, contrast=0.38, faint=0.34, cell_radius=6.2, nucleus=0.4, nucleolus=0.25,
+           vessel_share=0.36, vessel_beds=2, axon_gain=0.1, axon_drift=0.2, cord_gain=0.09, fringe=0.12,
            axons=True),
-    Tissue(level="ZI", background=0.92, texture=15.0, fibre=16.0, granular=0.15, texture_gain=0.4,
-           cell_share=0.72, cell_share_in_axons=0.72, contrast=0.38, faint=0.2, cell_radius=5.9, nucleus=0.45,
-           nucleolus=0.35, vessel_share=1.3, vessel_upright=1.45, axon_gain=0.14, axon_drift=0.2,
-           axon_rise=3.0, fringe=0.25, grain=0.5, axons=True),
+    Tissue(level="ZI", background=0.92, texture=13.4, fibre=17.9, granular=0.15, texture_gain=0.4,
+           cell_share=0.4, cell_share_in_axons=0.4, contrast=0.3, faint=0.03, cell_radius=6.6,
+           nucleus=0.45, nucleolus=0.35, dendrites=0.7, vessel_share=0.44, vessel_beds=2, axon_gain=0.14,
+           axon_drift=0.2, axon_rise=3.0, fringe=0.25, grain=0.5, axons=True),
     Tissue(level="STR", background=1.12, texture=10.0, fibre=11.0, cell_share=0.14, cell_share_in_axons=0.1,
-           vessel_share=0.4, axon_gain=0.36, fringe=0.4, axons=True),
+           vessel_share=0.36, axon_gain=0.36, fringe=0.4, axons=True),
     Tissue(level="ZI", background=0.92, texture=14.0, fibre=15.0, cell_share=0.46, cell_share_in_axons=0.46,
-           cell_radius=5.8, nucleus=0.4, nucleolus=0.35, vessel_share=0.5, vessel_upright=1.1,
-           axon_gain=0.11, fringe=0.4, grain=0.8, axons=True),
+           cell_radius=5.8, nucleus=0.4, nucleolus=0.35, dendrites=0.6, vessel_share=0.45, axon_gain=0.11,
+           fringe=0.4, grain=0.8, axons=True),
     Tissue(level="STR", background=1.05, texture=10.0, fibre=11.0, cell_share=0.1, cell_share_in_axons=0.07,
-           vessel_share=0.36, axon_gain=0.42, fringe=0.4, axons=True),
+           vessel_share=0.33, axon_gain=0.42, fringe=0.4, axons=True),
 )  # fmt: skip
 
 
