@@ -145,8 +145,10 @@ def labelled_pairs(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If the file is no ``.npz`` of such pairs, all of one size, with labels of 0 to 3.
+        If there is no such file, or it is no ``.npz`` of such pairs, all of one size, with labels of 0 to 3.
     """
+    if not path.is_file():
+        raise ValueError(f"found no file {path}")
     if not is_zipfile(path):
         raise ValueError(f"{path} must be an .npz file of NAME_image and NAME_label")
     pairs = dict(np.load(path))

@@ -58,6 +58,11 @@ def test_pairs_that_are_none_are_refused(module, tmp_path, arrays, message):
         module("transfer").labelled_pairs(path)
 
 
+def test_pairs_that_are_not_there_are_said_to_be(module, tmp_path):
+    with pytest.raises(ValueError, match=r"found no file .*none\.npz"):
+        module("transfer").labelled_pairs(tmp_path / "none.npz")
+
+
 def test_pairs_are_read_by_name(module, tmp_path):
     path = tmp_path / "pairs.npz"
     plane = np.arange(64).reshape(8, 8)
