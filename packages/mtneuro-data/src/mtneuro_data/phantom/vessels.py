@@ -30,6 +30,8 @@ class _Network:
     """How much less contrast the palest of the thinnest has; the widest are all dark."""
     flat: float
     """How much less contrast pieces across z have than those along it."""
+    bed: int = 0
+    """Which of the beds that run through each other this is."""
 
 
 _CAPILLARIES = _Network(
@@ -44,7 +46,7 @@ _CAPILLARIES = _Network(
     flat=0.25,
 )
 # Two beds through each other where capillaries are dense: no joint has many more than three, as real ones.
-_SECOND_BED = replace(_CAPILLARIES, stream=19)
+_SECOND_BED = replace(_CAPILLARIES, stream=19, bed=1)
 _TRUNKS = _Network(
     stream=6,
     spacing=(150, 150, 150),
@@ -114,8 +116,7 @@ def _edges(
         share = _TRUNK_SHARE * (label > 0)
     else:
         share = table("vessel_share")[label] * richness(seed, 14, *middle)
-        if network is _SECOND_BED:
-            share *= table("vessel_beds")[label] > 1
+        share *= table("vessel_beds")[label] > network.bed
     kept = exists < share
     start, stop, axis = start[kept], stop[kept], axis[kept]
     # All edges leave a joint along its one line, to this side or that: vessels run on smoothly, and fork.
@@ -170,17 +171,10 @@ def _curve(
 def segments_near(
     seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int, ...]
 ) -> dict[str, Segments]:
-    """Return every piece of vessel that can reach into the half-open box, capillaries and trunks apart."""
+    """Return the pieces of all vessels that can reach into the half-open box: capillaries, and trunks."""
     found: dict[str, Segments] = {}
     for name, networks in (("capillaries", (_CAPILLARIES, _SECOND_BED)), ("trunks", (_TRUNKS,))):
         beds = [_edges(seed, network, areas, lower, upper) for network in networks]
-        every = {
-            field.name: np.concatenate([getattr(bed, field.name) for bed in beds])
-            for field in fields(Segments)
-        }
-        margin = np.maximum(every["radius_start"], every["radius_stop"]) + np.float32(REACH + 1)
-        low = np.minimum(every["start"], every["stop"]) - margin.astype(np.float64)[:, None]
-        high = np.maximum(every["start"], every["stop"]) + margin.astype(np.float64)[:, None]
-        near = np.all((low < np.array(upper)) & (high > np.array(lower)), axis=1)
-        found[name] = Segments(**{part: values[near] for part, values in every.items()})
+        parts = (np.concatenate([getattr(bed, part.name) for bed in beds]) for part in fields(Segments))
+        found[name] = Segments(*parts)
     return found
