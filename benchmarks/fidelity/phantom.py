@@ -103,6 +103,9 @@ def contact_sheet(data: Path, seed: int, path: Path) -> None:
 
 # --- transfer
 
+Pairs = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Images and labels of more tiles, by the name of their file."""
+
 
 def _read(model: "Model", images: np.ndarray) -> np.ndarray:
     """Return the labels of images of any size."""
@@ -117,7 +120,7 @@ def _f1(labels: np.ndarray, found: np.ndarray) -> list[float]:
     return [float(one) for one in scores(confusion_matrix(labels, found, classes=4)).f1]
 
 
-def transfer(data: Path, out: Path, *, training: Training, pairs: list[Path]) -> dict[str, Any]:
+def transfer(data: Path, out: Path, *, training: Training, pairs: Pairs) -> dict[str, Any]:
     """Train the plain 2D U-Net on the phantom alone, save it, and return its F1 on real labelled tissue."""
     last = [0.0]
 
@@ -137,8 +140,7 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: list[Path]) ->
     for name, label, tile in zip(names, labels, tiles, strict=True):
         found[f"  {name}"] = _f1(label, tile)
     others = {"another scanner's cortex (vessels incomplete)": other_scanner(data)}
-    others |= {path.name: labelled_pairs(path)[1:] for path in pairs}
-    for name, (unseen, truth) in others.items():
+    for name, (unseen, truth) in (others | pairs).items():
         found[name] = _f1(truth, _read(model, unseen))
     print(
         f"\n{f'F1, trained on the phantom alone, seed {training.seed}':<48}"
@@ -169,7 +171,7 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: list[Path]) ->
     return {"f1": found, "shares": shares}
 
 
-def transfers(data: Path, seeds: int, out: Path, *, training: Training, pairs: list[Path]) -> dict[str, Any]:
+def transfers(data: Path, seeds: int, out: Path, *, training: Training, pairs: Pairs) -> dict[str, Any]:
     """Train from several seeds; print and return each one's scores and their means."""
     runs = [transfer(data, out, training=replace(training, seed=seed), pairs=pairs) for seed in range(seeds)]
     if seeds > 1:
@@ -234,11 +236,10 @@ def main() -> None:
         if part not in parts:
             parser.error(f"PART must be one of {', '.join(parts)}, got {part!r}")
     wanted = args.parts or parts
-    for path in args.pairs:
-        try:
-            labelled_pairs(path)
-        except ValueError as error:
-            parser.error(f"--pairs: {error}")
+    try:
+        pairs = {path.name: labelled_pairs(path)[1:] for path in args.pairs}
+    except ValueError as error:
+        parser.error(f"--pairs: {error}")
     if not (args.data / "prasad2020").is_dir():
         parser.error(f"--data must hold the real files, found no prasad2020 folder in {args.data}")
     args.out.mkdir(parents=True, exist_ok=True)
@@ -252,7 +253,7 @@ def main() -> None:
         contact_sheet(args.data, args.seed, args.out / "sheet.png")
     if "transfer" in wanted:
         training = Training(steps=args.steps, filters=args.filters, images=args.images)
-        result["transfer"] = transfers(args.data, args.seeds, args.out, training=training, pairs=args.pairs)
+        result["transfer"] = transfers(args.data, args.seeds, args.out, training=training, pairs=pairs)
     if result:
         print(f"tables: {write_record(result, args.out)}")
     print(f"{time.perf_counter() - start:.0f} s")
