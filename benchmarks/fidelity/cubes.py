@@ -16,7 +16,7 @@ CORNERS = {
     "VP": ((850, 3063), (850, 2551), (950, 2151), (694, 2295)),
     "ZI": ((650, 1543), (906, 1287), (906, 1031), (650, 1799)),
 }
-# Per cent of the four classes in the dense annotation (paper, appendix 4.2.3).
+# Per cent of the four classes in the dense annotation, which is of set A (paper, 3.3.2 and appendix 4.2.3).
 PROPORTIONS = {
     "CTX": (93.0, 2.33, 4.64, 0.0),
     "STR": (72.63, 2.5, 5.66, 19.22),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import cast
 
 import numpy as np
-from cubes import REGIONS, SETS, Crops
+from cubes import CLASSES, REGIONS, SETS, Crops
 from scipy import ndimage
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -63,6 +63,31 @@ def texture(crop: np.ndarray) -> dict[str, float]:
 def _labelled(mask: np.ndarray) -> tuple[np.ndarray, int]:
     """Return the 8-connected components of a mask, numbered from 1, and how many there are."""
     return cast("tuple[np.ndarray, int]", ndimage.label(mask, np.ones((3, 3))))
+
+
+def class_shares(labels: np.ndarray) -> np.ndarray:
+    """Return the share of each class among the voxels."""
+    return np.bincount(labels.ravel(), minlength=len(CLASSES)) / labels.size
+
+
+def objects_f1(labels: np.ndarray, found: np.ndarray, number: int) -> float:
+    """Return the F1 of whole objects of a class, over planes: how generous an outline is hardly changes it.
+
+    An object counts if half of it lies in one of the other side's, or half of that one in it.
+    """
+    matched = np.zeros(2)
+    total = np.zeros(2)
+    for plane, seen in zip(labels == number, found == number, strict=True):
+        marked = [_labelled(mask) for mask in (plane, seen)]
+        (first, count), (second, other) = marked
+        shared = np.zeros((count + 1, other + 1))
+        np.add.at(shared, (first.ravel(), second.ravel()), 1)
+        areas = shared.sum(axis=1, keepdims=True), shared.sum(axis=0, keepdims=True)
+        same = (2 * shared >= np.minimum(*areas))[1:, 1:]
+        matched += same.any(axis=1).sum(), same.any(axis=0).sum()
+        total += count, other
+    recall, precision = matched / np.maximum(total, 1)
+    return float(2 * recall * precision / max(recall + precision, 1e-9))
 
 
 def structures(labels: np.ndarray) -> dict[str, float]:

@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from cubes import CLASSES, CORNERS, PROPORTIONS, REAL_SLICE, REGIONS, SETS, phantom_crops, real_crops
-from measures import mean_of, pixels, region_accuracy, structures, texture, textures
+from measures import (
+    class_shares,
+    mean_of,
+    objects_f1,
+    pixels,
+    region_accuracy,
+    structures,
+    texture,
+    textures,
+)
 from mtneuro_data.phantom import Phantom
 from PIL import Image
 from record import mean_and_spread, write_record
@@ -51,7 +60,7 @@ def statistics(data: Path, seed: int) -> dict[str, Any]:
             for y, x in CORNERS[region]
             for z in range(111, 470, 19)
         ]
-        share = 100 * np.bincount(np.concatenate(dense).ravel(), minlength=4) / (65536 * len(dense))
+        share = 100 * class_shares(np.stack(dense))
         print("  per cent, paper's dense annotation and phantom")
         for name, theirs, mine in zip(CLASSES, PROPORTIONS[region], share, strict=True):
             print(f"  {name:<26}{theirs:9.2f}{mine:9.2f}")
@@ -136,7 +145,7 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: Pairs) -> dict
     tiles = _read(model, images)
     found["four human-labelled tiles"] = _f1(labels, tiles)
     kept = [number for number, name in enumerate(names) if name != "ZI"]
-    found["... without ZI (its axons are not labelled)"] = _f1(labels[kept], tiles[kept])
+    found["... without ZI, as the paper scores axons"] = _f1(labels[kept], tiles[kept])
     for name, label, tile in zip(names, labels, tiles, strict=True):
         found[f"  {name}"] = _f1(label, tile)
     others = {"another scanner's cortex (vessels incomplete)": other_scanner(data)}
@@ -148,15 +157,18 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: Pairs) -> dict
     )
     for name, scored in found.items():
         print(f"{name:<48}" + "".join(f"{one:11.2f}" for one in scored))
-    print("per cent of each class on the 16 cubes of the real slice: found, and the paper's dense annotation")
+    objects = {name: objects_f1(labels, tiles, number) for number, name in ((1, "vessel"), (2, "cell"))}
+    print(
+        "F1 of whole objects on the four: " + ", ".join(f"{key}s {one:.2f}" for key, one in objects.items())
+    )
+    print("per cent found in the real slice's cubes, set by set, and the paper's dense annotation of set A")
     crops = real_crops(data)
     read = found_labels(model, crops)
-    shares: dict[str, list[float]] = {}
+    shares: dict[str, dict[str, list[float]]] = {}
     for region in REGIONS:
-        count = np.bincount(np.stack([read[region, name] for name in SETS]).ravel(), minlength=len(CLASSES))
-        shares[region] = (100 * count / count.sum()).tolist()
-        beside = zip(shares[region], PROPORTIONS[region], strict=True)
-        print(f"  {region:<46}" + "".join(f"{f'{mine:.1f} / {theirs:.1f}':>14}" for mine, theirs in beside))
+        shares[region] = {name: (100 * class_shares(read[region, name])).tolist() for name in SETS}
+        for name, mine in [*shares[region].items(), ("A, paper", PROPORTIONS[region])]:
+            print(f"  {region} {name:<42}" + "".join(f"{one:11.1f}" for one in mine))
     rows = [
         [_in_colour(image), _in_colour(image, label), _in_colour(image, tile)]
         for image, label, tile in zip(images, labels, tiles, strict=True)
@@ -168,7 +180,7 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: Pairs) -> dict
         for region in REGIONS
     ]
     _save_sheet(rows, out / f"found-{training.seed}.jpg", 1, "the real slice's 16 cubes, found in them")
-    return {"f1": found, "shares": shares}
+    return {"f1": found, "objects": objects, "shares": shares}
 
 
 def transfers(data: Path, seeds: int, out: Path, *, training: Training, pairs: Pairs) -> dict[str, Any]:

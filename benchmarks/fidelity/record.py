@@ -94,10 +94,16 @@ def _transfer(result: dict[str, Any]) -> list[str]:
     for name in runs[0]["f1"]:
         cells = mean_and_spread(np.array([run["f1"][name] for run in runs]))
         lines.append(_row(name.strip(), *cells))
-    lines += ["\nPer cent found on the 16 unlabelled cubes of the real slice, and the paper's annotation:\n"]
+    objects = {key: np.array([[run["objects"][key]] for run in runs]) for key in runs[0]["objects"]}
+    lines += ["\nF1 of whole objects on the four tiles, which hardly hangs on how tight an outline is:\n"]
+    lines += [*_table(*objects), _row(*[mean_and_spread(scored)[0] for scored in objects.values()])]
+    lines += [
+        "\nPer cent found in the real slice's cubes, and the paper's dense annotation, which is of set A:\n"
+    ]
     lines += _table("", *CLASSES)
     for region in REGIONS:
-        share = np.mean([run["shares"][region] for run in runs], axis=0)
-        cells = [f"{a:.1f}, {b:.1f}" for a, b in zip(share, PROPORTIONS[region], strict=True)]
-        lines.append(_row(region, *cells))
+        for name in runs[0]["shares"][region]:
+            share = np.mean([run["shares"][region][name] for run in runs], axis=0)
+            lines.append(_row(f"{region} {name}", *[f"{one:.1f}" for one in share]))
+        lines.append(_row(f"{region} A, annotated", *PROPORTIONS[region]))
     return [*lines, ""]

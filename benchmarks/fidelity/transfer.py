@@ -1,7 +1,7 @@
 """A 2D U-Net that has only ever seen the phantom, and what it makes of real tissue."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import is_zipfile
@@ -14,11 +14,13 @@ from scipy import ndimage
 
 if TYPE_CHECKING:
     from mtneuro_seg import Model
+    from torch import Tensor
 
 _TILE = 128
 _ANIMALS = 32
 _JITTER = 64
 _MEAN, _SD = 0.502, 0.118  # of tiles whose median is brought to 128
+_SETTLING = 200  # batches over which the network's final statistics are taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,13 @@ def _batches(
         yield np.stack([tile for tile, _ in chosen]), np.stack([mask for _, mask in chosen])
 
 
+def _network_input(tiles: np.ndarray) -> "Tensor":
+    """Return levelled tiles as the network takes them: a channel, and zero mean and unit variance."""
+    import torch
+
+    return (torch.from_numpy(tiles)[:, None].float() / 255 - _MEAN) / _SD
+
+
 def trained_on_phantom(training: Training, progress: Callable[[int, int], None]) -> "Model":
     """Return the plain 2D U-Net, trained on the phantom alone with a rate that rises and falls to nothing."""
     import torch
@@ -125,9 +134,9 @@ def trained_on_phantom(training: Training, progress: Callable[[int, int], None])
     weight = torch.tensor([1.0, 1.0, 1.0, training.axon_weight])
     slices = phantom_slices(training.images, training.seed)
     for step, (tiles, masks) in enumerate(_batches(slices, training)):
-        images = (torch.from_numpy(tiles)[:, None].float() / 255 - _MEAN) / _SD
+        images = _network_input(tiles).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            found = network(images.contiguous(memory_format=torch.channels_last))
+            found = network(images)
         wanted = torch.from_numpy(masks).long()
         loss = torch.nn.functional.cross_entropy(found.float(), wanted, weight=weight)
         optimiser.zero_grad()
@@ -135,6 +144,9 @@ def trained_on_phantom(training: Training, progress: Callable[[int, int], None])
         optimiser.step()
         schedule.step()
         progress(step + 1, training.steps)
+    # The last few batches alone would decide what is bright, and so how much of a tile is taken for axons.
+    settling = _batches(slices, replace(training, steps=_SETTLING))
+    torch.optim.swa_utils.update_bn((_network_input(tiles) for tiles, _ in settling), network)
     network.eval()
     return Model(network=network, settings=settings, class_names=CLASSES)
 
@@ -185,9 +197,8 @@ def read_from_all_sides(model: "Model", images: np.ndarray) -> np.ndarray:
     for turns in range(4):
         for flipped in (False, True):
             view = np.rot90(images[:, :, ::-1] if flipped else images, turns, axes=(1, 2))
-            scaled = (torch.from_numpy(view.copy())[:, None].float() / 255 - _MEAN) / _SD
             with torch.inference_mode():
-                found = model.network(scaled).softmax(dim=1).numpy()
+                found = model.network(_network_input(view.copy())).softmax(dim=1).numpy()
             found = np.rot90(found, -turns, axes=(2, 3))
             total += found[..., ::-1] if flipped else found
     return total.argmax(axis=1).astype(np.uint8)

@@ -78,6 +78,20 @@ def test_a_class_that_is_nowhere_counts_for_no_seed(module):
     assert module("record").mean_and_spread(scored) == ["0.600 ± 0.141", "0.200 ± 0.000", "–"]
 
 
+def test_objects_are_matched_whatever_their_outlines_width(module):
+    labels = np.zeros((1, 32, 32), dtype=np.uint8)
+    labels[0, 4:8, 4:8] = labels[0, 20:24, 4:8] = 2
+    generous = np.zeros_like(labels)
+    generous[0, 2:10, 2:10] = generous[0, 18:26, 2:10] = 2
+    objects_f1 = module("measures").objects_f1
+    assert objects_f1(labels, generous, 2) == 1
+    generous[0, 2:10, 20:28] = 2  # one that is not labelled: precision 2/3
+    assert objects_f1(labels, generous, 2) == pytest.approx(0.8)
+    generous[0, 16:, :16] = 0  # one that is missed: precision and recall 1/2
+    assert objects_f1(labels, generous, 2) == pytest.approx(0.5)
+    assert objects_f1(labels, np.zeros_like(labels), 2) == 0
+
+
 def test_the_record_is_of_this_phantom():
     from mtneuro_data.phantom import PHANTOM_VERSION
 
