@@ -65,9 +65,9 @@ def _labelled(mask: np.ndarray) -> tuple[np.ndarray, int]:
     return cast("tuple[np.ndarray, int]", ndimage.label(mask, np.ones((3, 3))))
 
 
-def class_shares(labels: np.ndarray) -> np.ndarray:
-    """Return the share of each class among the voxels."""
-    return np.bincount(labels.ravel(), minlength=len(CLASSES)) / labels.size
+def class_shares(labels: np.ndarray) -> list[float]:
+    """Return how many per cent of the voxels are of each class."""
+    return (100 * np.bincount(labels.ravel(), minlength=len(CLASSES)) / labels.size).tolist()
 
 
 def objects_f1(labels: np.ndarray, found: np.ndarray, number: int) -> float:
@@ -78,8 +78,7 @@ def objects_f1(labels: np.ndarray, found: np.ndarray, number: int) -> float:
     matched = np.zeros(2)
     total = np.zeros(2)
     for plane, seen in zip(labels == number, found == number, strict=True):
-        marked = [_labelled(mask) for mask in (plane, seen)]
-        (first, count), (second, other) = marked
+        (first, count), (second, other) = _labelled(plane), _labelled(seen)
         shared = np.zeros((count + 1, other + 1))
         np.add.at(shared, (first.ravel(), second.ravel()), 1)
         areas = shared.sum(axis=1, keepdims=True), shared.sum(axis=0, keepdims=True)

@@ -60,11 +60,11 @@ def statistics(data: Path, seed: int) -> dict[str, Any]:
             for y, x in CORNERS[region]
             for z in range(111, 470, 19)
         ]
-        share = 100 * class_shares(np.stack(dense))
+        share = class_shares(np.stack(dense))
         print("  per cent, paper's dense annotation and phantom")
         for name, theirs, mine in zip(CLASSES, PROPORTIONS[region], share, strict=True):
             print(f"  {name:<26}{theirs:9.2f}{mine:9.2f}")
-        result[region]["proportions"] = dict(zip(CLASSES, share.tolist(), strict=True))
+        result[region]["proportions"] = dict(zip(CLASSES, share, strict=True))
         counted = mean_of([structures(one) for one in dense[::5]])
         annotated = mean_of([structures(one) for one in human[region]]) if region in human else {}
         print("  structures: human labels of set A (tighter outlines), phantom's labels")
@@ -166,7 +166,7 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: Pairs) -> dict
     read = found_labels(model, crops)
     shares: dict[str, dict[str, list[float]]] = {}
     for region in REGIONS:
-        shares[region] = {name: (100 * class_shares(read[region, name])).tolist() for name in SETS}
+        shares[region] = {name: class_shares(read[region, name]) for name in SETS}
         for name, mine in [*shares[region].items(), ("A, paper", PROPORTIONS[region])]:
             print(f"  {region} {name:<42}" + "".join(f"{one:11.1f}" for one in mine))
     rows = [
