@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float32, Float64
 from mtneuro_data.phantom.areas import Areas
 from mtneuro_data.phantom.bundles import bundle_field
 from mtneuro_data.phantom.lattice import site_hash, uniforms
+from mtneuro_data.phantom.profiles import brightness_at, profile
 from mtneuro_data.phantom.tissue import richness, table
 from mtneuro_data.phantom.tubes import REACH, Segments, dot, unit
 
@@ -25,10 +26,7 @@ _DENDRITE_TONE = 0.55  # contrast, as a share of the soma's
 # place lies inside.
 _DISTANCE = np.array([-8.0, -4.0, -3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.2, 3.0, 4.0])
 _RATIO = np.array([0.2, 0.12, 0.12, 0.2, 0.29, 0.41, 0.56, 0.73, 0.88, 0.99, 1.045, 1.07, 1.04, 1.0])
-_STEPS = 32
-_PROFILE = np.interp(np.arange(-8 * _STEPS, int(_EDGE) * _STEPS + 2) / _STEPS, _DISTANCE, _RATIO).astype(
-    np.float32
-)
+_PROFILE = profile(_DISTANCE, _RATIO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +237,10 @@ def _brightness(
     nucleolus: Float32[np.ndarray, " voxels"],
 ) -> Float32[np.ndarray, " voxels"]:
     """Return a soma's brightness over the background at distances from its outline and its centre."""
-    position = np.clip((outline + np.float32(8)) * np.float32(_STEPS), 0, len(_PROFILE) - 1)
-    profile = _PROFILE[position.astype(np.int64)]
-    profile += nucleus * np.clip((-outline - np.float32(2)) * np.float32(0.5), 0, 1)
-    profile -= np.float32(1)
-    profile *= contrast
-    profile += np.float32(1)
-    profile += nucleolus * np.maximum(np.float32(1) - square * np.float32(0.16), np.float32(0))
-    return profile
+    ratio = brightness_at(_PROFILE, outline)
+    ratio += nucleus * np.clip((-outline - np.float32(2)) * np.float32(0.5), 0, 1)
+    ratio -= np.float32(1)
+    ratio *= contrast
+    ratio += np.float32(1)
+    ratio += nucleolus * np.maximum(np.float32(1) - square * np.float32(0.16), np.float32(0))
+    return ratio

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 
+from mtneuro_data.phantom.profiles import brightness_at, profile
+
 REACH = 4.0
 """Voxels from a tube's wall within which it changes the image (the bright halo)."""
 
@@ -16,23 +18,14 @@ _RATIO = np.array([0.02, 0.01, 0.01, 0.01, 0.03, 0.06, 0.16, 0.38, 0.67, 0.9, 1.
 _TRUNK_RATIO = np.array(
     [0.09, 0.04, 0.01, 0.02, 0.06, 0.17, 0.38, 0.64, 0.91, 1.12, 1.27, 1.36, 1.27, 1.10, 1.0]
 )
-_STEPS = 32
+_PROFILES = {
+    "capillaries": profile(_DISTANCE, _RATIO),
+    "trunks": profile(_DISTANCE, _TRUNK_RATIO),
+    "dendrites": profile(_DISTANCE, _RATIO),  # as capillaries, but never as dark
+}
 
 _ROUND = 8  # voxels, to which boxes about segments are widened
 _TOGETHER = 1 << 15  # voxels of such boxes at a time, which stay in the processor's cache
-
-
-def _profile(ratio: Float64[np.ndarray, " knots"]) -> Float32[np.ndarray, " steps"]:
-    """Return a brightness profile at every thirty-second of a voxel from 8 inside the wall outwards."""
-    place = np.arange(-8 * _STEPS, int(REACH) * _STEPS + 2) / _STEPS
-    return np.interp(place, _DISTANCE, ratio).astype(np.float32)
-
-
-_PROFILES = {
-    "capillaries": _profile(_RATIO),
-    "trunks": _profile(_TRUNK_RATIO),
-    "dendrites": _profile(_RATIO),  # as capillaries, but never as dark
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +130,4 @@ def _outlines(
 
 def tube_ratio(kind: str, distance: Float32[np.ndarray, " voxels"]) -> Float32[np.ndarray, " voxels"]:
     """Return the brightness over the local background at a distance from the nearest wall, in voxels."""
-    profile = _PROFILES[kind]
-    position = np.clip((distance + np.float32(8)) * np.float32(_STEPS), 0, len(profile) - 1)
-    return profile[position.astype(np.int64)]
+    return brightness_at(_PROFILES[kind], distance)
