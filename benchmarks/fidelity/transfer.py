@@ -14,7 +14,6 @@ from scipy import ndimage
 
 if TYPE_CHECKING:
     from mtneuro_seg import Model
-    from torch import Tensor
 
 _TILE = 128
 _ANIMALS = 32
@@ -108,17 +107,11 @@ def _batches(
         yield np.stack([tile for tile, _ in chosen]), np.stack([mask for _, mask in chosen])
 
 
-def _network_input(tiles: np.ndarray) -> "Tensor":
-    """Return levelled tiles as the network takes them: a channel, and zero mean and unit variance."""
-    import torch
-
-    return (torch.from_numpy(tiles)[:, None].float() / 255 - _MEAN) / _SD
-
-
 def trained_on_phantom(training: Training, progress: Callable[[int, int], None]) -> "Model":
     """Return the plain 2D U-Net, trained on the phantom alone with a rate that rises and falls to nothing."""
     import torch
     from mtneuro_seg import Model, TrainSettings, build_network
+    from mtneuro_seg.model import normalised
 
     settings = TrainSettings(
         model="unet", classes=4, filters=training.filters, encoder_weights=None, steps=training.steps,
@@ -134,9 +127,9 @@ def trained_on_phantom(training: Training, progress: Callable[[int, int], None])
     weight = torch.tensor([1.0, 1.0, 1.0, training.axon_weight])
     slices = phantom_slices(training.images, training.seed)
     for step, (tiles, masks) in enumerate(_batches(slices, training)):
-        images = _network_input(tiles).contiguous(memory_format=torch.channels_last)
+        images = normalised(torch.from_numpy(tiles)[:, None], settings)
         with torch.autocast("cpu", torch.bfloat16):
-            found = network(images)
+            found = network(images.contiguous(memory_format=torch.channels_last))
         wanted = torch.from_numpy(masks).long()
         loss = torch.nn.functional.cross_entropy(found.float(), wanted, weight=weight)
         optimiser.zero_grad()
@@ -146,7 +139,8 @@ def trained_on_phantom(training: Training, progress: Callable[[int, int], None])
         progress(step + 1, training.steps)
     # The last few batches alone would decide what is bright, and so how much of a tile is taken for axons.
     settling = _batches(slices, replace(training, steps=_SETTLING))
-    torch.optim.swa_utils.update_bn((_network_input(tiles) for tiles, _ in settling), network)
+    images = (normalised(torch.from_numpy(tiles)[:, None], settings) for tiles, _ in settling)
+    torch.optim.swa_utils.update_bn(images, network)
     network.eval()
     return Model(network=network, settings=settings, class_names=CLASSES)
 
@@ -192,13 +186,15 @@ def other_scanner(data: Path) -> tuple[np.ndarray, np.ndarray]:
 def read_from_all_sides(model: "Model", images: np.ndarray) -> np.ndarray:
     """Return the labels of square tiles by the mean probability over their eight turns and reflections."""
     import torch
+    from mtneuro_seg.model import normalised
 
     total = np.zeros((len(images), len(CLASSES), *images.shape[1:]), dtype=np.float32)
     for turns in range(4):
         for flipped in (False, True):
             view = np.rot90(images[:, :, ::-1] if flipped else images, turns, axes=(1, 2))
             with torch.inference_mode():
-                found = model.network(_network_input(view.copy())).softmax(dim=1).numpy()
+                scaled = normalised(torch.from_numpy(view.copy())[:, None], model.settings)
+                found = model.network(scaled).softmax(dim=1).numpy()
             found = np.rot90(found, -turns, axes=(2, 3))
             total += found[..., ::-1] if flipped else found
     return total.argmax(axis=1).astype(np.uint8)
