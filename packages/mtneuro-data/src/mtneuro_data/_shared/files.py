@@ -1,0 +1,117 @@
+"""Write files and folders whole or not at all, and name the path when the disk is full."""
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["disk_errors_named", "name_beside", "written_beside"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_WORDS = ("no space left", "disk quota exceeded", "file too large", "file write failed")
+"""What torch and safetensors say of a full disk: they lose the error's number."""
+
+
+def name_beside(path: Path, /) -> Path:
+    """Return a temporary name in the same folder, unique across processes and hosts, with the same ending.
+
+    Examples
+    --------
+    >>> name_beside(Path("results/a.npz")).name.endswith("-a.npz")
+    True
+    """
+    return path.with_name(f".{uuid.uuid4().hex[:12]}-{path.name}")
+
+
+@contextmanager
+def written_beside(path: str | os.PathLike[str], /) -> Generator[Path]:
+    """Give a temporary path to write a file or a folder to, and rename it to ``path`` if the block succeeds.
+
+    A folder takes the place of an older one. If the block fails, ``path`` is as it was and nothing else is
+    left.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the message names ``path``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with written_beside(Path(folder) / "a.txt") as beside:
+    ...         _ = beside.write_text("whole")
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['a.txt']
+    """
+    target = Path(path)
+    beside = name_beside(target)
+    try:
+        with disk_errors_named(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield beside
+            _put(beside, target)
+    finally:
+        _remove(beside)
+
+
+@contextmanager
+def disk_errors_named(path: str | os.PathLike[str], /) -> Generator[None]:
+    """Turn errors of the disk into an ``OSError`` that names the path and, for a full disk, the remedy.
+
+    Raises
+    ------
+    OSError
+        With the number of the error that it replaces; errors of other kinds pass.
+
+    Examples
+    --------
+    >>> with disk_errors_named("labels.zarr"):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+    OSError: [Errno 28] cannot write labels.zarr: the disk is full; make room and run the same command again
+    """
+    try:
+        yield
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        full = number in _FULL or (
+            number is None and any(words in str(error).lower() for words in _FULL_WORDS)
+        )
+        if full:
+            remedy = "the disk is full; make room and run the same command again"
+            raise OSError(number or errno.ENOSPC, f"cannot write {path}: {remedy}") from error
+        if isinstance(error, OSError) and number is not None and not _names(error, path):
+            reason = error.strerror or str(error)
+            raise type(error)(number, f"cannot write {path}: {reason}") from error
+        raise
+
+
+def _names(error: OSError, path: str | os.PathLike[str]) -> bool:
+    """Return whether an error's message names the path already."""
+    return error.filename is None and str(path) in str(error)
+
+
+def _put(beside: Path, target: Path) -> None:
+    """Rename a file or a folder into place; an older folder is moved aside first, and back on failure."""
+    if not (beside.is_dir() and target.is_dir()):
+        os.replace(beside, target)  # noqa: PTH105 - the atomic rename, by its own name
+        return
+    older = name_beside(target)
+    target.rename(older)
+    try:
+        beside.rename(target)
+    except OSError:
+        older.rename(target)
+        raise
+    shutil.rmtree(older, ignore_errors=True)
+
+
+def _remove(beside: Path) -> None:
+    if beside.is_dir():
+        shutil.rmtree(beside, ignore_errors=True)
+    with suppress(OSError):
+        beside.unlink()

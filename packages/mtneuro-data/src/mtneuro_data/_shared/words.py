@@ -1,0 +1,55 @@
+"""Error messages: the nearest known name, and any error as one line."""
+
+import difflib
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ValidationError
+
+__all__ = ["one_line", "unknown_name"]
+
+
+def unknown_name(what: str, name: str, allowed: Iterable[str]) -> str:
+    """Return the message that refuses an unknown name: what is allowed, and which name was probably meant.
+
+    Examples
+    --------
+    >>> unknown_name("split", "tset", ["train", "val", "test"])
+    "split must be one of train, val, test, got 'tset'; did you mean 'test'?"
+    """
+    names = list(allowed)
+    by_case = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(name.lower(), by_case, n=1)
+    hint = f"; did you mean {by_case[near[0]]!r}?" if near else ""
+    return f"{what} must be one of {', '.join(names)}, got {name!r}{hint}"
+
+
+def one_line(error: BaseException) -> str:
+    r"""Return an error's message on one line: where it is, what is wrong, what was got.
+
+    Examples
+    --------
+    >>> one_line(ValueError("a corner\nis three numbers"))
+    'a corner is three numbers'
+    >>> one_line(FileNotFoundError(2, "No such file or directory", "brain.zarr"))
+    'No such file or directory: brain.zarr'
+    """
+    return " ".join(_message(error).split())
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(_fault(dict(fault)) for fault in error.errors(include_url=False))
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
+    return str(error)
+
+
+def _fault(fault: dict[str, object]) -> str:
+    """Return one fault of a pydantic model: its place, the rule, and the value."""
+    location = fault["loc"]
+    place = ".".join(map(str, location)) if isinstance(location, tuple) else ""
+    text = str(fault["msg"]).removeprefix("Value error, ")
+    value = fault.get("input")
+    # A validator of our own names the value itself; where a whole model is at fault, it is too long to show.
+    told = fault["type"] == "value_error" or isinstance(value, (dict, BaseModel))
+    return (f"{place}: " if place else "") + text + ("" if told else f", got {value!r}")

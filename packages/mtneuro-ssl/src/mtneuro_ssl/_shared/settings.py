@@ -1,0 +1,101 @@
+"""Settings: a strict, frozen base model, files in TOML or JSON, and changes given as ``key=value``."""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from .words import unknown_name
+
+__all__ = ["Settings", "changed_values", "read_values"]
+
+
+class Settings(BaseModel):
+    """A frozen model that refuses unknown keys and names the nearest known one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for key in values:
+                if key not in cls.model_fields:
+                    raise ValueError(unknown_name("a key", str(key), cls.model_fields))
+        return values
+
+
+def read_values(path: str | os.PathLike[str], /) -> dict[str, Any]:
+    """Return the values of a settings file, ``.toml`` or ``.json``.
+
+    TOML has no null: the word ``"none"`` stands for it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If its name ends otherwise, or it is no table of values.
+    """
+    source = Path(path)
+    if source.suffix not in (".toml", ".json"):
+        raise ValueError(f"a settings file must end in .toml or .json, got {source}")
+    if not source.is_file():
+        raise FileNotFoundError(f"a settings file must exist, found none at {source}")
+    try:
+        text = source.read_text(encoding="utf-8")
+        values = tomllib.loads(text) if source.suffix == ".toml" else json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{source} must be {source.suffix[1:].upper()}: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{source} must hold a table of settings, got {type(values).__name__}")
+    return _without_words(values)
+
+
+def changed_values(values: Mapping[str, Any], changes: Iterable[str], /) -> dict[str, Any]:
+    """Return values with some changed by ``key=value``, where a dotted key reaches into a table.
+
+    A value is read as TOML writes it; a word needs no quotes, and ``none`` is None.
+
+    Raises
+    ------
+    ValueError
+        If a change is not of that form.
+
+    Examples
+    --------
+    >>> changed_values({"epochs": 5}, ["epochs=20", "views.flip=0.5", "device=cpu", "steps=none"])
+    {'epochs': 20, 'views': {'flip': 0.5}, 'device': 'cpu', 'steps': None}
+    """
+    changed: dict[str, Any] = dict(values)
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or not all(key.split(".")):
+            raise ValueError(f"--set takes key=value, such as epochs=20, got {change!r}")
+        *tables, name = key.split(".")
+        inner = changed
+        for table in tables:
+            held = inner.get(table)
+            inner[table] = dict(held) if isinstance(held, Mapping) else {}
+            inner = inner[table]
+        inner[name] = _value(text)
+    return changed
+
+
+def _value(text: str) -> Any:
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    return None if value == "none" else value
+
+
+def _without_words(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_words(value) if isinstance(value, dict) else None if value == "none" else value
+        for key, value in values.items()
+    }

@@ -1,0 +1,168 @@
+"""What every command line shares: common options, the progress bar, and how a command ends."""
+
+import os
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from pydantic import ValidationError
+
+from .words import one_line
+
+__all__ = ["Box", "BoxOption", "Changes", "Output", "SettingsFile", "bar", "check_ending", "run"]
+
+Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+"""The file or folder that a command writes."""
+
+SettingsFile = Annotated[Path | None, Parameter(name="--settings")]
+"""A settings file, .toml or .json."""
+
+Changes = Annotated[tuple[str, ...], Parameter(name="--set", negative="")]
+"""Single settings as ``key=value``, which go before the file's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The part of a volume that a command reads, one half-open range an axis.
+
+    Examples
+    --------
+    >>> Box(z="110:380").slices((720, 64, 64))
+    (slice(110, 380, None), slice(0, 64, None), slice(0, 64, None))
+    """
+
+    z: str | None = None
+    """Slices to read, as 110:380 (the first, and the first left out); all by default."""
+
+    y: str | None = None
+    """Rows to read, as 900:1156; all by default."""
+
+    x: str | None = None
+    """Columns to read, as 4600:4856; all by default."""
+
+    def slices(self, shape: Sequence[int]) -> tuple[slice, slice, slice]:
+        """Return the ranges as slices of a volume ``(z, y, x)``.
+
+        Raises
+        ------
+        ValueError
+            If a range is not of that form, is empty, or leaves the volume.
+        """
+        z, y, x = (
+            _parsed(text, size, axis=axis)
+            for text, size, axis in zip((self.z, self.y, self.x), shape, "zyx", strict=True)
+        )
+        return z, y, x
+
+
+BoxOption = Annotated[Box | None, Parameter(name="*")]
+"""The options ``--z``, ``--y`` and ``--x`` of a command that reads a volume."""
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+
+
+@contextmanager
+def bar(what: str, *, speed: bool = False) -> Generator[Callable[[int, int], None]]:
+    """Draw a progress bar with the time left on standard error, and give the callback that moves it.
+
+    Parameters
+    ----------
+    what
+        What is being done, in a word or two.
+    speed
+        Whether to show bytes a second too; the callback is then given bytes.
+    """
+    from rich import progress as bars
+    from rich.console import Console
+
+    columns = [bars.TextColumn("{task.description}"), bars.BarColumn()]
+    columns += (
+        [bars.TaskProgressColumn(), bars.TransferSpeedColumn()] if speed else [bars.MofNCompleteColumn()]
+    )
+    columns += [bars.TimeRemainingColumn()]
+    console = Console(stderr=True)
+    with bars.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as drawn:
+        task = drawn.add_task(what, total=None)
+        yield lambda done, total: drawn.update(task, completed=done, total=total)
+
+
+def check_ending(path: Path, *endings: str, what: str) -> None:
+    """Raise ``ValueError`` unless the name of an output ends in one of the endings.
+
+    Examples
+    --------
+    >>> check_ending(Path("map.jpg"), ".png", ".pdf", what="a figure")
+    Traceback (most recent call last):
+    ValueError: a figure must be written to a .png or .pdf, got 'map.jpg'
+    """
+    if not path.name.endswith(endings):
+        *some, last = endings
+        wanted = f"{', '.join(some)} or {last}" if some else last
+        raise ValueError(f"{what} must be written to a {wanted}, got {str(path)!r}")
+
+
+def _parsed(text: str | None, size: int, *, axis: str) -> slice:
+    if text is None:
+        return slice(0, size)
+    first, colon, end = text.partition(":")
+    if not (colon and first.isdecimal() and end.isdecimal() and int(first) < int(end) <= size):
+        raise ValueError(f"--{axis} must be first:end with 0 <= first < end <= {size}, got {text!r}")
+    return slice(int(first), int(end))
+
+
+def run(
+    app: App,
+    arguments: Sequence[str],
+    *,
+    say: Callable[[str], object],
+    moved: Mapping[str, str] | None = None,
+    interrupted: str = "what is done is kept: the same command goes on from there",
+) -> int:
+    """Run a command line and return its exit status; a user's mistake is one line on standard error.
+
+    Parameters
+    ----------
+    app
+        The command line. A command returns its lines, an iterator of lines, or nothing.
+    arguments
+        What the user typed after the program's name.
+    say
+        Prints a line of the result.
+    moved
+        Options that have a new form: ``{"--config": "--settings"}``.
+    interrupted
+        What to tell after Ctrl-C.
+    """
+    name = app.name[0]
+    for argument in arguments:
+        option = argument.partition("=")[0]
+        if moved and option in moved:
+            return _refused(name, f"{option} is now {moved[option]}")
+    try:
+        told = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        for line in _lines(told):
+            say(line)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{name}: interrupted; {interrupted}\n")
+        return INTERRUPTED
+    except (CycloptsError, ValueError, OSError) as error:
+        if os.environ.get("MTNEURO_TRACEBACK") == "1":
+            raise
+        # A model that cyclopts could not build says better what is wrong than cyclopts does.
+        cause = error.__cause__
+        return _refused(name, one_line(cause if isinstance(cause, ValidationError) else error))
+    return 0
+
+
+def _lines(told: str | Iterable[str] | None) -> Iterable[str]:
+    return () if told is None else (told,) if isinstance(told, str) else told
+
+
+def _refused(name: str, message: str) -> int:
+    sys.stderr.write(f"{name}: error: {message}\n")
+    return 2
