@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from .words import one_line
 
-__all__ = ["Box", "BoxOption", "Changes", "Output", "SettingsFile", "bar", "check_ending", "run"]
+__all__ = ["Changes", "Output", "Ranges", "RangesOption", "SettingsFile", "bar", "check_ending", "run"]
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 """The file or folder that a command writes."""
@@ -26,12 +26,12 @@ Changes = Annotated[tuple[str, ...], Parameter(name="--set", negative="")]
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Ranges:
     """The part of a volume that a command reads, one half-open range an axis.
 
     Examples
     --------
-    >>> Box(z="110:380").slices((720, 64, 64))
+    >>> Ranges(z="110:380").slices((720, 64, 64))
     (slice(110, 380, None), slice(0, 64, None), slice(0, 64, None))
     """
 
@@ -59,7 +59,7 @@ class Box:
         return z, y, x
 
 
-BoxOption = Annotated[Box | None, Parameter(name="*")]
+RangesOption = Annotated[Ranges | None, Parameter(name="*")]
 """The options ``--z``, ``--y`` and ``--x`` of a command that reads a volume."""
 
 INTERRUPTED = 130
