@@ -1,0 +1,410 @@
+"""Open a volume or a stack of images: .npy, .npz, Zarr and OME-Zarr here, all else through a plug-in.
+
+A package that reads other formats or databases offers that under the entry point ``mtneuro.volumes``: a function
+that takes a URI and returns what has ``shape``, ``dtype`` and ``voxel_size_um`` and takes one slice an axis,
+``[z0:z1, y0:y1, x0:x1]``. `mtneuro-data` does.
+"""
+
+import operator
+import os
+import zipfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from .ome import levels_of, voxel_size
+
+__all__ = [
+    "FORMAT_VERSION",
+    "LazyArray",
+    "Ranges",
+    "VolumeFile",
+    "is_zarr",
+    "open_volume_file",
+    "opened_archive",
+]
+
+FORMAT_VERSION = 1
+"""Version of the .npz files of images that the packages exchange."""
+
+ENTRY_POINT = "mtneuro.volumes"
+
+_ABOUT = (
+    "format_version",
+    "sample_id",
+    "voxel_size_um",
+    "class_names",
+    "region",
+    "region_names",
+    "fingerprint",
+)
+"""Arrays of an .npz that describe the images."""
+
+_SAME_ARRAY = {"images": ("images", "image"), "image": ("image", "images"), "masks": ("masks", "labels")}
+"""Names under which an array is looked for in an .npz."""
+
+_LISTS = {"t", "time", "c", "channel"}
+"""Leading axes that are dropped where they have one entry."""
+
+
+@runtime_checkable
+class LazyArray(Protocol):
+    """An array, or what is read when it is sliced like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Entries on each axis."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the voxels."""
+        ...
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """Return some of the voxels."""
+        ...
+
+
+@runtime_checkable
+class Ranges(Protocol):
+    """Half-open ranges along z, y and x."""
+
+    def slices(self, shape: Sequence[int], /) -> tuple[slice, slice, slice]:
+        """Return the ranges as slices of a volume of some shape; ``ValueError`` where one leaves it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VolumeFile:
+    """An array of voxels, and what its file says about it."""
+
+    name: str
+    """Where it was found."""
+
+    array: LazyArray
+    """``(z, y, x)``, for images ``(image, y, x)``, or ``(image, z, y, x)``; read where it is sliced."""
+
+    voxel_size_um: tuple[float, float, float] | None = None
+    """Edges of a voxel ``(z, y, x)`` in micrometres, where the file says."""
+
+    sample_id: tuple[str, ...] | None = None
+    """Id of each image, where the file has them."""
+
+    class_names: tuple[str, ...] | None = None
+    """Names of the labels, where the file has them."""
+
+    region: np.ndarray | None = None
+    """Region of each image as an integer, where the file has it."""
+
+    region_names: tuple[str, ...] | None = None
+    """Names of the regions, where the file has them."""
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the array's axes."""
+        return ("n", "z", "y", "x")[-len(self.array.shape) :]
+
+    def __post_init__(self) -> None:
+        count = self.array.shape[0]
+        for what, values in (("sample_id", self.sample_id), ("region", self.region)):
+            if values is not None and len(values) != count:
+                raise ValueError(
+                    f"{what} of {self.name} must have {count} entries, one an image, got {len(values)}"
+                )
+
+    def loaded(self) -> np.ndarray:
+        """Return the whole array in memory."""
+        return np.asarray(self.array[...])
+
+
+def open_volume_file(uri: str | Path, /, *, key: str = "images", ranges: Ranges | None = None) -> VolumeFile:
+    """Return the volume, or the images, at a path or a URI; nothing but an .npz is read before it is sliced.
+
+    Parameters
+    ----------
+    uri
+        A ``.npy`` or ``.npz`` file (``#key`` names an array of the latter), a Zarr array, an OME-Zarr group
+        (its finest level, or ``#1`` and so on), or whatever an installed package opens through the entry
+        point ``mtneuro.volumes``.
+    key
+        Array of an ``.npz`` that is wanted where the URI names none: ``images`` or ``masks``.
+    ranges
+        Part of the volume to give.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at that place.
+    ValueError
+        If it is not what its name says, its axes are no volume's, or nothing installed can open it.
+    """
+    text = str(uri)
+    path, fragment = _path_and_fragment(text)
+    if path.is_dir() and is_zarr(path):
+        found = _from_zarr(path, text, fragment)
+    elif path.suffix.lower() == ".npz" and path.is_file():
+        found = _from_npz(path, fragment, key)
+    elif path.suffix.lower() == ".npy" and path.is_file():
+        found = VolumeFile(name=text, array=_volume(_mapped(path), None, text))
+    else:
+        found = _from_plugin(text)
+    return found if ranges is None else _within(found, ranges)
+
+
+def is_zarr(path: Path, /) -> bool:
+    """Return whether a folder is a Zarr array or group."""
+    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+
+
+def _path_and_fragment(text: str) -> tuple[Path, str | None]:
+    whole = Path(text).expanduser()
+    if whole.exists() or "#" not in text:
+        return whole, None
+    name, _, fragment = text.rpartition("#")
+    return Path(name).expanduser(), fragment
+
+
+def _mapped(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OverflowError) as error:
+        raise ValueError(f"{path} is not a readable .npy file: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{path} is not a readable .npy file: it holds an .npz archive")
+    return array
+
+
+@contextmanager
+def opened_archive(path: str | os.PathLike[str], /) -> Generator[Mapping[str, np.ndarray]]:
+    """Give the arrays of an ``.npz`` file, each read when it is looked up; nothing in it is executed.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no archive of plain arrays, or what the block raises as ``ValueError`` or ``KeyError``; the
+        message names the file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it is a single array, not an archive")
+            yield archive
+    except (zipfile.BadZipFile, EOFError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a readable .npz file: {error}") from None
+
+
+def _from_npz(path: Path, fragment: str | None, key: str) -> VolumeFile:
+    with opened_archive(path) as archive:
+        if int(archive.get("format_version", np.array(FORMAT_VERSION))) != FORMAT_VERSION:
+            raise ValueError(f"format_version must be {FORMAT_VERSION}, got {archive['format_version']}")
+        name = _chosen(list(archive), fragment, key)
+        held = {each: archive[each] for each in archive if each == name or each in _ABOUT}
+    region = held.get("region")
+    if region is not None and (region.ndim != 1 or region.dtype.kind not in "ui"):
+        raise ValueError(f"region of {path} must be one integer an image, got {region.dtype} {region.shape}")
+    return VolumeFile(
+        name=str(path),
+        array=_volume(held[name], None, f"{path}#{name}"),
+        voxel_size_um=voxel_size(held.get("voxel_size_um"), name=str(path)),
+        sample_id=_words(held.get("sample_id")),
+        class_names=_words(held.get("class_names")),
+        region=region,
+        region_names=_words(held.get("region_names")),
+    )
+
+
+def _chosen(names: Sequence[str], fragment: str | None, key: str) -> str:
+    """Return the name of the wanted array of an archive."""
+    arrays = [name for name in names if name not in _ABOUT]
+    if fragment is not None:
+        if fragment in names:
+            return fragment
+        raise ValueError(f"it has no array {fragment!r}, only {', '.join(arrays) or 'none'}")
+    wanted = _SAME_ARRAY.get(key, (key,))
+    for name in wanted:
+        if name in names:
+            return name
+    # A single array of another name is meant, unless its name says that it is something else.
+    if len(arrays) == 1 and not any(arrays[0] in same for same in _SAME_ARRAY.values()):
+        return arrays[0]
+    raise ValueError(
+        f"it must hold the array {key!r}, got {', '.join(arrays) or 'none'}; name another as FILE.npz#NAME"
+    )
+
+
+def _from_zarr(path: Path, text: str, fragment: str | None) -> VolumeFile:
+    import zarr
+
+    try:
+        node: Any = zarr.open(path, mode="r")
+    except Exception as error:  # what zarr raises for a broken store has no common class
+        raise ValueError(f"{path} is not a readable Zarr store: {error}") from None
+    size = None
+    axes: Sequence[str | None] | None = None
+    if isinstance(node, zarr.Group):
+        levels = levels_of(dict(node.attrs), name=str(path))
+        at = int(fragment) if fragment is not None and fragment.isdecimal() else 0 if fragment is None else -1
+        if not 0 <= at < len(levels):
+            raise ValueError(f"the level of {path} must lie within [0, {len(levels)}), got #{fragment}")
+        axes, size = levels[at].axes, levels[at].voxel_size_um
+        try:
+            node = node[levels[at].path]
+        except (KeyError, TypeError):
+            raise ValueError(
+                f"{path}: the array {levels[at].path!r} of its level {at} is not there"
+            ) from None
+    elif fragment is not None:
+        raise ValueError(f"{path} is one array and has no levels, got #{fragment}")
+    if not isinstance(node, zarr.Array):
+        raise ValueError(f"{path}: a level must be an array, got a group")
+    about: Mapping[str, Any] = dict(node.attrs)
+    axes = axes or about.get("_ARRAY_DIMENSIONS") or getattr(node.metadata, "dimension_names", None)
+    return VolumeFile(
+        name=text,
+        array=_volume(node, axes, str(path)),
+        voxel_size_um=size or voxel_size(about.get("voxel_size_um"), name=str(path)),
+        sample_id=_words(about.get("sample_id")),
+        class_names=_words(about.get("class_names")),
+    )
+
+
+def _from_plugin(text: str) -> VolumeFile:
+    for point in entry_points(group=ENTRY_POINT):
+        volume = point.load()(text)
+        return VolumeFile(name=text, array=_View(volume), voxel_size_um=volume.voxel_size_um)
+    if "://" not in text and not Path(text.partition("#")[0]).expanduser().exists():
+        raise FileNotFoundError(f"no file or folder at {text}")
+    raise ValueError(
+        f"{text} is no .npy, .npz, Zarr or OME-Zarr: `pip install mtneuro-data` lets other formats and "
+        "databases be named here"
+    )
+
+
+def _volume(array: Any, names: Sequence[str | None] | None, name: str) -> LazyArray:
+    """Return an array with the axes ``(z, y, x)`` or ``(n, z, y, x)``, as its named axes allow."""
+    shape = tuple(array.shape)
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name}: a volume holds numbers, got the type {array.dtype}")
+    axes = [None if each is None else str(each).lower() for each in names or [None] * len(shape)]
+    space = [each for each in axes if each in ("z", "y", "x")]
+    if len(axes) != len(shape) or axes[len(axes) - len(space) :] != sorted(space, reverse=True):
+        told = ", ".join(map(str, names or ()))
+        raise ValueError(f"{name}: a volume's axes end in z, y, x, got {told}; transpose it first")
+    lead = next((at for at, each in enumerate(axes) if each not in _LISTS), len(axes))
+    if any(size > 1 for size in shape[:lead]):
+        told = ", ".join(f"{each}: {size}" for each, size in zip(axes[:lead], shape, strict=False))
+        raise ValueError(
+            f"{name}: a volume has one channel and one time, got {told}; write one of them apart"
+        )
+    if not 2 <= len(shape) - lead <= 4:
+        raise ValueError(f"{name}: a volume has the axes (z, y, x), got the shape {shape}")
+    if 0 in shape:
+        raise ValueError(f"{name}: a volume must hold voxels, got the shape {shape}")
+    if lead or len(shape) == 2:
+        return _View(array, lead=lead, flat=len(shape) - lead == 2)
+    return array
+
+
+def _words(values: Any) -> tuple[str, ...] | None:
+    return None if values is None else tuple(map(str, values))
+
+
+def _within(found: VolumeFile, ranges: Ranges) -> VolumeFile:
+    """Return part of a volume; of its images, their ids and regions with them."""
+    shape = found.array.shape
+    if len(shape) != 3:
+        raise ValueError(f"--z, --y and --x cut a volume (z, y, x), got the shape {shape} of {found.name}")
+    z, y, x = ranges.slices(shape)
+    return VolumeFile(
+        name=found.name,
+        array=_View(found.array, box=(z, y, x)),
+        voxel_size_um=found.voxel_size_um,
+        sample_id=None if found.sample_id is None else found.sample_id[z],
+        class_names=found.class_names,
+        region=None if found.region is None else found.region[z],
+        region_names=found.region_names,
+    )
+
+
+class _View:
+    """Part of an array that is read when it is sliced.
+
+    Parameters
+    ----------
+    array
+        The array, or what takes one slice an axis.
+    lead
+        Leading axes of one entry that are left out.
+    flat
+        Whether the array is one slice, given as ``(z, y, x)``.
+    box
+        The part along each axis; all by default.
+    """
+
+    def __init__(
+        self, array: Any, *, lead: int = 0, flat: bool = False, box: Sequence[slice] | None = None
+    ) -> None:
+        self._array, self._lead, self._flat = array, lead, flat
+        inside = (*((1,) if flat else ()), *array.shape[lead:])
+        self._box = tuple(box or (slice(0, size) for size in inside))
+        self.shape: tuple[int, ...] = tuple(part.stop - part.start for part in self._box)
+        self.dtype: np.dtype[Any] = array.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, key: Any, /) -> np.ndarray:
+        if isinstance(key, (list, np.ndarray)):
+            return np.stack([self[int(at)] for at in np.asarray(key)])
+        picked = [self._picked(each, axis) for axis, each in enumerate(self._whole_key(key))]
+        read = tuple(
+            slice(part.start + lo, part.start + hi)
+            for part, (lo, hi, _) in zip(self._box, picked, strict=True)
+        )
+        if self._flat:
+            voxels = np.asarray(self._array[(0,) * self._lead + read[1:]])[None]
+        else:
+            voxels = np.asarray(self._array[(0,) * self._lead + read])
+        return voxels[tuple(after for _, _, after in picked)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[...], dtype=dtype)
+
+    def _whole_key(self, key: Any) -> tuple[Any, ...]:
+        """Return a key with one entry an axis."""
+        given = key if isinstance(key, tuple) else (key,)
+        if Ellipsis in given:
+            at = given.index(Ellipsis)
+            given = (*given[:at], *[slice(None)] * (self.ndim - len(given) + 1), *given[at + 1 :])
+        if len(given) > self.ndim:
+            raise IndexError(f"{self.ndim} axes take at most as many indices, got {len(given)}")
+        return (*given, *[slice(None)] * (self.ndim - len(given)))
+
+    def _picked(self, key: Any, axis: int) -> tuple[int, int, Any]:
+        """Return the range to read along an axis, and what to take of it."""
+        size = self.shape[axis]
+        if isinstance(key, slice):
+            places = range(size)[key]
+            if not places:
+                return 0, 0, slice(None)
+            lo, hi = min(places[0], places[-1]), max(places[0], places[-1]) + 1
+            step = places.step
+            return lo, hi, slice(None, None, step)
+        at = operator.index(key)
+        if not -size <= at < size:
+            raise IndexError(f"index {at} is out of bounds for the axis {axis} of {size}")
+        at %= size
+        return at, at + 1, 0
