@@ -12,21 +12,24 @@ from mtneuro_ssl.registry import encoder_names, method_names
 from mtneuro_ssl.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from mtneuro_ssl.dense import embedding_map, principal_colours
+    from mtneuro_ssl.dense import Grid, colour_picture, embedding_map, principal_colours
     from mtneuro_ssl.embedding import embed, save_embeddings
     from mtneuro_ssl.loading import load_encoder, load_model
     from mtneuro_ssl.model import Model, untrained
     from mtneuro_ssl.sheet import view_sheet
-    from mtneuro_ssl.training import train
+    from mtneuro_ssl.training import new_method, train
     from mtneuro_ssl.views import corner_crops
 
 _LAZY = {
+    "Grid": "dense",
     "Model": "model",
+    "colour_picture": "dense",
     "corner_crops": "views",
     "embed": "embedding",
     "embedding_map": "dense",
     "load_encoder": "loading",
     "load_model": "loading",
+    "new_method": "training",
     "principal_colours": "dense",
     "save_embeddings": "embedding",
     "train": "training",
@@ -35,8 +38,10 @@ _LAZY = {
 }
 
 __all__ = [
+    "Grid",
     "Model",
     "TrainSettings",
+    "colour_picture",
     "corner_crops",
     "embed",
     "embedding_map",
@@ -44,6 +49,7 @@ __all__ = [
     "load_encoder",
     "load_model",
     "method_names",
+    "new_method",
     "principal_colours",
     "save_embeddings",
     "train",
