@@ -110,8 +110,7 @@ def _batches(
 def trained_on_phantom(training: Training, progress: Callable[[int, int], None]) -> "Model":
     """Return the plain 2D U-Net, trained on the phantom alone with a rate that rises and falls to nothing."""
     import torch
-    from mtneuro_seg import Model, TrainSettings, build_network
-    from mtneuro_seg.model import normalised
+    from mtneuro_seg import Model, TrainSettings, build_network, normalised
 
     settings = TrainSettings(
         model="unet", classes=4, filters=training.filters, encoder_weights=None, steps=training.steps,
@@ -186,7 +185,7 @@ def other_scanner(data: Path) -> tuple[np.ndarray, np.ndarray]:
 def read_from_all_sides(model: "Model", images: np.ndarray) -> np.ndarray:
     """Return the labels of square tiles by the mean probability over their eight turns and reflections."""
     import torch
-    from mtneuro_seg.model import normalised
+    from mtneuro_seg import normalised
 
     total = np.zeros((len(images), len(CLASSES), *images.shape[1:]), dtype=np.float32)
     for turns in range(4):

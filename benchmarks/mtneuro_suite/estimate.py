@@ -242,8 +242,7 @@ def _encoder_rate(settings: Mapping[str, Any], device: str) -> Rate:
 
 
 def _segmenter_rate(settings: Mapping[str, Any], device: str) -> Rate:
-    from mtneuro_seg import TrainSettings
-    from mtneuro_seg.model import build_network
+    from mtneuro_seg import TrainSettings, build_network
 
     chosen = TrainSettings.model_validate({**settings, "encoder_weights": None})
     rule = chosen.size_rule

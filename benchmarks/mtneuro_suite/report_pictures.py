@@ -79,7 +79,7 @@ def _examples(run: Run, store: Store) -> dict[str, dict[str, Any]]:
 
 def _laid_over(example: dict[str, Any], key: str | None) -> str:
     """Return the sample with the labels under a key laid over it, or as it is."""
-    from mtneuro_seg.figures import overlay
+    from mtneuro_seg import overlay
 
     image = example["images"]
     labels = np.zeros_like(image) if key is None else example[key]
@@ -130,7 +130,7 @@ def segmentation_sheets(plan: Plan, store: Store) -> list[SegmentationSheet]:
 
 def class_key(plan: Plan) -> list[tuple[str, str]]:
     """Return name and colour of the classes that the sheets show."""
-    from mtneuro_seg.figures import class_colours
+    from mtneuro_seg import class_colours
 
     names = ["background", *plan.inputs.label_values]
     return list(zip(names[1:], class_colours(names), strict=True))

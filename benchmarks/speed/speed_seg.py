@@ -38,6 +38,7 @@ from mtneuro_seg import (
     confusion_matrix,
     load_model,
     network,
+    normalised,
     paper_settings,
     predict_volume,
     scores,
@@ -45,7 +46,6 @@ from mtneuro_seg import (
     train,
 )
 from mtneuro_seg.lightning_loop import fitted
-from mtneuro_seg.model import normalised
 from mtneuro_seg.schedule import Schedule
 from mtneuro_seg.segmenter import Segmenter
 from mtneuro_seg.sweep import window_of
@@ -464,7 +464,7 @@ def peak_of_zarr(depth: int) -> Iterator[None]:
 
 def two_workers(*, quick: bool) -> Iterator[Figure]:
     """Two Dask workers, processes of their own, beside one, where there are four cores."""
-    from mtneuro_seg.cluster import predict_volume_on_cluster
+    from mtneuro_seg import predict_volume_on_cluster
 
     if (os.cpu_count() or 1) < 4:
         raise Unavailable(f"two workers beside one are measured on four cores, got {os.cpu_count()}")

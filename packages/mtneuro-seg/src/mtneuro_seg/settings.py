@@ -225,6 +225,17 @@ class TrainSettings(BaseModel):
         return self.network.size_rule(levels=self.levels)
 
 
+def executed_modules(settings: TrainSettings) -> tuple[str, ...]:
+    """Return the modules that a training or a prediction runs because of its settings: the network's.
+
+    Examples
+    --------
+    >>> executed_modules(TrainSettings(model="mypackage.nets:make"))
+    ('mypackage.nets',)
+    """
+    return (settings.network.factory.partition(":")[0],)
+
+
 def default_class_names(classes: int) -> tuple[str, ...]:
     """Return the benchmark's names where there are 3 or 4 classes, numbered ones otherwise.
 

@@ -111,7 +111,7 @@ def train(
 
 def _cut(images: Path, arrays: tuple[Any, Any], *, depth: int, overlap: float) -> tuple[Any, Any]:
     """Return images and masks as subvolumes, none of which crosses a region's end."""
-    from mtneuro_seg.subvolumes import subvolume_slices
+    from mtneuro_seg.subvolume import subvolume_slices
 
     if arrays[0].shape != arrays[1].shape:
         raise ValueError(f"labels must have the images' shape {arrays[0].shape}, got {arrays[1].shape}")

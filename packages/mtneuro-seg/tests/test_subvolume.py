@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mtneuro_seg import subvolumes
-from mtneuro_seg.subvolumes import subvolume_slices
+from mtneuro_seg.subvolume import subvolume_slices
 
 
 def test_two_regions_are_cut_each_by_itself():
