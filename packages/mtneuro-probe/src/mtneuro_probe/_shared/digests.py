@@ -41,7 +41,7 @@ def array_digest(array: Any, /) -> str:
     False
     """
     hasher = hashlib.sha256(f"{tuple(array.shape)} {array.dtype}".encode())
-    rows = len(array) if array.shape else 0
+    rows = array.shape[0] if array.shape else 0
     row_bytes = max(1, int(np.prod(array.shape[1:])) * array.dtype.itemsize)
     step = max(1, _BLOCK_BYTES // row_bytes)
     for first in range(0, rows, step):

@@ -1,0 +1,24 @@
+"""Choose the device to compute on."""
+
+import torch
+
+__all__ = ["chosen_device"]
+
+
+def chosen_device(name: str | None = None, /) -> torch.device:
+    """Return the device of that name; ``"auto"`` and None take a CUDA GPU if there is one, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        If it is ``"cuda"`` and there is none.
+
+    Examples
+    --------
+    >>> chosen_device("cpu")
+    device(type='cpu')
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise ValueError("device 'cuda' needs a CUDA GPU and driver, found none; use 'auto' or 'cpu'")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")

@@ -1,0 +1,135 @@
+"""The folder of a trained model: ``model.safetensors``, ``config.json`` and texts such as its history."""
+
+import json
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from .files import written_beside
+
+__all__ = [
+    "CARD",
+    "CONFIG",
+    "HISTORY",
+    "WEIGHTS",
+    "check_destination",
+    "read_config",
+    "read_weights",
+    "weights_errors_named",
+    "write_model",
+]
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+HISTORY = "history.csv"
+CARD = "README.md"
+
+
+def check_destination(folder: Path, /) -> None:
+    """Raise unless a model can be written to the folder without losing something else.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file, or a folder that is neither empty nor a model's.
+    """
+    if folder.is_dir() and ((folder / CONFIG).is_file() or not any(folder.iterdir())):
+        return
+    if folder.exists():
+        raise FileExistsError(f"out must be a new folder or one that holds a model, got {folder}")
+
+
+def write_model(
+    folder: Path, /, *, weights: Mapping[str, Tensor], config: Mapping[str, Any], texts: Mapping[str, str]
+) -> None:
+    """Write a model's folder, whole or not at all, in place of a model that is there.
+
+    Parameters
+    ----------
+    folder
+        The folder to write.
+    weights
+        Everything learnt, by name.
+    config
+        What ``config.json`` says: ``format_version``, ``kind`` and whatever else.
+    texts
+        Other files by name, such as ``history.csv``.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something else than a model in its place.
+    """
+    check_destination(folder)
+    with written_beside(folder) as beside:
+        beside.mkdir()
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        # Not save_file, whose file only its owner may read.
+        (beside / WEIGHTS).write_bytes(save(tensors))
+        (beside / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        for name, text in texts.items():
+            (beside / name).write_text(text, encoding="utf-8", newline="")
+
+
+def read_config(folder: Path, /, *, kinds: Collection[str], format_version: int) -> dict[str, Any]:
+    """Return what ``config.json`` of a model folder says.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder or one of its files is missing.
+    ValueError
+        If it is not JSON, or of another kind or version.
+    """
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"a model folder must hold {name}, found none in {folder}")
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} must be JSON: {error}") from error
+    found = config if isinstance(config, dict) else {}
+    kind, version = found.get("kind"), found.get("format_version")
+    if kind not in kinds or version != format_version:
+        wanted = " or ".join(map(repr, kinds))
+        raise ValueError(
+            f"{path} must be of kind {wanted} and format_version {format_version}, "
+            f"got kind {kind!r} and format_version {version!r}"
+        )
+    return found
+
+
+def read_weights(folder: Path, /) -> dict[str, Tensor]:
+    """Return the weights of a model folder by name; nothing in the file is executed.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
+    """
+    with weights_errors_named(folder / WEIGHTS):
+        return load_file(folder / WEIGHTS)
+
+
+@contextmanager
+def weights_errors_named(
+    file: Path, /, *, of: str = "the model that config.json describes"
+) -> Generator[None]:
+    """Turn the errors of weights that are damaged or do not fit into one that names their file.
+
+    Raises
+    ------
+    ValueError
+        In place of those errors; others pass.
+    """
+    try:
+        yield
+    except (SafetensorError, RuntimeError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{file} must hold the weights of {of}, got: {reason}") from error

@@ -1,0 +1,85 @@
+"""Share work among processes of this machine, or among the workers of a Dask scheduler."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from .extras import check_extra
+
+__all__ = ["results", "worker_pool"]
+
+_RETRIES = 3
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@contextmanager
+def worker_pool(
+    *, workers: int = 1, scheduler: str | None = None, connect_timeout_s: float = 30
+) -> Generator[Executor | None]:
+    """Give the executor that shares work, or None where there is one worker: the caller itself.
+
+    Parameters
+    ----------
+    workers
+        Processes of this machine.
+    scheduler
+        Address of a Dask scheduler, such as ``tcp://10.0.0.1:8786``, whose workers do the work. What a lost
+        worker was doing is done again by another. Files must be at the same paths for all workers.
+    connect_timeout_s
+        Seconds to wait for the scheduler.
+
+    Raises
+    ------
+    ValueError
+        If ``workers`` is less than 1, both are given, or the package ``distributed`` is not installed.
+    OSError
+        If the scheduler does not answer.
+    """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    if scheduler is not None:
+        if workers > 1:
+            raise ValueError(
+                f"workers are processes of this machine, and a scheduler has its own: "
+                f"give one of the two, got {workers} and {scheduler!r}"
+            )
+        check_extra("distributed", extra="dask", what="sharing among workers")
+        from distributed import Client
+
+        with Client(scheduler, timeout=connect_timeout_s) as client:
+            # Not pure: the result is a file, which may have been deleted since.
+            yield client.get_executor(pure=False, retries=_RETRIES)
+    elif workers > 1:
+        # Not forked: torch's threads do not survive it.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+            yield executor
+    else:
+        yield None
+
+
+def results(
+    function: Callable[[Task], Result], tasks: Iterable[Task], *, executor: Executor | None
+) -> Iterator[Result]:
+    """Yield each task's result when it is done, in any order; without an executor, one after the other.
+
+    If one fails, or the caller stops, those that have not begun are cancelled.
+
+    Examples
+    --------
+    >>> list(results(abs, [-1, 2], executor=None))
+    [1, 2]
+    """
+    if executor is None:
+        yield from map(function, tasks)
+        return
+    futures: list[Any] = [executor.submit(function, task) for task in tasks]
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
