@@ -6,10 +6,10 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from mtneuro_suite.about import read_results
-from mtneuro_suite.comparison import TOLERANCE, paired_grid, paper_grids
-from mtneuro_suite.grids import Format, grid_text
-from mtneuro_suite.results import write_text
+from mtneuro_suite.report.about import read_results
+from mtneuro_suite.report.comparison import TOLERANCE, paired_grid, paper_grids
+from mtneuro_suite.report.grids import Format, grid_text
+from mtneuro_suite.runs.store import write_text
 
 app = App(
     name="uv run benchmarks/compare.py",

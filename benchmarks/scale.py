@@ -20,10 +20,10 @@ from typing import Annotated, Any
 import psutil
 from cyclopts import App, CycloptsError, Parameter
 
-from mtneuro_suite.grids import grid_text
-from mtneuro_suite.preset import did_you_mean
-from mtneuro_suite.results import forget_peak_memory, peak_memory_kib, write_text
-from mtneuro_suite.scaling import Point, median_point, scale_figure, scale_grid
+from mtneuro_suite.preset.model import did_you_mean
+from mtneuro_suite.report.grids import grid_text
+from mtneuro_suite.report.scaling import Point, median_point, scale_figure, scale_grid
+from mtneuro_suite.runs.store import forget_peak_memory, peak_memory_kib, write_text
 
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"

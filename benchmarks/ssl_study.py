@@ -34,8 +34,8 @@ from mtneuro_ssl import Model, TrainSettings, embed, embedding_map, train
 from mtneuro_ssl.dense import Grid, colour_picture
 from PIL import Image
 
-from mtneuro_suite.intervals import summary
-from mtneuro_suite.real_sample import FILES, region_task
+from mtneuro_suite.plan.real_sample import FILES, region_task
+from mtneuro_suite.report.statistics import summary
 
 Row = dict[str, Any]
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
-from mtneuro_suite.display import Display, JsonLines, duration
-from mtneuro_suite.options import preset_text, with_own_row, with_tasks, with_values
-from mtneuro_suite.preset import Preset, checked_preset, read_preset
-from mtneuro_suite.printing import print_plan, print_tables
+from mtneuro_suite.execute.progress import Display, JsonLines, duration
+from mtneuro_suite.preset.model import Preset, checked_preset, read_preset
+from mtneuro_suite.preset.overrides import preset_text, with_own_row, with_tasks, with_values
+from mtneuro_suite.report.terminal import print_plan, print_tables
 
 app = App(
     name="uv run benchmarks/run_all.py",
@@ -119,15 +119,15 @@ def run_all(
     slurm
         TOML file of the jobs to ask SLURM for: see `benchmarks/README.md`.
     """
-    from mtneuro_suite import again as chosen_again
-    from mtneuro_suite.about import about_text
-    from mtneuro_suite.cluster import read_queue
-    from mtneuro_suite.failure import read_note
-    from mtneuro_suite.place import Place, check_output
-    from mtneuro_suite.plan import check_sources, plan
-    from mtneuro_suite.report import write_report
-    from mtneuro_suite.results import Store, csv_text, write_text
-    from mtneuro_suite.tables import all_tables
+    from mtneuro_suite.execute import selection as chosen_again
+    from mtneuro_suite.execute.executor import Place, check_output
+    from mtneuro_suite.execute.slurm import read_queue
+    from mtneuro_suite.plan.plan import check_sources, plan
+    from mtneuro_suite.report.about import about_text
+    from mtneuro_suite.report.html import write_report
+    from mtneuro_suite.report.tables import all_tables
+    from mtneuro_suite.runs.failure import read_note
+    from mtneuro_suite.runs.store import Store, csv_text, write_text
 
     out, err = (
         Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (False, True)

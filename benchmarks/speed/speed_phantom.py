@@ -128,8 +128,8 @@ def demo(*, quick: bool) -> Iterator[Figure]:
 def demo_tasks() -> list[TaskSpec]:
     """Return what the demo loads, the most voxels first."""
     sys.path.append(str(Path(__file__).parents[1]))
-    from mtneuro_suite.plan import plan
-    from mtneuro_suite.preset import read_preset
+    from mtneuro_suite.plan.plan import plan
+    from mtneuro_suite.preset.model import read_preset
 
     runs = [run for run in plan(read_preset("demo")).runs if run.kind == "arrays"]
     return [TaskSpec.model_validate(run.settings["task"]) for run in sorted(runs, key=lambda run: -run.cost)]

@@ -10,12 +10,12 @@ import pytest
 from mtneuro_data import TaskArrays, TaskSpec
 from mtneuro_probe import save_embeddings
 
-from mtneuro_suite.plan import Plan, plan
-from mtneuro_suite.preset import Preset, read_preset
-from mtneuro_suite.report import write_report
-from mtneuro_suite.results import Row, Store
-from mtneuro_suite.run import Run
-from mtneuro_suite.tables import FEATURES, all_tables
+from mtneuro_suite.plan.plan import Plan, plan
+from mtneuro_suite.preset.model import Preset, read_preset
+from mtneuro_suite.report.html import write_report
+from mtneuro_suite.report.tables import FEATURES, all_tables
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.store import Row, Store
 
 REGIONS = ("CTX", "STR", "VP", "ZI")
 SIDE = 64

@@ -107,8 +107,8 @@ def test_a_disk_that_is_full_ends_with_names_and_status_1(tmp_path, monkeypatch,
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x"))
 
-    monkeypatch.setattr("mtneuro_suite.engine.execute", full)
-    monkeypatch.setattr("mtneuro_suite.report.write_text", full)
+    monkeypatch.setattr("mtneuro_suite.execute.engine.execute", full)
+    monkeypatch.setattr("mtneuro_suite.report.html.write_text", full)
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 1

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtneuro_suite.grids import grid_text
-from mtneuro_suite.scaling import Point, median_point, scale_figure, scale_grid, slope
+from mtneuro_suite.report.grids import grid_text
+from mtneuro_suite.report.scaling import Point, median_point, scale_figure, scale_grid, slope
 
 SCALE = Path(__file__).parent.parent / "scale.py"
 TITLES = {"load": "load voxels", "suite": "the suite, workers"}

@@ -13,10 +13,10 @@ import psutil
 import pytest
 from mtneuro_data import builtin_task
 
-from mtneuro_suite.engine import carried_out
-from mtneuro_suite.results import Store
-from mtneuro_suite.run import Run
-from mtneuro_suite.workers import DaskPool, own_workers
+from mtneuro_suite.execute.engine import carried_out
+from mtneuro_suite.execute.pool import DaskPool, own_workers
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 

@@ -141,7 +141,7 @@ def test_a_worker_at_its_walltimes_end_leaves_the_rest_to_the_next(
 def test_a_worker_of_another_checkout_is_refused_before_any_run(tmp_path, dask, scheduler, suite):
     other = tmp_path / "other"
     shutil.copytree(BENCHMARKS / "mtneuro_suite", other / "mtneuro_suite")
-    with (other / "mtneuro_suite" / "steps.py").open("a") as file:
+    with (other / "mtneuro_suite" / "steps" / "__init__.py").open("a") as file:
         file.write("# edited\n")
     worker(dask, scheduler, PYTHONPATH=str(other))
     process = suite(tmp_path / "output", "--scheduler", scheduler)
@@ -176,7 +176,7 @@ def test_ctrl_c_leaves_a_schedulers_workers_free(tmp_path, dask, scheduler, suit
 
 
 def test_workers_of_this_machine_see_one_gpu_each(monkeypatch):
-    from mtneuro_suite.workers import own_workers
+    from mtneuro_suite.execute.pool import own_workers
 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with own_workers(2, gpus=2) as client:

@@ -1,0 +1,1 @@
+"""Carry runs out, in this process or over many."""

@@ -1,0 +1,145 @@
+"""Runs over the workers of a Dask scheduler."""
+
+import logging
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from distributed import Client
+
+from mtneuro_suite.execute.engine import Failure, Listener, carried_out
+from mtneuro_suite.execute.handshake import check_here, marked
+from mtneuro_suite.execute.pool import DaskPool, needs_gpu
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.store import Store
+
+ANSWER_WITHIN = 15
+"""Seconds in which a scheduler must answer."""
+
+
+def _workers(client: Client) -> Mapping[str, Any]:
+    return cast("dict[str, Any]", client.scheduler_info(n_workers=-1))["workers"]
+
+
+def workers_of(client: Client) -> int:
+    """Return how many workers a scheduler has."""
+    return len(_workers(client))
+
+
+def gpus_of(client: Client) -> int:
+    """Return how many GPUs a scheduler's workers offer as the resource ``GPU``."""
+    return int(sum(worker["resources"].get("GPU", 0) for worker in _workers(client).values()))
+
+
+def check_workers(client: Client, root: Path, mark: str, *, gpu: bool) -> None:
+    """Check every worker that a scheduler has.
+
+    Parameters
+    ----------
+    client
+        Connected to the scheduler.
+    root
+        The output folder.
+    mark
+        What the file in it says.
+    gpu
+        Whether a run needs a GPU.
+
+    Raises
+    ------
+    ValueError
+        If there is no worker, one has more threads than one, or none has the GPU that a run needs.
+    OSError
+        If a worker has other sources or another output folder.
+    """
+    workers = _workers(client)
+    if not workers:
+        raise ValueError(
+            "the scheduler must have a worker, got none; start some with "
+            "`PYTHONPATH=benchmarks uv run dask worker ADDRESS --nthreads 1 --memory-limit 0`"
+        )
+    threads = {address: worker["nthreads"] for address, worker in workers.items() if worker["nthreads"] != 1}
+    if threads:
+        address, count = next(iter(threads.items()))
+        raise ValueError(
+            f"each worker must have one thread, got {count} at {address}; start it with --nthreads 1 "
+            "(and --nworkers for more processes)"
+        )
+    if gpu and not gpus_of(client):
+        raise ValueError(
+            "a worker must offer a GPU, got none; start it with --resources GPU=1, or use --device cpu"
+        )
+    answers = cast("dict[str, Any]", client.run(check_here, str(root.resolve()), mark, on_error="return"))
+    wrong = {address: answer for address, answer in answers.items() if answer is not None}
+    if wrong:
+        address, error = next(iter(wrong.items()))
+        # The scheduler hands on what it cannot read itself as text.
+        missing = re.search(r"No module named '\w+'", str(error))
+        why = f"{missing[0]}; start it with PYTHONPATH=benchmarks" if missing else str(error)
+        raise OSError(f"{len(wrong)} of {len(answers)} workers cannot be used: {address}: {why}")
+
+
+@contextmanager
+def connected(address: str) -> Generator[Client]:
+    """Connect to a Dask scheduler that is running already.
+
+    Raises
+    ------
+    ValueError
+        If the address is not one.
+    OSError
+        If nothing answers there.
+    """
+    if not re.fullmatch(r"(tcp|tls|ucx)://\S+:\d+", address):
+        raise ValueError(f"scheduler must be an address such as tcp://host:8786, got {address!r}")
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        client = Client(address, timeout=ANSWER_WITHIN, set_as_default=False)
+    except (OSError, TimeoutError):
+        raise OSError(
+            f"no Dask scheduler answers at {address}; start one with `uv run dask scheduler`"
+        ) from None
+    with client:
+        yield client
+
+
+def run_on_cluster(
+    runs: Sequence[Run],
+    store: Store,
+    listener: Listener,
+    *,
+    client: Client,
+    again: Mapping[str, int] | None = None,
+    jobs: bool = False,
+) -> list[Failure]:
+    """Carry the runs out over a scheduler's workers, each of which must share the checkout and the output.
+
+    Parameters
+    ----------
+    runs
+        What to do, needs first.
+    store
+        Where the results are.
+    listener
+        Hears of each run.
+    client
+        Connected to the scheduler.
+    again
+        Stamps of the results that shall be replaced, by run.
+    jobs
+        Whether the workers come later, as jobs: each is then checked when it starts a run.
+
+    Raises
+    ------
+    ValueError
+        If there is no worker that could do the runs.
+    OSError
+        If a worker has other sources or another output folder.
+    """
+    with marked(store.root) as mark:
+        if not jobs:
+            check_workers(client, store.root, mark, gpu=any(map(needs_gpu, runs)))
+        pool = DaskPool(client, store.root, listener, mark=mark)
+        return carried_out(runs, store, listener, pool, again=again)

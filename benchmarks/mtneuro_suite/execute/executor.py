@@ -1,0 +1,117 @@
+"""Where runs are carried out: in this process, over its own workers, a Dask scheduler's, or SLURM's jobs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mtneuro_suite.execute.cluster import connected, gpus_of, run_on_cluster, workers_of
+from mtneuro_suite.execute.engine import Failure, Listener, cuda_devices, default_workers, run_here
+from mtneuro_suite.execute.pool import run_on_workers
+from mtneuro_suite.execute.slurm import Queue, check_slurm, submitted
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the runs go.
+
+    Raises
+    ------
+    ValueError
+        If more than one place is named, or the number of workers is negative.
+    """
+
+    workers: int | None = None
+    """Processes on this machine, 0 for this process; by default one a GPU, or one a core."""
+
+    scheduler: str | None = None
+    """Address of a Dask scheduler."""
+
+    queue: Queue | None = None
+    """Jobs to ask SLURM for."""
+
+    def __post_init__(self) -> None:
+        given = {"--workers": self.workers, "--scheduler": self.scheduler, "--slurm": self.queue}
+        names = [name for name, value in given.items() if value is not None]
+        if len(names) > 1:
+            raise ValueError(f"runs go to one place: give one of {' and '.join(names)}")
+        if self.workers is not None and self.workers < 0:
+            raise ValueError(f"workers must be 0 or more, got {self.workers}")
+        if self.queue:
+            check_slurm()
+
+    @cached_property
+    def _found(self) -> tuple[int, int]:
+        if self.scheduler:
+            with connected(self.scheduler) as client:
+                return gpus_of(client), workers_of(client)
+        if self.queue:
+            return self.queue.gpus * self.queue.jobs_max, self.queue.workers * self.queue.jobs_max
+        gpus = cuda_devices()
+        return gpus, gpus or default_workers()
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that the runs may use."""
+        return self._found[0]
+
+    def processes(self, *, gpus: int) -> int:
+        """Return how many runs go on at once, given how many GPUs are used."""
+        if self.workers is not None:
+            return max(1, self.workers)
+        if self.scheduler or self.queue:
+            return max(1, self._found[1])
+        return gpus or default_workers()
+
+    def failures(
+        self,
+        runs: Sequence[Run],
+        store: Store,
+        listener: Listener,
+        *,
+        gpus: int = 0,
+        again: Mapping[str, int] | None = None,
+    ) -> list[Failure]:
+        """Carry the runs out and return those that failed.
+
+        Parameters
+        ----------
+        runs
+            What to do, needs first.
+        store
+            Where the results go.
+        listener
+            Hears of each run.
+        gpus
+            GPUs of this machine to share among its own workers.
+        again
+            Stamps of the results that shall be replaced.
+
+        Raises
+        ------
+        OSError
+            If a scheduler is out of reach, or its workers share not the checkout or the output folder.
+        """
+        if not runs or self.workers == 0:
+            return run_here(runs, store, listener, again=again)
+        if self.scheduler:
+            with connected(self.scheduler) as client:
+                return run_on_cluster(runs, store, listener, client=client, again=again)
+        if self.queue:
+            with submitted(self.queue, store.root, runs=len(runs)) as client:
+                return run_on_cluster(runs, store, listener, client=client, again=again, jobs=True)
+        workers = min(self.processes(gpus=gpus), len(runs))
+        return run_on_workers(runs, store, listener, workers=workers, gpus=gpus, again=again)
+
+
+def check_output(root: Path) -> None:
+    """Make the output folder, and raise OSError if it cannot be written."""
+    probe = root / "runs" / ".probe"
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"written")
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(f"output must be a folder that can be written, got {root}: {error.strerror}") from None

@@ -1,0 +1,51 @@
+"""How a worker shows that it shares the sources and the output folder with the suite that gives it runs."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+from mtneuro_suite.runs.run import SOURCES, digest, source_digest
+
+_MARK = ".shared"
+
+
+def sources() -> str:
+    """Return the digest of all that workers execute, which must be the same as here."""
+    packages = sorted({"mtneuro_suite", *(package for names in SOURCES.values() for package in names)})
+    return digest({package: source_digest(package) for package in packages})
+
+
+def check_here(root: str, mark: str) -> None:
+    """Check, in a worker, that it shares the output folder and the sources.
+
+    Raises
+    ------
+    OSError
+        If it does not, or the folder cannot be written.
+    """
+    expected, _, token = mark.partition(" ")
+    if sources() != expected:
+        raise OSError("its sources are not the ones here; start it in the same checkout")
+    try:
+        found = Path(root, f"{_MARK}-{token}").read_text(encoding="ascii")
+        probe = Path(root, f"{_MARK}-{token_hex(8)}")
+        probe.write_text(mark, encoding="ascii")
+        probe.unlink()
+    except OSError as error:
+        raise OSError(f"it must read and write the output folder {root}: {error}") from None
+    if found != mark:
+        raise OSError(f"its output folder {root} is not the one here")
+
+
+@contextmanager
+def marked(root: Path) -> Generator[str]:
+    """Leave a file in the output folder, by which workers know it; removed when the block is left."""
+    token = token_hex(8)
+    mark = f"{sources()} {token}"
+    path = root / f"{_MARK}-{token}"
+    path.write_text(mark, encoding="ascii")
+    try:
+        yield mark
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,241 @@
+"""Runs over worker processes by Dask: on this machine, or wherever a scheduler's workers are."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from secrets import token_hex
+from typing import Any, cast
+
+import dask
+import psutil
+from distributed import Client, Future, KilledWorker, Nanny, Scheduler, SpecCluster, get_worker
+
+from mtneuro_suite.execute.engine import Ended, Failure, Listener, Stopped, carried_out, execute
+from mtneuro_suite.execute.handshake import check_here
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.store import Store
+
+_TOPIC = "mtneuro-progress"
+
+# One thread a run. And memory that is freed is kept for the next step: Dask's own setting gives it back
+# to the system each time, which made a training step 1.5 times slower.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+KEPT_BYTES = "1073741824"
+
+_WORKERS: dict[str, Any] = {
+    "distributed.worker.daemon": False,
+    "distributed.comm.timeouts.connect": "60s",
+    # A worker that died is started again. By default it is given up, and nobody is left to do the runs, if it
+    # is away when 15 s have passed since: as one is whose next process died too, or starts slowly.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
+    "distributed.nanny.pre-spawn-environ": {
+        **ONE_THREAD,
+        "MALLOC_TRIM_THRESHOLD_": KEPT_BYTES,
+        "MALLOC_MMAP_THRESHOLD_": KEPT_BYTES,
+    },
+}
+
+
+def needs_gpu(run: Run) -> bool:
+    """Return whether a run trains on a GPU, or embeds with what was trained on one.
+
+    Examples
+    --------
+    >>> model = Run(kind="encoder", title="byol", settings={"train": {"device": "cuda"}})
+    >>> needs_gpu(model), needs_gpu(Run(kind="arrays", title="images", settings={}))
+    (True, False)
+    """
+    trained = [one.settings.get("train", {}).get("device") for one in (run, *run.needs)]
+    return "cuda" in trained
+
+
+def _execute_in_worker(
+    run: Run, root: str, key: str, passable: int, again: int | None, mark: str | None
+) -> bool:
+    if mark is not None:
+        check_here(root, mark)
+    worker = get_worker()
+    last = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > 0.5 or done == total:
+            last = now
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                raise Stopped(f"nobody waits for {run.title!r} any more")
+            worker.log_event(_TOPIC, {"run": run.id, "done": done, "total": total})
+
+    progress(0, 1)
+    return execute(run, Path(root), progress, passable=passable, again=again)
+
+
+class DaskPool:
+    """Carries runs out on a scheduler's workers; those of a lost worker are begun again on another.
+
+    Parameters
+    ----------
+    client
+        Connected to the scheduler.
+    root
+        The output folder, which the workers know by the same name.
+    listener
+        Hears of each run's progress.
+    mark
+        Contents of the file by which a worker knows that it shares the folder and the sources; None where
+        the workers are this process's own.
+    """
+
+    def __init__(self, client: Client, root: Path, listener: Listener, *, mark: str | None = None) -> None:
+        self._client, self._root, self._mark = client, str(root.resolve()), mark
+        self._futures: dict[str, tuple[Run, Future[Any]]] = {}
+        self._done: SimpleQueue[str] = SimpleQueue()
+
+        def heard(event: tuple[float, dict[str, Any]]) -> None:
+            message = event[1]
+            listener.progressed(message["run"], message["done"], message["total"])
+
+        client.subscribe_topic(_TOPIC, heard)
+        self._started = 0
+
+    def start(self, run: Run, *, passable: int, again: int | None) -> None:
+        """Give a run to the scheduler."""
+        # A name of its own: another suite may have given the same run to the same scheduler.
+        key = f"{run.id}-{token_hex(4)}"
+        future = self._client.submit(
+            _execute_in_worker,
+            run,
+            self._root,
+            key,
+            passable,
+            again,
+            self._mark,
+            key=key,
+            priority=-self._started,
+            pure=False,
+            resources={"GPU": 1} if needs_gpu(run) else None,
+        )
+        self._started += 1
+        self._futures[key] = run, future
+        future.add_done_callback(lambda done: self._done.put(str(done.key)))
+
+    def ended(self, seconds: float) -> list[Ended]:
+        """Return the runs that have ended since the last call, having waited for one so long at most.
+
+        Raises
+        ------
+        OSError
+            If the scheduler has gone.
+        """
+        try:
+            keys = [self._done.get(timeout=seconds)]
+        except Empty:
+            keys = []
+        while not self._done.empty():
+            keys.append(self._done.get())
+        if self._client.status == "closed" or any(
+            self._futures[key][1].status in ("lost", "cancelled") for key in keys
+        ):
+            raise OSError("the Dask scheduler has gone; run the same command again to go on from here")
+        return [_ended(*self._futures.pop(key)) for key in keys]
+
+
+def _ended(run: Run, future: Future[Any]) -> Ended:
+    if future.status == "finished":
+        return Ended(run, held=not future.result())
+    error = cast("BaseException | None", future.exception())
+    reason = None
+    if isinstance(error, KilledWorker):
+        reason = (
+            f"its worker process was lost {error.allowed_failures + 1} times (out of memory, killed, or its "
+            "machine gone); use fewer --workers or a machine with more memory"
+        )
+    return Ended(run, error=error, reason=reason)
+
+
+def _worker(index: int, gpus: int) -> dict[str, Any]:
+    """Return what starts one worker: one thread, and one GPU where there are any."""
+    options: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "protocol": "tcp",
+        "nthreads": 1,
+        "memory_limit": 0,
+        "dashboard": False,
+        "silence_logs": logging.CRITICAL,
+    }
+    if gpus:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))
+        options["env"] = {"CUDA_VISIBLE_DEVICES": visible.split(",")[index % gpus]}
+        options["resources"] = {"GPU": 1}
+    return {"cls": Nanny, "options": options}
+
+
+@contextmanager
+def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
+    """Start worker processes on this machine, and end them when the block is left.
+
+    Ctrl-C reaches this process only; the workers are then killed, which no unfinished run minds.
+
+    Parameters
+    ----------
+    count
+        How many processes, one thread each.
+    gpus
+        GPUs of this machine, given out in turn, one a worker.
+    """
+    # Its chatter about connections is not for whoever runs a benchmark.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    # Workers inherit a blocked SIGINT, so that Ctrl-C is for this process alone; one that comes now waits.
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with dask.config.set(_WORKERS):
+            cluster = SpecCluster(
+                workers={index: _worker(index, gpus) for index in range(count)},
+                scheduler={
+                    "cls": Scheduler,
+                    # Any free port: two suites may run on one machine.
+                    "options": {
+                        "host": "127.0.0.1",
+                        "port": 0,
+                        "protocol": "tcp",
+                        "dashboard": False,
+                        "dashboard_address": "127.0.0.1:0",
+                    },
+                },
+                silence_logs=cast("bool", logging.CRITICAL),  # a level, as the library's own callers give it
+            )
+            with cluster, Client(cluster, set_as_default=False) as client:
+                try:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+                    yield client
+                except KeyboardInterrupt:
+                    # Closing would wait for work that nobody waits for any more.
+                    for nanny in cluster.workers.values():
+                        nanny.auto_restart = False
+                    for child in psutil.Process().children(recursive=True):
+                        child.kill()
+                    raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+def run_on_workers(
+    runs: Sequence[Run],
+    store: Store,
+    listener: Listener,
+    *,
+    workers: int,
+    gpus: int = 0,
+    again: Mapping[str, int] | None = None,
+) -> list[Failure]:
+    """Carry the runs out over worker processes on this machine, one thread each."""
+    with own_workers(workers, gpus=gpus) as client:
+        pool = DaskPool(client, store.root, listener)
+        # No more than there are workers: Dask blames a worker's death on all the runs that it was given.
+        return carried_out(runs, store, listener, pool, again=again, at_once=workers)

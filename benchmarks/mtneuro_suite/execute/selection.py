@@ -1,0 +1,77 @@
+"""Which runs a start does, and which of them over again: ``--only``, ``--retry`` and ``--force``."""
+
+import shlex
+from collections.abc import Sequence
+
+from mtneuro_suite.preset.model import did_you_mean
+from mtneuro_suite.runs.failure import forget, read_note
+from mtneuro_suite.runs.run import Run, with_needs
+from mtneuro_suite.runs.store import Store
+
+_NOT_REPEATED = ("--retry", "--force", "--no-retry", "--no-force")
+
+
+def only(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
+    """Return the runs of these names and what they need, needs first; all where no name is given.
+
+    Raises
+    ------
+    ValueError
+        If there is no run of a name.
+    """
+    by_id = {run.id: run for run in runs}
+    for name in names:
+        if name not in by_id:
+            near = did_you_mean(name, list(by_id))
+            raise ValueError(f"--only must name runs of the preset (see --list), got {name!r}{near}")
+    return with_needs(by_id[name] for name in names) if names else list(runs)
+
+
+def to_do(
+    runs: Sequence[Run], store: Store, *, named: Sequence[str] = (), force: bool = False
+) -> tuple[list[Run], dict[str, int]]:
+    """Return the runs that a start does, and the stamps of the results that it replaces.
+
+    Parameters
+    ----------
+    runs
+        Those that are asked for, needs first.
+    store
+        Where the results are.
+    named
+        Those that ``--only`` names; without any, ``force`` is for all.
+    force
+        Whether results that are there are replaced.
+    """
+    stamps = {run.id: store.stamp(run) for run in runs}
+    forced = force and {run.id for run in runs if not named or run.id in named}
+    again = {name: stamp for name, stamp in stamps.items() if forced and name in forced and stamp is not None}
+    return [run for run in runs if stamps[run.id] is None or run.id in again], again
+
+
+def forget_failures(runs: Sequence[Run], store: Store, *, retry: bool) -> None:
+    """Clear the way for runs that failed before: all, or those whose surroundings were at fault.
+
+    Full memory, a full disk, a lost worker or a network that was away say nothing of the run itself.
+    """
+    for run in runs:
+        note = read_note(store, run)
+        if retry or (note is not None and note.of_surroundings):
+            forget(store, run)
+
+
+def repeat_command(arguments: Sequence[str], run_id: str) -> str:
+    """Return the command that repeats one run, from the arguments of the one that it failed in.
+
+    Examples
+    --------
+    >>> repeat_command(["--preset", "smoke", "--retry"], "encoder-12")
+    'uv run benchmarks/run_all.py --preset smoke --only encoder-12'
+    """
+    kept: list[str] = []
+    names = False
+    for argument in arguments:
+        names = argument == "--only" or (names and not argument.startswith("-"))
+        if not names and argument not in _NOT_REPEATED and not argument.startswith("--only="):
+            kept.append(argument)
+    return shlex.join(["uv", "run", "benchmarks/run_all.py", *kept, "--only", run_id])

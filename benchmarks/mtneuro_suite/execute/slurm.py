@@ -1,0 +1,196 @@
+"""Workers as SLURM jobs: what is asked for each, and a scheduler here that starts them."""
+
+import logging
+import os
+import shlex
+import shutil
+import sys
+import tomllib
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from distributed import Client
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from mtneuro_suite.execute.pool import KEPT_BYTES, ONE_THREAD
+from mtneuro_suite.preset.model import one_line
+
+_HERE = Path(__file__).parents[2]
+
+
+def _seconds(walltime: str) -> int:
+    """Return the seconds of SLURM's ``[days-]hours:minutes:seconds``."""
+    days, _, clock = walltime.rpartition("-")
+    hours, minutes, seconds = map(int, clock.split(":"))
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+class Queue(BaseModel):
+    """What is asked of SLURM for each job, and how many jobs there may be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    queue: str | None = None
+    """Partition; the cluster's default where none is named."""
+
+    account: str | None = None
+    """Account that the time is charged to."""
+
+    cores: int = Field(default=1, ge=1)
+    """Cores of a job. Each is a worker, so that many runs go on at once; a job with a GPU is one worker."""
+
+    memory: str = Field(default="8GB", pattern=r"^\d+ ?[KMGT]i?B$")
+    """Memory of a job, for all its workers."""
+
+    walltime: str = Field(default="04:00:00", pattern=r"^(\d+-)?\d{1,3}:[0-5]\d:[0-5]\d$")
+    """Time that a job may last, ``hours:minutes:seconds`` or ``days-hours:minutes:seconds``."""
+
+    margin: int = Field(default=120, ge=1)
+    """Seconds before the walltime at which a worker ends by itself; its run goes on from its checkpoint."""
+
+    gpus: Literal[0, 1] = 0
+    """GPUs of a job. More GPUs are more jobs."""
+
+    jobs_min: int = Field(default=0, ge=0)
+    """Jobs that are kept even while no run waits."""
+
+    jobs_max: int = Field(default=4, ge=1)
+    """Jobs at once at most."""
+
+    directives: tuple[str, ...] = ()
+    """Further options of ``sbatch``, such as ``--constraint=haswell``."""
+
+    setup: tuple[str, ...] = ()
+    """Shell lines that a job runs before its workers start, such as ``module load cuda``."""
+
+    interface: str | None = None
+    """Network interface over which jobs and this machine reach each other, such as ``ib0``."""
+
+    @field_validator("walltime")
+    @classmethod
+    def _some_time(cls, walltime: str) -> str:
+        if _seconds(walltime) < 60:
+            raise ValueError("must be a minute or more")
+        return walltime
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Queue":
+        if self.jobs_min > self.jobs_max:
+            raise ValueError(f"jobs_min must be at most jobs_max {self.jobs_max}, got {self.jobs_min}")
+        if self.margin >= self.lasting:
+            raise ValueError(f"margin must be below the walltime's {self.lasting} s, got {self.margin}")
+        return self
+
+    @property
+    def lasting(self) -> int:
+        """Seconds that a job may last."""
+        return _seconds(self.walltime)
+
+    @property
+    def workers(self) -> int:
+        """Workers of a job."""
+        return 1 if self.gpus else self.cores
+
+
+def read_queue(path: Path) -> Queue:
+    """Return a queue from a TOML file.
+
+    Raises
+    ------
+    ValueError
+        If the file is not TOML, or a key or value in it is not allowed.
+    FileNotFoundError
+        If the file does not exist.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no queue file at {path}")
+    try:
+        return Queue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid TOML: {error}") from None
+    except ValidationError as error:
+        raise ValueError(one_line(error, path.name, list(Queue.model_fields))) from None
+
+
+def check_slurm() -> None:
+    """Check that jobs can be submitted from here.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no ``sbatch``.
+    """
+    if shutil.which("sbatch") is None:
+        raise FileNotFoundError("--slurm submits with sbatch, which is not on the PATH here")
+
+
+@contextmanager
+def submitted(queue: Queue, root: Path, *, runs: int) -> Generator[Client]:
+    """Start a scheduler here whose workers are SLURM jobs, as many as there is work for.
+
+    Parameters
+    ----------
+    queue
+        What a job is.
+    root
+        The output folder; the jobs' logs lie in its ``slurm``.
+    runs
+        How many runs there are to do.
+    """
+    from dask_jobqueue import SLURMCluster
+
+    check_slurm()
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    cluster = SLURMCluster(**_job(queue, root))
+    jobs = min(queue.jobs_max, -(-runs // queue.workers))
+    with cluster, Client(cluster, set_as_default=False) as client:
+        # A job may wait in the queue for long: it is not given back in the first quiet minute.
+        cluster.adapt(
+            minimum_jobs=min(queue.jobs_min, jobs),
+            maximum_jobs=jobs,
+            interval="1s",
+            wait_count=60,
+            target_duration="1s",
+        )
+        yield client
+
+
+def _given_path() -> list[str]:
+    return [given] if (given := os.environ.get("PYTHONPATH")) else []
+
+
+def _job(queue: Queue, root: Path) -> dict[str, Any]:
+    """Return the queue as dask-jobqueue's arguments."""
+    memory = ("TARGET", "SPILL", "PAUSE", "TERMINATE")
+    environment = {
+        # Modules of the user's own lie where the command is run.
+        "PYTHONPATH": os.pathsep.join([str(_HERE), str(Path.cwd()), *_given_path()]),
+        **ONE_THREAD,
+        # SLURM sees to the memory of a job.
+        **{f"DASK_DISTRIBUTED__WORKER__MEMORY__{name}": "False" for name in memory},
+        "DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__MALLOC_TRIM_THRESHOLD_": KEPT_BYTES,
+    }
+    arguments = ["--lifetime", f"{queue.lasting - queue.margin}s", "--no-dashboard"]
+    if queue.gpus:
+        arguments += ["--resources", "GPU=1"]
+    return {
+        "queue": queue.queue,
+        "account": queue.account,
+        "cores": queue.workers,
+        "processes": queue.workers,
+        "job_cpu": queue.cores,
+        "memory": queue.memory,
+        "walltime": queue.walltime,
+        "interface": queue.interface,
+        "python": sys.executable,
+        "job_extra_directives": [*queue.directives, *(["--gres=gpu:1"] if queue.gpus else [])],
+        "job_script_prologue": [
+            *(f"export {k}={shlex.quote(v)}" for k, v in environment.items()),
+            *queue.setup,
+        ],
+        "worker_extra_args": arguments,
+        "log_directory": str(root.resolve() / "slurm"),
+        "scheduler_options": {"dashboard": False},
+    }

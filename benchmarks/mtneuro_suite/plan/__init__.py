@@ -1,0 +1,1 @@
+"""From a preset to its runs, and what they will cost."""

@@ -1,0 +1,296 @@
+"""What a plan will cost: time, memory, disk and downloads, from a short timing on this machine."""
+
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from mtneuro_data import Cache, TaskSpec
+
+from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
+from mtneuro_suite.runs.run import Run
+
+if TYPE_CHECKING:
+    import torch
+
+_SIDE = 64
+"""Side of the images that networks are timed on, in pixels."""
+
+_SECONDS = 0.5
+"""How long each is timed, at least."""
+
+LABEL_BYTES = 8
+"""A voxel of labels, as the database sends it before compression."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What one network costs, measured."""
+
+    factor: float
+    """Its time over what the plan assumed."""
+
+    saved_per_pixel: float
+    """Bytes that training keeps of each pixel for the backward pass."""
+
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What the runs to do will cost."""
+
+    runs: int
+    done: int
+    seconds: float
+    """Wall time with ``processes``, and never less than the longest chain of runs."""
+
+    processes: int
+    memory_bytes: int
+    """Of the largest run, beside what the process itself takes."""
+
+    process_bytes: int
+    gpu_bytes: int
+    """Of the largest run, where there is a GPU."""
+
+    disk_bytes: int
+    download_bytes: int
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the figures in words."""
+        each = self.memory_bytes + self.process_bytes
+        return [
+            ("runs", f"{self.runs}, of which {self.done} are done"),
+            ("time", f"about {_hours(self.seconds)} with {self.processes} processes here"),
+            ("memory", f"{_size(each)} for the largest run, {_size(each * self.processes)} at most in all"),
+            ("GPU memory", f"{_size(self.gpu_bytes)} for the largest run, where there is a GPU"),
+            ("disk", f"{_size(self.disk_bytes)} for arrays, models and results"),
+            (
+                "download",
+                f"{_size(self.download_bytes)} before compression, beside what is cached"
+                if self.download_bytes
+                else "nothing",
+            ),
+        ]
+
+    def check(self, output: Path) -> None:
+        """Raise if the machine cannot do it.
+
+        Raises
+        ------
+        ValueError
+            If the disk is too full, or the memory too small for the largest run or for all processes.
+        """
+        there = next(folder for folder in (output.resolve(), *output.resolve().parents) if folder.exists())
+        free = shutil.disk_usage(there).free
+        if self.disk_bytes > free:
+            raise ValueError(
+                f"output needs {_size(self.disk_bytes)} of disk, and {there} has {_size(free)} free; "
+                "use another --output"
+            )
+        total, each = psutil.virtual_memory().total, self.memory_bytes + self.process_bytes
+        if each > total:
+            raise ValueError(
+                f"the largest run needs {_size(each)} of memory, and this machine has {_size(total)}; "
+                "lower its batch_size (--set task1.settings.batch_size=…, or task2's) or use another machine"
+            )
+        if each * self.processes > total:
+            fit = total // each
+            raise ValueError(
+                f"{self.processes} processes need up to {_size(each * self.processes)} of memory, and this "
+                f"machine has {_size(total)}; use --workers {fit}"
+            )
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 5400:
+        return f"{max(1, round(seconds / 60))} min"
+    hours = seconds / 3600
+    return f"{hours:.3g} h" if hours < 48 else f"{hours / 24:.3g} days"
+
+
+def estimate(
+    runs: Sequence[Run], todo: Sequence[Run], *, processes: int, device: str, progress: Callable[[str], None]
+) -> Estimate:
+    """Return what the runs to do will cost, after timing each of their networks for a moment.
+
+    Parameters
+    ----------
+    runs, todo
+        All runs, and those of them that are not done.
+    processes
+        Runs at a time.
+    device
+        ``cpu`` or ``cuda``.
+    progress
+        Called with the name of what is timed.
+    """
+    rates: dict[str, Rate] = {}
+    seconds: dict[str, float] = {}
+    arrays = {one.id: _loaded(one) for run in todo for one in (run, *run.needs) if one.kind == "arrays"}
+    memory = disk = 0
+    for run in todo:
+        cost, held, kept = run.cost, 0, 0
+        read = [arrays[one.id] for one in (run, *run.needs) if one.kind == "arrays"]
+        settings = run.settings.get("train")
+        if settings is not None and _has_network(settings):
+            name = _network_name(run.kind, settings)
+            if name not in rates:
+                progress(name)
+                rates[name] = (_encoder_rate if run.kind == "encoder" else _segmenter_rate)(settings, device)
+            rate = rates[name]
+            cost *= rate.factor
+            # Weights, their gradients and the optimiser's state; a slow copy besides, where there is one.
+            held = 16 * rate.parameters + int(rate.saved_per_pixel * _pixels_a_step(read[0].pixels, settings))
+            kept = 4 * rate.parameters
+        memory = max(memory, held + 3 * sum(one.n_bytes for one in read))
+        disk += kept + (arrays[run.id].n_bytes if run.kind == "arrays" else 200_000)
+        seconds[run.id] = cost
+    return Estimate(
+        runs=len(runs),
+        done=len(runs) - len(todo),
+        seconds=max(sum(seconds.values()) / max(1, processes), _longest_chain(todo, seconds)),
+        processes=max(1, processes),
+        memory_bytes=memory,
+        process_bytes=psutil.Process().memory_info().rss,
+        gpu_bytes=memory,
+        disk_bytes=disk,
+        download_bytes=_download_bytes(run for run in todo if run.kind == "arrays"),
+    )
+
+
+def _has_network(settings: Mapping[str, Any]) -> bool:
+    return settings.get("method") not in ("pca", "nmf")
+
+
+def _network_name(kind: str, settings: Mapping[str, Any]) -> str:
+    if kind == "encoder":
+        return str(settings["encoder"])
+    parts = (settings["model"], settings["encoder_name"], settings["filters"], settings["levels"])
+    return " ".join(str(part) for part in parts if part is not None)
+
+
+def _task(run: Run) -> TaskSpec:
+    return TaskSpec.model_validate(run.settings["task"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    """What an ``arrays`` run loads."""
+
+    pixels: int
+    """Of one image or subvolume."""
+
+    n_bytes: int
+
+
+def _loaded(run: Run) -> _Loaded:
+    task = _task(run)
+    pixels = pixel_count(task) * task.depth
+    return _Loaded(pixels=pixels, n_bytes=image_count([task]) * pixels * (1 if task.kind == "region" else 2))
+
+
+def _pixels_a_step(pixels: int, settings: Mapping[str, Any]) -> float:
+    """Return the pixels whose activations a training step keeps, of images of so many."""
+    # Self-supervised methods keep two or three crops of a quarter of each image.
+    views = 1 if settings.get("method", "supervised").startswith("supervised") else 0.75
+    return settings["batch_size"] * pixels * views
+
+
+def _longest_chain(runs: Sequence[Run], seconds: Mapping[str, float]) -> float:
+    ends: dict[str, float] = {}
+    for run in runs:
+        ends[run.id] = seconds[run.id] + max((ends.get(need.id, 0.0) for need in run.needs), default=0.0)
+    return max(ends.values(), default=0.0)
+
+
+def _download_bytes(runs: Iterable[Run]) -> int:
+    """Return the bytes of every chunk that a database has to send, each once, beyond what is cached."""
+    boxes: dict[str, list[tuple[tuple[int, int, int], tuple[int, int, int]]]] = defaultdict(list)
+    for run in runs:
+        task = _task(run)
+        for uri in (task.image, task.annotation):
+            if uri is not None and uri.startswith("bossdb://"):
+                boxes[uri] += [(box.lower, box.upper) for _, box in task.boxes("all")]
+    cache = Cache()
+    return sum(
+        cache.missing_voxels(uri, some) * (1 if uri.endswith("/image") else LABEL_BYTES)
+        for uri, some in boxes.items()
+    )
+
+
+def _encoder_rate(settings: Mapping[str, Any], device: str) -> Rate:
+    from mtneuro_ssl import TrainSettings, untrained
+
+    chosen = TrainSettings.model_validate({**settings, "encoder_weights": None})
+    encoder = untrained(chosen).encoder
+    rate = _measured(encoder, (8, 1, _SIDE, _SIDE), device, backward=False)
+    return replace(rate, factor=rate.factor / forward_cost(8 * _SIDE**2))
+
+
+def _segmenter_rate(settings: Mapping[str, Any], device: str) -> Rate:
+    from mtneuro_seg import TrainSettings, build_network
+
+    chosen = TrainSettings.model_validate({**settings, "encoder_weights": None})
+    rule = chosen.size_rule
+    size = rule.padded((8, _SIDE, _SIDE)[-chosen.network.axes :])
+    count = max(2, rule.least_batch)
+    rate = _measured(build_network(chosen), (count, 1, *size), device, backward=True)
+    return replace(rate, factor=rate.factor / (count * prod(size) / 1e5))
+
+
+def _measured(network: "torch.nn.Module", shape: tuple[int, ...], device: str, *, backward: bool) -> Rate:
+    """Return the seconds of one pass (as ``factor``) and what it keeps, on one thread as a run has it."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        network = network.to(device).train()
+        images = torch.zeros(shape, device=device)
+        saved = 0
+
+        def counted(tensor: "torch.Tensor") -> "torch.Tensor":
+            nonlocal saved
+            saved += tensor.numel() * tensor.element_size()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(counted, lambda tensor: tensor):
+            network(images).sum().backward()
+
+        def one() -> None:
+            if backward:
+                network(images).sum().backward()
+            else:
+                with torch.no_grad():
+                    network(images)
+            if device == "cuda":
+                torch.cuda.synchronize()
+
+        one()
+        passes, start = 0, time.perf_counter()
+        while passes == 0 or time.perf_counter() - start < _SECONDS:
+            one()
+            passes += 1
+        seconds = (time.perf_counter() - start) / passes
+    finally:
+        torch.set_num_threads(threads)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    pixels = prod(shape)
+    # Weights are among what is saved; they do not grow with the image.
+    return Rate(
+        factor=seconds, saved_per_pixel=max(0, saved - 4 * parameters) / pixels, parameters=parameters
+    )

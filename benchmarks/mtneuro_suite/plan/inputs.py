@@ -1,0 +1,225 @@
+"""What the three tasks read: the paper's cubes in any source, or a folder of real files."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mtneuro_data import TaskSpec, builtin_task
+
+from mtneuro_suite.preset.model import Factor, Preset, RegionPreset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionInput:
+    """One column of Table 1."""
+
+    name: str
+    trained_in: str
+    """Name of the task whose models it scores: its own, but for ROI-C2, which trains nothing."""
+
+    train: tuple[TaskSpec, ...]
+    training_set: str
+    """Name of the training images in a result's key."""
+
+    test: tuple[TaskSpec, ...]
+    column: str
+    """Heading in our table."""
+
+    downsample: Factor
+
+    paper_column: str
+    """The paper's column that stands beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentationInput:
+    """One half of Table 2: a class setting, for networks of one dimension."""
+
+    name: str
+    classes: str
+    """``3class``, ``4class``, or the task's name where it is one's own."""
+
+    class_names: tuple[str, ...]
+
+    dimensions: Literal[2, 3]
+    train: tuple[TaskSpec, ...]
+    training_set: str
+    val: tuple[TaskSpec, ...] = ()
+    """Where a search chooses; the training parts then leave it out."""
+
+    test: tuple[TaskSpec, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything that the runs read."""
+
+    regions: tuple[RegionInput, ...]
+    segmentation: tuple[SegmentationInput, ...]
+    semantics: tuple[TaskSpec, ...]
+    semantics_downsample: Factor
+    label_values: Mapping[str, int]
+    """Label of each annotated class in the semantics task's masks."""
+
+    fingerprints: Mapping[str, str]
+    """Digest of each local file that is read, so that another file of the same name is another input."""
+
+    caveat: str
+    """One line on what the figures are not."""
+
+
+def parts(task: TaskSpec, splits: Sequence[str], *, downsample: Factor, z_step: int) -> tuple[TaskSpec, ...]:
+    """Return one task for each part of the splits, named alike, so that equal parts are loaded once."""
+    return tuple(
+        task.replaced(
+            name="part",
+            splits={"all": (part,)},
+            cubes={name: task.cubes[name] for name in part.cubes},
+            downsample=downsample,
+            z_step=z_step,
+        )
+        for split in splits
+        for part in task.splits[split]
+    )
+
+
+def joined_splits(name: str, splits: Sequence[str]) -> str:
+    """Return the name of training images in a result's key.
+
+    Examples
+    --------
+    >>> joined_splits("roi-c1", ("train", "val"))
+    'roi-c1:train+val'
+    """
+    return f"{name}:{'+'.join(splits)}"
+
+
+def source_of(source: str) -> str | dict[str, str]:
+    """Return what ``TaskSpec.with_source`` takes for a preset's ``source``."""
+    base, _, query = source.partition("?")
+    if base in {"phantom", "bossdb"}:
+        return source
+    channels = ("image", "roi_labels", "pixel_labels")
+    query = f"?{query}" if query else ""
+    if "://" in base:
+        return {channel: f"{base.rstrip('/')}/{channel}{query}" for channel in channels}
+    folder = Path(base).expanduser().resolve()
+    found = {
+        name: path for name in channels for path in (folder / name, folder / f"{name}.zarr") if path.exists()
+    }
+    if len(found) < len(channels):
+        raise ValueError(
+            "source must be phantom, bossdb, or a folder or URI with the channels image, roi_labels and "
+            f"pixel_labels (or image.zarr, …), got {source!r}, which has {', '.join(found) or 'none of them'}"
+        )
+    return {name: str(path) for name, path in found.items()}
+
+
+def local_fingerprints(tasks: Iterable[TaskSpec]) -> dict[str, str]:
+    """Return the digest of every local file that the tasks name."""
+    uris = {uri for task in tasks for uri in (task.image, task.annotation) if uri}
+    found: dict[str, str] = {}
+    for uri in sorted(uris):
+        path = Path(uri.partition("#")[0])
+        if "://" in uri or not path.exists():
+            continue
+        hasher = hashlib.sha256()
+        if path.is_file():
+            with path.open("rb") as file:
+                hasher = hashlib.file_digest(file, "sha256")
+        else:
+            # A Zarr store may be huge: names, sizes and times stand for its bytes.
+            for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                stat = file.stat()
+                hasher.update(f"{file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        found[uri] = hasher.hexdigest()[:16]
+    return found
+
+
+def paper_inputs(preset: Preset) -> Inputs:
+    """Return the paper's tasks over the preset's source."""
+    source = source_of(preset.source)
+
+    def task(name: str, extra: str = "D") -> TaskSpec:
+        return builtin_task(name, reading=preset.reading, extra=extra).with_source(source)
+
+    # The original's own reading trains on its train range alone; the paper counts train and validation.
+    train = ("train", "val") if preset.reading == "text" else ("train",)
+    regions = _region_inputs(preset.task1, task, train) if preset.task1 else []
+    segmentation: list[SegmentationInput] = []
+    if two := preset.task2:
+        for classes in two.classes:
+            for dimensions in (2, 3):
+                name = f"seg-{dimensions}d-{classes}"
+                learnt = train if two.search is None else ("train",)
+                val = () if two.search is None else ("val",)
+                segmentation.append(
+                    SegmentationInput(
+                        name=name,
+                        classes=classes,
+                        class_names=task(name).class_names,
+                        dimensions=dimensions,
+                        train=parts(task(name), learnt, downsample=two.downsample, z_step=two.z_step),
+                        training_set=joined_splits(name, learnt),
+                        val=parts(task(name), val, downsample=two.downsample, z_step=two.z_step),
+                        test=parts(task(name), ("test",), downsample=two.downsample, z_step=two.test_z_step),
+                    )
+                )
+    semantics: tuple[TaskSpec, ...] = ()
+    downsample: Factor = 1
+    if preset.task1 and (three := preset.task3):
+        semantics = parts(task("semantics"), ("all",), downsample=1, z_step=three.z_step)
+        downsample = three.downsample or preset.task1.downsample[0]
+    tasks = [t for group in (*regions, *segmentation) for t in (*group.train, *group.test)] + list(semantics)
+    return Inputs(
+        regions=tuple(regions),
+        segmentation=tuple(segmentation),
+        semantics=semantics,
+        semantics_downsample=downsample,
+        label_values={"vessel": 1, "cell": 2, "axon": 3},
+        fingerprints=local_fingerprints(tasks),
+        caveat=_caveat(preset),
+    )
+
+
+def _region_inputs(
+    one: RegionPreset, task: Callable[[str, str], TaskSpec], train: tuple[str, ...]
+) -> list[RegionInput]:
+    """Return a column for each sub-task, and for each resolution and extra cube set that is asked for."""
+    found: list[RegionInput] = []
+    for factor in one.downsample:
+        scale = f"/{factor}" if len(one.downsample) > 1 else ""
+        for name in one.tasks:
+            for extra in one.extra if name == "roi-c3" else one.extra[:1]:
+                learnt = "roi-c1" if name == "roi-c2" else name
+                chosen = f"[{extra}]" if name == "roi-c3" and extra != "D" else ""
+                trained_in = f"{learnt}{chosen}{scale}"
+                found.append(
+                    RegionInput(
+                        name=f"{name}{chosen}{scale}",
+                        trained_in=trained_in,
+                        train=parts(task(learnt, extra), train, downsample=factor, z_step=one.z_step),
+                        training_set=joined_splits(trained_in, train),
+                        test=parts(task(name, extra), ("test",), downsample=factor, z_step=one.test_z_step),
+                        column=f"{name.upper()}{chosen}" + (f" at 1/{factor}" if scale else ""),
+                        paper_column=name,
+                        downsample=factor,
+                    )
+                )
+    return found
+
+
+def _caveat(preset: Preset) -> str:
+    """Return what stands between our figures and the paper's, in one line; empty where nothing does."""
+    if preset.source.partition("?")[0] == "phantom":
+        return (
+            "The phantom is not the brain: these figures show that the benchmark runs, and are not to be "
+            "compared with the paper's as results."
+        )
+    if preset.source != "bossdb":
+        return f"Not the paper's volume ({preset.source}): the paper's figures are for orientation only."
+    if not preset.follows_the_paper:
+        return f"The paper's volume, not its settings ({preset.name}): its figures are for orientation only."
+    return ""

@@ -1,0 +1,119 @@
+"""From a preset to its runs."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtneuro_data import TaskSpec
+
+from mtneuro_suite.plan.inputs import Inputs, RegionInput, paper_inputs
+from mtneuro_suite.plan.own_tasks import task_inputs
+from mtneuro_suite.plan.real_sample import real_sample_inputs
+from mtneuro_suite.plan.table1 import Encoders, region_runs
+from mtneuro_suite.plan.table2 import segmenter_runs
+from mtneuro_suite.plan.table3 import semantics_runs
+from mtneuro_suite.preset.model import Preset
+from mtneuro_suite.runs.run import Run, with_needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A preset's runs, by what the tables and the report ask of them."""
+
+    preset: Preset
+    inputs: Inputs
+    regions: tuple[Run, ...]
+    encoders: tuple[Run, ...]
+    segmenters: tuple[Run, ...]
+    """Runs whose scores are Table 2's: trainings, or what a search chose among them."""
+
+    networks: tuple[Run, ...]
+    """Runs that train or take a segmentation network."""
+
+    features: Run | None
+    semantics: tuple[Run, ...]
+    umap: tuple[Run, ...]
+
+    @property
+    def runs(self) -> list[Run]:
+        """Every run, needs first."""
+        return with_needs(self._ends)
+
+    def runs_of(self, rows: Collection[str]) -> list[Run]:
+        """Return the runs that fill some rows of the tables, needs first."""
+        return with_needs(
+            run
+            for run in self._ends
+            if (run.needs[0] if run.kind == "umap" else run).settings["model"] in rows
+        )
+
+    @property
+    def _ends(self) -> list[Run]:
+        return [*self.regions, *self.segmenters, *self.semantics, *self.umap]
+
+
+def check_sources(runs: Iterable[Run]) -> None:
+    """Open every volume that the runs read, and check that their boxes lie inside.
+
+    Raises
+    ------
+    ValueError
+        If a volume is not what its name says, or a box leaves it.
+    OSError
+        If a volume cannot be reached.
+    """
+    from mtneuro_data.loading import check_volumes, open_task
+
+    for run in runs:
+        if run.kind == "arrays":
+            task = TaskSpec.model_validate(run.settings["task"])
+            check_volumes(task, task.boxes("all"), *open_task(task))
+
+
+def plan(preset: Preset, *, data: Path | None = None) -> Plan:
+    """Return a preset's runs, everything checked that can be known before they start.
+
+    Parameters
+    ----------
+    preset
+        What to run.
+    data
+        Folder of real files, for presets whose ``inputs`` are ``real-sample``.
+
+    Raises
+    ------
+    ValueError
+        If a method, a network, a setting or a range is not allowed.
+    FileNotFoundError
+        If a real file is missing.
+    """
+    if preset.inputs == "real-sample":
+        if data is None:
+            raise ValueError(f"preset {preset.name!r} reads real files: give their folder with --data")
+        inputs = real_sample_inputs(preset, data)
+    elif data is not None:
+        raise ValueError(
+            f"--data is read by the preset real-sample only, got preset {preset.name!r}; see --source"
+        )
+    else:
+        inputs = task_inputs(preset) if preset.inputs == "tasks" else paper_inputs(preset)
+    encoders: Encoders = {}
+    scores: list[Run] = []
+    trained: list[RegionInput] = []
+    if preset.task1:
+        encoders, scores, trained = region_runs(preset, preset.task1, inputs)
+    segmenters, networks = segmenter_runs(preset, preset.task2, inputs) if preset.task2 else ([], [])
+    features, semantics, drawn = None, [], []
+    if preset.task1 and preset.task3:
+        features, semantics, drawn = semantics_runs(preset, preset.task3, inputs, encoders, trained)
+    return Plan(
+        preset=preset,
+        inputs=inputs,
+        regions=tuple(scores),
+        encoders=tuple(encoders.values()),
+        segmenters=tuple(segmenters),
+        networks=tuple(networks),
+        features=features,
+        semantics=tuple(semantics),
+        umap=tuple(drawn),
+    )

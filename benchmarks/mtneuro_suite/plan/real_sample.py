@@ -1,0 +1,217 @@
+"""All three tasks on a folder of real files: one slice, and one small labelled cutout.
+
+The slice is z=159 of the benchmark's own volume; images are cut from it at the paper's cube sets and
+shifted about them. The cutout is another X-ray microtomography volume of mouse cortex, at 0.65 um, with
+cells and vessels labelled.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool
+from mtneuro_data import Cube, SplitPart, TaskSpec, builtin_task
+from PIL import Image, ImageDraw
+
+from mtneuro_suite.plan.inputs import Inputs, RegionInput, SegmentationInput, local_fingerprints, parts
+from mtneuro_suite.preset.model import Preset
+
+FILES = ("prasad2020/image_z159.png", "prasad2020/calibration.json", "dyer2017/v2.npz")
+AREAS = {"CTX": ("CTX",), "STR": ("STR", "CC"), "VP": ("VP", "TRN"), "ZI": ("ZI", "IC", "HYP")}
+"""Outlined areas that make up each region, as the ROI labels are grouped."""
+
+SIDE = 256
+SLICE_SHAPE = (1420, 5805)
+MOST_TILES = 40
+"""Training tiles a region at most, those nearest to the cube first, so that the regions stay balanced."""
+
+Corner = tuple[int, int]
+
+
+def _overlap(a: Corner, b: Corner) -> bool:
+    return abs(a[0] - b[0]) < SIDE and abs(a[1] - b[1]) < SIDE
+
+
+def _outlines(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """Return the outline of each area, ``(x, y)``, drawn at z=309."""
+    try:
+        drawn = json.loads(path.read_text(encoding="utf-8"))["roi_polygons_z309_xy"]
+        return {
+            area: [(float(x), float(y)) for x, y in drawn[area]] for areas in AREAS.values() for area in areas
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        wanted = ", ".join(area for areas in AREAS.values() for area in areas)
+        raise ValueError(
+            f"{path} must hold roi_polygons_z309_xy, points (x, y) of {wanted}; "
+            f"got {type(error).__name__}: {error}"
+        ) from None
+
+
+def _region_masks(outlines: Mapping[str, list[tuple[float, float]]]) -> dict[str, Bool[np.ndarray, "y x"]]:
+    masks: dict[str, Bool[np.ndarray, "y x"]] = {}
+    for region, areas in AREAS.items():
+        canvas = Image.new("1", (SLICE_SHAPE[1], SLICE_SHAPE[0]))
+        for area in areas:
+            ImageDraw.Draw(canvas).polygon(outlines[area], fill=1)
+        masks[region] = np.asarray(canvas)
+    return masks
+
+
+def _shifted(corner: Corner, mask: Bool[np.ndarray, "y x"], *, reach: int, step: int) -> list[Corner]:
+    """Return the tiles about a cube that lie nine tenths or more in its region, the cube's own first."""
+    shifts = range(-reach, reach + 1, step)
+    found: list[tuple[int, Corner]] = []
+    for dy in shifts:
+        for dx in shifts:
+            y, x = corner[0] + dy, corner[1] + dx
+            if y < 0 or x < 0 or y + SIDE > SLICE_SHAPE[0] or x + SIDE > SLICE_SHAPE[1]:
+                continue
+            if (dy, dx) == (0, 0) or mask[y : y + SIDE, x : x + SIDE].mean() >= 0.9:
+                found.append((dy * dy + dx * dx, (y, x)))
+    return [tile for _, tile in sorted(found)]
+
+
+def region_task(folder: Path) -> TaskSpec:
+    """Return Task 1 on the slice: trained on set A and about it, tested on B, C and D and about them.
+
+    Shifted tiles lie nine tenths or more within their region's outline, which was drawn at z=309.
+
+    No training tile shares a pixel with a test tile; :class:`mtneuro_data.TaskSpec` refuses it otherwise.
+    """
+    masks = _region_masks(_outlines(folder / FILES[1]))
+    paper = {**builtin_task("roi-c3").cubes, **builtin_task("roi-c2").cubes}
+    corners = {name: (cube.y[0], cube.x[0]) for name, cube in paper.items()}
+    held_out = {name: corner for name, corner in corners.items() if not name.startswith("A-")}
+
+    cubes: dict[str, Cube] = {}
+    names: dict[str, list[str]] = {"train": [], "test": []}
+
+    def add(split: str, name: str, region: str, tile: Corner) -> None:
+        cubes[name] = Cube(region=region, y=(tile[0], tile[0] + SIDE), x=(tile[1], tile[1] + SIDE))
+        names[split].append(name)
+
+    train: list[Corner] = []
+    for region in AREAS:
+        about = _shifted(corners[f"A-{region}"], masks[region], reach=128, step=32)
+        kept = [tile for tile in about if not any(_overlap(tile, other) for other in held_out.values())]
+        for tile in kept[:MOST_TILES]:
+            train.append(tile)
+            add("train", f"A-{region}@{tile[0]},{tile[1]}", region, tile)
+    for name, corner in sorted(held_out.items()):
+        region = name.split("-")[1]
+        for tile in _shifted(corner, masks[region], reach=64, step=64):
+            if not any(_overlap(tile, other) for other in train):
+                add("test", f"{name}@{tile[0]},{tile[1]}", region, tile)
+    return TaskSpec(
+        name="real-regions",
+        kind="region",
+        image=str(folder / FILES[0]),
+        annotation=None,
+        regions=tuple(AREAS),
+        cubes=cubes,
+        splits={split: (SplitPart(cubes=tuple(found), z=(0, 1)),) for split, found in names.items()},
+    )
+
+
+def _cutout_task(folder: Path, kind: str, cubes: Mapping[str, Cube], **fields: Any) -> TaskSpec:
+    return TaskSpec.model_validate(
+        {
+            "name": f"real-{kind}",
+            "kind": kind,
+            "image": f"{folder / FILES[2]}#image",
+            "annotation": f"{folder / FILES[2]}#label",
+            "regions": ("CTX",),
+            "cubes": cubes,
+            "label_map": {0: 0, 1: 1, 2: 2},
+            "class_names": ("background", "vessel", "cell"),
+            "voxel_size_um": (0.65, 0.65, 0.65),
+            **fields,
+        }
+    )
+
+
+def segmentation_task(folder: Path, *, depth: int) -> TaskSpec:
+    """Return Task 2 on the cutout, split in z with a gap of 12 slices."""
+    # 192 of the 200 pixels: every network takes it.
+    cubes = {"V2": Cube(region="CTX", y=(4, 196), x=(4, 196))}
+    ranges = {"train": (0, 64), "test": (76, 100)}
+    splits = {split: (SplitPart(cubes=tuple(cubes), z=z),) for split, z in ranges.items()}
+    return _cutout_task(folder, "segmentation", cubes, splits=splits, depth=depth)
+
+
+def semantics_task(folder: Path) -> TaskSpec:
+    """Return Task 3 on the cutout: four tiles of each slice, which overlap by 56 of 128 pixels.
+
+    At half the resolution a tile is as large as the crops that Task 1 learns from.
+    """
+    corners = ((0, 0), (0, 72), (72, 0), (72, 72))
+    cubes = {f"V2@{y},{x}": Cube(region="CTX", y=(y, y + 128), x=(x, x + 128)) for y, x in corners}
+    return _cutout_task(
+        folder, "semantics", cubes, splits={"all": (SplitPart(cubes=tuple(cubes), z=(0, 100)),)}
+    )
+
+
+def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
+    """Return the three tasks on a folder of real files.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of :data:`FILES` is missing.
+    """
+    folder = folder.expanduser().resolve()
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"--data must be a folder that holds {', '.join(FILES)}; {folder / name} is missing"
+            )
+    regions: tuple[RegionInput, ...] = ()
+    if one := preset.task1:
+        task = region_task(folder)
+        factor = one.downsample[0]
+        regions = (
+            RegionInput(
+                name="z159",
+                trained_in="z159",
+                train=parts(task, ("train",), downsample=factor, z_step=1),
+                training_set="z159:train",
+                test=parts(task, ("test",), downsample=factor, z_step=1),
+                column="z=159: A to B, C, D",
+                paper_column="roi-c2",
+                downsample=factor,
+            ),
+        )
+    segmentation: list[SegmentationInput] = []
+    halves: tuple[tuple[Literal[2, 3], int], ...] = ((2, 1), (3, 8))
+    if two := preset.task2:
+        for dimensions, depth in halves:
+            task = segmentation_task(folder, depth=depth)
+            segmentation.append(
+                SegmentationInput(
+                    name=f"real-{dimensions}d-3class",
+                    classes="3class",
+                    class_names=task.class_names,
+                    dimensions=dimensions,
+                    train=parts(task, ("train",), downsample=two.downsample, z_step=1),
+                    training_set=f"real-{dimensions}d-3class:train",
+                    test=parts(task, ("test",), downsample=two.downsample, z_step=1),
+                )
+            )
+    semantics: tuple[TaskSpec, ...] = ()
+    if three := preset.task3:
+        semantics = parts(semantics_task(folder), ("all",), downsample=1, z_step=three.z_step)
+    tasks = [t for group in (*regions, *segmentation) for t in (*group.train, *group.test)] + list(semantics)
+    return Inputs(
+        regions=regions,
+        segmentation=tuple(segmentation),
+        semantics=semantics,
+        semantics_downsample=(preset.task3 and preset.task3.downsample)
+        or (preset.task1 and preset.task1.downsample[0])
+        or 1,
+        label_values={"vessel": 1, "cell": 2},
+        fingerprints=local_fingerprints(tasks),
+        caveat="One slice and one small cutout of real tissue: few samples, many of them overlapping or "
+        "neighbours, so the figures are rough and are not the paper's tasks.",
+    )

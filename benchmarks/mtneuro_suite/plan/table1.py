@@ -1,0 +1,173 @@
+"""The runs of Task 1: one training a row, training set and seed, and its scores."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtneuro_suite.plan.costs import (
+    arrays_run,
+    check_known,
+    factory_digest,
+    folder_digest,
+    forward_cost,
+    image_count,
+    merged_settings,
+    pixel_count,
+    with_roles,
+)
+from mtneuro_suite.plan.inputs import Inputs, RegionInput
+from mtneuro_suite.preset.model import Preset, RegionPreset
+from mtneuro_suite.runs.run import Run
+
+CLASSICAL = ("pca", "nmf")
+PASSES = {
+    "supervised": 3, "supervised+mixup": 3, "byol": 2, "myow": 3, "myow-m": 3, "simsiam": 2, "simclr": 2,
+    "vicreg": 2, "barlow-twins": 2, "dino": 2,
+}  # fmt: skip
+"""Cost of one step of a method, in forward passes of an image (supervised) or of four crops of it."""
+
+Encoders = dict[tuple[str, str, int], Run]
+"""Trained encoders by row, task and seed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """One row of Table 1: the name of its results and how its encoder comes about."""
+
+    name: str
+    method: str
+    chosen: Mapping[str, Any]
+    folder: Path | None = None
+
+    @property
+    def seeded(self) -> bool:
+        """Whether another seed gives another result."""
+        return self.method != "pca" and self.folder is None
+
+
+def mixup_variants(preset: RegionPreset) -> dict[str, float]:
+    """Return the names under which mixup's results are kept, with their probabilities."""
+    return {f"supervised+mixup p={p:g}": p for p in preset.mixup_probabilities}
+
+
+def _rows(one: RegionPreset) -> list[_Row]:
+    found: list[_Row] = []
+    for method in one.methods:
+        if method == "supervised+mixup":
+            found += [
+                _Row(name=name, method=method, chosen={"mixup_probability": p})
+                for name, p in mixup_variants(one).items()
+            ]
+        else:
+            found.append(_Row(name=method, method=method, chosen={}))
+    for name, settings in one.rows.items():
+        if "folder" in settings:
+            folder = Path(settings["folder"]).expanduser().resolve()
+            found.append(_Row(name=name, method="folder", chosen={}, folder=folder))
+        else:
+            found.append(_Row(name=name, method=str(settings.get("method", "byol")), chosen=settings))
+    return found
+
+
+def row_method(one: RegionPreset, name: str) -> str:
+    """Return the method that learns a row's encoder; ``folder`` where it comes trained."""
+    return next(row.method for row in _rows(one) if row.name == name)
+
+
+def region_runs(
+    preset: Preset, one: RegionPreset, inputs: Inputs
+) -> tuple[Encoders, list[Run], list[RegionInput]]:
+    """Return Task 1's encoders, the runs that score them, and the columns that train any.
+
+    Raises
+    ------
+    ValueError
+        If a method or a setting is not allowed, or a batch is larger than its training set.
+    """
+    from mtneuro_ssl import method_names
+
+    check_known("task1.methods", one.methods, method_names())
+    check_known("task1.per_method", one.per_method, one.methods)
+    rows = _rows(one)
+    encoders: Encoders = {}
+    scores: list[Run] = []
+    trained = [region for region in inputs.regions if region.trained_in == region.name]
+    for region in trained:
+        train = [arrays_run(task, inputs) for task in region.train]
+        tested = [other for other in inputs.regions if other.trained_in == region.name]
+        tests = {f"test {other.name}": [arrays_run(task, inputs) for task in other.test] for other in tested}
+        crops = 4 * (image_count(region.train) + sum(image_count(other.test) for other in tested))
+        pixels = pixel_count(region.train[0])
+        for row in rows:
+            for seed in preset.seeds if row.seeded else preset.seeds[:1]:
+                encoder = _encoder_run(row, region, train, one, seed=seed, device=preset.device)
+                encoders[row.name, region.name, seed] = encoder
+                roles, needs = with_roles(encoder=[encoder], train=train, **tests)
+                scores.append(
+                    Run(
+                        kind="regions",
+                        title=f"score {row.name} from {region.name}, seed {seed}",
+                        settings={
+                            "model": row.name,
+                            "supervised": row.method.startswith("supervised"),
+                            "seed": seed,
+                            "training_set": region.training_set,
+                            "roles": roles,
+                        },
+                        needs=needs,
+                        cost=2 + (0 if row.method in CLASSICAL else crops * forward_cost(pixels / 4)),
+                    )
+                )
+    return encoders, scores, trained
+
+
+def _encoder_run(
+    row: _Row, region: RegionInput, train: list[Run], one: RegionPreset, *, seed: int, device: str
+) -> Run:
+    from mtneuro_ssl import TrainSettings
+
+    title = f"train {row.name} on {region.name}, seed {seed}"
+    if row.folder is not None:
+        return Run(
+            kind="encoder",
+            title=f"take {row.name} as it is",
+            settings={"folder": str(row.folder), "digest": folder_digest(row.folder)},
+            cost=1,
+        )
+    settings = merged_settings(
+        TrainSettings,
+        f"settings of {row.name}",
+        one.settings,
+        one.per_method.get(row.method, {}),
+        {"method": row.method, "seed": seed, "device": device},
+        row.chosen,
+    )
+    images = image_count(region.train)
+    if row.method in PASSES and images < settings["batch_size"]:
+        raise ValueError(
+            f"{row.name!r} on {region.name} must have at least batch_size {settings['batch_size']} "
+            f"training images, got {images}; lower task1.settings.batch_size or task1.z_step"
+        )
+    roles, needs = with_roles(train=train)
+    digests: dict[str, str] = {}
+    if ":" in settings["encoder"]:
+        digests["encoder"] = factory_digest(settings["encoder"])
+    weights = settings["encoder_weights"]
+    if weights not in (None, "hub") and Path(weights).is_dir():
+        digests["weights"] = folder_digest(Path(weights))
+    return Run(
+        kind="encoder",
+        title=title,
+        settings={"train": settings, "roles": roles, **({"digests": digests} if digests else {})},
+        needs=needs,
+        cost=_encoder_cost(settings, images, pixel_count(region.train[0])),
+    )
+
+
+def _encoder_cost(settings: Mapping[str, Any], images: int, pixels: int) -> float:
+    method = settings["method"]
+    if method not in PASSES:
+        return 40 if method == "nmf" else 3
+    steps = settings["steps"] or settings["epochs"] * max(1, images // settings["batch_size"])
+    return steps * settings["batch_size"] * PASSES[method] * forward_cost(pixels)

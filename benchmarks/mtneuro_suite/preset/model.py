@@ -1,0 +1,360 @@
+"""Presets: what to run, as validated values read from TOML."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from mtneuro_suite.preset.paper import METHOD_ROWS
+
+RegionTask = Literal["roi-c1", "roi-c2", "roi-c3"]
+Factor = Literal[1, 2, 4]
+"""By how much images are reduced."""
+
+CubeSet = Literal["B", "C", "D"]
+Settings = dict[str, Any]
+"""Fields of a package's ``TrainSettings``; checked against it when the runs are planned."""
+
+OwnRows = dict[str, Settings]
+"""Rows of one's own by name: training settings, or ``{folder = "..."}``, a trained model's folder."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _distinct(names: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"must name at least one, and each once, got {list(names)}")
+    return names
+
+
+def _in_a_tuple(value: object) -> object:
+    """Let a file say ``2`` for ``[2]``."""
+    return (value,) if isinstance(value, int | str) else value
+
+
+class RegionPreset(_Frozen):
+    """Task 1: which methods learn, from how much, and where they are scored."""
+
+    methods: tuple[str, ...] = (*METHOD_ROWS, "untrained")
+    """Names from ``mtneuro-ssl methods``. ``untrained``, random weights, is the floor under the table."""
+
+    tasks: tuple[RegionTask, ...] = ("roi-c1", "roi-c2", "roi-c3")
+    """Columns of Table 1. Ignored by the real sample, which has one task of its own."""
+
+    extra: Annotated[tuple[CubeSet, ...], BeforeValidator(_in_a_tuple)] = ("D",)
+    """Cube sets that ROI-C3 adds to training, each a column; the paper does not say which its was. ROI-C2
+    tests on the sets that the first leaves."""
+
+    downsample: Annotated[tuple[Factor, ...], BeforeValidator(_in_a_tuple)] = (2,)
+    """Factors by which images are reduced, each a column; the paper's is 2, and its Table A3 has all."""
+
+    z_step: int = Field(default=1, ge=1)
+    """Every how many slices of the training cubes one is taken; 1 is the paper's."""
+
+    test_z_step: int = Field(default=1, ge=1)
+    """The same for the test slices."""
+
+    mixup_probabilities: tuple[float, ...] = (0.5,)
+    """Probabilities that mixup is tried with; the best mean is the table's, and the table says which."""
+
+    settings: Settings = {}
+    """Training settings of every method."""
+
+    per_method: dict[str, Settings] = {}
+    """Training settings of one method, over ``settings``."""
+
+    rows: OwnRows = {}
+    """Rows of your own. A name with ``method`` and ``encoder`` is trained like the others; with
+    ``method = "untrained"`` the encoder is taken as it is; with ``folder`` a trained model is."""
+
+    _each_once = field_validator("methods", "tasks", "extra", "downsample")(_distinct)
+
+    @model_validator(mode="after")
+    def _rows_are_new(self) -> "RegionPreset":
+        _check_rows(self.rows, self.methods)
+        return self
+
+
+def _check_rows(rows: OwnRows, taken: Sequence[str]) -> None:
+    for name, settings in rows.items():
+        if name in taken:
+            raise ValueError(f"rows must have names of their own, got {name!r}, which is there already")
+        if "folder" in settings and len(settings) > 1:
+            raise ValueError(f"rows.{name}: a trained model's folder takes no other setting")
+
+
+class SearchPreset(_Frozen):
+    """The grid of Table A4: a network is trained at each point, and the best on validation is scored.
+
+    Axes left empty keep the network's own setting.
+    """
+
+    learning_rates: tuple[float, ...] = (0.1, 0.05, 0.01, 0.005, 0.001)
+    batch_sizes: tuple[int, ...] = (2, 4, 6, 8, 10)
+    batch_sizes_3d: tuple[int, ...] = (1, 2, 4, 6, 8, 10)
+    """For 3D networks: the paper chose a batch of 1 for them, which is outside the grid that it prints."""
+
+    encoder_names: tuple[str, ...] = ()
+    optimisers: tuple[Literal["adam", "sgd"], ...] = ()
+
+
+class SegmentationPreset(_Frozen):
+    """Task 2: which networks learn, and in which class settings."""
+
+    models: tuple[str, ...] = (
+        "unet",
+        "manet",
+        "fpn",
+        "unetplusplus",
+        "pan",
+        "pspnet",
+        "unet3d",
+        "vnetlight",
+        "highresnet",
+    )
+    """Names from ``mtneuro-seg models``."""
+
+    classes: tuple[Literal["3class", "4class"], ...] = ("3class", "4class")
+    """``3class`` counts axons as background; ``4class`` leaves the region ZI out."""
+
+    downsample: Factor = 1
+    z_step: int = Field(default=1, ge=1)
+    """Every how many training slices (3D: subvolumes) one is taken; 1 is the paper's."""
+
+    test_z_step: int = Field(default=1, ge=1)
+    paper_settings: bool = True
+    """Whether learning rate and batch size are Table A4's, where it has them."""
+
+    settings: Settings = {}
+    per_model: dict[str, Settings] = {}
+    search: SearchPreset | None = None
+    """Search for each network's settings; without it each is trained once a seed."""
+
+    rows: OwnRows = {}
+    """Rows of your own. A name with ``model`` (``package.module:factory``) is trained like the others; with
+    ``folder`` a trained model is scored as it is."""
+
+    _each_once = field_validator("models", "classes")(_distinct)
+
+    @model_validator(mode="after")
+    def _rows_are_new(self) -> "SegmentationPreset":
+        _check_rows(self.rows, self.models)
+        return self
+
+
+class SemanticsPreset(_Frozen):
+    """Task 3: which encoders are read out, and on what."""
+
+    encoders: tuple[Literal["roi-c1", "roi-c3"], ...] = ("roi-c1", "roi-c3")
+    """Halves of Table 3, by the task in which the encoder was trained."""
+
+    view: Literal["whole", "corners"] = "whole"
+    """Whether a sample is an image (the paper's) or one of its four corners."""
+
+    downsample: Factor | None = None
+    """Reduction of the images that are embedded; by default Task 1's."""
+
+    z_step: int = Field(default=1, ge=1)
+    umap_method: str = "byol"
+    """The method whose embedding is drawn, as in Figure 4."""
+
+    umap_neighbours: int = Field(default=100, ge=2)
+
+    _each_once = field_validator("encoders")(_distinct)
+
+
+class Preset(_Frozen):
+    """Everything that decides which runs there are.
+
+    Examples
+    --------
+    >>> preset = read_preset("demo")
+    >>> preset.source, preset.inputs
+    ('phantom', 'paper')
+    """
+
+    name: str
+    description: str
+    inputs: Literal["paper", "real-sample", "tasks"] = "paper"
+    """``paper``: the paper's cubes in ``source``; ``real-sample``: the files in a folder of real data;
+    ``tasks``: what ``task_files`` say."""
+
+    task_files: tuple[str, ...] = ()
+    """Files of tasks of one's own, for ``inputs = "tasks"``: JSON or TOML as ``mtneuro-data`` reads them."""
+
+    source: str = "phantom"
+    """``phantom`` (or ``phantom?seed=7``), ``bossdb``, or a folder or URI under which ``image``,
+    ``roi_labels`` and ``pixel_labels`` lie."""
+
+    reading: Literal["text", "original"] = "text"
+    """Which reading of the paper's z ranges: its text's counts, or the original code's."""
+
+    seeds: tuple[int, ...] = (1,)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    task1: RegionPreset | None = None
+    task2: SegmentationPreset | None = None
+    task3: SemanticsPreset | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Preset":
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds must be distinct and at least one, got {list(self.seeds)}")
+        if self.task1 is None and self.task2 is None:
+            raise ValueError("a preset needs [task1] or [task2], got neither")
+        if self.task3 and not self.task1:
+            raise ValueError("[task3] reads out the encoders of [task1], which is missing")
+        if self.task1 and self.task3 and len(self.task1.downsample) > 1:
+            raise ValueError("[task3] reads out encoders of one resolution: give task1.downsample one factor")
+        if self.task1 and "roi-c2" in self.task1.tasks and "roi-c1" not in self.task1.tasks:
+            raise ValueError("roi-c2 scores the models of roi-c1: add roi-c1 to task1.tasks")
+        if self.inputs == "paper" and self.task1 and self.task3:
+            for task in self.task3.encoders:
+                if task == "roi-c3" and "D" not in self.task1.extra:
+                    raise ValueError(
+                        "task3.encoders asks for roi-c3, which adds set D: add it to task1.extra"
+                    )
+                if task not in self.task1.tasks:
+                    raise ValueError(f"task3.encoders asks for {task}, which task1.tasks lacks: add it there")
+        if (self.inputs == "tasks") != bool(self.task_files):
+            raise ValueError('inputs = "tasks" and task_files go together')
+        if self.inputs != "paper" and self.task1 and len(self.task1.downsample) > 1:
+            raise ValueError("only the paper's tasks have a column a factor: give task1.downsample one")
+        for section, keys in _NOT_OF_THE_SAMPLE.items() if self.inputs == "real-sample" else ():
+            given = getattr(self, section)
+            ignored = {
+                key for key in keys if given and getattr(given, key) != type(given).model_fields[key].default
+            }
+            if ignored:
+                raise ValueError(f"{section}.{min(ignored)} does nothing with the real sample: leave it out")
+        return self
+
+    @property
+    def follows_the_paper(self) -> bool:
+        """Whether what is run is run as the paper ran it: all slices, its resolution, its settings."""
+        chosen = {"methods", "tasks", "models", "classes", "encoders", "mixup_probabilities", "umap_method"}
+        sections = (
+            (self.task1, RegionPreset(), chosen | {"rows", "extra", "downsample"}),
+            (self.task2, SegmentationPreset(), chosen | {"rows", "search"}),
+            (self.task3, SemanticsPreset(), chosen),
+        )
+        return all(
+            one is None or one.model_dump(exclude=free) == own.model_dump(exclude=free)
+            for one, own, free in sections
+        )
+
+
+_NOT_OF_THE_SAMPLE = {
+    "task1": {"tasks", "z_step", "test_z_step", "extra"},
+    "task2": {"classes", "z_step", "test_z_step", "search"},
+    "task3": {"encoders"},
+}
+"""Fields that the real sample has no use for."""
+
+
+def _folder() -> Path:
+    return Path(str(files("mtneuro_suite"))).parent / "presets"
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the presets that come with the suite.
+
+    Examples
+    --------
+    >>> "demo" in preset_names()
+    True
+    """
+    return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
+
+
+def did_you_mean(name: str, allowed: Sequence[str]) -> str:
+    """Return the end of an error about an unknown name: the nearest allowed one, if any is near.
+
+    Examples
+    --------
+    >>> did_you_mean("byoll", ["byol", "pca"])
+    "; did you mean 'byol'?"
+    >>> did_you_mean("x", ["byol", "pca"])
+    ''
+    """
+    near = difflib.get_close_matches(name, allowed, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def one_line(error: ValidationError, where: str, allowed: Sequence[str]) -> str:
+    """Return a validation error as one line: the first offending key, the rule and the value."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        hint = did_you_mean(key.rpartition(".")[2], allowed) or f"; allowed: {', '.join(allowed)}"
+        return f"{where}: unknown key {key!r}{hint}{more}"
+    got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    return f"{where}: {key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}{got}{more}"
+
+
+_SECTIONS: dict[str, type[_Frozen]] = {
+    "task1": RegionPreset,
+    "task2": SegmentationPreset,
+    "task3": SemanticsPreset,
+}
+
+
+def read_preset(name_or_path: str) -> Preset:
+    """Return a preset by name, or from a TOML file.
+
+    Parameters
+    ----------
+    name_or_path
+        One of :func:`preset_names`, or a path that ends in ``.toml``.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, the file is not TOML, or a key or value in it is not allowed.
+    FileNotFoundError
+        If the file does not exist.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = _folder() / f"{name_or_path}.toml"
+        if name_or_path not in preset_names():
+            raise ValueError(
+                f"preset must be one of {', '.join(preset_names())}, or a .toml file, "
+                f"got {name_or_path!r}{did_you_mean(name_or_path, preset_names())}"
+            )
+    elif not path.is_file():
+        raise FileNotFoundError(f"no preset file at {path}")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid TOML: {error}") from None
+    return checked_preset({"name": path.stem, **values}, where=path.name)
+
+
+def checked_preset(values: Mapping[str, Any], *, where: str) -> Preset:
+    """Return the preset of these values.
+
+    Raises
+    ------
+    ValueError
+        If a key or value is not allowed; one line, with the nearest allowed key.
+    """
+    try:
+        return Preset.model_validate(values)
+    except ValidationError as error:
+        section = _SECTIONS.get(str(next(iter(error.errors()[0]["loc"]), "")), Preset)
+        raise ValueError(one_line(error, where, list(section.model_fields))) from None

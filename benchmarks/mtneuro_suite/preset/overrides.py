@@ -1,0 +1,176 @@
+"""What the command line changes in a preset: single values, and rows of one's own."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from mtneuro_suite.preset.model import Preset, checked_preset
+
+
+def with_values(preset: Preset, changes: Sequence[str]) -> Preset:
+    """Return a preset with some values changed.
+
+    Parameters
+    ----------
+    preset
+        The preset.
+    changes
+        ``key=value`` each: a dotted key, and a value as TOML writes it; a word needs no quotes.
+
+    Raises
+    ------
+    ValueError
+        If one is not of that form, or the result is no valid preset.
+
+    Examples
+    --------
+    >>> from mtneuro_suite.preset.model import read_preset
+    >>> changed = with_values(read_preset("demo"), ["task1.settings.steps=5", "seeds=[1, 2]", "device=cpu"])
+    >>> changed.task1.settings["steps"], changed.seeds, changed.device
+    (5, (1, 2), 'cpu')
+    """
+    values = preset.model_dump(exclude_unset=True)
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or not all(key.split(".")):
+            raise ValueError(f"--set must be key=value, such as task1.settings.steps=100, got {change!r}")
+        *sections, name = key.split(".")
+        inner = values
+        for section in sections:
+            held = inner.get(section)
+            inner[section] = dict(held) if isinstance(held, Mapping) else {}
+            inner = inner[section]
+        inner[name] = _value(text)
+    return checked_preset(values, where="the options")
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+
+
+def with_own_row(
+    preset: Preset, *, encoder: str | None = None, segmenter: str | None = None
+) -> tuple[Preset, tuple[str, ...]]:
+    """Return a preset with a user's encoder or segmenter among its rows, and the rows' names.
+
+    Parameters
+    ----------
+    preset
+        The preset.
+    encoder
+        ``package.module:factory``, ``timm:NAME`` or a model folder: taken as it is, for Tasks 1 and 3.
+    segmenter
+        ``package.module:factory``, trained like the paper's in Task 2, or a model folder, scored as it is.
+        ``:3d`` at the end of a factory says that it takes subvolumes.
+
+    Raises
+    ------
+    ValueError
+        If the preset lacks the task, or the name means nothing.
+    """
+    values = preset.model_dump(exclude_unset=True)
+    names: list[str] = []
+    if encoder is not None:
+        if preset.task1 is None:
+            raise ValueError(f"--encoder needs a preset with task1, and {preset.name!r} has none")
+        name, settings = _encoder_row(encoder)
+        values["task1"] = {**values["task1"], "rows": {**preset.task1.rows, name: settings}}
+        if "task3" in values:
+            values["task3"] = {**(values["task3"] or {}), "umap_method": name}
+        names.append(name)
+    if segmenter is not None:
+        if preset.task2 is None:
+            raise ValueError(f"--segmenter needs a preset with task2, and {preset.name!r} has none")
+        name, settings = _segmenter_row(segmenter)
+        values["task2"] = {**values["task2"], "rows": {**preset.task2.rows, name: settings}}
+        names.append(name)
+    return checked_preset(values, where="the options"), tuple(names)
+
+
+def with_tasks(preset: Preset, files: Sequence[str]) -> Preset:
+    """Return a preset that runs tasks of one's own, with the settings that it has for each kind.
+
+    Raises
+    ------
+    ValueError
+        If a task is not what its file says, or the tasks do not make a benchmark.
+    FileNotFoundError
+        If a file is missing.
+    """
+    from mtneuro_suite.plan.own_tasks import SECTIONS, read_tasks
+
+    wanted = {SECTIONS[task.kind] for task in read_tasks(files)}
+    values = preset.model_dump(exclude_unset=True)
+    sections = {name: values.get(name) or {} for name in wanted}
+    kept = {key: value for key, value in values.items() if key not in SECTIONS.values()}
+    paths = tuple(str(Path(file).expanduser().resolve()) for file in files)
+    return checked_preset(
+        {**kept, **sections, "inputs": "tasks", "task_files": paths, "name": f"{preset.name}-of-tasks"},
+        where="the options",
+    )
+
+
+def _folder_row(given: str) -> tuple[str, dict[str, Any]] | None:
+    path = Path(given).expanduser()
+    if not path.is_dir():
+        return None
+    return path.resolve().name, {"folder": str(path.resolve())}
+
+
+def _encoder_row(given: str) -> tuple[str, dict[str, Any]]:
+    as_it_is = {"method": "untrained", "latent_dim": "none"}
+    if found := _folder_row(given):
+        return found
+    if given.startswith("timm:"):
+        name = given.removeprefix("timm:")
+        return given, {**as_it_is, "encoder": f"timm/{name}", "encoder_weights": "hub"}
+    if ":" not in given:
+        raise ValueError(
+            "--encoder must be package.module:factory, timm:NAME, or the folder of a model, and there is no "
+            f"folder {given!r}"
+        )
+    return _short(given), {**as_it_is, "encoder": given}
+
+
+def _short(factory: str) -> str:
+    """Return a factory's name without the packages around its module."""
+    module, _, name = factory.partition(":")
+    return f"{module.rpartition('.')[2]}:{name}"
+
+
+def _segmenter_row(given: str) -> tuple[str, dict[str, Any]]:
+    if found := _folder_row(given):
+        return found
+    if ":" not in given:
+        raise ValueError(
+            "--segmenter must be package.module:factory, or the folder of a model, and there is no folder "
+            f"{given!r}"
+        )
+    name = given.removesuffix(":3d")
+    return _short(given), {"model": name, **({"axes": 3} if name != given else {})}
+
+
+def preset_text(preset: Preset) -> str:
+    """Return a preset as TOML, every value resolved; ``none`` stands for what TOML cannot write.
+
+    Examples
+    --------
+    >>> from mtneuro_suite.preset.model import read_preset
+    >>> 'source = "phantom"' in preset_text(read_preset("demo"))
+    True
+    """
+    return tomli_w.dumps(_without_none(preset.model_dump(mode="json", exclude={"name"})))
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if value is not None
+    }

@@ -1,0 +1,158 @@
+"""What a folder of results says of itself, so that others can be made of it without its plan."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mtneuro_suite import SUITE_VERSION
+from mtneuro_suite.plan.plan import Plan
+from mtneuro_suite.preset.model import one_line
+from mtneuro_suite.runs.store import Row
+
+FILE_NAME = "about.json"
+
+
+class RegionColumn(BaseModel):
+    """Where a sub-task of Task 1 stands in the paper."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    paper_column: str
+    downsample: int
+
+
+class About(BaseModel):
+    """The preset that made a ``results.csv``, and how its tasks are called in the paper."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    about_version: Literal[1] = 1
+    suite_version: str
+    name: str
+    caveat: str
+    """Why the figures cannot be judged as a reproduction; empty where they can."""
+
+    regions: dict[str, RegionColumn]
+    """Sub-tasks of Task 1."""
+
+    segmentation: dict[str, str]
+    """Class setting, ``3class`` or ``4class``, of each task of Task 2."""
+
+    preset: dict[str, Any]
+    """The resolved preset."""
+
+    runs: tuple[str, ...]
+    """Folders below ``runs`` that the results were read from."""
+
+
+def about(plan: Plan) -> About:
+    """Return what is to be said of a plan's results."""
+    return About(
+        suite_version=SUITE_VERSION,
+        name=plan.preset.name,
+        caveat=plan.inputs.caveat,
+        regions={
+            region.name: RegionColumn(paper_column=region.paper_column, downsample=region.downsample)
+            for region in plan.inputs.regions
+        },
+        segmentation={half.name: half.classes for half in plan.inputs.segmentation},
+        preset=plan.preset.model_dump(mode="json"),
+        runs=tuple(run.id for run in plan.runs),
+    )
+
+
+def about_text(plan: Plan) -> str:
+    """Return the text of a plan's ``about.json``."""
+    return about(plan).model_dump_json(indent=1) + "\n"
+
+
+def read_about(folder: Path) -> About:
+    """Return what a folder of results says of itself.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has no ``about.json``.
+    ValueError
+        If the file is not one that this suite writes.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} must hold {FILE_NAME} beside results.csv, and does not; run_all.py writes both: "
+            "run its command again, which repeats no finished run"
+        )
+    try:
+        return About.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ValueError(one_line(error, str(path), list(About.model_fields))) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One folder's rows, and what it says of itself."""
+
+    name: str
+    about: About
+    rows: tuple[Row, ...]
+
+
+def _read_rows(path: Path) -> tuple[Row, ...]:
+    fields = list(Row.__dataclass_fields__)
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = set(fields) - set(reader.fieldnames or ())
+        if missing:
+            raise ValueError(
+                f"{path} must have the columns of a results.csv, and lacks {', '.join(sorted(missing))}"
+            )
+        return tuple(_row({name: values[name] for name in fields}) for values in reader)
+
+
+def _row(text: dict[str, str]) -> Row:
+    values: dict[str, Any] = {**text, "seed": int(text["seed"]), "n": int(text["n"])}
+    values["value"] = float(text["value"]) if text["value"] else None
+    return Row(**values)
+
+
+def _folders(path: Path) -> list[Path]:
+    """Return the folder itself if it holds results, or those in it that do."""
+    if (path / "results.csv").is_file():
+        return [path]
+    found = sorted(file.parent for file in path.glob("*/results.csv"))
+    if not found:
+        raise FileNotFoundError(
+            f"{path} must be a folder in which run_all.py wrote results.csv, or its --output; it holds none"
+        )
+    return found
+
+
+def read_results(paths: Iterable[Path]) -> list[Results]:
+    """Return the results in folders that ``run_all.py`` wrote.
+
+    Parameters
+    ----------
+    paths
+        Folders of a preset (``results/demo``), or whole output folders (``results``).
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder holds no results.
+    ValueError
+        If a file is not what the suite writes.
+    """
+    folders = list(dict.fromkeys(folder.resolve() for path in paths for folder in _folders(path)))
+    names = [folder.name for folder in folders]
+    return [
+        Results(
+            folder.name if names.count(folder.name) == 1 else f"{folder.parent.name}/{folder.name}",
+            read_about(folder),
+            _read_rows(folder / "results.csv"),
+        )
+        for folder in folders
+    ]

@@ -1,0 +1,303 @@
+"""Results beside the paper's, and models beside each other, from folders of results alone."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from mtneuro_suite.preset.paper import (
+    CLASS_SETTINGS,
+    METHOD_ROWS,
+    NETWORK_ROWS,
+    Quoted,
+    table1,
+    table2,
+    table3,
+)
+from mtneuro_suite.report.about import About, Results
+from mtneuro_suite.report.grids import Grid
+from mtneuro_suite.report.statistics import paired, summary
+from mtneuro_suite.runs.store import Row
+
+TOLERANCE = 0.05
+TITLES = {
+    "accuracy_whole": "Table 1, accuracy of region on whole images",
+    "accuracy_corners": "Table 1, accuracy of region on the four corners",
+    "f1": "Table 2, F1",
+    "iou": "Table 2, IoU",
+    "r2_same_sample": "Table 3, R2 on the same samples, as the paper's",
+    "r2_cross_validated": "Table 3, R2 cross-validated",
+}
+"""Titles by metric, in the order in which tables stand."""
+
+AS_TABLE_1 = "accuracy, as Table 1"
+"""Whole images for supervised models, corners for all others."""
+
+
+_HOW_PAIRED = (
+    "Difference: the first minus the second, over the seeds that both have, with Student's 95 % interval. p: "
+    "exact sign-flip permutation of the differences, two-sided, not corrected for the number of lines."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One number over seeds: a cell of one of our tables."""
+
+    results: str
+    column: str
+    """The sub-task, or Task 2's class setting."""
+
+    model: str
+    metric: str
+    class_name: str
+    values: dict[int, float]
+    """By seed; those that are defined."""
+
+    n: int
+    """Samples that each value rests on."""
+
+    quoted: Quoted | None
+
+
+def _best_mixup(rows: Iterable[Row]) -> set[str]:
+    """Return the mixup variant with the best mean accuracy: the one that the paper's row stands beside."""
+    values: dict[str, list[float]] = {}
+    first_task = None
+    for row in rows:
+        if row.model.startswith("supervised+mixup") and row.metric == "accuracy_whole":
+            first_task = first_task or row.task
+            if row.task == first_task and row.value is not None:
+                values.setdefault(row.model, []).append(row.value)
+    return {max(values, key=lambda model: fmean(values[model]))} if values else set()
+
+
+def _quoted(row: Row, about: About, best_mixup: set[str]) -> Quoted | None:
+    method = "supervised+mixup" if row.model in best_mixup else row.model
+    if row.test_set.endswith(":val") or row.model in _own_rows(about):
+        return None
+    if row.metric == _table1_metric(about, row.model) and row.task in about.regions:
+        column = about.regions[row.task]
+        return table1(method, column.paper_column, downsample=column.downsample)
+    if row.metric in {"f1", "iou"} and row.task in about.segmentation:
+        setting = about.segmentation[row.task]
+        heading = {**CLASS_SETTINGS.get(setting, {}), "average": "average"}.get(row.class_name, "")
+        return table2(row.model, row.metric, setting, heading)
+    return table3(method, row.task, row.class_name) if row.metric == "r2_same_sample" else None
+
+
+def _own_rows(about: About) -> dict[str, dict[str, Any]]:
+    """Return the settings of the rows that the preset adds to the paper's methods."""
+    return (about.preset.get("task1") or {}).get("rows", {})
+
+
+def _table1_metric(about: About, model: str) -> str:
+    """Return the metric that Table 1 shows of a model."""
+    method = str(_own_rows(about).get(model, {}).get("method", model))
+    return "accuracy_whole" if method.startswith("supervised") else "accuracy_corners"
+
+
+def lines(results: Results) -> list[Line]:
+    """Return a folder's numbers, each over its seeds and with the paper's where it has one."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in results.rows:
+        key = (row.task, row.test_set, row.model, row.metric, row.class_name)
+        groups.setdefault(key, []).append(row)
+    best_mixup = _best_mixup(results.rows)
+    return [
+        Line(
+            results=results.name,
+            column=results.about.segmentation.get(task, task)
+            + (" validation" if test_set.endswith(":val") else ""),
+            model=model,
+            metric=metric,
+            class_name=class_name,
+            values={row.seed: row.value for row in rows if row.value is not None},
+            n=max(row.n for row in rows),
+            quoted=_quoted(rows[0], results.about, best_mixup),
+        )
+        for (task, test_set, model, metric, class_name), rows in groups.items()
+    ]
+
+
+def _label(model: str) -> str:
+    mixup, _, p = model.partition(" p=")
+    if mixup in METHOD_ROWS and p:
+        return f"{METHOD_ROWS[mixup]} (p={p})"
+    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, model))
+
+
+def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> list[Grid]:
+    """Return our numbers over seeds with the paper's beside them, a grid a metric.
+
+    A number is judged only where the folder's results are of the paper's volume with the paper's
+    settings: ``reproduced`` if our mean is within ``tolerance`` of the paper's, else ``differs``;
+    elsewhere the verdict is ``not judged``, and a note says why.
+
+    Parameters
+    ----------
+    results
+        From :func:`mtneuro_suite.report.about.read_results`.
+    tolerance
+        Largest difference of a reproduction.
+
+    Raises
+    ------
+    ValueError
+        If the tolerance is negative.
+    """
+    if tolerance < 0:
+        raise ValueError(f"tolerance must be 0 or more, got {tolerance}")
+    judged = {one.name: not one.about.caveat for one in results}
+    found = [line for one in results for line in lines(one)]
+    metrics = sorted(
+        {line.metric for line in found}, key=lambda metric: (*[metric not in TITLES], _order(metric))
+    )
+    notes = _notes(results, tolerance)
+    several = len(results) > 1
+    grids: list[Grid] = []
+    for metric in metrics:
+        rows = [
+            (line.results if several else None, *_paper_row(line, judged[line.results], tolerance))
+            for line in found
+            if line.metric == metric
+        ]
+        grid = Grid(
+            title=TITLES.get(metric, metric),
+            columns=(
+                "results", "task", "class", "model", "seeds", "mean", "sd", "95 % low", "95 % high",
+                "paper", "paper sd", "ours - paper", "verdict",
+            ),
+            rows=tuple(rows),
+            notes=notes,
+            digits={"paper": 2, "paper sd": 3},
+        )  # fmt: skip
+        grids.append(grid.without_empty_columns())
+    return grids
+
+
+def _order(metric: str) -> int:
+    return list(TITLES).index(metric) if metric in TITLES else len(TITLES)
+
+
+def _paper_row(line: Line, judged: bool, tolerance: float) -> tuple[str | int | float | None, ...]:
+    key = (line.column, line.class_name, _label(line.model), len(line.values))
+    quoted = (None, None) if line.quoted is None else (line.quoted.mean, line.quoted.sd)
+    if not line.values:
+        return (*key, None, None, None, None, *quoted, None, None)
+    ours = summary(list(line.values.values()))
+    difference = None if line.quoted is None else ours.mean - line.quoted.mean
+    verdict = None
+    if difference is not None:
+        # Rounding must not fail a difference of just the tolerance.
+        verdict = "reproduced" if abs(difference) <= tolerance + 1e-9 else "differs"
+        verdict = verdict if judged else "not judged"
+    return (*key, ours.mean, ours.sd, ours.low, ours.high, *quoted, difference, verdict)
+
+
+def _notes(results: Sequence[Results], tolerance: float) -> tuple[str, ...]:
+    notes = ["Mean, sample standard deviation and Student's 95 % interval over seeds; one seed has neither."]
+    for one in results:
+        if one.about.caveat:
+            name = f"{one.name}: " if len(results) > 1 else ""
+            notes.append(f"{name}{one.about.caveat}")
+        else:
+            notes.append(
+                f"{one.name}: the paper's volume and settings; reproduced means within {tolerance:g} of the "
+                "paper's mean."
+            )
+    return tuple(notes)
+
+
+def _row_lines(results: Sequence[Results], name: str) -> dict[tuple[str, str, str], Line]:
+    """Return a row's numbers by column, metric and class."""
+    having = {one.name: sorted({row.model for row in one.rows}) for one in results}
+    folder, colon, model = name.partition(":")
+    # A model's own name may have a colon too.
+    if not colon or any(name in models for models in having.values()):
+        folder, model = "", name
+    if folder and folder not in having:
+        raise ValueError(f"no results are called {folder!r}; there are {', '.join(having)}")
+    homes = [one for one, models in having.items() if model in models and folder in {"", one}]
+    if not homes:
+        known = sorted({model for one in having if folder in {"", one} for model in having[one]})
+        near = difflib.get_close_matches(model, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+        raise ValueError(f"no row is called {model!r}{hint}")
+    if len(homes) > 1:
+        choices = " or ".join(f"{home}:{model}" for home in homes)
+        raise ValueError(f"{model!r} is in several results; say which: {choices}")
+    chosen = next(one for one in results if one.name == homes[0])
+    found: dict[tuple[str, str, str], Line] = {}
+    for line in lines(chosen):
+        if line.model == model:
+            found[line.column, line.metric, line.class_name] = line
+            if line.metric == _table1_metric(chosen.about, model):
+                found[line.column, AS_TABLE_1, line.class_name] = line
+    return found
+
+
+def paired_grid(results: Sequence[Results], first: str, second: str) -> Grid:
+    """Return how two rows differ over the seeds that both have, a line a number that both have.
+
+    Parameters
+    ----------
+    results
+        From :func:`mtneuro_suite.report.about.read_results`.
+    first, second
+        Models as their results name them, ``byol``, or ``demo:byol`` where several results have one.
+
+    Raises
+    ------
+    ValueError
+        If a row is unknown or in several results, or the two have no number in common.
+    """
+    ours, others = (_row_lines(results, name) for name in (first, second))
+    shared = [key for key in ours if key in others and ours[key].values.keys() & others[key].values.keys()]
+    # Where both are scored on corners, Table 1's accuracy is that line again.
+    shared = [
+        (column, metric, name)
+        for column, metric, name in shared
+        if metric != AS_TABLE_1 or ours[column, metric, name].metric != others[column, metric, name].metric
+    ]
+    if not shared:
+        raise ValueError(f"{first} and {second} have no task, metric and seed in common to be paired on")
+    rows: list[tuple[str | int | float | None, ...]] = []
+    pairs: set[int] = set()
+    unlike = False
+    for key in shared:
+        pair = paired(ours[key].values, others[key].values)
+        difference = pair.difference
+        pairs.add(difference.n)
+        unlike |= ours[key].n != others[key].n
+        p = pair.p if difference.n > 1 else None
+        rows.append(
+            (*key, difference.n, pair.first, pair.second, difference.mean, difference.low, difference.high, p)
+        )
+    grid = Grid(
+        title=f"{first} against {second}",
+        columns=(
+            "task", "metric", "class", "seeds", first, second, "difference", "95 % low", "95 % high", "p",
+        ),
+        rows=tuple(rows),
+        notes=(
+            _HOW_PAIRED,
+            *_too_few(pairs),
+            *(["In some lines the two are scored on different numbers of samples."] if unlike else []),
+        ),
+        digits={"p": 4},
+    )  # fmt: skip
+    return grid.without_empty_columns()
+
+
+def _too_few(pairs: set[int]) -> list[str]:
+    notes: list[str] = []
+    for n in sorted(pairs):
+        if n == 1:
+            notes.append("One shared seed: a difference without an interval or a p.")
+        elif 2.0 ** (1 - n) > 0.05:
+            notes.append(
+                f"{n} shared seeds are too few for 0.05: p cannot be below {2.0 ** (1 - n):g}; 6 can."
+            )
+    return notes

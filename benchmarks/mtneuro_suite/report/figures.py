@@ -1,0 +1,242 @@
+"""The report's drawings: learning curves, and accuracy against data and resolution."""
+
+import base64
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mtneuro_suite.plan.inputs import RegionInput
+from mtneuro_suite.plan.plan import Plan
+from mtneuro_suite.preset.paper import METHOD_ROWS, NETWORK_ROWS, Quoted
+from mtneuro_suite.report.tables import Cell, Table, class_setting, region_table
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_CURVES = 24
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8a8d91", "#b3a125")
+"""Okabe and Ito's, without black, which the dark would swallow."""
+
+MARKERS = "os^Dv<>P"
+_SCHEME = (
+    "<style>svg{color:#1c2530;fill:#1c2530}"
+    "@media(prefers-color-scheme:dark){svg{color:#e4e9ee;fill:#e4e9ee}}</style>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure of the report: an image's data URI, what it shows, and what stands beneath it."""
+
+    uri: str
+    caption: str
+
+
+def svg_uri(figure: "Figure") -> str:
+    """Return a figure as a data URI of an SVG whose ink follows the reader's light or dark scheme."""
+    from matplotlib import rc_context
+
+    buffer = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "mtneuro"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = re.sub(r"(stroke|fill): ?#000000", r"\1: currentColor", buffer.getvalue())
+    text = re.sub(r"(<svg[^>]*>)", lambda match: match[1] + _SCHEME, text, count=1)
+    return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+
+
+def model_name(model: str) -> str:
+    """Return what a person calls a model: the paper's name, or its own.
+
+    Examples
+    --------
+    >>> model_name("myow-m"), model_name("supervised+mixup p=0.5"), model_name("my_package:factory")
+    ('MYOW-m', 'Supervised+Mixup p=0.5', 'my_package:factory')
+    """
+    from mtneuro_ssl import method_names
+
+    method, _, variant = model.partition(" p=")
+    if method in METHOD_ROWS and variant:
+        return f"{METHOD_ROWS[method]} p={variant}"
+    named = model.capitalize() if model in method_names() else model
+    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, named))
+
+
+def first_seed(runs: Sequence[Run], plan: Plan) -> list[Run]:
+    """Return the runs of the preset's first seed."""
+    return [run for run in runs if run.settings.get("seed", plan.preset.seeds[0]) == plan.preset.seeds[0]]
+
+
+def _tidy(axes: "Axes") -> None:
+    axes.tick_params(labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _curve(history: pd.DataFrame) -> "Figure":
+    """Return the training loss against steps, and the validation loss where there is one."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.7, 1.9), layout="constrained")
+    axes = figure.subplots()
+    marker = "o" if len(history) < 30 else None
+    axes.plot(
+        history["step"], history["loss"], color=COLOURS[0], lw=1.2, label="training", marker=marker, ms=3
+    )
+    if "val_loss" in history and np.isfinite(history["val_loss"].to_numpy(np.float64)).any():
+        axes.plot(history["step"], history["val_loss"], color=COLOURS[5], ls="--", lw=1.2, label="validation")
+        axes.legend(fontsize=6, frameon=False)
+    axes.set_xlabel("step", fontsize=7)
+    axes.set_ylabel("loss", fontsize=7)
+    _tidy(axes)
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class CurveGroup:
+    """The learning curves of like runs."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+    left_out: int
+    """How many more there are."""
+
+
+def learning_curves(plan: Plan, store: Store) -> list[CurveGroup]:
+    """Return the learning curves of the first seed: encoders, networks in 2D, networks in 3D."""
+    seed = plan.preset.seeds[0]
+    groups: dict[str, list[tuple[str, Path]]] = {}
+    for run in plan.encoders:
+        if run.settings.get("train", {}).get("seed", seed) == seed:
+            name = run.title.removeprefix("train ").rpartition(",")[0]
+            groups.setdefault("Encoders of Task 1", []).append((name, store.folder(run)))
+    halves = {half.name: half for half in plan.inputs.segmentation}
+    for run in first_seed(plan.networks, plan):
+        half = halves[run.settings["task"]]
+        name = f"{model_name(run.settings['model'])}, {class_setting(half.classes)}"
+        groups.setdefault(f"Networks of Task 2 in {half.dimensions}D", []).append((name, store.folder(run)))
+    shown: list[CurveGroup] = []
+    for title, named in groups.items():
+        files = [(name, folder / "model" / "history.csv") for name, folder in named]
+        found = [(name, pd.read_csv(path)) for name, path in files if path.is_file()]
+        # A method without steps, such as PCA, has a history without rows.
+        found = [(name, history) for name, history in found if len(history) and "loss" in history]
+        if found:
+            pictures = tuple(Picture(svg_uri(_curve(history)), name) for name, history in found[:MOST_CURVES])
+            shown.append(CurveGroup(title, pictures, max(0, len(found) - MOST_CURVES)))
+    return shown
+
+
+def _training_images(plan: Plan, store: Store, region: RegionInput) -> int | None:
+    """Return how many images the models of a sub-task were trained on, once they are loaded."""
+    for run in plan.regions:
+        if any(role == f"test {region.name}" for role in run.settings["roles"]):
+            parts = [run.needs[i] for i in run.settings["roles"]["train"]]
+            if all(store.done(part) for part in parts):
+                return sum(store.result(part)["extra"]["images"] for part in parts)
+    return None
+
+
+Line = Mapping[int, tuple[float, float]]
+"""Mean and standard deviation by place on the axis."""
+
+
+def _cell_point(cell: Cell) -> tuple[float, float] | None:
+    if not cell.values:
+        return None
+    return fmean(cell.values), stdev(cell.values) if len(cell.values) > 1 else 0.0
+
+
+def _quoted_point(quoted: Quoted | None) -> tuple[float, float] | None:
+    return None if quoted is None else (quoted.mean, quoted.sd or 0.0)
+
+
+def _side_by_side(
+    ours: Mapping[str, Line], papers: Mapping[str, Line], ticks: Sequence[str], label: str
+) -> "Figure":
+    """Return accuracy by method: ours on the left, the paper's on the right, on one scale."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.6, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    methods = list(dict.fromkeys([*ours, *papers]))
+    for axes, title, lines in ((left, "ours", ours), (right, "the paper's", papers)):
+        for place, method in enumerate(methods):
+            points = lines.get(method, {})
+            if points:
+                x = np.array(list(points)) + (place - (len(methods) - 1) / 2) * 0.03
+                mean, sd = zip(*points.values(), strict=True)
+                colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+                axes.errorbar(x, mean, sd, color=colour, marker=marker, ms=4.5, lw=1.3, elinewidth=0.8)
+        axes.set_title(title, fontsize=9)
+        axes.set_xticks(range(len(ticks)), ticks)
+        axes.set_xlim(-0.3, len(ticks) - 0.7)
+        axes.set_ylim(0, 1.02)
+        axes.grid(axis="y", alpha=0.25)
+        _tidy(axes)
+    left.set_ylabel("accuracy", fontsize=8)
+    figure.supxlabel(label, fontsize=8)
+    handles = [
+        left.plot([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], ms=4.5)[0]
+        for i in range(len(methods))
+    ]
+    figure.legend(handles, methods, loc="outside right center", fontsize=7, frameon=False)
+    return figure
+
+
+def _columns_figure(table: Table, places: Sequence[int], ticks: Sequence[str], label: str) -> "Figure | None":
+    """Return some of a table's columns as a drawing, or None where too little has a result."""
+    ours: dict[str, dict[int, tuple[float, float]]] = {}
+    papers: dict[str, dict[int, tuple[float, float]]] = {}
+    for name, cells in table.rows:
+        method = re.sub(r" \(p=.*\)$", "", name)
+        for place, column in enumerate(places):
+            if point := _cell_point(cells[column]):
+                ours.setdefault(method, {})[place] = point
+            # The paper has no line for a row of one's own.
+            if method in METHOD_ROWS.values() and (point := _quoted_point(cells[column].quoted)):
+                papers.setdefault(method, {})[place] = point
+    if not any(len(line) > 1 for line in ours.values()):
+        return None
+    return _side_by_side(ours, papers, ticks, label)
+
+
+def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
+    """Return accuracy against training data, and against resolution, where there are runs for either."""
+    table = region_table(plan, store.rows(plan.regions))
+    regions = plan.inputs.regions
+    if table is None or not regions:
+        return []
+    shown: list[Picture] = []
+    resolution = [region.downsample for region in regions]
+    same = [i for i, factor in enumerate(resolution) if factor == resolution[0]]
+    ticks = [f"{regions[i].column}\n{_training_images(plan, store, regions[i]) or '?'} images" for i in same]
+    if len(same) > 1 and (
+        figure := _columns_figure(
+            table, same, ticks, "sub-task, and the images that its models were trained on"
+        )
+    ):
+        caption = (
+            "Accuracy against training data. ROI-C2 scores the models of ROI-C1 on other cubes; "
+            "ROI-C3 trains on more. Bars are standard deviations over seeds."
+        )
+        shown.append(Picture(svg_uri(figure), caption))
+    by_factor = sorted(
+        {resolution[i]: i for i in range(len(regions)) if regions[i].paper_column == "roi-c1"}.items(),
+        reverse=True,
+    )
+    ticks = [f"1/{factor}" if factor > 1 else "full" for factor, _ in by_factor]
+    places = [place for _, place in by_factor]
+    if len(places) > 1 and (figure := _columns_figure(table, places, ticks, "resolution")):
+        shown.append(
+            Picture(svg_uri(figure), "Accuracy on ROI-C1 against resolution, as the paper's Table A3.")
+        )
+    return shown

@@ -1,0 +1,162 @@
+"""The report: one HTML file that opens offline."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mtneuro_suite.execute.engine import Failure
+from mtneuro_suite.execute.progress import duration
+from mtneuro_suite.plan.plan import Plan
+from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves, model_name
+from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
+from mtneuro_suite.report.tables import Table
+from mtneuro_suite.report.umap import umap_section
+from mtneuro_suite.runs.store import Store, write_text
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """One confusion matrix: rows are the truth, counts and shares of the row."""
+
+    caption: str
+    names: tuple[str, ...]
+    rows: tuple[tuple[tuple[int, float], ...], ...]
+
+
+def _confusions(plan: Plan, store: Store) -> list[Confusion]:
+    """Return one confusion matrix for each sub-task and method, first seed."""
+    done = [run for run in first_seed(plan.regions, plan) if store.done(run)]
+    shown: list[Confusion] = []
+    for region in plan.inputs.regions:
+        for run in done:
+            extra = store.result(run)["extra"]
+            view = "whole" if run.settings["supervised"] else "corners"
+            counts: list[list[int]] | None = extra.get(f"confusion {region.name} {view}")
+            if counts is not None:
+                rows = tuple(tuple((count, count / max(1, sum(row))) for count in row) for row in counts)
+                caption = f"{region.column}, {model_name(run.settings['model'])}"
+                shown.append(Confusion(caption, tuple(extra["region_names"]), rows))
+    return shown
+
+
+def _inputs(plan: Plan, store: Store) -> list[dict[str, Any]]:
+    """Return what each arrays run loaded."""
+    shown: list[dict[str, Any]] = []
+    for run in plan.runs:
+        if run.kind == "arrays" and store.done(run):
+            extra = store.result(run)["extra"]
+            counts = ", ".join(f"{region} {n}" for region, n in extra["per_region"].items() if n)
+            shape = " × ".join(str(side) for side in extra["shape"][1:])
+            shown.append({"title": run.title, "images": extra["images"], "shape": shape, "regions": counts})
+    return shown
+
+
+def _costs(plan: Plan, store: Store) -> list[dict[str, Any]]:
+    """Return time and memory of each run."""
+    shown: list[dict[str, Any]] = []
+    for run in plan.runs:
+        if store.done(run):
+            made = store.result(run)["provenance"]
+            shown.append(
+                {
+                    "title": run.title,
+                    "kind": run.kind,
+                    "seconds": made["seconds"],
+                    "time": duration(made["seconds"]),
+                    "memory": made["peak_memory_mib"],
+                    "gpu_memory": made["peak_gpu_memory_mib"],
+                    "device": made["device"],
+                    "id": run.id,
+                }
+            )
+    return shown
+
+
+def _summed(costs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return time and memory by kind of run."""
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for cost in costs:
+        groups[cost["kind"]].append(cost)
+    return [
+        {
+            "kind": kind,
+            "runs": len(found),
+            "seconds": sum(cost["seconds"] for cost in found),
+            "time": duration(sum(cost["seconds"] for cost in found)),
+            "memory": max(cost["memory"] for cost in found),
+        }
+        for kind, found in groups.items()
+    ]
+
+
+def _made_with(plan: Plan, store: Store) -> dict[str, str]:
+    """Return what the results were made with, the values of all runs joined."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for run in plan.runs:
+        if store.done(run):
+            made = store.result(run)["provenance"]
+            for key in ("suite_version", "commit", "python", "platform", "device"):
+                found[key.replace("_", " ")].add(str(made[key]))
+            for library, version in made["versions"].items():
+                found[library].add(version)
+    return {key: ", ".join(sorted(values)) for key, values in found.items()}
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def write_report(
+    plan: Plan, store: Store, tables: Sequence[Table], path: Path, *, failures: Sequence[Failure] = ()
+) -> Path:
+    """Write the report of a plan's finished runs, and return its path.
+
+    The file asks for no other: pictures, style and script stand in it, and it forbids itself the network.
+
+    Parameters
+    ----------
+    plan, store
+        The runs, and where their results are.
+    tables
+        From :func:`mtneuro_suite.report.tables.all_tables`.
+    path
+        The HTML file; written beside and renamed.
+    failures
+        Runs that failed, to be named.
+    """
+    environment = Environment(
+        loader=PackageLoader("mtneuro_suite.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["anchor"] = _anchor
+    costs = _costs(plan, store)
+    html = environment.get_template("report.html.j2").render(
+        preset=plan.preset,
+        caveat=plan.inputs.caveat,
+        tables=tables,
+        accuracy=accuracy_figures(plan, store),
+        confusions=_confusions(plan, store),
+        segmentations=segmentation_sheets(plan, store),
+        most_networks=MOST_NETWORKS,
+        classes=class_key(plan),
+        surfaces=surfaces(plan, store),
+        umap=umap_section(plan, store),
+        curves=learning_curves(plan, store),
+        failures=failures,
+        inputs=_inputs(plan, store),
+        costs=costs,
+        cost_by_kind=_summed(costs),
+        made_with=_made_with(plan, store),
+        settings=plan.preset.model_dump_json(indent=2),
+        missing=len(plan.runs) - len(costs),
+    )
+    write_text(path, html)
+    return path

@@ -1,0 +1,167 @@
+"""The report's photographs: segmentations like the paper's Figure 3, and the sheet of thumbnails."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from mtneuro_suite.plan.plan import Plan
+from mtneuro_suite.report.figures import Picture, first_seed, model_name
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_NETWORKS = 16
+MOST_SURFACES = 4
+ROWS_A_NETWORK = 2
+THUMBNAIL = 64
+"""Side of a thumbnail, in pixels."""
+
+
+def picture_uri(pixels: UInt8[np.ndarray, "y x *rgb"], *, quality: int = 82) -> str:
+    """Return an image as a data URI in WebP: noise like tissue's is several times smaller than in PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="WEBP", quality=quality)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def thumbnail_sheet(images: Sequence[UInt8[np.ndarray, "y x"]]) -> tuple[str, int]:
+    """Return one picture with every image in small, row by row, and how many stand in a row."""
+    from PIL import Image
+
+    across = max(1, int(np.ceil(len(images) ** 0.5)))
+    down = -(-len(images) // across)
+    sheet = np.zeros((down * THUMBNAIL, across * THUMBNAIL), np.uint8)
+    for place, image in enumerate(images):
+        small = Image.fromarray(image).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+        y, x = (THUMBNAIL * side for side in divmod(place, across))
+        sheet[y : y + THUMBNAIL, x : x + THUMBNAIL] = np.asarray(small)
+    return picture_uri(sheet, quality=70), across
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationRow:
+    """One sample: its image, its truth and what a network made of it, a picture for each heading."""
+
+    sample_id: str
+    pictures: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationSheet:
+    """One network's samples."""
+
+    network: str
+    headings: tuple[str, ...]
+    rows: tuple[SegmentationRow, ...]
+
+
+def _examples(run: Run, store: Store) -> dict[str, dict[str, Any]]:
+    """Return what a segmenter kept of its test samples, by their names."""
+    names = store.result(run)["extra"]["class_names"]
+    with np.load(store.folder(run) / "examples.npz", allow_pickle=False) as file:
+        content = {key: file[key] for key in ("images", "truth", "prediction")}
+        sample_id = file["sample_id"].tolist()
+    return {
+        name: {"names": names, **{key: values[place] for key, values in content.items()}}
+        for place, name in enumerate(sample_id)
+    }
+
+
+def _laid_over(example: dict[str, Any], key: str | None) -> str:
+    """Return the sample with the labels under a key laid over it, or as it is."""
+    from mtneuro_seg import overlay
+
+    image = example["images"]
+    labels = np.zeros_like(image) if key is None else example[key]
+    if image.ndim == 3:
+        image, labels = image[len(image) // 2], labels[len(labels) // 2]
+    shown = overlay(image, labels, class_names=example["names"])
+    return picture_uri((shown * 255).round().astype(np.uint8))
+
+
+def _preferred(sample_ids: Sequence[str]) -> list[str]:
+    """Return the samples to show: striatum and VP as in the paper's figure, where they are among them."""
+    favourites = [name for region in ("-STR", "-VP") for name in sample_ids if region in name.split("/")[0]]
+    return list(dict.fromkeys([*favourites, *sample_ids]))[:ROWS_A_NETWORK]
+
+
+def segmentation_sheets(plan: Plan, store: Store) -> list[SegmentationSheet]:
+    """Return image, truth and prediction of test samples: first seed, a sheet a network, as Figure 3."""
+    classes = {half.name: half.classes for half in plan.inputs.segmentation}
+    networks: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    for run in first_seed(plan.segmenters, plan):
+        kept = run.settings["model"] in networks or len(networks) < MOST_NETWORKS
+        if kept and (store.folder(run) / "examples.npz").is_file():
+            setting = classes[run.settings["task"]]
+            networks.setdefault(run.settings["model"], {})[setting] = _examples(run, store)
+    sheets: list[SegmentationSheet] = []
+    for model, settings in networks.items():
+        # Samples that every class setting has come first; the truth is that with the most classes.
+        every = [name for examples in settings.values() for name in examples]
+        ordered = sorted(dict.fromkeys(every), key=lambda name: -every.count(name))
+        rows: list[SegmentationRow] = []
+        for name in _preferred(ordered):
+            found = {setting: examples[name] for setting, examples in settings.items() if name in examples}
+            fullest = max(found.values(), key=lambda example: len(example["names"]))
+            pictures = [_laid_over(fullest, None), _laid_over(fullest, "truth")]
+            rows.append(
+                SegmentationRow(
+                    name,
+                    (
+                        *pictures,
+                        *(_laid_over(found[s], "prediction") if s in found else None for s in settings),
+                    ),
+                )
+            )
+        headings = ("image", "truth", *(setting.replace("class", " classes") for setting in settings))
+        sheets.append(SegmentationSheet(model_name(model), headings, tuple(rows)))
+    return sheets
+
+
+def class_key(plan: Plan) -> list[tuple[str, str]]:
+    """Return name and colour of the classes that the sheets show."""
+    from mtneuro_seg import class_colours
+
+    names = ["background", *plan.inputs.label_values]
+    return list(zip(names[1:], class_colours(names), strict=True))
+
+
+def _figure_uri(figure: "Figure") -> str:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90, facecolor="white")
+    with Image.open(buffer) as image:
+        return picture_uri(np.asarray(image.convert("RGB")))
+
+
+def surfaces(plan: Plan, store: Store) -> list[Picture]:
+    """Return the predicted structures of one region in 3D, of the first networks (Figure 3 B)."""
+    shown: list[Picture] = []
+    for run in first_seed(plan.segmenters, plan):
+        path = store.folder(run) / "volume.npz"
+        if len(shown) < MOST_SURFACES and path.is_file():
+            from mtneuro_seg import surface_figure
+
+            with np.load(path, allow_pickle=False) as file:
+                labels, size_um, region = file["prediction"], file["voxel_size_um"], str(file["region"])
+            names = store.result(run)["extra"]["class_names"]
+            figure = surface_figure(labels, class_names=names, voxel_size_um=size_um.tolist())
+            caption = f"{model_name(run.settings['model'])}, {len(names)} classes, {region}"
+            shown.append(Picture(_figure_uri(figure), caption))
+    return shown
+
+
+def array_file(store: Store, run: Run) -> Path:
+    """Return the images file of an ``arrays`` run."""
+    return store.folder(run) / "arrays.npz"

@@ -1,0 +1,333 @@
+"""The paper's three tables, ours beside the paper's, built from rows of results."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+from mtneuro_seg import paper_settings
+
+from mtneuro_suite.plan.plan import Plan
+from mtneuro_suite.plan.table1 import mixup_variants, row_method
+from mtneuro_suite.preset.paper import (
+    CLASS_SETTINGS,
+    METHOD_ROWS,
+    NETWORK_ROWS,
+    REGION_TASKS,
+    Quoted,
+    table1,
+    table2,
+    table3,
+)
+from mtneuro_suite.runs.store import Row
+
+FEATURES = {
+    "vessel_density": "vessel density",
+    "axon_density": "axon density",
+    "cell_count": "cell count",
+    "cell_size": "cell size",
+    "nearest_neighbour_distance": "nearest neighbour",
+}
+"""Columns of Table 3."""
+
+NONE = "–"
+_REDUCTION = "The paper names no reduction; its F1 and IoU cannot both be from one matrix."
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Our number over seeds, and the paper's."""
+
+    values: tuple[float, ...]
+    quoted: Quoted | None = None
+    note: str = ""
+    """What stands in the cell where there is no number."""
+
+    expected: int = 1
+    """Seeds that were asked for."""
+
+    form: str = ".2f"
+    """How a number is printed."""
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over seeds, or None where there is no number."""
+        return fmean(self.values) if self.values else None
+
+    @property
+    def ours(self) -> str:
+        """Mean, and standard deviation where there is more than one seed."""
+        if not self.values:
+            return self.note or NONE
+        mean = f"{fmean(self.values):{self.form}}"
+        spread = f"±{stdev(self.values):{self.form}}" if len(self.values) > 1 else ""
+        return f"{mean}{spread}{'*' if len(self.values) < self.expected else ''}"
+
+    @property
+    def paper(self) -> str:
+        """The paper's, as printed."""
+        if self.quoted is None:
+            return NONE
+        return f"{self.quoted.mean:{self.form}}" + (
+            "" if self.quoted.sd is None else f"±{self.quoted.sd:.2f}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One table: rows and columns of cells, and the notes beneath it."""
+
+    title: str
+    corner: str
+    """Heading of the rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_paper(self) -> bool:
+        """Whether the paper has any number to stand beside ours."""
+        return any(cell.quoted is not None for _, cells in self.rows for cell in cells)
+
+
+def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
+    """Return the rows whose key fields have the values asked for."""
+    wanted = {name: {value} if isinstance(value, str) else set(value) for name, value in key.items()}
+    return [row for row in rows if all(getattr(row, name) in values for name, values in wanted.items())]
+
+
+def _cell(rows: Sequence[Row], quoted: Quoted | None = None, *, expected: int = 1) -> Cell:
+    values = tuple(row.value for row in rows if row.value is not None)
+    note = "" if values else next((row.note for row in rows if row.note), "")
+    return Cell(values, quoted, note, expected)
+
+
+def _best(rows: Sequence[Row], models: Sequence[str]) -> str:
+    """Return the model with the best mean, or the first while none has a result."""
+    values = {model: _cell(_select(rows, model=model)).values for model in models}
+    return max(models, key=lambda model: fmean(values[model]) if values[model] else float("-inf"))
+
+
+def _seeds(plan: Plan, method: str) -> int:
+    """Return how many seeds a method is run with."""
+    return 1 if method in ("pca", "folder") else len(plan.preset.seeds)
+
+
+class _Line(NamedTuple):
+    """One method's row of a table."""
+
+    label: str
+    method: str
+    model: str
+    """The name under which its results are."""
+
+    paper: str
+    """The paper's method, and empty for a row of one's own."""
+
+
+def _methods(plan: Plan, rows: Sequence[Row]) -> list[_Line]:
+    """Return the rows of the tables of encoders."""
+    one = plan.preset.task1
+    if one is None:
+        return []
+    found: list[_Line] = []
+    for method in one.methods:
+        label, model = METHOD_ROWS.get(method, method.capitalize()), method
+        if method == "supervised+mixup":
+            variants = list(mixup_variants(one))
+            model = _best(_select(rows, metric="accuracy_whole", task=plan.inputs.regions[0].name), variants)
+            label += f" ({model.split()[-1]})"
+        found.append(_Line(label, method, model, paper=method))
+    return found + [_Line(name, row_method(one, name), name, paper="") for name in one.rows]
+
+
+def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
+    """Return Table 1: accuracy of region by method and sub-task."""
+    if plan.preset.task1 is None:
+        return None
+    body: list[tuple[str, tuple[Cell, ...]]] = []
+    for label, method, model, paper in _methods(plan, rows):
+        metric = "accuracy_whole" if method.startswith("supervised") else "accuracy_corners"
+        cells: list[Cell] = []
+        for region in plan.inputs.regions:
+            chosen = _select(rows, model=model, task=region.name, metric=metric)
+            quoted = table1(paper, region.paper_column, downsample=region.downsample)
+            cells.append(_cell(chosen, quoted, expected=_seeds(plan, method)))
+        body.append((label, tuple(cells)))
+    crops = {
+        region.column: max(row.n for row in chosen)
+        for region in plan.inputs.regions
+        if (chosen := _select(rows, task=region.name, metric="accuracy_corners"))
+    }
+    notes = [
+        "Accuracy. Supervised rows: whole images. The others: a linear readout of each image's four corners."
+    ]
+    if crops:
+        notes.append(
+            "Corner crops scored: " + "; ".join(f"{column}: {n}" for column, n in crops.items()) + "."
+        )
+    if plan.preset.inputs == "real-sample":
+        notes.append(
+            "The paper's column is ROI-C2: eight other cubes of 360 slices. Here: tiles of one slice, at and "
+            "about cube sets B, C and D; the outlines that tell shifted tiles' regions were drawn at z=309."
+        )
+    elif plan.preset.inputs == "paper" and any(region.downsample != 2 for region in plan.inputs.regions):
+        notes.append(
+            "The paper's ROI-C1 is at this resolution (its Table A3), its ROI-C2 and ROI-C3 at half."
+        )
+    if "supervised+mixup" in plan.preset.task1.methods and len(plan.preset.task1.mixup_probabilities) > 1:
+        notes.append("Mixup: the probability with the best mean test accuracy, as the paper reports it.")
+    return Table(
+        title="Table 1. Brain region",
+        corner="method",
+        columns=tuple(region.column for region in plan.inputs.regions),
+        rows=tuple(body),
+        notes=tuple(notes),
+    )
+
+
+def class_setting(name: str) -> str:
+    """Return a class setting in words; a task of one's own is its name.
+
+    Examples
+    --------
+    >>> class_setting("3class"), class_setting("my-cells")
+    ('3 classes', 'my-cells')
+    """
+    return f"{name[0]} classes" if name in CLASS_SETTINGS else name
+
+
+def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
+    """Return Table 2: F1 and IoU by network, class setting and class."""
+    two = plan.preset.task2
+    if two is None:
+        return []
+    found: list[Table] = []
+    for setting in dict.fromkeys(half.classes for half in plan.inputs.segmentation):
+        tasks = [half.name for half in plan.inputs.segmentation if half.classes == setting]
+        names = plan.inputs.segmentation
+        own = {name: name for half in names if half.classes == setting for name in half.class_names}
+        headings = {**CLASS_SETTINGS.get(setting, own), "average": "average"}
+        for metric, heading in (("f1", "F1"), ("iou", "IoU")):
+            of_metric = _select(rows, task=tasks, test_set=[f"{task}:test" for task in tasks], metric=metric)
+            body: list[tuple[str, tuple[Cell, ...]]] = []
+            for model in (*two.models, *two.rows):
+                of_model = _select(of_metric, model=model)
+                cells = [
+                    _cell(
+                        _select(of_model, class_name=name),
+                        table2(model, metric, setting, heading),
+                        expected=1 if "folder" in two.rows.get(model, {}) else len(plan.preset.seeds),
+                    )
+                    for name, heading in headings.items()
+                ]
+                body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
+            note = {"3class": " Axons count as background.", "4class": " Without the region ZI."}.get(
+                setting, ""
+            )
+            found.append(
+                Table(
+                    title=f"Table 2. Microstructure, {class_setting(setting)}: {heading}",
+                    corner="network",
+                    columns=tuple(headings.values()),
+                    rows=tuple(body),
+                    notes=(
+                        f"Class-wise, from one confusion matrix over the test slices.{note}",
+                        *(() if setting not in CLASS_SETTINGS else (_REDUCTION,)),
+                    ),
+                )
+            )
+    return found
+
+
+def search_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
+    """Return Table A4: the learning rate and batch that a search chose for each network."""
+    two = plan.preset.task2
+    if two is None or two.search is None:
+        return None
+    body: list[tuple[str, tuple[Cell, ...]]] = []
+    halves = {half.name: half.classes for half in plan.inputs.segmentation}
+    settings = tuple(dict.fromkeys(halves.values()))
+    for model in (*two.models, *two.rows):
+        cells: list[Cell] = []
+        for setting in settings:
+            tasks = [name for name, classes in halves.items() if classes == setting]
+            for metric in ("learning_rate", "batch_size"):
+                chosen = _select(rows, task=tasks, model=model, metric=metric)
+                quoted = None
+                if model in NETWORK_ROWS and setting in CLASS_SETTINGS:
+                    quoted = Quoted(float(getattr(paper_settings(model, int(setting[0])), metric)))
+                cells.append(replace(_cell(chosen, quoted, expected=len(plan.preset.seeds)), form="g"))
+        body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
+    return Table(
+        title="Table A4. Settings that the search chose",
+        corner="network",
+        columns=tuple(f"{what}, {class_setting(s)}" for s in settings for what in ("learning rate", "batch")),
+        rows=tuple(body),
+        notes=("Of the highest mean IoU on the validation slices; Table 2 is of these models.",),
+    )
+
+
+def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
+    """Return Table 3: R2 by method and feature, the paper's way and cross-validated."""
+    if plan.preset.task3 is None or not plan.semantics:
+        return []
+    tasks = list(dict.fromkeys(str(run.settings["task"]) for run in plan.semantics))
+    found: list[Table] = []
+    for task in tasks:
+        for metric, heading in (
+            ("r2_same_sample", "R2 on the same samples, as the paper's"),
+            ("r2_cross_validated", "R2 of ridge, cross-validated over blocks of slices"),
+        ):
+            of_metric = _select(rows, task=task, metric=metric)
+            body: list[tuple[str, tuple[Cell, ...]]] = []
+            reasons: dict[str, None] = {}
+            for label, method, model, paper in _methods(plan, rows):
+                cells: list[Cell] = []
+                for feature in FEATURES:
+                    chosen = _select(of_metric, model=model, class_name=feature)
+                    quoted = table3(paper, task, feature) if metric == "r2_same_sample" else None
+                    cell = _cell(chosen, quoted, expected=_seeds(plan, method))
+                    structure = feature.removesuffix("_density")
+                    if feature.endswith("_density") and structure not in plan.inputs.label_values:
+                        cell = Cell((), quoted, f"no {structure}s")
+                    elif cell.note:
+                        reasons[f"{NONE}: {cell.note}."] = None
+                        cell = Cell((), quoted)
+                    cells.append(cell)
+                body.append((label, tuple(cells)))
+            sizes = sorted({row.n for row in of_metric if row.n})
+            if sizes:
+                span = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
+                reasons[f"Samples a fit: {span}."] = None
+            found.append(
+                Table(
+                    title=f"Table 3. Semantics, encoders from {REGION_TASKS.get(task, task)}: {heading}",
+                    corner="method",
+                    columns=tuple(FEATURES.values()),
+                    rows=tuple(body),
+                    notes=tuple(reasons),
+                )
+            )
+    return found
+
+
+def all_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
+    """Return every table that the preset fills."""
+    one = region_table(plan, rows)
+    found = search_table(plan, rows)
+    tables = [
+        *([one] if one else []),
+        *segmentation_tables(plan, rows),
+        *([found] if found else []),
+        *semantics_tables(plan, rows),
+    ]
+    return [_starred(table) for table in tables]
+
+
+def _starred(table: Table) -> Table:
+    """Return the table with a note on the cells that lack seeds, where there are any."""
+    if any("*" in cell.ours for _, cells in table.rows for cell in cells):
+        return replace(table, notes=(*table.notes, "*: not every seed has a result yet."))
+    return table

@@ -1,0 +1,71 @@
+"""What the command line prints: the tables, and what a plan costs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from mtneuro_suite.report.tables import Table
+from mtneuro_suite.runs.run import Run
+
+
+def _rich_table(table: Table) -> RichTable:
+    shown = RichTable()
+    # A name may break; a number may not.
+    shown.add_column(table.corner, overflow="fold")
+    for position, column in enumerate(table.columns):
+        cells = [cells[position] for _, cells in table.rows]
+        widest = max((len(text) for cell in cells for text in (cell.ours, cell.paper)), default=0)
+        shown.add_column(column, justify="right", min_width=widest)
+    for label, cells in table.rows:
+        texts = [Text(cell.ours) for cell in cells]
+        if table.has_paper:
+            texts = [Text.assemble(cell.ours, "\n", (cell.paper, "dim")) for cell in cells]
+        shown.add_row(Text(label), *texts)
+    return shown
+
+
+def print_plan(
+    asked: Sequence[Run],
+    todo: Sequence[Run],
+    *,
+    processes: int,
+    device: str,
+    output: Path,
+    out: Console,
+    err: Console,
+) -> None:
+    """Print what the runs will cost, and raise ``ValueError`` if this machine cannot do it."""
+    from mtneuro_suite.plan.estimate import estimate
+
+    with err.status("timing") as status:
+        found = estimate(
+            asked,
+            todo,
+            processes=max(1, processes),
+            device=device,
+            progress=lambda name: status.update(f"timing {name}"),
+        )
+    for kind, count in Counter(run.kind for run in asked).items():
+        left = sum(run.kind == kind for run in todo)
+        out.print(f"{kind:10} {count:5} runs, {left} to do")
+    for name, text in found.lines():
+        out.print(f"{name:10} {text}")
+    found.check(output)
+
+
+def print_tables(tables: Sequence[Table], caveat: str, out: Console) -> None:
+    """Print the tables, and what their figures are not."""
+    for table in tables:
+        out.print()
+        out.print(table.title, style="bold")
+        out.print(_rich_table(table), soft_wrap=False)
+        for note in table.notes:
+            out.print(note, style="dim", soft_wrap=False)
+    out.print()
+    out.print("Where a cell holds two numbers, ours stands above and the paper's below.", style="dim")
+    if caveat:
+        out.print(caveat, style="bold")

@@ -1,0 +1,150 @@
+"""The report's UMAP: layouts, features and thumbnails, as the page's script draws them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int64
+
+from mtneuro_suite.plan.plan import Plan
+from mtneuro_suite.report.figures import COLOURS, model_name
+from mtneuro_suite.report.pictures import THUMBNAIL, array_file, thumbnail_sheet
+from mtneuro_suite.report.tables import FEATURES
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.store import Store
+
+MOST_POINTS = 2000
+"""More would make the file heavy, and no plot clearer."""
+
+_SIDE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One drawing of the embeddings: Figure 4, or Figure A4."""
+
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class UmapSection:
+    """Everything that the section shows."""
+
+    layouts: tuple[Layout, ...]
+    sheet: str
+    """Data URI of the thumbnails."""
+
+    data: dict[str, Any]
+    """What the script reads: samples, colours and points."""
+
+    left_out: str
+    """A sentence where not every sample is drawn."""
+
+
+def chosen_samples(n: int, most: int = MOST_POINTS) -> Int64[np.ndarray, " chosen"]:
+    """Return the samples to draw: all, or as many as are allowed at even distances.
+
+    Examples
+    --------
+    >>> chosen_samples(3)
+    array([0, 1, 2])
+    >>> chosen_samples(100, 5)
+    array([ 0, 25, 50, 74, 99])
+    """
+    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).round().astype(np.int64)
+
+
+def _places(points: Float[np.ndarray, "n 2"]) -> list[list[int]]:
+    """Return points in a square of 1000, both axes to one scale, y upwards."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    scaled = (points - (low + high) / 2) / max(float((high - low).max()), 1e-9) * _SIDE + _SIDE / 2
+    scaled[:, 1] = _SIDE - scaled[:, 1]
+    return scaled.round().astype(int).tolist()
+
+
+def _thumbnails(store: Store, semantics: Run, sample_id: list[str]) -> tuple[str, int]:
+    from mtneuro_data import TaskArrays
+
+    wanted = dict.fromkeys(sample_id)
+    images: dict[str, np.ndarray] = {}
+    for place in semantics.settings["roles"]["samples"]:
+        arrays = TaskArrays.read(array_file(store, semantics.needs[place]))
+        if semantics.settings["view"] == "corners":
+            arrays = arrays.corners()
+        images |= {
+            name: arrays.images[i].copy()
+            for i, name in enumerate(arrays.sample_id.tolist())
+            if name in wanted
+        }
+    return thumbnail_sheet([images[name] for name in sample_id])
+
+
+def _feature_values(features: pd.DataFrame) -> list[dict[str, Any]]:
+    from mtneuro_probe import FEATURE_UNITS
+
+    found: list[dict[str, Any]] = []
+    for name in features.columns:
+        unit = FEATURE_UNITS.get(str(name), "")
+        percent = unit == "fraction"
+        values = features[name].to_numpy(np.float64) * (100 if percent else 1)
+        if np.isfinite(values).any():
+            found.append(
+                {
+                    "label": FEATURES.get(str(name), str(name).replace("_", " ")),
+                    "unit": "%" if percent else unit,
+                    # JSON has no NaN: null is what was not measured.
+                    "values": [float(f"{value:.4g}") if np.isfinite(value) else None for value in values],
+                }
+            )
+    return found
+
+
+def umap_section(plan: Plan, store: Store) -> UmapSection | None:
+    """Return the finished UMAPs of a plan, or None where there is none."""
+    from mtneuro_probe import load_embeddings
+
+    done = [run for run in plan.umap if store.done(run)]
+    if not done or plan.features is None:
+        return None
+    (first,) = done[0].needs
+    sample_id = load_embeddings(store.folder(first) / "embeddings.npz").sample_id
+    chosen = chosen_samples(len(sample_id))
+    names: list[str] = sample_id[chosen].tolist()
+    table = pd.read_csv(store.folder(plan.features) / "features.csv", index_col="sample_id")
+    sheet, across = _thumbnails(store, first, names)
+    layouts: list[Layout] = []
+    points: list[list[list[int]]] = []
+    for run in done:
+        (semantics,) = run.needs
+        task = str(semantics.settings["task"])
+        figure = {"roi-c1": "Figure 4", "roi-c3": "Figure A4"}.get(task)
+        model = model_name(semantics.settings["model"])
+        layouts.append(
+            Layout(
+                f"{model} trained in {task.upper()}",
+                f"As the paper's {figure}, which shows the brain." if figure else "",
+            )
+        )
+        points.append(_places(np.load(store.folder(run) / "points.npy")[chosen]))
+    region = np.load(store.folder(first) / "region.npy")[chosen]
+    region_names = store.result(first)["extra"]["region_names"]
+    return UmapSection(
+        layouts=tuple(layouts),
+        sheet=sheet,
+        data={
+            "samples": names,
+            "region": region.tolist(),
+            "regionNames": region_names,
+            "regionColours": [COLOURS[i % len(COLOURS)] for i in range(len(region_names))],
+            "features": _feature_values(table.loc[names]),
+            "sheet": {"across": across, "side": THUMBNAIL},
+            "layouts": points,
+        },
+        left_out=(
+            f"{len(names)} of {len(sample_id)} samples are drawn, at even distances."
+            if len(names) < len(sample_id)
+            else ""
+        ),
+    )

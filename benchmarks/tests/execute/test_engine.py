@@ -1,0 +1,281 @@
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from mtneuro_suite import steps
+from mtneuro_suite.execute.engine import POLLED_EVERY, run_here
+from mtneuro_suite.execute.pool import run_on_workers
+from mtneuro_suite.execute.selection import forget_failures, to_do
+from mtneuro_suite.plan.costs import arrays_run
+from mtneuro_suite.plan.inputs import paper_inputs
+from mtneuro_suite.preset.model import read_preset
+from mtneuro_suite.runs.failure import read_note
+from mtneuro_suite.runs.lease import lease
+from mtneuro_suite.runs.run import Run, with_needs
+from mtneuro_suite.runs.store import Row, Store
+
+
+class Heard:
+    def __init__(self):
+        self.ended = {}
+
+    def progressed(self, run_id, done, total):
+        assert 0 <= done <= total
+
+    def finished(self, run_id, failure):
+        self.ended[run_id] = failure
+
+
+def runs():
+    good = Run(kind="arrays", title="good", settings={"value": 1})
+    bad = Run(kind="arrays", title="bad", settings={"value": None})
+    after_bad = Run(kind="features", title="after bad", settings={"roles": {"samples": [0]}}, needs=(bad,))
+    after_good = Run(kind="features", title="after good", settings={"roles": {"samples": [0]}}, needs=(good,))
+    return with_needs([after_bad, after_good])
+
+
+@pytest.fixture
+def fake_steps(monkeypatch):
+    def arrays(settings, roles, out, progress):
+        if settings["value"] is None:
+            raise ValueError("the disk is full")
+        (out / "value").write_text(str(settings["value"]))
+        return steps.Outcome()
+
+    def features(settings, roles, out, progress):
+        value = float((roles["samples"][0] / "value").read_text())
+        row = Row(
+            task="t",
+            training_set="a",
+            test_set="b",
+            model="m",
+            seed=1,
+            metric="x",
+            class_name="",
+            value=value,
+            n=1,
+        )
+        return steps.Outcome([row])
+
+    monkeypatch.setitem(steps.STEPS, "arrays", arrays)
+    monkeypatch.setitem(steps.STEPS, "features", features)
+
+
+def test_a_failed_run_stops_only_those_that_need_it(tmp_path, fake_steps):
+    store, heard = Store(tmp_path), Heard()
+    failures = {failure.run.title: failure.reason for failure in run_here(runs(), store, heard)}
+    assert failures == {
+        "bad": "ValueError: the disk is full",
+        "after bad": "not run, because it needs 'bad', which failed",
+    }
+    assert [row.value for row in store.rows(runs())] == [1.0]
+    assert len(heard.ended) == 4
+
+
+def test_a_finished_run_is_not_done_again(tmp_path, fake_steps, monkeypatch):
+    store = Store(tmp_path)
+    run_here(runs(), store, Heard())
+
+    def never(*args):
+        raise AssertionError("done again")
+
+    monkeypatch.setitem(steps.STEPS, "features", never)
+    assert [failure.run.title for failure in run_here(runs()[-1:], store, Heard())] == []
+
+
+def test_an_unfinished_run_leaves_no_result(tmp_path, monkeypatch):
+    def interrupted(settings, roles, out, progress):
+        (out / "half").write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(steps.STEPS, "arrays", interrupted)
+    store, run = Store(tmp_path), Run(kind="arrays", title="x", settings={})
+    with pytest.raises(KeyboardInterrupt):
+        run_here([run], store, Heard())
+    assert not store.done(run)
+    assert (store.partial(run) / "half").exists()
+
+
+def test_a_result_of_another_version_is_refused(tmp_path, fake_steps):
+    store = Store(tmp_path)
+    run_here(runs(), store, Heard())
+    done = next(run for run in runs() if store.done(run))
+    path = store.folder(done) / "result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "result_version": 99}))
+    with pytest.raises(ValueError, match="must have result_version 1, got 99; use another --output"):
+        store.result(done)
+    path.write_text("{")
+    with pytest.raises(ValueError, match="is not a result file; delete"):
+        store.result(done)
+
+
+def held_elsewhere(store, run):
+    base = store.folder(run)
+    base.parent.mkdir(parents=True, exist_ok=True)
+    held = lease(base)
+    assert held is not None
+    return held
+
+
+def test_a_run_that_another_suite_holds_is_waited_for_and_read_while_others_go_on(tmp_path, fake_steps):
+    store, heard = Store(tmp_path), Heard()
+    good = Run(kind="arrays", title="good", settings={"value": 1})
+    other = Run(kind="arrays", title="other", settings={"value": 2})
+    held = held_elsewhere(store, good)
+    went_on = []
+
+    def the_other_suite():
+        while not store.done(other):
+            time.sleep(0.01)
+        went_on.append(not store.done(good))
+        store.start(good)
+        store.finish(good, [], extra={"by": "the other suite"}, seconds=0)
+        held.close()
+
+    thread = threading.Thread(target=the_other_suite)
+    thread.start()
+    assert run_here([good, other], store, heard) == []
+    thread.join()
+    assert went_on == [True]
+    assert store.result(good)["extra"] == {"by": "the other suite"}
+    assert list(heard.ended) == [other.id, good.id]
+
+
+def test_a_failure_in_another_suite_is_not_repeated(tmp_path, monkeypatch):
+    """Of two suites at one folder one tries, and both tell."""
+    tries = []
+
+    def bad(settings, roles, out, progress):
+        tries.append(1)
+        time.sleep(2 * POLLED_EVERY)
+        raise ValueError("no such thing")
+
+    monkeypatch.setitem(steps.STEPS, "arrays", bad)
+    run = Run(kind="arrays", title="bad", settings={})
+    told = []
+    suites = [
+        threading.Thread(target=lambda: told.extend(run_here([run], Store(tmp_path), Heard())))
+        for _ in range(2)
+    ]
+    for suite in suites:
+        suite.start()
+    for suite in suites:
+        suite.join()
+    assert [failure.reason for failure in told] == ["ValueError: no such thing"] * 2
+    assert len(tries) == 1
+    assert not list((tmp_path / "runs").glob("*.lease-*"))
+
+
+def test_a_failed_run_is_listed_until_it_is_tried_again(tmp_path, fake_steps, monkeypatch):
+    store = Store(tmp_path)
+    run_here(runs(), store, Heard())
+    bad = next(run for run in runs() if run.title == "bad")
+    note = read_note(store, bad)
+    assert note is not None
+    assert note.reason == "ValueError: the disk is full"
+    assert 'raise ValueError("the disk is full")' in note.traceback
+    assert not note.of_surroundings
+
+    monkeypatch.setitem(steps.STEPS, "arrays", lambda *arguments: steps.Outcome())
+    forget_failures(runs(), store, retry=False)
+    (failure,) = run_here([bad], store, Heard())
+    assert failure.reason == note.reason
+    forget_failures(runs(), store, retry=True)
+    assert run_here([bad], store, Heard()) == []
+    assert read_note(store, bad) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError("4 GiB"), "out of memory (4 GiB); use fewer --workers or a machine with more"),
+        (ConnectionResetError("gone"), "ConnectionResetError: gone"),
+    ],
+)
+def test_what_the_surroundings_did_is_tried_again_unasked(tmp_path, monkeypatch, error, reason):
+    def bad(settings, roles, out, progress):
+        raise error
+
+    monkeypatch.setitem(steps.STEPS, "arrays", bad)
+    store, run = Store(tmp_path), Run(kind="arrays", title="x", settings={})
+    (failure,) = run_here([run], store, Heard())
+    assert failure.reason == reason
+    monkeypatch.setitem(steps.STEPS, "arrays", lambda *arguments: steps.Outcome())
+    forget_failures([run], store, retry=False)
+    assert run_here([run], store, Heard()) == []
+
+
+def test_a_full_disk_stops_the_rest_with_one_failure(tmp_path, monkeypatch):
+    def full(settings, roles, out, progress):
+        raise OSError(28, "No space left on device", "x")
+
+    monkeypatch.setitem(steps.STEPS, "arrays", full)
+    many = [Run(kind="arrays", title=f"{n}", settings={"n": n}) for n in range(5)]
+    failures = run_here(many, Store(tmp_path), Heard())
+    assert [failure.needs_another for failure in failures] == [False, True, True, True, True]
+    assert failures[1].reason == "not run, because the disk is full or cannot be written"
+
+
+def test_what_cannot_be_gone_on_from_is_started_anew_and_the_log_says_so(tmp_path, monkeypatch):
+    def resuming(settings, roles, out, progress):
+        checkpoint = out / "model.partial" / "checkpoint"
+        if checkpoint.exists() and checkpoint.read_text() != "whole":
+            raise RuntimeError("checkpoint is damaged")
+        return steps.Outcome()
+
+    monkeypatch.setitem(steps.STEPS, "encoder", resuming)
+    store, run = Store(tmp_path), Run(kind="encoder", title="x", settings={})
+    (store.partial(run) / "model.partial").mkdir(parents=True)
+    (store.partial(run) / "model.partial" / "checkpoint").write_text("ha")
+    assert run_here([run], store, Heard()) == []
+    log = (store.folder(run) / "run.log").read_text()
+    assert "taken up again" in log
+    assert "could not go on from what was there (RuntimeError: checkpoint is damaged): started anew" in log
+
+
+def test_a_forced_run_keeps_the_old_result_until_the_new_is_whole(tmp_path, fake_steps, monkeypatch):
+    store = Store(tmp_path)
+    good = next(run for run in runs() if run.title == "good")
+    run_here([good], store, Heard())
+    before = store.stamp(good)
+    assert to_do([good], store) == ([], {})
+    todo, again = to_do([good], store, force=True)
+    assert todo == [good]
+
+    def bad(settings, roles, out, progress):
+        assert store.stamp(good) == before
+        raise ValueError("worse than before")
+
+    arrays = steps.STEPS["arrays"]
+    monkeypatch.setitem(steps.STEPS, "arrays", bad)
+    (failure,) = run_here(todo, store, Heard(), again=again)
+    assert failure.reason == "ValueError: worse than before"
+    assert store.stamp(good) == before
+    monkeypatch.setitem(steps.STEPS, "arrays", arrays)
+    forget_failures(todo, store, retry=True)
+    assert run_here(todo, store, Heard(), again=again) == []
+    assert store.stamp(good) != before
+    # What was asked for is there now: asked for once more by the same stamp, it is not done a third time.
+    monkeypatch.setitem(steps.STEPS, "arrays", bad)
+    assert run_here(todo, store, Heard(), again=again) == []
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [good.id]
+
+
+def test_two_processes_give_what_one_does(tmp_path):
+    preset = read_preset("smoke")
+    inputs = paper_inputs(preset)
+    todo = [arrays_run(task, inputs) for task in inputs.regions[0].test]
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    assert run_here(todo, here, Heard()) == []
+    heard = Heard()
+    assert run_on_workers(todo, there, heard, workers=2) == []
+    assert set(heard.ended) == {run.id for run in todo}
+    for run in todo:
+        with (
+            np.load(here.folder(run) / "arrays.npz") as one,
+            np.load(there.folder(run) / "arrays.npz") as two,
+        ):
+            assert all(np.array_equal(one[key], two[key]) for key in one.files)

@@ -1,0 +1,49 @@
+import pytest
+
+from mtneuro_suite.execute.selection import only, repeat_command, to_do
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.store import Store
+
+
+def two():
+    data = Run(kind="arrays", title="images", settings={})
+    return [data, *(Run(kind="encoder", title=f"{n}", settings={"n": n}, needs=(data,)) for n in (1, 2))]
+
+
+def test_a_named_run_comes_with_what_it_needs():
+    data, first, second = two()
+    assert only([data, first, second], [second.id]) == [data, second]
+    assert only([data, first, second], []) == [data, first, second]
+
+
+def test_an_unknown_name_is_refused_with_the_nearest():
+    _, first, _ = runs = two()
+    with pytest.raises(ValueError, match=f"got '{first.id[:-1]}'; did you mean '{first.id}'"):
+        only(runs, [first.id[:-1]])
+
+
+def test_force_is_for_the_named_runs_and_not_for_what_they_need(tmp_path):
+    data, first, second = runs = two()
+    store = Store(tmp_path)
+    for run in (data, first):
+        store.start(run)
+        store.finish(run, [], extra={}, seconds=0)
+    assert to_do(runs, store) == ([second], {})
+    assert to_do(runs, store, named=[first.id], force=True) == (
+        [first, second],
+        {first.id: store.stamp(first)},
+    )
+    assert set(to_do(runs, store, force=True)[1]) == {data.id, first.id}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--only", "a", "b", "--preset", "my preset"],
+        ["--preset", "my preset", "--force", "--only=a"],
+        ["--retry", "--preset", "my preset"],
+    ],
+)
+def test_the_command_that_repeats_a_run_keeps_all_else(arguments):
+    command = "uv run benchmarks/run_all.py --preset 'my preset' --only encoder-1"
+    assert repeat_command(arguments, "encoder-1") == command

@@ -1,0 +1,69 @@
+import dataclasses
+from typing import Any
+
+import pytest
+
+from mtneuro_suite.plan.estimate import Estimate, _download_bytes, _longest_chain, estimate
+from mtneuro_suite.plan.plan import plan
+from mtneuro_suite.preset.model import read_preset
+from mtneuro_suite.preset.overrides import with_values
+from mtneuro_suite.runs.run import Run
+
+
+def test_a_chain_is_no_shorter_for_more_processes():
+    a = Run(kind="arrays", title="a", settings={"n": 1})
+    b = Run(kind="encoder", title="b", settings={"n": 2}, needs=(a,))
+    c = Run(kind="encoder", title="c", settings={"n": 3})
+    assert _longest_chain([a, b, c], {a.id: 2.0, b.id: 3.0, c.id: 4.0}) == 5.0
+
+
+def test_every_chunk_is_downloaded_once_though_two_parts_read_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("MTNEURO_CACHE", str(tmp_path))
+    preset = with_values(
+        read_preset("table1"), ["source=bossdb", 'task1.tasks=["roi-c1"]', 'task1.methods=["pca"]']
+    )
+    arrays = [run for run in plan(preset).runs if run.kind == "arrays"]
+    # Set A: 4 cubes of 256 x 256 off the grid touch 3 x 3 chunks of 128 x 128; slices 110 to 460 lie in 12
+    # layers of 32; labels are eight bytes a voxel.
+    assert _download_bytes(arrays) == 4 * 9 * 12 * (32 * 128 * 128) * (1 + 8)
+    assert _download_bytes([*arrays, *arrays]) == _download_bytes(arrays)
+
+
+def test_ten_times_the_steps_cost_about_ten_times_the_time():
+    def cost(steps):
+        preset = with_values(
+            read_preset("smoke"),
+            [f"task1.settings.steps={steps}", 'task1.methods=["byol"]', "task3.umap_method=byol"],
+        )
+        runs = [run for run in plan(preset).runs if run.kind == "encoder"]
+        named: list[str] = []
+        found = estimate(runs, runs, processes=1, device="cpu", progress=named.append)
+        assert named == ["resnet18"]
+        return found.seconds
+
+    assert 3 < cost(2000) / cost(200) < 30
+
+
+def _tight(**changes: Any) -> Estimate:
+    fields: dict[str, Any] = {
+        "runs": 1, "done": 0, "seconds": 60.0, "processes": 2, "memory_bytes": 10**9, "process_bytes": 10**9,
+        "gpu_bytes": 10**9, "disk_bytes": 10**6, "download_bytes": 0,
+    }  # fmt: skip
+    return Estimate(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"disk_bytes": 10**18}, r"output needs 1e\+06 TB of disk.*use another --output"),
+        ({"memory_bytes": 10**14}, r"largest run needs 100 TB of memory.*lower its batch_size"),
+        ({"processes": 10**6}, r"1000000 processes need.*use --workers \d+"),
+    ],
+)
+def test_what_cannot_work_is_refused(changes, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        _tight(**changes).check(tmp_path / "not yet")
+
+
+def test_what_fits_is_not(tmp_path):
+    dataclasses.replace(_tight(), processes=1, memory_bytes=1).check(tmp_path)

@@ -1,0 +1,175 @@
+import pytest
+
+from mtneuro_suite.plan.costs import factory_digest
+from mtneuro_suite.plan.inputs import paper_inputs, source_of
+from mtneuro_suite.plan.plan import plan
+from mtneuro_suite.preset.model import Preset, read_preset
+from mtneuro_suite.preset.overrides import with_own_row
+
+
+def changed(name="demo", **changes):
+    values = read_preset(name).model_dump()
+    for key, value in changes.items():
+        values[key] = {**values[key], **value} if isinstance(value, dict) else value
+    return Preset.model_validate(values)
+
+
+def test_equal_parts_are_loaded_once():
+    runs = plan(read_preset("demo")).runs
+    assert len({run.id for run in runs}) == len(runs)
+    arrays = [run for run in runs if run.kind == "arrays"]
+    # Task 1: set A train and val, its test, B, C and D; Task 2: train, val and test of 2D and of 3D, in
+    # two class settings; Task 3: all of A.
+    assert len(arrays) == 6 + 12 + 1
+
+
+def test_roi_c2_trains_nothing():
+    encoders = plan(read_preset("demo")).encoders
+    assert {run.title.split(" on ")[1].split(",")[0] for run in encoders} == {"roi-c1", "roi-c3"}
+
+
+def test_the_paper_preset_counts_the_papers_runs():
+    planned = plan(read_preset("paper"))
+    trained = [run for run in planned.encoders if run.settings["train"]["method"] != "untrained"]
+    # Two training sets: PCA has no seed; mixup has five probabilities.
+    assert len(trained) == 2 * (5 * (1 + 5 + 3 + 1) + 1)
+    assert len(planned.segmenters) == 9 * 2 * 5
+
+
+def test_table_a4_sets_learning_rate_and_batch():
+    (run,) = [
+        run
+        for run in plan(read_preset("paper")).segmenters
+        if run.settings["model"] == "manet"
+        and run.settings["task"] == "seg-2d-3class"
+        and run.settings["seed"] == 1
+    ]
+    assert (run.settings["train"]["learning_rate"], run.settings["train"]["batch_size"]) == (0.01, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"task1": {"methods": ["byol", "myoww"]}},
+            r"task1.methods must be one of .*got 'myoww'; did you mean 'myow'",
+        ),
+        (
+            {"task2": {"models": ["unett"], "per_model": {}}},
+            r"task2.models must be one of .*got 'unett'; did you mean",
+        ),
+        (
+            {"task1": {"settings": {"learning_rat": 1}}},
+            r"settings of supervised: unknown setting 'learning_rat'; did you mean learning_rate",
+        ),
+        ({"task1": {"settings": {"batch_size": -1}}}, r"settings of \w+: batch_size: .*got -1"),
+        ({"task2": {"settings": {"epocs": 1}}}, r"unknown key 'epocs'; did you mean 'epochs'"),
+        ({"task2": {"per_model": {"pan": {}}}}, r"task2.per_model must be one of unet, .*got 'pan'"),
+    ],
+)
+def test_a_wrong_name_or_setting_is_refused_before_any_run(changes, message):
+    with pytest.raises(ValueError, match=message):
+        plan(changed(**changes))
+
+
+def test_the_resolutions_and_extra_sets_are_columns_of_their_own():
+    planned = plan(
+        changed(
+            task1={"methods": ["pca"], "per_method": {}, "downsample": [4, 2], "extra": ["D", "B"]},
+            task3=None,
+        )
+    )
+    names = [region.name for region in planned.inputs.regions]
+    assert names == [f"{n}/{f}" for f in (4, 2) for n in ("roi-c1", "roi-c2", "roi-c3", "roi-c3[B]")]
+    tested = {r.name: {c for t in r.test for c in t.cubes} for r in planned.inputs.regions}
+    assert {name[0] for name in tested["roi-c3[B]/4"]} == {"C", "D"}
+    assert {name[0] for name in tested["roi-c3/4"]} == {"B", "C"}
+    keys = {(run.settings["training_set"], run.settings["model"]) for run in planned.regions}
+    assert len(keys) == len(planned.regions)
+
+
+def test_a_search_trains_every_point_and_scores_it_on_validation_alone():
+    planned = plan(read_preset("search"))
+    of_unet = [r for r in planned.networks if r.settings["task"] == "seg-2d-4class" and "unet lr" in r.title]
+    assert len(of_unet) == 25
+    assert {run.settings["test_set"] for run in of_unet} == {"seg-2d-4class:val"}
+    assert (
+        len({(r.settings["train"]["learning_rate"], r.settings["train"]["batch_size"]) for r in of_unet})
+        == 25
+    )
+    parts = [need.settings["task"]["splits"]["all"][0] for run in of_unet for need in run.needs]
+    assert {tuple(part["z"]) for part in parts} == {(110, 380), (380, 410)}
+
+
+def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
+    preset, own = with_own_row(read_preset("smoke"), encoder="examples.tiny_encoder:encoder")
+    assert own == ("tiny_encoder:encoder",)
+    planned = plan(preset)
+    alone = planned.runs_of(own)
+    assert {run.kind for run in alone} == {"arrays", "encoder", "regions", "features", "semantics", "umap"}
+    assert [run.title for run in alone if run.kind == "encoder"] == [
+        "train tiny_encoder:encoder on roi-c1, seed 1"
+    ]
+    (run,) = (run for run in alone if run.kind == "encoder")
+    assert run.settings["digests"]["encoder"] == factory_digest("examples.tiny_encoder:encoder")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"encoder": "nowhere"}, "must be package.module:factory, timm:NAME, or the folder"),
+        ({"encoder": "no_such_module:encoder"}, "'no_such_module' is not one"),
+        ({"encoder": "examples.tiny_encoder:encodr"}, "holds no 'encodr'"),
+        ({"segmenter": "examples.tiny_segmenter"}, "must be package.module:factory, or the folder"),
+    ],
+)
+def test_an_own_row_that_means_nothing_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        plan(with_own_row(read_preset("smoke"), **given)[0])
+
+
+def test_a_method_that_is_drawn_must_be_trained():
+    with pytest.raises(ValueError, match=r"task3.umap_method must be one of .*got 'byol'"):
+        plan(changed(task1={"methods": ["pca"], "per_method": {}}))
+
+
+def test_too_few_slices_for_the_cross_validation_are_refused():
+    with pytest.raises(ValueError, match="gap of 10"):
+        plan(changed(task3={"z_step": 3000}))
+
+
+def test_a_folder_of_three_zarrs_is_a_source_with_or_without_suffix(tmp_path):
+    for name in ("image", "roi_labels.zarr", "pixel_labels"):
+        (tmp_path / name).mkdir()
+    found = source_of(str(tmp_path))
+    assert isinstance(found, dict)
+    assert found["roi_labels"] == str(tmp_path / "roi_labels.zarr")
+    (tmp_path / "image").rmdir()
+    with pytest.raises(ValueError, match="which has roi_labels, pixel_labels"):
+        source_of(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "caveat"),
+    [
+        ({"source": "phantom?seed=3"}, "The phantom is not the brain"),
+        ({"source": "bossdb"}, "not its settings"),
+    ],
+)
+def test_what_stands_between_our_figures_and_the_papers_is_said(changes, caveat):
+    assert caveat in paper_inputs(changed(**changes)).caveat
+    assert paper_inputs(changed("paper", source="bossdb")).caveat == ""
+
+
+def test_a_source_that_is_no_folder_is_refused():
+    with pytest.raises(ValueError, match="source must be phantom, bossdb, or a folder"):
+        plan(changed(source="nowhere"))
+
+
+def test_real_sample_needs_its_folder(tmp_path):
+    with pytest.raises(ValueError, match="give their folder with --data"):
+        plan(read_preset("real-sample"))
+    with pytest.raises(FileNotFoundError, match=r"image_z159\.png is missing"):
+        plan(read_preset("real-sample"), data=tmp_path)
+    with pytest.raises(ValueError, match="--data is read by the preset real-sample only"):
+        plan(read_preset("demo"), data=tmp_path)

@@ -1,0 +1,62 @@
+import pytest
+
+from mtneuro_suite.preset.model import preset_names, read_preset
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_is_valid(name):
+    assert read_preset(name).description
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest_name():
+    with pytest.raises(
+        ValueError, match=r"preset must be one of .*smoke.*got 'smokee'; did you mean 'smoke'"
+    ):
+        read_preset("smokee")
+
+
+def write(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_key(tmp_path):
+    path = write(tmp_path, 'description = "x"\n[task1]\nmethod = ["byol"]\n')
+    with pytest.raises(ValueError, match=r"mine.toml: unknown key 'task1.method'; did you mean 'methods'"):
+        read_preset(path)
+
+
+def test_a_value_out_of_range_is_refused_by_key_and_value(tmp_path):
+    path = write(tmp_path, 'description = "x"\n[task1]\nz_step = 0\n')
+    with pytest.raises(ValueError, match=r"task1.z_step: .* greater than or equal to 1, got 0"):
+        read_preset(path)
+
+
+def test_a_file_that_is_not_toml_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"mine\.toml is not valid TOML"):
+        read_preset(write(tmp_path, "description = "))
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no preset file at"):
+        read_preset(str(tmp_path / "absent.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seeds = []\n[task1]", "seeds must be distinct and at least one"),
+        ("seeds = [1, 1]\n[task1]", "seeds must be distinct"),
+        ("", r"a preset needs \[task1\] or \[task2\]"),
+        ("[task2]\n[task3]", r"\[task3\] reads out the encoders of \[task1\]"),
+        ('[task1]\ntasks = ["roi-c2"]', "roi-c2 scores the models of roi-c1"),
+        ('[task1]\ntasks = ["roi-c1"]\n[task3]', "task3.encoders asks for roi-c3"),
+        ('[task1]\nmethods = ["pca", "pca"]', r"task1.methods: must name at least one, and each once"),
+        ("[task1]\nmethods = []", r"task1.methods: must name at least one, and each once"),
+        ('inputs = "real-sample"\n[task1]\nz_step = 2', "task1.z_step does nothing with the real sample"),
+    ],
+)
+def test_a_preset_that_cannot_work_is_refused(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        read_preset(write(tmp_path, f'description = "x"\n{text}\n'))

@@ -1,0 +1,43 @@
+import tomllib
+
+import pytest
+
+from mtneuro_suite.preset.model import Preset, preset_names, read_preset
+from mtneuro_suite.preset.overrides import preset_text, with_values
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_printed_preset_reads_back_as_the_same(name):
+    preset = read_preset(name)
+    again = Preset.model_validate({"name": preset.name, **tomllib.loads(preset_text(preset))})
+    assert again.model_dump(exclude_none=True) == preset.model_dump(exclude_none=True)
+
+
+def test_a_section_is_made_where_there_is_none():
+    changed = with_values(read_preset("table1"), ["task1.per_method.byol.steps=7", "task3.z_step=2"])
+    assert changed.task1
+    assert changed.task3
+    assert changed.task1.per_method["byol"] == {"steps": 7}
+    assert changed.task3.z_step == 2
+
+
+def test_the_preset_itself_stays_as_it_was():
+    preset = read_preset("demo")
+    with_values(preset, ["task1.settings.steps=99"])
+    assert preset.task1
+    assert preset.task1.settings["steps"] != 99
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("seeds", r"--set must be key=value, .*got 'seeds'"),
+        ("task1..steps=3", r"--set must be key=value"),
+        ("task1.methds=[]", r"unknown key 'task1.methds'; did you mean 'methods'"),
+        ("task1.downsample=3", r"task1.downsample.*1, 2 or 4.*got 3"),
+        ("sources=phantom", r"unknown key 'sources'; did you mean 'source'"),
+    ],
+)
+def test_a_wrong_change_is_refused_by_name(change, message):
+    with pytest.raises(ValueError, match=message):
+        with_values(read_preset("demo"), [change])
