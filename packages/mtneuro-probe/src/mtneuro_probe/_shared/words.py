@@ -7,9 +7,14 @@ from pydantic import BaseModel, ValidationError
 
 __all__ = ["one_line", "unknown_name"]
 
+_LISTED = 40
+"""Most names that a message lists."""
+
 
 def unknown_name(what: str, name: str, allowed: Iterable[str]) -> str:
     """Return the message that refuses an unknown name: what is allowed, and which name was probably meant.
+
+    More than 40 names are counted, not listed.
 
     Examples
     --------
@@ -20,7 +25,8 @@ def unknown_name(what: str, name: str, allowed: Iterable[str]) -> str:
     by_case = {known.lower(): known for known in names}
     near = difflib.get_close_matches(name.lower(), by_case, n=1)
     hint = f"; did you mean {by_case[near[0]]!r}?" if near else ""
-    return f"{what} must be one of {', '.join(names)}, got {name!r}{hint}"
+    known = ", ".join(names) if len(names) <= _LISTED else f"{len(names)} known names"
+    return f"{what} must be one of {known}, got {name!r}{hint}"
 
 
 def one_line(error: BaseException) -> str:
