@@ -1,8 +1,8 @@
 """Open a volume or a stack of images: .npy, .npz, Zarr and OME-Zarr here, all else through a plug-in.
 
-A package that reads other formats or databases offers that under the entry point ``mtneuro.volumes``: a function
-that takes a URI and returns what has ``shape``, ``dtype`` and ``voxel_size_um`` and takes one slice an axis,
-``[z0:z1, y0:y1, x0:x1]``. `mtneuro-data` does.
+A package that reads other formats or databases offers that under the entry point ``mtneuro.volumes``: a
+function that takes a URI and returns what has ``shape``, ``dtype`` and ``voxel_size_um`` and takes one slice
+an axis, ``[z0:z1, y0:y1, x0:x1]``. `mtneuro-data` does.
 """
 
 import operator
@@ -171,13 +171,14 @@ def _path_and_fragment(text: str) -> tuple[Path, str | None]:
 
 
 def _mapped(path: Path) -> np.ndarray:
+    with path.open("rb") as file:
+        magic = file.read(len(np.lib.format.MAGIC_PREFIX))
+    if magic != np.lib.format.MAGIC_PREFIX:
+        raise ValueError(f"{path} is not a readable .npy file: it does not begin as one")
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OverflowError) as error:
         raise ValueError(f"{path} is not a readable .npy file: {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path} is not a readable .npy file: it holds an .npz archive")
-    return array
 
 
 @contextmanager
@@ -193,7 +194,8 @@ def opened_archive(path: str | os.PathLike[str], /) -> Generator[Mapping[str, np
         message names the file.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # NumPy leaves a file open that it opened itself and could not read.
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it is a single array, not an archive")
             yield archive
@@ -366,7 +368,7 @@ class _View:
         """Number of axes."""
         return len(self.shape)
 
-    def __getitem__(self, key: Any, /) -> np.ndarray:
+    def __getitem__(self, key: Any, /) -> Any:
         if isinstance(key, (list, np.ndarray)):
             return np.stack([self[int(at)] for at in np.asarray(key)])
         picked = [self._picked(each, axis) for axis, each in enumerate(self._whole_key(key))]

@@ -1,0 +1,105 @@
+"""Files and folders that appear whole or not at all."""
+
+import errno
+from pathlib import Path
+
+import pytest
+from mtneuro_data._shared.files import disk_errors_named, name_beside, written_beside
+
+
+def write(path: Path, *, then: BaseException | None = None, folder: bool = False) -> None:
+    with written_beside(path) as beside:
+        if folder:
+            beside.mkdir()
+            (beside / "newer").touch()
+        else:
+            beside.write_text("newer")
+        if then is not None:
+            raise then
+
+
+def fail(error: Exception) -> None:
+    with disk_errors_named("a.zarr"):
+        raise error
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_temporary_names_differ_and_keep_the_ending(tmp_path):
+    one, other = name_beside(tmp_path / "a.npz"), name_beside(tmp_path / "a.npz")
+    assert one != other
+    assert one.parent == tmp_path
+    assert one.suffix == ".npz"
+
+
+def test_a_missing_folder_is_made(tmp_path):
+    write(tmp_path / "new" / "a.txt")
+    assert (tmp_path / "new" / "a.txt").read_text() == "newer"
+
+
+def test_a_failure_leaves_the_older_file_and_nothing_else(tmp_path):
+    (tmp_path / "a.txt").write_text("older")
+    with pytest.raises(RuntimeError):
+        write(tmp_path / "a.txt", then=RuntimeError())
+    assert (tmp_path / "a.txt").read_text() == "older"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_takes_the_place_of_an_older_folder(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "older").touch()
+    write(tmp_path / "model", folder=True)
+    assert names(tmp_path / "model") == ["newer"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_failure_leaves_the_older_folder(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "older").touch()
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "model", folder=True, then=KeyboardInterrupt())
+    assert names(tmp_path / "model") == ["older"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_folder_that_cannot_be_renamed_leaves_the_older_one(tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "older").touch()
+    rename = Path.rename
+
+    def refused(self: Path, target: Path) -> Path:
+        if target == tmp_path / "model" and (self / "newer").exists():
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OSError, match="cannot write"):
+        write(tmp_path / "model", folder=True)
+    assert names(tmp_path / "model") == ["older"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("[enforce fail at inline_container.cc] . PytorchStreamWriter: file write failed"),
+    ],
+)
+def test_a_full_disk_is_told_with_its_path_and_remedy(error):
+    with pytest.raises(OSError, match=r"cannot write a\.zarr: the disk is full; make room"):
+        fail(error)
+
+
+def test_an_error_of_the_disk_keeps_its_kind_and_names_the_path(tmp_path):
+    error = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / ".x-a.txt"))
+    with pytest.raises(PermissionError, match=r"cannot write .*a\.txt: Permission denied"):
+        write(tmp_path / "a.txt", then=error)
+    assert names(tmp_path) == []
+
+
+def test_an_error_that_is_not_of_the_disk_passes():
+    with pytest.raises(ValueError, match=r"^something else$"):
+        fail(ValueError("something else"))

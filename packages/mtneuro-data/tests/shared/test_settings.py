@@ -1,0 +1,58 @@
+"""Settings: the strict model, files, and changes."""
+
+import json
+
+import pytest
+from mtneuro_data._shared.settings import Settings, changed_values, read_values
+from pydantic import ValidationError
+
+
+class Training(Settings):
+    epochs: int = 5
+
+
+def test_an_unknown_key_names_the_nearest():
+    with pytest.raises(ValidationError, match="did you mean 'epochs'"):
+        Training.model_validate({"epohcs": 3})
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        Training().epochs = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_toml_and_json_say_the_same(tmp_path):
+    (tmp_path / "a.toml").write_text('epochs = 3\nsteps = "none"\n[views]\nflip = 0.5\n')
+    (tmp_path / "a.json").write_text(json.dumps({"epochs": 3, "steps": None, "views": {"flip": 0.5}}))
+    assert read_values(tmp_path / "a.toml") == read_values(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.yaml", "", "must end in .toml or .json"),
+        ("a.toml", "epochs 3", "must be TOML"),
+        ("a.json", "[1]", "a table"),
+    ],
+)
+def test_what_is_no_settings_file_is_refused(tmp_path, name, text, told):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=told):
+        read_values(tmp_path / name)
+
+
+def test_a_missing_settings_file_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="a settings file must exist"):
+        read_values(tmp_path / "a.toml")
+
+
+def test_a_change_leaves_the_given_values_as_they_are():
+    values = {"views": {"flip": 1}}
+    assert changed_values(values, ["views.flip=0.5"]) == {"views": {"flip": 0.5}}
+    assert values == {"views": {"flip": 1}}
+
+
+@pytest.mark.parametrize("change", ["epochs", "=5", "views..flip=1"])
+def test_a_change_of_another_form_is_refused(change):
+    with pytest.raises(ValueError, match="--set takes key=value"):
+        changed_values({}, [change])

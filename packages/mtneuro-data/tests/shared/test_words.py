@@ -1,0 +1,37 @@
+"""Error messages: unknown names, and errors as one line."""
+
+import pytest
+from mtneuro_data._shared.words import one_line, unknown_name
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    epochs: int = 1
+
+
+def test_the_nearest_name_is_found_whatever_its_case():
+    assert unknown_name("encoder", "RESNET18", ["resnet18", "unet"]).endswith("did you mean 'resnet18'?")
+
+
+def test_a_name_like_no_other_gets_no_guess():
+    assert (
+        unknown_name("split", "qqqqq", ["train", "test"]) == "split must be one of train, test, got 'qqqqq'"
+    )
+
+
+def test_a_models_error_says_where_and_what_was_got():
+    with pytest.raises(ValidationError) as caught:
+        Model.model_validate({"epochs": "many"})
+    assert one_line(caught.value).startswith("epochs: Input should be a valid integer")
+    assert one_line(caught.value).endswith("got 'many'")
+
+
+def test_every_fault_of_a_model_is_told_on_the_line():
+    with pytest.raises(ValidationError) as caught:
+        Model.model_validate({"epochs": "many", "steps": 3})
+    assert one_line(caught.value).count(";") == 1
+
+
+def test_an_error_of_the_system_is_told_in_words_and_not_by_number():
+    assert one_line(OSError(28, "No space left on device")) == "No space left on device"
