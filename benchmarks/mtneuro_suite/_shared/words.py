@@ -56,6 +56,9 @@ def _fault(fault: dict[str, object]) -> str:
     place = ".".join(map(str, location)) if isinstance(location, tuple) else ""
     text = str(fault["msg"]).removeprefix("Value error, ")
     value = fault.get("input")
-    # A validator of our own names the value itself; where a whole model is at fault, it is too long to show.
-    told = fault["type"] == "value_error" or isinstance(value, (dict, BaseModel))
-    return (f"{place}: " if place else "") + text + ("" if told else f", got {value!r}")
+    # A validator of our own names the value itself, and often the key; where a whole model is at fault, it is
+    # too long to show.
+    ours = fault["type"] == "value_error"
+    told = ours or isinstance(value, (dict, BaseModel))
+    placed = not place or (ours and text.startswith(f"{place} "))
+    return ("" if placed else f"{place}: ") + text + ("" if told else f", got {value!r}")

@@ -105,6 +105,9 @@ class VolumeFile:
     region_names: tuple[str, ...] | None = None
     """Names of the regions, where the file has them."""
 
+    lower: tuple[int, int, int] = (0, 0, 0)
+    """First voxel ``(z, y, x)`` of the part that was asked for."""
+
     @property
     def axes(self) -> tuple[str, ...]:
         """Names of the array's axes."""
@@ -333,6 +336,7 @@ def _within(found: VolumeFile, ranges: Ranges) -> VolumeFile:
         class_names=found.class_names,
         region=None if found.region is None else found.region[z],
         region_names=found.region_names,
+        lower=(z.start, y.start, x.start),
     )
 
 
