@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from mtneuro_data._shared.settings import Settings, changed_values, read_values
+from mtneuro_data._shared.settings import Settings, changed_values, read_values, settings_list
 from pydantic import ValidationError
 
 
@@ -56,3 +56,26 @@ def test_a_change_leaves_the_given_values_as_they_are():
 def test_a_change_of_another_form_is_refused(change):
     with pytest.raises(ValueError, match="--set takes key=value"):
         changed_values({}, [change])
+
+
+class Views(Settings):
+    flip: bool = False
+    """Mirror some."""
+
+
+class Nested(Settings):
+    steps: int | None = None
+    """Steps of
+    the optimiser."""
+
+    betas: tuple[float, float] = (0.9, 0.99)
+
+    views: Views = Views()
+
+
+def test_settings_are_listed_as_set_takes_them_with_their_meanings():
+    assert settings_list(Nested).splitlines() == [
+        "- `steps=none`: Steps of the optimiser.",
+        "- `betas=[0.9, 0.99]`: ",
+        "- `views.flip=false`: Mirror some.",
+    ]

@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from .words import unknown_name
 
-__all__ = ["Settings", "changed_values", "read_values"]
+__all__ = ["Settings", "changed_values", "read_values", "settings_list"]
 
 
 class Settings(BaseModel):
     """A frozen model that refuses unknown keys and names the nearest known one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -84,6 +84,29 @@ def changed_values(values: Mapping[str, Any], changes: Iterable[str], /) -> dict
             inner = inner[table]
         inner[name] = _value(text)
     return changed
+
+
+def settings_list(model: type[BaseModel], /, *, table: str = "") -> str:
+    """Return the settings of a model as a Markdown list, for a help text: name, default and meaning.
+
+    Parameters
+    ----------
+    model
+        The settings; inner models are listed under dotted names.
+    table
+        Name before the dot, where the model is an inner one.
+    """
+    lines: list[str] = []
+    for name, field in model.model_fields.items():
+        key = f"{table}.{name}" if table else name
+        if isinstance(field.default, BaseModel):
+            lines.append(settings_list(type(field.default), table=key))
+        else:
+            value = "none" if field.default is None else field.default
+            told = value if isinstance(value, str) else json.dumps(value)
+            meaning = " ".join((field.description or "").split())
+            lines.append(f"- `{key}={told}`: {meaning}")
+    return "\n".join(lines)
 
 
 def _value(text: str) -> Any:

@@ -21,7 +21,7 @@ Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 SettingsFile = Annotated[Path | None, Parameter(name="--settings")]
 """A settings file, .toml or .json."""
 
-Changes = Annotated[tuple[str, ...], Parameter(name="--set", negative="")]
+Changes = Annotated[tuple[str, ...], Parameter(name="--set", negative="", show_default=False)]
 """Single settings as ``key=value``, which go before the file's."""
 
 
