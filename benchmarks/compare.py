@@ -1,15 +1,17 @@
 """Compare results with the paper's, and models with each other, from folders that ``run_all.py`` wrote."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
+from mtneuro_suite._shared.files import written_beside
+from mtneuro_suite._shared.terminal import run
 from mtneuro_suite.report.about import read_results
 from mtneuro_suite.report.comparison import TOLERANCE, paired_grid, paper_grids
 from mtneuro_suite.report.grids import Format, grid_text
-from mtneuro_suite.runs.store import write_text
 
 app = App(
     name="uv run benchmarks/compare.py",
@@ -26,7 +28,7 @@ def compare(
     tolerance: float = TOLERANCE,
     form: Annotated[Format, Parameter(name="--format")] = "markdown",
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-) -> None:
+) -> str:
     """Print ours beside the paper's, over seeds, or one model against another, paired over seeds.
 
     - `uv run benchmarks/compare.py results/demo`
@@ -56,19 +58,11 @@ def compare(
     grids = [paired_grid(read, *rows)] if rows else paper_grids(read, tolerance=tolerance)
     text = grid_text(grids, form)
     if output is None:
-        print(text, end="")
-    else:
-        write_text(output, text)
-
-
-def main() -> None:
-    """Run the command line; bad input ends with one line and exit status 2."""
-    try:
-        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
-    except (CycloptsError, ValueError, OSError) as error:
-        print(f"compare.py: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        return text.rstrip("\n")
+    with written_beside(output) as beside:
+        beside.write_text(text, encoding="utf-8")
+    return f"tables written to {output}"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True)))

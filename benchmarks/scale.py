@@ -1,8 +1,9 @@
 """Measure how cost grows with work: 1, 2, 4 and 8 times the images or voxels, and 1, 2 and 4 workers.
 
-Every measurement is a process of its own, on one thread, after a warm-up at the smallest size that loads the
-libraries. Time is the processor's, which a busy machine tells the same; memory is the peak resident set over
-what the process held when its work began. Of the suite, time is the clock's and memory that of all processes.
+Each measurement runs in a process of its own, on one thread, after a warm-up at the smallest size that loads
+the libraries. Time is processor time, which other work on the machine hardly changes; memory is the peak
+resident set minus what the process held when its work began. For the suite, time is wall-clock time and
+memory is that of all its processes together.
 """
 
 import json
@@ -12,18 +13,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import psutil
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
-from mtneuro_suite.preset.model import did_you_mean
+from mtneuro_suite._shared.files import written_beside
+from mtneuro_suite._shared.terminal import Output, run
+from mtneuro_suite._shared.words import unknown_name
 from mtneuro_suite.report.grids import grid_text
 from mtneuro_suite.report.scaling import Point, median_point, scale_figure, scale_grid
-from mtneuro_suite.runs.store import forget_peak_memory, peak_memory_kib, write_text
+from mtneuro_suite.runs.store import forget_peak_memory, peak_memory_kib
 
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
@@ -162,7 +166,9 @@ def _measured(name: str, work: int) -> Point:
     environment = {**os.environ, **ONE_THREAD}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{name} at {work} times the work failed: {done.stderr.strip().splitlines()[-1]}")
+        raise ChildProcessError(
+            f"{name} at {work} times the work failed: {done.stderr.strip().splitlines()[-1]}"
+        )
     return Point(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -185,7 +191,7 @@ def _suite(workers: int) -> Point:
             time.sleep(0.2)
         seconds = time.perf_counter() - start
         if process.returncode:
-            raise RuntimeError(f"the suite failed: {process.stderr.read().decode().strip()[-300:]}")
+            raise ChildProcessError(f"the suite failed: {process.stderr.read().decode().strip()[-300:]}")
     return Point(workers, seconds, peak / 2**20)
 
 
@@ -206,8 +212,8 @@ def scale(
     quick: bool = False,
     only: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = tuple(TITLES),
     repeats: int = 3,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("results/scale"),
-) -> None:
+    output: Output = Path("results/scale"),
+) -> Iterator[str]:
     """Measure cost against work, print a table, and write `scale.json` and `scale.png`.
 
     Loading, one epoch of training, features and prediction at 1, 2, 4 and 8 times the work; the suite with
@@ -227,9 +233,7 @@ def scale(
     """
     for name in only:
         if name not in TITLES:
-            raise ValueError(
-                f"only must name {', '.join(TITLES)}, got {name!r}{did_you_mean(name, list(TITLES))}"
-            )
+            raise ValueError(unknown_name("--only", name, TITLES))
     if repeats < 1:
         raise ValueError(f"repeats must be 1 or more, got {repeats}")
     chosen = [name for name in only if not (quick and name == "suite")]
@@ -242,8 +246,8 @@ def scale(
             name, works=(1, 2) if quick else (1, 2, 4, 8), repeats=1 if quick else repeats
         )
         _write(output, measured)
-    print(grid_text([scale_grid(measured, TITLES)], "markdown"))
-    print(f"Written: {output / 'scale.json'}, {output / 'scale.png'}")
+    yield grid_text([scale_grid(measured, TITLES)], "markdown")
+    yield f"measurements written to {output / 'scale.json'}, their drawing to {output / 'scale.png'}"
 
 
 def _points(name: str, *, works: Sequence[int], repeats: int) -> list[Point]:
@@ -271,23 +275,14 @@ def _write(output: Path, measured: dict[str, list[Point]]) -> None:
         "load_average": os.getloadavg()[0],
         "measured": {name: [asdict(point) for point in points] for name, points in measured.items()},
     }
-    write_text(output / "scale.json", json.dumps(content, indent=1))
-    beside = output / ".scale.png"
-    scale_figure(measured, TITLES).savefig(beside, format="png", dpi=130, facecolor="white")
-    beside.replace(output / "scale.png")
-
-
-def main() -> None:
-    """Run the command line; bad input ends with one line and exit status 2."""
-    if sys.argv[1:2] == ["--child"]:
-        print(json.dumps(asdict(_measured_here(sys.argv[2], int(sys.argv[3])))))
-        return
-    try:
-        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
-    except (CycloptsError, ValueError, OSError, RuntimeError) as error:
-        print(f"scale.py: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+    with written_beside(output / "scale.json") as beside:
+        beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    with written_beside(output / "scale.png") as beside:
+        scale_figure(measured, TITLES).savefig(beside, format="png", dpi=130, facecolor="white")
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--child"]:
+        print(json.dumps(asdict(_measured_here(sys.argv[2], int(sys.argv[3])))))
+    else:
+        sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True)))

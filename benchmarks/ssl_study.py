@@ -30,8 +30,7 @@ from typing import Any
 import numpy as np
 from mtneuro_data import TaskArrays, builtin_task, downsampled_images, load
 from mtneuro_probe import region_readout
-from mtneuro_ssl import Model, TrainSettings, embed, embedding_map, train
-from mtneuro_ssl.dense import Grid, colour_picture
+from mtneuro_ssl import Grid, Model, TrainSettings, colour_picture, embed, embedding_map, train
 from PIL import Image
 
 from mtneuro_suite.plan.real_sample import FILES, region_task

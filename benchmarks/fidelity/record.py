@@ -1,6 +1,7 @@
-"""The dated record of what was measured: the figures as JSON, the same as tables to read."""
+"""Write the dated record of the measurements: the figures as JSON, and the same as tables to read."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,15 @@ import numpy as np
 from cubes import CLASSES, PROPORTIONS, REGIONS
 from mtneuro_data.phantom import PHANTOM_VERSION
 
+# The script runs by its path, so that only its own folder is on the path.
+sys.path.append(str(Path(__file__).parents[1]))
+from mtneuro_suite._shared.files import written_beside
+
 
 def write_record(result: dict[str, Any], folder: Path) -> Path:
     """Write the results as ``phantom-DATE.json`` and ``.md``, and return where the tables are."""
     date = datetime.now(UTC).date().isoformat()
     record = {"phantom_version": PHANTOM_VERSION, "date": date, **_rounded(result)}
-    (folder / f"phantom-{date}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     tables = [f"# The phantom, version {PHANTOM_VERSION}, beside real tissue, {date}\n"]
     for part, lines in (
         ("statistics", _statistics),
@@ -24,7 +28,12 @@ def write_record(result: dict[str, Any], folder: Path) -> Path:
         if part in result:
             tables += lines(result[part])
     path = folder / f"phantom-{date}.md"
-    path.write_text("\n".join(tables), encoding="utf-8")
+    for place, text in (
+        (path.with_suffix(".json"), json.dumps(record, indent=1) + "\n"),
+        (path, "\n".join(tables)),
+    ):
+        with written_beside(place) as beside:
+            beside.write_text(text, encoding="utf-8")
     return path
 
 

@@ -1,4 +1,4 @@
-"""The command line of every speed script."""
+"""The command line that every speed script has."""
 
 import argparse
 import inspect
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from measuring import Figure
-from recording import LEFT_OUT, RESULTS, Part, Record, records
+from recording import LEFT_OUT, RECORDS, Part, Record, records
 
 HEADER = f"{'figure':<72} {'measured':>22} {'bound':>10}  verdict"
 
@@ -36,7 +36,7 @@ def main(
     about: str | None,
     package: str | None = None,
     arguments: Sequence[str] | None = None,
-    results: Path = RESULTS,
+    folder: Path = RECORDS,
 ) -> int:
     """Measure the parts of a script, print one table, write one dated JSON, and return the exit status.
 
@@ -55,8 +55,8 @@ def main(
         The script's docstring, the text of ``--help``.
     package
         The package that it measures, as it is imported; ``mtneuro_<name>`` if None.
-    arguments, results
-        The command line and the folder of the files, for tests.
+    arguments, folder
+        The command line and the folder of the records, for tests.
 
     Returns
     -------
@@ -72,15 +72,16 @@ def main(
     script = Path(inspect.getsourcefile(inspect.unwrap(parts[0])) or __file__)
     record = Record.begun(name, package=package or f"mtneuro_{name}", script=script, quick=given.quick)
     record.parts = {part: Part(note=LEFT_OUT) for part in known}
-    replaced = _taken_over(record, results) if given.only else None
+    replaced = _taken_over(record, folder) if given.only else None
     print(HEADER, flush=True)
     for part in given.only or known:
         record.parts[part] = _measured(known[part], quick=given.quick)
-        path = record.write(results)
+        path = record.write(folder)
         if replaced is not None and replaced != path:
             replaced.unlink(missing_ok=True)
     left = [part for part, found in record.parts.items() if found.left_out]
-    print(f"written: {results.name}/{record.file_name}" + (f"; left out: {', '.join(left)}" if left else ""))
+    left_out = f"; left out: {', '.join(left)}" if left else ""
+    print(f"figures written to {folder / record.file_name}{left_out}")
     return 0 if record.holds else 1
 
 
@@ -100,9 +101,9 @@ def _parser(about: str | None, parts: list[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _taken_over(record: Record, results: Path) -> Path | None:
+def _taken_over(record: Record, folder: Path) -> Path | None:
     """Take over the parts of the newest run that this one continues, and return its file."""
-    for path, earlier in records(record.name, results):
+    for path, earlier in records(record.name, folder):
         if record.continues(earlier):
             record.parts |= earlier.parts
             return path

@@ -1,6 +1,5 @@
-"""What the speed scripts write down: one dated JSON a run, with where its figures come from."""
+"""Write and read the records of the speed scripts: one dated JSON a run, with where its figures come from."""
 
-import hashlib
 import json
 import os
 import platform
@@ -17,9 +16,14 @@ from typing import Any, Self
 
 from measuring import Figure
 
+# The scripts run by their path, so that only their own folder is on the path.
+sys.path.append(str(Path(__file__).parents[1]))
+from mtneuro_suite._shared.digests import digest, file_digest
+from mtneuro_suite._shared.files import written_beside
+
 FORMAT_VERSION = 1
 LEFT_OUT = "left out of this run"
-RESULTS = Path(__file__).parent / "results"
+RECORDS = Path(__file__).parents[1] / "records" / "speed"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,7 +133,7 @@ class Record:
 
     def write(self, folder: Path) -> Path:
         """Write the record into a folder, and return its file."""
-        return written(self.as_json(), folder / self.file_name)
+        return write(self.as_json(), folder / self.file_name)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -151,16 +155,15 @@ class Record:
         return cls(**fields, time=datetime.fromisoformat(about["time"]), parts=parts)
 
 
-def written(content: dict[str, Any] | str, path: Path) -> Path:
-    """Write text, or a value as JSON, beside its place, rename it, and return the file."""
+def write(content: dict[str, Any] | str, path: Path) -> Path:
+    """Write text, or a value as JSON, and return the file."""
     text = content if isinstance(content, str) else json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".partial")
-    beside.write_text(text, "utf-8")
-    return beside.replace(path)
+    with written_beside(path) as beside:
+        beside.write_text(text, "utf-8")
+    return path
 
 
-def records(name: str, folder: Path = RESULTS) -> Iterator[tuple[Path, Record]]:
+def records(name: str, folder: Path = RECORDS) -> Iterator[tuple[Path, Record]]:
     """Yield a script's files and their records, newest first; files of another format are passed over."""
     for path in sorted(folder.glob(f"{name}-[0-9]*.json"), reverse=True):
         try:
@@ -175,11 +178,8 @@ def sources_digest(package: str, script: Path) -> str:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"{package} must be installed to be measured")
     root = Path(spec.origin).parent
-    digest = hashlib.sha256()
-    for path in [*sorted(root.rglob("*.py")), script]:
-        digest.update(str(path.relative_to(root) if path.is_relative_to(root) else path.name).encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    files = {path.relative_to(root).as_posix(): file_digest(path) for path in root.rglob("*.py")}
+    return digest(files | {script.name: file_digest(script)})
 
 
 def machine() -> dict[str, Any]:

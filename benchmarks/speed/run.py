@@ -1,17 +1,16 @@
-"""How fast the packages are, beside the simplest correct versions: all speed scripts, one table.
+"""Run all speed scripts, and tell in one table how fast the packages are beside simple correct versions.
 
     python benchmarks/speed/run.py --quick
     python benchmarks/speed/run.py probe seg
     python benchmarks/speed/run.py --reuse
 
 Runs each script in a process of its own on one thread, one after the other; what they print goes to stderr.
-The table, on stdout, tells every ratio with its spread and its floor. One dated JSON holds it all, and
-RESULTS.md shows the newest whole (not --quick) measurement of every script. Exits with 1 if a floor is
-missed, or if a script or a part of it failed or was not measured.
+The table, on stdout, tells every ratio with its spread and its floor. In benchmarks/records/speed, one dated
+JSON holds it all, and RESULTS.md shows the newest whole (not --quick) measurement of every script. Exits with
+1 if a floor is missed, or if a script or a part of it failed or was not measured.
 """
 
 import argparse
-import difflib
 import os
 import subprocess
 import sys
@@ -20,33 +19,35 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from command import HEADER, line
-from recording import Record, records, sources_digest, written
+from recording import RECORDS, Record, records, sources_digest, write
+
+from mtneuro_suite._shared.words import unknown_name
 
 SPEED = Path(__file__).parent
 
 
-def main(arguments: Sequence[str] | None = None, *, folder: Path = SPEED) -> int:
-    """Measure or read the scripts of a folder, print the table, write the files, return the exit status."""
-    known = [path.stem.removeprefix("speed_") for path in sorted(folder.glob("speed_*.py"))]
+def main(arguments: Sequence[str] | None = None, *, scripts: Path = SPEED, folder: Path = RECORDS) -> int:
+    """Measure the scripts or read their records, print the table, write the files, return the exit status."""
+    known = [path.stem.removeprefix("speed_") for path in sorted(scripts.glob("speed_*.py"))]
     given = _parser(known).parse_args(arguments)
     names: list[str] = given.names or known
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            print(f"a speed script must be one of {', '.join(known)}, got {name}{hint}", file=sys.stderr)
+            print(f"run.py: error: {unknown_name('a speed script', name, known)}", file=sys.stderr)
             return 2
     found = {
-        name: whole_record(name, folder) if given.reuse else measured(name, folder, quick=given.quick)
+        name: whole_record(name, folder)
+        if given.reuse
+        else measured(name, scripts, folder, quick=given.quick)
         for name in names
     }
     problems = [problem for name in names for problem in shortfalls(name, found[name])]
-    print("\n".join(table(found.items(), folder)))
-    path = write([record for record in found.values() if record], problems, folder / "results")
-    print(f"written: {path.parent.name}/{path.name}")
+    print("\n".join(table(found.items(), scripts)))
+    path = write_all([record for record in found.values() if record], problems, folder)
+    print(f"figures written to {path}")
     if not given.quick:
-        page = markdown({name: whole_record(name, folder) for name in known}, folder)
-        written(page, folder / "RESULTS.md")
+        page = markdown({name: whole_record(name, folder) for name in known}, scripts)
+        print(f"page written to {write(page, folder / 'RESULTS.md')}")
     for problem in problems:
         print(f"SHORT: {problem}")
     return 1 if problems else 0
@@ -65,21 +66,21 @@ def _parser(known: list[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def measured(name: str, folder: Path, *, quick: bool) -> Record | None:
+def measured(name: str, scripts: Path, folder: Path, *, quick: bool) -> Record | None:
     """Return the record of a script that is run now, or None if it did not come to write one."""
-    before = {path for path, _ in records(name, folder / "results")}
-    command = [sys.executable, str(folder / f"speed_{name}.py"), *(["--quick"] if quick else [])]
+    before = {path for path, _ in records(name, folder)}
+    command = [sys.executable, str(scripts / f"speed_{name}.py"), *(["--quick"] if quick else [])]
     # Processor seconds are comparable on one thread only: on more, waiting threads count as work.
     environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     print(f"speed_{name}.py", file=sys.stderr, flush=True)
     subprocess.run(command, stdout=sys.stderr, env=environment | dict(os.environ), check=False)
-    new = (record for path, record in records(name, folder / "results") if path not in before)
+    new = (record for path, record in records(name, folder) if path not in before)
     return next(new, None)
 
 
 def whole_record(name: str, folder: Path) -> Record | None:
     """Return a script's newest record that is not of a quick run, or None."""
-    found = (record for _, record in records(name, folder / "results") if not record.quick)
+    found = (record for _, record in records(name, folder) if not record.quick)
     return next(found, None)
 
 
@@ -100,21 +101,21 @@ def shortfalls(name: str, record: Record | None) -> Iterator[str]:
             yield f"{name}: {part} was not measured"
 
 
-def table(found: Iterable[tuple[str, Record | None]], folder: Path) -> Iterator[str]:
+def table(found: Iterable[tuple[str, Record | None]], scripts: Path) -> Iterator[str]:
     """Yield the lines of the table that is printed."""
     yield HEADER
     for name, record in found:
         if record is None:
             yield f"-- {name}: no results"
             continue
-        yield f"-- {name}: {told(record, folder)}"
+        yield f"-- {name}: {told(record, scripts)}"
         for part, measures in record.parts.items():
             yield from map(line, measures.figures)
             if why := measures.error or measures.note:
                 yield f"{part}: {why}"
 
 
-def told(record: Record, folder: Path) -> str:
+def told(record: Record, scripts: Path) -> str:
     """Return when, on what, and of which sources a record was measured."""
     loads = [part.load_average for part in record.parts.values() if part.load_average is not None]
     device = f", {record.machine['gpu']}" if record.machine["gpu"] else ""
@@ -126,12 +127,12 @@ def told(record: Record, folder: Path) -> str:
     ]
     if record.quick:
         parts.append("quick")
-    if record.sources != sources_digest(record.package, folder / f"speed_{record.name}.py"):
+    if record.sources != sources_digest(record.package, scripts / f"speed_{record.name}.py"):
         parts.append("its sources have changed since")
     return ", ".join(parts)
 
 
-def markdown(found: dict[str, Record | None], folder: Path) -> str:
+def markdown(found: dict[str, Record | None], scripts: Path) -> str:
     """Return the page of the newest results."""
     lines = [
         "# Speed",
@@ -145,7 +146,7 @@ def markdown(found: dict[str, Record | None], folder: Path) -> str:
         if record is None:
             lines.append("Not measured.")
             continue
-        lines += [f"{told(record, folder)[0].upper()}{told(record, folder)[1:]}.", ""]
+        lines += [f"{told(record, scripts)[0].upper()}{told(record, scripts)[1:]}.", ""]
         lines += ["| figure | measured | bound | verdict |", "|---|---|---|---|"]
         notes: list[str] = []
         for part, measures in record.parts.items():
@@ -159,7 +160,7 @@ def markdown(found: dict[str, Record | None], folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(found: list[Record], problems: list[str], folder: Path) -> Path:
+def write_all(found: list[Record], problems: list[str], folder: Path) -> Path:
     """Write all records as one dated JSON, and return its file."""
     now = datetime.now(UTC)
     about = {
@@ -168,7 +169,7 @@ def write(found: list[Record], problems: list[str], folder: Path) -> Path:
         "short": problems,
         "records": [record.as_json() for record in found],
     }
-    return written(about, folder / f"all-{now:%Y%m%dT%H%M%S}.json")
+    return write(about, folder / f"all-{now:%Y%m%dT%H%M%S}.json")
 
 
 if __name__ == "__main__":

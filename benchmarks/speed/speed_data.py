@@ -22,8 +22,17 @@ import blosc
 import numpy as np
 from command import Unavailable, main
 from measuring import Figure, compared, peak_bytes
-from mtneuro_data import Cache, Cube, SliceDataset, SplitPart, TaskArrays, TaskSpec, load, open_volume
-from mtneuro_data.labels import mapped_labels
+from mtneuro_data import (
+    Cache,
+    Cube,
+    SliceDataset,
+    SplitPart,
+    TaskArrays,
+    TaskSpec,
+    load,
+    mapped_labels,
+    open_volume,
+)
 from mtneuro_data.phantom import Phantom
 
 IMAGE, LABELS = "bossdb://lab/scan/image", "bossdb://lab/scan/labels"

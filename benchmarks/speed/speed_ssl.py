@@ -9,6 +9,7 @@ would take, and how long the GPU waits between steps. What bf16 does to accuracy
 """
 
 import copy
+import shutil
 import sys
 import tempfile
 import time
@@ -21,12 +22,7 @@ import numpy as np
 import torch
 from command import Unavailable, main
 from measuring import Figure, compared
-from mtneuro_ssl import TrainSettings, train
-from mtneuro_ssl.compiling import check_compiler, compile_encoders
-from mtneuro_ssl.methods.myow import Candidates
-from mtneuro_ssl.methods.nmf import NMF
-from mtneuro_ssl.methods.pca import principal_components
-from mtneuro_ssl.training import new_method
+from mtneuro_ssl import Model, TrainSettings, corner_crops, embed, new_method, train
 from torch import Tensor
 from torch.nn.functional import normalize
 from torch.nn.modules.module import register_module_forward_pre_hook
@@ -131,7 +127,8 @@ class OurStep:
     def __init__(self, method: Any, *, bf16: bool = False, compiled: bool = False) -> None:
         self.method = copy.deepcopy(method)
         if compiled:
-            compile_encoders(self.method)
+            self.method.encoder.compile()
+            self.method.target_encoder.compile()
         self.optimizer = self.method.configure_optimizers()["optimizer"]
         self.bf16 = bf16
         self.step = 0
@@ -218,10 +215,8 @@ def compiled(*, quick: bool) -> Iterator[Figure]:
     """
     if quick:
         raise Unavailable("compiling takes most of a minute: not with --quick")
-    try:
-        check_compiler(torch.device("cpu"))
-    except ValueError as reason:
-        raise Unavailable(str(reason)) from None
+    if not any(map(shutil.which, ("g++", "clang++", "cl"))):
+        raise Unavailable("compiling needs a C++ compiler, and there is none")
     has_amx = "amx_bf16" in cpu_flags()
     for precision, half in (("fp32", False), ("bf16", True)):
         method, _ = method_of("byol", batch=16)
@@ -293,42 +288,61 @@ def feeding(*, quick: bool) -> Iterator[Figure]:
 
 def pca(*, quick: bool) -> Iterator[Figure]:
     """Yield our PCA's speed over a full decomposition's, after a check of equal error."""
-    images, pixels, count = 720 if quick else 1440, 4096, 256
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(images, 300)) @ rng.normal(size=(300, pixels)) + rng.normal(size=(images, pixels))
-    rows = rows.astype(np.float32)
-    mean = rows.mean(axis=0, dtype=np.float64)
-    centred = rows - mean
+    images, count = tissue(180 if quick else 360, 128), 256
+    rows = rows_of(images)
 
     def ours() -> np.ndarray:
-        return principal_components(rows, mean, count=count)
+        settings = TrainSettings(method="pca", components=count)
+        return components_of(fitted(images, settings))
 
     def full() -> np.ndarray:
-        return np.linalg.svd(centred, full_matrices=False)[2][:count]
+        return np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2][:count]
 
+    centred = rows - rows.mean(axis=0, dtype=np.float64)
     errors = [np.linalg.norm(centred - centred @ found.T @ found) for found in (ours(), full())]
-    if abs(errors[0] / errors[1] - 1) > 1e-6:
+    if abs(errors[0] / errors[1] - 1) > 1e-5:
         raise ValueError(f"the errors must be equal, got {errors}")
     yield compared(
-        f"pca: {count} of {pixels}, {images} images, full SVD / ours", full, ours,
+        f"pca: {count} of {rows.shape[1]}, {len(rows)} images, full SVD / ours", full, ours,
         rounds=2 if quick else 4, at_least=3,
     )  # fmt: skip
 
 
 def nmf(*, quick: bool) -> Iterator[Figure]:
     """Yield NMF's time and relative error after so many iterations."""
-    images, components = (tissue(64, 32), 32) if quick else (tissue(360, 64), 256)
-    rows = images.reshape(len(images), -1) / 255
-    NMF.fitted(images[:8], TrainSettings(method="nmf", components=2, nmf_iterations=1), progress=None)
+    images, components = (tissue(16, 64), 32) if quick else (tissue(90, 128), 256)
+    rows = rows_of(images)
+    fitted(images[:2], TrainSettings(method="nmf", components=2, nmf_iterations=1))
     for limit in (10, 50) if quick else (25, 50, 100, 200):
         settings = TrainSettings(method="nmf", components=components, nmf_iterations=limit)
         start = time.process_time()
-        model = NMF.fitted(images, settings, progress=None)
+        model = fitted(images, settings)
         seconds = time.process_time() - start
-        again = model.embed(images) @ model.tensors()["components"].numpy().reshape(model.dim, -1)
-        error = float(np.linalg.norm(again - rows) / np.linalg.norm(rows))
+        found = embed(model, crops_of(images)) @ components_of(model)
+        error = float(np.linalg.norm(found - rows) / np.linalg.norm(rows))
         yield Figure(name=f"nmf: {components} parts, {limit} iterations", value=seconds, unit="s")
         yield Figure(name=f"nmf: {components} parts, {limit} iterations, relative error", value=error)
+
+
+def crops_of(images: np.ndarray) -> np.ndarray:
+    """Return the corners of images, which the methods without networks learn from."""
+    return corner_crops(images).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
+
+
+def rows_of(images: np.ndarray) -> np.ndarray:
+    """Return the pixels of the corners of images, a row each."""
+    return crops_of(images).reshape(4 * len(images), -1).astype(np.float32) / 255
+
+
+def fitted(images: np.ndarray, settings: TrainSettings) -> Model:
+    """Return a model in a folder that is soon gone."""
+    with tempfile.TemporaryDirectory() as folder:
+        return train(images, settings, out=Path(folder) / "m")
+
+
+def components_of(model: Model) -> np.ndarray:
+    """Return the components of a model, a row each."""
+    return model.tensors()["components"].numpy().reshape(model.dim, -1)
 
 
 def gpu(*, quick: bool) -> Iterator[Figure]:
@@ -452,13 +466,14 @@ def seconds_between(first: Any, second: Any) -> float:
 def check_losses(method: Any, images: np.ndarray) -> None:
     """Refuse to go on unless both implementations find the same loss in the same views."""
     ours, plain = copy.deepcopy(method), PlainStep(method, images, 64)
-    views = next(plain.loader)
-    pool = next(plain.pool)[0] if plain.mining else None
-    wanted = plain.loss(views, pool)
-    found = ours.loss(views[0], views[1])
-    if pool is not None:
-        candidates = Candidates(view=views[2], pool=pool, pool_positions=torch.arange(len(pool)))
+    draw = ours.draw_at(0)
+    views, pool = (draw.view(), draw.view()), None
+    found = ours.loss(*views)
+    if plain.mining:
+        candidates = ours.candidates(draw)
+        views, pool = (*views, candidates.view), candidates.pool
         found = (found + 0.1 * ours.mined_loss(candidates)[0]) / 1.1
+    wanted = plain.loss(views, pool)
     if abs(found.item() - wanted.item()) > 1e-4:
         raise ValueError(f"the losses must agree, got {found.item()} and {wanted.item()}")
 

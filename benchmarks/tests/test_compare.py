@@ -47,18 +47,22 @@ def written(folder, rows, *, caveat=CAVEAT, downsample=2):
 
 
 def compared(capsys, monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["compare.py", *map(str, arguments)])
-    runpy.run_path(str(COMPARE), run_name="__main__")
+    assert status(monkeypatch, *arguments) == 0
     return capsys.readouterr().out
 
 
 def refused(capsys, monkeypatch, *arguments):
-    with pytest.raises(SystemExit) as stopped:
-        compared(capsys, monkeypatch, *arguments)
-    assert stopped.value.code == 2
+    assert status(monkeypatch, *arguments) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith("compare.py: error: ")
+    assert line.startswith("uv run benchmarks/compare.py: error: ")
     return line
+
+
+def status(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["compare.py", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(COMPARE), run_name="__main__")
+    return stopped.value.code
 
 
 def cells(grid, **key):

@@ -95,7 +95,7 @@ def test_objects_are_matched_whatever_their_outlines_width(module):
 def test_the_record_is_of_this_phantom():
     from mtneuro_data.phantom import PHANTOM_VERSION
 
-    newest = max(FOLDER.glob("phantom-*.json"))
+    newest = max((FOLDER.parent / "records" / "fidelity").glob("phantom-*.json"))
     record = json.loads(newest.read_text(encoding="utf-8"))
     assert record["phantom_version"] == PHANTOM_VERSION
     assert len(record["transfer"]["seeds"]) >= 3

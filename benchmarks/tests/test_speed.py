@@ -54,8 +54,8 @@ def holding(mebibytes):
 
 if __name__ == "__main__":
     parts = [sums, memory, elsewhere, broken]
-    results = Path(__file__).parent / "results"
-    sys.exit(main("toy", parts, about=__doc__, package="mtneuro_probe", results=results))
+    folder = Path(__file__).parent / "records"
+    sys.exit(main("toy", parts, about=__doc__, package="mtneuro_probe", folder=folder))
 '''
 
 
@@ -85,7 +85,7 @@ def ran(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def the_record(folder: Path) -> dict[str, Any]:
-    (path,) = (folder / "results").glob("toy-*.json")
+    (path,) = (folder / "records").glob("toy-*.json")
     return json.loads(path.read_text("utf-8"))
 
 
@@ -193,4 +193,4 @@ def test_parts_are_listed(toy, tmp_path):
         "sums",
         "Yield sums of many numbers beside sums of few.",
     ]
-    assert not (tmp_path / "results").exists()
+    assert not (tmp_path / "records").exists()
