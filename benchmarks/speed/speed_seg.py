@@ -45,11 +45,6 @@ from mtneuro_seg import (
     swept_labels,
     train,
 )
-from mtneuro_seg.lightning_loop import fitted
-from mtneuro_seg.schedule import Schedule
-from mtneuro_seg.segmenter import Segmenter
-from mtneuro_seg.sweep import window_of
-from mtneuro_seg.windows import windows_over
 
 torch.set_num_threads(1)
 
@@ -142,23 +137,17 @@ def plain_steps(images: np.ndarray, masks: np.ndarray, settings: TrainSettings) 
 
 def resident_steps(images: np.ndarray, masks: np.ndarray, settings: TrainSettings) -> Iterator[None]:
     """Train on one batch that lies ready in memory, otherwise as the package does, a step each time."""
-    segmenter = segmenter_of(images, masks, settings)
-    optimiser = torch.optim.Adam(segmenter.network.parameters(), lr=settings.learning_rate)
-    batch = normalised(segmenter.images[: settings.batch_size], settings)[:, None]
-    truth = segmenter.masks[: settings.batch_size]
+    built = build_network(settings).train().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stub)
+    optimiser = torch.optim.Adam(built.parameters(), lr=settings.learning_rate)
+    batch = normalised(torch.from_numpy(images[: settings.batch_size]), settings)[:, None]
+    truth = torch.from_numpy(masks[: settings.batch_size]).long()
     while True:
         optimiser.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16-mixed"):
-            loss = segmenter.loss(segmenter.network(batch), truth)
+            loss = torch.nn.functional.cross_entropy(built(batch), truth)
         loss.backward()
         optimiser.step()
         yield
-
-
-def segmenter_of(images: np.ndarray, masks: np.ndarray, settings: TrainSettings) -> Segmenter:
-    """Return what Lightning trains."""
-    schedule = Schedule.of(len(images), settings)
-    return Segmenter(build_network(settings), settings, schedule=schedule, images=images, masks=masks)
 
 
 def trained_beside(
@@ -184,14 +173,8 @@ def trained_beside(
         start = time.process_time()
 
     with tempfile.TemporaryDirectory() as folder:
-        segmenter = segmenter_of(images, masks, settings.model_copy(update={"steps": rounds + 2}))
-        fitted(
-            segmenter,
-            checkpoint=Path(folder) / "resume",
-            best=Path(folder) / "best",
-            device="cpu",
-            progress=progress,
-        )
+        measured = settings.model_copy(update={"steps": rounds + 2, "device": "cpu"})
+        train(images, measured, masks=masks, out=Path(folder) / "model", progress=progress)
     return ours, theirs
 
 
@@ -313,11 +296,12 @@ def monai_labels(model: Model, volume: np.ndarray, sweep: SweepSettings) -> np.n
 
 def bare(model: Model, volume: np.ndarray, sweep: SweepSettings) -> Callable[[], None]:
     """Return the network's own work over a volume: as many batches of windows, and nothing else."""
-    window = window_of(model, sweep)
-    overlap = (sweep.overlap if window[0] > 1 else 0.0, sweep.overlap, sweep.overlap)
-    depth, height, width = volume.shape
-    count = len(list(windows_over((depth, height, width), window, overlap=overlap, rows=range(depth))))
-    batch = torch.zeros(sweep.batch_size, 1, *(sweep.window or ()))
+    window = sweep.window or ()
+    count = 1
+    for length, side in zip(volume.shape, (1,) * (3 - len(window)) + window, strict=True):
+        step = max(int(side * (1 - sweep.overlap)), 1)
+        count *= -(-max(length - side, 0) // step) + 1
+    batch = torch.zeros(sweep.batch_size, 1, *window)
 
     def run() -> None:
         with torch.inference_mode():
@@ -565,11 +549,13 @@ def seconds_a_step(settings: TrainSettings, size: tuple[int, ...], *, steps: int
                 torch.cuda.synchronize()
             marks.append(time.perf_counter())
 
-    chosen = settings.model_copy(update={"steps": steps + 4, "checkpoint_every": 10**6})
-    segmenter = segmenter_of(images, images // (256 // settings.classes + 1), chosen)
+    changes = {"steps": steps + 4, "checkpoint_every": 10**6, "device": device}
+    masks = images // (256 // settings.classes + 1)
     with tempfile.TemporaryDirectory() as folder:
-        places = {"checkpoint": Path(folder) / "resume", "best": Path(folder) / "best"}
-        fitted(segmenter, **places, device=device, progress=progress)
+        train(
+            images, settings.model_copy(update=changes), masks=masks,
+            out=Path(folder) / "model", progress=progress,
+        )  # fmt: skip
     return (marks[1] - marks[0]) / steps
 
 
