@@ -1,11 +1,11 @@
 # Tasks of a contributor; `make` alone lists them.
-help:    ; @grep -E '^[a-z]+:' Makefile | sed 's/:.*#/  #/'
+help:    ; @grep ' # ' Makefile | sed 's/:.* # /	/'     # this list
 test:    ; uv run pytest                          # the tests
-lint:    ; uv run ruff check && uv run ruff format --check && uv run pyright   # style and types
+lint:    ; uv run ruff check && uv run ruff format --check && uv run pyright  # style and types
 twins:   ; uv run --no-sync tools/twins.py        # copy the shared modules to every package
 pins:    ; uv run --no-sync tools/pins.py         # renew the exact versions in pyproject.toml
 ci:      ; .ci/run                                # what CI runs
 slow:    ; .ci/run --slow                         # everything that this machine can
 wheels:  ; .ci/wheels --tests                     # each package alone
-lowest:  ; .ci/lowest                             # each package with its lowest versions
+lowest:  ; .ci/wheels --tests --lowest            # each package with its lowest versions
 .PHONY: help test lint twins pins ci slow wheels lowest
