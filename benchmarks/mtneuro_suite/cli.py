@@ -119,8 +119,9 @@ def run_all(
     slurm
         TOML file of the jobs to ask SLURM for: see `benchmarks/README.md`.
     """
-    from mtneuro_suite.execute import selection as chosen_again
-    from mtneuro_suite.execute.executor import Place, check_output
+    from mtneuro_suite.execute.executor import Executor, create_output
+    from mtneuro_suite.execute.selection import forget_failures, repeat_command, to_do
+    from mtneuro_suite.execute.selection import only as named_runs
     from mtneuro_suite.execute.slurm import read_queue
     from mtneuro_suite.plan.plan import check_sources, plan
     from mtneuro_suite.report.about import about_text
@@ -143,18 +144,19 @@ def run_all(
     if print_preset:
         out.print(preset_text(chosen), end="")
         return 0
-    place = Place(workers=workers, scheduler=scheduler, queue=read_queue(slurm) if slurm else None)
-    gpus = 0 if chosen.device == "cpu" else place.gpus
+    executor = Executor(workers=workers, scheduler=scheduler, queue=read_queue(slurm) if slurm else None)
+    gpus = 0 if chosen.device == "cpu" else executor.gpus
     if chosen.device == "cuda" and not gpus:
         raise ValueError("device cuda was asked for, and there is none where the runs go; use --device cpu")
     # What is resolved enters the runs' identity: a GPU's results are not a CPU's.
     chosen = chosen.model_copy(update={"device": "cuda" if gpus else "cpu"})
     planned = plan(chosen, data=data)
     store = Store(output)
-    asked = chosen_again.only(planned.runs_of(own) if own else planned.runs, only)
-    todo, again = chosen_again.to_do(asked, store, named=only, force=force)
+    asked = named_runs(planned.runs_of(own) if own else planned.runs, only)
+    attempts = to_do(asked, store, named=only, force=force)
+    todo = [attempt.run for attempt in attempts]
     already = len(asked) - len(todo)
-    processes = place.processes(gpus=gpus)
+    processes = executor.processes(gpus=gpus)
     if show_plan:
         print_plan(asked, todo, processes=processes, device=chosen.device, output=output, out=out, err=err)
     check_sources(todo)
@@ -165,8 +167,8 @@ def run_all(
     if list_runs or show_plan:
         return 0
     folder = output / "-with-".join([chosen.name, *(re.sub(r"\W+", "_", name) for name in own)])
-    check_output(output)
-    chosen_again.forget_failures(todo, store, retry=retry or bool(only))
+    create_output(output)
+    forget_failures(todo, store, retry=retry or bool(only))
     volume = {"paper": chosen.source, "real-sample": data, "tasks": "your own tasks"}[chosen.inputs]
     cost = sum(run.cost for run in todo) / processes
     err.print(
@@ -179,7 +181,7 @@ def run_all(
         else Display(todo, already=already, console=err)
     )
     with display.shown():
-        failures = place.failures(todo, store, display, gpus=gpus, again=again)
+        failures = executor.run(attempts, store, display, gpus=gpus)
     rows = store.rows(planned.runs)
     tables = all_tables(planned, rows)
     unwritten = ""
@@ -195,7 +197,7 @@ def run_all(
     for failure in failures:
         if not failure.needs_another:
             err.print(f"failed: {failure.run.title}: {failure.reason}", style="red")
-            err.print(f"  again: {chosen_again.repeat_command(sys.argv[1:], failure.run.id)}", style="red")
+            err.print(f"  again: {repeat_command(sys.argv[1:], failure.run.id)}", style="red")
     if waiting := sum(failure.needs_another for failure in failures):
         err.print(f"not run because of that: {waiting}", style="red")
     if unwritten:

@@ -1,1 +1,1 @@
-"""Carry runs out, in this process or over many."""
+"""Carry runs out: in this process, over processes of its own, a Dask scheduler's workers, or SLURM's jobs."""

@@ -1,4 +1,4 @@
-"""Runs over the workers of a Dask scheduler."""
+"""Carry runs out over the workers of a Dask scheduler, checked first."""
 
 import logging
 import re
@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from distributed import Client
 
-from mtneuro_suite.execute.engine import Failure, Listener, carried_out
+from mtneuro_suite.execute.attempt import Attempt
+from mtneuro_suite.execute.engine import Listener, carry_out
 from mtneuro_suite.execute.handshake import check_here, marked
 from mtneuro_suite.execute.pool import DaskPool, needs_gpu
-from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.failure import Failure
 from mtneuro_suite.runs.store import Store
 
 ANSWER_WITHIN = 15
@@ -106,19 +107,18 @@ def connected(address: str) -> Generator[Client]:
 
 
 def run_on_cluster(
-    runs: Sequence[Run],
+    attempts: Sequence[Attempt],
     store: Store,
     listener: Listener,
     *,
     client: Client,
-    again: Mapping[str, int] | None = None,
     jobs: bool = False,
 ) -> list[Failure]:
     """Carry the runs out over a scheduler's workers, each of which must share the checkout and the output.
 
     Parameters
     ----------
-    runs
+    attempts
         What to do, needs first.
     store
         Where the results are.
@@ -126,8 +126,6 @@ def run_on_cluster(
         Hears of each run.
     client
         Connected to the scheduler.
-    again
-        Stamps of the results that shall be replaced, by run.
     jobs
         Whether the workers come later, as jobs: each is then checked when it starts a run.
 
@@ -140,6 +138,6 @@ def run_on_cluster(
     """
     with marked(store.root) as mark:
         if not jobs:
-            check_workers(client, store.root, mark, gpu=any(map(needs_gpu, runs)))
+            check_workers(client, store.root, mark, gpu=any(needs_gpu(attempt.run) for attempt in attempts))
         pool = DaskPool(client, store.root, listener, mark=mark)
-        return carried_out(runs, store, listener, pool, again=again)
+        return carry_out(attempts, store, listener, pool)

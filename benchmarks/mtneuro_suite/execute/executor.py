@@ -1,21 +1,23 @@
-"""Where runs are carried out: in this process, over its own workers, a Dask scheduler's, or SLURM's jobs."""
+"""Carry runs out at one place: this process, its own workers, a Dask scheduler's, or SLURM's jobs."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from mtneuro_suite.execute.attempt import Attempt
 from mtneuro_suite.execute.cluster import connected, gpus_of, run_on_cluster, workers_of
-from mtneuro_suite.execute.engine import Failure, Listener, cuda_devices, default_workers, run_here
+from mtneuro_suite.execute.engine import Listener, run_here
 from mtneuro_suite.execute.pool import run_on_workers
 from mtneuro_suite.execute.slurm import Queue, check_slurm, submitted
-from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.failure import Failure
 from mtneuro_suite.runs.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where the runs go.
+class Executor:
+    """Carries runs out at one place.
 
     Raises
     ------
@@ -65,20 +67,14 @@ class Place:
             return max(1, self._found[1])
         return gpus or default_workers()
 
-    def failures(
-        self,
-        runs: Sequence[Run],
-        store: Store,
-        listener: Listener,
-        *,
-        gpus: int = 0,
-        again: Mapping[str, int] | None = None,
+    def run(
+        self, attempts: Sequence[Attempt], store: Store, listener: Listener, *, gpus: int = 0
     ) -> list[Failure]:
         """Carry the runs out and return those that failed.
 
         Parameters
         ----------
-        runs
+        attempts
             What to do, needs first.
         store
             Where the results go.
@@ -86,27 +82,37 @@ class Place:
             Hears of each run.
         gpus
             GPUs of this machine to share among its own workers.
-        again
-            Stamps of the results that shall be replaced.
 
         Raises
         ------
         OSError
-            If a scheduler is out of reach, or its workers share not the checkout or the output folder.
+            If a scheduler is out of reach, or its workers do not share the checkout or the output folder.
         """
-        if not runs or self.workers == 0:
-            return run_here(runs, store, listener, again=again)
+        if not attempts or self.workers == 0:
+            return run_here(attempts, store, listener)
         if self.scheduler:
             with connected(self.scheduler) as client:
-                return run_on_cluster(runs, store, listener, client=client, again=again)
+                return run_on_cluster(attempts, store, listener, client=client)
         if self.queue:
-            with submitted(self.queue, store.root, runs=len(runs)) as client:
-                return run_on_cluster(runs, store, listener, client=client, again=again, jobs=True)
-        workers = min(self.processes(gpus=gpus), len(runs))
-        return run_on_workers(runs, store, listener, workers=workers, gpus=gpus, again=again)
+            with submitted(self.queue, store.root, runs=len(attempts)) as client:
+                return run_on_cluster(attempts, store, listener, client=client, jobs=True)
+        workers = min(self.processes(gpus=gpus), len(attempts))
+        return run_on_workers(attempts, store, listener, workers=workers, gpus=gpus)
 
 
-def check_output(root: Path) -> None:
+def cuda_devices() -> int:
+    """Return how many GPUs torch can use here."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def default_workers() -> int:
+    """Return one worker for each core that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def create_output(root: Path) -> None:
     """Make the output folder, and raise OSError if it cannot be written."""
     probe = root / "runs" / ".probe"
     try:

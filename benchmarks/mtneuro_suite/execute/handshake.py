@@ -1,4 +1,4 @@
-"""How a worker shows that it shares the sources and the output folder with the suite that gives it runs."""
+"""Check that a worker has the sources and the output folder of the suite that gives it runs."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

@@ -1,10 +1,11 @@
-"""Runs over worker processes by Dask: on this machine, or wherever a scheduler's workers are."""
+"""Give runs to Dask workers, and start such workers on this machine."""
 
 import logging
 import os
 import signal
+import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -15,8 +16,10 @@ import dask
 import psutil
 from distributed import Client, Future, KilledWorker, Nanny, Scheduler, SpecCluster, get_worker
 
-from mtneuro_suite.execute.engine import Ended, Failure, Listener, Stopped, carried_out, execute
+from mtneuro_suite.execute.attempt import Attempt, Stopped, execute
+from mtneuro_suite.execute.engine import Ended, Listener, carry_out
 from mtneuro_suite.execute.handshake import check_here
+from mtneuro_suite.runs.failure import Failure
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
 
@@ -54,12 +57,10 @@ def needs_gpu(run: Run) -> bool:
     return "cuda" in trained
 
 
-def _execute_in_worker(
-    run: Run, root: str, key: str, passable: int, again: int | None, mark: str | None
-) -> bool:
+def _execute_in_worker(attempt: Attempt, root: str, key: str, mark: str | None) -> bool:
     if mark is not None:
         check_here(root, mark)
-    worker = get_worker()
+    worker, run = get_worker(), attempt.run
     last = 0.0
 
     def progress(done: int, total: int) -> None:
@@ -73,7 +74,7 @@ def _execute_in_worker(
             worker.log_event(_TOPIC, {"run": run.id, "done": done, "total": total})
 
     progress(0, 1)
-    return execute(run, Path(root), progress, passable=passable, again=again)
+    return execute(attempt, Path(root), progress)
 
 
 class DaskPool:
@@ -94,7 +95,7 @@ class DaskPool:
 
     def __init__(self, client: Client, root: Path, listener: Listener, *, mark: str | None = None) -> None:
         self._client, self._root, self._mark = client, str(root.resolve()), mark
-        self._futures: dict[str, tuple[Run, Future[Any]]] = {}
+        self._futures: dict[str, tuple[Attempt, Future[Any]]] = {}
         self._done: SimpleQueue[str] = SimpleQueue()
 
         def heard(event: tuple[float, dict[str, Any]]) -> None:
@@ -104,17 +105,16 @@ class DaskPool:
         client.subscribe_topic(_TOPIC, heard)
         self._started = 0
 
-    def start(self, run: Run, *, passable: int, again: int | None) -> None:
+    def start(self, attempt: Attempt) -> None:
         """Give a run to the scheduler."""
+        run = attempt.run
         # A name of its own: another suite may have given the same run to the same scheduler.
         key = f"{run.id}-{token_hex(4)}"
         future = self._client.submit(
             _execute_in_worker,
-            run,
+            attempt,
             self._root,
             key,
-            passable,
-            again,
             self._mark,
             key=key,
             priority=-self._started,
@@ -122,7 +122,7 @@ class DaskPool:
             resources={"GPU": 1} if needs_gpu(run) else None,
         )
         self._started += 1
-        self._futures[key] = run, future
+        self._futures[key] = attempt, future
         future.add_done_callback(lambda done: self._done.put(str(done.key)))
 
     def ended(self, seconds: float) -> list[Ended]:
@@ -146,9 +146,9 @@ class DaskPool:
         return [_ended(*self._futures.pop(key)) for key in keys]
 
 
-def _ended(run: Run, future: Future[Any]) -> Ended:
+def _ended(attempt: Attempt, future: Future[Any]) -> Ended:
     if future.status == "finished":
-        return Ended(run, held=not future.result())
+        return Ended(attempt, held=not future.result())
     error = cast("BaseException | None", future.exception())
     reason = None
     if isinstance(error, KilledWorker):
@@ -156,7 +156,7 @@ def _ended(run: Run, future: Future[Any]) -> Ended:
             f"its worker process was lost {error.allowed_failures + 1} times (out of memory, killed, or its "
             "machine gone); use fewer --workers or a machine with more memory"
         )
-    return Ended(run, error=error, reason=reason)
+    return Ended(attempt, error=error, reason=reason)
 
 
 def _worker(index: int, gpus: int) -> dict[str, Any]:
@@ -191,51 +191,54 @@ def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
     """
     # Its chatter about connections is not for whoever runs a benchmark.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    # Workers inherit a blocked SIGINT, so that Ctrl-C is for this process alone; one that comes now waits.
+    # Workers inherit what is held back, so that Ctrl-C is for this process alone.
+    with _interrupts_held_back() as let_through, dask.config.set(_WORKERS):
+        cluster = SpecCluster(
+            workers={index: _worker(index, gpus) for index in range(count)},
+            scheduler={
+                "cls": Scheduler,
+                # Any free port: two suites may run on one machine.
+                "options": {
+                    "host": "127.0.0.1",
+                    "port": 0,
+                    "protocol": "tcp",
+                    "dashboard": False,
+                    "dashboard_address": "127.0.0.1:0",
+                },
+            },
+            silence_logs=cast("bool", logging.CRITICAL),  # a level, as the library's own callers give it
+        )
+        with cluster, Client(cluster, set_as_default=False) as client:
+            try:
+                let_through()
+                yield client
+            except KeyboardInterrupt:
+                # Closing would wait for work that nobody waits for any more.
+                for nanny in cluster.workers.values():
+                    nanny.auto_restart = False
+                for child in psutil.Process().children(recursive=True):
+                    child.kill()
+                raise
+
+
+@contextmanager
+def _interrupts_held_back() -> Generator[Callable[[], object]]:
+    """Hold Ctrl-C back until the block is left, or what it is given is called; one that comes waits."""
+    if sys.platform == "win32":  # has no mask of signals
+        yield lambda: None
+        return
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        with dask.config.set(_WORKERS):
-            cluster = SpecCluster(
-                workers={index: _worker(index, gpus) for index in range(count)},
-                scheduler={
-                    "cls": Scheduler,
-                    # Any free port: two suites may run on one machine.
-                    "options": {
-                        "host": "127.0.0.1",
-                        "port": 0,
-                        "protocol": "tcp",
-                        "dashboard": False,
-                        "dashboard_address": "127.0.0.1:0",
-                    },
-                },
-                silence_logs=cast("bool", logging.CRITICAL),  # a level, as the library's own callers give it
-            )
-            with cluster, Client(cluster, set_as_default=False) as client:
-                try:
-                    signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-                    yield client
-                except KeyboardInterrupt:
-                    # Closing would wait for work that nobody waits for any more.
-                    for nanny in cluster.workers.values():
-                        nanny.auto_restart = False
-                    for child in psutil.Process().children(recursive=True):
-                        child.kill()
-                    raise
+        yield lambda: signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def run_on_workers(
-    runs: Sequence[Run],
-    store: Store,
-    listener: Listener,
-    *,
-    workers: int,
-    gpus: int = 0,
-    again: Mapping[str, int] | None = None,
+    attempts: Sequence[Attempt], store: Store, listener: Listener, *, workers: int, gpus: int = 0
 ) -> list[Failure]:
     """Carry the runs out over worker processes on this machine, one thread each."""
     with own_workers(workers, gpus=gpus) as client:
         pool = DaskPool(client, store.root, listener)
         # No more than there are workers: Dask blames a worker's death on all the runs that it was given.
-        return carried_out(runs, store, listener, pool, again=again, at_once=workers)
+        return carry_out(attempts, store, listener, pool, at_once=workers)

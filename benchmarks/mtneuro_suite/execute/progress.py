@@ -1,4 +1,4 @@
-"""What is seen while runs are carried out: bars on a terminal, plain lines elsewhere, JSON for machines."""
+"""Show the progress of the runs: bars on a terminal, plain lines elsewhere, JSON lines for other programs."""
 
 import json
 import time

@@ -1,9 +1,10 @@
-"""Which runs a start does, and which of them over again: ``--only``, ``--retry`` and ``--force``."""
+"""Choose the runs that a command does, and the results that it replaces: --only, --retry and --force."""
 
 import shlex
 from collections.abc import Sequence
 
-from mtneuro_suite.preset.model import did_you_mean
+from mtneuro_suite._shared.words import unknown_name
+from mtneuro_suite.execute.attempt import Attempt
 from mtneuro_suite.runs.failure import forget, read_note
 from mtneuro_suite.runs.run import Run, with_needs
 from mtneuro_suite.runs.store import Store
@@ -22,15 +23,14 @@ def only(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
     by_id = {run.id: run for run in runs}
     for name in names:
         if name not in by_id:
-            near = did_you_mean(name, list(by_id))
-            raise ValueError(f"--only must name runs of the preset (see --list), got {name!r}{near}")
+            raise ValueError(unknown_name("--only", name, by_id))
     return with_needs(by_id[name] for name in names) if names else list(runs)
 
 
 def to_do(
     runs: Sequence[Run], store: Store, *, named: Sequence[str] = (), force: bool = False
-) -> tuple[list[Run], dict[str, int]]:
-    """Return the runs that a start does, and the stamps of the results that it replaces.
+) -> list[Attempt]:
+    """Return the runs that a command does, needs first, and the results that they replace.
 
     Parameters
     ----------
@@ -44,9 +44,11 @@ def to_do(
         Whether results that are there are replaced.
     """
     stamps = {run.id: store.stamp(run) for run in runs}
-    forced = force and {run.id for run in runs if not named or run.id in named}
-    again = {name: stamp for name, stamp in stamps.items() if forced and name in forced and stamp is not None}
-    return [run for run in runs if stamps[run.id] is None or run.id in again], again
+    return [
+        Attempt(run, replace=stamps[run.id])
+        for run in runs
+        if stamps[run.id] is None or (force and (not named or run.id in named))
+    ]
 
 
 def forget_failures(runs: Sequence[Run], store: Store, *, retry: bool) -> None:

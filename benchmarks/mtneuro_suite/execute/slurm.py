@@ -1,4 +1,4 @@
-"""Workers as SLURM jobs: what is asked for each, and a scheduler here that starts them."""
+"""Start workers as SLURM jobs: what a job asks for, and a scheduler here that submits them."""
 
 import logging
 import os

@@ -9,13 +9,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mtneuro_suite.execute.engine import Failure
 from mtneuro_suite.execute.progress import duration
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves, model_name
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
 from mtneuro_suite.report.tables import Table
 from mtneuro_suite.report.umap import umap_section
+from mtneuro_suite.runs.failure import Failure
 from mtneuro_suite.runs.store import Store, write_text
 
 

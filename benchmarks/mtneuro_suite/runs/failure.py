@@ -40,6 +40,16 @@ class FailureNote:
     host: str
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A run that failed, or that could not start because one it needs failed."""
+
+    run: Run
+    reason: str
+    needs_another: bool = False
+    """Whether the run itself is blameless."""
+
+
 def note_of(run: Run, error: BaseException, *, reason: str | None = None) -> FailureNote:
     """Return the note of a run that ended with an error.
 

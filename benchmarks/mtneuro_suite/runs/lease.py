@@ -147,14 +147,14 @@ class Lease:
                 logger.warning("could not renew the lease of %s", self._base.name, exc_info=True)
 
 
-def lease(base: Path, *, passable: int = 0) -> Lease | None:
+def lease(base: Path, *, stale_lease: int = 0) -> Lease | None:
     """Return a lease on a run, or None while another process holds one.
 
     Parameters
     ----------
     base
         The run's folder, beside which the lease is laid; the folder above must exist.
-    passable
+    stale_lease
         Number of a lease that was seen to be stale, as `Watch` returns it.
 
     Raises
@@ -163,7 +163,7 @@ def lease(base: Path, *, passable: int = 0) -> Lease | None:
         If the folder cannot be written.
     """
     newest = _newest(base)
-    if newest and newest != passable:
+    if newest and newest != stale_lease:
         holder = _holder(_file(base, newest))
         if holder is None or not holder.dead():
             return None
@@ -200,7 +200,7 @@ class Watch:
         self._stale_after = stale_after
         self._seen: dict[Path, tuple[object, float]] = {}
 
-    def passable(self, base: Path) -> int | None:
+    def stale_lease(self, base: Path) -> int | None:
         """Return the number of the lease that may be passed over, 0 where none is held, None while one is."""
         newest = _newest(base)
         if not newest:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mtneuro_suite import steps
+from mtneuro_suite.execute.attempt import Attempt
 from mtneuro_suite.execute.engine import POLLED_EVERY, run_here
 from mtneuro_suite.execute.pool import run_on_workers
 from mtneuro_suite.execute.selection import forget_failures, to_do
@@ -27,6 +28,10 @@ class Heard:
 
     def finished(self, run_id, failure):
         self.ended[run_id] = failure
+
+
+def carried_out(runs, store, heard):
+    return run_here([Attempt(run) for run in runs], store, heard)
 
 
 def runs():
@@ -66,7 +71,7 @@ def fake_steps(monkeypatch):
 
 def test_a_failed_run_stops_only_those_that_need_it(tmp_path, fake_steps):
     store, heard = Store(tmp_path), Heard()
-    failures = {failure.run.title: failure.reason for failure in run_here(runs(), store, heard)}
+    failures = {failure.run.title: failure.reason for failure in carried_out(runs(), store, heard)}
     assert failures == {
         "bad": "ValueError: the disk is full",
         "after bad": "not run, because it needs 'bad', which failed",
@@ -77,13 +82,13 @@ def test_a_failed_run_stops_only_those_that_need_it(tmp_path, fake_steps):
 
 def test_a_finished_run_is_not_done_again(tmp_path, fake_steps, monkeypatch):
     store = Store(tmp_path)
-    run_here(runs(), store, Heard())
+    carried_out(runs(), store, Heard())
 
     def never(*args):
         raise AssertionError("done again")
 
     monkeypatch.setitem(steps.STEPS, "features", never)
-    assert [failure.run.title for failure in run_here(runs()[-1:], store, Heard())] == []
+    assert [failure.run.title for failure in carried_out(runs()[-1:], store, Heard())] == []
 
 
 def test_an_unfinished_run_leaves_no_result(tmp_path, monkeypatch):
@@ -94,14 +99,14 @@ def test_an_unfinished_run_leaves_no_result(tmp_path, monkeypatch):
     monkeypatch.setitem(steps.STEPS, "arrays", interrupted)
     store, run = Store(tmp_path), Run(kind="arrays", title="x", settings={})
     with pytest.raises(KeyboardInterrupt):
-        run_here([run], store, Heard())
+        carried_out([run], store, Heard())
     assert not store.done(run)
     assert (store.partial(run) / "half").exists()
 
 
 def test_a_result_of_another_version_is_refused(tmp_path, fake_steps):
     store = Store(tmp_path)
-    run_here(runs(), store, Heard())
+    carried_out(runs(), store, Heard())
     done = next(run for run in runs() if store.done(run))
     path = store.folder(done) / "result.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "result_version": 99}))
@@ -137,7 +142,7 @@ def test_a_run_that_another_suite_holds_is_waited_for_and_read_while_others_go_o
 
     thread = threading.Thread(target=the_other_suite)
     thread.start()
-    assert run_here([good, other], store, heard) == []
+    assert carried_out([good, other], store, heard) == []
     thread.join()
     assert went_on == [True]
     assert store.result(good)["extra"] == {"by": "the other suite"}
@@ -157,7 +162,7 @@ def test_a_failure_in_another_suite_is_not_repeated(tmp_path, monkeypatch):
     run = Run(kind="arrays", title="bad", settings={})
     told = []
     suites = [
-        threading.Thread(target=lambda: told.extend(run_here([run], Store(tmp_path), Heard())))
+        threading.Thread(target=lambda: told.extend(carried_out([run], Store(tmp_path), Heard())))
         for _ in range(2)
     ]
     for suite in suites:
@@ -171,7 +176,7 @@ def test_a_failure_in_another_suite_is_not_repeated(tmp_path, monkeypatch):
 
 def test_a_failed_run_is_listed_until_it_is_tried_again(tmp_path, fake_steps, monkeypatch):
     store = Store(tmp_path)
-    run_here(runs(), store, Heard())
+    carried_out(runs(), store, Heard())
     bad = next(run for run in runs() if run.title == "bad")
     note = read_note(store, bad)
     assert note is not None
@@ -181,10 +186,10 @@ def test_a_failed_run_is_listed_until_it_is_tried_again(tmp_path, fake_steps, mo
 
     monkeypatch.setitem(steps.STEPS, "arrays", lambda *arguments: steps.Outcome())
     forget_failures(runs(), store, retry=False)
-    (failure,) = run_here([bad], store, Heard())
+    (failure,) = carried_out([bad], store, Heard())
     assert failure.reason == note.reason
     forget_failures(runs(), store, retry=True)
-    assert run_here([bad], store, Heard()) == []
+    assert carried_out([bad], store, Heard()) == []
     assert read_note(store, bad) is None
 
 
@@ -201,11 +206,11 @@ def test_what_the_surroundings_did_is_tried_again_unasked(tmp_path, monkeypatch,
 
     monkeypatch.setitem(steps.STEPS, "arrays", bad)
     store, run = Store(tmp_path), Run(kind="arrays", title="x", settings={})
-    (failure,) = run_here([run], store, Heard())
+    (failure,) = carried_out([run], store, Heard())
     assert failure.reason == reason
     monkeypatch.setitem(steps.STEPS, "arrays", lambda *arguments: steps.Outcome())
     forget_failures([run], store, retry=False)
-    assert run_here([run], store, Heard()) == []
+    assert carried_out([run], store, Heard()) == []
 
 
 def test_a_full_disk_stops_the_rest_with_one_failure(tmp_path, monkeypatch):
@@ -214,7 +219,7 @@ def test_a_full_disk_stops_the_rest_with_one_failure(tmp_path, monkeypatch):
 
     monkeypatch.setitem(steps.STEPS, "arrays", full)
     many = [Run(kind="arrays", title=f"{n}", settings={"n": n}) for n in range(5)]
-    failures = run_here(many, Store(tmp_path), Heard())
+    failures = carried_out(many, Store(tmp_path), Heard())
     assert [failure.needs_another for failure in failures] == [False, True, True, True, True]
     assert failures[1].reason == "not run, because the disk is full or cannot be written"
 
@@ -230,7 +235,7 @@ def test_what_cannot_be_gone_on_from_is_started_anew_and_the_log_says_so(tmp_pat
     store, run = Store(tmp_path), Run(kind="encoder", title="x", settings={})
     (store.partial(run) / "model.partial").mkdir(parents=True)
     (store.partial(run) / "model.partial" / "checkpoint").write_text("ha")
-    assert run_here([run], store, Heard()) == []
+    assert carried_out([run], store, Heard()) == []
     log = (store.folder(run) / "run.log").read_text()
     assert "taken up again" in log
     assert "could not go on from what was there (RuntimeError: checkpoint is damaged): started anew" in log
@@ -239,11 +244,11 @@ def test_what_cannot_be_gone_on_from_is_started_anew_and_the_log_says_so(tmp_pat
 def test_a_forced_run_keeps_the_old_result_until_the_new_is_whole(tmp_path, fake_steps, monkeypatch):
     store = Store(tmp_path)
     good = next(run for run in runs() if run.title == "good")
-    run_here([good], store, Heard())
+    carried_out([good], store, Heard())
     before = store.stamp(good)
-    assert to_do([good], store) == ([], {})
-    todo, again = to_do([good], store, force=True)
-    assert todo == [good]
+    assert to_do([good], store) == []
+    todo = to_do([good], store, force=True)
+    assert todo == [Attempt(good, replace=before)]
 
     def bad(settings, roles, out, progress):
         assert store.stamp(good) == before
@@ -251,29 +256,29 @@ def test_a_forced_run_keeps_the_old_result_until_the_new_is_whole(tmp_path, fake
 
     arrays = steps.STEPS["arrays"]
     monkeypatch.setitem(steps.STEPS, "arrays", bad)
-    (failure,) = run_here(todo, store, Heard(), again=again)
+    (failure,) = run_here(todo, store, Heard())
     assert failure.reason == "ValueError: worse than before"
     assert store.stamp(good) == before
     monkeypatch.setitem(steps.STEPS, "arrays", arrays)
-    forget_failures(todo, store, retry=True)
-    assert run_here(todo, store, Heard(), again=again) == []
+    forget_failures([good], store, retry=True)
+    assert run_here(todo, store, Heard()) == []
     assert store.stamp(good) != before
     # What was asked for is there now: asked for once more by the same stamp, it is not done a third time.
     monkeypatch.setitem(steps.STEPS, "arrays", bad)
-    assert run_here(todo, store, Heard(), again=again) == []
+    assert run_here(todo, store, Heard()) == []
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [good.id]
 
 
 def test_two_processes_give_what_one_does(tmp_path):
     preset = read_preset("smoke")
     inputs = paper_inputs(preset)
-    todo = [arrays_run(task, inputs) for task in inputs.regions[0].test]
+    todo = [Attempt(arrays_run(task, inputs)) for task in inputs.regions[0].test]
     here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
     assert run_here(todo, here, Heard()) == []
     heard = Heard()
     assert run_on_workers(todo, there, heard, workers=2) == []
-    assert set(heard.ended) == {run.id for run in todo}
-    for run in todo:
+    assert set(heard.ended) == {attempt.run.id for attempt in todo}
+    for run in (attempt.run for attempt in todo):
         with (
             np.load(here.folder(run) / "arrays.npz") as one,
             np.load(there.folder(run) / "arrays.npz") as two,

@@ -1,5 +1,6 @@
 import pytest
 
+from mtneuro_suite.execute.attempt import Attempt
 from mtneuro_suite.execute.selection import only, repeat_command, to_do
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
@@ -28,12 +29,11 @@ def test_force_is_for_the_named_runs_and_not_for_what_they_need(tmp_path):
     for run in (data, first):
         store.start(run)
         store.finish(run, [], extra={}, seconds=0)
-    assert to_do(runs, store) == ([second], {})
-    assert to_do(runs, store, named=[first.id], force=True) == (
-        [first, second],
-        {first.id: store.stamp(first)},
-    )
-    assert set(to_do(runs, store, force=True)[1]) == {data.id, first.id}
+    assert to_do(runs, store) == [Attempt(second)]
+    forced = Attempt(first, replace=store.stamp(first))
+    assert to_do(runs, store, named=[first.id], force=True) == [forced, Attempt(second)]
+    replaced = {attempt.run.id for attempt in to_do(runs, store, force=True) if attempt.replace}
+    assert replaced == {data.id, first.id}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import psutil
 import pytest
 from mtneuro_data import builtin_task
 
-from mtneuro_suite.execute.engine import carried_out
+from mtneuro_suite.execute.attempt import Attempt
+from mtneuro_suite.execute.engine import carry_out
 from mtneuro_suite.execute.pool import DaskPool, own_workers
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
@@ -150,14 +151,14 @@ def test_a_run_that_needs_more_memory_than_there_is_fails_alone(tmp_path):
     with own_workers(1) as client:
         pool = DaskPool(client, tmp_path, Heard())
         # The worker's libraries first: the limit is for its work.
-        assert carried_out([small], store, Heard(), pool) == []
+        assert carry_out([Attempt(small)], store, Heard(), pool) == []
         ((_, pid),) = cast("dict[str, int]", client.run(os.getpid)).items()
         size = psutil.Process(pid).memory_info().vms + 200 * 2**20
         client.run(resource.setrlimit, resource.RLIMIT_AS, (size, size))
         stamp = store.stamp(small)
         assert stamp is not None
-        again = {small.id: stamp}
-        (failure,) = carried_out([large, small], store, Heard(), pool, again=again)
+        both = [Attempt(large), Attempt(small, replace=stamp)]
+        (failure,) = carry_out(both, store, Heard(), pool)
     assert failure.run == large
     assert failure.reason.startswith("out of memory (")
     assert "use fewer --workers or a machine with more" in failure.reason

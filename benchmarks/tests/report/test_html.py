@@ -9,7 +9,6 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mtneuro_suite.execute.engine import Failure
 from mtneuro_suite.plan.plan import plan
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.report.figures import accuracy_figures, svg_uri
@@ -17,6 +16,7 @@ from mtneuro_suite.report.html import write_report
 from mtneuro_suite.report.pictures import THUMBNAIL, segmentation_sheets, surfaces, thumbnail_sheet
 from mtneuro_suite.report.tables import all_tables
 from mtneuro_suite.report.umap import MOST_POINTS, chosen_samples
+from mtneuro_suite.runs.failure import Failure
 from mtneuro_suite.runs.store import Store
 
 

@@ -100,27 +100,27 @@ def test_a_process_number_that_was_given_again_is_another_process(base, monkeypa
 def test_another_machines_lease_is_free_only_after_it_was_seen_to_be_still(base):
     path = another_machines(base)
     watch = Watch(stale_after=0.2)
-    assert watch.passable(base) is None
+    assert watch.stale_lease(base) is None
     time.sleep(0.15)
     os.utime(path)
-    assert watch.passable(base) is None
+    assert watch.stale_lease(base) is None
     time.sleep(0.15)
-    assert watch.passable(base) is None
+    assert watch.stale_lease(base) is None
     time.sleep(0.1)
-    assert watch.passable(base) == 1
+    assert watch.stale_lease(base) == 1
     assert lease(base) is None
-    held = lease(base, passable=1)
+    held = lease(base, stale_lease=1)
     assert held is not None
     # Another that saw the same lease stale comes too late.
-    assert lease(base, passable=1) is None
+    assert lease(base, stale_lease=1) is None
     held.close()
-    assert watch.passable(base) == 0
+    assert watch.stale_lease(base) == 0
 
 
 def test_an_old_time_is_not_proof_of_death(base):
     """Another machine's clock may be wrong by hours."""
     os.utime(another_machines(base), (0, 0))
-    assert Watch().passable(base) is None
+    assert Watch().stale_lease(base) is None
 
 
 def test_a_lease_is_renewed_while_it_is_held(base, monkeypatch):
@@ -129,7 +129,7 @@ def test_a_lease_is_renewed_while_it_is_held(base, monkeypatch):
     watch = Watch(stale_after=0.3)
     end = time.monotonic() + 0.7
     while time.monotonic() < end:
-        assert watch.passable(base) is None
+        assert watch.stale_lease(base) is None
         time.sleep(0.02)
     assert held is not None
     held.close()
@@ -154,7 +154,7 @@ def test_a_holder_that_was_passed_over_hears_of_it_and_leaves_the_others_lease(b
 def test_a_lease_that_is_not_yet_written_is_held(base):
     base.with_name("encoder-12.lease-1").write_text("")
     assert lease(base) is None
-    assert Watch().passable(base) is None
+    assert Watch().stale_lease(base) is None
 
 
 def test_a_full_disk_leaves_no_lease(base, monkeypatch):
