@@ -8,47 +8,9 @@ Two subpackages are public too: `mtneuro_data.phantom`, the volume that is compu
 `mtneuro_data.serving`, volumes served as a database on this machine.
 """
 
-from mtneuro_data.arrays import TaskArrays
-from mtneuro_data.cache import Cache
-from mtneuro_data.correlation import SliceCorrelation, slice_correlation
-from mtneuro_data.cube import CubeSpec
-from mtneuro_data.datasets import SliceDataset, SubvolumeDataset
-from mtneuro_data.exporting import export_cubes
-from mtneuro_data.interpolation import interpolated_labels
-from mtneuro_data.labels import mapped_labels
-from mtneuro_data.loading import load
-from mtneuro_data.paper import builtin_task, task_names
-from mtneuro_data.reduction import downsampled_images, downsampled_labels, four_corners
-from mtneuro_data.saving import save_volume
-from mtneuro_data.sources.boss import BossServer
-from mtneuro_data.task import Cube, SplitPart, TaskSpec
-from mtneuro_data.task_file import TouchingCubesWarning, read_task
-from mtneuro_data.volume import Volume, open_volume
+from importlib.metadata import version
 
-__all__ = [
-    "BossServer",
-    "Cache",
-    "Cube",
-    "CubeSpec",
-    "SliceCorrelation",
-    "SliceDataset",
-    "SplitPart",
-    "SubvolumeDataset",
-    "TaskArrays",
-    "TaskSpec",
-    "TouchingCubesWarning",
-    "Volume",
-    "builtin_task",
-    "downsampled_images",
-    "downsampled_labels",
-    "export_cubes",
-    "four_corners",
-    "interpolated_labels",
-    "load",
-    "mapped_labels",
-    "open_volume",
-    "read_task",
-    "save_volume",
-    "slice_correlation",
-    "task_names",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__version__ = version("mtneuro-data")

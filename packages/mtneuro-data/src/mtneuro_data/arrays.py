@@ -8,8 +8,8 @@ from zipfile import BadZipFile
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from mtneuro_data._shared.files import written_beside
 from mtneuro_data.reduction import CORNERS, four_corners
-from mtneuro_data.writing import written_beside
 
 __all__ = ["FORMAT_VERSION", "TaskArrays"]
 

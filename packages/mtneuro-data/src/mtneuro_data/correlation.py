@@ -1,13 +1,14 @@
-"""How alike slices are against their distance, and which gap between train and test that calls for."""
+"""How alike slices are by their distance, and the gap between training and test slices that follows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
-from mtneuro_data.cache import Cache
-from mtneuro_data.loading import check_volumes, open_task
+from mtneuro_data.cache.folder import Cache
+from mtneuro_data.opening import open_task
+from mtneuro_data.sources.base import Progress
 from mtneuro_data.task import TaskSpec
 
 __all__ = ["SliceCorrelation", "correlation_plot", "slice_correlation", "task_correlations"]
@@ -91,7 +92,7 @@ def task_correlations(
     *,
     furthest: int = 30,
     cache: Cache | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, SliceCorrelation]:
     """Return the curve of every cube of a task's first split, by the cube's name.
 
@@ -101,14 +102,14 @@ def task_correlations(
         As `load` and `slice_correlation`.
     """
     plain = task.replaced(annotation=None, kind="region", label_map={}, class_names=())
-    image, _ = open_task(plain, cache=cache)
-    boxes = task.boxes(next(iter(task.splits)))
-    check_volumes(task, boxes, image, None)
+    first = next(iter(task.splits))
+    image, _ = open_task(plain, first, cache=cache)
+    cubes = task.boxes(first)
     curves: dict[str, SliceCorrelation] = {}
-    for done, (name, box) in enumerate(boxes, start=1):
-        curves[name] = slice_correlation(image.read(box.lower, box.upper), furthest=furthest)
+    for done, (name, cube) in enumerate(cubes, start=1):
+        curves[name] = slice_correlation(image.read(*cube.box), furthest=furthest)
         if progress is not None:
-            progress(done, len(boxes))
+            progress(done, len(cubes))
     return curves
 
 

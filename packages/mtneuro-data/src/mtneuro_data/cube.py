@@ -1,9 +1,10 @@
-"""A box of voxels: the unit that is requested, cached and compared."""
+"""A cube: a box of voxels in one channel at one level of resolution."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-__all__ = ["CubeSpec", "check_box"]
+from mtneuro_data.box import Box, Corner
+
+__all__ = ["CubeSpec"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,50 +12,49 @@ class CubeSpec:
     """A half-open voxel box in one channel, at one resolution level.
 
     Corners are literal voxel indices at ``level``, ordered ``(z, y, x)`` to match the arrays that a
-    volume returns. ``lower`` is inside the box and ``upper`` is not, so stacked boxes reuse a bound
-    and never a voxel.
+    volume returns. ``lower`` is inside the box and ``upper`` is not.
 
     Examples
     --------
-    >>> box = CubeSpec(channel="prasad/prasad2020/image", lower=(110, 900, 4600), upper=(380, 1156, 4856))
-    >>> box.shape
+    >>> cube = CubeSpec(channel="prasad/prasad2020/image", lower=(110, 900, 4600), upper=(380, 1156, 4856))
+    >>> cube.shape
     (270, 256, 256)
     """
 
     channel: str
     """Where the voxels are: a database path ``collection/experiment/channel``, or any URI."""
 
-    lower: tuple[int, int, int]
+    lower: Corner
     """First voxel on each axis, ``(z, y, x)``."""
 
-    upper: tuple[int, int, int]
+    upper: Corner
     """One past the last voxel on each axis, ``(z, y, x)``."""
 
     level: int = 0
     """Resolution level; 0 is the finest."""
 
+    box: Box = field(init=False, repr=False, compare=False)
+    """The two corners as a box."""
+
     def __post_init__(self) -> None:
-        for axis, lo, hi in zip("zyx", self.lower, self.upper, strict=True):
-            if not 0 <= lo < hi:
-                raise ValueError(f"{axis} range must satisfy 0 <= lower < upper, got [{lo}, {hi})")
+        object.__setattr__(self, "box", Box(self.lower, self.upper))
         if self.level < 0:
             raise ValueError(f"level must be 0 or more, got {self.level}")
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Corner:
         """Voxels on each axis, ``(z, y, x)``."""
-        (z0, y0, x0), (z1, y1, x1) = self.lower, self.upper
-        return (z1 - z0, y1 - y0, x1 - x0)
+        return self.box.shape
 
     def shares_voxels(self, other: "CubeSpec") -> bool:
-        """Return whether a voxel lies in both boxes.
+        """Return whether a voxel lies in both cubes.
 
-        Boxes of different channels are compared too: the channels of one volume are aligned.
+        Cubes of different channels are compared too: the channels of one volume are aligned.
 
         Raises
         ------
         ValueError
-            If the boxes lie at different levels, whose indices cannot be compared.
+            If the cubes lie at different levels, whose indices cannot be compared.
 
         Examples
         --------
@@ -65,12 +65,12 @@ class CubeSpec:
         return all(gap < 0 for gap in self._gaps(other))
 
     def touches(self, other: "CubeSpec") -> bool:
-        """Return whether the boxes share a face, or part of one, and no voxel.
+        """Return whether the cubes share a face, or part of one, and no voxel.
 
         Raises
         ------
         ValueError
-            If the boxes lie at different levels.
+            If the cubes lie at different levels.
 
         Examples
         --------
@@ -81,40 +81,9 @@ class CubeSpec:
         gaps = self._gaps(other)
         return sum(gap == 0 for gap in gaps) == 1 and sum(gap < 0 for gap in gaps) == 2
 
-    def _gaps(self, other: "CubeSpec") -> tuple[int, ...]:
-        """Voxels between the boxes on each axis; negative where their ranges overlap."""
+    def _gaps(self, other: "CubeSpec") -> Corner:
         if self.level != other.level:
             raise ValueError(
                 f"boxes must lie at one level to be compared, got levels {self.level} and {other.level}"
             )
-        return tuple(
-            max(a, b) - min(c, d)
-            for a, b, c, d in zip(self.lower, other.lower, self.upper, other.upper, strict=True)
-        )
-
-
-def check_box(lower: Sequence[int], upper: Sequence[int], shape: Sequence[int], /, *, what: str) -> None:
-    """Refuse a box that is empty or leaves a volume.
-
-    Parameters
-    ----------
-    lower, upper
-        Half-open corners ``(z, y, x)``.
-    shape
-        Voxels of the volume, ``(z, y, x)``.
-    what
-        The volume's name in the message.
-
-    Raises
-    ------
-    ValueError
-        If the box is not three-dimensional.
-    IndexError
-        If a range is empty, negative or beyond the volume.
-    """
-    if len(lower) != 3 or len(upper) != 3:
-        raise ValueError(f"a box needs three bounds (z, y, x) each way, got {lower} and {upper}")
-    for axis, lo, hi, size in zip("zyx", lower, upper, shape, strict=True):
-        if not 0 <= lo < hi <= size:
-            rule = "must not be empty" if 0 <= lo <= size and lo >= hi else f"must lie within [0, {size})"
-            raise IndexError(f"{axis} range {rule}, got [{lo}, {hi}) of {what}")
+        return self.box.gaps(other.box)

@@ -1,21 +1,23 @@
-"""What stands between a user and the data, found out step by step and said in words."""
+"""Check step by step whether the benchmark's data can be reached, and say how to mend what is wrong."""
 
-import hashlib
 import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from mtneuro_data.cache import Cache
+from mtneuro_data._shared.digests import array_digest
+from mtneuro_data._shared.files import written_beside
+from mtneuro_data._shared.words import one_line
+from mtneuro_data.box import Box
+from mtneuro_data.cache.folder import Cache
 from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
 from mtneuro_data.task import CHANNELS
-from mtneuro_data.writing import written_beside
 
 __all__ = ["Finding", "findings"]
 
 # A corner of set A's cortex cube: inside the tissue, and small.
-_LOWER, _UPPER = (159, 900, 4600), (161, 964, 4664)
+_BOX = Box((159, 900, 4600), (161, 964, 4664))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def findings(*, server: BossServer | None = None, cache: Cache | None = None) ->
 
         yield _tried(f"channel {name}", described)
     for name, source in sources.items():
-        if all(hi <= size for hi, size in zip(_UPPER, source.shape, strict=True)):
+        if all(hi <= size for hi, size in zip(_BOX.upper, source.shape, strict=True)):
             yield _tried(f"cutout of {name}", lambda source=source: _cutout(source))
 
 
@@ -72,8 +74,7 @@ def _tried(what: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(what, True, look())
     except (OSError, ValueError) as error:
-        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Finding(what, False, words)
+        return Finding(what, False, one_line(error))
 
 
 def _cache(cache: Cache) -> str:
@@ -103,6 +104,5 @@ def _host(server: BossServer) -> str:
 
 
 def _cutout(source: BossSource) -> str:
-    voxels = source.read(_LOWER, _UPPER)
-    digest = hashlib.sha256(voxels.tobytes()).hexdigest()[:16]
-    return f"{voxels.shape} voxels, values {voxels.min()} to {voxels.max()}, digest {digest}"
+    voxels = source.read(_BOX)
+    return f"{voxels.shape} voxels, values {voxels.min()} to {voxels.max()}, digest {array_digest(voxels)}"

@@ -1,13 +1,14 @@
 """A task's cubes as files of volumes, for viewers and proofreading tools."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mtneuro_data.cache import Cache
-from mtneuro_data.loading import check_volumes, open_task
+from mtneuro_data.cache.folder import Cache
+from mtneuro_data.opening import open_task
 from mtneuro_data.saving import FORMATS, save_volume
+from mtneuro_data.sources.base import Progress
 from mtneuro_data.task import TaskSpec
 
 __all__ = ["export_cubes"]
@@ -21,7 +22,7 @@ def export_cubes(
     *,
     ending: str,
     cache: Cache | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Path, ...]:
     """Write every cube of some splits as a volume, and its labels as another; return the files.
 
@@ -63,20 +64,18 @@ def export_cubes(
     """
     if ending not in FORMATS:
         raise ValueError(f"ending must be one of {', '.join(FORMATS)}, got {ending!r}")
-    names = task.split_names(split)
-    image, annotation = open_task(task, cache=cache)
-    boxes = [(name, cube, box) for name in names for cube, box in task.boxes(name)]
-    check_volumes(task, [(cube, box) for _, cube, box in boxes], image, annotation)
+    image, annotation = open_task(task, split, cache=cache)
+    cubes = [(name, *item) for name in task.split_names(split) for item in task.boxes(name)]
     files: list[Path] = []
-    for done, (name, cube, box) in enumerate(boxes, start=1):
-        stem = f"{name}-{cube}-z{box.lower[0]}"
+    for done, (name, place, cube) in enumerate(cubes, start=1):
+        stem = f"{name}-{place}-z{cube.lower[0]}"
         files.append(Path(folder) / f"{stem}-image{ending}")
-        save_volume(files[-1], image.read(box.lower, box.upper), voxel_size_um=task.voxel_size_um)
+        save_volume(files[-1], image.read(*cube.box), voxel_size_um=task.voxel_size_um)
         if annotation is not None:
-            labels = annotation.read(box.lower, box.upper)
+            labels = annotation.read(*cube.box)
             smallest = labels.astype(np.min_scalar_type(int(labels.max())))
             files.append(Path(folder) / f"{stem}-labels{ending}")
             save_volume(files[-1], smallest, voxel_size_um=task.voxel_size_um, labels=True)
         if progress is not None:
-            progress(done, len(boxes))
+            progress(done, len(cubes))
     return tuple(files)

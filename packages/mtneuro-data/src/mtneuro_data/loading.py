@@ -1,28 +1,24 @@
-"""A task's split as arrays."""
+"""A task's splits as arrays."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from mtneuro_data.arrays import TaskArrays
-from mtneuro_data.cache import Cache
-from mtneuro_data.cached import CachedSource
-from mtneuro_data.cube import CubeSpec
+from mtneuro_data.cache.folder import Cache
 from mtneuro_data.labels import mapped_labels, voted_region
+from mtneuro_data.opening import open_task
+from mtneuro_data.pieces import Piece, batches, labelled, pieces_of, stacked
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
-from mtneuro_data.runs import Run, batches, labelled, runs_of, stacked
+from mtneuro_data.sources.base import Progress
 from mtneuro_data.sources.boss import BossServer
-from mtneuro_data.sources.phantom_volume import common_phantom
 from mtneuro_data.task import TaskSpec
-from mtneuro_data.volume import Box, BoxesSource, Volume, open_volume
+from mtneuro_data.volume import Volume
 
-__all__ = ["check_volumes", "fetch", "load", "open_task"]
-
-Progress = Callable[[int, int], None]
+__all__ = ["fetch", "load"]
 
 _BATCH_BYTES = 64 << 20
-"""Bytes of the boxes that are read side by side; bounds the memory beyond the result."""
+"""Bytes of the pieces that are read side by side; bounds the memory beyond the result."""
 
 
 def load(
@@ -75,31 +71,21 @@ def load(
     >>> arrays.images.shape, arrays.sample_id[0]
     ((4, 64, 64), np.str_('A-CTX/z420'))
     """
-    names = task.split_names(split)
-    image, annotation = open_task(task, cache=cache, server=server)
-    boxes = [box for name in names for box in task.boxes(name)]
-    check_volumes(task, boxes, image, annotation)
-    runs = list(runs_of(task, boxes, image, annotation))
-    _fill(image, [run.box for run in runs])
+    image, annotation = open_task(task, split, cache=cache, server=server)
+    cubes = [cube for name in task.split_names(split) for cube in task.boxes(name)]
+    pieces = list(pieces_of(task, cubes, image, annotation))
+    image.prefetch([piece.box for piece in pieces])
     if annotation is not None:
-        _fill(annotation, [run.box for run in labelled(task, runs)])
-    n = runs[-1].rows.stop
-    height, width = boxes[0][1].shape[1:]
+        annotation.prefetch([piece.box for piece in labelled(task, pieces)])
+    n = pieces[-1].rows.stop
+    height, width = cubes[0][1].shape[1:]
     shape = (n, task.depth, height // task.downsample, width // task.downsample)
     images = np.empty(shape, np.uint8)
     masks = None if task.kind == "region" else np.empty(shape, np.uint8)
     region = np.empty(n, np.int64)
-    phantom = None if masks is None else common_phantom(image.source, getattr(annotation, "source", None))
     # What reads one box at a time gains nothing from a batch, and progress is told after each.
-    for batch in batches(runs, _BATCH_BYTES if isinstance(image.source, BoxesSource) else 0):
-        if phantom is not None and annotation is not None and masks is not None:
-            both = [phantom.read_all(*run.box) for run in batch]
-            _put_images(task, batch, [channels["image"] for channels in both], images)
-            _put_masks(task, batch, [channels["pixel_labels"] for channels in both], masks)
-        else:
-            _read_images(task, batch, image, images)
-            if annotation is not None and masks is not None:
-                _read_masks(task, batch, annotation, masks)
+    for batch in batches(pieces, _BATCH_BYTES if image.side_by_side else 0):
+        _read_batch(task, batch, image, annotation, images, masks)
         _put_regions(task, batch, annotation, region)
         if progress is not None:
             progress(batch[-1].rows.stop, n)
@@ -108,7 +94,7 @@ def load(
         images=_squeezed(images, task),
         region=region,
         masks=None if masks is None else _squeezed(masks, task),
-        sample_id=np.array([f"{run.cube}/z{z}" for run in runs for z in run.starts]),
+        sample_id=np.array([f"{piece.cube}/z{z}" for piece in pieces for z in piece.starts]),
         region_names=task.regions,
         class_names=task.class_names,
         voxel_size_um=(z_um, y_um * task.downsample, x_um * task.downsample),
@@ -142,17 +128,13 @@ def fetch(
     ValueError, OSError
         As `load`.
     """
-    names = task.split_names(split)
-    image, annotation = open_task(task, cache=cache, server=server)
-    boxes = [box for name in names for box in task.boxes(name)]
-    check_volumes(task, boxes, image, annotation)
-    volumes = [volume for volume in (image, annotation) if volume is not None]
-    voxels = sum(math.prod(box.shape) for _, box in boxes)
+    volumes = [volume for volume in open_task(task, split, cache=cache, server=server) if volume is not None]
+    cubes = [cube for name in task.split_names(split) for _, cube in task.boxes(name)]
+    voxels = sum(cube.box.size for cube in cubes)
     for at, volume in enumerate(volumes):
-        _fill(
-            volume,
-            [(box.lower, box.upper) for _, box in boxes],
-            lambda done, of, at=at: _tell(progress, at + done / of, voxels, len(volumes)),
+        volume.prefetch(
+            [cube.box for cube in cubes],
+            progress=lambda done, of, at=at: _tell(progress, at + done / of, voxels, len(volumes)),
         )
         _tell(progress, at + 1, voxels, len(volumes))
     return voxels * len(volumes)
@@ -163,109 +145,68 @@ def _tell(progress: Progress | None, share: float, voxels: int, volumes: int) ->
         progress(round(share * voxels), voxels * volumes)
 
 
-def _fill(volume: Volume, boxes: Sequence[Box], progress: Progress | None = None) -> None:
-    """Bring all of some boxes into the cache at once, so that every connection is busy."""
-    if isinstance(volume.source, CachedSource):
-        volume.source.fill(boxes, progress=progress)
-
-
-def open_task(
-    task: TaskSpec, *, cache: Cache | None = None, server: BossServer | None = None
-) -> tuple[Volume, Volume | None]:
-    """Return a task's image volume and its label volume, opened."""
-    image = open_volume(task.image, cache=cache, server=server)
-    if task.annotation is None:
-        return image, None
-    return image, open_volume(task.annotation, cache=cache, server=server)
-
-
-def check_volumes(
-    task: TaskSpec, boxes: Sequence[tuple[str, CubeSpec]], image: Volume, annotation: Volume | None
+def _read_batch(
+    task: TaskSpec,
+    batch: Sequence[Piece],
+    image: Volume,
+    annotation: Volume | None,
+    images: np.ndarray,
+    masks: np.ndarray | None,
 ) -> None:
-    """Refuse volumes that cannot hold a task's boxes, before anything is read.
-
-    Raises
-    ------
-    ValueError
-        If the types or the shapes are wrong, or a cube leaves the volume.
-    """
-    if image.dtype != np.uint8:
-        raise ValueError(f"{image.uri}: an image volume must be uint8, got {image.dtype}")
-    if annotation is not None:
-        if annotation.dtype.kind not in "ui":
-            raise ValueError(
-                f"{annotation.uri}: a label volume must hold whole numbers, got {annotation.dtype}"
-            )
-        if annotation.shape != image.shape:
-            raise ValueError(
-                "image and annotation must have one shape (z, y, x): "
-                f"{image.uri} has {image.shape}, {annotation.uri} has {annotation.shape}"
-            )
-    for name, box in boxes:
-        for axis, lo, hi, size in zip("zyx", box.lower, box.upper, image.shape, strict=True):
-            if hi > size:
-                raise ValueError(
-                    f"task {task.name}, cube {name}: {axis} range must lie within [0, {size}), "
-                    f"got [{lo}, {hi}) of {image.uri}"
-                )
-
-
-def _places(task: TaskSpec, batch: Sequence[Run], result: np.ndarray) -> list[np.ndarray] | None:
-    """Return where in the result runs can be read to as they are, or none if they need more work."""
-    if task.downsample > 1 or any(run.starts.step != task.depth for run in batch):
-        return None
-    return [result[run.rows].reshape(-1, *result.shape[2:]) for run in batch]
-
-
-def _read_images(task: TaskSpec, batch: Sequence[Run], image: Volume, images: np.ndarray) -> None:
+    """Read the images of some pieces, and their masks where they are wanted."""
+    boxes = [piece.box for piece in batch]
     places = _places(task, batch, images)
-    boxes = [run.box for run in batch]
-    if isinstance(image.source, CachedSource):
-        # A task's cubes are loaded again and again.
-        voxels = image.source.read_boxes(boxes, out=places, keep=True)
-    else:
-        voxels = image.read_boxes(boxes, out=places)
-    if places is None:
-        _put_images(task, batch, voxels, images)
+    # A task's cubes are loaded again and again.
+    if masks is None or annotation is None:
+        _put_images(task, batch, image.read_boxes(boxes, out=places, keep=True), places, images)
+        return
+    mask_places = _places(task, batch, masks) if annotation.dtype == np.uint8 else None
+    grey, labels = image.read_both(annotation, boxes, out=(places, mask_places), keep=True)
+    _put_images(task, batch, grey, places, images)
+    for at, (piece, some) in enumerate(zip(batch, labels, strict=True)):
+        if mask_places is not None:
+            mapped_labels(some, task.label_map, what=piece.words, out=mask_places[at])
+        else:
+            mapped = mapped_labels(stacked(task, piece, some), task.label_map, what=piece.words)
+            masks[piece.rows] = downsampled_labels(mapped, task.downsample)
+
+
+def _places(task: TaskSpec, batch: Sequence[Piece], result: np.ndarray) -> list[np.ndarray] | None:
+    """Return where in the result pieces can be read to as they are, or none if they need more work."""
+    if task.downsample > 1 or any(piece.starts.step != task.depth for piece in batch):
+        return None
+    return [result[piece.rows].reshape(-1, *result.shape[2:]) for piece in batch]
 
 
 def _put_images(
-    task: TaskSpec, batch: Sequence[Run], voxels: Sequence[np.ndarray], images: np.ndarray
+    task: TaskSpec,
+    batch: Sequence[Piece],
+    voxels: Sequence[np.ndarray],
+    places: list[np.ndarray] | None,
+    images: np.ndarray,
 ) -> None:
-    for run, some in zip(batch, voxels, strict=True):
-        images[run.rows] = downsampled_images(stacked(task, run, some), task.downsample)
-
-
-def _read_masks(task: TaskSpec, batch: Sequence[Run], annotation: Volume, masks: np.ndarray) -> None:
-    places = _places(task, batch, masks) if annotation.dtype == np.uint8 else None
-    voxels = annotation.read_boxes([run.box for run in batch], out=places)
+    """Put voxels in their rows of the result, unless they were read there."""
     if places is None:
-        _put_masks(task, batch, voxels, masks)
-        return
-    for run, labels, place in zip(batch, voxels, places, strict=True):
-        mapped_labels(labels, task.label_map, what=run.words, out=place)
+        for piece, some in zip(batch, voxels, strict=True):
+            images[piece.rows] = downsampled_images(stacked(task, piece, some), task.downsample)
 
 
-def _put_masks(task: TaskSpec, batch: Sequence[Run], voxels: Sequence[np.ndarray], masks: np.ndarray) -> None:
-    for run, labels in zip(batch, voxels, strict=True):
-        mapped = mapped_labels(stacked(task, run, labels), task.label_map, what=run.words)
-        masks[run.rows] = downsampled_labels(mapped, task.downsample)
-
-
-def _put_regions(task: TaskSpec, batch: Sequence[Run], annotation: Volume | None, region: np.ndarray) -> None:
+def _put_regions(
+    task: TaskSpec, batch: Sequence[Piece], annotation: Volume | None, region: np.ndarray
+) -> None:
     """Put each image's region: its cube's, or the majority of its labels where it carries them."""
-    for run in batch:
-        region[run.rows] = task.regions.index(task.cubes[run.cube].region)
+    for piece in batch:
+        region[piece.rows] = task.regions.index(task.cubes[piece.cube].region)
     if task.kind != "region" or annotation is None:
         return
     voting = labelled(task, batch)
     lo, hi = task.annotated_z or (0, annotation.shape[0])
-    for run, labels in zip(voting, annotation.read_boxes([run.box for run in voting]), strict=True):
+    for piece, labels in zip(voting, annotation.read_boxes([piece.box for piece in voting]), strict=True):
         for at, z, voxels in zip(
-            range(run.rows.start, run.rows.stop), run.starts, stacked(task, run, labels), strict=True
+            range(piece.rows.start, piece.rows.stop), piece.starts, stacked(task, piece, labels), strict=True
         ):
             if lo <= z and z + task.depth <= hi:
-                region[at] = voted_region(voxels, task.roi_map, what=run.words)
+                region[at] = voted_region(voxels, task.roi_map, what=piece.words)
 
 
 def _squeezed(images: np.ndarray, task: TaskSpec) -> np.ndarray:

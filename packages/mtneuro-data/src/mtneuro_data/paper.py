@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 from typing import Literal, get_args
 
-from mtneuro_data.settings import nearest
+from mtneuro_data._shared.words import unknown_name
 from mtneuro_data.task import CHANNELS, Cube, SplitPart, TaskSpec
 
 __all__ = ["Reading", "builtin_task", "task_names"]
@@ -81,11 +81,11 @@ def builtin_task(name: str, *, reading: Reading = "text", extra: str = "D") -> T
     {'train': 810, 'val': 90, 'test': 150}
     """
     if name not in _NAMES:
-        raise ValueError(f'unknown task "{name}"; {nearest(name, _NAMES)}')
+        raise ValueError(unknown_name("the task", name, _NAMES))
     if reading not in get_args(Reading):
-        raise ValueError(f'unknown reading "{reading}"; {nearest(reading, get_args(Reading))}')
+        raise ValueError(unknown_name("reading", reading, get_args(Reading)))
     if extra not in ("B", "C", "D"):
-        raise ValueError(f'unknown extra cube set "{extra}"; Allowed: B, C, D')
+        raise ValueError(unknown_name("extra", extra, "BCD"))
     ranges = _RANGES[reading]
     if name.startswith("roi-"):
         return _region_task(name, ranges, extra)

@@ -1,13 +1,12 @@
 """A task at a glance: one image of every cube with its labels laid over it."""
 
-from collections.abc import Callable
-
 import numpy as np
 from jaxtyping import Integer, UInt8
 
-from mtneuro_data.cache import Cache
-from mtneuro_data.cube import CubeSpec
-from mtneuro_data.loading import check_volumes, open_task
+from mtneuro_data.box import Box
+from mtneuro_data.cache.folder import Cache
+from mtneuro_data.opening import open_task
+from mtneuro_data.sources.base import Progress
 from mtneuro_data.task import TaskSpec
 
 __all__ = ["PALETTE", "contact_sheet", "overlaid"]
@@ -27,7 +26,7 @@ _ACROSS = 4
 
 
 def contact_sheet(
-    task: TaskSpec, *, cache: Cache | None = None, progress: Callable[[int, int], None] | None = None
+    task: TaskSpec, *, cache: Cache | None = None, progress: Progress | None = None
 ) -> UInt8[np.ndarray, "y x 3"]:
     """Return a picture of the middle slice of every cube: the image, and the image under its labels.
 
@@ -48,15 +47,14 @@ def contact_sheet(
     """
     image, annotation = open_task(task, cache=cache)
     boxes = _middles(task)
-    check_volumes(task, boxes, image, annotation)
     tiles: list[np.ndarray] = []
     across = _ACROSS if annotation is None else _ACROSS // 2
     for name, box in boxes:
-        voxels = image.read(box.lower, box.upper)[0]
+        voxels = image.read(*box)[0]
         grey = np.repeat(voxels[..., None], 3, axis=-1)
         pictures = [grey]
         if annotation is not None:
-            pictures.append(overlaid(voxels, annotation.read(box.lower, box.upper)[0]))
+            pictures.append(overlaid(voxels, annotation.read(*box)[0]))
         tiles.append(_captioned(np.concatenate(pictures, axis=1), f"{name}  z {box.lower[0]}"))
         if progress is not None:
             progress(len(tiles), len(boxes))
@@ -79,19 +77,18 @@ def overlaid(
     return np.rint(image[..., None] * (1 - share) + colour * share).astype(np.uint8)
 
 
-def _middles(task: TaskSpec) -> list[tuple[str, CubeSpec]]:
+def _middles(task: TaskSpec) -> list[tuple[str, Box]]:
     spans: dict[str, tuple[int, int]] = {}
     for parts in task.splits.values():
         for part in parts:
             for name in part.cubes:
                 lo, hi = spans.get(name, part.z)
                 spans[name] = (min(lo, part.z[0]), max(hi, part.z[1]))
-    boxes: list[tuple[str, CubeSpec]] = []
+    boxes: list[tuple[str, Box]] = []
     for name, cube in task.cubes.items():
         if name in spans:
             z = sum(spans[name]) // 2
-            lower, upper = (z, cube.y[0], cube.x[0]), (z + 1, cube.y[1], cube.x[1])
-            boxes.append((name, CubeSpec(channel=task.image, lower=lower, upper=upper)))
+            boxes.append((name, Box((z, cube.y[0], cube.x[0]), (z + 1, cube.y[1], cube.x[1]))))
     return boxes
 
 

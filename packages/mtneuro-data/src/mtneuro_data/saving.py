@@ -1,17 +1,14 @@
-"""Volumes out: the file formats that viewers and proofreading tools open."""
+"""Write volumes in the file formats that viewers and proofreading tools open."""
 
 import gzip
-import os
-import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
+from mtneuro_data._shared.files import written_beside
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
-from mtneuro_data.writing import written_beside
 
 __all__ = ["FORMATS", "save_volume"]
 
@@ -108,9 +105,7 @@ def _save_ome_zarr(path: Path, voxels: np.ndarray, size: tuple[float, float, flo
 
     if path.exists():
         raise FileExistsError(f"{path} exists already; remove it first, or choose another name")
-    beside = path.with_name(f".{uuid.uuid4().hex[:12]}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(path) as beside:
         group = zarr.open_group(str(beside), mode="w", zarr_format=3)
         scales: list[tuple[float, float, float]] = []
         while True:
@@ -127,12 +122,6 @@ def _save_ome_zarr(path: Path, voxels: np.ndarray, size: tuple[float, float, flo
                 break
             voxels = _halved(voxels, labels)
         group.attrs["ome"] = _multiscales(path.name, scales)
-        os.replace(beside, path)  # noqa: PTH105 - the atomic rename, by its own name
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise type(error)(error.errno, f"cannot write {path}: {reason}; nothing was left behind") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _fitting(chunk: tuple[int, int, int], shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from mtneuro_data._shared.settings import Settings
+from mtneuro_data._shared.words import unknown_name
 from mtneuro_data.cube import CubeSpec
-from mtneuro_data.settings import Settings, nearest
 
 __all__ = ["CHANNELS", "Cube", "SplitPart", "TaskSpec"]
 
@@ -161,17 +162,13 @@ class TaskSpec(Settings):
     def _check_names(self) -> None:
         for name, cube in self.cubes.items():
             if cube.region not in self.regions:
-                raise ValueError(
-                    f'cube "{name}" names the unknown region "{cube.region}"; '
-                    + nearest(cube.region, self.regions)
-                )
+                what = f'the region of the cube "{name}"'
+                raise ValueError(unknown_name(what, cube.region, self.regions))
         for split, parts in self.splits.items():
             for part in parts:
                 for name in part.cubes:
                     if name not in self.cubes:
-                        raise ValueError(
-                            f'split "{split}" names the unknown cube "{name}"; {nearest(name, self.cubes)}'
-                        )
+                        raise ValueError(unknown_name(f'a cube of the split "{split}"', name, self.cubes))
                     if part.cubes.count(name) > 1:
                         raise ValueError(f'split "{split}" names the cube "{name}" twice in one part')
 
@@ -310,9 +307,9 @@ class TaskSpec(Settings):
         """
         content: dict[str, Any] = {"task": self.model_dump(mode="json")}
         if self.image.startswith("phantom://"):
-            from mtneuro_data import phantom
+            from mtneuro_data.phantom import PHANTOM_VERSION
 
-            content["phantom_version"] = int(getattr(phantom, "PHANTOM_VERSION", 1))
+            content["phantom_version"] = PHANTOM_VERSION
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -360,7 +357,7 @@ class TaskSpec(Settings):
 
     def _parts(self, split: str) -> tuple[SplitPart, ...]:
         if split not in self.splits:
-            raise ValueError(f'the task {self.name} has no split "{split}"; {nearest(split, self.splits)}')
+            raise ValueError(unknown_name(f"a split of the task {self.name}", split, self.splits))
         return self.splits[split]
 
     def split_names(self, split: str | Sequence[str]) -> tuple[str, ...]:
@@ -383,14 +380,14 @@ def _channels(source: str | Mapping[str, str]) -> dict[str, str]:
     if not isinstance(source, str):
         for name in source:
             if name not in CHANNELS:
-                raise ValueError(f'unknown channel "{name}"; {nearest(name, CHANNELS)}')
+                raise ValueError(unknown_name("a channel", name, CHANNELS))
         return dict(source)
     name, mark, query = source.partition("?")
     if name == "phantom":
         return {channel: f"phantom://{channel}{mark}{query}" for channel in CHANNELS}
     if source == "bossdb":
         return dict(CHANNELS)
-    raise ValueError(f'unknown source "{source}"; {nearest(name, ("bossdb", "phantom"))}')
+    raise ValueError(unknown_name("the source", source, ("bossdb", "phantom")))
 
 
 def _place(name: str, box: CubeSpec) -> str:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationError
 
+from mtneuro_data._shared.settings import Settings
+from mtneuro_data._shared.words import one_line
 from mtneuro_data.paper import CLASSES, FOUR_CLASSES, REGIONS, ROI_MAP, THREE_CLASSES
-from mtneuro_data.settings import Settings, summary
 from mtneuro_data.task import Cube, Range, SplitPart, TaskSpec
 
 __all__ = ["TouchingCubesWarning", "read_task"]
@@ -89,7 +90,7 @@ def read_task(path: str | Path, /) -> TaskSpec:
         else:
             task = TaskSpec(**values)
     except ValidationError as error:
-        raise ValueError(f"{path}: {summary(error)}") from None
+        raise ValueError(f"{path}: {one_line(error)}") from None
     for split, cube, other_split, other in task.touching():
         warnings.warn(
             f"{path}: the cube {cube} of {split} touches {other} of {other_split}: slices on either side of "

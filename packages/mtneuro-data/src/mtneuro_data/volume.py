@@ -1,69 +1,26 @@
-"""A volume by its URI: shape, dtype, voxel size, and strict half-open reading."""
+"""A volume by its URI: shape, type, voxel size, and strict half-open reading, through a cache if given."""
 
 import operator
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Shaped
 
-from mtneuro_data.cube import check_box
+from mtneuro_data.box import Box, Corner
+from mtneuro_data.sources import locate
+from mtneuro_data.sources.base import Progress, Source, WritableSource
 
 if TYPE_CHECKING:
-    from mtneuro_data.cache import Cache
+    from mtneuro_data.cache.folder import Cache
     from mtneuro_data.sources.boss import BossServer
 
-__all__ = ["Source", "Volume", "open_volume"]
+__all__ = ["Volume", "open_volume"]
 
-Corner = tuple[int, int, int]
-Box = tuple[Corner, Corner]
-"""A half-open box: ``lower`` is inside, ``upper`` is not."""
-
-
-@runtime_checkable
-class Source(Protocol):
-    """What a kind of storage must offer to be read as a volume."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Voxels on each axis, ``(z, y, x)``."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the voxels that `read` returns."""
-        ...
-
-    @property
-    def voxel_size_um(self) -> tuple[float, float, float] | None:
-        """Edges of a voxel in micrometres, or ``None`` where the storage does not say."""
-        ...
-
-    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
-        """Return the voxels of a half-open box that lies inside the volume."""
-        ...
-
-
-@runtime_checkable
-class WritableSource(Source, Protocol):
-    """Storage that can be written too."""
-
-    def write(self, lower: Corner, voxels: np.ndarray, /) -> None:
-        """Write a box that lies inside the volume."""
-        ...
-
-
-@runtime_checkable
-class BoxesSource(Source, Protocol):
-    """Storage that reads several boxes faster at once, and into arrays given to it."""
-
-    def read_boxes(
-        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
-    ) -> list[np.ndarray]:
-        """Return the voxels of some boxes, in ``out`` where that is given and of the right type."""
-        ...
+AnyBox = Box | tuple[Corner, Corner]
+"""A half-open box as a caller gives it, or its two corners: ``lower`` is inside, ``upper`` is not."""
 
 
 class Volume:
@@ -115,12 +72,9 @@ class Volume:
     def source(self) -> Source:
         """The opened storage, this process's own."""
         if self._opened is None or self._opened[0] != os.getpid():
-            from mtneuro_data.sources import opened
-
-            self._opened = (
-                os.getpid(),
-                opened(self.uri, cache=self._cache, server=self._server, writable=self.writable),
-            )
+            location = locate(self.uri, server=self._server, writable=self.writable)
+            far = self._cache is not None and location.cache_key is not None
+            self._opened = (os.getpid(), self._cache.source(location) if far else location.open())
         return self._opened[1]
 
     @property
@@ -132,6 +86,11 @@ class Volume:
     def dtype(self) -> np.dtype[Any]:
         """Type of the voxels."""
         return self.source.dtype
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether several boxes are read faster at once than one after another."""
+        return self.source.side_by_side
 
     @property
     def voxel_size_um(self) -> tuple[float, float, float] | None:
@@ -167,16 +126,19 @@ class Volume:
         return self.read_boxes([(lower, upper)], out=None if out is None else [out])[0]
 
     def read_boxes(
-        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
+        self, boxes: Sequence[AnyBox], /, *, out: Sequence[np.ndarray] | None = None, keep: bool = False
     ) -> list[Shaped[np.ndarray, "_ _ _"]]:
         """Return the voxels of several half-open boxes, which a database or a cache reads side by side.
 
         Parameters
         ----------
         boxes
-            Each its two corners, ``lower`` and ``upper``.
+            Each its two corners, ``lower`` and ``upper``, or a `Box`.
         out
             Arrays of the boxes' shapes and the volume's type to read into, as in `read`.
+        keep
+            Whether the same boxes will be read again and again: a cache then keeps large ones of an image
+            whole besides, so that the next time they are read in one piece.
 
         Raises
         ------
@@ -189,19 +151,65 @@ class Volume:
         >>> [voxels.shape for voxels in volume.read_boxes([((0, 0, 0), (1, 8, 8)), ((9, 0, 0), (11, 4, 4))])]
         [(1, 8, 8), (2, 4, 4)]
         """
-        boxes = [(_corner(lower), _corner(upper)) for lower, upper in boxes]
-        source = self.source
-        for box in boxes:
-            check_box(*box, self.shape, what=self.uri)
+        inside = self._inside(boxes)
         if out is not None:
-            _check_targets(boxes, out, source.dtype)
-        if isinstance(source, BoxesSource) and boxes:
-            return source.read_boxes(boxes, out=out)
-        if out is None:
-            return [source.read(*box) for box in boxes]
-        for box, array in zip(boxes, out, strict=True):
-            array[...] = source.read(*box)
-        return list(out)
+            _check_targets(inside, out, self.dtype)
+        voxels = self.source.read_boxes(inside, out=out) if inside else []
+        for box, some in zip(inside if keep else (), voxels if keep else (), strict=True):
+            self.source.keep(box, some)
+        return voxels
+
+    def read_both(
+        self,
+        other: "Volume",
+        boxes: Sequence[AnyBox],
+        /,
+        *,
+        out: tuple[Sequence[np.ndarray] | None, Sequence[np.ndarray] | None] = (None, None),
+        keep: bool = False,
+    ) -> tuple[list[Shaped[np.ndarray, "_ _ _"]], list[Shaped[np.ndarray, "_ _ _"]]]:
+        """Return the voxels of several half-open boxes of this volume and of another that is aligned with it.
+
+        A phantom computes its image and its pixel labels together in about the time of the image.
+
+        Parameters
+        ----------
+        other
+            The other volume, such as an image's labels.
+        boxes, keep
+            As in `read_boxes`.
+        out
+            Arrays to read into for this volume and for the other, each as in `read_boxes`.
+
+        Raises
+        ------
+        IndexError, OSError
+            As `read`.
+        """
+        read = self.source.joint_reader(other.source)
+        if read is None:
+            mine = self.read_boxes(boxes, out=out[0], keep=keep)
+            return mine, other.read_boxes(boxes, out=out[1], keep=keep)
+        pairs = [read(box) for box in self._inside(boxes)]
+        mine, others = [one for one, _ in pairs], [two for _, two in pairs]
+        return _into(out[0], mine), _into(out[1], others)
+
+    def prefetch(self, boxes: Sequence[AnyBox], /, *, progress: Progress | None = None) -> None:
+        """Bring whatever is missing of several half-open boxes into the cache, if the volume has one.
+
+        Parameters
+        ----------
+        boxes
+            Each its two corners, ``lower`` and ``upper``, or a `Box`.
+        progress
+            Called with the chunks done and the number of those that were missing.
+
+        Raises
+        ------
+        IndexError, OSError
+            As `read`.
+        """
+        self.source.prefetch(self._inside(boxes), progress=progress)
 
     def write(self, lower: Corner, voxels: Shaped[np.ndarray, "z y x"], /) -> None:
         """Write a box of voxels, in a volume opened as writable.
@@ -213,14 +221,19 @@ class Volume:
         IndexError
             If the box leaves the volume.
         """
-        lower = _corner(lower)
-        upper = _corner([lo + size for lo, size in zip(lower, voxels.shape, strict=True)])
-        check_box(lower, upper, self.shape, what=self.uri)
+        start = _corner(lower)
+        end = [lo + size for lo, size in zip(start, voxels.shape, strict=True)]
+        box = Box.inside(start, end, self.shape, what=self.uri)
         if not self.writable or not isinstance(self.source, WritableSource):
             raise ValueError(f"{self.uri} is not open for writing")
         if voxels.dtype != self.dtype:
             raise ValueError(f"{self.uri} holds {self.dtype}, got voxels of {voxels.dtype}")
-        self.source.write(lower, voxels)
+        self.source.write(box, voxels)
+
+    def _inside(self, boxes: Sequence[AnyBox]) -> list[Box]:
+        """Return boxes that were given by their corners, each checked to lie inside."""
+        shape = self.shape
+        return [Box.inside(_corner(lower), _corner(upper), shape, what=self.uri) for lower, upper in boxes]
 
     def __getitem__(self, key: Any, /) -> Shaped[np.ndarray, "z y x"]:
         if not (isinstance(key, tuple) and len(key) == 3 and all(isinstance(item, slice) for item in key)):
@@ -295,9 +308,19 @@ def _check_targets(boxes: Sequence[Box], out: Sequence[np.ndarray], dtype: np.dt
     if len(out) != len(boxes):
         raise ValueError(f"out must hold an array for each of {len(boxes)} boxes, got {len(out)}")
     for box, array in zip(boxes, out, strict=True):
-        shape = tuple(hi - lo for lo, hi in zip(*box, strict=True))
-        if array.shape != shape or array.dtype != dtype:
-            raise ValueError(f"out must be {dtype} of the shape {shape}, got {array.dtype} of {array.shape}")
+        if array.shape != box.shape or array.dtype != dtype:
+            raise ValueError(
+                f"out must be {dtype} of the shape {box.shape}, got {array.dtype} of {array.shape}"
+            )
+
+
+def _into(out: Sequence[np.ndarray] | None, voxels: list[np.ndarray]) -> list[np.ndarray]:
+    """Return voxels, copied to where they are wanted if that is said."""
+    if out is None:
+        return voxels
+    for array, some in zip(out, voxels, strict=True):
+        array[...] = some
+    return list(out)
 
 
 def _corner(values: Any) -> Corner:

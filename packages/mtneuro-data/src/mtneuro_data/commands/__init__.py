@@ -1,1 +1,1 @@
-"""The commands of mtneuro-data: each does its work and yields the lines that there are to tell."""
+"""The commands of mtneuro-data, one in each file."""

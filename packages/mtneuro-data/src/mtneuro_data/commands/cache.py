@@ -5,28 +5,28 @@ from collections.abc import Iterator
 
 from cyclopts import App
 
-from mtneuro_data.commands.terminal import bar
+from mtneuro_data._shared.terminal import bar
 
-cache_app = App(name="cache", help="What has been downloaded: list it, check it, clear it.")
+cache = App(name="cache", help="What has been downloaded: list it, check it, clear it.")
 
 
-@cache_app.command(name="list")
+@cache.command(name="list")
 def list_cache() -> Iterator[str]:
     """List the channels in the cache, with their chunks and bytes.
 
     Example: `mtneuro-data cache list`
     """
-    from mtneuro_data.cache import Cache
+    from mtneuro_data.cache.folder import Cache
 
-    cache = Cache()
-    entries = cache.entries()
+    held = Cache()
+    entries = held.entries()
     for entry in entries:
         yield f"{entry.uri}  {entry.dtype}  {entry.chunks} chunks  {entry.n_bytes:,} bytes"
     total = sum(entry.n_bytes for entry in entries)
-    yield f"{len(entries)} channels, {total:,} bytes in {cache.root}"
+    yield f"{len(entries)} channels, {total:,} bytes in {held.root}"
 
 
-@cache_app.command
+@cache.command
 def verify() -> Iterator[str]:
     """Hash every chunk in the cache, and drop those that are damaged so that they are fetched again.
 
@@ -34,7 +34,7 @@ def verify() -> Iterator[str]:
 
     Example: `mtneuro-data cache verify`
     """
-    from mtneuro_data.cache import Cache
+    from mtneuro_data.cache.folder import Cache
 
     with bar("verify") as progress:
         damaged = Cache().verify(progress=progress)
@@ -44,7 +44,7 @@ def verify() -> Iterator[str]:
         sys.exit(1)
 
 
-@cache_app.command
+@cache.command
 def clear(uri: str | None = None, /) -> Iterator[str]:
     """Remove everything from the cache, or one channel.
 
@@ -55,7 +55,7 @@ def clear(uri: str | None = None, /) -> Iterator[str]:
     uri
         The channel's URI, as `cache list` shows it; everything by default.
     """
-    from mtneuro_data.cache import Cache
+    from mtneuro_data.cache.folder import Cache
 
-    cache = Cache()
-    yield f"{cache.clear(uri)} channels removed from {cache.root}"
+    held = Cache()
+    yield f"{held.clear(uri)} channels removed from {held.root}"

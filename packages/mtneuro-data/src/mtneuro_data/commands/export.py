@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from mtneuro_data.commands.named_task import Splits, cache_for, named_task
-from mtneuro_data.commands.terminal import Output, bar, check_output
+from mtneuro_data._shared.terminal import Output, bar, check_ending
+from mtneuro_data.commands._task import Splits, cache_for, named_task
 
 
 def export(
@@ -62,16 +62,17 @@ def export(
     if format is not None:
         if corners or downsample is not None or z_step is not None:
             raise ValueError("--format writes whole cubes: leave out --corners, --downsample and --z-step")
-        check_output(output, "")
+        if output.suffix:
+            raise ValueError(f"with --format the output must be a folder's name, got {output}")
         with bar("export") as progress:
             files = export_cubes(
                 spec, split, output, ending=f".{format}", cache=cache_for(spec), progress=progress
             )
-        yield f"{len(files)} volumes -> {output}"
+        yield f"{len(files)} volumes written to {output}"
         return
-    check_output(output, ".npz")
+    check_ending(output, ".npz", what="images")
     with bar("export") as progress:
         arrays = load(spec, split, cache=cache_for(spec), progress=progress)
     arrays = arrays.corners() if corners else arrays
     arrays.save(output)
-    yield f"{len(arrays)} images {arrays.images.shape[1:]} -> {output}"
+    yield f"{len(arrays)} images {arrays.images.shape[1:]} written to {output}"

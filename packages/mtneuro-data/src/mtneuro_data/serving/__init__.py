@@ -1,7 +1,5 @@
-"""Volumes served as a database: the REST interface of Boss over any source, on this machine."""
+"""Volumes served as a database: the REST interface of BossDB over any volume, on this machine."""
 
-from mtneuro_data.serving.catalogue import Catalogue
-from mtneuro_data.serving.faults import Faults
-from mtneuro_data.serving.server import VolumeServer
+import lazy_loader
 
-__all__ = ["Catalogue", "Faults", "VolumeServer"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""What a server offers: channels by path, described as the database describes them."""
+"""The channels that a server offers, by path, and their descriptions in the database's words."""
 
 import re
 import threading
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mtneuro_data.box import Box, Corner
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
-from mtneuro_data.volume import Corner, Volume
+from mtneuro_data.volume import Volume
 
 __all__ = ["Catalogue"]
 
@@ -75,21 +76,20 @@ class Catalogue:
         z, y, x = self.volumes[path].shape
         return (z, y // 2**level, x // 2**level)
 
-    def cutout(self, path: str, level: int, lower: Corner, upper: Corner) -> np.ndarray:
+    def cutout(self, path: str, level: int, box: Box) -> np.ndarray:
         """Return a box at a level, in the database's type."""
         factor = 2**level
-        low = (lower[0], lower[1] * factor, lower[2] * factor)
-        high = (upper[0], upper[1] * factor, upper[2] * factor)
-        voxels = self.volumes[path].read(low, high)
+        lower, upper = ((z, y * factor, x * factor) for z, y, x in box)
+        voxels = self.volumes[path].read(lower, upper)
         if factor > 1:
             reduced = downsampled_images if self._is_image(path) else downsampled_labels
             voxels = reduced(voxels, factor)
         return np.ascontiguousarray(voxels, self.datatype(path))
 
-    def write(self, path: str, lower: Corner, voxels: np.ndarray) -> None:
+    def write(self, path: str, box: Box, voxels: np.ndarray) -> None:
         """Write a box at the finest level."""
         with self.lock:
-            self.volumes[path].write(lower, voxels.astype(self.volumes[path].dtype))
+            self.volumes[path].write(box.lower, voxels.astype(self.volumes[path].dtype))
 
     def description(self, parts: tuple[str, ...]) -> dict[str, Any] | None:
         """Return the JSON of a collection, experiment, channel or frame, or ``None`` if there is none.

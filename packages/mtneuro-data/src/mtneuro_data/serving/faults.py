@@ -1,4 +1,4 @@
-"""A bad network, on purpose and the same every time."""
+"""Faults of a bad network, made on purpose and the same ones every time."""
 
 import hashlib
 import threading
@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from mtneuro_data.settings import nearest
+from mtneuro_data._shared.words import unknown_name
 
 __all__ = ["Fault", "Faults"]
 
@@ -57,7 +57,7 @@ class Faults:
             raise ValueError(f"the rate of faults must lie within [0, 1], got {self.rate}")
         for kind in self.kinds:
             if kind not in get_args(Fault):
-                raise ValueError(f'unknown fault "{kind}"; {nearest(kind, get_args(Fault))}')
+                raise ValueError(unknown_name("a fault", kind, get_args(Fault)))
 
     def times(self, path: str, /) -> int:
         """Return how often an answer has been asked for."""

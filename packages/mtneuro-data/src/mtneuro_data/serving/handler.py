@@ -1,24 +1,21 @@
-"""One request: parsed, checked, answered, or made to fail on purpose."""
+"""Parse, check and answer one request, or make it fail on purpose."""
 
 import json
 import logging
-import math
 import re
 import socket
 import time
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import blosc
 import numpy as np
 
+from mtneuro_data.box import Box
+from mtneuro_data.serving.faults import Fault
+from mtneuro_data.serving.service import Service
 from mtneuro_data.serving.zarr_view import zarr_file
-from mtneuro_data.volume import Corner
-
-if TYPE_CHECKING:
-    from mtneuro_data.serving.faults import Fault
-    from mtneuro_data.serving.server import VolumeServer
 
 __all__ = ["Handler"]
 
@@ -40,11 +37,10 @@ class _RefusalError(Exception):
         self.code = code
 
 
-class _Box(NamedTuple):
+class _Cutout(NamedTuple):
     path: str
     level: int
-    lower: Corner
-    upper: Corner
+    box: Box
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -55,27 +51,26 @@ class Handler(BaseHTTPRequestHandler):
     # acknowledgement, some 40 ms.
     disable_nagle_algorithm = True
 
-    @property
-    def volumes(self) -> "VolumeServer":
-        """The server that this connection belongs to."""
-        return cast("Any", self.server).owner
+    def __init__(self, service: Service, *connection: Any) -> None:
+        self.service = service
+        super().__init__(*connection)  # answers before it returns
 
     def do_GET(self) -> None:
         """Answer a request to read."""
-        self._answered(self._read)
+        self._answer(self._read)
 
     def do_POST(self) -> None:
         """Answer an upload."""
-        self._answered(self._write)
+        self._answer(self._write)
 
     def do_OPTIONS(self) -> None:
         """Allow web pages to ask, as viewers do."""
         self._send(204, b"", "text/plain")
 
-    def _answered(self, answer: Any) -> None:
-        if self.volumes.requests is not None:
-            self.volumes.requests.append(self.path)
-        time.sleep(self.volumes.latency_s)
+    def _answer(self, answer: Any) -> None:
+        if self.service.requests is not None:
+            self.service.requests.append(self.path)
+        time.sleep(self.service.latency_s)
         try:
             answer()
         except _RefusalError as refusal:
@@ -93,29 +88,29 @@ class Handler(BaseHTTPRequestHandler):
         parts = [unquote(part) for part in url.path.strip("/").split("/")]
         if parts[0] == "zarr":
             return self._zarr(tuple(parts[1:]))
-        self._authorised()
+        self._check_token()
         if parts[0] != "v1" or len(parts) < 2:
             raise _RefusalError(404, 4000, f"there is nothing at {url.path}")
         if parts[1] in ("cutout", "ids"):
-            box = self._box("/".join(parts[2:]), url.path)
-            return self._ids(box) if parts[1] == "ids" else self._cutout(box, parse_qs(url.query))
-        about = self.volumes.catalogue.description(tuple(parts[1:]))
+            cutout = self._parsed("/".join(parts[2:]), url.path)
+            return self._ids(cutout) if parts[1] == "ids" else self._cutout(cutout, parse_qs(url.query))
+        about = self.service.catalogue.description(tuple(parts[1:]))
         if about is None:
             raise _RefusalError(404, 4000, f"{'/'.join(parts[1:])} does not exist")
         return self._send(200, json.dumps(about).encode(), "application/json")
 
-    def _authorised(self) -> None:
-        token = self.volumes.token
+    def _check_token(self) -> None:
+        token = self.service.token
         if token is not None and self.headers.get("Authorization") != f"Token {token}":
             raise _RefusalError(401, 3000, "Invalid token.")
 
-    def _box(self, text: str, path: str) -> _Box:
+    def _parsed(self, text: str, path: str) -> _Cutout:
         match = _BOX.fullmatch(text)
         if match is None:
             raise _RefusalError(
                 400, 1000, f"a cutout is asked for as C/E/CH/level/x0:x1/y0:y1/z0:z1, got {path}"
             )
-        catalogue = self.volumes.catalogue
+        catalogue = self.service.catalogue
         channel, level = match["path"], int(match["level"])
         if channel not in catalogue.volumes:
             raise _RefusalError(404, 4000, f"the channel {channel} does not exist")
@@ -123,29 +118,29 @@ class Handler(BaseHTTPRequestHandler):
             raise _RefusalError(400, 1000, f"resolution must lie within [0, {catalogue.levels}), got {level}")
         if match["t"] not in (None, "0:1"):
             raise _RefusalError(400, 1001, f"time must be 0:1, got {match['t']}")
-        lower, upper = [], []
+        lower: list[int] = []
+        upper: list[int] = []
         for axis, size in zip("zyx", catalogue.shape(channel, level), strict=True):
             lo, hi = (int(part) for part in match[axis].split(":"))
             if not 0 <= lo < hi <= size:
                 raise _RefusalError(400, 1001, f"{axis} range must lie within [0, {size}), got [{lo}, {hi})")
             lower.append(lo)
             upper.append(hi)
-        return _Box(channel, level, (lower[0], lower[1], lower[2]), (upper[0], upper[1], upper[2]))
+        return _Cutout(channel, level, Box((lower[0], lower[1], lower[2]), (upper[0], upper[1], upper[2])))
 
-    def _voxels(self, box: _Box) -> np.ndarray:
-        catalogue = self.volumes.catalogue
-        n = math.prod(hi - lo for lo, hi in zip(box.lower, box.upper, strict=True))
-        n_bytes = n * np.dtype(catalogue.datatype(box.path)).itemsize
+    def _voxels(self, cutout: _Cutout) -> np.ndarray:
+        catalogue = self.service.catalogue
+        n_bytes = cutout.box.size * np.dtype(catalogue.datatype(cutout.path)).itemsize
         if n_bytes > _LARGEST_ANSWER:
             raise _RefusalError(413, 2000, f"a cutout must be at most {_LARGEST_ANSWER} bytes, got {n_bytes}")
-        return catalogue.cutout(box.path, box.level, box.lower, box.upper)
+        return catalogue.cutout(*cutout)
 
-    def _cutout(self, box: _Box, query: dict[str, list[str]]) -> None:
-        voxels = self._voxels(box)
+    def _cutout(self, cutout: _Cutout, query: dict[str, list[str]]) -> None:
+        voxels = self._voxels(cutout)
         if "filter" in query:
             wanted = [int(part) for part in query["filter"][0].split(",") if part.isdecimal()]
             voxels = np.where(np.isin(voxels, wanted), voxels, 0).astype(voxels.dtype)
-        faults = self.volumes.faults
+        faults = self.service.faults
         fault = None if faults is None else faults.next(self.path)
         body = _packed(voxels)
         if fault is None:
@@ -153,13 +148,13 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._fail(fault, voxels, body)
 
-    def _ids(self, box: _Box) -> None:
-        present = np.unique(self._voxels(box))
+    def _ids(self, cutout: _Cutout) -> None:
+        present = np.unique(self._voxels(cutout))
         ids = [str(value) for value in present if value]
         self._send(200, json.dumps({"ids": ids}).encode(), "application/json")
 
     def _zarr(self, parts: tuple[str, ...]) -> None:
-        content = zarr_file(self.volumes.catalogue, parts)
+        content = zarr_file(self.service.catalogue, parts)
         if content is None:
             raise _RefusalError(404, 4000, f"there is nothing at /zarr/{'/'.join(parts)}")
         kind = "application/json" if parts[-1] == "zarr.json" else "application/octet-stream"
@@ -167,31 +162,32 @@ class Handler(BaseHTTPRequestHandler):
 
     def _write(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._authorised()
-        if not self.volumes.writable:
+        self._check_token()
+        if not self.service.writable:
             raise _RefusalError(403, 3001, "this server is read-only")
         url = urlsplit(self.path)
         parts = url.path.strip("/").split("/")
         if parts[:2] != ["v1", "cutout"]:
             raise _RefusalError(403, 3001, "only cutouts can be written here")
-        box = self._box("/".join(parts[2:]), url.path)
-        if box.level:
-            raise _RefusalError(400, 1000, f"cutouts are written at resolution 0, got {box.level}")
-        shape = [hi - lo for lo, hi in zip(box.lower, box.upper, strict=True)]
+        path, level, box = self._parsed("/".join(parts[2:]), url.path)
+        if level:
+            raise _RefusalError(400, 1000, f"cutouts are written at resolution 0, got {level}")
         try:
             raw = blosc.decompress(body)
-            voxels = np.frombuffer(raw, self.volumes.catalogue.datatype(box.path)).reshape(shape)
+            voxels = np.frombuffer(raw, self.service.catalogue.datatype(path)).reshape(box.shape)
         except Exception as error:
             # The module's own error derives from Exception alone.
-            raise _RefusalError(400, 1000, f"the body is not a packed cutout of the shape {shape}") from error
+            raise _RefusalError(
+                400, 1000, f"the body is not a packed cutout of the shape {box.shape}"
+            ) from error
         try:
-            self.volumes.catalogue.write(box.path, box.lower, voxels)
+            self.service.catalogue.write(path, box, voxels)
         except (OSError, ValueError) as error:
             raise _RefusalError(400, 1000, str(error)) from error
         self._send(201, b"", "text/plain")
 
-    def _fail(self, fault: "Fault", voxels: np.ndarray, body: bytes) -> None:
-        faults = self.volumes.faults
+    def _fail(self, fault: Fault, voxels: np.ndarray, body: bytes) -> None:
+        faults = self.service.faults
         pause = 0.0 if faults is None else faults.stall_s
         kind = "application/blosc"
         if fault.isdecimal():
@@ -216,7 +212,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._cut_off(fault, body, pause)
 
-    def _cut_off(self, fault: "Fault", body: bytes, pause: float) -> None:
+    def _cut_off(self, fault: Fault, body: bytes, pause: float) -> None:
         self.close_connection = True
         if fault != "reset":
             self._head(200, len(body), "application/blosc")
@@ -234,7 +230,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send(self, status: int, body: bytes, kind: str, *, slowly: bool = False) -> None:
-        speed = self.volumes.bytes_per_s if slowly else None
+        speed = self.service.bytes_per_s if slowly else None
         self._head(status, len(body), kind)
         if speed is None:
             self.wfile.write(body)

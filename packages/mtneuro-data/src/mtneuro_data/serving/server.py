@@ -1,8 +1,9 @@
-"""The server: HTTP in, voxels out, one thread a connection."""
+"""The server: it answers HTTP requests with voxels, in one thread for each connection."""
 
 import logging
 import sys
 import threading
+from functools import partial
 from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -12,6 +13,7 @@ import blosc
 from mtneuro_data.serving.catalogue import Catalogue
 from mtneuro_data.serving.faults import Faults
 from mtneuro_data.serving.handler import Handler
+from mtneuro_data.serving.service import Service
 from mtneuro_data.sources.boss import BossServer
 
 __all__ = ["VolumeServer"]
@@ -23,7 +25,6 @@ class _HTTPServer(ThreadingHTTPServer):
     daemon_threads = True
     # Many workers connect at once; the default backlog of 5 would reset some of them.
     request_queue_size = 128
-    owner: "VolumeServer"
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Log a connection that broke, as clients that are killed leave them, and go on."""
@@ -70,27 +71,26 @@ class VolumeServer:
         latency_s: float = 0.0,
         bytes_per_s: float | None = None,
     ) -> None:
-        self.catalogue = catalogue
-        self.token = token
-        self.writable = writable
-        self.faults = faults
-        self.latency_s = latency_s
-        self.bytes_per_s = bytes_per_s
-        self.requests: list[str] | None = None
-        """Paths that were asked for, where somebody sets this to a list."""
+        self.service = Service(
+            catalogue=catalogue,
+            token=token,
+            writable=writable,
+            faults=faults,
+            latency_s=latency_s,
+            bytes_per_s=bytes_per_s,
+        )
         # Connections pack side by side; threads of the packer's own would be started for each answer.
         blosc.set_releasegil(True)
         blosc.set_nthreads(1)
         if not 0 <= port < 1 << 16:
             raise ValueError(f"port must lie within [0, 65536), got {port}")
         try:
-            self._http = _HTTPServer((host, port), Handler)
+            self._http = _HTTPServer((host, port), partial(Handler, self.service))
         except OSError as error:
             words = error.strerror or error
             raise OSError(
                 f"cannot listen on {host}:{port}: {words}; give another port, or 0 for a free one"
             ) from error
-        self._http.owner = self
         self._thread: threading.Thread | None = None
 
     @property
@@ -98,7 +98,7 @@ class VolumeServer:
         """What a client needs to know: the host, with its port, the protocol and the token."""
         host, port = self._http.server_address[:2]
         name = host if isinstance(host, str) else host.decode()
-        return BossServer(host=f"{name}:{port}", protocol="http", token=self.token or "public")
+        return BossServer(host=f"{name}:{port}", protocol="http", token=self.service.token or "public")
 
     def serve_forever(self) -> None:
         """Serve in this thread until `close` or an interrupt."""

@@ -1,4 +1,4 @@
-"""The served channels as OME-Zarr too, since that is what viewers in a browser open."""
+"""The files of an OME-Zarr view of each served channel, which viewers in a browser open."""
 
 import json
 import re
@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import numpy as np
 
+from mtneuro_data.box import Box, Corner
 from mtneuro_data.serving.catalogue import Catalogue
-from mtneuro_data.volume import Corner
 
 __all__ = ["neuroglancer_link", "zarr_file"]
 
@@ -39,11 +39,11 @@ def zarr_file(catalogue: Catalogue, parts: tuple[str, ...], /) -> bytes | None:
         return json.dumps(_array(shape, catalogue.datatype(path))).encode()
     if len(rest) != 5 or rest[1] != "c" or not all(re.fullmatch(r"\d{1,9}", part) for part in rest[2:]):
         return None
-    lower = [int(part) * size for part, size in zip(rest[2:], CHUNK, strict=True)]
-    upper = [min(lo + chunk, size) for lo, chunk, size in zip(lower, CHUNK, shape, strict=True)]
-    if any(lo >= hi for lo, hi in zip(lower, upper, strict=True)):
+    z, y, x = (int(part) * size for part, size in zip(rest[2:], CHUNK, strict=True))
+    chunk = Box((z, y, x), (z + CHUNK[0], y + CHUNK[1], x + CHUNK[2])).intersection(Box((0, 0, 0), shape))
+    if chunk is None:
         return None
-    voxels = catalogue.cutout(path, level, _corner(lower), _corner(upper))
+    voxels = catalogue.cutout(path, level, chunk)
     full = np.zeros(CHUNK, voxels.dtype)
     full[tuple(slice(size) for size in voxels.shape)] = voxels
     return full.tobytes()
@@ -105,8 +105,3 @@ def _array(shape: Corner, datatype: str) -> dict[str, Any]:
         "dimension_names": ["z", "y", "x"],
         "attributes": {},
     }
-
-
-def _corner(values: list[int]) -> Corner:
-    z, y, x = values
-    return (z, y, x)

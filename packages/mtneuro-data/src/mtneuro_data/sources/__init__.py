@@ -1,65 +1,129 @@
-"""The kinds of storage a volume may lie in; a new one is one file here and one line below."""
+"""The kinds of storage that a volume may lie in; a new one is one file here and one line below."""
 
+import glob
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from mtneuro_data.settings import nearest
-from mtneuro_data.volume import Source
+from mtneuro_data._shared.words import unknown_name
+from mtneuro_data.sources.base import File, Location, Source
 
 if TYPE_CHECKING:
-    from mtneuro_data.cache import Cache
     from mtneuro_data.sources.boss import BossServer
 
-__all__ = ["opened"]
+__all__ = ["executed_modules", "locate"]
 
-_WEB_ADDRESS = re.compile(
-    r"(?P<protocol>https?)://(?P<host>[^/]+)/v1/mgmt/resources/(?P<channel>[^/]+/[^/]+/[^/]+)/?"
-)
-SCHEMES = ("bossdb", "file", "gs", "http", "https", "phantom", "s3")
+SCHEMES = {
+    "bossdb": "mtneuro_data.sources.boss:located",
+    "gs": "mtneuro_data.sources.zarr_store:located",
+    "http": "mtneuro_data.sources.zarr_store:located",
+    "https": "mtneuro_data.sources.zarr_store:located",
+    "phantom": "mtneuro_data.sources.phantom:located",
+    "s3": "mtneuro_data.sources.zarr_store:located",
+}
+"""For each scheme, what returns the `Location` of a URI, given the database to ask."""
+
+ENDINGS = {
+    ".nii": "mtneuro_data.sources.nifti:open_nifti",
+    ".nii.gz": "mtneuro_data.sources.nifti:open_nifti",
+    ".npy": "mtneuro_data.sources.array_file:open_npy",
+    ".npz": "mtneuro_data.sources.array_file:open_npz",
+    ".tif": "mtneuro_data.sources.image_stack:open_tiff",
+    ".tiff": "mtneuro_data.sources.image_stack:open_tiff",
+    ".zarr": "mtneuro_data.sources.zarr_store:open_folder",
+}
+"""For each ending of a path, what opens a `File`; a folder that is a Zarr store need not be named so."""
+
+IMAGES = "mtneuro_data.sources.image_stack:open_images"
+"""What opens folders and patterns of images, and files of any other ending."""
+
+_CHANNEL_ADDRESS = re.compile(r"https?://[^/]+/v1/mgmt/resources/[^/]+/[^/]+/[^/]+/?")
+"""The database's own web address of a channel, as the paper prints it."""
 
 
-def opened(
-    uri: str,
-    /,
-    *,
-    cache: "Cache | None" = None,
-    server: "BossServer | None" = None,
-    writable: bool = False,
-) -> Source:
-    """Return the opened storage that a URI names; see `mtneuro_data.open_volume`."""
-    scheme, mark, rest = uri.partition("://")
-    if not mark or scheme == "file":
-        from mtneuro_data.sources.files import open_path
+def locate(uri: str, /, *, server: "BossServer | None" = None, writable: bool = False) -> Location:
+    """Return where the volume of a URI lies, unopened; see `mtneuro_data.open_volume`.
 
-        return open_path(urlsplit(uri).path if mark else uri, writable=writable)
-    if found := _WEB_ADDRESS.fullmatch(uri):
-        # The database's own web address of a channel, as the paper prints it.
-        from mtneuro_data.sources.boss import BossServer
+    Parameters
+    ----------
+    uri
+        The volume's URI, or a path.
+    server
+        The database to ask, for ``bossdb://``.
+    writable
+        Open a file for writing too.
 
-        token = BossServer.from_environment().token
-        server = server or BossServer(host=found["host"], protocol=found["protocol"], token=token)
-        return opened(f"bossdb://{found['channel']}", cache=cache, server=server)
-    if scheme in ("gs", "http", "https", "s3"):
-        from mtneuro_data.sources.files import level_number
-        from mtneuro_data.sources.zarr_store import open_zarr
+    Raises
+    ------
+    ValueError
+        If the URI is malformed or of an unknown kind.
 
-        address, mark, key = uri.partition("#")
-        return open_zarr(address, level=level_number(uri, key if mark else None))
-    if scheme == "bossdb":
-        from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
+    Examples
+    --------
+    >>> locate("phantom://image?seed=7").cache_key
+    ('phantom', 'v6', 'seed7-720x1420x5805', 'image', 0)
+    """
+    function, file = _kind(uri)
+    if file is None:
+        return _loaded(function)(uri, server)
+    return Location(uri, partial(_opened, function, file._replace(writable=writable)))
 
-        channel = parsed_uri(uri)
-        server = server or BossServer.from_environment()
-        if cache is None:
-            return BossSource(channel, server=server)
-        return cache.source(
-            (server.host, *channel.path, channel.level), uri, lambda: BossSource(channel, server=server)
+
+def executed_modules(uri: str, /) -> tuple[str, ...]:
+    """Return the modules that reading a URI executes beyond those that `mtneuro_data.volume` imports.
+
+    Examples
+    --------
+    >>> executed_modules("volume.npy")
+    ('mtneuro_data.sources.array_file',)
+    """
+    return (_kind(uri)[0].partition(":")[0],)
+
+
+def _kind(uri: str) -> tuple[str, File | None]:
+    """Return what opens a URI, and the file that it names unless it has a scheme of its own."""
+    scheme, mark, _ = uri.partition("://")
+    if mark and scheme != "file":
+        if _CHANNEL_ADDRESS.fullmatch(uri):
+            return SCHEMES["bossdb"], None
+        if scheme not in SCHEMES:
+            name = unknown_name("the kind of volume", scheme, [*SCHEMES, "file"])
+            raise ValueError(f"{name}, in {uri}; a volume may be a path too")
+        return SCHEMES[scheme], None
+    file = _file(urlsplit(uri).path if mark else uri)
+    name = file.path.name.lower()
+    if any((file.path / part).is_file() for part in ("zarr.json", ".zarray", ".zgroup")):
+        return ENDINGS[".zarr"], file
+    found = next((ending for ending in ENDINGS if name.endswith(ending)), None)
+    return (IMAGES if found is None or file.path.is_dir() or _is_pattern(file.path) else ENDINGS[found]), file
+
+
+def _file(text: str) -> File:
+    whole = Path(text).expanduser()
+    if whole.exists() or "#" not in text:
+        return File(whole)
+    name, _, key = text.rpartition("#")
+    return File(Path(name).expanduser(), key)
+
+
+def _is_pattern(path: Path) -> bool:
+    return not path.exists() and glob.has_magic(str(path))
+
+
+def _opened(function: str, file: File) -> Source:
+    if file.key is not None and function not in (ENDINGS[".npz"], ENDINGS[".zarr"]):
+        raise ValueError(
+            f"only a .npz file takes a #key, and an OME-Zarr a #level, got {file.path}#{file.key}"
         )
-    if scheme == "phantom":
-        from mtneuro_data.sources.phantom_volume import cache_key, open_phantom
+    if not file.path.exists() and not _is_pattern(file.path):
+        raise FileNotFoundError(f"no file or folder at {file.path}")
+    return _loaded(function)(file)
 
-        if cache is None:
-            return open_phantom(uri)
-        return cache.source(cache_key(uri), uri, lambda: open_phantom(uri))
-    raise ValueError(f'unknown kind of volume "{scheme}://{rest}"; {nearest(scheme, SCHEMES)}, or a path')
+
+def _loaded(function: str) -> Callable[..., Any]:
+    module, _, name = function.partition(":")
+    return getattr(import_module(module), name)

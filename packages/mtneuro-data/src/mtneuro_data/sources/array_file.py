@@ -1,39 +1,37 @@
-"""NumPy's own files."""
+"""NumPy's own files, and any array in memory, as volumes."""
 
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mtneuro_data.settings import nearest
-from mtneuro_data.volume import Corner
+from mtneuro_data._shared.words import unknown_name
+from mtneuro_data.box import Box
+from mtneuro_data.sources.base import File, Source, WritableSource
 
 __all__ = ["ArraySource", "open_npy", "open_npz", "volume_array"]
 
 
-class ArraySource:
+class ArraySource(Source):
     """An array in memory, or memory-mapped, as a volume."""
 
     def __init__(self, array: np.ndarray, *, voxel_size_um: tuple[float, float, float] | None = None) -> None:
         self._array = array
         self.voxel_size_um = voxel_size_um
-        self.shape: Corner = (array.shape[0], array.shape[1], array.shape[2])
-        self.dtype: np.dtype[Any] = array.dtype
+        self.shape = (array.shape[0], array.shape[1], array.shape[2])
+        self.dtype = array.dtype
 
-    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
-        """Return a copy of a half-open box."""
-        box = tuple(slice(lo, hi) for lo, hi in zip(lower, upper, strict=True))
-        return np.array(self._array[box])
+    def read(self, box: Box, /) -> np.ndarray:
+        """Return a copy of a box."""
+        return np.array(self._array[box.slices])
 
 
-class WritableArraySource(ArraySource):
+class WritableArraySource(ArraySource, WritableSource):
     """A memory-mapped array that can be written."""
 
-    def write(self, lower: Corner, voxels: np.ndarray, /) -> None:
+    def write(self, box: Box, voxels: np.ndarray, /) -> None:
         """Write a box."""
-        box = tuple(slice(lo, lo + size) for lo, size in zip(lower, voxels.shape, strict=True))
-        self._array[box] = voxels
+        self._array[box.slices] = voxels
 
 
 def volume_array(array: np.ndarray, name: str, /) -> np.ndarray:
@@ -55,23 +53,25 @@ def volume_array(array: np.ndarray, name: str, /) -> np.ndarray:
     return array
 
 
-def open_npy(path: Path, /, *, writable: bool = False) -> ArraySource:
+def open_npy(file: File, /) -> ArraySource:
     """Return a ``.npy`` file, memory-mapped."""
+    path = file.path
     try:
-        array = np.load(path, mmap_mode="r+" if writable else "r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r+" if file.writable else "r", allow_pickle=False)
     except (ValueError, EOFError, OverflowError) as error:
         raise ValueError(f"{path} is not a readable .npy file: {error}") from None
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{path} is not a readable .npy file: it holds a .npz archive")
-    kind = WritableArraySource if writable else ArraySource
+    kind = WritableArraySource if file.writable else ArraySource
     return kind(volume_array(array, str(path)))
 
 
-def open_npz(path: Path, key: str | None, /) -> ArraySource:
-    """Return one array of a ``.npz`` file: that of ``key``, the only one, ``images`` or ``image``."""
+def open_npz(file: File, /) -> ArraySource:
+    """Return one array of a ``.npz`` file: that of the key, the only one, ``images`` or ``image``."""
+    path = file.path
     try:
         with np.load(path, allow_pickle=False) as archive:
-            name = _chosen(list(archive.files), key, path)
+            name = _chosen(list(archive.files), file.key, path)
             array = archive[name]
             size = archive["voxel_size_um"] if "voxel_size_um" in archive.files else None
     except (zipfile.BadZipFile, EOFError, AttributeError, TypeError) as error:
@@ -90,13 +90,11 @@ def open_npz(path: Path, key: str | None, /) -> ArraySource:
 def _chosen(names: list[str], key: str | None, path: Path) -> str:
     if key is not None:
         if key not in names:
-            raise ValueError(f'{path} has no array "{key}"; {nearest(key, names)}')
+            raise ValueError(f"{path}: {unknown_name('the array', key, names)}")
         return key
     if len(names) == 1:
         return names[0]
     for name in ("images", "image"):
         if name in names:
             return name
-    raise ValueError(
-        f"{path} holds several arrays; name one as {path}#key. Allowed: {', '.join(sorted(names))}"
-    )
+    raise ValueError(f"{path} holds several arrays; name one as {path}#key, of {', '.join(sorted(names))}")

@@ -1,8 +1,8 @@
-"""Channels of a BossDB database, through the `intern` client.
+"""Channels of a BossDB database, read through the `intern` client.
 
-The client has no time-out and no retry, forks a pool for large cutouts, and its sockets must not be
-shared with a forked child. So: one remote a process, small requests in threads of our own, time-outs
-on each, and retries of what can pass.
+The client has no time-out and no retry, starts a pool of processes for large cutouts, and its sockets must
+not be shared with a forked child. Here each process has a client of its own, a box is asked for in small
+requests by threads, every request has a time-out, and failures that may pass are tried again.
 """
 
 import logging
@@ -14,15 +14,17 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 
-from mtneuro_data.volume import Box, Corner
+from mtneuro_data.box import Box, Corner
+from mtneuro_data.sources.base import BoxesSource, Location
 
-__all__ = ["BossChannel", "BossServer", "BossSource", "parsed_uri"]
+__all__ = ["BossChannel", "BossServer", "BossSource", "located", "parsed_uri"]
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +142,26 @@ def parsed_uri(uri: str, /) -> BossChannel:
     return BossChannel(collection, experiment, channel, int(level[0]) if level else 0)
 
 
-class BossSource:
+def located(uri: str, server: BossServer | None, /) -> Location:
+    """Return where the channel of a ``bossdb://`` URI, or of the database's own web address, lies.
+
+    Raises
+    ------
+    ValueError
+        If the URI has another form.
+    """
+    server_there = BossServer.from_environment()
+    if not uri.startswith("bossdb://"):
+        address = urlsplit(uri)
+        uri = f"bossdb:/{address.path.removeprefix('/v1/mgmt/resources').rstrip('/')}"
+        server_there = BossServer(host=address.netloc, protocol=address.scheme, token=server_there.token)
+    channel, asked = parsed_uri(uri), server or server_there
+    return Location(
+        uri, partial(BossSource, channel, server=asked), (asked.host, *channel.path, channel.level)
+    )
+
+
+class BossSource(BoxesSource):
     """One channel at one level, as a volume.
 
     Raises
@@ -170,7 +191,7 @@ class BossSource:
         self._answered = False
         self._round_trip_s = math.inf
         self._remote: tuple[int, Any, Any] | None = None
-        self.shape, self.voxel_size_um, self.dtype = self._described()
+        self.shape, self.voxel_size_um, self.dtype = self._describe()
 
     @property
     def parallel(self) -> int:
@@ -184,41 +205,28 @@ class BossSource:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_remote": None}
 
-    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
-        """Return the voxels of a half-open box, fetched in blocks by several threads."""
-        return self.read_boxes([(lower, upper)])[0]
-
     def read_boxes(
         self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
     ) -> list[np.ndarray]:
-        """Return the voxels of several boxes, fetched in blocks by several threads.
-
-        Parameters
-        ----------
-        boxes
-            Half-open boxes, ``lower`` and ``upper``.
-        out
-            An array for each, of its shape and the channel's type.
-        """
+        """Return the voxels of several boxes, fetched in blocks by several threads."""
         if out is None:
-            out = [np.empty([hi - lo for lo, hi in zip(*box, strict=True)], self.dtype) for box in boxes]
+            out = [np.empty(box.shape, self.dtype) for box in boxes]
         # Half as many blocks as threads: twice as many that are half as large spend more on asking.
         busy = -(-self.parallel // (2 * len(boxes)))
         largest = NEAR_BLOCK if self._near else FAR_BLOCK
-        n = sum(math.prod(hi - lo for lo, hi in zip(*box, strict=True)) for box in boxes)
+        n = sum(box.size for box in boxes)
         if not self._near and n > 2 * FAR_THREADS * math.prod(FAR_BLOCK):
             largest = FAR_BLOCK_OF_MANY
         blocks = [
-            (array, box[0], block)
+            (array, box.lower, block)
             for array, box in zip(out, boxes, strict=True)
-            for block in _blocks(*box, largest, busy)
+            for block in _blocks(box, largest, busy)
         ]
 
         def put(array: np.ndarray, origin: Corner, block: Box) -> None:
-            where = tuple(slice(lo - o, hi - o) for lo, hi, o in zip(*block, origin, strict=True))
-            array[where] = self.fetch(*block)
+            array[block.slices_from(origin)] = self.fetch(block)
 
-        self._opened()  # here, so that the threads do not race to open it
+        self._open()  # here, so that the threads do not race to open it
         pool = ThreadPoolExecutor(min(self.parallel, len(blocks)))
         try:
             list(pool.map(put, *zip(*blocks, strict=True)))
@@ -226,47 +234,43 @@ class BossSource:
             pool.shutdown(wait=True, cancel_futures=True)
         return list(out)
 
-    def fetch(self, lower: Corner, upper: Corner, /) -> np.ndarray:
-        """Return the voxels of a half-open box by one request; safe in threads."""
-        (z0, y0, x0), (z1, y1, x1) = lower, upper
-        remote, resource = self._opened()
+    def fetch(self, box: Box, /) -> np.ndarray:
+        """Return the voxels of a box by one request; safe in threads."""
+        z, y, x = ([lo, hi] for lo, hi in zip(box.lower, box.upper, strict=True))
+        remote, resource = self._open()
 
         def request() -> np.ndarray:
             # parallel=False: a large request is then split here and not in a forked pool.
-            return remote.get_cutout(
-                resource, self.channel.level, [x0, x1], [y0, y1], [z0, z1], parallel=False
-            )
+            return remote.get_cutout(resource, self.channel.level, x, y, z, parallel=False)
 
-        what = f"z {z0}:{z1} y {y0}:{y1} x {x0}:{x1}"
-        voxels = self._tried(request, what)
+        what = " ".join(f"{axis} {lo}:{hi}" for axis, (lo, hi) in zip("zyx", (z, y, x), strict=True))
+        voxels = self._try(request, what)
         if not self.server.double_read:
             return voxels
         for _ in range(self.attempts):
-            again = self._tried(request, what)
+            again = self._try(request, what)
             if np.array_equal(voxels, again):
                 return voxels
             logger.warning("%s, %s: two answers differ; asking again", self.channel, what)
             voxels = again
         raise OSError(f"{self.channel}: no two answers of {self.attempts + 1} agree ({what})")
 
-    def _opened(self) -> tuple[Any, Any]:
+    def _open(self) -> tuple[Any, Any]:
         """Return this process's remote and the channel's resource."""
         if self._remote is None or self._remote[0] != os.getpid():
             remote = _remote(self.server, self._timeout)
-            resource = self._tried(
-                lambda: remote.get_channel(*_intern_order(self.channel)), "its description"
-            )
+            resource = self._try(lambda: remote.get_channel(*_intern_order(self.channel)), "its description")
             self._remote = (os.getpid(), remote, resource)
         return self._remote[1:]
 
-    def _described(self) -> tuple[Corner, tuple[float, float, float], np.dtype[Any]]:
+    def _describe(self) -> tuple[Corner, tuple[float, float, float], np.dtype[Any]]:
         from intern.resource.boss.resource import CoordinateFrameResource
 
-        remote, resource = self._opened()
-        experiment = self._tried(
+        remote, resource = self._open()
+        experiment = self._try(
             lambda: remote.get_experiment(self.channel.collection, self.channel.experiment), "its experiment"
         )
-        frame = self._tried(
+        frame = self._try(
             lambda: remote.get_project(CoordinateFrameResource(experiment.coord_frame)),
             "its coordinate frame",
         )
@@ -290,7 +294,7 @@ class BossSource:
         )
         return shape, size, np.dtype(resource.datatype)
 
-    def _tried(self, request: Callable[[], T], what: str) -> T:
+    def _try(self, request: Callable[[], T], what: str) -> T:
         """Call until it passes: again, after a growing pause, where the failure may pass."""
         pause = self._first_pause_s
         for attempt in range(1, self.attempts + 1):
@@ -413,9 +417,9 @@ def _intern_order(channel: BossChannel) -> tuple[str, str, str]:
     return (channel.channel, channel.collection, channel.experiment)
 
 
-def _blocks(lower: Corner, upper: Corner, largest: Corner, threads: int) -> list[Box]:
+def _blocks(box: Box, largest: Corner, threads: int) -> list[Box]:
     """Cut a box into requests: none above the largest, and enough of them to keep the threads busy."""
-    extents = [hi - lo for lo, hi in zip(lower, upper, strict=True)]
+    extents, upper = box.shape, box.upper
     block = [min(size, extent) for size, extent in zip(largest, extents, strict=True)]
 
     def count() -> int:
@@ -426,11 +430,10 @@ def _blocks(lower: Corner, upper: Corner, largest: Corner, threads: int) -> list
         if block[longest] < 2:
             break
         block[longest] = -(-block[longest] // 2)
-    starts = [range(lo, hi, size) for lo, hi, size in zip(lower, upper, block, strict=True)]
+    starts = [range(lo, hi, size) for lo, hi, size in zip(box.lower, upper, block, strict=True)]
     return [
-        (
-            (z, y, x),
-            (min(z + block[0], upper[0]), min(y + block[1], upper[1]), min(x + block[2], upper[2])),
+        Box(
+            (z, y, x), (min(z + block[0], upper[0]), min(y + block[1], upper[1]), min(x + block[2], upper[2]))
         )
         for z, y, x in product(*starts)
     ]

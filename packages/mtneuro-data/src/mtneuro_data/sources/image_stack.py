@@ -1,18 +1,19 @@
 """Images as slices: single files, folders and patterns of them, and TIFF stacks."""
 
+import glob
 import re
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from mtneuro_data.box import Box
 from mtneuro_data.sources.array_file import ArraySource, volume_array
-from mtneuro_data.volume import Corner
+from mtneuro_data.sources.base import File, Source
 
-__all__ = ["StackSource", "natural_key", "open_stack", "open_tiff"]
+__all__ = ["StackSource", "natural_key", "open_images", "open_tiff"]
 
 # A whole slice of a brain may well be larger than Pillow's guard against hostile files allows.
 _LARGEST_IMAGE = 1 << 31
@@ -62,28 +63,23 @@ def _slice(path: Path) -> np.ndarray:
     return array
 
 
-class StackSource:
+class StackSource(Source):
     """Images of one size, each a slice, opened as they are asked for."""
-
-    voxel_size_um = None
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = list(paths)
         first = volume_array(_slice(self._paths[0]), str(self._paths[0]))
         if first.shape[0] != 1:
             raise ValueError(f"{self._paths[0]}: a slice of a stack has one page, got {first.shape[0]}")
-        self.dtype: np.dtype[Any] = first.dtype
-        self.shape: Corner = (len(self._paths), first.shape[1], first.shape[2])
+        self.dtype = first.dtype
+        self.shape = (len(self._paths), first.shape[1], first.shape[2])
         # Neighbouring boxes of one slice are asked for in a row.
         self._last: tuple[int, np.ndarray] = (0, first[0])
 
-    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
-        """Return the voxels of a half-open box."""
-        (z0, y0, x0), (z1, y1, x1) = lower, upper
-        out = np.empty((z1 - z0, y1 - y0, x1 - x0), self.dtype)
-        for z in range(z0, z1):
-            out[z - z0] = self._plane(z)[y0:y1, x0:x1]
-        return out
+    def read(self, box: Box, /) -> np.ndarray:
+        """Return the voxels of a box."""
+        layers, rows, columns = box.slices
+        return np.stack([self._plane(z)[rows, columns] for z in range(layers.start, layers.stop)])
 
     def _plane(self, z: int) -> np.ndarray:
         at, plane = self._last
@@ -98,8 +94,8 @@ class StackSource:
         return plane
 
 
-def open_stack(paths: Sequence[Path], name: str, /) -> StackSource:
-    """Return images as the slices of a volume, in the natural order of their names.
+def open_images(file: File, /) -> StackSource:
+    """Return an image, or the images of a folder or a pattern as slices in the natural order of their names.
 
     Raises
     ------
@@ -108,13 +104,20 @@ def open_stack(paths: Sequence[Path], name: str, /) -> StackSource:
     ValueError
         If a file is not an image, or the images differ in size.
     """
+    path = file.path
+    if path.is_dir():
+        paths = [one for one in path.iterdir() if one.is_file() and not one.name.startswith(".")]
+    elif path.exists():
+        paths = [path]
+    else:
+        paths = [Path(name) for name in glob.glob(str(path))]  # noqa: PTH207 - absolute patterns too
     if not paths:
-        raise FileNotFoundError(f"no images at {name}")
-    ordered = sorted(paths, key=natural_key)
-    source = StackSource(ordered)
-    for path in ordered[1:]:
-        if path.suffix.lower() not in (".tif", ".tiff"):
-            _check_size(path, source, ordered[0])
+        raise FileNotFoundError(f"no images at {path}")
+    first, *others = sorted(paths, key=natural_key)
+    source = StackSource([first, *others])
+    for other in others:
+        if other.suffix.lower() not in (".tif", ".tiff"):
+            _check_size(other, source, first)
     return source
 
 
@@ -133,9 +136,9 @@ def _check_size(path: Path, source: StackSource, first: Path) -> None:
         )
 
 
-def open_tiff(path: Path, /) -> ArraySource:
+def open_tiff(file: File, /) -> ArraySource:
     """Return a TIFF image or stack, memory-mapped where the file allows it."""
-    return ArraySource(volume_array(_tiff_array(path), str(path)))
+    return ArraySource(volume_array(_tiff_array(file.path), str(file.path)))
 
 
 def _tiff_array(path: Path) -> np.ndarray:

@@ -3,11 +3,11 @@
 import gzip
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 
 from mtneuro_data.sources.array_file import ArraySource, volume_array
+from mtneuro_data.sources.base import File
 
 __all__ = ["nifti_bytes", "open_nifti"]
 
@@ -58,7 +58,7 @@ def nifti_bytes(voxels: np.ndarray, /, *, voxel_size_um: tuple[float, float, flo
     return bytes(header) + b"\0" * (_OFFSET - _HEADER_BYTES) + little.tobytes()
 
 
-def open_nifti(path: Path, /) -> ArraySource:
+def open_nifti(file: File, /) -> ArraySource:
     """Return a ``.nii`` or ``.nii.gz`` file as a volume ``(z, y, x)``.
 
     Raises
@@ -66,8 +66,11 @@ def open_nifti(path: Path, /) -> ArraySource:
     ValueError
         If the file is no NIfTI-1 file of three axes.
     """
+    path = file.path
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        content = (
+            gzip.decompress(path.read_bytes()) if path.name.lower().endswith(".gz") else path.read_bytes()
+        )
         voxels, size = _parsed(content)
     except (struct.error, ValueError, KeyError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a readable NIfTI-1 file: {error}") from None

@@ -1,14 +1,15 @@
 """Zarr arrays of version 2 and 3, and OME-Zarr groups."""
 
 import math
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from mtneuro_data.volume import Corner
+from mtneuro_data.box import Box
+from mtneuro_data.sources.base import File, Location, Source, WritableSource
 
-__all__ = ["ZarrSource", "is_zarr", "open_zarr"]
+__all__ = ["ZarrSource", "located", "open_folder"]
 
 _MICROMETRES = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3, "angstrom": 1e-4}
 
@@ -16,23 +17,18 @@ _LARGEST_BYTES = (1 << 63) - 1
 """What an index reaches; a store that says more is wrong about its shape."""
 
 
-def is_zarr(path: Path, /) -> bool:
-    """Return whether a folder is a Zarr array or group."""
-    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
-
-
-class ZarrSource:
+class ZarrSource(Source):
     """A Zarr array of three axes."""
 
     def __init__(self, array: Any, *, name: str, voxel_size_um: tuple[float, float, float] | None) -> None:
         self._array = array
         self._name = name
-        self.shape: Corner = array.shape
-        self.dtype: np.dtype[Any] = array.dtype
+        self.shape = array.shape
+        self.dtype = array.dtype
         self.voxel_size_um = voxel_size_um
 
-    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
-        """Return the voxels of a half-open box.
+    def read(self, box: Box, /) -> np.ndarray:
+        """Return the voxels of a box.
 
         Raises
         ------
@@ -40,41 +36,46 @@ class ZarrSource:
             If a chunk is not what the store's description says, or the box is larger than memory.
         """
         try:
-            return np.asarray(self._array[tuple(slice(lo, hi) for lo, hi in zip(lower, upper, strict=True))])
+            return np.asarray(self._array[box.slices])
         except (ValueError, RuntimeError, MemoryError) as error:
-            raise ValueError(f"{self._name}: the box {lower} to {upper} cannot be read: {error}") from error
+            raise ValueError(
+                f"{self._name}: the box {box.lower} to {box.upper} cannot be read: {error}"
+            ) from error
 
 
-class WritableZarrSource(ZarrSource):
+class WritableZarrSource(ZarrSource, WritableSource):
     """A Zarr array that can be written, by one process at a time."""
 
-    def write(self, lower: Corner, voxels: np.ndarray, /) -> None:
+    def write(self, box: Box, voxels: np.ndarray, /) -> None:
         """Write a box."""
-        box = tuple(slice(lo, lo + size) for lo, size in zip(lower, voxels.shape, strict=True))
-        self._array[box] = voxels
+        self._array[box.slices] = voxels
 
 
-def open_zarr(path: Path | str, /, *, level: int | None = None, writable: bool = False) -> ZarrSource:
-    """Return a Zarr array, or a level of an OME-Zarr group; by a path, or an address that fsspec knows.
-
-    Parameters
-    ----------
-    path
-        The store.
-    level
-        Which level of the group, the finest by default; an array has none.
-    writable
-        Whether it shall be written too.
+def open_folder(file: File, /) -> ZarrSource:
+    """Return a Zarr array, or the level of an OME-Zarr group that the key says, the finest by default.
 
     Raises
     ------
     ValueError
         If the store cannot be read, has no such level, or does not hold an array of the axes ``(z, y, x)``.
     """
+    return _open(str(file.path), file.key, writable=file.writable)
+
+
+def located(uri: str, _server: object, /) -> Location:
+    """Return where a Zarr store at an address lies; the level of an OME-Zarr group follows a ``#``."""
+    address, mark, key = uri.partition("#")
+    return Location(uri, partial(_open, address, key if mark else None))
+
+
+def _open(path: str, key: str | None, *, writable: bool = False) -> ZarrSource:
     import zarr
 
+    if key is not None and not (key.isdecimal() and len(key) < 3):
+        raise ValueError(f"a level is a number, as in volume.zarr#1, got {path}#{key}")
+
     try:
-        node = zarr.open(str(path), mode="r+" if writable else "r")
+        node = zarr.open(path, mode="r+" if writable else "r")
     except ImportError as error:
         raise ValueError(f"{path}: reading it over the network needs fsspec and its parts: {error}") from None
     except Exception as error:
@@ -82,9 +83,9 @@ def open_zarr(path: Path | str, /, *, level: int | None = None, writable: bool =
         raise ValueError(f"{path} is not a readable Zarr store: {error}") from None
     voxel_size = None
     if isinstance(node, zarr.Group):
-        node, voxel_size = _level(node, level or 0, path)
-    elif level is not None:
-        raise ValueError(f"{path} is one array and has no levels, got #{level}")
+        node, voxel_size = _level(node, int(key or 0), path)
+    elif key is not None:
+        raise ValueError(f"{path} is one array and has no levels, got #{key}")
     if node.ndim != 3 or 0 in node.shape or node.dtype.kind not in "buif":
         raise ValueError(
             f"{path}: a volume has the axes (z, y, x), got {node.dtype} of the shape {node.shape}"
@@ -94,10 +95,10 @@ def open_zarr(path: Path | str, /, *, level: int | None = None, writable: bool =
     if voxel_size is None:
         voxel_size = _triple(node.attrs.get("voxel_size_um"))
     kind = WritableZarrSource if writable else ZarrSource
-    return kind(node, name=str(path), voxel_size_um=voxel_size)
+    return kind(node, name=path, voxel_size_um=voxel_size)
 
 
-def _level(group: Any, level: int, path: Path | str) -> tuple[Any, tuple[float, float, float] | None]:
+def _level(group: Any, level: int, path: str) -> tuple[Any, tuple[float, float, float] | None]:
     attributes = dict(group.attrs)
     try:
         multiscale = attributes.get("ome", attributes)["multiscales"][0]

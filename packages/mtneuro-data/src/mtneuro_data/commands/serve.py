@@ -1,11 +1,10 @@
 """``mtneuro-data serve``."""
 
+import sys
 from collections.abc import Iterator
 from typing import Annotated
 
 from cyclopts import Parameter
-
-from mtneuro_data.commands.terminal import aside
 
 
 def serve(
@@ -67,7 +66,7 @@ def serve(
     try:
         server.serve_forever()
     except KeyboardInterrupt:
-        aside("stopped")
+        sys.stderr.write("mtneuro-data: stopped\n")
     finally:
         server.close()
 

@@ -1,12 +1,10 @@
-"""``mtneuro-data tasks``, ``info`` and ``doctor``."""
+"""``mtneuro-data info``."""
 
-import json
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mtneuro_data.commands.named_task import cache_for, named_task
-from mtneuro_data.commands.terminal import bar
+from mtneuro_data._shared.terminal import bar
+from mtneuro_data.commands._task import cache_for, named_task
 
 if TYPE_CHECKING:
     from mtneuro_data.task import TaskSpec
@@ -19,34 +17,6 @@ data           Prasad et al. 2020, A three-dimensional thalamocortical dataset f
                heterogeneity, Scientific Data 7; CC BY 4.0
 benchmark      Quesada et al. 2022, MTNeuro, NeurIPS Datasets and Benchmarks
 not for        clinical use: one healthy mouse brain, one modality, annotated by few people"""
-
-
-def tasks(name: str | None = None, /, *, source: str | None = None) -> Iterator[str]:
-    """List the paper's tasks, or show one in full as JSON, with its counts.
-
-    The JSON, less its last three keys, is a task file: save it, change it, and name the file wherever a
-    task is asked for.
-
-    Example: `mtneuro-data tasks roi-c1`
-
-    Parameters
-    ----------
-    name
-        A task's name, or a task file (.json, .toml; the original benchmark's JSON too).
-    source
-        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
-    """
-    from mtneuro_data.paper import builtin_task, task_names
-
-    if name is None:
-        for each in task_names():
-            counts = ", ".join(f"{split} {n}" for split, n in builtin_task(each).counts().items())
-            yield f"{each:15} {builtin_task(each).kind:13} {counts}"
-        return
-    task = named_task(name, source)
-    resolved = task.model_dump(mode="json")
-    resolved |= {"counts": task.counts(), "touching": task.touching(), "fingerprint": task.fingerprint}
-    yield json.dumps(resolved, indent=1)
 
 
 def info(uri: str, /, *, source: str | None = None) -> Iterator[str]:
@@ -105,20 +75,3 @@ def _task_lines(task: "TaskSpec") -> Iterator[str]:
         for region, classes in shares.items():
             listed = ", ".join(f"{name} {share:.2%}" for name, share in classes.items())
             yield f"{split:8} {region:5} {listed}"
-
-
-def doctor() -> Iterator[str]:
-    """Check the cache, the host, the credentials, the benchmark's channels and a small cutout of each.
-
-    Ends with status 1 if anything is not as it should be.
-
-    Example: `mtneuro-data doctor`
-    """
-    from mtneuro_data.doctor import findings
-
-    well = True
-    for finding in findings():
-        yield f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.words}"
-        well = well and finding.ok
-    if not well:
-        sys.exit(1)

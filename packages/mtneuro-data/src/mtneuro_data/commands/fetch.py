@@ -6,8 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mtneuro_data.commands.named_task import Splits, named_task
-from mtneuro_data.commands.terminal import bar
+from mtneuro_data._shared.terminal import bar
+from mtneuro_data.commands._task import Splits, named_task
 
 
 def fetch(
@@ -35,7 +35,7 @@ def fetch(
     double_read
         Ask for every block until two answers agree; for a network that spoils data in passing.
     """
-    from mtneuro_data.cache import Cache
+    from mtneuro_data.cache.folder import Cache
     from mtneuro_data.loading import fetch as fetch_task
     from mtneuro_data.sources.boss import BossServer
 
@@ -43,6 +43,7 @@ def fetch(
     wanted = spec.split_names(split or tuple(spec.splits))
     cache = Cache()
     server = replace(BossServer.from_environment(), double_read=double_read)
+    # A voxel is kept as a byte, so voxels a second are bytes a second.
     with bar("fetch", speed=True) as progress:
         voxels = fetch_task(spec, wanted, cache=cache, server=server, progress=progress)
-    yield f"{voxels:,} voxels of {spec.name} -> {cache.root}"
+    yield f"{voxels:,} voxels of {spec.name} written to {cache.root}"

@@ -8,17 +8,17 @@ import re
 import shutil
 import threading
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
 
-from mtneuro_data.chunk_file import CHUNK, LEVEL, ORDER, ChunkReader, DamagedChunkError, packed, raw
-from mtneuro_data.cutouts import Cutouts
-from mtneuro_data.volume import Corner
-from mtneuro_data.writing import written_beside
+from mtneuro_data._shared.digests import file_digest
+from mtneuro_data._shared.files import name_beside, written_beside
+from mtneuro_data.box import Box, Corner
+from mtneuro_data.cache.chunk import CHUNK, LEVEL, ORDER, ChunkReader, DamagedChunkError, packed, raw
+from mtneuro_data.cache.cutouts import Cutouts
 
 __all__ = ["CACHE_VERSION", "ChunkStore"]
 
@@ -69,7 +69,7 @@ class ChunkStore:
         import zarr
         from zarr.codecs import TransposeCodec, ZstdCodec
 
-        beside = folder.with_name(f".{uuid.uuid4().hex[:12]}-{folder.name}")
+        beside = name_beside(folder)
         labels = dtype.itemsize > 1
         try:
             beside.mkdir(parents=True)
@@ -116,15 +116,12 @@ class ChunkStore:
         """Whether the chunks are labels and so compressed."""
         return self.source_dtype.itemsize > 1
 
-    def box_of(self, chunk: Corner) -> tuple[Corner, Corner]:
-        """Return a chunk's half-open box, cut at the volume's end."""
+    def box_of(self, chunk: Corner) -> Box:
+        """Return a chunk's box, cut at the volume's end."""
         z, y, x = (place * size for place, size in zip(chunk, CHUNK, strict=True))
-        ends = (
-            min(z + CHUNK[0], self.shape[0]),
-            min(y + CHUNK[1], self.shape[1]),
-            min(x + CHUNK[2], self.shape[2]),
-        )
-        return (z, y, x), ends
+        ends = (z + CHUNK[0], y + CHUNK[1], x + CHUNK[2])
+        end_z, end_y, end_x = map(min, ends, self.shape)
+        return Box((z, y, x), (end_z, end_y, end_x))
 
     def has(self, chunk: Corner) -> bool:
         """Return whether a chunk has been filled."""
@@ -180,8 +177,7 @@ class ChunkStore:
     def is_whole(self, chunk: Corner) -> bool:
         """Return whether a filled chunk's file still has the digest taken when it was filled."""
         try:
-            content = self.chunk_path(chunk).read_bytes()
-            return hashlib.sha256(content).hexdigest() == self.digest_path(chunk).read_text("ascii").strip()
+            return file_digest(self.chunk_path(chunk)) == self.digest_path(chunk).read_text("ascii").strip()
         except (FileNotFoundError, UnicodeDecodeError):
             return False
 

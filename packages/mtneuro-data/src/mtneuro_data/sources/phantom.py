@@ -1,18 +1,20 @@
 """The procedural volume behind ``phantom://``."""
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import numpy as np
 
-from mtneuro_data.settings import nearest
-from mtneuro_data.volume import Corner
+from mtneuro_data._shared.words import unknown_name
+from mtneuro_data.box import Box, Corner
+from mtneuro_data.sources.base import Location, Source
 
 if TYPE_CHECKING:
     from mtneuro_data.phantom import Appearance
 
-__all__ = ["PhantomSource", "cache_key", "common_phantom", "open_phantom"]
+__all__ = ["PhantomSource", "located"]
 
 CHANNELS = ("image", "pixel_labels", "roi_labels")
 
@@ -27,10 +29,10 @@ class _Address(NamedTuple):
     appearance: "Appearance"
 
 
-class PhantomSource:
+class PhantomSource(Source):
     """One channel of a phantom at one level of resolution."""
 
-    dtype: np.dtype[Any] = np.dtype(np.uint8)
+    dtype = np.dtype(np.uint8)
 
     def __init__(self, address: _Address) -> None:
         from mtneuro_data.phantom import Phantom
@@ -38,58 +40,53 @@ class PhantomSource:
         self.address = address
         given: dict[str, Any] = {} if address.shape is None else {"shape": address.shape}
         self._phantom = Phantom(address.channel, seed=address.seed, appearance=address.appearance, **given)
-        self.shape: Corner = self._phantom.shape_at(address.level)
+        self.shape = self._phantom.shape_at(address.level)
         self.voxel_size_um = self._phantom.voxel_size_um_at(address.level)
 
-    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
-        """Return the voxels of a half-open box."""
-        return self._phantom.read(lower, upper, level=self.address.level)
+    def read(self, box: Box, /) -> np.ndarray:
+        """Return the voxels of a box."""
+        return self._phantom.read(box.lower, box.upper, level=self.address.level)
 
-    def read_all(self, lower: Corner, upper: Corner, /) -> dict[str, np.ndarray]:
-        """Return all channels of a half-open box at the finest level, by name."""
-        return self._phantom.read_all(lower, upper)
+    def joint_reader(self, other: Source, /) -> Callable[[Box], tuple[np.ndarray, np.ndarray]] | None:
+        """Return what computes a phantom's image and pixel labels in about the time of the image."""
+        if not isinstance(other, PhantomSource) or self.address.level or self.address.channel != "image":
+            return None
+        if self.address._replace(channel="pixel_labels") != other.address:
+            return None
+
+        def read(box: Box) -> tuple[np.ndarray, np.ndarray]:
+            channels = self._phantom.read_all(box.lower, box.upper)
+            return channels["image"], channels["pixel_labels"]
+
+        return read
 
 
-def open_phantom(uri: str, /) -> PhantomSource:
-    """Return the phantom's channel that a URI such as ``phantom://image?seed=7`` names.
+def located(uri: str, _server: object, /) -> Location:
+    """Return where the phantom's channel of a URI such as ``phantom://image?seed=7`` lies.
 
     Raises
     ------
     ValueError
         If the channel, a parameter or its value is wrong.
     """
-    address = _parsed(uri)
-    try:
-        return PhantomSource(address)
-    except ValueError as error:
-        raise ValueError(f"{uri}: {error}") from None
-
-
-def common_phantom(one: object, other: object, /) -> PhantomSource | None:
-    """Return the phantom whose image and pixel labels two sources are, at its finest level, or ``None``.
-
-    They are computed together in about the time of the image alone.
-    """
-    if not isinstance(one, PhantomSource) or not isinstance(other, PhantomSource) or one.address.level:
-        return None
-    right = one.address.channel == "image" and other.address.channel == "pixel_labels"
-    return one if right and one.address._replace(channel="pixel_labels") == other.address else None
-
-
-def cache_key(uri: str, /) -> tuple[str, str, str, str, int]:
-    """Return where a cache keeps this phantom: what decides its voxels is part of the path."""
     from mtneuro_data.phantom import PHANTOM_VERSION
 
     address = _parsed(uri)
-    shape = "x".join(str(size) for size in open_phantom(uri).shape)
+    try:
+        source = PhantomSource(address)
+    except ValueError as error:
+        raise ValueError(f"{uri}: {error}") from None
+    shape = "x".join(map(str, source.shape))
     usual = type(address.appearance)()
     looks = [
         f"-{field.name}{getattr(address.appearance, field.name):g}"
         for field in fields(usual)
         if getattr(address.appearance, field.name) != getattr(usual, field.name)
     ]
+    # What decides the voxels is part of a cache's path.
     kind = f"seed{address.seed}-{shape}{''.join(looks)}"
-    return ("phantom", f"v{PHANTOM_VERSION}", kind, address.channel, address.level)
+    key = ("phantom", f"v{PHANTOM_VERSION}", kind, address.channel, address.level)
+    return Location(uri, lambda: source, key)
 
 
 def _parsed(uri: str) -> _Address:
@@ -98,7 +95,7 @@ def _parsed(uri: str) -> _Address:
     channel, _, query = uri.removeprefix("phantom://").partition("?")
     channel = channel.rstrip("/")
     if channel not in CHANNELS:
-        raise ValueError(f'{uri}: unknown channel "{channel}"; {nearest(channel, CHANNELS)}')
+        raise ValueError(f"{uri}: {unknown_name('the channel', channel, CHANNELS)}")
     address = _Address(channel, 0, None, 0, Appearance())
     looks = [field.name for field in fields(Appearance)]
     for key, value in parse_qsl(query, keep_blank_values=True):
@@ -115,7 +112,7 @@ def _parsed(uri: str) -> _Address:
             address = address._replace(shape=(int(parts[0]), int(parts[1]), int(parts[2])))
         else:
             allowed = ("seed", "shape", "level", *looks)
-            raise ValueError(f'{uri}: unknown parameter "{key}"; {nearest(key, allowed)}')
+            raise ValueError(f"{uri}: {unknown_name('a parameter', key, allowed)}")
     return address
 
 

@@ -1,37 +1,9 @@
-"""``mtneuro-data preview`` and ``correlation``."""
+"""``mtneuro-data correlation``."""
 
 from collections.abc import Iterator
 
-from mtneuro_data.commands.named_task import cache_for, named_task
-from mtneuro_data.commands.terminal import Output, bar, check_output
-
-
-def preview(task: str, /, *, output: Output, source: str | None = None) -> Iterator[str]:
-    """Draw the middle slice of each of a task's cubes, and the same under its labels, as a PNG.
-
-    Example: `mtneuro-data preview semantics --source phantom -o cubes.png`
-
-    Parameters
-    ----------
-    task
-        A task's name or file.
-    output
-        Picture to write, .png.
-    source
-        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
-    """
-    from mtneuro_data.preview import contact_sheet
-    from mtneuro_data.writing import written_beside
-
-    spec = named_task(task, source)
-    check_output(output, ".png")
-    with bar("preview") as progress:
-        sheet = contact_sheet(spec, cache=cache_for(spec), progress=progress)
-    from PIL import Image
-
-    with written_beside(output) as beside:
-        Image.fromarray(sheet).save(beside, format="PNG")
-    yield f"{len(spec.cubes)} cubes -> {output}"
+from mtneuro_data._shared.terminal import Output, bar, check_ending
+from mtneuro_data.commands._task import cache_for, named_task
 
 
 def correlation(
@@ -60,17 +32,18 @@ def correlation(
     threshold
         Correlation below which two slices count as unlike.
     """
-    from mtneuro_data.correlation import correlation_plot, task_correlations
-    from mtneuro_data.writing import written_beside
-
-    spec = named_task(task, source)
-    check_output(output, ".png")
-    with bar("correlation") as progress:
-        curves = task_correlations(spec, furthest=furthest, cache=cache_for(spec), progress=progress)
     from PIL import Image
 
+    from mtneuro_data._shared.files import written_beside
+    from mtneuro_data.correlation import correlation_plot, task_correlations
+
+    spec = named_task(task, source)
+    check_ending(output, ".png", what="a picture")
+    with bar("correlation") as progress:
+        curves = task_correlations(spec, furthest=furthest, cache=cache_for(spec), progress=progress)
     with written_beside(output) as beside:
         Image.fromarray(correlation_plot(curves, threshold=threshold)).save(beside, format="PNG")
+    yield f"{len(curves)} curves written to {output}"
     for name, curve in curves.items():
         gap = curve.gap(threshold)
         first = ", ".join(f"{value:.2f}" for value in curve.correlation[1:8])

@@ -1,4 +1,4 @@
-"""A chunk's file: the bare voxels of an image, or labels packed with Zstandard."""
+"""The file of one chunk: the bare voxels of an image, or labels packed with Zstandard."""
 
 import io
 import math
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mtneuro_data.volume import Box, Corner
+from mtneuro_data.box import Box, Corner
 
 __all__ = ["CHUNK", "LEVEL", "ORDER", "ChunkReader", "DamagedChunkError", "chunks_of", "packed", "raw"]
 
@@ -34,7 +34,12 @@ still packed faster than they arrive."""
 def chunks_of(boxes: Iterable[Box], /) -> list[Corner]:
     """Return the grid places of the chunks that half-open boxes touch, each once."""
     places = (
-        product(*(range(lo // size, -(-hi // size)) for lo, hi, size in zip(*box, CHUNK, strict=True)))
+        product(
+            *(
+                range(lo // size, -(-hi // size))
+                for lo, hi, size in zip(box.lower, box.upper, CHUNK, strict=True)
+            )
+        )
         for box in boxes
     )
     return list(dict.fromkeys((z, y, x) for some in places for z, y, x in some))

@@ -1,21 +1,20 @@
-"""A volume read through a cache."""
+"""A volume read through a cache: from the chunks that are kept, and from the volume itself for the others."""
 
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import Timeout
 
-from mtneuro_data.chunk_file import CHUNK, DamagedChunkError, chunks_of
-from mtneuro_data.chunk_store import ChunkStore
-from mtneuro_data.volume import Box, Corner, Source
-
-if TYPE_CHECKING:
-    from mtneuro_data.cache import Cache
+from mtneuro_data.box import Box, Corner
+from mtneuro_data.cache.chunk import CHUNK, DamagedChunkError, chunks_of
+from mtneuro_data.cache.policy import Policy
+from mtneuro_data.cache.store import ChunkStore
+from mtneuro_data.sources.base import BoxesSource, Progress, Source
 
 __all__ = ["CachedSource"]
 
@@ -39,7 +38,7 @@ class _Span(NamedTuple):
     """The share, counted from the box's start."""
 
 
-class CachedSource:
+class CachedSource(BoxesSource):
     """A volume whose chunks are read where they are kept, and else fetched and kept.
 
     Parameters
@@ -48,45 +47,48 @@ class CachedSource:
         The volume's chunks on disk.
     opener
         Opens the volume itself, when a chunk is missing.
-    cache
-        The cache that the store belongs to.
+    policy
+        What the cache may ask, must check and can hold.
+    make_room
+        Called with the bytes that are about to be written.
     opened
         The volume itself, where it is open already.
     """
 
     def __init__(
-        self, store: ChunkStore, opener: Callable[[], Source], cache: "Cache", *, opened: Source | None = None
+        self,
+        store: ChunkStore,
+        opener: Callable[[], Source],
+        *,
+        policy: Policy,
+        make_room: Callable[[int], None],
+        opened: Source | None = None,
     ) -> None:
         self._store = store
         self._opener = opener
-        self._cache = cache
+        self._policy = policy
+        self._make_room = make_room
         self._source = opened
         self._seen: set[Corner] = set()
         self.shape = store.shape
         self.voxel_size_um = store.voxel_size_um
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> np.dtype[Any]:  # pyright: ignore[reportIncompatibleVariableOverride] - it may widen
         """Type of the voxels as kept: labels as the smallest type that holds those seen so far."""
         return self._store.dtype
 
-    def read(self, lower: Corner, upper: Corner, /) -> np.ndarray:
-        """Return the voxels of a half-open box, fetching what is missing."""
-        return self.read_boxes([(lower, upper)])[0]
-
     def read_boxes(
-        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None, keep: bool = False
+        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
     ) -> list[np.ndarray]:
         """Return the voxels of several boxes at once, fetching what is missing.
 
         Parameters
         ----------
         boxes
-            Half-open boxes, ``lower`` and ``upper``.
+            Boxes inside the volume.
         out
             An array for each, used where it is of the type that the voxels are kept as.
-        keep
-            Keep large boxes of an image whole besides, so that the next time they are read in one piece.
 
         Raises
         ------
@@ -101,17 +103,28 @@ class CachedSource:
         read = self._read([boxes[at] for at in rest], None if out is None else [out[at] for at in rest])
         for at, voxels in zip(rest, read, strict=True):
             found[at] = voxels
-            box = boxes[at]
-            # Kept only from what is known to be right, for nobody would look at these chunks again.
-            if keep and cutouts.wants(box) and all(map(self._store.is_whole, chunks_of([box]))):
-                cutouts.keep(box, voxels)
         return [voxels for voxels in found if voxels is not None]
+
+    def keep(self, box: Box, voxels: np.ndarray, /) -> None:
+        """Keep a large box of an image whole besides, so that the next time it is read in one piece."""
+        cutouts = self._store.cutouts
+        # Kept only from what is known to be right, for nobody would look at these chunks again.
+        if self._whole_boxes and cutouts.wants(box) and all(map(self._store.is_whole, chunks_of([box]))):
+            cutouts.keep(box, voxels)
+
+    def prefetch(self, boxes: Sequence[Box], /, *, progress: Progress | None = None) -> None:
+        """Fetch whatever of some boxes is missing, and keep it; progress counts the chunks that were."""
+        self._fill(self._wanted(boxes), progress=progress)
+
+    def missing(self, boxes: Iterable[Box], /) -> list[Corner]:
+        """Return the chunks that `prefetch` would fetch for some boxes."""
+        return [chunk for chunk in self._wanted(boxes) if not self._is_there(chunk)]
 
     @property
     def _whole_boxes(self) -> bool:
         """Whether boxes are kept whole: not of labels, which pack well, nor where every read is checked."""
-        cache = self._cache
-        return not (self._store.compressed or cache.verifies or cache.limit_bytes is not None)
+        policy = self._policy
+        return not (self._store.compressed or policy.verify or policy.limit_bytes is not None)
 
     def _read(self, boxes: Sequence[Box], out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
         chunks = chunks_of(boxes)
@@ -119,7 +132,7 @@ class CachedSource:
         try:
             return self._joined(boxes, out)
         except DamagedChunkError as error:
-            if self._cache.offline:
+            if self._policy.offline:
                 raise
             logger.warning("%s; it is fetched again", error)
             for chunk in chunks:
@@ -128,28 +141,6 @@ class CachedSource:
             self._seen.clear()
             self._fill(chunks)
             return self._joined(boxes, out)
-
-    def fill(
-        self,
-        boxes: Iterable[Box],
-        /,
-        *,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> None:
-        """Fetch whatever of some boxes is missing, and keep it.
-
-        Parameters
-        ----------
-        boxes
-            Half-open boxes, ``lower`` and ``upper``.
-        progress
-            Called with the chunks done and the number of those that were missing.
-        """
-        self._fill(self._wanted(boxes), progress=progress)
-
-    def missing(self, boxes: Iterable[Box], /) -> list[Corner]:
-        """Return the chunks that `fill` would fetch for some boxes."""
-        return [chunk for chunk in self._wanted(boxes) if not self._is_there(chunk)]
 
     def _wanted(self, boxes: Iterable[Box]) -> list[Corner]:
         """Return the chunks that boxes are read from."""
@@ -160,16 +151,14 @@ class CachedSource:
     def _joined(self, boxes: Sequence[Box], out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
         dtype = self._store.dtype
         arrays = [
-            np.empty([hi - lo for lo, hi in zip(*box, strict=True)], dtype)
-            if out is None or out[at].dtype != dtype
-            else out[at]
+            np.empty(box.shape, dtype) if out is None or out[at].dtype != dtype else out[at]
             for at, box in enumerate(boxes)
         ]
         # One job is a chunk's layer of a box: large enough that handing it over costs nothing beside it.
         jobs = [
             (array, layer, rows, columns)
             for array, box in zip(arrays, boxes, strict=True)
-            for (layers, rows, columns) in [[_spans(*axis) for axis in zip(*box, CHUNK, strict=True)]]
+            for layers, rows, columns in [list(map(_spans, box.lower, box.upper, CHUNK))]
             for layer in layers
         ]
         n = (
@@ -211,21 +200,21 @@ class CachedSource:
     def _is_there(self, chunk: Corner) -> bool:
         if not self._store.has(chunk):
             return False
-        if not self._cache.verifies or self._store.is_whole(chunk):
+        if not self._policy.verify or self._store.is_whole(chunk):
             self._seen.add(chunk)
             return True
         logger.warning("the chunk %s is damaged; it is fetched again", self._store.chunk_path(chunk))
         return False
 
-    def _fill(self, chunks: list[Corner], *, progress: Callable[[int, int], None] | None = None) -> None:
+    def _fill(self, chunks: list[Corner], *, progress: Progress | None = None) -> None:
         # What has been seen need not be looked for again: if it is removed, reading it will tell.
-        unseen = chunks if self._cache.verifies else [chunk for chunk in chunks if chunk not in self._seen]
+        unseen = chunks if self._policy.verify else [chunk for chunk in chunks if chunk not in self._seen]
         missing = [chunk for chunk in unseen if not self._is_there(chunk)]
         if not missing:
             return
-        if self._cache.offline:
+        if self._policy.offline:
             raise self._missing(missing)
-        self._cache.make_room(len(missing) * int(np.prod(CHUNK)) * self.dtype.itemsize)
+        self._make_room(len(missing) * int(np.prod(CHUNK)) * self.dtype.itemsize)
         if self._source is None:
             self._source = self._opener()
         source = self._source
@@ -251,8 +240,7 @@ class CachedSource:
             try:
                 with self._store.claimed(chunk, wait_s=wait_s):
                     if not self._is_there(chunk):
-                        fetch = getattr(source, "fetch", source.read)
-                        self._store.write(chunk, fetch(*self._store.box_of(chunk)))
+                        self._store.write(chunk, source.fetch(self._store.box_of(chunk)))
             except Timeout:
                 taken.append(chunk)
             else:
@@ -260,7 +248,7 @@ class CachedSource:
 
         if not chunks:
             return taken
-        pool = ThreadPoolExecutor(min(len(chunks), int(getattr(source, "parallel", 1))))
+        pool = ThreadPoolExecutor(min(len(chunks), source.parallel))
         try:
             futures = [pool.submit(filled, chunk) for chunk in chunks]
             for future in wait(futures, return_when=FIRST_EXCEPTION).done:

@@ -5,25 +5,25 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
 
-from mtneuro_data.cached import CachedSource
-from mtneuro_data.chunk_file import CHUNK, chunks_of
-from mtneuro_data.chunk_store import CACHE_VERSION, ChunkStore
-from mtneuro_data.sources import opened
-from mtneuro_data.volume import Box, Corner, Source
+from mtneuro_data.box import Box, Corner
+from mtneuro_data.cache.chunk import CHUNK, chunks_of
+from mtneuro_data.cache.policy import Policy
+from mtneuro_data.cache.source import CachedSource
+from mtneuro_data.cache.store import CACHE_VERSION, ChunkStore
+from mtneuro_data.sources import locate
+from mtneuro_data.sources.base import Location, Progress
 
 if TYPE_CHECKING:
     from mtneuro_data.sources.boss import BossServer
 
 __all__ = ["Cache", "CacheEntry"]
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,51 +93,56 @@ class Cache:
         if root is None:
             root = os.environ.get("MTNEURO_CACHE") or platformdirs.user_cache_path("mtneuro")
         self.root = Path(root).expanduser().absolute()
-        self.offline = offline
-        self.verifies = verify
-        self.limit_bytes = limit_bytes
-        if limit_bytes is not None and limit_bytes < 1:
-            raise ValueError(f"limit_bytes must be 1 or more, got {limit_bytes}")
+        self.policy = Policy(offline=offline, verify=verify, limit_bytes=limit_bytes)
         if self.root.exists() and not self.root.is_dir():
             raise NotADirectoryError(f"a cache must be a folder, got the file {self.root}")
 
     def __repr__(self) -> str:
         return f"Cache({str(self.root)!r})"
 
-    def source(
-        self, key: tuple[str, str, str, str, int], uri: str, opener: Callable[[], Source], /
-    ) -> "CachedSource":
-        """Return a source that reads through this cache.
+    def source(self, location: Location, /) -> CachedSource:
+        """Return what reads a volume through this cache, opened only where that is needed.
 
         Parameters
         ----------
-        key
-            Host, collection, experiment, channel and level.
-        uri
-            The volume's URI, for messages and for `entries`.
-        opener
-            Opens the volume itself; not called while everything asked for is in the cache.
+        location
+            Where the volume lies, and its place in the cache.
 
         Raises
         ------
         FileNotFoundError
             If the cache is offline and knows nothing of this volume.
         ValueError
-            If the cache is of another version.
+            If the volume has no place in a cache, or the cache is of another version.
         """
-        folder = self.root.joinpath(f"v{CACHE_VERSION}", *(_safe(str(part)) for part in key))
+        folder = self._folder(location)
+        opened = None
         if (folder / "cache.json").is_file():
-            return CachedSource(ChunkStore(folder), opener, self)
-        self._refuse_older(key)
-        if self.offline:
-            raise FileNotFoundError(f"offline, and the cache at {self.root} holds nothing of {uri}")
-        source = opener()
-        store = ChunkStore.create(
-            folder, uri=uri, shape=source.shape, dtype=source.dtype, voxel_size_um=source.voxel_size_um
-        )
-        return CachedSource(store, opener, self, opened=source)
+            store = ChunkStore(folder)
+        else:
+            self._refuse_older(location)
+            if self.policy.offline:
+                raise FileNotFoundError(
+                    f"offline, and the cache at {self.root} holds nothing of {location.uri}"
+                )
+            opened = location.open()
+            store = ChunkStore.create(
+                folder,
+                uri=location.uri,
+                shape=opened.shape,
+                dtype=opened.dtype,
+                voxel_size_um=opened.voxel_size_um,
+            )
+        return CachedSource(store, location.open, policy=self.policy, make_room=self.make_room, opened=opened)
 
-    def missing_voxels(self, uri: str, boxes: Iterable[Box], *, server: "BossServer | None" = None) -> int:
+    def _folder(self, location: Location, version: str = f"v{CACHE_VERSION}") -> Path:
+        if location.cache_key is None:
+            raise ValueError(f"{location.uri} is near enough to need no cache")
+        return self.root.joinpath(version, *(_safe(str(part)) for part in location.cache_key))
+
+    def missing_voxels(
+        self, uri: str, boxes: Iterable[Box | tuple[Corner, Corner]], *, server: "BossServer | None" = None
+    ) -> int:
         """Return how many voxels would have to be fetched for some boxes; nothing is asked of the source.
 
         Parameters
@@ -160,16 +165,20 @@ class Cache:
         ...     before, cache.missing_voxels("phantom://image?shape=32,128,256", [box])
         (1048576, 0)
         """
+        location = locate(uri, server=server)
+        if location.cache_key is None:
+            return 0
+        wanted = [Box(lower, upper) for lower, upper in boxes]
         try:
-            source = opened(uri, cache=Cache(self.root, offline=True), server=server)
+            source = Cache(self.root, offline=True).source(location)
         except FileNotFoundError:
-            return len(chunks_of(boxes)) * math.prod(CHUNK)
-        return len(source.missing(boxes)) * math.prod(CHUNK) if isinstance(source, CachedSource) else 0
+            return len(chunks_of(wanted)) * math.prod(CHUNK)
+        return len(source.missing(wanted)) * math.prod(CHUNK)
 
-    def _refuse_older(self, key: tuple[str, str, str, str, int]) -> None:
+    def _refuse_older(self, location: Location) -> None:
         """Name what another version of this program kept of a volume, rather than keep it twice."""
         for version in self.root.glob("v[0-9]*"):
-            folder = version.joinpath(*(_safe(str(part)) for part in key))
+            folder = self._folder(location, version.name)
             if version.name != f"v{CACHE_VERSION}" and (folder / "cache.json").is_file():
                 ChunkStore(folder)
 
@@ -186,11 +195,12 @@ class Cache:
         ValueError
             If the limit is smaller than what is needed.
         """
-        if self.limit_bytes is None:
+        limit = self.policy.limit_bytes
+        if limit is None:
             return
-        if n_bytes > self.limit_bytes:
+        if n_bytes > limit:
             raise ValueError(
-                f"a box needs {n_bytes:,} bytes of the cache, limit_bytes is {self.limit_bytes:,}; "
+                f"a box needs {n_bytes:,} bytes of the cache, limit_bytes is {limit:,}; "
                 "raise it or read in smaller boxes"
             )
         aged: list[tuple[float, int, ChunkStore, Corner]] = []
@@ -203,7 +213,7 @@ class Cache:
                     aged.append((age, size, store, chunk))
         total = sum(size for _, size, _, _ in aged)
         for _, size, store, chunk in sorted(aged, key=lambda item: item[0]):
-            if total + n_bytes <= self.limit_bytes:
+            if total + n_bytes <= limit:
                 return
             store.forget(chunk)
             total -= size
@@ -256,7 +266,7 @@ class Cache:
                 store.forget(chunk)
             if progress is not None:
                 progress(done, len(chunks))
-        return (*damaged, *(path for store in stores for path in store.cutouts.damaged()))
+        return (*damaged, *(path for store in stores for path in store.cutouts.drop_damaged()))
 
     def clear(self, uri: str | None = None) -> int:
         """Remove everything, or what comes from one URI; return the number of entries removed.

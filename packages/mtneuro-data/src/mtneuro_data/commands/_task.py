@@ -1,14 +1,13 @@
-"""A task as the commands are given it: by its name or file, and from where its voxels come."""
+"""The task that a command is given, by its name or its file, and where its voxels come from."""
 
+import sys
 import warnings
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from mtneuro_data.commands.terminal import aside
-
 if TYPE_CHECKING:
-    from mtneuro_data.cache import Cache
+    from mtneuro_data.cache.folder import Cache
     from mtneuro_data.task import TaskSpec
 
 Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
@@ -23,12 +22,12 @@ def named_task(name: str, source: str | None) -> "TaskSpec":
         warnings.simplefilter("always", TouchingCubesWarning)
         task = read_task(name) if name.endswith((".json", ".toml")) else builtin_task(name)
     for warning in told:
-        aside(f"mtneuro-data: warning: {warning.message}")
+        sys.stderr.write(f"mtneuro-data: warning: {warning.message}\n")
     return task if source is None else task.with_source(source)
 
 
 def cache_for(task: "TaskSpec") -> "Cache | None":
     """Return the user's cache for a task from a database; files and phantoms are near enough."""
-    from mtneuro_data.cache import Cache
+    from mtneuro_data.cache.folder import Cache
 
     return Cache() if task.image.startswith("bossdb://") else None

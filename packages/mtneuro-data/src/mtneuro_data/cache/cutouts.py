@@ -1,17 +1,15 @@
 """Boxes kept whole beside the chunks that they were joined from, to be read in one piece."""
 
-import hashlib
 import logging
-import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 
-from mtneuro_data.volume import Box
-from mtneuro_data.writing import written_beside
+from mtneuro_data._shared.digests import file_digest
+from mtneuro_data._shared.files import written_beside
+from mtneuro_data.box import Box
 
 __all__ = ["Cutouts"]
 
@@ -52,7 +50,7 @@ class Cutouts:
         """Return the voxels of a box that is kept, in ``out`` where one is given; else ``None``."""
         if not self._worth(box):
             return None
-        shape = _shape(box)
+        shape = box.shape
         into = out if out is not None and out.flags.c_contiguous else np.empty(shape, self._dtype)
         path = self._path(box)
         try:
@@ -83,22 +81,18 @@ class Cutouts:
             with written_beside(path) as beside:
                 with beside.open("wb") as file:
                     np.save(file, voxels, allow_pickle=False)
-                digest = _digest(beside)
+                digest = file_digest(beside)
                 with written_beside(path.with_suffix(".sha256")) as other:
                     other.write_text(digest + "\n", "ascii")
         except OSError as error:
             logger.info("%s; the box is joined from chunks next time too", error)
 
-    def damaged(self) -> Iterator[Path]:
-        """Drop the files that no longer have the digest taken when they were kept, and give their paths."""
-        for path in self._files():
-            try:
-                whole = _digest(path) == path.with_suffix(".sha256").read_text("ascii").strip()
-            except (FileNotFoundError, UnicodeDecodeError):
-                whole = False
-            if not whole:
-                self._drop(path)
-                yield path
+    def drop_damaged(self) -> list[Path]:
+        """Drop the files that no longer have the digest taken when they were kept, and return their paths."""
+        damaged = [path for path in self._files() if not _is_whole(path)]
+        for path in damaged:
+            self._drop(path)
+        return damaged
 
     def clear(self) -> None:
         """Drop all of them."""
@@ -111,10 +105,12 @@ class Cutouts:
         return sum(path.stat().st_size for path in self._files())
 
     def _worth(self, box: Box) -> bool:
-        return math.prod(_shape(box)) * self._dtype.itemsize >= _FROM_BYTES
+        return box.size * self._dtype.itemsize >= _FROM_BYTES
 
     def _path(self, box: Box) -> Path:
-        return self._folder / ("_".join(f"{lo}-{hi}" for lo, hi in zip(*box, strict=True)) + ".npy")
+        return self._folder / (
+            "_".join(f"{lo}-{hi}" for lo, hi in zip(box.lower, box.upper, strict=True)) + ".npy"
+        )
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self._folder.glob("*.npy") if not path.name.startswith("."))
@@ -124,10 +120,8 @@ class Cutouts:
         path.with_suffix(".sha256").unlink(missing_ok=True)
 
 
-def _shape(box: Box) -> tuple[int, ...]:
-    return tuple(hi - lo for lo, hi in zip(*box, strict=True))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _is_whole(path: Path) -> bool:
+    try:
+        return file_digest(path) == path.with_suffix(".sha256").read_text("ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False

@@ -1,0 +1,65 @@
+"""``mtneuro-data cutout``."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mtneuro_data._shared.terminal import Output, Ranges, RangesOption, check_ending
+
+
+def cutout(
+    uri: str,
+    /,
+    *,
+    output: Output,
+    ranges: RangesOption = None,
+    cube: str | None = None,
+    labels: Annotated[bool, Parameter(negative="")] = False,
+) -> Iterator[str]:
+    """Write a box of any volume as .npy, .npz, .tif, .zarr (OME-Zarr 0.5), .nii or .nii.gz.
+
+    OME-Zarr opens in napari and Neuroglancer, NIfTI in ITK-SNAP; labels corrected there are read back by
+    giving the saved file wherever a volume is asked for.
+
+    Example: `mtneuro-data cutout phantom://pixel_labels --cube A-CTX --z 110:380 --labels -o ctx.nii.gz`
+
+    Parameters
+    ----------
+    uri
+        The volume's URI or path.
+    output
+        File to write; its ending says the format.
+    ranges
+        The part to write; all by default.
+    cube
+        Rows and columns of one of the paper's cubes in place of --y and --x: A-CTX to D-ZI.
+    labels
+        The voxels are labels: reduce them by majority in the levels of an OME-Zarr.
+    """
+    from mtneuro_data.cache.folder import Cache
+    from mtneuro_data.saving import FORMATS, save_volume
+    from mtneuro_data.volume import open_volume
+
+    check_ending(output, *FORMATS, what="a volume")
+    part = ranges or Ranges()
+    if cube is not None:
+        part = _with_face(part, cube)
+    volume = open_volume(uri, cache=Cache() if uri.startswith("bossdb://") else None)
+    voxels = volume[part.slices(volume.shape)]
+    save_volume(output, voxels, voxel_size_um=volume.voxel_size_um or (1.0, 1.0, 1.0), labels=labels)
+    yield f"{' x '.join(map(str, voxels.shape))} {voxels.dtype} written to {output}"
+
+
+def _with_face(part: Ranges, cube: str) -> Ranges:
+    """Return a part of a volume with the rows and columns of one of the paper's cubes."""
+    from mtneuro_data._shared.words import unknown_name
+    from mtneuro_data.paper import builtin_task
+
+    cubes = builtin_task("roi-c3").cubes
+    if part.y or part.x:
+        raise ValueError("--cube stands in place of --y and --x, got both")
+    if cube not in cubes:
+        raise ValueError(unknown_name("--cube", cube, cubes))
+    return replace(part, y="{}:{}".format(*cubes[cube].y), x="{}:{}".format(*cubes[cube].x))

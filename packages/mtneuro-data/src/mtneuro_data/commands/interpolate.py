@@ -1,0 +1,52 @@
+"""``mtneuro-data interpolate``."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mtneuro_data._shared.terminal import Output, bar, check_ending
+
+
+def interpolate(
+    uri: str,
+    /,
+    *,
+    slices: Annotated[tuple[int, ...], Parameter(consume_multiple=True, negative="")],
+    output: Output,
+    undecided: int = 255,
+) -> Iterator[str]:
+    """Fill the label slices between annotated ones, and mark what cannot be decided.
+
+    Example: `mtneuro-data interpolate labels.nii.gz --slices 0 50 100 -o filled.nii.gz`
+
+    Parameters
+    ----------
+    uri
+        A volume of labels in which some slices are annotated.
+    slices
+        The annotated slices, ascending.
+    output
+        File to write; its ending says the format, as in cutout.
+    undecided
+        Label for the pixels that a person must decide.
+    """
+    import numpy as np
+
+    from mtneuro_data.interpolation import interpolated_labels
+    from mtneuro_data.saving import FORMATS, save_volume
+    from mtneuro_data.volume import open_volume
+
+    check_ending(output, *FORMATS, what="a volume")
+    volume = open_volume(uri)
+    depth = volume.shape[0]
+    if any(not 0 <= at < depth for at in slices):
+        raise ValueError(f"--slices must lie within [0, {depth}), got {list(slices)}")
+    annotated = np.concatenate([volume[at : at + 1, :, :] for at in slices])
+    with bar("interpolate") as progress:
+        filled = interpolated_labels(annotated, np.array(slices), undecided=undecided, progress=progress)
+    size = volume.voxel_size_um or (1.0, 1.0, 1.0)
+    save_volume(output, filled, voxel_size_um=size, labels=True)
+    share = float((filled == undecided).mean())
+    told = f"{len(filled)} slices from {slices[0]} on, {share:.2%} undecided ({undecided})"
+    yield f"{told}, written to {output}"

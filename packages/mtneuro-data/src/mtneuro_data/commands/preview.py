@@ -1,0 +1,34 @@
+"""``mtneuro-data preview``."""
+
+from collections.abc import Iterator
+
+from mtneuro_data._shared.terminal import Output, bar, check_ending
+from mtneuro_data.commands._task import cache_for, named_task
+
+
+def preview(task: str, /, *, output: Output, source: str | None = None) -> Iterator[str]:
+    """Draw the middle slice of each of a task's cubes, and the same under its labels, as a PNG.
+
+    Example: `mtneuro-data preview semantics --source phantom -o cubes.png`
+
+    Parameters
+    ----------
+    task
+        A task's name or file.
+    output
+        Picture to write, .png.
+    source
+        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+    """
+    from PIL import Image
+
+    from mtneuro_data._shared.files import written_beside
+    from mtneuro_data.preview import contact_sheet
+
+    spec = named_task(task, source)
+    check_ending(output, ".png", what="a picture")
+    with bar("preview") as progress:
+        sheet = contact_sheet(spec, cache=cache_for(spec), progress=progress)
+    with written_beside(output) as beside:
+        Image.fromarray(sheet).save(beside, format="PNG")
+    yield f"{len(spec.cubes)} cubes written to {output}"

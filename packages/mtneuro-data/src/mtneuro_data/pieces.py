@@ -1,0 +1,89 @@
+"""The pieces that a task's cubes are read in: images of one cube that lie in one box."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mtneuro_data.box import Box
+from mtneuro_data.cube import CubeSpec
+from mtneuro_data.task import TaskSpec
+from mtneuro_data.volume import Volume
+
+_BLOCK_BYTES = 32 << 20
+"""Bytes of a piece, at most."""
+
+_SPARSE = 4
+"""From this distance of images on, each is read alone."""
+
+
+class Piece(NamedTuple):
+    """Images of one cube that are read as one box."""
+
+    cube: str
+    starts: range
+    """First slice of each image."""
+
+    rows: slice
+    """Places of the images in the result."""
+
+    box: Box
+    voxel_bytes: int
+
+    @property
+    def words(self) -> str:
+        """How a message names the labels of the piece."""
+        return f"labels of {self.cube} from slice {self.starts[0]} on"
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the box, in the wider of the two volumes' types."""
+        return self.voxel_bytes * self.box.size
+
+
+def pieces_of(
+    task: TaskSpec, cubes: Sequence[tuple[str, CubeSpec]], image: Volume, annotation: Volume | None
+) -> Iterator[Piece]:
+    """Give the pieces of a task's cubes in order, each of a bounded size."""
+    widest = max(image.dtype.itemsize, 1 if annotation is None else annotation.dtype.itemsize)
+    row = 0
+    for name, cube in cubes:
+        starts = task.first_slices(cube)
+        slices = _BLOCK_BYTES // (cube.shape[1] * cube.shape[2] * widest)
+        sparse = starts.step >= max(_SPARSE, 2 * task.depth)
+        in_one = 1 if sparse else max(1, slices // starts.step)
+        for at in range(0, len(starts), in_one):
+            some = starts[at : at + in_one]
+            lower = (some[0], cube.lower[1], cube.lower[2])
+            upper = (some[-1] + task.depth, cube.upper[1], cube.upper[2])
+            yield Piece(name, some, slice(row, row + len(some)), Box(lower, upper), widest)
+            row += len(some)
+
+
+def labelled(task: TaskSpec, pieces: Sequence[Piece]) -> list[Piece]:
+    """Return the pieces some of whose slices carry labels; the others need not be read."""
+    if task.kind != "region" or task.annotated_z is None:
+        return list(pieces)
+    lo, hi = task.annotated_z
+    return [piece for piece in pieces if piece.box.lower[0] < hi and piece.box.upper[0] > lo]
+
+
+def batches(pieces: Sequence[Piece], largest: int) -> Iterator[list[Piece]]:
+    """Give pieces in a row of at most so many bytes together, or one."""
+    batch: list[Piece] = []
+    n_bytes = 0
+    for piece in pieces:
+        if batch and n_bytes + piece.n_bytes > largest:
+            yield batch
+            batch, n_bytes = [], 0
+        batch.append(piece)
+        n_bytes += piece.n_bytes
+    yield batch
+
+
+def stacked(task: TaskSpec, piece: Piece, voxels: np.ndarray) -> np.ndarray:
+    """Return the slices of a piece as images ``(n, z, y, x)``, without what lies between them."""
+    starts = piece.starts
+    if starts.step == task.depth:
+        return voxels.reshape(len(starts), task.depth, *voxels.shape[1:])
+    return np.stack([voxels[z - starts[0] : z - starts[0] + task.depth] for z in starts])

@@ -1,0 +1,5 @@
+from .catalogue import Catalogue as Catalogue
+from .faults import Faults as Faults
+from .server import VolumeServer as VolumeServer
+
+__all__ = ["Catalogue", "Faults", "VolumeServer"]

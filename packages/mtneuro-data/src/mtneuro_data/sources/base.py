@@ -1,0 +1,127 @@
+"""What a kind of storage offers to be read as a volume, and where one lies."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtneuro_data.box import Box, Corner
+
+__all__ = ["BoxesSource", "File", "Location", "Progress", "Source", "WritableSource"]
+
+Progress = Callable[[int, int], None]
+"""Called with how much is done, and of how much."""
+
+
+class Source(ABC):
+    """An opened volume; what is not abstract has a default that is right for an array or a file."""
+
+    shape: Corner
+    """Voxels on each axis, ``(z, y, x)``."""
+
+    dtype: np.dtype[Any]
+    """Type of the voxels that `read` returns."""
+
+    voxel_size_um: tuple[float, float, float] | None = None
+    """Edges of a voxel in micrometres, or ``None`` where the storage does not say."""
+
+    side_by_side: bool = False
+    """Whether several boxes are read faster at once than one after another."""
+
+    @property
+    def parallel(self) -> int:
+        """Calls of `fetch` to have in flight at once."""
+        return 1
+
+    @abstractmethod
+    def read(self, box: Box, /) -> np.ndarray:
+        """Return the voxels of a box that lies inside the volume."""
+
+    def fetch(self, box: Box, /) -> np.ndarray:
+        """Return the voxels of a small box in one request, to be kept in a cache."""
+        return self.read(box)
+
+    def prefetch(  # noqa: B027 - there is nothing to do where all is near
+        self, boxes: Sequence[Box], /, *, progress: Progress | None = None
+    ) -> None:
+        """Bring near whatever of some boxes is far, where there is a place to keep it."""
+
+    def keep(self, box: Box, voxels: np.ndarray, /) -> None:  # noqa: B027
+        """Keep the voxels of a box that will be read again and again, where there is a place for them."""
+
+    def read_boxes(
+        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
+    ) -> list[np.ndarray]:
+        """Return the voxels of some boxes, in ``out`` where that is given.
+
+        Parameters
+        ----------
+        boxes
+            Boxes that lie inside the volume.
+        out
+            An array for each, of its shape and the volume's type.
+        """
+        if out is None:
+            return [self.read(box) for box in boxes]
+        for box, array in zip(boxes, out, strict=True):
+            array[...] = self.read(box)
+        return list(out)
+
+    def joint_reader(  # noqa: B027
+        self, other: "Source", /
+    ) -> Callable[[Box], tuple[np.ndarray, np.ndarray]] | None:
+        """Return what reads a box of this and another volume in less time than both apart, if anything."""
+
+
+class BoxesSource(Source):
+    """Storage that reads several boxes faster side by side than one after another."""
+
+    side_by_side = True
+
+    def read(self, box: Box, /) -> np.ndarray:
+        """Return the voxels of a box that lies inside the volume."""
+        return self.read_boxes([box])[0]
+
+    @abstractmethod
+    def read_boxes(
+        self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
+    ) -> list[np.ndarray]:
+        """Return the voxels of some boxes, in ``out`` where that is given and of the right type."""
+
+
+class WritableSource(Source):
+    """Storage that can be written too."""
+
+    @abstractmethod
+    def write(self, box: Box, voxels: np.ndarray, /) -> None:
+        """Write a box that lies inside the volume."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a volume lies: how a cache names it, and how it is opened."""
+
+    uri: str
+    """The volume's own URI."""
+
+    open: Callable[[], Source]
+    """Opens the storage."""
+
+    cache_key: tuple[str | int, ...] | None = None
+    """Host, collection, experiment, channel and level; ``None`` for what is near enough already."""
+
+
+class File(NamedTuple):
+    """A file or a folder to open as a volume."""
+
+    path: Path
+    """Its path, or a pattern of paths."""
+
+    key: str | None = None
+    """What follows a ``#``: the name of an array in the file, or the number of a level."""
+
+    writable: bool = False
+    """Whether it is opened to be written too."""
