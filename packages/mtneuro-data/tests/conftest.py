@@ -10,6 +10,7 @@ import pytest
 from mtneuro_data import Cube, SplitPart, TaskSpec, open_volume
 from mtneuro_data.serving import Catalogue, Faults, VolumeServer
 from mtneuro_data.serving.faults import Fault
+from mtneuro_data.serving.service import Service
 from mtneuro_data.sources.boss import BossServer
 
 
@@ -29,13 +30,17 @@ class Scripted(Faults):
 class Boss:
     """A running database: what it holds, what it was asked, and what it shall do wrong next."""
 
-    service: VolumeServer
+    running: VolumeServer
     volumes: dict[str, np.ndarray]
     requests: list[str]
 
     @property
+    def service(self) -> Service:
+        return self.running.service
+
+    @property
     def server(self) -> BossServer:
-        return self.service.address
+        return self.running.address
 
     @property
     def cutouts(self) -> list[str]:
@@ -71,13 +76,13 @@ def boss(
     np.save(folder / "image.npy", volume)
     np.save(folder / "labels.npy", labels)
     channels = {f"lab/scan/{name}": open_volume(folder / f"{name}.npy") for name in ("image", "labels")}
-    with VolumeServer(Catalogue(channels, levels=2)) as service:
-        service.requests = []
-        monkeypatch.setenv("INTERN_HOST", service.address.host)
+    with VolumeServer(Catalogue(channels, levels=2)) as running:
+        running.service.requests = []
+        monkeypatch.setenv("INTERN_HOST", running.address.host)
         monkeypatch.setenv("INTERN_PROTOCOL", "http")
         # The served arrays themselves, so that a test may change them.
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in ("image", "labels")}
-        yield Boss(service, arrays, service.requests)
+        yield Boss(running, arrays, running.service.requests)
 
 
 @pytest.fixture

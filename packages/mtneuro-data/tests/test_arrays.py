@@ -48,7 +48,7 @@ def test_another_suffix_and_a_file_as_folder_are_refused(task: TaskSpec, tmp_pat
     with pytest.raises(ValueError, match=r"must be named \.npz, got a\.npy"):
         arrays.save(tmp_path / "a.npy")
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"cannot write .*nothing was left behind"):
+    with pytest.raises(OSError, match=r"cannot write .*file/a\.npz: "):
         arrays.save(tmp_path / "file" / "a.npz")
 
 

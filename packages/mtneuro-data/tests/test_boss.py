@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from mtneuro_data import Cache, downsampled_images, open_volume
+from mtneuro_data import Box, Cache, downsampled_images, open_volume
 from mtneuro_data.serving import Catalogue
 from mtneuro_data.serving.faults import Fault
 from mtneuro_data.sources import boss as boss_source
@@ -78,7 +78,7 @@ def test_a_large_box_goes_in_small_requests(boss: Boss, volume: np.ndarray) -> N
 )
 def test_what_can_pass_is_tried_again(boss: Boss, volume: np.ndarray, fault: Fault) -> None:
     boss.fail(fault, fault)
-    np.testing.assert_array_equal(source(boss).read((0, 0, 0), (2, 20, 30)), volume[0:2, 0:20, 0:30])
+    np.testing.assert_array_equal(source(boss).read(Box((0, 0, 0), (2, 20, 30))), volume[0:2, 0:20, 0:30])
     assert len(boss.cutouts) == 3
 
 
@@ -94,20 +94,20 @@ def test_what_can_pass_is_tried_again(boss: Boss, volume: np.ndarray, fault: Fau
 def test_what_cannot_pass_fails_at_once(boss: Boss, fault: Fault, error: type[Exception], text: str) -> None:
     boss.fail(*[fault] * 9)
     with pytest.raises(error, match=text):
-        source(boss).read((0, 0, 0), (2, 20, 30))
+        source(boss).read(Box((0, 0, 0), (2, 20, 30)))
     assert len(boss.cutouts) == 1
 
 
 def test_lasting_failure_ends_with_its_cause(boss: Boss) -> None:
     boss.fail(*["503"] * 9)
     with pytest.raises(OSError, match=r"no whole answer from .* in 3 attempts .* status 503"):
-        source(boss, attempts=3).read((0, 0, 0), (2, 20, 30))
+        source(boss, attempts=3).read(Box((0, 0, 0), (2, 20, 30)))
 
 
 def test_a_stall_ends_in_a_timeout(boss: Boss) -> None:
     boss.fail("stall", "stall")
     with pytest.raises((TimeoutError, ConnectionError)):
-        source(boss, attempts=2, timeout_s=(1.0, 0.1)).read((0, 0, 0), (1, 2, 3))
+        source(boss, attempts=2, timeout_s=(1.0, 0.1)).read(Box((0, 0, 0), (1, 2, 3)))
 
 
 def test_an_unknown_channel_is_named(boss: Boss) -> None:
@@ -215,6 +215,6 @@ def test_a_busy_server_is_given_the_time_it_asks_for(text: str | None, seconds: 
 
 def test_a_source_leaves_its_socket_behind_when_pickled(boss: Boss, volume: np.ndarray) -> None:
     opened = source(boss)
-    opened.fetch((0, 0, 0), (1, 2, 3))
+    opened.fetch(Box((0, 0, 0), (1, 2, 3)))
     copy: BossSource = pickle.loads(pickle.dumps(opened))
-    np.testing.assert_array_equal(copy.fetch((0, 0, 0), (1, 2, 3)), volume[0:1, 0:2, 0:3])
+    np.testing.assert_array_equal(copy.fetch(Box((0, 0, 0), (1, 2, 3))), volume[0:1, 0:2, 0:3])

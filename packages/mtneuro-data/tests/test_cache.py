@@ -9,8 +9,8 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mtneuro_data import Cache, open_volume
-from mtneuro_data.chunk_file import CHUNK
-from mtneuro_data.chunk_store import CACHE_VERSION, ChunkStore
+from mtneuro_data.cache.chunk import CHUNK
+from mtneuro_data.cache.store import CACHE_VERSION, ChunkStore
 
 IMAGE, LABELS = "bossdb://lab/scan/image", "bossdb://lab/scan/labels"
 
@@ -60,7 +60,7 @@ def test_several_boxes_are_read_at_once_and_into_arrays(boss: Any, cache: Cache)
 def test_reading_side_by_side_is_reading_one_by_one(
     boss: Any, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mtneuro_data.cached._PARALLEL_FROM", 1)
+    monkeypatch.setattr("mtneuro_data.cache.source._PARALLEL_FROM", 1)
     for channel in ("image", "labels"):
         opened = open_volume(f"bossdb://lab/scan/{channel}", cache=cache)
         np.testing.assert_array_equal(opened[1:39, 7:149, 3:190], boss.volumes[channel][1:39, 7:149, 3:190])
@@ -221,7 +221,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match=r"cannot write the cache at .*No space left on device.*MTNEURO_CACHE"):
+    with pytest.raises(OSError, match=r"cannot write the cache at .*the disk is full.*MTNEURO_CACHE"):
         opened[0:1, 0:1, 0:1]
     monkeypatch.undo()
     assert [

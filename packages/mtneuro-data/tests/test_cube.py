@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mtneuro_data import CubeSpec
-from mtneuro_data.cube import check_box
+from mtneuro_data.box import Box
 
 
 def box(*ranges: tuple[int, int], level: int = 0) -> CubeSpec:
@@ -49,4 +49,4 @@ def test_boxes_of_different_levels_are_not_compared() -> None:
 )
 def test_a_box_outside_is_refused(lower: tuple[int, ...], upper: tuple[int, ...], text: str) -> None:
     with pytest.raises(IndexError, match=text):
-        check_box(lower, upper, (10, 10, 10), what="em")
+        Box.inside(lower, upper, (10, 10, 10), what="em")

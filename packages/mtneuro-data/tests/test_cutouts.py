@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 from mtneuro_data import Cache, Cube, SplitPart, TaskSpec, load, open_volume
-from mtneuro_data.chunk_store import ChunkStore
-from mtneuro_data.cutouts import Cutouts
+from mtneuro_data.box import Box
+from mtneuro_data.cache.cutouts import Cutouts
+from mtneuro_data.cache.store import ChunkStore
 
 IMAGE, LABELS = "bossdb://lab/scan/image", "bossdb://lab/scan/labels"
-BOX = ((3, 10, 20), (37, 140, 190))
+BOX = Box((3, 10, 20), (37, 140, 190))
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtneuro_data.cutouts._FROM_BYTES", 1000)
+    monkeypatch.setattr("mtneuro_data.cache.cutouts._FROM_BYTES", 1000)
 
 
 @pytest.fixture
@@ -28,8 +29,8 @@ def kept(cache: Cache) -> list[Path]:
 
 
 def read(cache: Cache, *, uri: str = IMAGE, out: np.ndarray | None = None) -> np.ndarray:
-    source: Any = open_volume(uri, cache=cache).source
-    return source.read_boxes([BOX], out=None if out is None else [out], keep=True)[0]
+    volume = open_volume(uri, cache=cache)
+    return volume.read_boxes([BOX], out=None if out is None else [out], keep=True)[0]
 
 
 def truth(boss: Any, channel: str = "image") -> np.ndarray:
@@ -71,7 +72,7 @@ def test_what_is_read_once_or_packed_or_small_or_bounded_or_always_checked_is_no
     np.testing.assert_array_equal(read(cache, uri=LABELS), truth(boss, "labels"))
     for other in (Cache(cache.root, limit_bytes=1 << 30), Cache(cache.root, verify=True)):
         np.testing.assert_array_equal(read(other), truth(boss))
-    monkeypatch.setattr("mtneuro_data.cutouts._FROM_BYTES", 1 << 22)
+    monkeypatch.setattr("mtneuro_data.cache.cutouts._FROM_BYTES", 1 << 22)
     np.testing.assert_array_equal(read(cache), truth(boss))
     assert kept(cache) == []
 
@@ -96,10 +97,10 @@ def test_chunks_are_hashed_once_and_only_for_a_box_that_is_then_kept(
     monkeypatch.setattr(
         ChunkStore, "is_whole", lambda store, chunk: hashed.append(chunk) or whole(store, chunk)
     )
-    monkeypatch.setattr("mtneuro_data.cutouts._FROM_BYTES", 1 << 22)
+    monkeypatch.setattr("mtneuro_data.cache.cutouts._FROM_BYTES", 1 << 22)
     read(cache)
     assert hashed == []
-    monkeypatch.setattr("mtneuro_data.cutouts._FROM_BYTES", 1000)
+    monkeypatch.setattr("mtneuro_data.cache.cutouts._FROM_BYTES", 1000)
     read(cache)
     assert len(hashed) == len(set(hashed)) == 8
     read(cache)
@@ -159,7 +160,7 @@ def test_a_full_disk_costs_a_box_kept_whole_and_nothing_else(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("mtneuro_data.cutouts.np.save", full)
+    monkeypatch.setattr("mtneuro_data.cache.cutouts.np.save", full)
     np.testing.assert_array_equal(read(cache), truth(boss))
     assert kept(cache) == []
     assert [path.name for path in cache.root.rglob("cutouts/.*")] == []
@@ -167,11 +168,11 @@ def test_a_full_disk_costs_a_box_kept_whole_and_nothing_else(
 
 def test_boxes_of_one_folder_do_not_mix(tmp_path: Path) -> None:
     cutouts = Cutouts(tmp_path, np.dtype(np.uint8))
-    boxes: Any = [((0, 0, 0), (10, 20, 30)), ((0, 0, 1), (10, 20, 31)), ((1, 0, 0), (11, 20, 30))]
+    boxes = [Box((z, 0, x), (z + 10, 20, x + 30)) for z, x in ((0, 0), (0, 1), (1, 0))]
     for value, box in enumerate(boxes):
         cutouts.keep(box, np.full((10, 20, 30), value, np.uint8))
     for value, box in enumerate(boxes):
         found = cutouts.read(box, None)
         assert found is not None
         assert (found == value).all()
-    assert cutouts.read(((0, 0, 0), (10, 20, 31)), None) is None
+    assert cutouts.read(Box((0, 0, 0), (10, 20, 31)), None) is None

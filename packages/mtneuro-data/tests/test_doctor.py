@@ -11,7 +11,7 @@ from mtneuro_data.task import CHANNELS
 
 
 @pytest.fixture
-def service() -> Iterator[VolumeServer]:
+def server() -> Iterator[VolumeServer]:
     """The phantom under the names of the benchmark's own channels."""
     volumes = {
         uri.removeprefix("bossdb://"): open_volume(f"phantom://{name}") for name, uri in CHANNELS.items()
@@ -24,8 +24,8 @@ def looked(server: BossServer, root: Path) -> dict[str, Finding]:
     return {finding.what: finding for finding in findings(server=server, cache=Cache(root))}
 
 
-def test_all_is_well_with_a_whole_database(service: VolumeServer, tmp_path: Path) -> None:
-    found = looked(service.address, tmp_path)
+def test_all_is_well_with_a_whole_database(server: VolumeServer, tmp_path: Path) -> None:
+    found = looked(server.address, tmp_path)
     assert len(found) == 8
     assert all(finding.ok for finding in found.values())
     assert "shape (720, 1420, 5805)" in found["channel image"].words
@@ -33,13 +33,13 @@ def test_all_is_well_with_a_whole_database(service: VolumeServer, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_token_is_told_from_a_dead_host(service: VolumeServer, tmp_path: Path) -> None:
-    host = service.address.host
-    service.token = "secret"
+def test_a_wrong_token_is_told_from_a_dead_host(server: VolumeServer, tmp_path: Path) -> None:
+    host = server.address.host
+    server.service.token = "secret"
     found = looked(BossServer(host=host, protocol="http"), tmp_path)
     assert found["host"].ok
     assert "refused the token" in found["channel image"].words
-    service.close()
+    server.close()
     found = looked(BossServer(host=host, protocol="http"), tmp_path)
     assert "does not answer on port" in found["host"].words
     assert "channel image" not in found

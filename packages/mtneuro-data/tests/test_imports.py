@@ -23,7 +23,7 @@ HEAVY = (
     "code",
     [
         "import mtneuro_data",
-        "import mtneuro_data.cli as c, sys; sys.argv[1:] = ['fetch', '--help']; c.main()",
+        "import mtneuro_data.cli as c; c.app(['fetch', '--help'], result_action='return_value')",
     ],
 )
 def test_heavy_libraries_stay_unloaded(code: str) -> None:

@@ -63,9 +63,9 @@ def test_every_task_lies_in_the_volume(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"name": "roi-c4"}, 'unknown task "roi-c4"; did you mean "roi-c3"'),
-        ({"name": "roi-c1", "reading": "txt"}, 'did you mean "text"'),
-        ({"name": "roi-c3", "extra": "A"}, "Allowed: B, C, D"),
+        ({"name": "roi-c4"}, "got 'roi-c4'; did you mean 'roi-c3'"),
+        ({"name": "roi-c1", "reading": "txt"}, "did you mean 'text'"),
+        ({"name": "roi-c3", "extra": "A"}, "extra must be one of B, C, D, got 'A'"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")

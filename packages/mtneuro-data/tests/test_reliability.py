@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mtneuro_data import Cache, open_volume
-from mtneuro_data.chunk_file import CHUNK
+from mtneuro_data.cache.chunk import CHUNK
 from mtneuro_data.serving import Catalogue, Faults, VolumeServer
 from mtneuro_data.sources import boss as boss_source
 
@@ -32,9 +32,9 @@ def large(tmp_path: Path) -> np.ndarray:
 
 
 @pytest.fixture
-def service(large: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VolumeServer]:
+def server(large: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VolumeServer]:
     with VolumeServer(Catalogue({"lab/scan/image": open_volume(tmp_path / "large.npy")})) as server:
-        server.requests = []
+        server.service.requests = []
         monkeypatch.setenv("INTERN_HOST", server.address.host)
         monkeypatch.setenv("INTERN_PROTOCOL", "http")
         yield server
@@ -51,47 +51,45 @@ def fill(root: Path) -> None:
     open_volume(URI, cache=Cache(root))[:, :, :]
 
 
-def asked(service: VolumeServer) -> Counter[str]:
-    return Counter(path for path in service.requests or [] if "/cutout/" in path)
+def asked(server: VolumeServer) -> Counter[str]:
+    return Counter(path for path in server.service.requests or [] if "/cutout/" in path)
 
 
 @pytest.mark.parametrize("cached", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_every_voxel_is_right_though_a_third_of_the_answers_fail(
-    service: VolumeServer, large: np.ndarray, tmp_path: Path, cached: bool, monkeypatch: pytest.MonkeyPatch
+    server: VolumeServer, large: np.ndarray, tmp_path: Path, cached: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(boss_source, "NEAR_THREADS", 16)
     # However fast the server seems: one request a chunk, with and without a cache.
     for size in ("NEAR_BLOCK", "FAR_BLOCK", "FAR_BLOCK_OF_MANY"):
         monkeypatch.setattr(boss_source, size, CHUNK)
-    service.faults = Faults(rate=0.3, seed=1, stall_s=0.2)
+    server.service.faults = Faults(rate=0.3, seed=1, stall_s=0.2)
     opened = open_volume(URI, cache=Cache(tmp_path / "cache") if cached else None)
     np.testing.assert_array_equal(opened[:, :, :], large)
-    requests = asked(service)
+    requests = asked(server)
     assert len(requests) == 200
     assert requests.total() > 240
 
 
 def test_wrong_voxels_that_pass_as_valid_are_caught_by_reading_twice(
-    service: VolumeServer, large: np.ndarray
+    server: VolumeServer, large: np.ndarray
 ) -> None:
-    service.faults = Faults(rate=0.2, kinds=("flip",))
+    server.service.faults = Faults(rate=0.2, kinds=("flip",))
     once = open_volume(URI)[0:40, :, :]
     assert not np.array_equal(once, large[0:40])
-    careful = replace(service.address, double_read=True)
+    careful = replace(server.address, double_read=True)
     np.testing.assert_array_equal(open_volume(URI, server=careful)[0:40, :, :], large[0:40])
 
 
-def test_answers_that_never_agree_are_an_error(
-    service: VolumeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    service.faults = Faults(rate=1, kinds=("flip",))
+def test_answers_that_never_agree_are_an_error(server: VolumeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.service.faults = Faults(rate=1, kinds=("flip",))
     cutouts = iter(range(1000))
 
     def unlike(*_: Any) -> np.ndarray:
         return np.full((1, 2, 3), next(cutouts) % 251, np.uint8)
 
-    monkeypatch.setattr(service.catalogue, "cutout", unlike)
-    opened = open_volume(URI, server=replace(service.address, double_read=True))
+    monkeypatch.setattr(server.service.catalogue, "cutout", unlike)
+    opened = open_volume(URI, server=replace(server.address, double_read=True))
     with pytest.raises(OSError, match="no two answers of 7 agree"):
         opened[0:1, 0:2, 0:3]
 
@@ -101,14 +99,14 @@ def test_answers_that_never_agree_are_an_error(
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("kills", [8, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_download_killed_again_and_again_ends_bit_exact(
-    service: VolumeServer,
+    server: VolumeServer,
     large: np.ndarray,
     tmp_path: Path,
     kills: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cache = Cache(tmp_path / "cache")
-    service.latency_s = 0.03
+    server.service.latency_s = 0.03
     # Few at once, so that 50 kills do not see the end.
     monkeypatch.setattr(boss_source, "NEAR_THREADS", 2)
     monkeypatch.setattr(boss_source, "FAR_THREADS", 2)
@@ -116,23 +114,23 @@ def test_a_download_killed_again_and_again_ends_bit_exact(
     moments = random.Random(5)
     progress = [0]
     for _ in range(kills):
-        asked_for = len(service.requests or []) + moments.randint(1, 12)
+        asked_for = len(server.service.requests or []) + moments.randint(1, 12)
         child = started(fill, cache.root)
         # By what it asked for and not by the clock, so that a busy machine sees kills in the middle too.
-        while child.is_alive() and len(service.requests or []) < asked_for:
+        while child.is_alive() and len(server.service.requests or []) < asked_for:
             time.sleep(0.002)
-        time.sleep(moments.uniform(0, 2 * service.latency_s))
+        time.sleep(moments.uniform(0, 2 * server.service.latency_s))
         child.kill()
         child.join()
         progress.append(sum(entry.chunks for entry in cache.entries()))
     assert progress == sorted(progress)
     assert len(set(progress)) > 2, "the kills must come in the middle to mean anything"
     assert cache.verify() == ()
-    before = asked(service).total()
-    service.latency_s = 0
+    before = asked(server).total()
+    server.service.latency_s = 0
     np.testing.assert_array_equal(open_volume(URI, cache=cache)[:, :, :], large)
-    assert asked(service).total() - before == 200 - progress[-1]
-    assert asked(service).total() <= 200 + 2 * kills, "a kill loses the two chunks in flight at most"
+    assert asked(server).total() - before == 200 - progress[-1]
+    assert asked(server).total() <= 200 + 2 * kills, "a kill loses the two chunks in flight at most"
     assert cache.verify() == ()
 
 
@@ -140,13 +138,13 @@ def test_a_download_killed_again_and_again_ends_bit_exact(
 @no_fork_warning
 @pytest.mark.timeout(200)
 def test_eight_processes_fill_one_cache_and_fetch_each_chunk_once(
-    service: VolumeServer, large: np.ndarray, tmp_path: Path
+    server: VolumeServer, large: np.ndarray, tmp_path: Path
 ) -> None:
     children = [started(fill, tmp_path / "cache") for _ in range(8)]
     for child in children:
         child.join()
     assert [child.exitcode for child in children] == [0] * 8
-    requests = asked(service)
+    requests = asked(server)
     assert len(requests) == 200
     assert requests.total() <= 202
     np.testing.assert_array_equal(
@@ -156,7 +154,7 @@ def test_eight_processes_fill_one_cache_and_fetch_each_chunk_once(
 
 
 def test_a_verifying_cache_finds_a_flipped_byte_as_it_reads(
-    service: VolumeServer, large: np.ndarray, tmp_path: Path
+    server: VolumeServer, large: np.ndarray, tmp_path: Path
 ) -> None:
     cache = Cache(tmp_path / "cache")
     open_volume(URI, cache=cache)[0:16, 0:128, 0:128]
@@ -172,7 +170,7 @@ def test_a_verifying_cache_finds_a_flipped_byte_as_it_reads(
 
 
 def test_a_limited_cache_drops_what_was_filled_longest_ago(
-    service: VolumeServer, large: np.ndarray, tmp_path: Path
+    server: VolumeServer, large: np.ndarray, tmp_path: Path
 ) -> None:
     chunk = math.prod(CHUNK)
     cache = Cache(tmp_path / "cache", limit_bytes=3 * chunk)
@@ -191,7 +189,7 @@ def test_a_limited_cache_drops_what_was_filled_longest_ago(
         Cache(tmp_path / "cache", limit_bytes=0)
 
 
-def test_what_killed_writers_left_is_swept_after_an_hour(service: VolumeServer, tmp_path: Path) -> None:
+def test_what_killed_writers_left_is_swept_after_an_hour(server: VolumeServer, tmp_path: Path) -> None:
     import os
 
     cache = Cache(tmp_path / "cache")

@@ -106,5 +106,5 @@ def test_what_cannot_be_saved_is_refused(tmp_path: Path, volume: np.ndarray) -> 
         save_volume(tmp_path / "a.zarr", volume, voxel_size_um=(1, 1, 1))
     (tmp_path / "file").write_text("")
     for name in ("a.nii", "a.zarr"):
-        with pytest.raises(OSError, match=r"cannot write .*nothing was left behind"):
+        with pytest.raises(OSError, match=r"cannot write .*file/a\.(nii|zarr): "):
             save_volume(tmp_path / "file" / name, volume, voxel_size_um=(1, 1, 1))

@@ -217,5 +217,5 @@ def test_wrong_faults_are_refused() -> None:
     kinds: Any = ("stal",)
     with pytest.raises(ValueError, match=r"within \[0, 1\], got 2"):
         Faults(rate=2)
-    with pytest.raises(ValueError, match='did you mean "stall"'):
+    with pytest.raises(ValueError, match="did you mean 'stall'"):
         Faults(rate=0.5, kinds=kinds)

@@ -94,7 +94,7 @@ def test_an_original_task_with_an_encoder_is_one_of_semantics(
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"z_trian": [0, 1]}, 'unknown key "z_trian"; did you mean "z_train"'),
+        ({"z_trian": [0, 1]}, "got 'z_trian'; did you mean 'z_train'"),
         ({"z_train": [379, 110]}, r"z_train: range must satisfy .* got \[379, 110\)"),
         ({"z_train": [-5, 110]}, "z_train"),
         ({"z_train": [0, 10**30]}, "z_train: range must satisfy"),

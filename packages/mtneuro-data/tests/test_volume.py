@@ -11,7 +11,8 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mtneuro_data import Cache, downsampled_images, open_volume, save_volume
-from mtneuro_data.volume import Source, Volume
+from mtneuro_data.sources.base import Source
+from mtneuro_data.volume import Volume
 from PIL import Image
 
 
@@ -66,7 +67,7 @@ def test_voxel_size_is_read_where_the_store_says_it(tmp_path: Path, volume: np.n
 def test_a_key_names_an_array_of_an_npz(tmp_path: Path, volume: np.ndarray) -> None:
     path = stored(tmp_path, "npz", volume)
     np.testing.assert_array_equal(open_volume(path + "#label")[0:1, 0:2, 0:2], volume[0:1, 0:2, 0:2] + 1)
-    with pytest.raises(ValueError, match='no array "lable"; did you mean "label"'):
+    with pytest.raises(ValueError, match="got 'lable'; did you mean 'label'"):
         open_volume(path + "#lable")
 
 
@@ -181,13 +182,13 @@ def test_a_zarr_with_an_impossible_shape_is_refused_when_opened(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("uri", "text"),
     [
-        ("boss://a/b/c", 'unknown kind of volume "boss://a/b/c"; did you mean "bossdb"'),
+        ("boss://a/b/c", "the kind of volume must be one of .* got 'boss'; did you mean 'bossdb'"),
         ("bossdb://a/b", "a database URI is"),
         ("bossdb://a/../c", "a database URI is"),
         ("bossdb://a/b/c/d", "a database URI is"),
         ("bossdb://a/b/c/0/../../x", "a database URI is"),
-        ("phantom://labels", 'unknown channel "labels"'),
-        ("phantom://image?sead=1", 'unknown parameter "sead"; did you mean "seed"'),
+        ("phantom://labels", "the channel must be one of image, pixel_labels, roi_labels, got 'labels'"),
+        ("phantom://image?sead=1", "got 'sead'; did you mean 'seed'"),
         ("phantom://image?seed=x", "seed must be one whole number"),
         ("phantom://image?shape=1,2", "shape must be three positive sizes"),
         ("phantom://image?shape=0,2,2", "shape must be three positive sizes"),

@@ -73,8 +73,8 @@ class Volume:
         """The opened storage, this process's own."""
         if self._opened is None or self._opened[0] != os.getpid():
             location = locate(self.uri, server=self._server, writable=self.writable)
-            far = self._cache is not None and location.cache_key is not None
-            self._opened = (os.getpid(), self._cache.source(location) if far else location.open())
+            cache = None if location.cache_key is None else self._cache
+            self._opened = (os.getpid(), location.open() if cache is None else cache.source(location))
         return self._opened[1]
 
     @property
