@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtneuro_data import TaskSpec
+from mtneuro_data import TaskSpec, open_task
 
 from mtneuro_suite.plan.inputs import Inputs, RegionInput, paper_inputs
 from mtneuro_suite.plan.own_tasks import task_inputs
@@ -62,12 +62,9 @@ def check_sources(runs: Iterable[Run]) -> None:
     OSError
         If a volume cannot be reached.
     """
-    from mtneuro_data.loading import check_volumes, open_task
-
     for run in runs:
         if run.kind == "arrays":
-            task = TaskSpec.model_validate(run.settings["task"])
-            check_volumes(task, task.boxes("all"), *open_task(task))
+            open_task(TaskSpec.model_validate(run.settings["task"]), "all")
 
 
 def plan(preset: Preset, *, data: Path | None = None) -> Plan:
