@@ -168,7 +168,7 @@ def test_rows_carry_the_ids_given_and_progress_ends_at_the_total(rng):
 def test_batches_end_in_the_same_numbers_as_one(rng, monkeypatch):
     labels = blobs(rng, 7, 32)
     whole = semantic_features(labels)
-    monkeypatch.setattr("mtneuro_probe.measuring._PIXELS_AT_ONCE", 2 * 32 * 32)  # pixels of two images
+    monkeypatch.setattr("mtneuro_probe.measures.table._PIXELS_AT_ONCE", 2 * 32 * 32)  # pixels of two images
     steps: list[int] = []
     pd.testing.assert_frame_equal(
         semantic_features(labels, progress=lambda done, _: steps.append(done)), whole, check_exact=True
@@ -215,10 +215,10 @@ def test_human_labels_have_the_figures_measured_on_them(real_data: Path):
         (np.zeros((1, 4, 4), int), {"features": ["cell_counts"]}, "did you mean 'cell_count'"),
         (np.zeros((1, 4, 4), int), {"features": ["cell_count"] * 2}, "each once"),
         (np.zeros((1, 4, 4), int), {"features": []}, "at least one feature"),
-        (np.zeros((1, 4, 4), int), {"definition": "paper"}, "'image' or 'original', got 'paper'"),
+        (np.zeros((1, 4, 4), int), {"definition": "paper"}, "must be one of image, original, got 'paper'"),
         (np.zeros((1, 4, 4), int), {"definition": "original", "neighbour": 3}, "takes no other setting"),
         (np.zeros((1, 4, 6), int), {"definition": "original"}, "square slices, got 4 x 6"),
-        (np.zeros((1, 4, 4), int), {"components": "4d"}, "'2d' or '3d', got '4d'"),
+        (np.zeros((1, 4, 4), int), {"components": "4d"}, "must be one of 2d, 3d, got '4d'"),
         (np.zeros((1, 4, 4), int), {"connectivity": 6}, "in 2d must be one of 4, 8, got 6"),
         (np.zeros((1, 4, 4), int), {"components": "3d", "connectivity": 8}, "in 3d must be one of 6, 18, 26"),
         (np.zeros((1, 4, 4), int), {"workers": 0}, "at least 1 process"),
@@ -305,7 +305,7 @@ def test_a_zarr_is_streamed_to_the_same_numbers(rng, tmp_path: Path, monkeypatch
         str(tmp_path / "labels.zarr"), shape=labels.shape, dtype=labels.dtype, chunks=(3, 32, 32)
     )
     stored[...] = labels
-    monkeypatch.setattr("mtneuro_probe.measuring._PIXELS_A_READ", 3 * 32 * 32)
+    monkeypatch.setattr("mtneuro_probe.measures.table._PIXELS_A_READ", 3 * 32 * 32)
     steps: list[int] = []
     streamed = semantic_features(stored, progress=lambda done, _: steps.append(done))
     pd.testing.assert_frame_equal(streamed, semantic_features(labels), check_exact=True)

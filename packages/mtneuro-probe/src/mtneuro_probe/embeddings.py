@@ -1,17 +1,16 @@
-"""The embeddings file, and embeddings in step with a table of features."""
+"""Embeddings with the ids of their samples, and the file that holds them."""
 
 import os
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Float32
 
-if TYPE_CHECKING:
-    import pandas as pd
+from mtneuro_probe._shared.files import written_beside
+from mtneuro_probe.files import read_arrays
+from mtneuro_probe.sample import first_ten
 
 FORMAT_VERSION = 1
 
@@ -41,7 +40,7 @@ class Embeddings:
             )
         ids, count = np.unique(self.sample_id, return_counts=True)
         if (count > 1).any():
-            raise ValueError(f"sample_id must name each sample once, got twice: {_first_ten(ids[count > 1])}")
+            raise ValueError(f"sample_id must name each sample once, got twice: {first_ten(ids[count > 1])}")
 
 
 def check_embeddings(embeddings: np.ndarray, *, name: str = "embeddings") -> None:
@@ -55,11 +54,6 @@ def check_embeddings(embeddings: np.ndarray, *, name: str = "embeddings") -> Non
     if not finite.all():
         rows = ", ".join(str(row) for row in np.flatnonzero(~finite)[:10])
         raise ValueError(f"{name} must be finite, got NaN or infinity in {(~finite).sum()} row(s): {rows}")
-
-
-def _first_ten(names: Sequence[str] | np.ndarray) -> str:
-    shown = ", ".join(str(name) for name in names[:10])
-    return shown if len(names) <= 10 else f"{shown}, … ({len(names)} in all)"
 
 
 def save_embeddings(
@@ -91,18 +85,13 @@ def save_embeddings(
         raise ValueError(f"an embeddings file must end in .npz, got {target}")
     check_embeddings(embeddings)
     checked = Embeddings(embeddings.astype(np.float32), np.asarray(sample_id, dtype=np.str_))
-    beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with beside.open("wb") as file:
-            np.savez(
-                file,
-                format_version=np.int64(FORMAT_VERSION),
-                embeddings=checked.embeddings,
-                sample_id=checked.sample_id,
-            )
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with written_beside(target) as beside:
+        np.savez(
+            beside,
+            format_version=np.int64(FORMAT_VERSION),
+            embeddings=checked.embeddings,
+            sample_id=checked.sample_id,
+        )
 
 
 def load_embeddings(path: str | os.PathLike[str]) -> Embeddings:
@@ -116,67 +105,10 @@ def load_embeddings(path: str | os.PathLike[str]) -> Embeddings:
         If the file is no embeddings file of this format, holds pickled objects (which are never loaded),
         or its ids do not fit its rows.
     """
-    target = Path(path)
-    if not target.is_file():
-        raise FileNotFoundError(f"an embeddings file must exist, found none at {target}")
-    try:
-        with np.load(target, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array, not an archive")
-            version, embeddings, sample_id = (
-                archive[key] for key in ("format_version", "embeddings", "sample_id")
-            )
-    except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{target} must be an .npz of plain arrays format_version, embeddings and sample_id: {error}"
-        ) from error
+    held = read_arrays(path, required=("format_version", "embeddings", "sample_id"))
+    version, embeddings = held["format_version"], held["embeddings"]
     if version.shape != () or version != FORMAT_VERSION:
-        raise ValueError(f"{target} must have format_version {FORMAT_VERSION}, got {version}")
+        raise ValueError(f"{path} must have format_version {FORMAT_VERSION}, got {version}")
     if embeddings.dtype != np.float32:
-        raise ValueError(f"embeddings in {target} must be float32, got {embeddings.dtype}")
-    return Embeddings(embeddings, sample_id)
-
-
-def matched(embeddings: Embeddings, features: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the rows of ``features`` in the order of the embeddings' samples.
-
-    Parameters
-    ----------
-    embeddings
-        Vectors with the ids of their samples.
-    features
-        A table indexed by sample id, in any order.
-
-    Raises
-    ------
-    ValueError
-        If a sample is in one of the two only, or twice in the table; the first ten such ids are shown.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> table = pd.DataFrame({"cell_count": [4.0, 2.0]}, index=["A/z1", "A/z0"])
-    >>> vectors = Embeddings(np.zeros((2, 3), np.float32), np.array(["A/z0", "A/z1"]))
-    >>> matched(vectors, table)["cell_count"].tolist()
-    [2.0, 4.0]
-    """
-    names = features.index.astype(str)
-    if names.has_duplicates:
-        twice = names[names.duplicated()].unique()
-        raise ValueError(f"features must name each sample once, got twice: {_first_ten(list(twice))}")
-    ids = [str(name) for name in embeddings.sample_id]
-    known, wanted = set(names), set(ids)
-    without_features = [name for name in ids if name not in known]
-    without_embedding = [name for name in names if name not in wanted]
-    if without_features or without_embedding:
-        told = [
-            f"{len(missing)} sample(s) {what}: {_first_ten(missing)}"
-            for missing, what in (
-                (without_features, "have an embedding but no features"),
-                (without_embedding, "have features but no embedding"),
-            )
-            if missing
-        ]
-        raise ValueError("embeddings and features must be of the same samples, got " + "; ".join(told))
-    table = features.set_axis(names, axis=0)
-    return table.loc[ids]
+        raise ValueError(f"embeddings in {path} must be float32, got {embeddings.dtype}")
+    return Embeddings(embeddings, held["sample_id"])

@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from mtneuro_probe import cells
-from mtneuro_probe.measuring import check_images, check_values, checked_index, measured_table
-from mtneuro_probe.original import original_table
+from mtneuro_probe._shared.words import unknown_name
+from mtneuro_probe.measures import cells
+from mtneuro_probe.measures.density import density
+from mtneuro_probe.measures.feature import Feature
+from mtneuro_probe.measures.original import original_table
+from mtneuro_probe.measures.table import check_images, check_values, checked_index, measured_table
 from mtneuro_probe.registry import (
     FEATURES,
     LABEL_VALUES,
     REGISTRY,
-    Feature,
     checked_names,
     distinct_values,
     named_values,
@@ -130,7 +132,7 @@ def semantic_features(
         check_values(whole, values, ignore)
         return original_table(whole, index, progress=progress)
     if definition != "image":
-        raise ValueError(f"definition must be 'image' or 'original', got {definition!r}")
+        raise ValueError(unknown_name("definition", definition, ("image", "original")))
     wanted = {name: REGISTRY[name] for name in checked_names(features)}
     return measured_table(
         labels,
@@ -194,10 +196,10 @@ workers, progress
     """
     values = distinct_values(label_values)
     wanted = {
-        f"{name}_{what}": Feature(unit, name, measure)
+        f"{name}_{what}": Feature(unit, name, measure, of_components=measure is not density)
         for name in values
         for what, unit, measure in (
-            ("density", "fraction", cells.density),
+            ("density", "fraction", density),
             ("count", "", cells.count),
             ("size", "µm²", cells.mean_size),
             ("distance", "µm", cells.mean_neighbour_distance),

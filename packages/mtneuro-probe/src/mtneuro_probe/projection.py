@@ -1,4 +1,4 @@
-"""UMAP: a picture of embeddings in the plane."""
+"""Lay embeddings out in the plane by UMAP, for a picture."""
 
 import logging
 import warnings

@@ -1,39 +1,26 @@
-"""The features that are known by name: unit, label, and how each is measured."""
+"""The features that are known by name: a line each, with unit, label and measure."""
 
-import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-import numpy as np
-from jaxtyping import Float64
-
-from mtneuro_probe import axons, boundaries, cells, vessels
-from mtneuro_probe.label_images import LabelImages
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One number about an image: its unit, the label that it measures, and how."""
-
-    unit: str
-    label: str | None
-    """Name of the label, ``None`` for all labels together."""
-
-    measure: Callable[[LabelImages, str], Float64[np.ndarray, " images"]]
-
+from mtneuro_probe._shared.words import unknown_name
+from mtneuro_probe.measures import axons, boundaries, cells, vessels
+from mtneuro_probe.measures.density import density
+from mtneuro_probe.measures.feature import Feature
 
 REGISTRY: Mapping[str, Feature] = MappingProxyType(
     {
-        "vessel_density": Feature("fraction", "vessel", cells.density),
-        "axon_density": Feature("fraction", "axon", cells.density),
-        "cell_count": Feature("cells", "cell", cells.count),
-        "cell_size": Feature("µm²", "cell", cells.mean_size),
-        "nearest_neighbour_distance": Feature("µm", "cell", cells.mean_neighbour_distance),
-        "cell_eccentricity": Feature("", "cell", cells.mean_eccentricity),
+        "vessel_density": Feature("fraction", "vessel", density),
+        "axon_density": Feature("fraction", "axon", density),
+        "cell_count": Feature("cells", "cell", cells.count, of_components=True),
+        "cell_size": Feature("µm²", "cell", cells.mean_size, of_components=True),
+        "nearest_neighbour_distance": Feature(
+            "µm", "cell", cells.mean_neighbour_distance, of_components=True
+        ),
+        "cell_eccentricity": Feature("", "cell", cells.mean_eccentricity, of_components=True),
         "vessel_width": Feature("µm", "vessel", vessels.mean_width),
         "vessel_length_density": Feature("mm/mm²", "vessel", vessels.length_density),
-        "axon_orientation": Feature("°", "axon", axons.orientation),
+        "axon_orientation": Feature("°", "axon", axons.orientation, period=180.0),
         "axon_coherence": Feature("", "axon", axons.coherence),
         "boundary_density": Feature("mm/mm²", None, boundaries.boundary_density),
     }
@@ -54,13 +41,27 @@ LABEL_VALUES: Mapping[str, int] = MappingProxyType({"vessel": 1, "cell": 2, "axo
 """What the label values mean, as BossDB codes them; 0 is background."""
 
 
+def values_of(class_names: Sequence[str]) -> dict[str, int]:
+    """Return the value of each of the three labels whose name appears in a class's name.
+
+    Examples
+    --------
+    >>> values_of(["background", "Cell body", "blood vessels"])
+    {'vessel': 2, 'cell': 1}
+    """
+    return {
+        label: value
+        for label in LABEL_VALUES
+        for value, name in enumerate(class_names)
+        if value and label in name.lower()
+    }
+
+
 def checked_names(features: Sequence[str]) -> list[str]:
     """Return the names, or raise ``ValueError`` where one is unknown or there twice."""
     for name in features:
         if name not in REGISTRY:
-            near = difflib.get_close_matches(name, REGISTRY, n=1)
-            meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(REGISTRY)}"
-            raise ValueError(f"features must be known by name, got {name!r}; {meant}")
+            raise ValueError(unknown_name("a feature", name, REGISTRY))
     if not features or len(set(features)) < len(features):
         raise ValueError(f"features must name at least one feature, each once, got {list(features)}")
     return list(features)
@@ -70,11 +71,8 @@ def named_values(label_values: Mapping[str, int]) -> dict[str, int]:
     """Return the values, or raise ``ValueError`` unless they belong to the three labels."""
     for name in label_values:
         if name not in LABEL_VALUES:
-            near = difflib.get_close_matches(name, LABEL_VALUES, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(
-                f"label_values may name {', '.join(LABEL_VALUES)}, got {name!r}{meant} "
-                "(label_features measures labels of any name)"
+                f"{unknown_name('a label', name, LABEL_VALUES)} (label_features measures labels of any name)"
             )
     return distinct_values(label_values)
 

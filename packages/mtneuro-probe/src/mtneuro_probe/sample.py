@@ -1,4 +1,4 @@
-"""Where a sample was cut from, as its id says it."""
+"""Sample ids, and the cube, slice and corner that they name."""
 
 import re
 from collections.abc import Sequence
@@ -66,3 +66,9 @@ def sample_positions(sample_id: Sequence[str] | np.ndarray) -> Positions:
         z=np.array([int(match["z"]) for match in matches], dtype=np.int64),
         corner=np.array([match["corner"] or "" for match in matches], dtype=np.str_),
     )
+
+
+def first_ten(ids: Sequence[str] | np.ndarray) -> str:
+    """Return the ids as an error shows them: ten at most, and how many there are."""
+    shown = ", ".join(str(name) for name in ids[:10])
+    return shown if len(ids) <= 10 else f"{shown}, … ({len(ids)} in all)"

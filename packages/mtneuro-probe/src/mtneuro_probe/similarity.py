@@ -1,4 +1,4 @@
-"""How alike two representations of the same samples are, whatever their dimensions mean."""
+"""Compare representations of the same samples by CKA and RSA, whatever their dimensions mean."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from jaxtyping import Float, Float64
 from scipy.spatial.distance import pdist
 from scipy.stats import rankdata
 
-from mtneuro_probe.embeddings import Embeddings, check_embeddings
+from mtneuro_probe.embeddings import check_embeddings
+from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval, slice_runs
 from mtneuro_probe.sample import sample_positions
-from mtneuro_probe.uncertainty import bootstrap_counts, interval, slice_runs
 
 
 def linear_cka(
@@ -191,32 +191,6 @@ def closeness(
     near, far = towards(np.arange(len(reference)))
     low, high = interval(draws.astype(np.float64))
     return Closeness(first=near, second=far, difference=near - far, low=low, high=high)
-
-
-def aligned(embeddings: Mapping[str, Embeddings]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the vectors of several embeddings in the first one's order of samples, and its ids.
-
-    Raises
-    ------
-    ValueError
-        If they are not of the same samples; the first ten that differ are shown.
-    """
-    names = list(embeddings)
-    ids = embeddings[names[0]].sample_id
-    order = {str(name): row for row, name in enumerate(ids)}
-    vectors: dict[str, np.ndarray] = {}
-    for name in names:
-        own = [str(one) for one in embeddings[name].sample_id]
-        lost = [one for one in own if one not in order] + [one for one in order if one not in set(own)]
-        if lost:
-            raise ValueError(
-                f"{names[0]} and {name} must be of the same samples, {len(lost)} are in one only: "
-                f"{', '.join(lost[:10])}"
-            )
-        at = np.empty(len(own), dtype=np.int64)
-        at[[order[one] for one in own]] = np.arange(len(own))
-        vectors[name] = embeddings[name].embeddings[at]
-    return vectors, ids
 
 
 _LEAST_SAMPLES = 4

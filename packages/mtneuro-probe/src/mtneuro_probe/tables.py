@@ -1,19 +1,13 @@
-"""Tables of features and scores on disk, as CSV or Parquet."""
+"""Read and write tables of features and scores, as CSV or Parquet."""
 
 import os
 from pathlib import Path
 
 import pandas as pd
 
-SUFFIXES = (".csv", ".parquet")
+from mtneuro_probe._shared.files import written_beside
 
-
-def check_table_path(path: str | os.PathLike[str]) -> Path:
-    """Return ``path``, or raise ``ValueError`` where a table cannot be written to it for its name."""
-    target = Path(path)
-    if target.suffix not in SUFFIXES:
-        raise ValueError(f"a table must end in {' or '.join(SUFFIXES)}, got {target}")
-    return target
+ENDINGS = (".csv", ".parquet")
 
 
 def save_table(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
@@ -33,18 +27,15 @@ def save_table(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
     OSError
         If the file cannot be written.
     """
-    target = check_table_path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    target = _checked(path)
     try:
-        if target.suffix == ".csv":
-            table.to_csv(beside)
-        else:
-            table.to_parquet(beside)
-        beside.replace(target)
+        with written_beside(target) as beside:
+            if target.suffix == ".csv":
+                table.to_csv(beside)
+            else:
+                table.to_parquet(beside)
     except ImportError as error:
         raise ValueError(_NO_PARQUET) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def load_features(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -57,7 +48,7 @@ def load_features(path: str | os.PathLike[str]) -> pd.DataFrame:
     ValueError
         If it is no such table.
     """
-    target = check_table_path(path)
+    target = _checked(path)
     if not target.is_file():
         raise FileNotFoundError(f"a table of features must exist, found none at {target}")
     try:
@@ -73,6 +64,13 @@ def load_features(path: str | os.PathLike[str]) -> pd.DataFrame:
     if "sample_id" not in table.columns:
         raise ValueError(f"{target} must have a column 'sample_id', got {', '.join(map(str, table.columns))}")
     return table.set_index("sample_id")
+
+
+def _checked(path: str | os.PathLike[str]) -> Path:
+    target = Path(path)
+    if target.suffix not in ENDINGS:
+        raise ValueError(f"a table must end in {' or '.join(ENDINGS)}, got {target}")
+    return target
 
 
 _NO_PARQUET = (

@@ -1,4 +1,4 @@
-"""What the package asks of the arrays that it is given."""
+"""The arrays that the package reads: whatever has a shape and a type and can be sliced."""
 
 from typing import Any, Protocol, runtime_checkable
 

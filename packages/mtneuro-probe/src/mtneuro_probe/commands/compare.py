@@ -1,0 +1,74 @@
+"""The command ``compare``: how alike the embeddings of several encoders are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtneuro_probe._shared.terminal import bar
+from mtneuro_probe.commands.outputs import OptionalOutput, check_table
+
+
+def compare(
+    first: Path,
+    second: Path,
+    /,
+    *others: Path,
+    output: OptionalOutput = None,
+    reference: Path | None = None,
+    run_length: int = 10,
+    seed: int = 0,
+) -> Iterator[str]:
+    """Say how alike the embeddings of several encoders are, and which of them is closer to a reference.
+
+    CKA: do the same directions spread the samples? RSA: are the same samples alike? Both are 1 for embeddings
+    that agree and around 0 for unrelated ones, whatever their dimensions.
+
+    Example: `mtneuro-probe compare byol.npz supervised.npz --reference myow.npz`
+
+    Parameters
+    ----------
+    first
+        Embeddings file (.npz).
+    second
+        Embeddings of the same samples by another encoder.
+    others
+        Further ones.
+    output
+        Table of the pairs to write, .csv or .parquet.
+    reference
+        Embeddings that each pair is held against: which of the two is closer, with an interval.
+    run_length
+        Slices that the interval's bootstrap draws together.
+    seed
+        Seed of the bootstrap.
+    """
+    check_table(output)
+    from itertools import combinations
+
+    from mtneuro_probe.embeddings import load_embeddings
+    from mtneuro_probe.matching import aligned
+    from mtneuro_probe.similarity import closeness, representation_similarity
+    from mtneuro_probe.tables import save_table
+
+    paths = [first, second, *others, *([] if reference is None else [reference])]
+    stems = [path.stem for path in paths]
+    names = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+    if len(set(names)) < len(names):
+        raise ValueError(f"each embeddings file must be given once, got {', '.join(names)}")
+    vectors, ids = aligned({name: load_embeddings(path) for name, path in zip(names, paths, strict=True)})
+    with bar("compare") as progress:
+        table = representation_similarity(vectors, progress=progress)
+    yield table.to_string(index=False, float_format="{:.3f}".format, na_rep="–")
+    if output is not None:
+        save_table(output, table.set_index("first"))
+        yield f"pairs written to {output}"
+    if reference is not None:
+        for a, b in combinations(names[:-1], 2):
+            told = closeness(
+                vectors[names[-1]], vectors[a], vectors[b], sample_id=ids, run_length=run_length, seed=seed
+            )
+            sure = told.low > 0 or told.high < 0
+            closer = (a if told.difference > 0 else b) if sure else "neither for sure"
+            yield (
+                f"closer to {names[-1]}: {closer} (CKA {a} {told.first:.3f}, {b} {told.second:.3f}; "
+                f"difference {told.difference:.3f}, 95 % interval {told.low:.3f} to {told.high:.3f})"
+            )

@@ -1,0 +1,138 @@
+"""The command ``features``: label images measured to a table."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from mtneuro_probe._shared.terminal import Output, RangesOption, bar
+from mtneuro_probe.commands.outputs import check_table
+
+_MEANING = Group("What the labels mean")
+_MEASURED = Group("What is measured")
+
+
+def features(
+    labels: str,
+    /,
+    *,
+    output: Output,
+    cube: str | None = None,
+    first_z: int = 0,
+    ranges: RangesOption = None,
+    voxel_size_um: tuple[float, float, float] | None = None,
+    vessel_value: Annotated[int | None, Parameter(group=_MEANING)] = None,
+    cell_value: Annotated[int | None, Parameter(group=_MEANING)] = None,
+    axon_value: Annotated[int | None, Parameter(group=_MEANING)] = None,
+    not_annotated: Annotated[
+        tuple[Literal["vessel", "cell", "axon"], ...], Parameter(consume_multiple=True, group=_MEANING)
+    ] = (),
+    label: Annotated[tuple[str, ...], Parameter(group=_MEANING)] = (),
+    ignore: Annotated[tuple[int, ...], Parameter(consume_multiple=True, group=_MEANING)] = (),
+    feature: Annotated[tuple[str, ...], Parameter(group=_MEASURED)] = (),
+    definition: Annotated[Literal["image", "original"], Parameter(group=_MEASURED)] = "image",
+    components: Annotated[Literal["2d", "3d"], Parameter(group=_MEASURED)] = "2d",
+    connectivity: Annotated[int | None, Parameter(group=_MEASURED)] = None,
+    corners: Annotated[bool, Parameter(group=_MEASURED)] = False,
+    minimum_area_px: Annotated[int, Parameter(group=_MEASURED)] = 1,
+    neighbour: Annotated[int, Parameter(group=_MEASURED)] = 1,
+    workers: int = 1,
+) -> Iterator[str]:
+    """Measure the semantic features of every image of a label volume.
+
+    Writes one row an image: by default vessel and axon density (fractions of the image), cell count, mean
+    cell size (µm²) and mean distance to the nearest cell (µm). A missing value is left empty.
+
+    Example: `mtneuro-probe features labels.npz -o features.csv --not-annotated axon`
+
+    Example: `mtneuro-probe features em.zarr -o synapses.csv --label synapse=5 --voxel-size-um 0.04 0.004
+    0.004`
+
+    Parameters
+    ----------
+    labels
+        Label images: an .npz export (its masks), an .npy array (images, y, x), a Zarr or OME-Zarr, which is
+        streamed, or with mtneuro-data installed whatever it opens, such as bossdb://lab/scan/labels.
+    output
+        Table to write, .csv or .parquet.
+    cube
+        Name of the cube for the ids of the rows, where the file has none. By default the file's name.
+    first_z
+        Number of the file's first slice, where the file has no ids.
+    voxel_size_um
+        Voxel size z y x in micrometres. By default the file's own, or else 1.17 1.17 1.17.
+    vessel_value
+        Label value of blood vessels. By default as the file's class names say, or else 1.
+    cell_value
+        Label value of cells. By default as the file's class names say, or else 2.
+    axon_value
+        Label value of axons. By default as the file's class names say, or else 3.
+    not_annotated
+        Labels that nobody drew in this volume; their features are missing.
+    label
+        Measure density, count, size and distance of a label of your own instead: NAME=VALUE, once for each.
+    ignore
+        Further label values that count as background.
+    feature
+        Name of a feature, once for each; `all` for every one. By default the paper's five.
+    definition
+        `original` gives the original benchmark's numbers, slips included, for the four corners of each slice.
+    components
+        Whether cells are found in each image by itself or in the volume.
+    connectivity
+        Which pixels join: 4 or 8 in 2d (8 by default), 6, 18 or 26 in 3d (6).
+    corners
+        Measure the four corners of each image.
+    minimum_area_px
+        Smaller components of a label are left out.
+    neighbour
+        Which neighbour the distance goes to; 1 is the nearest.
+    workers
+        Number of processes.
+    """
+    check_table(output)
+    from mtneuro_probe.features import label_features, semantic_features
+    from mtneuro_probe.files import open_volume
+    from mtneuro_probe.registry import ALL_FEATURES, FEATURES, LABEL_VALUES, values_of
+    from mtneuro_probe.tables import save_table
+
+    given = {"vessel": vessel_value, "cell": cell_value, "axon": axon_value}
+    if label and (feature or definition != "image" or not_annotated or any(given.values())):
+        raise ValueError("--label measures labels of your own, and goes with no other label or feature")
+    volume = open_volume(labels, key="masks", cube=cube, first_z=first_z, ranges=ranges)
+    with bar("features") as progress:
+        settings: dict[str, Any] = {
+            "sample_id": volume.sample_id,
+            "voxel_size_um": voxel_size_um or volume.voxel_size_um or (1.17, 1.17, 1.17),
+            "components": components,
+            "connectivity": connectivity,
+            "corners": corners,
+            "ignore": ignore,
+            "minimum_area_px": minimum_area_px,
+            "neighbour": neighbour,
+            "workers": workers,
+            "progress": progress,
+        }
+        if label:
+            table = label_features(volume.array, dict(_named_value(text) for text in label), **settings)
+        else:
+            values = dict(LABEL_VALUES if volume.class_names is None else values_of(volume.class_names))
+            values |= {name: value for name, value in given.items() if value is not None}
+            table = semantic_features(
+                volume.array,
+                label_values={name: value for name, value in values.items() if name not in not_annotated},
+                features=ALL_FEATURES if "all" in feature else feature or FEATURES,
+                definition=definition,
+                **settings,
+            )
+    save_table(output, table)
+    spread = table.describe().loc[["count", "mean", "std", "min", "max"]].T
+    yield spread.to_string(float_format="{:.4g}".format)
+    yield f"{len(table)} rows written to {output}"
+
+
+def _named_value(text: str) -> tuple[str, int]:
+    name, _, value = text.partition("=")
+    if not name or not value.isdecimal():
+        raise ValueError(f"--label must read NAME=VALUE with a whole number, such as synapse=5, got {text!r}")
+    return name, int(value)

@@ -1,0 +1,106 @@
+"""The command ``map``: a map of embeddings turned into a map of a feature."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtneuro_probe._shared.terminal import Output, bar, check_ending
+from mtneuro_probe.commands.outputs import check_figures
+
+
+def map(  # noqa: A001 - the verb's name
+    embeddings: Path,
+    features: Path,
+    embedding_map: Path,
+    /,
+    *,
+    feature: str,
+    output: Output,
+    figure: Path | None = None,
+    image: str | None = None,
+    z: int = 0,
+    step_um: tuple[float, float] | None = None,
+    n_splits: int = 5,
+    gap: int = 10,
+) -> Iterator[str]:
+    """Turn a map of embeddings into a map of a feature: cell density over the brain without a pixel label.
+
+    Fits the readout of one feature to labelled samples, and applies it wherever the map has an embedding.
+
+    Example: `mtneuro-probe map embeddings.npz features.csv slice.zarr --feature cell_count -o cells.zarr`
+
+    Parameters
+    ----------
+    embeddings
+        Embeddings file (.npz) of the labelled samples.
+    features
+        Table of their features (.csv or .parquet).
+    embedding_map
+        Embeddings over a slice (y, x, features) or a volume (z, y, x, features): an .npy array or a Zarr
+        array, which is streamed; NaN where there is none. By the same encoder, of images of the same size.
+    feature
+        Name of the feature to map.
+    output
+        Map to write: a Zarr folder (.zarr) or an array (.npy).
+    figure
+        Figure of the map to write (.png, .pdf or .svg).
+    image
+        The slice itself, or the volume that it lies in, to show beside the map: .npy, .npz, Zarr, or with
+        mtneuro-data installed whatever it opens.
+    z
+        Which slice of a volume's map, and of the image's volume, the figure shows.
+    step_um
+        Distance between neighbouring embeddings y x in micrometres, for the figure's axes. By default the
+        map's own.
+    n_splits
+        Blocks of slices that the ridge's strength is chosen over.
+    gap
+        Slices between them.
+    """
+    check_ending(output, ".zarr", ".npy", what="a map")
+    check_figures(figure)
+    if output.exists() and output.suffix == ".zarr":
+        raise FileExistsError(f"a map is written to a new folder, {output} is there already")
+    import numpy as np
+
+    from mtneuro_probe.embeddings import load_embeddings
+    from mtneuro_probe.files import open_map, open_volume, save_figure, save_map
+    from mtneuro_probe.matching import matched
+    from mtneuro_probe.readout.maps import feature_map, fit_readout, fraction_outside, write_feature_map
+    from mtneuro_probe.registry import FEATURE_UNITS
+    from mtneuro_probe.tables import load_features
+
+    loaded = load_embeddings(embeddings)
+    table = matched(loaded, load_features(features))
+    model = fit_readout(loaded.embeddings, table, feature=feature, n_splits=n_splits, gap=gap)
+    source = open_map(embedding_map)
+    slices = source.array.shape[0] if len(source.array.shape) == 4 else 1
+    if figure is not None and not 0 <= z < slices:
+        raise ValueError(f"z must be a slice of the map, 0 to {slices - 1}, got {z}")
+    volume = None if image is None else open_volume(image, key="images").array
+    picture = None if volume is None else np.asarray(volume[z if volume.shape[0] > 1 else 0])
+    with bar("map") as progress:
+        if output.suffix == ".npy":
+            written = feature_map(model, source.array, progress=progress)
+            save_map(output, written)
+        else:
+            write_feature_map(
+                model,
+                source.array,
+                path=output,
+                feature=feature,
+                unit=FEATURE_UNITS.get(feature, ""),
+                step_um=source.step_um,
+                progress=progress,
+            )
+            written = open_map(output).array
+    strange = fraction_outside(written, table[feature].to_numpy(dtype=np.float64))
+    yield f"{strange:.1%} of the map lies outside the range of the labelled samples"
+    yield f"{feature} of {' x '.join(str(size) for size in written.shape)} places written to {output}"
+    if figure is not None:
+        from mtneuro_probe.figures.map import map_figure
+
+        size = source.step_um
+        step = step_um or (None if size is None else (size[-2], size[-1]))
+        shown = np.asarray(written[z] if len(written.shape) == 3 else written[...])
+        save_figure(figure, map_figure(shown, feature=feature, step_um=step, image=picture))
+        yield f"figure written to {figure}"

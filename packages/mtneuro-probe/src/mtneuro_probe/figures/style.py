@@ -1,0 +1,49 @@
+"""Colours, panels and wording that the figures share."""
+
+from collections.abc import Sequence
+from typing import SupportsInt
+
+import numpy as np
+
+from mtneuro_probe.registry import FEATURE_UNITS
+
+# Told apart by people with any colour vision (Okabe and Ito), in an order that starts far apart.
+REGION_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
+PANEL_INCHES = 3.4
+
+
+def region_colour(region: SupportsInt) -> str:
+    """Return the colour that stands for a region."""
+    return REGION_COLOURS[int(region) % len(REGION_COLOURS)]
+
+
+def check_regions(region: np.ndarray, names: Sequence[str] | None) -> None:
+    """Raise ``ValueError`` unless regions are counted from 0 and each has a name."""
+    present = np.unique(region)
+    if present[0] < 0 or (names is not None and present[-1] >= len(names)):
+        raise ValueError(
+            f"region must be counted from 0 and each have a name, got {present.tolist()} for {names}"
+        )
+
+
+def readable(feature: str) -> str:
+    """Return a column's name as words.
+
+    Examples
+    --------
+    >>> readable("vessel_density")
+    'Vessel density'
+    """
+    return feature.replace("_", " ").capitalize()
+
+
+def shown_scale(feature: str) -> tuple[int, str]:
+    """Return the factor by which a feature is drawn and the unit that it then has; fractions are per cent.
+
+    Examples
+    --------
+    >>> shown_scale("vessel_density"), shown_scale("cell_size"), shown_scale("synapse_count")
+    ((100, '% of pixels'), (1, 'µm²'), (1, ''))
+    """
+    unit = FEATURE_UNITS.get(feature, "")
+    return (100, "% of pixels") if unit == "fraction" else (1, unit)

@@ -1,0 +1,236 @@
+"""Measure a volume of label images piece by piece, in one process or several, to a table."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from multiprocessing import get_context
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64, Integer, Shaped
+
+from mtneuro_probe._shared.words import unknown_name
+from mtneuro_probe.measures.components import Connectivity2D, Connectivity3D, component_numbers
+from mtneuro_probe.measures.feature import Feature
+from mtneuro_probe.measures.label_images import LabelImages, corner_crops
+from mtneuro_probe.sample import CORNERS, sample_positions
+from mtneuro_probe.types import ArraySource, rows_at_once
+
+# What stays in a core's cache is several times faster to pass over again.
+_PIXELS_AT_ONCE = 1 << 19
+# From a file, larger pieces; so too for a process, which is handed one piece at a time.
+_PIXELS_A_READ = 1 << 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measurement:
+    """Measures one piece of a volume: all that a process needs to be told."""
+
+    features: Mapping[str, Feature]
+    values: Mapping[str, int]
+    ignore: Sequence[int]
+    spacing_um: Float64[np.ndarray, "2"]
+    connectivity: Connectivity2D
+    corners: bool
+    minimum_area_px: int
+    neighbour: int
+
+    def __call__(
+        self,
+        labels: Integer[np.ndarray, "images y x"],
+        numbers: Mapping[str, Shaped[np.ndarray, "images y x"]],
+    ) -> Float64[np.ndarray, "rows columns"]:
+        """Return the features of a piece, a row an image or four."""
+        step = max(1, _PIXELS_AT_ONCE // (labels.shape[1] * labels.shape[2]))
+        tables: list[np.ndarray] = []
+        for start in range(0, len(labels), step):
+            batch = labels[start : start + step]
+            check_values(batch, self.values, self.ignore)
+            cut = {name: volume[start : start + step] for name, volume in numbers.items()}
+            if self.corners:
+                batch, cut = corner_crops(batch), {name: corner_crops(part) for name, part in cut.items()}
+            images = LabelImages(
+                labels=batch,
+                values=self.values,
+                spacing_um=self.spacing_um,
+                connectivity=self.connectivity,
+                numbers=cut,
+                minimum_area_px=self.minimum_area_px,
+                neighbour=self.neighbour,
+            )
+            table = np.full((len(batch), len(self.features)), np.nan)
+            for column, feature in enumerate(self.features.values()):
+                if feature.label is None or feature.label in self.values:
+                    table[:, column] = feature.measure(images, feature.label)
+            tables.append(table)
+        return np.concatenate(tables)
+
+
+def measured_table(
+    labels: ArraySource,
+    features: Mapping[str, Feature],
+    values: Mapping[str, int],
+    *,
+    sample_id: Sequence[str] | np.ndarray | None,
+    voxel_size_um: Sequence[float] | np.ndarray,
+    components: str,
+    connectivity: int | None,
+    corners: bool,
+    ignore: Sequence[int],
+    minimum_area_px: int,
+    neighbour: int,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> pd.DataFrame:
+    """Return the table of any features; the arguments are those of ``semantic_features``."""
+    check_images(labels)
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1 process, got {workers}")
+    if minimum_area_px < 1:
+        raise ValueError(f"minimum_area_px must be at least 1 pixel, got {minimum_area_px}")
+    if neighbour < 1:
+        raise ValueError(f"neighbour must be at least 1, the nearest, got {neighbour}")
+    if components not in ("2d", "3d"):
+        raise ValueError(unknown_name("components", components, ("2d", "3d")))
+    volume = _joined_3d(connectivity) if components == "3d" else None
+    n_images = labels.shape[0]
+    index = checked_index(sample_id, n_images, corners=corners)
+    measure = _Measurement(
+        features=dict(features),
+        values=dict(values),
+        ignore=tuple(ignore),
+        spacing_um=_checked_spacing(voxel_size_um),
+        connectivity=_joined_2d(connectivity) if volume is None else 8,
+        corners=corners,
+        minimum_area_px=minimum_area_px,
+        neighbour=neighbour,
+    )
+    numbers: dict[str, np.ndarray] = {}
+    if volume is not None:
+        labels = np.asarray(labels[...])
+        check_values(labels, values, ignore)
+        numbers = _component_numbers(labels, features, values, sample_id, volume)
+    in_memory = isinstance(labels, np.ndarray) and workers == 1
+    step = rows_at_once(labels, elements=_PIXELS_AT_ONCE if in_memory else _PIXELS_A_READ)
+    if workers > 1:
+        step = min(step, -(-n_images // workers))
+    pieces = (
+        (np.asarray(labels[start : start + step]), {k: v[start : start + step] for k, v in numbers.items()})
+        for start in range(0, n_images, step)
+    )
+    tables: list[np.ndarray] = []
+    for done, table in enumerate(_measured(measure, pieces, workers=workers), start=1):
+        tables.append(table)
+        if progress is not None:
+            progress(min(done * step, n_images), n_images)
+    return pd.DataFrame(np.concatenate(tables), columns=list(features), index=index)
+
+
+def _measured(
+    measure: _Measurement, pieces: Iterator[tuple[np.ndarray, dict[str, np.ndarray]]], *, workers: int
+) -> Iterator[np.ndarray]:
+    """Yield each piece's features in order, from this process or from several."""
+    if workers == 1:
+        for piece in pieces:
+            yield measure(*piece)
+        return
+    # A fresh process: a forked one would inherit locks that another thread holds.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        # No more pieces are read ahead than the processes can start on, so memory stays flat.
+        waiting: list[Future[np.ndarray]] = [
+            pool.submit(measure, *piece) for piece in islice(pieces, 2 * workers)
+        ]
+        while waiting:
+            table = waiting.pop(0).result()
+            waiting.extend(pool.submit(measure, *piece) for piece in islice(pieces, 1))
+            yield table
+
+
+def _component_numbers(
+    labels: np.ndarray,
+    features: Mapping[str, Feature],
+    values: Mapping[str, int],
+    sample_id: Sequence[str] | np.ndarray | None,
+    connectivity: Connectivity3D,
+) -> dict[str, np.ndarray]:
+    """Return, for each label whose components are measured, the number of each voxel's component."""
+    ends = [0, len(labels)]
+    if sample_id is not None:
+        at = sample_positions(sample_id)
+        ends[1:1] = (np.flatnonzero((at.cube[1:] != at.cube[:-1]) | (np.diff(at.z) != 1)) + 1).tolist()
+    names = {
+        feature.label for feature in features.values() if feature.of_components and feature.label in values
+    }
+    return {
+        str(name): np.concatenate(
+            [
+                component_numbers(labels[start:stop] == values[str(name)], connectivity=connectivity)
+                .astype(np.uint32, copy=False)  # pieces of different types would not join
+                for start, stop in pairwise(ends)
+            ]
+        )
+        for name in names
+    }  # fmt: skip
+
+
+def check_images(labels: ArraySource) -> None:
+    """Raise ``ValueError`` unless the labels are a stack of integer images."""
+    if len(labels.shape) != 3 or 0 in labels.shape:
+        raise ValueError(f"labels must be a stack of images (images, y, x), got shape {labels.shape}")
+    if np.dtype(labels.dtype).kind not in "ui":
+        raise ValueError(f"labels must be integers, got {labels.dtype}")
+
+
+def _checked_spacing(voxel_size_um: Sequence[float] | np.ndarray) -> Float64[np.ndarray, "2"]:
+    size = np.asarray(voxel_size_um, dtype=np.float64)
+    if size.shape != (3,) or not np.isfinite(size).all() or (size <= 0).any():
+        raise ValueError(f"voxel_size_um must be three positive numbers (z, y, x), got {voxel_size_um}")
+    return size[1:]
+
+
+def _joined_2d(connectivity: int | None) -> Connectivity2D:
+    if connectivity is None or connectivity == 8:
+        return 8
+    if connectivity == 4:
+        return 4
+    raise ValueError(f"connectivity in 2d must be one of 4, 8, got {connectivity}")
+
+
+def _joined_3d(connectivity: int | None) -> Connectivity3D:
+    for value in get_args(Connectivity3D):
+        if value == (6 if connectivity is None else connectivity):
+            return value
+    raise ValueError(f"connectivity in 3d must be one of 6, 18, 26, got {connectivity}")
+
+
+def checked_index(sample_id: Sequence[str] | np.ndarray | None, n_images: int, *, corners: bool) -> pd.Index:
+    """Return the index of the table, or raise ``ValueError`` where the ids do not name each row once."""
+    ids = (
+        [f"labels/z{z}" for z in range(n_images)] if sample_id is None else [str(name) for name in sample_id]
+    )
+    if len(ids) != n_images:
+        raise ValueError(f"sample_id must have one id an image, got {len(ids)} for {n_images} images")
+    if corners:
+        cut = [name for name in ids if name.endswith(tuple(f"/{corner}" for corner in CORNERS))]
+        if cut:
+            raise ValueError(f"only whole images have corners, got {cut[0]}")
+        ids = [f"{name}/{corner}" for name in ids for corner in CORNERS]
+    index = pd.Index(ids, name="sample_id", dtype=object)
+    if index.has_duplicates:
+        raise ValueError(f"sample_id must name each image once, got twice: {index[index.duplicated()][0]}")
+    return index
+
+
+def check_values(labels: np.ndarray, values: Mapping[str, int], ignore: Sequence[int]) -> None:
+    """Raise ``ValueError`` where the labels hold a value that nothing names."""
+    allowed = sorted({*values.values(), *ignore} - {0})
+    # Comparing and counting is many times faster than finding the unique values.
+    if sum(np.count_nonzero(labels == value) for value in allowed) < np.count_nonzero(labels):
+        unknown = np.setdiff1d(np.unique(labels), [0, *allowed])
+        named = ", ".join(f"{value} {name}" for name, value in values.items())
+        raise ValueError(
+            f"labels may hold 0 background, {named}; got also {', '.join(map(str, unknown[:10]))}; "
+            "name what they are in label_values, or list them in ignore"
+        )

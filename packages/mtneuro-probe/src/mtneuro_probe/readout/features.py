@@ -1,0 +1,296 @@
+"""Score how much of each feature a linear model reads out of embeddings."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Float64, Int64, Shaped
+
+from mtneuro_probe.embeddings import check_embeddings
+from mtneuro_probe.readout.blocks import block_splits
+from mtneuro_probe.readout.ceiling import label_ceiling
+from mtneuro_probe.readout.linear import LinearReadout, cross_validated_predictions
+from mtneuro_probe.readout.scores import null_of, r2, r2_interval
+from mtneuro_probe.readout.targets import feature_targets
+from mtneuro_probe.readout.uncertainty import shifted_orders, slice_runs
+from mtneuro_probe.sample import sample_positions
+
+SAMPLES_PER_FEATURE = 5
+"""With fewer samples an embedding dimension, same-sample R² is near 1 for noise and is not given."""
+
+_log = logging.getLogger(__name__)
+
+
+def feature_readout(
+    embeddings: Float[np.ndarray, "samples features"],
+    features: pd.DataFrame,
+    *,
+    groups: Shaped[np.ndarray, " samples"] | None = None,
+    n_splits: int = 5,
+    gap: int = 10,
+    n_bootstrap: int = 1000,
+    n_permutations: int = 0,
+    within_cubes: bool = False,
+    floors: Mapping[str, np.ndarray] | None = None,
+    second_annotation: pd.DataFrame | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Return how well each feature is read out of embeddings by a linear model, and how sure that is.
+
+    Two scores. ``r2_same_sample`` is the paper's: ordinary least squares, fitted and scored on the same
+    samples; it rises with the number of embedding dimensions whatever they hold. ``r2_cross_validated`` is
+    the score on slices that were not fitted: ridge regression, its strength chosen inside, over
+    contiguous blocks of slices with a gap (``block_splits``); all held-out predictions are
+    scored together, so 0 is no better than the mean and below 0 is worse.
+
+    Parameters
+    ----------
+    embeddings
+        One vector a sample.
+    features
+        A row a sample in the same order, a column a feature, indexed by sample id. See ``matched``. The
+        angle ``axon_orientation`` is read out as the cosine and sine of its double.
+    groups
+        For ids that name no slice: the block of each sample. Whole groups are then held out in turn,
+        ``n_splits`` at most, and ``gap`` is not used.
+    n_splits
+        Number of contiguous blocks that each cube is cut into.
+    gap
+        Slices between training and test samples of one cube. Also the length of the runs of slices that the
+        bootstrap draws, and the least turn of a permutation.
+    n_bootstrap
+        Draws for the interval of the cross-validated score; 0 for none.
+    n_permutations
+        Permutations for its null distribution; 0 for none. Values are turned along the slices, so that
+        neighbours stay neighbours (``shifted_orders``).
+    within_cubes
+        Permute inside each cube only: is the feature known beyond the cube's own mean?
+    floors
+        Embeddings of the same samples that anything should beat, by name. See ``floor_embeddings``.
+    second_annotation
+        The same features by a second annotator: how alike the two are is the highest score that any
+        embedding can be expected to reach. See ``label_ceiling``.
+    seed
+        Seed of the draws.
+    progress
+        Called with the number of features done and of all features.
+
+    Returns
+    -------
+    table
+        A row a feature: ``n_samples`` used, ``n_missing`` left out because the feature is missing there,
+        ``n_features`` of the embedding, ``r2_same_sample``, ``r2_cross_validated``, its 95 % interval
+        ``r2_low`` to ``r2_high``, ``r2_null`` that 1 in 20 permutations exceeds and the ``p_value``,
+        ``r2_ceiling``, ``r2_<name>`` of each floor (cross-validated), and ``reason``, which says why a
+        score is NaN and is empty otherwise.
+
+    Raises
+    ------
+    ValueError
+        If the embeddings are not finite, rows do not fit each other, an id cannot be read, or the
+        slices are too few for the splits.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(60, 3))
+    >>> ids = [f"A/z{z}" for z in range(60)]
+    >>> table = pd.DataFrame({"cell_count": x[:, 0] + 2, "cell_size": 4.0}, index=ids)
+    >>> feature_readout(x, table, gap=2)[["n_samples", "r2_cross_validated", "reason"]].round(3)
+                n_samples  r2_cross_validated                           reason
+    feature
+    cell_count         60                 1.0
+    cell_size          60                 NaN  the feature is constant
+    """
+    if n_bootstrap < 0 or n_permutations < 0:
+        raise ValueError(
+            f"n_bootstrap and n_permutations must be at least 0, got {n_bootstrap} and {n_permutations}"
+        )
+    known = {name: _checked_rows(x, features, name=name) for name, x in (floors or {}).items()}
+    place = _Place.of(features, groups, n_splits=n_splits, gap=gap)
+    x = _checked_rows(embeddings, features, name="embeddings")
+    columns = feature_targets(features)
+    ceiling = None if second_annotation is None else label_ceiling(features, second_annotation)
+    rows: list[dict[str, object]] = []
+    for done, (name, target) in enumerate(columns.items(), start=1):
+        there = np.asarray(np.isfinite(target).all(axis=1))
+        row: dict[str, object] = {
+            "feature": name,
+            "n_samples": int(there.sum()),
+            "n_missing": int((~there).sum()),
+            "n_features": x.shape[1],
+        }
+        # Each feature draws the same numbers whatever else is in the table.
+        draws = _Draws(n_bootstrap, n_permutations, within_cubes, (seed, *name.encode()))
+        row |= _scores(x[there], target[there], place.where(there), draws)
+        row["r2_ceiling"] = np.nan if ceiling is None else ceiling["r2_ceiling"].get(name, np.nan)
+        for floor, vectors in known.items():
+            scored = _scores(vectors[there], target[there], place.where(there), _Draws(0, 0, False, ()))
+            row[f"r2_{floor}"] = scored["r2_cross_validated"]
+        row["reason"] = row.pop("reason")
+        rows.append(row)
+        if progress is not None:
+            progress(done, len(columns))
+    return pd.DataFrame(rows).set_index("feature")
+
+
+def feature_predictions(
+    embeddings: Float[np.ndarray, "samples features"],
+    features: pd.DataFrame,
+    *,
+    groups: Shaped[np.ndarray, " samples"] | None = None,
+    n_splits: int = 5,
+    gap: int = 10,
+) -> pd.DataFrame:
+    """Return each feature as a readout predicts it that was not fitted near the sample.
+
+    The predictions that ``r2_cross_validated`` of ``feature_readout`` scores, in the features' own units.
+
+    Parameters
+    ----------
+    embeddings, features, groups, n_splits, gap
+        As in ``feature_readout``. Angles cannot be predicted by a line and are left out.
+
+    Returns
+    -------
+    predictions
+        A row a sample, a column a feature, NaN where the feature is missing or cannot be read out.
+    """
+    place = _Place.of(features, groups, n_splits=n_splits, gap=gap)
+    x = _checked_rows(embeddings, features, name="embeddings")
+    table: dict[str, np.ndarray] = {}
+    for name, target in feature_targets(features).items():
+        if target.shape[1] > 1:
+            continue
+        there = np.isfinite(target[:, 0])
+        table[name] = np.full(len(x), np.nan)
+        if there.any() and not _constant(target[there]):
+            try:
+                table[name][there] = place.where(there).predictions(x[there], target[there])[:, 0]
+            except ValueError as error:
+                _log.info("no predictions of %s: %s", name, error)
+    return pd.DataFrame(table, index=features.index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """How often to draw, and from what."""
+
+    n_bootstrap: int
+    n_permutations: int
+    within_cubes: bool
+    seed: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """Where samples lie, and how they are held out."""
+
+    cube: np.ndarray
+    z: Int64[np.ndarray, " samples"]
+    n_splits: int
+    gap: int
+
+    @classmethod
+    def of(cls, features: pd.DataFrame, groups: np.ndarray | None, *, n_splits: int, gap: int) -> "_Place":
+        """Return the place of each row; groups stand in as the slices of one cube."""
+        if groups is None:
+            positions = sample_positions([str(name) for name in features.index])
+            place = cls(positions.cube, positions.z, n_splits, gap)
+        elif groups.shape == (len(features),):
+            z = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+            place = cls(np.zeros(len(groups), dtype="U1"), z, n_splits, 0)
+        else:
+            raise ValueError(
+                f"groups must have one entry a sample ({len(features)}), got shape {groups.shape}"
+            )
+        block_splits(place.cube, place.z, n_splits=n_splits, gap=place.gap)
+        return place
+
+    def where(self, kept: np.ndarray) -> "_Place":
+        """Return the place of some of the samples."""
+        return _Place(self.cube[kept], self.z[kept], self.n_splits, self.gap)
+
+    def predictions(
+        self, x: Float64[np.ndarray, "n d"], targets: Float64[np.ndarray, "n t"]
+    ) -> Float64[np.ndarray, "n t"]:
+        """Return held-out predictions."""
+        return cross_validated_predictions(
+            x, targets, cube=self.cube, z=self.z, n_splits=self.n_splits, gap=self.gap
+        )
+
+
+def _checked_rows(x: np.ndarray, features: pd.DataFrame, *, name: str) -> Float64[np.ndarray, "n d"]:
+    check_embeddings(x, name=name)
+    if len(features) != len(x):
+        raise ValueError(f"{name} and features must have a row a sample, got {len(x)} and {len(features)}")
+    return x.astype(np.float64)
+
+
+def _constant(y: Float64[np.ndarray, "n t"]) -> bool:
+    return bool((np.ptp(y, axis=0) <= 1e-12 * np.abs(y).max(axis=0)).all())
+
+
+def _scores(
+    x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "n t"], place: _Place, draws: _Draws
+) -> dict[str, object]:
+    names = ("r2_same_sample", "r2_cross_validated", "r2_low", "r2_high", "r2_null", "p_value")
+    scores: dict[str, object] = dict.fromkeys(names, np.nan)
+    if not len(y):
+        return {**scores, "reason": "the feature is missing in every sample"}
+    if _constant(y):
+        return {**scores, "reason": "the feature is constant"}
+    reasons: list[str] = []
+    if len(y) < SAMPLES_PER_FEATURE * x.shape[1]:
+        reasons.append(
+            f"same-sample: fewer than {SAMPLES_PER_FEATURE} samples a feature, near 1 even for noise"
+        )
+    else:
+        scores["r2_same_sample"] = r2(y, LinearReadout(alphas=(0.0,)).fit(x, y).predict(x))
+    try:
+        scores |= _held_out_scores(x, y, place, draws)
+    except ValueError as error:
+        _log.info("no cross-validated score: %s", error)
+        reasons.append("cross-validated: too few slices where the feature is there")
+    return {**scores, "reason": "; ".join(reasons)}
+
+
+def _held_out_scores(
+    x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "n t"], place: _Place, draws: _Draws
+) -> dict[str, object]:
+    run = slice_runs(place.cube, place.z, length=max(1, place.gap))
+    # The interval does not depend on whether there is a null beside it.
+    for_null, for_interval = np.random.default_rng(draws.seed).spawn(2)
+    orders = shifted_orders(
+        place.cube,
+        place.z,
+        n_draws=draws.n_permutations,
+        rng=for_null,
+        least=max(1, place.gap),
+        within_cubes=draws.within_cubes,
+    )
+    # All permutations are targets of one fit.
+    targets = np.concatenate([y, *(y[order] for order in orders)], axis=1)
+    predicted = place.predictions(x, targets)
+    tested = np.isfinite(predicted[:, 0])
+    columns = y.shape[1]
+    kept, told = targets[tested], predicted[tested]
+    score = r2(kept[:, :columns], told[:, :columns])
+    scores: dict[str, object] = {"r2_cross_validated": score}
+    if draws.n_bootstrap:
+        scores["r2_low"], scores["r2_high"] = r2_interval(
+            kept[:, :columns], told[:, :columns], run[tested], n_draws=draws.n_bootstrap, rng=for_interval
+        )
+    if draws.n_permutations:
+        permuted = np.array(
+            [
+                r2(kept[:, at : at + columns], told[:, at : at + columns])
+                for at in range(columns, kept.shape[1], columns)
+            ]
+        )
+        null = null_of(score, permuted)
+        scores |= {"r2_null": null.r2, "p_value": null.p_value}
+    return scores

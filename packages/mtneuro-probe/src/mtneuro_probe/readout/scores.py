@@ -1,0 +1,80 @@
+"""R² of held-out predictions, its confidence interval and its null distribution."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval
+
+
+def r2(y: Float64[np.ndarray, "n t"], predicted: Float64[np.ndarray, "n t"]) -> float:
+    """Return the coefficient of determination of predictions, over all columns together.
+
+    1 - Σ (y - ŷ)² / Σ (y - ȳ)², each column with its own mean.
+
+    Examples
+    --------
+    >>> r2(np.array([[1.0], [2], [3]]), np.array([[1.0], [2], [4]]))
+    0.5
+    """
+    return float(1 - ((y - predicted) ** 2).sum() / ((y - y.mean(axis=0)) ** 2).sum())
+
+
+def r2_interval(
+    y: Float64[np.ndarray, "n t"],
+    predicted: Float64[np.ndarray, "n t"],
+    run: Int64[np.ndarray, " n"],
+    *,
+    n_draws: int,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """Return the 95 % interval of R² over bootstrap draws of whole runs of samples.
+
+    The predictions stay as they are: the interval is that of scoring this readout on other slices of the
+    same tissue, not of fitting another.
+    """
+    n_runs = int(run.max()) + 1
+
+    def summed(values: Float64[np.ndarray, "n t"]) -> Float64[np.ndarray, "runs t"]:
+        total = np.zeros((n_runs, values.shape[1]))
+        np.add.at(total, run, values)
+        return total
+
+    counts = bootstrap_counts(n_runs, n_draws=n_draws, rng=rng)
+    centred = y - y.mean(axis=0)
+    error = (counts @ summed((y - predicted) ** 2)).sum(axis=1)
+    number = counts @ np.bincount(run, minlength=n_runs)
+    spread = (
+        counts @ summed(centred**2) - (counts @ summed(centred)) ** 2 / np.maximum(number, 1)[:, None]
+    ).sum(axis=1)
+    draws = np.divide(error, spread, out=np.full(n_draws, np.nan), where=spread > 1e-12 * (centred**2).sum())
+    return interval(1 - draws)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Null:
+    """What R² is when nothing ties the feature to the embeddings."""
+
+    r2: float
+    """The score that 1 in 20 permutations exceeds."""
+
+    p_value: float
+    """Fraction of permutations, the true order among them, that score at least as high as the true order."""
+
+
+def null_of(score: float, permuted: Float64[np.ndarray, " draws"]) -> Null:
+    """Return the null distribution's summary for a score.
+
+    B. Phipson and G. K. Smyth (2010), Permutation p-values should never be zero, Statistical Applications in
+    Genetics and Molecular Biology 9, 39.
+
+    Examples
+    --------
+    >>> null_of(0.5, np.array([0.0, 0.1, 0.6])).p_value
+    0.5
+    """
+    return Null(
+        r2=float(np.quantile(permuted, 0.95)),
+        p_value=float((1 + (permuted >= score).sum()) / (1 + len(permuted))),
+    )

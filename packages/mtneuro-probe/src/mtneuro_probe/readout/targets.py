@@ -1,0 +1,39 @@
+"""The numbers that a linear model is asked to predict for each feature."""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from mtneuro_probe.registry import REGISTRY
+
+
+def feature_targets(features: pd.DataFrame) -> dict[str, Float64[np.ndarray, "samples targets"]]:
+    """Return the columns to predict for each feature: itself, or cosine and sine for an angle.
+
+    Raises
+    ------
+    ValueError
+        If there is no column, a column holds no numbers, or a value is infinite.
+
+    Examples
+    --------
+    >>> feature_targets(pd.DataFrame({"axon_orientation": [0.0, 90.0]}))["axon_orientation"].round(6)
+    array([[ 1.,  0.],
+           [-1.,  0.]])
+    """
+    if not features.shape[1]:
+        raise ValueError("features must have at least one column, got none")
+    targets: dict[str, np.ndarray] = {}
+    for name, kind in features.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(kind):
+            raise ValueError(f"each feature must be a column of numbers, got {kind} in {name!r}")
+        values = np.asarray(features[name].to_numpy(dtype=np.float64, na_value=np.nan))
+        if np.isinf(values).any():
+            raise ValueError(f"features must be finite or missing (NaN), got infinity in {name}")
+        known = REGISTRY.get(str(name))
+        if known is not None and known.period is not None:
+            turn = 2 * np.pi * values / known.period
+            targets[str(name)] = np.column_stack([np.cos(turn), np.sin(turn)])
+        else:
+            targets[str(name)] = values[:, None]
+    return targets

@@ -1,0 +1,130 @@
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from mtneuro_probe import ALL_FEATURES, semantic_features
+from mtneuro_probe.tables import load_features
+
+
+def check_table(path, expected: pd.DataFrame) -> None:
+    """Check that the table written is the one expected, to the last digit."""
+    written = load_features(path)
+    assert written.columns.tolist() == expected.columns.tolist()
+    assert written.index.tolist() == expected.index.tolist()
+    np.testing.assert_array_equal(written.to_numpy(), expected.to_numpy())
+
+
+IDS = [f"{cube}/z{z}" for cube in ("A-CTX", "A-STR") for z in range(110, 140)]
+
+
+def test_features_of_an_export_are_written_with_its_ids_and_voxel_size(tmp_path, export, labels, run):
+    assert run("features", export, "-o", tmp_path / "f.csv") == 0
+    expected = semantic_features(labels, sample_id=IDS, voxel_size_um=(1, 2, 2))
+    check_table(tmp_path / "f.csv", expected)
+
+
+def test_the_file_that_is_written_is_told(capsys, tmp_path, export, run):
+    assert run("features", export, "-o", tmp_path / "new" / "f.csv") == 0
+    assert capsys.readouterr().out.endswith(f"60 rows written to {tmp_path / 'new' / 'f.csv'}\n")
+
+
+def test_features_of_an_array_a_zarr_and_an_ome_zarr_agree(tmp_path, labels, run):
+    np.save(tmp_path / "cube.npy", labels)
+    zarr.save_array(str(tmp_path / "array.zarr"), labels)
+    group = zarr.create_group(str(tmp_path / "ome.zarr"))
+    group.create_array("0", data=labels)
+    scale = {"type": "scale", "scale": [1.17, 1.17, 1.17]}
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+    dataset = {"path": "0", "coordinateTransformations": [scale]}
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}
+    tables = []
+    for name in ("cube.npy", "array.zarr", "ome.zarr"):
+        words = ("features", tmp_path / name, "-o", tmp_path / "f.csv", "--cube", "A-ZI", "--first-z", 110)
+        assert run(*words) == 0
+        tables.append((tmp_path / "f.csv").read_text())
+    assert tables[0] == tables[1] == tables[2]
+    assert "A-ZI/z110," in tables[0]
+
+
+def test_ids_of_a_zarr_are_those_that_it_holds(tmp_path, labels, run):
+    ids = [f"A-CTX/z{110 + 2 * n}" for n in range(len(labels))]
+    array = zarr.create_array(str(tmp_path / "labels.zarr"), data=labels)
+    array.attrs["sample_id"] = ids
+    assert run("features", tmp_path / "labels.zarr", "-o", tmp_path / "f.csv") == 0
+    assert pd.read_csv(tmp_path / "f.csv")["sample_id"].tolist() == ids
+
+
+def test_part_of_a_volume_is_measured_and_keeps_its_slice_numbers(tmp_path, labels, run):
+    np.save(tmp_path / "cube.npy", labels)
+    words = ("features", tmp_path / "cube.npy", "-o", tmp_path / "f.csv", "--first-z", 100)
+    assert run(*words, "--z", "5:8", "--y", "2:20", "--x", "0:16") == 0
+    expected = semantic_features(labels[5:8, 2:20, :16], sample_id=["cube/z105", "cube/z106", "cube/z107"])
+    check_table(tmp_path / "f.csv", expected)
+
+
+def test_a_label_that_was_not_annotated_is_left_empty(tmp_path, labels, run):
+    np.save(tmp_path / "cube.npy", np.where(labels == 3, 0, labels))
+    words = ("features", tmp_path / "cube.npy", "-o", tmp_path / "f.csv", "--not-annotated", "axon")
+    assert run(*words) == 0
+    assert np.isnan(pd.read_csv(tmp_path / "f.csv")["axon_density"]).all()
+
+
+def test_every_feature_corners_and_3d_are_options(tmp_path, export, labels, run):
+    words = ("features", export, "-o", tmp_path / "f.csv", "--feature", "all", "--corners")
+    assert run(*words, "--components", "3d") == 0
+    expected = semantic_features(
+        labels,
+        sample_id=IDS,
+        voxel_size_um=(1, 2, 2),
+        features=ALL_FEATURES,
+        corners=True,
+        components="3d",
+    )
+    check_table(tmp_path / "f.csv", expected)
+
+
+def test_the_original_definition_is_an_option(tmp_path, export, labels, run):
+    assert run("features", export, "-o", tmp_path / "f.csv", "--definition", "original") == 0
+    expected = semantic_features(labels, sample_id=IDS, definition="original")
+    check_table(tmp_path / "f.csv", expected)
+
+
+def test_labels_of_one_s_own_are_measured(tmp_path, export, run):
+    words = ("features", export, "-o", tmp_path / "f.csv", "--label", "synapse=2", "--label", "vesicle=3")
+    assert run(*words, "--ignore", "1") == 0
+    assert load_features(tmp_path / "f.csv").columns.tolist() == [
+        f"{name}_{what}"
+        for name in ("synapse", "vesicle")
+        for what in ("density", "count", "size", "distance")
+    ]
+
+
+# What was read wrongly before all packages shared one reader.
+
+
+def ome_labels(path, labels: np.ndarray, *, axes: str, scale: list[float], unit: str) -> None:
+    group = zarr.create_group(str(path))
+    group.create_array("0", data=labels)
+    dataset = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+    named = [{"name": name, "type": "space", "unit": unit} for name in axes]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": named, "datasets": [dataset]}]}
+
+
+def test_a_scale_in_nanometres_gives_sizes_in_micrometres(tmp_path, labels, run):
+    ome_labels(tmp_path / "nm.zarr", labels, axes="zyx", scale=[1000, 500, 500], unit="nanometer")
+    assert run("features", tmp_path / "nm.zarr", "-o", tmp_path / "f.csv", "--feature", "cell_size") == 0
+    expected = semantic_features(labels, voxel_size_um=(1, 0.5, 0.5), features=["cell_size"])
+    np.testing.assert_allclose(load_features(tmp_path / "f.csv").to_numpy(), expected.to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("axes", "scale", "told"),
+    [
+        ("xyz", [1, 1, 1], "nm.zarr"),
+        ("zyx", [1, 1], "nm.zarr"),
+    ],
+)
+def test_axes_or_scales_that_are_not_z_y_x_are_refused(capsys, tmp_path, labels, run, axes, scale, told):
+    ome_labels(tmp_path / "nm.zarr", labels, axes=axes, scale=scale, unit="micrometer")
+    assert run("features", tmp_path / "nm.zarr", "-o", tmp_path / "f.csv") == 2
+    assert told in capsys.readouterr().err

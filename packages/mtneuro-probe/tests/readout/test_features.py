@@ -1,0 +1,294 @@
+import numpy as np
+import pandas as pd
+import pytest
+from mtneuro_probe import (
+    FEATURES,
+    LinearReadout,
+    block_splits,
+    feature_predictions,
+    feature_readout,
+    floor_embeddings,
+)
+from mtneuro_probe.readout.linear import cross_validated_predictions
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.metrics import r2_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(11)
+
+
+def ids(n: int, cubes: str = "A") -> list[str]:
+    return [f"{cube}/z{z}" for cube in cubes for z in range(n // len(cubes))]
+
+
+def smooth(rng: np.random.Generator, n: int, columns: int) -> np.ndarray:
+    """Columns that change slowly along the slices, as tissue does."""
+    walk = rng.normal(size=(n + 24, columns))
+    return np.stack([walk[i : i + 25].mean(axis=0) for i in range(n)])
+
+
+@parametrize_with_checks([LinearReadout(), LinearReadout(alphas=(0.0,))])
+def test_readout_is_a_scikit_learn_estimator(estimator, check):
+    check(estimator)
+
+
+def test_no_ridge_is_the_ordinary_least_squares_of_scikit_learn(rng):
+    x, y = rng.normal(size=(60, 7)), rng.normal(size=(60, 3))
+    ours, theirs = LinearReadout(alphas=(0.0,)).fit(x, y), LinearRegression().fit(x, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-10)
+    np.testing.assert_allclose(ours.predict(x), theirs.predict(x), atol=1e-10)
+
+
+@pytest.mark.parametrize("n", [20, 80])
+def test_a_ridge_is_that_of_scikit_learn_on_standardised_embeddings(rng, n):
+    x, y = rng.normal(3, 2, size=(n, 40)), rng.normal(size=n)
+    ours = LinearReadout(alphas=(7.0,)).fit(x, y)
+    standard = (x - x.mean(axis=0)) / x.std(axis=0)
+    np.testing.assert_allclose(ours.predict(x), Ridge(7.0).fit(standard, y).predict(standard), atol=1e-9)
+
+
+def test_the_strength_is_the_one_that_predicts_held_out_rows_best(rng):
+    x = rng.normal(size=(50, 30))
+    y = x[:, 0] + rng.normal(size=50)
+    strengths, splits = (0.1, 10.0, 1000.0), block_splits(np.full(50, "A"), np.arange(50), gap=2)
+    errors = []
+    for alpha in strengths:
+        missed = [
+            y[test] - LinearReadout(alphas=(alpha,)).fit(x[train], y[train]).predict(x[test])
+            for train, test in splits
+        ]
+        errors.append((np.concatenate(missed) ** 2).sum())
+    assert LinearReadout(alphas=strengths, cv=splits).fit(x, y).alpha_ == strengths[np.argmin(errors)]
+
+
+def test_each_target_has_a_strength_of_its_own(rng):
+    x = rng.normal(size=(100, 10))
+    y = np.column_stack([x[:, 0], rng.normal(size=100)])
+    readout = LinearReadout().fit(x, y)
+    assert readout.alpha_[0] < readout.alpha_[1]
+    one = LinearReadout().fit(x, y[:, 1])
+    assert one.alpha_ == readout.alpha_[1]
+    np.testing.assert_allclose(one.coef_, readout.coef_[1])
+
+
+def test_a_constant_dimension_gets_no_weight(rng):
+    x = np.column_stack([rng.normal(size=30), np.full(30, 0.1)])
+    assert LinearReadout().fit(x, rng.normal(size=30)).coef_[1] == 0
+
+
+@pytest.mark.parametrize("alphas", [(), (-1.0,), (np.nan, 1.0)])
+def test_a_strength_below_zero_is_refused(alphas):
+    with pytest.raises(ValueError, match="finite numbers, 0 or above"):
+        LinearReadout(alphas=alphas).fit(np.arange(6.0)[:, None], np.arange(6.0))
+
+
+def test_same_sample_score_is_that_of_scikit_learn(rng):
+    x = rng.normal(size=(60, 5)).astype(np.float32)
+    table = pd.DataFrame({"cell_count": rng.normal(size=60) + x[:, 1]}, index=ids(60))
+    row = feature_readout(x, table, gap=2).iloc[0]
+    assert row["r2_same_sample"] == pytest.approx(
+        LinearRegression().fit(x.astype(float), table["cell_count"]).score(x, table["cell_count"])
+    )
+    assert (row["n_samples"], row["n_missing"], row["n_features"], row["reason"]) == (60, 0, 5, "")
+
+
+def test_cross_validated_score_is_that_of_a_plain_loop(rng):
+    x = smooth(rng, 80, 4)
+    y = x @ [1.0, -2, 0, 0] + 0.1 * rng.normal(size=80)
+    table = pd.DataFrame({"cell_size": y}, index=ids(80, "AB"))
+    z, cube = np.tile(np.arange(40), 2), np.repeat(["A", "B"], 40)
+    predicted = np.full(80, np.nan)
+    for train, test in block_splits(cube, z, n_splits=4, gap=3):
+        inner = block_splits(cube[train], z[train], n_splits=4, gap=3)
+        predicted[test] = LinearReadout(cv=inner).fit(x[train], y[train]).predict(x[test])
+    score = feature_readout(x, table, n_splits=4, gap=3)["r2_cross_validated"].iloc[0]
+    assert score == pytest.approx(r2_score(y, predicted))
+
+
+def test_noise_scores_high_on_the_same_samples_and_nothing_when_cross_validated(rng):
+    x = rng.normal(size=(120, 20))
+    table = pd.DataFrame({"cell_count": rng.normal(size=120)}, index=ids(120))
+    row = feature_readout(x, table).iloc[0]
+    assert row["r2_same_sample"] > 0.1
+    assert row["r2_cross_validated"] < 0.05
+
+
+def test_a_copy_of_the_neighbouring_slice_is_no_evidence(rng):
+    """An embedding that only remembers where it is scores high when shuffled, not with blocks and a gap."""
+    y = smooth(rng, 200, 1)[:, 0]
+    place = np.arange(200.0)
+    x = np.exp(-((place[:, None] - np.linspace(0, 200, 40)) ** 2) / (2 * 4**2))
+    shuffled = rng.permutation(200)
+    leaky = cross_validated_predictions(
+        x[shuffled], y[shuffled, None], cube=np.full(200, "A"), z=np.arange(200), gap=0
+    )[:, 0]
+    assert r2_score(y[shuffled], leaky) > 0.8
+    honest = feature_readout(x, pd.DataFrame({"cell_size": y}, index=ids(200)), gap=10)
+    assert honest["r2_cross_validated"].iloc[0] < 0.2
+
+
+def test_scores_do_not_depend_on_the_order_of_rows_or_the_scale_of_dimensions(rng):
+    x = smooth(rng, 60, 6)
+    table = pd.DataFrame({"cell_size": x[:, 2] + 0.05 * rng.normal(size=60)}, index=ids(60))
+    scores = ["r2_same_sample", "r2_cross_validated"]
+    expected = feature_readout(x, table, gap=4)[scores].to_numpy()
+    order = rng.permutation(60)
+    moved = feature_readout(100 * x[order] - 3, table.iloc[order], gap=4)[scores].to_numpy()
+    np.testing.assert_allclose(moved, expected, rtol=1e-6)
+
+
+def test_missing_values_leave_out_their_own_feature_only(rng):
+    x = rng.normal(size=(60, 3))
+    full = rng.normal(size=60)
+    holes = np.where(np.arange(60) % 7 == 0, np.nan, full)
+    index = ids(60)
+    table = feature_readout(x, pd.DataFrame({"a": full, "b": holes}, index=index), gap=2)
+    assert table["n_missing"].tolist() == [0, 9]
+    there = np.isfinite(holes)
+    alone = feature_readout(
+        x[there], pd.DataFrame({"b": full[there]}, index=np.array(index)[there].tolist()), gap=2
+    )
+    assert table.loc["b", "r2_same_sample"] == pytest.approx(alone.loc["b", "r2_same_sample"])
+    assert table.loc["b", "r2_cross_validated"] == pytest.approx(alone.loc["b", "r2_cross_validated"])
+
+
+def test_a_score_that_cannot_be_had_says_why(rng):
+    features = pd.DataFrame(
+        {"flat": 2.0, "absent": np.nan, "short": rng.normal(size=40), "rare": np.nan}, index=ids(40)
+    )
+    features.iloc[:3, 3] = [1.0, 2.0, 4.0]
+    table = feature_readout(rng.normal(size=(40, 10)), features, gap=2)
+    assert np.isnan(table["r2_same_sample"]).all()
+    assert table["reason"].tolist() == [
+        "the feature is constant",
+        "the feature is missing in every sample",
+        "same-sample: fewer than 5 samples a feature, near 1 even for noise",
+        (
+            "same-sample: fewer than 5 samples a feature, near 1 even for noise; "
+            "cross-validated: too few slices where the feature is there"
+        ),
+    ]
+    assert np.isfinite(table.loc["short", "r2_cross_validated"])
+
+
+def test_groups_stand_in_where_ids_name_no_slice(rng):
+    x = rng.normal(size=(40, 3))
+    table = pd.DataFrame({"cell_count": x[:, 0]}, index=[f"sample {i}" for i in range(40)])
+    scored = feature_readout(x, table, groups=np.repeat(np.arange(8), 5))
+    assert scored["r2_cross_validated"].iloc[0] > 0.99
+
+
+def test_progress_is_told_after_each_feature(rng):
+    seen = []
+    table = pd.DataFrame(rng.normal(size=(40, 5)), columns=list(FEATURES), index=ids(40))
+    feature_readout(rng.normal(size=(40, 3)), table, gap=2, progress=lambda *at: seen.append(at))
+    assert seen == [(i, 5) for i in range(1, 6)]
+
+
+def test_the_interval_and_the_null_stand_around_a_true_score(rng):
+    x = smooth(rng, 200, 5)
+    y = x[:, 0] + 0.1 * rng.normal(size=200)
+    table = pd.DataFrame({"true": y, "noise": rng.normal(size=200)}, index=ids(200))
+    scored = feature_readout(x, table, n_permutations=50)
+    true, noise = scored.loc["true"], scored.loc["noise"]
+    assert true["r2_null"] < true["r2_low"] < true["r2_cross_validated"] < true["r2_high"]
+    assert true["p_value"] == pytest.approx(1 / 51)
+    assert noise["p_value"] > 0.05
+
+
+def test_a_cube_s_own_mean_is_found_or_not_as_the_null_is_asked(rng):
+    """An embedding that only tells the cube knows a feature that differs between cubes, and nothing more."""
+    cube = np.repeat([0.0, 1.0], 100)
+    x = cube[:, None] + 0.01 * rng.normal(size=(200, 2))
+    table = pd.DataFrame({"cell_size": cube + 0.5 * rng.normal(size=200)}, index=ids(200, "AB"))
+    anywhere = feature_readout(x, table, n_permutations=60).iloc[0]
+    within = feature_readout(x, table, n_permutations=60, within_cubes=True).iloc[0]
+    assert anywhere["p_value"] < 0.05
+    assert within["p_value"] > 0.05
+
+
+def test_p_values_of_unrelated_features_are_spread_evenly(rng):
+    x = smooth(rng, 200, 3)
+    table = pd.DataFrame(smooth(rng, 200, 30), columns=[f"f{i}" for i in range(30)], index=ids(200))
+    p = feature_readout(x, table, n_permutations=40, n_bootstrap=0)["p_value"].to_numpy()
+    assert (p < 0.05).mean() <= 0.2
+    assert 0.25 < p.mean() < 0.75
+
+
+def test_draws_depend_on_the_seed_alone(rng):
+    x = smooth(rng, 60, 3)
+    table = pd.DataFrame({"a": smooth(rng, 60, 1)[:, 0], "b": x[:, 0]}, index=ids(60))
+    both = feature_readout(x, table, gap=3, n_permutations=10)
+    alone = feature_readout(x, table.filter(items=["b"]), gap=3, n_permutations=10)
+    pd.testing.assert_series_equal(both.loc["b"], alone.loc["b"])
+    undrawn = feature_readout(x, table, gap=3)
+    assert undrawn.loc["a", "r2_low"] == pytest.approx(both.loc["a", "r2_low"])
+    other = feature_readout(x, table, gap=3, n_permutations=10, seed=1)
+    assert other.loc["a", "r2_low"] != both.loc["a", "r2_low"]
+    assert other.loc["a", "r2_cross_validated"] == both.loc["a", "r2_cross_validated"]
+
+
+def test_floors_stand_beside_the_score(rng):
+    images = rng.integers(0, 256, size=(60, 8, 8), dtype=np.uint8)
+    brightness = images.mean(axis=(1, 2))
+    table = pd.DataFrame({"vessel_density": brightness}, index=ids(60))
+    scored = feature_readout(
+        rng.normal(size=(60, 4)), table, gap=2, floors=floor_embeddings(images, n_components=8)
+    )
+    assert scored["r2_pixels"].iloc[0] > 0.99
+    assert scored["r2_cross_validated"].iloc[0] < scored["r2_pixels"].iloc[0]
+    assert "r2_random" in scored.columns
+    assert scored.columns[-1] == "reason"
+
+
+def test_a_second_annotation_sets_a_ceiling(rng):
+    x = smooth(rng, 60, 3)
+    table = pd.DataFrame({"cell_count": x[:, 0], "cell_size": x[:, 1]}, index=ids(60))
+    second = table[["cell_count"]] + 0.01 * rng.normal(size=(60, 1))
+    scored = feature_readout(x, table, gap=3, second_annotation=second.iloc[::-1])
+    assert 0.5 < scored.loc["cell_count", "r2_ceiling"] < 1
+    assert np.isnan(scored.loc["cell_size", "r2_ceiling"])
+
+
+def test_an_angle_is_read_out_across_its_end(rng):
+    turn = np.cumsum(rng.normal(0, 4, size=200)) % 180
+    x = np.column_stack([np.cos(np.radians(2 * turn)), np.sin(np.radians(2 * turn)), rng.normal(size=200)])
+    scored = feature_readout(x, pd.DataFrame({"axon_orientation": turn}, index=ids(200)))
+    assert scored["r2_same_sample"].iloc[0] == pytest.approx(1)
+    assert scored["r2_cross_validated"].iloc[0] > 0.99
+
+
+def test_predictions_are_those_that_are_scored(rng):
+    x = smooth(rng, 80, 4)
+    y = x[:, 1] + 0.1 * rng.normal(size=80)
+    y[::9] = np.nan
+    table = pd.DataFrame({"cell_size": y, "flat": 1.0, "axon_orientation": 3.0}, index=ids(80))
+    predicted = feature_predictions(x, table, gap=3)
+    assert predicted.columns.tolist() == ["cell_size", "flat"]
+    assert np.isnan(predicted["flat"]).all()
+    there = np.isfinite(y)
+    np.testing.assert_array_equal(np.isfinite(predicted["cell_size"]), there)
+    score = feature_readout(x, table, gap=3).loc["cell_size", "r2_cross_validated"]
+    assert r2_score(y[there], predicted["cell_size"][there]) == pytest.approx(score)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("x", "table", "told"),
+    [
+        (np.zeros((40, 2)), pd.DataFrame({"a": np.zeros(39)}, index=ids(39)), "got 40 and 39"),
+        (np.full((40, 2), np.inf), pd.DataFrame({"a": np.zeros(40)}, index=ids(40)), "NaN or infinity"),
+        (np.zeros(40), pd.DataFrame({"a": np.zeros(40)}, index=ids(40)), r"got float64 of shape \(40,\)"),
+        (np.zeros((40, 2)), pd.DataFrame({"a": np.zeros(40)}), "sample id must read"),
+        (np.zeros((40, 2)), pd.DataFrame(index=ids(40)), "at least one column"),
+        (np.zeros((40, 2)), pd.DataFrame({"a": ["x"] * 40}, index=ids(40)), "column of numbers"),
+        (np.zeros((40, 2)), pd.DataFrame({"a": np.full(40, np.inf)}, index=ids(40)), "infinity in a"),
+        (np.zeros((9, 2)), pd.DataFrame({"a": np.zeros(9)}, index=ids(9)), "at least 2 splits"),
+    ],
+)
+def test_wrong_input_is_refused(x, table, told):
+    with pytest.raises(ValueError, match=told):
+        feature_readout(x, table)
