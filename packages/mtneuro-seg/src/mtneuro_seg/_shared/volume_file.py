@@ -26,6 +26,7 @@ __all__ = [
     "VolumeFile",
     "is_zarr",
     "open_volume_file",
+    "open_zarr",
     "opened_archive",
 ]
 
@@ -150,7 +151,7 @@ def open_volume_file(uri: str | Path, /, *, key: str = "images", ranges: Ranges 
     text = str(uri)
     path, fragment = _path_and_fragment(text)
     if path.is_dir() and is_zarr(path):
-        found = _from_zarr(path, text, fragment)
+        found = open_zarr(path, level=fragment)
     elif path.suffix.lower() == ".npz" and path.is_file():
         found = _from_npz(path, fragment, key)
     elif path.suffix.lower() == ".npy" and path.is_file():
@@ -245,37 +246,51 @@ def _chosen(names: Sequence[str], fragment: str | None, key: str) -> str:
     )
 
 
-def _from_zarr(path: Path, text: str, fragment: str | None) -> VolumeFile:
+def open_zarr(store: str | Path, /, *, level: str | None = None) -> VolumeFile:
+    """Return the volume of a Zarr array, or of a level of an OME-Zarr group.
+
+    Parameters
+    ----------
+    store
+        A folder, or an address that Zarr knows how to open.
+    level
+        Number of the level, as text; the finest by default, and none of an array.
+
+    Raises
+    ------
+    ValueError
+        If it is no store, has no such level, or its axes are no volume's.
+    """
     import zarr
 
     try:
-        node: Any = zarr.open(path, mode="r")
+        node: Any = zarr.open(str(store), mode="r")
     except Exception as error:  # what zarr raises for a broken store has no common class
-        raise ValueError(f"{path} is not a readable Zarr store: {error}") from None
+        raise ValueError(f"{store} is not a readable Zarr store: {error}") from None
     size = None
     axes: Sequence[str | None] | None = None
     if isinstance(node, zarr.Group):
-        levels = levels_of(dict(node.attrs), name=str(path))
-        at = int(fragment) if fragment is not None and fragment.isdecimal() else 0 if fragment is None else -1
+        levels = levels_of(dict(node.attrs), name=str(store))
+        at = 0 if level is None else int(level) if level.isdecimal() else -1
         if not 0 <= at < len(levels):
-            raise ValueError(f"the level of {path} must lie within [0, {len(levels)}), got #{fragment}")
+            raise ValueError(f"the level of {store} must lie within [0, {len(levels)}), got #{level}")
         axes, size = levels[at].axes, levels[at].voxel_size_um
         try:
             node = node[levels[at].path]
         except (KeyError, TypeError):
             raise ValueError(
-                f"{path}: the array {levels[at].path!r} of its level {at} is not there"
+                f"{store}: the array {levels[at].path!r} of its level {at} is not there"
             ) from None
-    elif fragment is not None:
-        raise ValueError(f"{path} is one array and has no levels, got #{fragment}")
+    elif level is not None:
+        raise ValueError(f"{store} is one array and has no levels, got #{level}")
     if not isinstance(node, zarr.Array):
-        raise ValueError(f"{path}: a level must be an array, got a group")
+        raise ValueError(f"{store}: a level must be an array, got a group")
     about: Mapping[str, Any] = dict(node.attrs)
     axes = axes or about.get("_ARRAY_DIMENSIONS") or getattr(node.metadata, "dimension_names", None)
     return VolumeFile(
-        name=text,
-        array=_volume(node, axes, str(path)),
-        voxel_size_um=size or voxel_size(about.get("voxel_size_um"), name=str(path)),
+        name=str(store) if level is None else f"{store}#{level}",
+        array=_volume(node, axes, str(store)),
+        voxel_size_um=size or voxel_size(about.get("voxel_size_um"), name=str(store)),
         sample_id=_words(about.get("sample_id")),
         class_names=_words(about.get("class_names")),
     )
