@@ -1,6 +1,5 @@
 """A disk that fills up."""
 
-import resource
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 @pytest.fixture
 def fill() -> Iterator[Callable[[float], None]]:
     """Let no file of this process grow beyond so many bytes; ``inf`` makes room again."""
+    resource = pytest.importorskip("resource", reason="files are limited by POSIX's setrlimit")
     before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def limit(size: float) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtneuro_seg.cli import main
-from mtneuro_seg.commands import training
 
 HEAVY = (
     "torch",
@@ -24,7 +23,7 @@ HEAVY = (
     "sklearn",
     "pandas",
 )
-SMALL = ["--filters", "4", "--levels", "3", "--batch-size", "4"]
+SMALL = ["--set", "filters=4", "--set", "levels=3", "--set", "batch_size=4"]
 
 
 @pytest.fixture
@@ -54,7 +53,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
 
 def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, capsys):
     model = tmp_path / "model"
-    assert run(monkeypatch, "train", data, "--epochs", "2", *SMALL, "-o", model, "--validation", data) == 0
+    assert (
+        run(monkeypatch, "train", data, "--set", "epochs=2", *SMALL, "-o", model, "--validation", data) == 0
+    )
     assert "unet: 4 steps" in capsys.readouterr().out
     figure = tmp_path / "figures" / "test.png"
     assert run(monkeypatch, "evaluate", model, data, "--figure", figure, "--intervals", "--block", "2") == 0
@@ -72,14 +73,14 @@ def test_the_main_path_trains_scores_and_predicts(data, tmp_path, monkeypatch, c
     assert (
         run(monkeypatch, "predict", model, data, "-o", tmp_path / "labels.zarr", "--window", "16", "16") == 0
     )
-    from mtneuro_seg.volumes import load_volume
+    from mtneuro_seg._shared.volume_file import open_volume_file
 
-    labels = load_volume(tmp_path / "labels.zarr")
-    np.testing.assert_array_equal(labels.array, flat)
+    labels = open_volume_file(tmp_path / "labels.zarr")
+    np.testing.assert_array_equal(labels.loaded(), flat)
     assert labels.sample_id == tuple(f"A-CTX/z{z}" for z in range(110, 118))
     ome = ("-o", tmp_path / "labels.ome.zarr", "--window", "16", "16")
     assert run(monkeypatch, "predict", model, data, *ome) == 0
-    np.testing.assert_array_equal(load_volume(tmp_path / "labels.ome.zarr").array, flat)
+    np.testing.assert_array_equal(open_volume_file(tmp_path / "labels.ome.zarr").loaded(), flat)
 
 
 @pytest.mark.parametrize("verb", ["train", "predict", "render"])
@@ -107,15 +108,15 @@ def test_wrong_inputs_end_with_one_line_and_status_2(data, tmp_path, monkeypatch
     out = tmp_path / "out"
     np.save(tmp_path / "images.npy", np.zeros((4, 16, 16), np.uint8))
     wrong = {
-        ("train", data, "-o", out, "--classes", "4"): "classes must be 3, as ",
+        ("train", data, "-o", out, "--set", "classes=4"): "classes must be 3, as ",
         ("train", data, "-o", out, "--model", "unett"): "did you mean 'unet'",
-        ("train", data, "-o", out, "--batch-size", "0"): "batch_size",
-        ("train", data, "-o", out, "--epochs", "many"): "epochs: Input should be a valid integer",
+        ("train", data, "-o", out, "--set", "batch_size=0"): "batch_size",
+        ("train", data, "-o", out, "--set", "epochs=many"): "epochs: Input should be a valid integer",
         ("train", data, "-o", out, "--no-such-thing"): "no-such-thing",
-        ("train", tmp_path / "x.npz", "-o", out): "must exist",
+        ("train", tmp_path / "x.npz", "-o", out): "no file or folder at",
         ("train", tmp_path / "images.npy", "-o", out): "LABELS must be given",
-        ("train", data, "-o", out, "--paper", "--batch-size", "2"): "--paper sets batch_size",
-        ("evaluate", tmp_path / "nowhere", data): "a model's folder must hold config.json",
+        ("train", data, "-o", out, "--paper", "--set", "batch_size=2"): "--paper sets batch_size",
+        ("evaluate", tmp_path / "nowhere", data): "a model folder must hold config.json",
         ("predict", tmp_path, data, "-o", tmp_path / "labels.png"): "must be written to",
         (
             "predict",
@@ -136,7 +137,7 @@ def test_wrong_inputs_end_with_one_line_and_status_2(data, tmp_path, monkeypatch
 
 def test_a_volume_is_not_written_over_and_subvolumes_are_no_volume(data, tmp_path, monkeypatch, capsys):
     model = tmp_path / "model"
-    assert run(monkeypatch, "train", data, "--steps", "1", *SMALL, "-o", model) == 0
+    assert run(monkeypatch, "train", data, "--set", "steps=1", *SMALL, "-o", model) == 0
     np.save(tmp_path / "volume.npy", np.zeros((2, 8, 16, 16), np.uint8))
     volume = tmp_path / "volume.npy"
     wrong = {
@@ -158,7 +159,7 @@ def test_a_volume_is_not_written_over_and_subvolumes_are_no_volume(data, tmp_pat
 
 def test_labels_and_blocks_that_do_not_fit_are_refused_before_predicting(data, tmp_path, monkeypatch, capsys):
     model = tmp_path / "model"
-    assert run(monkeypatch, "train", data, "--steps", "1", *SMALL, "-o", model) == 0
+    assert run(monkeypatch, "train", data, "--set", "steps=1", *SMALL, "-o", model) == 0
     monkeypatch.setattr("mtneuro_seg.inference.predict", lambda *_, **__: pytest.fail("it predicted"))
     with np.load(data) as held:
         np.save(tmp_path / "images.npy", held["images"])
@@ -174,7 +175,7 @@ def test_labels_and_blocks_that_do_not_fit_are_refused_before_predicting(data, t
 
 
 def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):
-    for words in (["--classes", "4"], ["--model", "unett"], ["--no-such-thing"]):
+    for words in (["--set", "classes=4"], ["--model", "unett"], ["--no-such-thing"]):
         assert run(monkeypatch, "train", data, "-o", tmp_path / "out", *words) == 2
         told = capsys.readouterr().err
         assert told.startswith("mtneuro-seg: error: ")
@@ -184,8 +185,9 @@ def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(data, tmp_path, monkeypatch):
     steps = 200
     model = tmp_path / "model"
-    words = ["train", data, "-o", model, "--filters", "2", "--levels", "2", "--batch-size", "2"]
-    words += ["--steps", str(steps), "--checkpoint-every", "1", "--device", "cpu"]
+    words = ["train", data, "-o", model, "--device", "cpu"]
+    for change in ("filters=2", "levels=2", "batch_size=2", f"steps={steps}", "checkpoint_every=1"):
+        words += ["--set", change]
     child = subprocess.Popen(
         [sys.executable, "-c", "from mtneuro_seg.cli import main; main()", *map(str, words)],
         stderr=subprocess.PIPE,
@@ -196,7 +198,8 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(data, tmp_path, monkeyp
         time.sleep(0.01)
     child.send_signal(signal.SIGINT)
     said = child.communicate(timeout=120)[1]
-    assert said == "mtneuro-seg: interrupted; the same command goes on from here\n"
+    assert said.startswith("mtneuro-seg: interrupted; ")
+    assert said.endswith("the same command goes on from there\n")
     assert child.returncode == 130
     done: list[int] = []
 
@@ -204,7 +207,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(data, tmp_path, monkeyp
     def bar(what: str) -> Generator[Callable[[int, int], None]]:
         yield lambda step, total: done.append(step)
 
-    monkeypatch.setattr(training, "bar", bar)
+    monkeypatch.setattr(sys.modules["mtneuro_seg.commands.train"], "bar", bar)
     assert run(monkeypatch, *words) == 0
     assert done[0] > 1  # not from the beginning
     assert done[-1] == steps
@@ -212,20 +215,9 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(data, tmp_path, monkeyp
 
 
 def test_the_paper_option_takes_table_a4(data, tmp_path, monkeypatch, capsys):
-    words = (
-        "train",
-        data,
-        "-o",
-        tmp_path / "model",
-        "--paper",
-        "--model",
-        "unet",
-        "--classes",
-        "3",
-        "--steps",
-        "1",
-    )
-    assert run(monkeypatch, *words, "--filters", "2") == 0
+    words = ("train", data, "-o", tmp_path / "model", "--paper", "--model", "unet")
+    changes = ("--set", "classes=3", "--set", "steps=1", "--set", "filters=2")
+    assert run(monkeypatch, *words, *changes) == 0
     from mtneuro_seg import load_model
 
     settings = load_model(tmp_path / "model").settings
@@ -249,10 +241,12 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
     assert child.stderr.strip() == "[]"
 
 
-@pytest.mark.parametrize(("words", "weights"), [("balanced", "balanced"), ("1,2,3", (1, 2, 3))])
+@pytest.mark.parametrize(
+    ("words", "weights"), [("balanced", "balanced"), ("1,2,3", (1, 2, 3)), ("[1, 2, 3]", (1, 2, 3))]
+)
 def test_class_weights_are_a_word_or_numbers(data, tmp_path, monkeypatch, words, weights):
     model = tmp_path / "model"
-    line = ("train", data, "-o", model, *SMALL, "--steps", "1", "--class-weights", words)
+    line = ("train", data, "-o", model, *SMALL, "--set", "steps=1", "--set", f"class_weights={words}")
     assert run(monkeypatch, *line) == 0
     from mtneuro_seg import load_model
 
@@ -262,12 +256,63 @@ def test_class_weights_are_a_word_or_numbers(data, tmp_path, monkeypatch, words,
 def test_a_settings_file_is_read_and_the_command_line_goes_before(data, tmp_path, monkeypatch):
     config = tmp_path / "seg.toml"
     config.write_text('model = "unet"\nfilters = 2\nlevels = 2\nsteps = 1\nseed = 3\n')
-    line = ("train", data, "-o", tmp_path / "model", "--config", config, "--seed", "4")
+    line = ("train", data, "-o", tmp_path / "model", "--settings", config, "--set", "seed=4")
     assert run(monkeypatch, *line) == 0
     from mtneuro_seg import load_model
 
     settings = load_model(tmp_path / "model").settings
     assert (settings.filters, settings.seed, settings.classes) == (2, 4, 3)
+
+
+def test_a_network_file_of_the_original_benchmark_is_read(data, tmp_path, monkeypatch):
+    network = tmp_path / "network.json"
+    network.write_text('{"model": "UNet", "n_blocks": 2, "start_filters": 2, "optimizer": "SGD", "dim": 2}')
+    line = ("train", data, "-o", tmp_path / "model", "--settings", network, "--set", "steps=1")
+    assert run(monkeypatch, *line) == 0
+    from mtneuro_seg import load_model
+
+    settings = load_model(tmp_path / "model").settings
+    assert (settings.levels, settings.filters, settings.optimiser) == (2, 2, "sgd")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (("--config", "seg.toml"), "--config is now --settings"),
+        (("--epochs", "5"), "--epochs is now --set epochs="),
+        (("--learning-rate=0.1",), "--learning-rate is now --set learning_rate="),
+        (("--augment",), "--augment is now --set augment=true"),
+        (("--no-augment",), "--no-augment is now --set augment=false"),
+    ],
+)
+def test_an_option_of_yesterday_is_answered_with_its_new_form(old, new, data, tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "train", data, "-o", tmp_path / "model", *old) == 2
+    assert capsys.readouterr().err == f"mtneuro-seg: error: {new}\n"
+
+
+def test_the_help_of_train_teaches_every_setting(monkeypatch, capsys):
+    from mtneuro_seg import TrainSettings
+
+    assert run(monkeypatch, "train", "--help") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert all(f"{name}=" in out for name in TrainSettings.model_fields)
+    assert "epochs=20: Passes over the images." in out
+
+
+def test_a_part_of_a_volume_is_labelled(data, tmp_path, monkeypatch, capsys):
+    model = tmp_path / "model"
+    assert run(monkeypatch, "train", data, "--set", "steps=1", *SMALL, "-o", model) == 0
+    volume = np.random.default_rng(1).integers(0, 256, (4, 40, 40), dtype=np.uint8)
+    np.save(tmp_path / "volume.npy", volume)
+    np.save(tmp_path / "part.npy", volume[1:3, 8:24, 4:36])
+    part = ("--z", "1:3", "--y", "8:24", "--x", "4:36")
+    assert run(monkeypatch, "predict", model, tmp_path / "volume.npy", "-o", tmp_path / "a.npy", *part) == 0
+    assert run(monkeypatch, "predict", model, tmp_path / "part.npy", "-o", tmp_path / "b.npy") == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+    assert (
+        run(monkeypatch, "predict", model, tmp_path / "part.npy", "-o", tmp_path / "c.npy", "--z", "1:9") == 2
+    )
+    assert "--z must be first:end with 0 <= first < end <= 2" in capsys.readouterr().err
 
 
 def test_a_3d_network_takes_slices_cut_within_their_regions(tmp_path, monkeypatch, capsys):
@@ -277,7 +322,7 @@ def test_a_3d_network_takes_slices_cut_within_their_regions(tmp_path, monkeypatc
     np.savez(tmp_path / "slices.npz", images=images, masks=(images // 86).astype(np.uint8), region=region)
     line = ("train", tmp_path / "slices.npz", "-o", tmp_path / "model", "--model", "unet3d", *SMALL)
     curves = tmp_path / "curves.png"
-    options = ("--classes", "3", "--epochs", "1", "--depth-overlap", "0.5", "--curves", curves)
+    options = ("--set", "classes=3", "--set", "epochs=1", "--depth-overlap", "0.5", "--curves", curves)
     assert run(monkeypatch, *line, *options) == 0
     from mtneuro_seg import load_model
 

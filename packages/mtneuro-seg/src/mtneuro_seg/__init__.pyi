@@ -1,5 +1,4 @@
-from .cluster import predict_volume_on_cluster as predict_volume_on_cluster
-from .figures import class_colours as class_colours
+from .colours import class_colours as class_colours
 from .figures import learning_curves_figure as learning_curves_figure
 from .figures import overlay as overlay
 from .figures import segmentation_figure as segmentation_figure
@@ -7,7 +6,6 @@ from .inference import predict as predict
 from .intervals import ScoreIntervals as ScoreIntervals
 from .intervals import bootstrap_intervals as bootstrap_intervals
 from .intervals import confusion_per_image as confusion_per_image
-from .library import encoder_names as encoder_names
 from .metrics import Scores as Scores
 from .metrics import confusion_matrix as confusion_matrix
 from .metrics import scores as scores
@@ -17,11 +15,14 @@ from .model import build_network as build_network
 from .model import load_history as load_history
 from .model import load_model as load_model
 from .model import normalised as normalised
-from .networks import Network as Network
-from .networks import SizeRule as SizeRule
-from .networks import model_names as model_names
-from .networks import network as network
-from .networks import register as register
+from .networks.registry import Network as Network
+from .networks.registry import SizeRule as SizeRule
+from .networks.registry import model_names as model_names
+from .networks.registry import network as network
+from .networks.registry import register as register
+from .networks.smp import encoder_names as encoder_names
+from .networks.unet import PlainUNet as PlainUNet
+from .networks.vnetlight import VNetLight as VNetLight
 from .paper import paper_search as paper_search
 from .paper import paper_settings as paper_settings
 from .selection import best_run as best_run
@@ -30,12 +31,11 @@ from .settings import executed_modules as executed_modules
 from .settings_file import load_settings as load_settings
 from .subvolume import subvolumes as subvolumes
 from .surfaces import surface_figure as surface_figure
-from .sweep_settings import SweepSettings as SweepSettings
 from .training import train as train
-from .unet import PlainUNet as PlainUNet
-from .vnetlight import VNetLight as VNetLight
-from .whole_volume import predict_volume as predict_volume
-from .whole_volume import swept_labels as swept_labels
+from .volume.cluster import predict_volume_on_cluster as predict_volume_on_cluster
+from .volume.predict import predict_volume as predict_volume
+from .volume.predict import swept_labels as swept_labels
+from .volume.settings import SweepSettings as SweepSettings
 
 __version__: str
 __all__ = [

@@ -1,4 +1,4 @@
-"""Labels of images, from a trained model."""
+"""Label images with a trained model."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from mtneuro_seg.memory import memory_named
+from mtneuro_seg._shared.memory import memory_errors_named
 from mtneuro_seg.model import Model, check_images, normalised
 from mtneuro_seg.settings import TrainSettings
 
@@ -52,13 +52,13 @@ def predict(
     check_images(images, settings)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    place = placed_network(model, device)
+    place = place_network(model, device)
     labels = np.empty(images.shape, np.uint8)
     crop = tuple(slice(0, length) for length in images.shape[1:])
     for start in range(0, len(images), batch_size):
         part = slice(start, start + batch_size)
         batch = torch.from_numpy(_padded(images[part], settings)).to(place)
-        with torch.inference_mode(), memory_named("prediction", lower="lower batch_size"):
+        with torch.inference_mode(), memory_errors_named("prediction", remedy="lower batch_size"):
             predicted = most_probable(model.network(normalised(batch, settings)[:, None]))
         labels[part] = predicted.cpu().numpy()[:, *crop]
         if progress is not None:
@@ -66,7 +66,7 @@ def predict(
     return labels
 
 
-def placed_network(model: Model, device: str | None) -> torch.device:
+def place_network(model: Model, device: str | None) -> torch.device:
     """Put a model's network on a device, ready to predict and laid out for it, and return the device."""
     place = torch.device(device) if device else next(model.network.parameters()).device
     layout = torch.channels_last if model.settings.network.axes == 2 else torch.channels_last_3d

@@ -2,10 +2,8 @@
 
 import csv
 import importlib
-import json
+import io
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from mtneuro_seg.disk import disk_named
+from mtneuro_seg._shared import model_folder
+from mtneuro_seg._shared.words import one_line
 from mtneuro_seg.model_card import model_card
 from mtneuro_seg.settings import TrainSettings, default_class_names
 
@@ -51,24 +47,37 @@ class Model:
     """Digest of the run, shape and fingerprint of its data, versions of the libraries."""
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the model's folder, in one step: it is there whole or not at all.
+        """Write the model's folder, whole or not at all.
 
         Raises
         ------
         FileExistsError
             If there is something else than a model's folder in its place.
         """
-        target = Path(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            disk_named(target, then="begins anew"),
-            tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside,
-        ):
-            # A folder inside: only its owner may enter the temporary one.
-            partial = Path(beside) / target.name
-            partial.mkdir()
-            write_model(self, partial)
-            put_in_place(partial, target)
+        model_folder.write_model(
+            Path(folder),
+            weights=self.network.state_dict(),
+            config={
+                "format_version": FORMAT_VERSION,
+                "kind": _KIND,
+                "settings": self.settings.model_dump(mode="json"),
+                "class_names": list(self.class_names),
+                "provenance": self.provenance,
+            },
+            texts=self._texts(),
+        )
+
+    def _texts(self) -> dict[str, str]:
+        card = model_card(
+            self.settings, class_names=self.class_names, history=self.history, provenance=self.provenance
+        )
+        if not self.history:
+            return {model_folder.CARD: card}
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, fieldnames=list(self.history[0]))
+        writer.writeheader()
+        writer.writerows(self.history)
+        return {model_folder.CARD: card, model_folder.HISTORY: table.getvalue()}
 
 
 def build_network(settings: TrainSettings) -> nn.Module:
@@ -164,64 +173,25 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
         If a file is not what its name says, or comes from another version.
     """
     root = Path(folder)
-    for name in ("config.json", "model.safetensors"):
-        if not (root / name).is_file():
-            raise FileNotFoundError(f"a model's folder must hold {name}, got {str(root)!r} without it")
+    config = model_folder.read_config(root, kinds=[_KIND], format_version=FORMAT_VERSION)
     try:
-        config = json.loads((root / "config.json").read_text("utf-8"))
-        if config["kind"] != _KIND or config["format_version"] != FORMAT_VERSION:
-            found = f"kind {config['kind']!r}, format_version {config['format_version']}"
-            raise ValueError(f"expected kind {_KIND!r}, format_version {FORMAT_VERSION}, got {found}")
         settings = TrainSettings.model_validate(config["settings"])
         class_names = tuple(config["class_names"])
     except (KeyError, TypeError, ValueError) as error:
-        reason = _first_fault(error) if isinstance(error, ValidationError) else str(error)
-        raise ValueError(f"{str(root / 'config.json')!r} is not a model's config: {reason}") from error
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
+        raise ValueError(f"{root / model_folder.CONFIG} must describe a model: {reason}") from error
     # The file holds all weights, the encoder's too: nothing is downloaded.
     network = build_network(settings.model_copy(update={"encoder_weights": None}))
-    try:
-        network.load_state_dict(load_file(root / "model.safetensors"))
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"{str(root / 'model.safetensors')!r} must hold the weights of {settings.model!r}, got: {reason}"
-        ) from error
+    weights = model_folder.read_weights(root)
+    with model_folder.weights_errors_named(root / model_folder.WEIGHTS, of=repr(settings.model)):
+        network.load_state_dict(weights)
     return Model(
         network=network.eval(),
         settings=settings,
         class_names=class_names,
-        history=load_history(root / "history.csv"),
+        history=load_history(root / model_folder.HISTORY),
         provenance=config.get("provenance", {}),
     )
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors()[0]
-    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-
-
-def write_model(model: Model, folder: Path) -> None:
-    """Write the model's files into an existing folder."""
-    state = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
-    # Not save_file, whose file only its owner may read.
-    (folder / "model.safetensors").write_bytes(save(state))
-    config = {
-        "format_version": FORMAT_VERSION,
-        "kind": _KIND,
-        "settings": model.settings.model_dump(mode="json"),
-        "class_names": list(model.class_names),
-        "provenance": model.provenance,
-    }
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
-    card = model_card(
-        model.settings, class_names=model.class_names, history=model.history, provenance=model.provenance
-    )
-    (folder / "README.md").write_text(card, "utf-8")
-    if model.history:
-        with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(model.history[0]))
-            writer.writeheader()
-            writer.writerows(model.history)
 
 
 def load_history(path: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:
@@ -231,38 +201,3 @@ def load_history(path: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:
     with Path(path).open(newline="", encoding="utf-8") as file:
         rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     return tuple(row | {"epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows)
-
-
-def put_in_place(partial: Path, target: Path) -> None:
-    """Rename a finished folder to its place, over an earlier model if there is one.
-
-    Raises
-    ------
-    FileExistsError
-        If there is something else than a model's folder in its place.
-    """
-    check_replaceable(target)
-    if not target.exists():
-        partial.replace(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-    target.replace(old)
-    partial.replace(target)
-    shutil.rmtree(old)
-
-
-def check_replaceable(target: Path) -> None:
-    """Raise if a model's folder cannot stand at ``target`` without losing something else.
-
-    Raises
-    ------
-    FileExistsError
-        If there is a file, or a folder that is neither empty nor a model's.
-    """
-    if not target.exists():
-        return
-    if target.is_dir() and ((target / "config.json").is_file() or not any(target.iterdir())):
-        return
-    raise FileExistsError(
-        f"out must be a new folder or an earlier model's, got {str(target)!r}, which is neither"
-    )

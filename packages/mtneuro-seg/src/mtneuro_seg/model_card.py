@@ -1,4 +1,4 @@
-"""The model card: what a model's folder says of itself to a reader."""
+"""The model card: the README of a model's folder."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -68,6 +68,7 @@ def _data_lines(data: Mapping[str, Mapping[str, Any]]) -> list[str]:
         return ["Not recorded."]
     return [
         f"- {name.replace('_', ' ')}: {' x '.join(map(str, about['shape']))} {about['dtype']}, "
-        f"BLAKE2b `{about['blake2b']}`"
+        # Models of the first days name their data by another hash.
+        f"digest `{about.get('digest') or about.get('blake2b')}`"
         for name, about in data.items()
     ]

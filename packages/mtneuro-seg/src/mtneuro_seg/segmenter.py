@@ -9,7 +9,6 @@ from jaxtyping import Float, Int64, Integer, UInt8
 from torch import Tensor, nn
 
 from mtneuro_seg.augmentation import augmented
-from mtneuro_seg.compilation import compiled
 from mtneuro_seg.inference import most_probable
 from mtneuro_seg.losses import LOSSES, balanced_weights
 from mtneuro_seg.metrics import confusion_matrix
@@ -46,7 +45,8 @@ class Segmenter(pl.LightningModule):
         self.class_weights = self._weights()
         if settings.network.axes == 2:
             self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stub)
-        self._compiled = compiled(self.network) if settings.compile else None
+        # A function beside the network, whose weights keep their names, for the first shape that it is given.
+        self._compiled = torch.compile(self.network.forward, dynamic=False) if settings.compile else None
         # The first part of a full batch, which is the largest.
         self._full = -(-min(schedule.batch_size, schedule.images) // settings.accumulate)
 
@@ -115,8 +115,8 @@ class Segmenter(pl.LightningModule):
         return torch.optim.SGD(self.network.parameters(), lr=rate, momentum=0.9)
 
     @torch.no_grad()
-    def validated(self) -> tuple[float, Int64[np.ndarray, "classes classes"]]:
-        """Return loss and confusion matrix of the validation images."""
+    def validate(self) -> tuple[float, Int64[np.ndarray, "classes classes"]]:
+        """Label the validation images; return their loss and confusion matrix."""
         if self.validation is None:
             raise ValueError("there must be validation images to validate, got none")
         images, masks = self.validation

@@ -1,20 +1,13 @@
-"""Settings of a training run, checked as they are made."""
+"""Settings of a training, checked when they are made."""
 
 import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from mtneuro_seg.networks import Network, SizeRule, network
+from mtneuro_seg._shared.settings import Settings
+from mtneuro_seg.networks.registry import UNET_WITH_ENCODER, Network, SizeRule, network
 
 LossName = Literal["cross_entropy", "dice", "dice_cross_entropy", "focal"]
 
@@ -24,7 +17,7 @@ ENCODER = "efficientnet-b7"
 """The encoder of all the paper's 2D networks."""
 
 
-class TrainSettings(BaseModel):
+class TrainSettings(Settings):
     """Everything that decides how a network is built and trained.
 
     The defaults are the paper's where it has one setting for all networks (Adam, cross entropy, 20 epochs,
@@ -35,8 +28,6 @@ class TrainSettings(BaseModel):
     >>> TrainSettings(model="unet", classes=3, epochs=2).batch_size
     4
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = "unet"
     """Name of the network (``mtneuro-seg models`` lists them), or ``package.module:factory`` for your own: it
@@ -143,13 +134,13 @@ class TrainSettings(BaseModel):
     @field_validator("encoder_weights")
     @classmethod
     def _none_in_words(cls, weights: str | None) -> str | None:
-        """Let files and command lines, which cannot hold a None, say ``none``."""
+        """Take the word ``none``, in any case, for None."""
         return None if weights is not None and weights.lower() == "none" else weights
 
     @field_validator("class_weights", mode="before")
     @classmethod
     def _weights_in_words(cls, weights: object) -> object:
-        """Let a command line say ``1,2,3``."""
+        """Take ``1,2,3``, as a command line gives it, for numbers."""
         if isinstance(weights, str) and weights != "balanced":
             return tuple(weights.split(","))
         return weights
@@ -167,8 +158,7 @@ class TrainSettings(BaseModel):
 
     @model_validator(mode="after")
     def _encoder_fits(self) -> "TrainSettings":
-        entry = self.network
-        if self.encoder_name is not None and not entry.encoder and self.model != "unet":
+        if self.encoder_name is not None and not self.network.encoder:
             raise ValueError(
                 f"encoder_name must be left out for {self.model!r}, which has no encoder, "
                 f"got {self.encoder_name!r}"
@@ -198,7 +188,9 @@ class TrainSettings(BaseModel):
 
     @property
     def network(self) -> Network:
-        """The register's entry of ``model``, or one made up for a network of the user's own."""
+        """The registry's entry of ``model``, or one made up for a network of the user's own."""
+        if self.model == "unet" and self.encoder_name is not None:
+            return UNET_WITH_ENCODER
         if ":" not in self.model:
             return network(self.model)
         return Network(
@@ -220,8 +212,6 @@ class TrainSettings(BaseModel):
     @property
     def size_rule(self) -> SizeRule:
         """The image sizes that the network of these settings takes."""
-        if self.model == "unet" and self.encoder_name is not None:
-            return SizeRule(multiple=(32, 32), smallest=32, smallest_alone=64)
         return self.network.size_rule(levels=self.levels)
 
 

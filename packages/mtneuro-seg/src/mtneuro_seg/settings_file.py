@@ -1,15 +1,11 @@
-"""Settings from a file: TOML or JSON of our own keys, or the original benchmark's network JSON, unchanged."""
+"""Read settings from a file: TOML or JSON of our own keys, or a network file of the original benchmark."""
 
-import json
 import os
-import tomllib
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from mtneuro_seg.networks import nearest
+from mtneuro_seg._shared.settings import read_values
+from mtneuro_seg._shared.words import one_line, unknown_name
 from mtneuro_seg.settings import TrainSettings
 
 _MODELS = {
@@ -46,11 +42,11 @@ _RENAMED = {
     "start_filters": "filters",
 }
 
-_WITHOUT_BEARING = {"outputdir", "outweightfilename", "eval_threshold", "eval_reduction"}
-"""Where the original writes and how it prints scores; no part of a training."""
+_IGNORED = {"outputdir", "outweightfilename", "eval_threshold", "eval_reduction"}
+"""Keys that say where the original writes and how it prints scores: no part of a training."""
 
 _OWN_KEYS = {"model", "encoder_name", "encoder_weights", "beta1", "beta2"}
-_ORIGINAL = {*_BUILT, *_RENAMED, *_WITHOUT_BEARING, *_OWN_KEYS}
+_ORIGINAL = {*_BUILT, *_RENAMED, *_IGNORED, *_OWN_KEYS}
 _ONLY_ORIGINAL = _ORIGINAL - set(TrainSettings.model_fields)
 
 
@@ -70,37 +66,29 @@ def load_settings(path: str | os.PathLike[str], **changes: Any) -> TrainSettings
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it cannot be parsed, has an unknown key (the nearest are named), or a value that is not built.
+        If it cannot be parsed, has an unknown key (the nearest is named), or a value that is not built.
 
     Notes
     -----
     Of the original's keys, ``outputdir``, ``outweightfilename``, ``eval_threshold`` and ``eval_reduction``
     have no bearing here. Its ``UNet`` is the plain one whatever encoder stands beside it, as in its code.
     """
-    source = Path(path)
-    if source.suffix not in _PARSERS:
-        raise ValueError(f"settings must be a .toml or .json file, got {str(source)!r}")
-    if not source.is_file():
-        raise FileNotFoundError(f"the settings file must exist, got {str(source)!r}")
+    values = settings_values(path) | changes
     try:
-        found = _PARSERS[source.suffix](source.read_text("utf-8"))
+        return TrainSettings.model_validate(values)
     except ValueError as error:
-        raise ValueError(f"{str(source)!r} is no {source.suffix[1:].upper()}: {error}") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{str(source)!r} must hold keys and values, got a {type(found).__name__}")
-    try:
-        own = from_original(found) if _ONLY_ORIGINAL & set(found) or found.get("model") in _MODELS else found
-        _check_keys(own, set(TrainSettings.model_fields))
-        return TrainSettings(**{**own, **changes})
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise ValueError(f"{str(source)!r}: {where}: {fault['msg'].removeprefix('Value error, ')}") from error
-    except ValueError as error:
-        raise ValueError(f"{str(source)!r}: {error}") from error
+        raise ValueError(f"{path}: {one_line(error)}") from error
 
 
-_PARSERS: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json.loads}
+def settings_values(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the values of a settings file under our keys, not yet checked; it raises as `load_settings`."""
+    found = read_values(path)
+    if not (_ONLY_ORIGINAL & set(found) or found.get("model") in _MODELS):
+        return found
+    try:
+        return from_original(found)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def from_original(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +104,9 @@ def from_original(found: Mapping[str, Any]) -> dict[str, Any]:
     >>> from_original({"model": "smp_MAnet", "optimizer": "Adam", "augmentations": 1})
     {'model': 'manet', 'optimiser': 'adam', 'augment': True}
     """
-    _check_keys(found, _ORIGINAL)
+    for key in found:
+        if key not in _ORIGINAL:
+            raise ValueError(unknown_name("a key", key, sorted(_ORIGINAL)))
     for key, allowed in _BUILT.items():
         if key in found and found[key] not in allowed:
             raise ValueError(f"{key} must be {' or '.join(map(repr, allowed))} here, got {found[key]!r}")
@@ -141,15 +131,9 @@ def _model(found: Mapping[str, Any]) -> str:
             f"model {name!r} classifies images: it belongs to mtneuro-ssl; here are {', '.join(_MODELS)}"
         )
     if name not in _MODELS:
-        raise ValueError(f"unknown model {name!r}: {nearest(str(name), _MODELS)}")
+        raise ValueError(unknown_name("model", str(name), _MODELS))
     if found.get("dim") == 3:
         if name != "UNet":
             raise ValueError(f"dim must be 2 for {name!r}, got 3")
         return "unet3d"
     return _MODELS[name]
-
-
-def _check_keys(found: Mapping[str, Any], known: set[str]) -> None:
-    for key in found:
-        if key not in known:
-            raise ValueError(f"unknown key {key!r}: {nearest(key, sorted(known))}")

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Int64, Integer, Shaped
 
-from mtneuro_seg.windows import window_starts
+from mtneuro_seg.volume.windows import window_starts
 
 
 def subvolumes(

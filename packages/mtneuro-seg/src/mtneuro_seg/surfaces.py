@@ -1,4 +1,4 @@
-"""A picture of labelled structures in 3D: shaded surfaces, drawn without a display."""
+"""Draw labelled structures in 3D as shaded surfaces; no display is needed."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Float64, Int64, Integer
 from torch import Tensor, nn
 
-from mtneuro_seg.figures import class_colours, class_rgb
+from mtneuro_seg.colours import class_colours, class_rgb
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

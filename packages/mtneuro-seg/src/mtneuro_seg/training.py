@@ -1,6 +1,5 @@
-"""Training: one network on one set of labelled images, interrupted and resumed without a trace."""
+"""Train a network on labelled images; an interrupted training resumes bit for bit."""
 
-import hashlib
 import json
 import os
 import platform
@@ -14,20 +13,21 @@ import numpy as np
 import torch
 from jaxtyping import Integer, UInt8
 
-from mtneuro_seg.disk import disk_named, written_beside
-from mtneuro_seg.event_log import check_event_log
-from mtneuro_seg.lightning_loop import fitted
+from mtneuro_seg._shared.compilation import check_compiler
+from mtneuro_seg._shared.devices import chosen_device
+from mtneuro_seg._shared.digests import array_digest, digest
+from mtneuro_seg._shared.extras import check_extra
+from mtneuro_seg._shared.files import disk_errors_named, written_beside
+from mtneuro_seg._shared.model_folder import CONFIG, check_destination
+from mtneuro_seg.loop import fit
 from mtneuro_seg.metrics import check_labels
 from mtneuro_seg.model import (
     FORMAT_VERSION,
     Model,
     build_network,
     check_images,
-    check_replaceable,
     checked_class_names,
     load_model,
-    put_in_place,
-    write_model,
 )
 from mtneuro_seg.schedule import Schedule
 from mtneuro_seg.segmenter import Segmenter
@@ -36,7 +36,7 @@ from mtneuro_seg.settings import TrainSettings
 _RESUME = "resume.ckpt"
 _RUN = "run.json"
 _BEST = "best.safetensors"
-_NO_BEARING = {"checkpoint_every", "device"}
+_WITHOUT_EFFECT = {"checkpoint_every", "device"}
 """Settings that do not change what is trained."""
 
 
@@ -107,21 +107,23 @@ def train(
     if validation is None and (settings.keep == "best" or settings.patience is not None):
         raise ValueError("validation images must be given for keep='best' and for patience, got none")
     device = _device(settings)
+    if settings.compile:
+        check_compiler(device)
     if tensorboard is not None:
-        check_event_log()
+        check_extra("tensorboard", extra="tensorboard", what="a TensorBoard log")
     folder = Path(out)
-    check_replaceable(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    check_destination(folder)
     data = {"images": images, "masks": masks}
     if validation is not None:
         data |= {"validation_images": validation[0], "validation_masks": validation[1]}
     fingerprint = {name: _fingerprint(array) for name, array in data.items()}
-    digest = _digest(settings, names, fingerprint)
-    if _digest_of(folder / "config.json") == digest:
-        _tidy(folder)
+    identity = _identity(settings, names, fingerprint)
+    if _identity_of(folder / CONFIG) == identity:
+        shutil.rmtree(partial, ignore_errors=True)
         return load_model(folder)
 
-    partial = folder.with_name(folder.name + ".partial")
-    run = {"digest": digest, "device": device}
+    run = {"digest": identity, "device": device.type}
     if _json(partial / _RUN) != run:
         shutil.rmtree(partial, ignore_errors=True)
     # Built before anything is written: a wrong encoder leaves nothing behind.
@@ -129,11 +131,11 @@ def train(
     segmenter = Segmenter(
         network, settings, schedule=schedule, images=images, masks=masks, validation=validation
     )
-    with disk_named(partial, then="goes on from its last resume point"):
+    with disk_errors_named(partial):
         partial.mkdir(parents=True, exist_ok=True)
         with written_beside(partial / _RUN) as beside:
             beside.write_text(json.dumps(run), "utf-8")
-        history = fitted(
+        history = fit(
             segmenter,
             checkpoint=partial / _RESUME,
             best=partial / _BEST,
@@ -141,23 +143,16 @@ def train(
             tensorboard=None if tensorboard is None else Path(tensorboard),
             progress=progress,
         )
-        model = Model(
-            network=network.cpu().eval(),
-            settings=settings,
-            class_names=names,
-            history=history,
-            provenance={"digest": digest, "data": fingerprint, "versions": _versions()},
-        )
-        write_model(model, partial)
-        put_in_place(partial, folder)
-    _tidy(folder)
+    model = Model(
+        network=network.cpu().eval(),
+        settings=settings,
+        class_names=names,
+        history=history,
+        provenance={"digest": identity, "data": fingerprint, "versions": _versions()},
+    )
+    model.save(folder)
+    shutil.rmtree(partial)
     return model
-
-
-def _tidy(folder: Path) -> None:
-    """Take out of a finished folder what only a resumed run needs."""
-    for name in (_RESUME, _RUN, _BEST):
-        (folder / name).unlink(missing_ok=True)
 
 
 def _check_masks(images: np.ndarray, masks: object, settings: TrainSettings, name: str) -> None:
@@ -205,15 +200,12 @@ def _times(size: tuple[int, ...]) -> str:
     return " x ".join(map(str, size))
 
 
-def _device(settings: TrainSettings) -> str:
-    """Return ``cpu`` or ``cuda``, as the settings ask and the machine has."""
-    available = torch.cuda.is_available()
-    if settings.device == "cuda" and not available:
-        raise ValueError("device must be 'auto' or 'cpu' on a machine without a CUDA GPU, got 'cuda'")
-    device = "cuda" if available and settings.device != "cpu" else "cpu"
-    if device == "cpu" and settings.precision == "16-mixed":
+def _device(settings: TrainSettings) -> torch.device:
+    """Return the device that the settings ask for, where it can do what they ask."""
+    device = chosen_device(settings.device)
+    if device.type == "cpu" and settings.precision == "16-mixed":
         raise ValueError("precision must be '32-true' or 'bf16-mixed' on a CPU, got '16-mixed'")
-    if device == "cpu" and settings.precision == "bf16-mixed" and settings.network.axes == 3:
+    if device.type == "cpu" and settings.precision == "bf16-mixed" and settings.network.axes == 3:
         raise ValueError(
             "precision must be '32-true' to train a 3D network on a CPU, got 'bf16-mixed' "
             "(its 3D convolutions can crash the process in the backward pass)"
@@ -222,27 +214,24 @@ def _device(settings: TrainSettings) -> str:
 
 
 def _fingerprint(array: np.ndarray) -> dict[str, Any]:
-    """Return shape, type and hash of an array."""
-    # Part by part: an array that is a view of a larger one is never copied whole.
-    hashed = hashlib.blake2b(digest_size=16)
-    for part in array:
-        hashed.update(np.ascontiguousarray(part).data)
-    return {"shape": list(array.shape), "dtype": str(array.dtype), "blake2b": hashed.hexdigest()}
+    """Return shape, type and digest of an array."""
+    return {"shape": list(array.shape), "dtype": str(array.dtype), "digest": array_digest(array)}
 
 
-def _digest(settings: TrainSettings, names: Sequence[str], fingerprint: dict[str, Any]) -> str:
+def _identity(settings: TrainSettings, names: Sequence[str], fingerprint: dict[str, Any]) -> str:
     """Return what tells one run from another."""
-    known = {
-        "format_version": FORMAT_VERSION,
-        # Without what is left at its default: a setting that is added later changes no earlier run.
-        "settings": settings.model_dump(mode="json", exclude=_NO_BEARING, exclude_defaults=True),
-        "class_names": list(names),
-        "data": fingerprint,
-    }
-    return hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return digest(
+        {
+            "format_version": FORMAT_VERSION,
+            # Without what is left at its default: a setting that is added later changes no earlier run.
+            "settings": settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT, exclude_defaults=True),
+            "class_names": list(names),
+            "data": fingerprint,
+        }
+    )
 
 
-def _digest_of(config: Path) -> str | None:
+def _identity_of(config: Path) -> str | None:
     known = _json(config)
     return known.get("provenance", {}).get("digest") if isinstance(known, dict) else None
 

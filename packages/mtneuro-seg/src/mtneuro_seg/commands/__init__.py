@@ -1,1 +1,1 @@
-"""The commands of mtneuro-seg: each does its work and returns what there is to tell."""
+"""The commands of mtneuro-seg, a file each: they do the work and yield the lines to print."""

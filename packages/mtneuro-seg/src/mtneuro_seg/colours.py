@@ -1,0 +1,37 @@
+"""The colour of each class, in figures and in OME-Zarr labels."""
+
+from collections.abc import Sequence
+
+_NAMED = {"vessel": "#e6352b", "cell": "#f7e225", "axon": "#35d0e0"}
+"""Red, yellow and cyan as in the paper's Figure 3; their lightness differs, so they part without hue too."""
+
+_OTHERS = ("#0072b2", "#e69f00", "#cc79a7", "#009e73", "#d55e00", "#56b4e9")
+
+
+def class_colours(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Return a colour for every class but the background (the first).
+
+    Examples
+    --------
+    >>> class_colours(["background", "vessels", "cells"])
+    ('#e6352b', '#f7e225')
+    """
+    spare = iter(_OTHERS * (1 + len(class_names) // len(_OTHERS)))
+    return tuple(
+        next((colour for key, colour in _NAMED.items() if key in name.lower()), None) or next(spare)
+        for name in class_names[1:]
+    )
+
+
+def class_rgb(class_names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+    """Return the colours of `class_colours` as red, green and blue from 0 to 255.
+
+    Examples
+    --------
+    >>> class_rgb(["background", "vessels"])
+    ((230, 53, 43),)
+    """
+    return tuple(
+        (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
+        for colour in class_colours(class_names)
+    )

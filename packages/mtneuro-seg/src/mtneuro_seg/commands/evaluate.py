@@ -1,0 +1,119 @@
+"""``mtneuro-seg evaluate``."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtneuro_seg._shared.terminal import RangesOption, bar
+from mtneuro_seg.commands.options import Device, check_figure
+
+if TYPE_CHECKING:
+    from mtneuro_seg.intervals import ScoreIntervals
+
+
+def evaluate(
+    folder: Path,
+    images: str,
+    labels: str | None = None,
+    *,
+    batch_size: int = 8,
+    figure: Path | None = None,
+    intervals: bool = False,
+    block: int = 10,
+    device: Device = "auto",
+    ranges: RangesOption = None,
+) -> Iterator[str]:
+    """Score a model on labelled images: F1 and IoU of every class, and their means.
+
+    Example: `mtneuro-seg evaluate models/unet test.npz --figure test.png`
+
+    Parameters
+    ----------
+    folder
+        The model's folder.
+    images
+        Images to score it on.
+    labels
+        Their labels, where IMAGES does not hold them.
+    batch_size
+        Images at once.
+    figure
+        Write image, truth and prediction of up to four images here (.png, .pdf, .svg).
+    intervals
+        Print 95 % intervals too, by a bootstrap over blocks of neighbouring images, several in a region.
+    block
+        Images of a block.
+    device
+        Where to predict; auto takes a GPU if there is one.
+    ranges
+        The part of IMAGES and LABELS to score.
+    """
+    from mtneuro_seg._shared.devices import chosen_device
+    from mtneuro_seg.files import read_labelled_images
+    from mtneuro_seg.inference import predict as predict_labels
+    from mtneuro_seg.intervals import bootstrap_intervals, confusion_per_image
+    from mtneuro_seg.metrics import check_labels, scores, scores_per_image
+    from mtneuro_seg.model import load_model
+
+    model = load_model(folder)
+    data = read_labelled_images(images, labels, ranges=ranges)
+    array, truth = data.images, data.masks
+    if figure is not None:
+        check_figure(figure)
+    classes, ignore = model.settings.classes, model.settings.ignore_label
+    check_labels(truth if ignore is None else truth[truth != ignore], "labels", classes=classes)
+    if intervals:
+        _check_block(block, data.region, count=len(array))
+    place = chosen_device(device).type
+    with bar("predicting") as progress:
+        prediction = predict_labels(model, array, batch_size=batch_size, device=place, progress=progress)
+    confusions = confusion_per_image(truth, prediction, classes=classes, ignore=ignore)
+    pooled = scores(confusions.sum(axis=0))
+    single = scores_per_image(truth, prediction, classes=classes, ignore=ignore)
+    yield (f"{'class':<18}{'F1':>8}{'IoU':>8}   {'F1 *':>8}{'IoU *':>8}")
+    rows = [*zip(model.class_names, pooled.f1, pooled.iou, single.f1, single.iou, strict=True)]
+    rows.append(("mean", pooled.mean_f1, pooled.mean_iou, single.mean_f1, single.mean_iou))
+    for name, *values in rows:
+        first, second, third, fourth = ("–" if value != value else f"{value:.3f}" for value in values)
+        yield f"{name:<18}{first:>8}{second:>8}   {third:>8}{fourth:>8}"
+    yield "* mean over images of each image's score; the others are from the counts of all images"
+    if intervals:
+        found = bootstrap_intervals(confusions, block=block, groups=data.region)
+        yield from _interval_lines(model.class_names, found)
+    if figure is not None:
+        _draw(figure, array, truth, prediction, model.class_names)
+        yield f"figure written to {figure}"
+
+
+def _check_block(block: int, groups: Any, *, count: int) -> None:
+    """Raise if every stack of images is one block: nothing varies then, and intervals have no width."""
+    longest = count if groups is None else max(Counter(groups.tolist()).values())
+    if not 1 <= block < longest:
+        raise ValueError(
+            f"block must be at least 1 and less than the {longest} images of the longest stack, got {block}; "
+            "intervals come from drawing blocks"
+        )
+
+
+def _interval_lines(names: tuple[str, ...], found: "ScoreIntervals") -> Iterator[str]:
+    low, high = found.low, found.high
+    rows = [*zip(names, low.f1, high.f1, low.iou, high.iou, strict=True)]
+    rows.append(("mean", low.mean_f1, high.mean_f1, low.mean_iou, high.mean_iou))
+    yield ""
+    yield f"{f'{found.level:.0%} interval':<18}{'F1':>15}{'IoU':>15}"
+    for name, *ends in rows:
+        first, last = (f"{a:.3f} – {b:.3f}" for a, b in (ends[:2], ends[2:]))
+        yield f"{name:<18}{first:>15}{last:>15}"
+
+
+def _draw(path: Path, images: Any, truth: Any, prediction: Any, class_names: tuple[str, ...]) -> None:
+    import numpy as np
+
+    from mtneuro_seg.figures import save_figure, segmentation_figure
+
+    shown = np.unique(np.linspace(0, len(images) - 1, 4).astype(int))
+    figure = segmentation_figure(
+        images[shown], truth[shown], prediction[shown], class_names=class_names, errors=True
+    )
+    save_figure(figure, path)

@@ -1,0 +1,19 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from mtneuro_seg._shared.terminal import Output, check_ending
+
+OutputOption = Annotated[Output, Parameter(alias="--out")]
+"""The file or folder that a command writes."""
+
+Device = Literal["auto", "cpu", "cuda"]
+"""Where a command computes; ``auto`` takes a GPU if there is one."""
+
+
+def check_figure(path: Path) -> None:
+    """Raise ``ValueError`` unless a figure can be written under such a name."""
+    check_ending(path, ".png", ".pdf", ".svg", what="a figure")

@@ -1,0 +1,147 @@
+"""``mtneuro-seg predict``."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from mtneuro_seg._shared.terminal import RangesOption, bar
+from mtneuro_seg.commands.options import Device, OutputOption
+from mtneuro_seg.volume.settings import SweepSettings
+
+if TYPE_CHECKING:
+    from mtneuro_seg._shared.volume_file import VolumeFile
+    from mtneuro_seg.model import Model
+
+
+def predict(
+    folder: Path,
+    volume: str,
+    *,
+    output: OutputOption,
+    sweep: Annotated[SweepSettings | None, Parameter(name="*", consume_multiple=True)] = None,
+    probabilities: Path | None = None,
+    device: Device = "auto",
+    scheduler: str | None = None,
+    ranges: RangesOption = None,
+) -> Iterator[str]:
+    """Label a volume of any size, or a set of images, with a model.
+
+    A window slides over the volume, and overlapping windows are blended. To a .zarr, labels are written shard
+    by shard in constant memory; an interrupted prediction goes on where it was when the command is given
+    again.
+
+    Example: `mtneuro-seg predict models/unet brain.zarr -o labels.zarr`
+
+    Parameters
+    ----------
+    folder
+        The model's folder.
+    volume
+        A volume (z, y, x) as a Zarr array, an OME-Zarr group or a .npy, or whatever else an installed
+        mtneuro-data opens, such as bossdb://lab/scan/em; or images, in a .npz too.
+    output
+        Labels to write, uint8 in the shape of VOLUME: a .zarr, .npy or .npz; or an .ome.zarr, with levels and
+        colours for napari and Neuroglancer.
+    sweep
+        How the window slides.
+    probabilities
+        Write the probability of each class too, (class, z, y, x), to this .zarr or .ome.zarr.
+    device
+        Where to predict; auto takes a GPU if there is one.
+    scheduler
+        Share the work among the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.
+    ranges
+        The part of VOLUME to label.
+    """
+    from mtneuro_seg.files import check_labels_path
+
+    check_labels_path(output)
+    _check_apart(volume, output, probabilities)
+    if output.suffix != ".zarr" and (probabilities is not None or scheduler is not None):
+        raise ValueError(f"--probabilities and --scheduler need a .zarr to write to, got {str(output)!r}")
+    chosen = sweep or SweepSettings()
+    if scheduler is not None:
+        from mtneuro_seg.volume.cluster import predict_volume_on_cluster
+
+        with bar("shards") as progress:
+            predict_volume_on_cluster(
+                scheduler,
+                folder,
+                volume=volume,
+                out=output,
+                ranges=ranges,
+                sweep=chosen,
+                probabilities=probabilities,
+                device=None if device == "auto" else device,
+                progress=progress,
+            )
+        yield f"labels written to {output}"
+        return
+    from mtneuro_seg._shared.devices import chosen_device
+    from mtneuro_seg._shared.volume_file import open_volume_file
+    from mtneuro_seg.model import load_model
+    from mtneuro_seg.volume.predict import predict_volume
+
+    model = load_model(folder)
+    place = chosen_device(device).type
+    source = open_volume_file(volume, ranges=ranges)
+    shape = tuple(source.array.shape)
+    with bar("predicting") as progress:
+        if output.suffix == ".zarr" and len(shape) == 3:
+            predict_volume(
+                model,
+                source.array,
+                out=output,
+                sweep=chosen,
+                probabilities=probabilities,
+                voxel_size_um=source.voxel_size_um,
+                source_name=Path(volume).name,
+                sample_id=source.sample_id,
+                device=place,
+                progress=progress,
+            )
+        elif probabilities is not None or output.name.endswith(".ome.zarr"):
+            raise ValueError(f"--probabilities and .ome.zarr need a volume (z, y, x), got shape {shape}")
+        else:
+            _predict_in_memory(model, source, output, sweep=chosen, device=place, progress=progress)
+    yield f"labels {shape} written to {output}"
+
+
+def _check_apart(volume: str, output: Path, probabilities: Path | None) -> None:
+    """Raise if two of the files are one: the volume would be replaced."""
+    given = (Path(volume.partition("#")[0]), output, probabilities)
+    paths = [path.resolve() for path in given if path is not None]
+    if len(set(paths)) < len(paths):
+        raise ValueError(f"VOLUME, --output and --probabilities must be different files, got {str(output)!r}")
+
+
+def _predict_in_memory(
+    model: "Model",
+    source: "VolumeFile",
+    output: Path,
+    *,
+    sweep: SweepSettings,
+    device: str,
+    progress: Callable[[int, int], None],
+) -> None:
+    from mtneuro_seg._shared.memory import memory_errors_named
+    from mtneuro_seg.files import save_labels
+    from mtneuro_seg.inference import predict as predict_labels
+    from mtneuro_seg.volume.predict import swept_labels
+
+    with memory_errors_named("a volume that is not written to a .zarr", remedy="write to a .zarr"):
+        array = source.loaded()
+        if array.ndim == 3:
+            labels = swept_labels(model, array, sweep=sweep, device=device, progress=progress)
+        else:
+            size = sweep.batch_size
+            labels = predict_labels(model, array, batch_size=size, device=device, progress=progress)
+    save_labels(
+        output,
+        labels,
+        class_names=model.class_names,
+        voxel_size_um=source.voxel_size_um,
+        sample_id=source.sample_id,
+    )

@@ -1,0 +1,54 @@
+"""``mtneuro-seg render``."""
+
+from collections.abc import Iterator
+
+from mtneuro_seg._shared.terminal import RangesOption
+from mtneuro_seg.commands.options import OutputOption, check_figure
+from mtneuro_seg.settings import default_class_names
+
+
+def render(
+    labels: str,
+    *,
+    output: OutputOption,
+    step: int = 1,
+    size: int = 400,
+    ranges: RangesOption = None,
+) -> Iterator[str]:
+    """Draw the labelled structures of a volume as shaded surfaces in 3D; no display is needed.
+
+    Example: `mtneuro-seg render labels.zarr -o labels.png`
+
+    Parameters
+    ----------
+    labels
+        Labels (z, y, x): a .npz with `masks`, a .npy, a Zarr array, an OME-Zarr group, or whatever else an
+        installed mtneuro-data opens.
+    output
+        The picture to write (.png, .pdf, .svg).
+    step
+        Use every so many voxels along each axis, for a large volume.
+    size
+        Pixels along each side of the picture.
+    ranges
+        The part of LABELS to draw.
+    """
+    check_figure(output)
+    if step < 1 or size < 1:
+        raise ValueError(f"step and size must be at least 1, got {step} and {size}")
+    import numpy as np
+
+    from mtneuro_seg._shared.volume_file import open_volume_file
+    from mtneuro_seg.figures import save_figure
+    from mtneuro_seg.surfaces import surface_figure
+
+    volume = open_volume_file(labels, key="masks", ranges=ranges)
+    if len(volume.array.shape) != 3:
+        raise ValueError(f"labels must have axes (z, y, x), got shape {volume.array.shape}")
+    thinned = np.asarray(volume.array[::step, ::step, ::step])
+    names = volume.class_names or default_class_names(max(int(thinned.max()) + 1, 2))
+    figure = surface_figure(
+        thinned, class_names=names, voxel_size_um=volume.voxel_size_um or (1, 1, 1), size=size
+    )
+    save_figure(figure, output)
+    yield f"figure written to {output}"

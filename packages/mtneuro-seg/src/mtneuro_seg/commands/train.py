@@ -1,0 +1,155 @@
+"""``mtneuro-seg train``."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtneuro_seg._shared.settings import changed_values, settings_list
+from mtneuro_seg._shared.terminal import Changes, RangesOption, SettingsFile, bar
+from mtneuro_seg.commands.options import Device, OutputOption, check_figure
+from mtneuro_seg.paper import paper_settings
+from mtneuro_seg.settings import TrainSettings
+from mtneuro_seg.settings_file import settings_values
+
+if TYPE_CHECKING:
+    from mtneuro_seg.files import LabelledImages
+
+SETTINGS_HELP = f"For `--settings` and `--set`:\n\n{settings_list(TrainSettings)}"
+
+_FLAGS = {name for name, field in TrainSettings.model_fields.items() if field.annotation is bool}
+MOVED = {
+    "--config": "--settings",
+    **{
+        f"--{name.replace('_', '-')}": f"--set {name}={'true' if name in _FLAGS else ''}"
+        for name in TrainSettings.model_fields
+        if name not in {"model", "device"}  # options of their own
+    },
+    **{f"--no-{name}": f"--set {name}=false" for name in _FLAGS},
+}
+"""Options of ``train`` that have a new form."""
+
+
+def train(
+    images: str,
+    labels: str | None = None,
+    *,
+    output: OutputOption,
+    model: str | None = None,
+    settings: SettingsFile = None,
+    changes: Changes = (),
+    paper: bool = False,
+    validation: str | None = None,
+    validation_labels: str | None = None,
+    depth: int = 8,
+    depth_overlap: float = 0.0,
+    curves: Path | None = None,
+    tensorboard: Path | None = None,
+    device: Device | None = None,
+    ranges: RangesOption = None,
+) -> Iterator[str]:
+    """Train a network on labelled images and write its folder.
+
+    An interrupted training goes on where it was when the command is given again; a finished one is not
+    repeated.
+
+    Example: `mtneuro-seg train train.npz --model unet --set epochs=5 -o models/unet`
+
+    Parameters
+    ----------
+    images
+        Images (n, y, x), or subvolumes (n, z, y, x) for a 3D network: the .npz that `mtneuro-data export`
+        writes, a .npy, a Zarr array, or whatever else an installed mtneuro-data opens.
+    labels
+        Their labels in the same shape; not needed when the .npz of IMAGES holds `masks`.
+    output
+        Folder for the model.
+    model
+        The network; `mtneuro-seg models` lists them. By default the settings' own, or unet.
+    settings
+        Settings file (.toml or .json), or a network file of the original benchmark.
+    changes
+        One setting, as key=value; may be given several times, and goes before the file.
+    paper
+        Take learning rate and batch size from the paper's Table A4, for the network and its classes.
+    validation
+        Images to score after each epoch.
+    validation_labels
+        Their labels, where the validation file does not hold them.
+    depth
+        Slices of a subvolume, where a 3D network is given images (n, y, x); none crosses a region's end.
+    depth_overlap
+        Share of a training subvolume that the next one covers again.
+    curves
+        Draw the learning curves here (.png, .pdf, .svg).
+    tensorboard
+        Write a TensorBoard log of losses and scores into this folder.
+    device
+        Where to train. By default the settings' own, or a GPU if there is one.
+    ranges
+        The part of IMAGES and LABELS to train on.
+    """
+    from mtneuro_seg.files import read_labelled_images
+
+    given: dict[str, Any] = {} if settings is None else settings_values(settings)
+    given = changed_values(given, changes)
+    given |= {name: value for name, value in (("model", model), ("device", device)) if value is not None}
+    data = read_labelled_images(images, labels, ranges=ranges)
+    names = data.class_names
+    chosen = _settings(given, names, paper=paper)
+    if names is not None and len(names) != chosen.classes:
+        raise ValueError(
+            f"classes must be {len(names)}, as {images!r} has ({', '.join(names)}), got {chosen.classes}"
+        )
+    held_out = None if validation is None else read_labelled_images(validation, validation_labels)
+    if curves is not None:
+        check_figure(curves)
+    from mtneuro_seg.training import train as train_network
+
+    arrays = _arrays(data, chosen, depth=depth, overlap=depth_overlap)
+    with bar("training") as progress:
+        trained = train_network(
+            arrays[0],
+            chosen,
+            masks=arrays[1],
+            out=output,
+            validation=None if held_out is None else _arrays(held_out, chosen, depth=depth),
+            class_names=names,
+            tensorboard=tensorboard,
+            progress=progress,
+        )
+    last = trained.history[-1]
+    line = f"{chosen.model}: {last['step']} steps, loss {last['loss']:.4f}"
+    if held_out is not None:
+        line += f", validation mean IoU {last['val_iou']:.3f}, mean F1 {last['val_f1']:.3f}"
+    yield line
+    yield f"model written to {output}"
+    if curves is not None:
+        from mtneuro_seg.figures import learning_curves_figure, save_figure
+
+        save_figure(learning_curves_figure(trained.history, title=chosen.network.title), curves)
+        yield f"figure written to {curves}"
+
+
+def _arrays(
+    data: "LabelledImages", settings: TrainSettings, *, depth: int, overlap: float = 0.0
+) -> tuple[Any, Any]:
+    """Return images and masks; for a 3D network cut into subvolumes, none of which crosses a region's end."""
+    if settings.network.axes == 2 or data.images.ndim != 3:
+        return data.images, data.masks
+    from mtneuro_seg.subvolume import subvolume_slices
+
+    cuts = subvolume_slices(len(data.images), depth=depth, overlap=overlap, groups=data.region)
+    return data.images[cuts], data.masks[cuts]
+
+
+def _settings(given: dict[str, Any], names: Sequence[str] | None, *, paper: bool) -> TrainSettings:
+    """Return the settings asked for, the number of classes from the file where it says them."""
+    asked = ({} if names is None else {"classes": len(names)}) | given
+    chosen = TrainSettings.model_validate(asked)
+    if not paper:
+        return chosen
+    clash = sorted({"learning_rate", "batch_size"} & set(asked))
+    if clash:
+        raise ValueError(f"--paper sets {' and '.join(clash)} from Table A4; leave one of the two out")
+    rest = {name: value for name, value in asked.items() if name not in {"model", "classes"}}
+    return paper_settings(chosen.model, chosen.classes, **rest)

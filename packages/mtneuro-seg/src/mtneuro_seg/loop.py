@@ -1,0 +1,92 @@
+"""The training loop: Lightning's ``Trainer`` over the steps of a schedule."""
+
+import os
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from mtneuro_seg._shared import trainer
+from mtneuro_seg._shared.compilation import compilation_errors_named
+from mtneuro_seg._shared.memory import memory_errors_named
+from mtneuro_seg.recorder import Recorder
+from mtneuro_seg.segmenter import Segmenter
+
+
+def fit(
+    segmenter: Segmenter,
+    *,
+    checkpoint: Path,
+    best: Path,
+    device: torch.device,
+    tensorboard: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, float], ...]:
+    """Train the segmenter's network to the end of its schedule and return the history.
+
+    Starts from ``checkpoint`` where it exists, and renews it as training goes on. Where the settings keep the
+    best weights, they pass through the file ``best``, and the network ends with them. The history goes to the
+    folder ``tensorboard`` too, where one is given.
+    """
+    steps = segmenter.schedule.steps
+    with (
+        ExitStack() as stack,
+        _random_state_kept(device),
+        memory_errors_named(
+            "training", remedy="lower batch_size, raise accumulate, or take a smaller network"
+        ),
+        _deterministic(segmenter.settings.deterministic),
+    ):
+        if segmenter.settings.compile:
+            stack.enter_context(compilation_errors_named())
+        recorder = stack.enter_context(
+            closing(Recorder(checkpoint, best=best, progress=progress, tensorboard=tensorboard))
+        )
+        # Batches follow from the step alone: all steps are one pass to Lightning, and the loader only counts.
+        warnings.filterwarnings(
+            "ignore", "You're resuming from a checkpoint that ended before the epoch ended"
+        )
+        trainer.fit(
+            trainer.new_trainer(
+                accelerator=device.type,
+                devices=1,
+                precision=segmenter.settings.precision,
+                max_steps=steps,
+                max_epochs=-1,
+                min_epochs=0,  # or an early stop would wait for the one pass to end
+                callbacks=[recorder],
+            ),
+            segmenter,
+            loader=range(steps),
+            checkpoint=checkpoint,
+        )
+    if segmenter.settings.keep == "best":
+        segmenter.network.load_state_dict(load_file(best))
+    return tuple(recorder.rows)
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Generator[None]:
+    """Use deterministic algorithms and one thread for a while."""
+    if not wanted:
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    # What cuBLAS asks for; read when its first handle is made.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.set_num_threads(before[1])
+
+
+@contextmanager
+def _random_state_kept(device: torch.device) -> Generator[None]:
+    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.type == "cuda" else []):
+        yield

@@ -1,0 +1,145 @@
+"""What a training leaves behind while it runs: its history, its progress, and its resume points."""
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+from lightning.pytorch.loggers import TensorBoardLogger
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from mtneuro_seg._shared.files import written_beside
+from mtneuro_seg._shared.logs import tensorboard_logger
+from mtneuro_seg.metrics import scores
+from mtneuro_seg.segmenter import Segmenter
+
+_LOG = logging.getLogger(__name__)
+
+_TAGS = {
+    "loss": "loss/training",
+    "val_loss": "loss/validation",
+    "val_iou": "score/mean IoU",
+    "val_f1": "score/mean F1",
+}
+"""What TensorBoard calls the columns of the history."""
+
+
+class Recorder(pl.Callback):
+    """Keep the history, report progress, and leave resume points.
+
+    Parameters
+    ----------
+    checkpoint
+        The resume point.
+    best
+        Where the weights of the best epoch are kept, if they are.
+    progress
+        Called with (steps done, steps in all).
+    tensorboard
+        Folder for a TensorBoard log of the history.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path,
+        *,
+        best: Path,
+        progress: Callable[[int, int], None] | None = None,
+        tensorboard: Path | None = None,
+    ) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._checkpoint = checkpoint
+        self._best = best
+        self._progress = progress
+        self._tensorboard = tensorboard
+        self._logger: TensorBoardLogger | None = None
+        self._loss: Tensor | float = 0.0
+        self._steps = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs: the rows so far, and the running mean of this epoch."""
+        return {"rows": self.rows, "loss": float(self._loss), "steps": self._steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the state of an interrupted run."""
+        self.rows, self._loss, self._steps = state_dict["rows"], state_dict["loss"], state_dict["steps"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop again where an interrupted run had stopped early."""
+        if isinstance(pl_module, Segmenter):
+            trainer.should_stop = self._has_stalled(pl_module.settings.patience)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the step; close the epoch where it ends."""
+        del batch, batch_idx
+        if not isinstance(pl_module, Segmenter):
+            raise TypeError(f"the module must be a Segmenter, got {type(pl_module).__name__}")
+        step, schedule = trainer.global_step, pl_module.schedule
+        # Kept on the device, in double precision: no step waits for a GPU, and a resumed sum is the same.
+        self._loss = self._loss + outputs["loss"].detach().double()
+        self._steps += 1
+        closes = step % schedule.steps_per_epoch == 0 or step == schedule.steps
+        if closes:
+            self._close_epoch(step, pl_module)
+            trainer.should_stop = self._has_stalled(pl_module.settings.patience)
+        if closes or step % pl_module.settings.checkpoint_every == 0:
+            with written_beside(self._checkpoint) as beside:
+                trainer.save_checkpoint(beside)
+        if self._progress is not None:
+            self._progress(step, schedule.steps)
+
+    def _close_epoch(self, step: int, segmenter: Segmenter) -> None:
+        loss = float(self._loss) / self._steps
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"the training loss must stay finite, got {loss} in the epoch up to step {step}; lower "
+                f"learning_rate (now {segmenter.settings.learning_rate}) or set precision='32-true'"
+            )
+        row = dict.fromkeys(("val_loss", "val_iou", "val_f1"), float("nan"))
+        if segmenter.validation is not None:
+            val_loss, confusion = segmenter.validate()
+            result = scores(confusion)
+            row = {"val_loss": val_loss, "val_iou": result.mean_iou, "val_f1": result.mean_f1}
+        epoch = -(-step // segmenter.schedule.steps_per_epoch)
+        self.rows.append({"epoch": epoch, "step": step, "loss": loss} | row)
+        _LOG.info("epoch %d: loss %.4f, validation IoU %.3f", epoch, loss, row["val_iou"])
+        if self._tensorboard is not None:
+            self._log(self.rows[-1], self._tensorboard)
+        self._loss, self._steps = 0.0, 0
+        if segmenter.settings.keep == "best" and len(self.rows) - 1 == self._best_row():
+            _save_whole(segmenter.network, self._best)
+
+    def _log(self, row: dict[str, float], folder: Path) -> None:
+        step = int(row["step"])
+        if self._logger is None:
+            self._logger = tensorboard_logger(folder, first_step=step)
+        self._logger.log_metrics(
+            {tag: row[name] for name, tag in _TAGS.items() if not math.isnan(row[name])}, step
+        )
+        # An epoch can last an hour: it is shown when it ends.
+        self._logger.experiment.flush()
+
+    def close(self) -> None:
+        """Close the TensorBoard log."""
+        if self._logger is not None:
+            self._logger.experiment.close()
+
+    def _best_row(self) -> int:
+        """Return the position of the first epoch with the best validation IoU."""
+        return int(np.argmax(np.nan_to_num([row["val_iou"] for row in self.rows], nan=-1.0)))
+
+    def _has_stalled(self, patience: int | None) -> bool:
+        """Return whether the last so many epochs brought nothing better."""
+        return bool(self.rows) and patience is not None and len(self.rows) - 1 - self._best_row() >= patience
+
+
+def _save_whole(network: nn.Module, path: Path) -> None:
+    """Write the network's weights so that the file is there whole or not at all."""
+    with written_beside(path) as beside:
+        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, beside)

@@ -1,0 +1,1 @@
+"""Whole volumes: a window slides over them, and labels are written shard by shard."""

@@ -1,0 +1,116 @@
+"""Label a whole volume with the workers of a Dask scheduler, each row of shards once."""
+
+import os
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import torch
+
+from mtneuro_seg._shared.volume_file import LazyArray, Ranges, open_volume_file
+from mtneuro_seg._shared.workers import results, worker_pool
+from mtneuro_seg.model import Model, load_model
+from mtneuro_seg.volume.half_precision import check_half_precision
+from mtneuro_seg.volume.job import VolumeJob, check_volume, prepare_job
+from mtneuro_seg.volume.predict import predict_row
+from mtneuro_seg.volume.settings import SweepSettings
+
+
+def predict_volume_on_cluster(
+    scheduler: str,
+    folder: str | os.PathLike[str],
+    *,
+    volume: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    ranges: Ranges | None = None,
+    sweep: SweepSettings | None = None,
+    probabilities: str | os.PathLike[str] | None = None,
+    shard_depth: int | None = None,
+    device: str | None = None,
+    connect_timeout_s: float = 30,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write the labels of a whole volume with the workers of a Dask scheduler.
+
+    Each worker owns whole rows of shards and computes every window that touches them, so the labels are
+    bit-equal to those of one machine with as many threads. Rows of a worker that is lost are done again by
+    another. The model, the volume and the output must be at the same paths for all workers.
+
+    Parameters
+    ----------
+    scheduler
+        The scheduler's address, such as ``tcp://10.0.0.1:8786``.
+    folder
+        The model's folder.
+    volume
+        The volume's path, or a URI, as for ``mtneuro-seg predict``.
+    ranges
+        The part of the volume to label; all by default.
+    out, sweep, probabilities, shard_depth, device
+        As for `mtneuro_seg.predict_volume`.
+    connect_timeout_s
+        Seconds to wait for the scheduler.
+    progress
+        Called with (rows of shards done, rows in all).
+
+    Raises
+    ------
+    ValueError
+        If the volume or the window does not fit, ``<out>.partial`` comes from other settings, or
+        `distributed` is not installed.
+    OSError
+        If the scheduler does not answer, or ``out`` cannot be written.
+    """
+    model_path, source = Path(folder).resolve(), _absolute(volume)
+    # Connected first: a scheduler that does not answer leaves nothing behind.
+    with worker_pool(scheduler=scheduler, connect_timeout_s=connect_timeout_s) as executor:
+        opened = open_volume_file(source, ranges=ranges)
+        model = load_model(model_path)
+        sweep = sweep or SweepSettings()
+        check_volume(opened.array)
+        check_half_precision(model, opened.array, sweep=sweep, device=torch.device("cpu"))
+        job = prepare_job(
+            model,
+            opened.array,
+            out=Path(out).resolve(),
+            sweep=sweep,
+            probabilities=None if probabilities is None else Path(probabilities).resolve(),
+            voxel_size_um=opened.voxel_size_um,
+            source_name=Path(volume).name,
+            sample_id=opened.sample_id,
+            shard_depth=shard_depth,
+        )
+        rows, missing = len(job.rows()), job.missing()
+        row = partial(_row, model=model_path, volume=source, ranges=ranges, job=job, device=device)
+        finished = results(row, missing, executor=executor)
+        for done, _ in enumerate(finished, start=rows - len(missing) + 1):
+            if progress is not None:
+                progress(done, rows)
+    job.finish()
+
+
+def _absolute(volume: str | os.PathLike[str]) -> str:
+    """Return a volume's path in full, since a worker has another working folder; other URIs as they are."""
+    path, hash_, fragment = os.fspath(volume).partition("#")
+    return f"{Path(path).resolve()}{hash_}{fragment}" if Path(path).exists() else os.fspath(volume)
+
+
+def _row(
+    row: int, *, model: Path, volume: str, ranges: Ranges | None, job: VolumeJob, device: str | None
+) -> int:
+    """Do one row of shards on a worker."""
+    # Another number of threads gives other last bits.
+    torch.set_num_threads(job.threads)
+    if job.tick(row).exists():
+        return row
+    return predict_row(_model(model), _volume(volume, ranges), job, row, device=device)
+
+
+@cache
+def _model(folder: Path) -> Model:
+    return load_model(folder)
+
+
+@cache
+def _volume(uri: str, ranges: Ranges | None) -> LazyArray:
+    return open_volume_file(uri, ranges=ranges).array

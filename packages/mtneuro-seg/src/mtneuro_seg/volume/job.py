@@ -1,0 +1,239 @@
+"""The prediction of a whole volume as a job: what it writes, which rows are done, and when it may resume."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mtneuro_seg._shared.digests import array_digest, digest
+from mtneuro_seg._shared.files import disk_errors_named, written_beside
+from mtneuro_seg._shared.volume_file import LazyArray
+from mtneuro_seg.model import Model
+from mtneuro_seg.volume.settings import SweepSettings
+from mtneuro_seg.volume.store import (
+    create_labels,
+    create_probabilities,
+    is_ome_zarr,
+    replace,
+    zarr_path,
+)
+from mtneuro_seg.volume.sweep import window_of
+
+_MANIFEST = "manifest.json"
+_DONE = "done"
+
+
+def check_volume(volume: LazyArray) -> None:
+    """Raise unless a volume is uint8 with axes ``(z, y, x)``.
+
+    Raises
+    ------
+    ValueError
+        Naming the axes or the type that it has.
+    """
+    shape = tuple(volume.shape)
+    if len(shape) != 3 or 0 in shape:
+        raise ValueError(f"a volume must have axes (z, y, x) and a voxel at least, got shape {shape}")
+    if volume.dtype != np.uint8:
+        raise ValueError(
+            f"a volume must be uint8 (0 to 255), got {volume.dtype}; fill NaNs, scale and convert it first"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeJob:
+    """A whole-volume prediction: where it is written, and which rows of shards are left.
+
+    Plain paths and settings, so that it can be sent to another process.
+    """
+
+    out: Path
+    """The finished labels."""
+
+    probabilities: Path | None
+    """The finished probabilities, where they are asked for."""
+
+    sweep: SweepSettings
+    """How the window slides."""
+
+    shape: tuple[int, int, int]
+    """Voxels of the volume."""
+
+    shard_depth: int
+    """Slices of a row of shards."""
+
+    threads: int
+    """Threads that compute: another number gives other last bits."""
+
+    @property
+    def partial(self) -> Path:
+        """The folder that holds what is done so far."""
+        return self.out.with_name(self.out.name + ".partial")
+
+    @property
+    def unfinished_labels(self) -> Path:
+        """The labels that are being written."""
+        return self.partial / "labels.zarr"
+
+    @property
+    def unfinished_probabilities(self) -> Path:
+        """The probabilities that are being written."""
+        return self.partial / "probabilities.zarr"
+
+    def rows(self) -> range:
+        """Return the numbers of all rows of shards."""
+        return range(-(-self.shape[0] // self.shard_depth))
+
+    def slices(self, row: int) -> range:
+        """Return the slices of a row of shards."""
+        return range(row * self.shard_depth, min((row + 1) * self.shard_depth, self.shape[0]))
+
+    def missing(self) -> list[int]:
+        """Return the rows that are not done."""
+        return [row for row in self.rows() if not self.tick(row).exists()]
+
+    def tick(self, row: int) -> Path:
+        """Return the file whose presence says that a row is done."""
+        return self.partial / _DONE / f"{row:06d}"
+
+    def finish(self) -> None:
+        """Rename the finished arrays into place.
+
+        Raises
+        ------
+        ValueError
+            If a row is missing.
+        """
+        if missing := self.missing():
+            raise ValueError(
+                f"all rows of shards must be done, got {len(missing)} missing, the first {missing[0]}"
+            )
+        if self.probabilities is not None:
+            replace(self.unfinished_probabilities, self.probabilities)
+        replace(self.unfinished_labels, self.out)
+        shutil.rmtree(self.partial)
+
+
+def prepare_job(
+    model: Model,
+    volume: LazyArray,
+    *,
+    out: str | os.PathLike[str],
+    sweep: SweepSettings | None = None,
+    probabilities: str | os.PathLike[str] | None = None,
+    voxel_size_um: Sequence[float] | None = None,
+    source_name: str = "",
+    sample_id: Sequence[str] | None = None,
+    shard_depth: int | None = None,
+) -> VolumeJob:
+    """Check everything that can be known, make or take up ``<out>.partial``, and return the work to be done.
+
+    The parameters and errors are those of `predict_volume`.
+    """
+    sweep = sweep or SweepSettings()
+    check_volume(volume)
+    window = window_of(model, sweep)
+    depth, height, width = volume.shape
+    job = VolumeJob(
+        out=zarr_path(out),
+        probabilities=None if probabilities is None else zarr_path(probabilities),
+        sweep=sweep.model_copy(update={"window": window[-model.settings.network.axes :]}),
+        shape=(depth, height, width),
+        shard_depth=shard_depth or (64 if window[0] > 1 else _chunk_depth(volume)),
+        threads=torch.get_num_threads(),
+    )
+    manifest = _manifest(model, volume, job)
+    path = job.partial / _MANIFEST
+    if path.is_file():
+        _refuse_other(json.loads(path.read_text("utf-8")), manifest, job.partial)
+        return job
+    attributes: dict[str, Any] = {
+        "class_names": list(model.class_names),
+        "prediction": manifest,
+        "source": source_name,
+    }
+    if voxel_size_um is not None:
+        attributes["voxel_size_um"] = list(voxel_size_um)
+    if sample_id is not None:
+        attributes["sample_id"] = list(sample_id)
+    with disk_errors_named(job.partial):
+        _create_empty(job, model.class_names, voxel_size_um, attributes)
+        # Written last: its presence says that the arrays are there.
+        with written_beside(path) as beside:
+            beside.write_text(json.dumps(manifest, indent=2), "utf-8")
+    return job
+
+
+def _create_empty(
+    job: VolumeJob,
+    class_names: Sequence[str],
+    voxel_size_um: Sequence[float] | None,
+    attributes: dict[str, Any],
+) -> None:
+    shutil.rmtree(job.partial, ignore_errors=True)
+    (job.partial / _DONE).mkdir(parents=True)
+    create_labels(
+        job.unfinished_labels,
+        job.shape,
+        shard_depth=job.shard_depth,
+        ome=is_ome_zarr(job.out),
+        class_names=class_names,
+        voxel_size_um=voxel_size_um,
+        attributes=attributes,
+    )
+    if job.probabilities is not None:
+        create_probabilities(
+            job.unfinished_probabilities,
+            (len(class_names), *job.shape),
+            shard_depth=job.shard_depth,
+            ome=is_ome_zarr(job.probabilities),
+            voxel_size_um=voxel_size_um,
+            attributes=attributes,
+        )
+
+
+def _chunk_depth(volume: LazyArray) -> int:
+    """Return how many slices a 2D network does at once: no chunk of the volume is decoded twice for it."""
+    chunks = getattr(volume, "chunks", None)
+    return min(max(int(chunks[0]), 16), 64) if chunks else 16
+
+
+def _manifest(model: Model, volume: LazyArray, job: VolumeJob) -> dict[str, Any]:
+    """Return everything that decides a bit of the result."""
+    weights = {
+        name: array_digest(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        for name, value in model.network.state_dict().items()
+    }
+    return {
+        "format_version": 2,
+        "model": model.settings.model,
+        "weights": digest(weights),
+        "sweep": job.sweep.model_dump(mode="json"),
+        "shape": list(job.shape),
+        "first_slice": array_digest(np.asarray(volume[0:1])),
+        "shard_depth": job.shard_depth,
+        "probabilities": None if job.probabilities is None else _form(job.probabilities),
+        "threads": job.threads,
+        "versions": {"torch": version("torch"), "mtneuro-seg": version("mtneuro-seg")},
+    }
+
+
+def _form(path: Path) -> str:
+    return "OME-Zarr" if is_ome_zarr(path) else "array"
+
+
+def _refuse_other(found: dict[str, Any], wanted: dict[str, Any], partial: Path) -> None:
+    differing = [key for key in wanted if found.get(key) != wanted[key]]
+    if differing:
+        key = differing[0]
+        raise ValueError(
+            f"{str(partial)!r} must come from the same prediction to be resumed; {key} was {found.get(key)}, "
+            f"is now {wanted[key]}. Set it back, or delete that folder to start anew"
+        )

@@ -1,0 +1,177 @@
+"""Create and write the Zarr of a whole volume's labels: one array, or an OME-Zarr with levels for viewers."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float16, UInt8
+
+from mtneuro_seg._shared import ome as ome_zarr
+from mtneuro_seg.colours import class_rgb
+
+_PLANE_SHARD = 1024
+_CHUNK = 64
+_SMALLEST_FACE = 128
+"""Pixels along y and x that a level has at least."""
+
+
+def is_ome_zarr(path: Path) -> bool:
+    """Return whether a name asks for OME-Zarr.
+
+    Examples
+    --------
+    >>> is_ome_zarr(Path("labels.ome.zarr")), is_ome_zarr(Path("labels.zarr"))
+    (True, False)
+    """
+    return path.name.endswith(".ome.zarr")
+
+
+def zarr_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a Zarr to be written.
+
+    Raises
+    ------
+    ValueError
+        If its name ends otherwise.
+    FileExistsError
+        If there is something else in its place.
+    """
+    target = Path(path)
+    if target.suffix != ".zarr":
+        raise ValueError(f"a whole volume's output must be a .zarr or an .ome.zarr, got {str(target)!r}")
+    if target.exists() and not (target / "zarr.json").is_file():
+        raise FileExistsError(f"{str(target)!r} must be new or a Zarr array, got something else in its place")
+    return target
+
+
+def create_labels(
+    path: Path,
+    shape: tuple[int, int, int],
+    *,
+    shard_depth: int,
+    ome: bool,
+    class_names: Sequence[str],
+    voxel_size_um: Sequence[float] | None,
+    attributes: dict[str, Any],
+) -> None:
+    """Make the empty uint8 labels ``(z, y, x)``, whose shards are as deep as a row of work.
+
+    An OME-Zarr gets levels that halve y and x down to 128 pixels; each takes every second voxel of the one
+    before, so no label is made up.
+    """
+    if not ome:
+        _create(path, shape, "uint8", shard_depth=shard_depth, attributes=attributes)
+        return
+    scales = _level_scales(shape, voxel_size_um)
+    for level in range(len(scales)):
+        smaller = (shape[0], *(-(-n // 2**level) for n in shape[1:]))
+        kept = attributes if level == 0 else {}
+        _create(path / str(level), smaller, "uint8", shard_depth=shard_depth, attributes=kept)
+    _write_group(
+        path,
+        ome_zarr.multiscales(
+            "labels", scales, unit=voxel_size_um is not None, labels=_coloured_labels(class_names)
+        ),
+    )
+
+
+def create_probabilities(
+    path: Path,
+    shape: tuple[int, int, int, int],
+    *,
+    shard_depth: int,
+    ome: bool,
+    voxel_size_um: Sequence[float] | None,
+    attributes: dict[str, Any],
+) -> None:
+    """Make the empty probabilities ``(class, z, y, x)``: float16, or an OME-Zarr with a channel a class.
+
+    The OME-Zarr holds the same values as float32: Neuroglancer reads no float16.
+    """
+    if not ome:
+        _create(path, shape, "float16", shard_depth=shard_depth, attributes=attributes)
+        return
+    _create(path / "0", shape, "float32", shard_depth=shard_depth, attributes=attributes)
+    scale = [(1.0, *(voxel_size_um or (1, 1, 1)))]
+    _write_group(path, ome_zarr.multiscales("probabilities", scale, unit=voxel_size_um is not None))
+
+
+def write_labels(path: Path, labels: UInt8[np.ndarray, "z y x"], *, start: int) -> None:
+    """Write whole rows of shards, from slice ``start`` on, into every level."""
+    for level, array in enumerate(_levels(path)):
+        array[start : start + len(labels)] = labels[:, :: 2**level, :: 2**level]
+
+
+def write_probabilities(path: Path, shares: Float16[np.ndarray, "class z y x"], *, start: int) -> None:
+    """Write whole rows of shards, from slice ``start`` on."""
+    for array in _levels(path):
+        array[:, start : start + shares.shape[1]] = shares.astype(array.dtype)
+
+
+def replace(partial: Path, target: Path) -> None:
+    """Rename a finished Zarr into place; one that is there already was renamed before an interruption."""
+    if not partial.exists():
+        return
+    if target.exists():
+        shutil.rmtree(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial.replace(target)
+
+
+def _levels(path: Path) -> Iterator[Any]:
+    """Yield the arrays of all levels, the finest first."""
+    import zarr
+
+    node = zarr.open(path, mode="r+")
+    if isinstance(node, zarr.Array):
+        yield node
+        return
+    for level in range(len(list(node.array_keys()))):
+        yield node[str(level)]
+
+
+def _create(
+    path: Path, shape: tuple[int, ...], dtype: str, *, shard_depth: int, attributes: dict[str, Any]
+) -> None:
+    import zarr
+
+    inner = next(size for size in range(min(_CHUNK, shard_depth), 0, -1) if shard_depth % size == 0)
+    plane = [-(-min(n, _PLANE_SHARD) // _CHUNK) * _CHUNK for n in shape[-2:]]
+    lead = shape[:-3]
+    zarr.create_array(
+        path,
+        shape=shape,
+        dtype=dtype,
+        shards=(*lead, shard_depth, *plane),
+        chunks=(*(1 for _ in lead), inner, _CHUNK, _CHUNK),
+        dimension_names=("class", "z", "y", "x")[-len(shape) :],
+        attributes=attributes,
+    )
+
+
+def _write_group(path: Path, about: dict[str, Any]) -> None:
+    import zarr
+
+    zarr.open_group(path, mode="a", zarr_format=3).attrs["ome"] = about
+
+
+def _level_scales(
+    shape: tuple[int, int, int], voxel_size_um: Sequence[float] | None
+) -> list[tuple[float, ...]]:
+    z, y, x = voxel_size_um or (1.0, 1.0, 1.0)
+    levels = 1
+    while min(shape[1:]) >= 2**levels * _SMALLEST_FACE:
+        levels += 1
+    return [(z, y * 2**level, x * 2**level) for level in range(levels)]
+
+
+def _coloured_labels(class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return value, name and colour of each label, as viewers of OME-Zarr read them."""
+    colours = [(0, 0, 0, 0), *((*rgb, 255) for rgb in class_rgb(class_names))]
+    return [
+        {"value": value, "name": name, "rgba": rgba}
+        for value, (name, rgba) in enumerate(zip(class_names, colours, strict=True))
+    ]
