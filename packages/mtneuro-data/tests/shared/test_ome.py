@@ -44,8 +44,9 @@ def test_a_size_that_is_not_positive_stays_unknown(edge):
 
 
 def test_the_scale_of_the_whole_image_multiplies_that_of_a_level():
-    more = {"coordinateTransformations": [{"type": "scale", "scale": [10, 10, 10]}]}
-    assert levels_of(described(**more), name="a")[0].voxel_size_um == (30, 20, 10)
+    common = [{"type": "scale", "scale": [10, 10, 10]}]
+    about = described(coordinateTransformations=common)
+    assert levels_of(about, name="a")[0].voxel_size_um == (30, 20, 10)
 
 
 def test_sizes_belong_to_their_axes_whatever_stands_before_them():
