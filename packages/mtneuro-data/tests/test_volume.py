@@ -217,12 +217,10 @@ def test_images_that_differ_in_size_are_refused(tmp_path: Path) -> None:
         open_volume(tmp_path)
 
 
-def test_colour_and_other_axes_are_refused(tmp_path: Path) -> None:
-    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+def test_other_axes_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((2, 2, 2, 2)))
-    for name in ("a.png", "a.npy"):
-        with pytest.raises(ValueError, match="shape"):
-            open_volume(tmp_path / name)
+    with pytest.raises(ValueError, match="shape"):
+        open_volume(tmp_path / "a.npy")
 
 
 def test_slices_are_stacked_in_natural_order(tmp_path: Path) -> None:

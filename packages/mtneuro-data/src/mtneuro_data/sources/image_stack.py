@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,11 +14,20 @@ from mtneuro_data.box import Box
 from mtneuro_data.sources.array_file import ArraySource, volume_array
 from mtneuro_data.sources.base import File, Source
 
+if TYPE_CHECKING:
+    import tifffile
+
 __all__ = ["StackSource", "natural_key", "open_images", "open_tiff"]
 
 # A whole slice of a brain may well be larger than Pillow's guard against hostile files allows.
 _LARGEST_IMAGE = 1 << 31
 _limit = threading.Lock()
+
+_GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+"""What Pillow calls images of one grey value a pixel; those of a palette are none."""
+
+_LITTER = ("Thumbs.db", "desktop.ini")
+"""Files that systems leave in folders of images; those that begin with a dot are passed over too."""
 
 
 def natural_key(path: Path, /) -> tuple[object, ...]:
@@ -53,13 +63,13 @@ def _slice(path: Path) -> np.ndarray:
         return np.asarray(_tiff_array(path))
     try:
         with _large_images(), Image.open(path) as image:
+            if image.mode not in _GREY_MODES:
+                raise ValueError(f"a slice has one grey value a pixel, and its pixels are {image.mode}")
             array = np.asarray(image)
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, (FileNotFoundError, PermissionError)):
             raise
         raise ValueError(f"{path} is not a readable image: {error}") from None
-    if array.ndim != 2:
-        raise ValueError(f"{path}: a slice has one value a pixel, got an image of the shape {array.shape}")
     return array
 
 
@@ -106,7 +116,8 @@ def open_images(file: File, /) -> StackSource:
     """
     path = file.path
     if path.is_dir():
-        paths = [one for one in path.iterdir() if one.is_file() and not one.name.startswith(".")]
+        names = (one for one in path.iterdir() if not one.name.startswith(".") and one.name not in _LITTER)
+        paths = [one for one in names if one.is_file()]
     elif path.exists():
         paths = [path]
     else:
@@ -142,13 +153,43 @@ def open_tiff(file: File, /) -> ArraySource:
 
 
 def _tiff_array(path: Path) -> np.ndarray:
+    """Return a TIFF's pixels, ``(y, x)`` or ``(z, y, x)``, with black as 0."""
     import tifffile
 
     try:
+        with tifffile.TiffFile(path) as tiff:
+            shape = _checked_shape(tiff)
+            inverted = tiff.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
         try:
-            return tifffile.memmap(path, mode="r")
+            array = tifffile.memmap(path, mode="r")
         except ValueError:
             # Compressed or scattered: the pixels cannot be mapped as they lie.
-            return tifffile.imread(path)
+            array = tifffile.imread(path)
     except (tifffile.TiffFileError, ValueError, IndexError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path} is not a readable TIFF file: {error}") from None
+    array = array.reshape(shape)
+    return np.iinfo(array.dtype).max - array if inverted and array.dtype.kind == "u" else array
+
+
+def _checked_shape(tiff: "tifffile.TiffFile") -> tuple[int, ...]:
+    """Return the shape without axes of one entry that are no space, or raise ``ValueError`` for no volume."""
+    import tifffile
+
+    if len(tiff.series) > 1:
+        raise ValueError(f"it must hold one image or one stack, got {len(tiff.series)} images apart")
+    if tiff.pages.first.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        raise ValueError("its pixels must be grey values, got indices of a palette")
+    (series,) = tiff.series
+    pairs = [(axis, size) for axis, size in zip(series.axes, series.shape, strict=True) if size > 1]
+    told = ", ".join(f"{axis}: {size}" for axis, size in pairs)
+    # Pages of which the file says nothing (I and Q) are slices.
+    if any(axis in "CTS" for axis, _ in pairs):
+        raise ValueError(
+            f"it must hold one grey channel and one time, got {told} (S is RGB, C channels, T times)"
+        )
+    space = [axis for axis, _ in pairs if axis in "ZYX"]
+    if space != sorted(space, reverse=True):
+        raise ValueError(f"its axes must be in the order Z, Y, X, got {told}")
+    return tuple(
+        size for axis, size in zip(series.axes, series.shape, strict=True) if size > 1 or axis in "YX"
+    )

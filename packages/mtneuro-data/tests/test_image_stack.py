@@ -1,0 +1,78 @@
+"""Pictures and TIFF files: what their pixels and axes mean."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from mtneuro_data import open_volume
+from PIL import Image
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
+def test_a_picture_of_more_than_grey_values_is_refused(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=f"one grey value a pixel, and its pixels are {mode}"):
+        open_volume(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_tiff_in_which_white_is_zero_is_inverted(
+    tmp_path: Path, rng: np.random.Generator, dtype: type[np.unsignedinteger], compression: str | None
+) -> None:
+    white = np.iinfo(dtype).max
+    voxels = rng.integers(0, white, (3, 5, 6), endpoint=True).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", white - voxels, photometric="miniswhite", compression=compression)
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.tif")[:, :, :], voxels)
+
+
+def test_slices_in_which_white_is_zero_are_inverted_too(tmp_path: Path) -> None:
+    for z in range(2):
+        tifffile.imwrite(tmp_path / f"z{z}.tif", np.full((4, 5), z, np.uint8), photometric="miniswhite")
+    assert open_volume(tmp_path)[:, 0:1, 0:1].ravel().tolist() == [255, 254]
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "told"),
+    [
+        ((4, 5, 3), {"photometric": "rgb"}, "got Y: 4, X: 5, S: 3"),
+        ((2, 4, 5), {"imagej": True, "metadata": {"axes": "CYX"}}, "got C: 2, Y: 4, X: 5"),
+        ((2, 4, 5), {"imagej": True, "metadata": {"axes": "TYX"}}, "got T: 2, Y: 4, X: 5"),
+        ((2, 4, 5), {"metadata": {"axes": "XYZ"}}, "order Z, Y, X, got X: 2, Y: 4, Z: 5"),
+    ],
+)
+def test_a_tiff_of_other_axes_is_refused(
+    tmp_path: Path, shape: tuple[int, ...], options: dict[str, object], told: str
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), **options)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=told):
+        open_volume(tmp_path / "a.tif")
+
+
+def test_axes_of_one_entry_are_left_out(tmp_path: Path) -> None:
+    stack = np.zeros((1, 3, 1, 4, 5), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", stack, metadata={"axes": "TZCYX"}, ome=True)
+    assert open_volume(tmp_path / "a.tif").shape == (3, 4, 5)
+
+
+def test_a_tiff_of_several_images_is_refused(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(np.zeros((4, 5), np.uint8))
+        file.write(np.zeros((6, 5), np.uint8))
+    with pytest.raises(ValueError, match="one image or one stack, got 2 images apart"):
+        open_volume(tmp_path / "a.tif")
+
+
+def test_a_tiff_of_palette_indices_is_refused(tmp_path: Path) -> None:
+    colours = np.zeros((3, 256), np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5), np.uint8), photometric="palette", colormap=colours)
+    with pytest.raises(ValueError, match="indices of a palette"):
+        open_volume(tmp_path / "a.tif")
+
+
+def test_what_systems_leave_in_a_folder_is_passed_over(tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    for name in ("Thumbs.db", "desktop.ini", "._a.png", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"x")
+    assert open_volume(tmp_path).shape == (1, 4, 4)
