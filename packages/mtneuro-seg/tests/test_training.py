@@ -25,7 +25,7 @@ from mtneuro_seg import (
     scores,
     train,
 )
-from mtneuro_seg.networks.registry import NETWORKS
+from mtneuro_seg.registry import NETWORKS
 
 TINY = {"model": "unet", "classes": 2, "filters": 4, "levels": 3, "epochs": 3, "batch_size": 4}
 
@@ -578,7 +578,7 @@ def registered_network(settings: TrainSettings) -> torch.nn.Module:
 
 def test_a_registered_network_is_known_by_its_name(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    monkeypatch.setattr("mtneuro_seg.networks.registry.NETWORKS", dict(NETWORKS))
+    monkeypatch.setattr("mtneuro_seg.registry.NETWORKS", dict(NETWORKS))
     factory = "test_training:registered_network"
     register(
         Network(name="mine", title="Mine", axes=2, family="ours", paper="none", factory=factory, multiple=1)

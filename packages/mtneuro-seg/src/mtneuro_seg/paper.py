@@ -7,7 +7,7 @@ from importlib.resources import files
 from itertools import product
 from typing import Any
 
-from mtneuro_seg.networks.registry import network
+from mtneuro_seg.registry import network
 from mtneuro_seg.settings import TrainSettings
 
 _SEARCHED_RATES = (0.1, 0.05, 0.01, 0.005, 0.001)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from mtneuro_seg._shared.settings import Settings
-from mtneuro_seg.networks.registry import UNET_WITH_ENCODER, Network, SizeRule, network
+from mtneuro_seg.registry import UNET_WITH_ENCODER, Network, SizeRule, network
 
 LossName = Literal["cross_entropy", "dice", "dice_cross_entropy", "focal"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mtneuro_seg.networks.registry import NETWORKS
+from mtneuro_seg.registry import NETWORKS
 
 
 def models() -> Iterator[str]:

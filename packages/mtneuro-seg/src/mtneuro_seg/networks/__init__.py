@@ -1,1 +1,1 @@
-"""The networks, and the registry that names them; a new one is a file here and an entry there."""
+"""The networks: each is a file here and an entry in the registry."""
