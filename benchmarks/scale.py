@@ -25,6 +25,7 @@ from cyclopts import App, Parameter
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite._shared.terminal import Output, run
 from mtneuro_suite._shared.words import unknown_name
+from mtneuro_suite.execute.executor import default_workers
 from mtneuro_suite.report.grids import grid_text
 from mtneuro_suite.report.scaling import Point, median_point, scale_figure, scale_grid
 from mtneuro_suite.runs.store import forget_peak_memory, peak_memory_kib
@@ -252,7 +253,7 @@ def scale(
 
 def _points(name: str, *, works: Sequence[int], repeats: int) -> list[Point]:
     if name == "suite":
-        return [_suite(workers) for workers in WORKERS if workers <= len(os.sched_getaffinity(0))]
+        return [_suite(workers) for workers in WORKERS if workers <= default_workers()]
     # In turns, so that a busy moment does not fall on one size alone.
     rounds = [[_measured(name, work) for work in works] for _ in range(repeats)]
     return [median_point(points) for points in zip(*rounds, strict=True)]
@@ -272,7 +273,7 @@ def _read(path: Path) -> dict[str, list[Point]]:
 def _write(output: Path, measured: dict[str, list[Point]]) -> None:
     content = {
         "platform": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "load_average": os.getloadavg()[0],
+        "load_average": psutil.getloadavg()[0],
         "measured": {name: [asdict(point) for point in points] for name, points in measured.items()},
     }
     with written_beside(output / "scale.json") as beside:

@@ -1,42 +1,46 @@
-"""What the methods of Task 1 learn at a small size, beside the encoder that has learnt nothing.
+"""Train every self-supervised method at a small size and compare it with an untrained encoder.
 
-    python benchmarks/ssl_study.py methods --data ../shared/data
-    python benchmarks/ssl_study.py methods --encoder timm/resnet10t --steps 40 --batch-size 32 --rate 0.1
-    python benchmarks/ssl_study.py richness
-    python benchmarks/ssl_study.py precision --data ../shared/data
-    python benchmarks/ssl_study.py map --data ../shared/data
-
-`methods` trains every method, with several seeds, on images about cube set A of the real slice z=159 and
-scores them about sets B, C and D: a linear readout of the four corners of each image. `richness` asks whether
-mining helps where augmentations are poor, as the paper says: BYOL, MYOW and MYOW-m, with views from poor to
-rich. `precision` asks what bf16 costs: these three and supervised training, in bf16 and in single precision.
-`map` draws the embeddings of the whole slice, by the first method and seed of `methods`: their first three
-principal components as colours. Without `--data` the images are the phantom's, of cube set A and of two
-others. What is done is kept under `--out`, so an interrupted study goes on.
+Each study trains models with several seeds, scores them with a linear readout of the brain region of the four
+corners of each test image, and writes a dated table. Without ``--data`` the images are the phantom's; with it
+they are cut from the real slice z=159. What is finished is kept in ``--output``, so the same command goes on
+after an interruption. The records of the project are in ``benchmarks/records/ssl_study``.
 """
 
-import argparse
 import csv
 import json
 import logging
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from cyclopts import App, Parameter
 from mtneuro_data import TaskArrays, builtin_task, downsampled_images, load
 from mtneuro_probe import region_readout
 from mtneuro_ssl import Grid, Model, TrainSettings, colour_picture, embed, embedding_map, train
 from PIL import Image
 
+from mtneuro_suite._shared.files import written_beside
+from mtneuro_suite._shared.terminal import run
+from mtneuro_suite._shared.words import unknown_name
 from mtneuro_suite.plan.real_sample import FILES, region_task
 from mtneuro_suite.report.statistics import summary
 
 Row = dict[str, Any]
+
+app = App(
+    name="uv run benchmarks/ssl_study.py",
+    help_format="markdown",
+    version_flags=[],
+    suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(negative=""),
+)
 
 METHODS: dict[str, dict[str, Any]] = {
     "untrained": {},
@@ -71,6 +75,54 @@ RICHNESS: dict[str, dict[str, Any]] = {
 """Views from poor to rich."""
 
 
+Study = Literal["methods", "richness", "precision", "map"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a study trains, and on what.
+
+    Parameters
+    ----------
+    data
+        Folder of the real files; the phantom is used without it.
+    output
+        Folder in which models and their scores are kept.
+    report
+        Folder for the dated record; that of `--output` by default.
+    seeds
+        Seeds to train with.
+    methods
+        Some methods only.
+    device
+        `cpu`, `cuda` or `auto`.
+    encoder
+        By default `resnet18` for `methods`, `timm/resnet10t` for the others.
+    steps
+        Training steps; by default 24 for `methods`, 40 for the others.
+    batch_size
+        Images a step; by default 16 for `methods`, 32 for the others.
+    rate
+        Learning rate; by default 0.03 for `methods`, 0.1 for the others.
+    """
+
+    data: Path | None = None
+    output: Annotated[Path, Parameter(name=["--output", "-o", "--out"])] = Path("results/ssl")
+    report: Path | None = None
+    seeds: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (1, 100, 350)
+    methods: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
+    device: str = "cpu"
+    encoder: str | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    rate: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.methods:
+            if name not in METHODS:
+                raise ValueError(unknown_name("--methods", name, METHODS))
+
+
 def arrays(data: Path | None) -> tuple[TaskArrays, TaskArrays]:
     """Return training and test images at a quarter of the resolution, of the real slice or the phantom."""
     if data is None:
@@ -96,9 +148,7 @@ def scored(settings: TrainSettings, out: Path, *, images: TaskArrays, test: Task
     row: Row = {"accuracy": readout(model, images, test), "seconds": round(seconds, 1), **course(out)}
     if settings.entry.family == "supervised":
         row["whole"] = round(float((model.predict(test.images) == test.region).mean()), 4)
-    beside = known.with_suffix(".partial")
-    beside.write_text(json.dumps({"settings": key, "row": row}), encoding="utf-8")
-    beside.replace(known)
+    write_text(known, json.dumps({"settings": key, "row": row}))
     return row
 
 
@@ -133,19 +183,24 @@ def course(model: Path) -> Row:
     }
 
 
-def methods(options: argparse.Namespace) -> Iterator[Row]:
+def methods(options: Options) -> Iterator[Row]:
     """Yield a row for each method and seed."""
     images, test = arrays(options.data)
     for seed in options.seeds:
         for method in options.methods or METHODS:
-            own: dict[str, Any] = {**common(options), **METHODS[method], "method": method, "seed": seed}
+            own: dict[str, Any] = {
+                **common("methods", options),
+                **METHODS[method],
+                "method": method,
+                "seed": seed,
+            }
             own["learning_rate"] *= SLOWER.get(method, 1)
             settings = TrainSettings.model_validate(own)
-            out = options.out / "methods" / f"{method}-{seed}"
+            out = options.output / "methods" / f"{method}-{seed}"
             yield {"method": method, "seed": seed, **scored(settings, out, images=images, test=test)}
 
 
-def richness(options: argparse.Namespace) -> Iterator[Row]:
+def richness(options: Options) -> Iterator[Row]:
     """Yield a row for each of the three methods, each kind of views and each seed, and for no training."""
     images, test = arrays(options.data)
     for seed in options.seeds:
@@ -154,29 +209,29 @@ def richness(options: argparse.Namespace) -> Iterator[Row]:
                 if method == "untrained":
                     views, values = "none", {}
                 settings = TrainSettings.model_validate(
-                    common(options) | {"method": method, "seed": seed, "views": values}
+                    common("richness", options) | {"method": method, "seed": seed, "views": values}
                 )
-                out = options.out / "richness" / f"{method}-{views.replace(' ', '_')}-{seed}"
+                out = options.output / "richness" / f"{method}-{views.replace(' ', '_')}-{seed}"
                 found = scored(settings, out, images=images, test=test)
                 yield {"method": method, "views": views, "seed": seed, **found}
                 if method == "untrained":
                     break
 
 
-def precision(options: argparse.Namespace) -> Iterator[Row]:
+def precision(options: Options) -> Iterator[Row]:
     """Yield a row for each method, precision and seed."""
     images, test = arrays(options.data)
     for seed in options.seeds:
         for method in options.methods or ("supervised", "byol", "myow", "myow-m"):
             for kind in ("32-true", "bf16-mixed"):
-                own = {**common(options), **METHODS[method], "method": method, "seed": seed}
+                own = {**common("precision", options), **METHODS[method], "method": method, "seed": seed}
                 settings = TrainSettings.model_validate(own | {"precision": kind})
-                out = options.out / "precision" / f"{method}-{kind}-{seed}"
+                out = options.output / "precision" / f"{method}-{kind}-{seed}"
                 found = scored(settings, out, images=images, test=test)
                 yield {"method": method, "precision": kind, "seed": seed, **found}
 
 
-STUDIES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
+STUDIES: dict[str, Callable[[Options], Iterator[Row]]] = {
     "methods": methods,
     "richness": richness,
     "precision": precision,
@@ -188,38 +243,43 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def draw_map(options: argparse.Namespace) -> Path:
-    """Return the picture of a whole slice's embeddings, made by the first model of `methods`."""
+def draw_map(options: Options) -> Path:
+    """Draw a whole slice's embeddings by the first model of `methods`, and return the picture's path."""
     if options.data is None:
-        raise SystemExit("ssl_study.py map: error: --data must name the folder of the real files, got none")
+        raise ValueError("map needs the real slice: give --data with the folder of the real files")
     whole = np.asarray(Image.open(options.data / FILES[0]))
     height, width = (side // 4 * 4 for side in whole.shape)
     slice_ = downsampled_images(whole[None, :height, :width], 4)[0]
-    np.save(options.out / "slice.npy", slice_[None])
-    method, seed = (options.methods or ["byol"])[0], options.seeds[0]
-    model = options.out / "methods" / f"{method}-{seed}"
+    method, seed = (options.methods or ("byol",))[0], options.seeds[0]
+    model = options.output / "methods" / f"{method}-{seed}"
+    if not model.is_dir():
+        raise FileNotFoundError(f"map draws the model of the study `methods`, and finds none at {model}")
+    np.save(options.output / "slice.npy", slice_[None])
     found = embedding_map(
         model,
-        options.out / "slice.npy",
-        out=options.out / f"map-{method}-{seed}.zarr",
+        options.output / "slice.npy",
+        out=options.output / f"map-{method}-{seed}.zarr",
         window=(32, 32),
         stride=(8, 8),
     )
     grid = Grid(size=(slice_.shape[0], slice_.shape[1]), window=(32, 32), stride=(8, 8))
     picture = colour_picture(np.asarray(found[0]), slice_, grid)
-    path = options.out / f"map-{method}-{seed}.png"
-    Image.fromarray(picture).save(path)
+    path = options.output / f"map-{method}-{seed}.png"
+    with written_beside(path) as beside:
+        Image.fromarray(picture).save(beside)
     return path
 
 
-def common(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings that all runs share."""
+def common(study: str, options: Options) -> dict[str, Any]:
+    """Return the settings that all runs of a study share."""
+    values = dict(DEFAULTS[study])
+    values |= {name: given for name in values if (given := getattr(options, name)) is not None}
     return {
-        "encoder": options.encoder,
-        "steps": options.steps,
-        "batch_size": options.batch_size,
+        "encoder": values["encoder"],
+        "steps": values["steps"],
+        "batch_size": values["batch_size"],
         # Self-supervised methods scale it by batch_size / 256 again.
-        "learning_rate": options.rate * 256 / options.batch_size,
+        "learning_rate": values["rate"] * 256 / values["batch_size"],
         "latent_dim": 64,
         "components": 64,
         "hidden": 512,
@@ -353,72 +413,75 @@ def draw_richness(path: Path, lines: Sequence[Row]) -> None:
     plt.close(figure)
 
 
-def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the command line's options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("study", choices=[*STUDIES, "map"])
-    parser.add_argument("--data", type=Path, help="folder of the real files; the phantom without it")
-    parser.add_argument("--out", type=Path, default=Path("results/ssl"), help="where models are kept")
-    parser.add_argument("--report", type=Path, help="folder for the dated table; --out by default")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 100, 350])
-    parser.add_argument("--methods", nargs="+", help="some methods only")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or auto")
-    for name, kind in (("encoder", str), ("steps", int), ("batch_size", int), ("rate", float)):
-        shown = ", ".join(f"{DEFAULTS[study][name]} for {study}" for study in STUDIES)
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=shown)
-    options = parser.parse_args(arguments)
-    for name, value in DEFAULTS.get(options.study, {}).items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    return options
+@app.default
+def study(name: Study, /, *, options: Annotated[Options | None, Parameter(name="*")] = None) -> Iterator[str]:
+    """Train methods at a small size, score them, and write a dated table.
 
+    - `methods`: every method
+    - `richness`: BYOL, MYOW and MYOW-m with augmentations from poor to rich: where does mining help?
+    - `precision`: these three and supervised training, in bf16 and in single precision
+    - `map`: a picture of the whole real slice, coloured by the embeddings of the first model of `methods`
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a study, print its table, and write it with a date."""
-    options = parsed(arguments)
+    For example:
+
+    - `uv run benchmarks/ssl_study.py methods --data ../shared/data`
+    - `uv run benchmarks/ssl_study.py methods --encoder timm/resnet10t --steps 40 --batch-size 32 --rate 0.1`
+    - `uv run benchmarks/ssl_study.py map --data ../shared/data`
+
+    Parameters
+    ----------
+    name
+        The study.
+    """
+    given = options or Options()
     # The real tiles touch, as the paper's cubes do: one line for each pair is too much here.
     logging.getLogger("mtneuro_data").setLevel(logging.ERROR)
-    if options.study == "map":
-        print(f"picture -> {draw_map(options)}")
+    if name == "map":
+        yield f"picture written to {draw_map(given)}"
         return
     rows: list[Row] = []
-    for row in STUDIES[options.study](options):
+    for row in STUDIES[name](given):
         rows.append(row)
-        print(json.dumps(row), flush=True)
+        yield json.dumps(row)
     document = {
-        "study": options.study,
-        "source": "phantom" if options.data is None else "z159",
+        "study": name,
+        "source": "phantom" if given.data is None else "z159",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "settings": common(options),
+        "settings": common(name, given),
         "rows": rows,
     }
-    print(report(document, options.report or options.out))
+    yield from write_report(document, given.report or given.output)
 
 
-def report(document: dict[str, Any], folder: Path) -> str:
-    """Write a study's record, its table and its picture into a folder, and return the table."""
+def write_report(document: dict[str, Any], folder: Path) -> Iterator[str]:
+    """Write a study's record, its table and its picture, and yield the table and where they are."""
     study, source, day, rows = (document[key] for key in ("study", "source", "date", "rows"))
     keys = [key for key in ("method", "views", "precision") if key in rows[0]]
     lines = averaged(rows, keys)
     text = table(lines, keys)
     if study == "precision":
         text += f"\n\n{differences(rows)}"
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"ssl-{study}-{source}-{day}"
     head = (
         f"# ssl_study.py {study}, {source}, {day}\n\n"
         f"{', '.join(f'{key} {value}' for key, value in document['settings'].items())}; "
         f"{sum(row['seconds'] for row in rows):.0f} processor seconds of training.\n\n{own_settings(rows)}"
     )
-    path.with_suffix(".md").write_text(f"{head}{text}\n", encoding="utf-8")
-    path.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_text(path.with_suffix(".md"), f"{head}{text}\n")
+    write_text(path.with_suffix(".json"), json.dumps(document, indent=1) + "\n")
     drawn = {"methods": draw_methods, "richness": draw_richness}.get(study)
     if drawn is not None:
-        drawn(path.with_suffix(".png"), lines)
-    return text
+        with written_beside(path.with_suffix(".png")) as beside:
+            drawn(beside, lines)
+    yield text
+    yield f"record written to {path.with_suffix('.md')}, its figures to {path.with_suffix('.json')}"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole."""
+    with written_beside(path) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True)))

@@ -1,4 +1,4 @@
-"""An encoder of one's own: copy this file, put your network in it, and run it for its row in the tables.
+"""Bring your own encoder: copy this file, put your network in it, and run it for its row in the tables.
 
 uv run benchmarks/run_all.py --encoder examples.tiny_encoder:encoder
 """

@@ -1,4 +1,4 @@
-"""A segmentation network of one's own: copy this file, put your network in it, and run it for its row.
+"""Bring your own segmentation network: copy this file, put your network in it, and run it for its row.
 
 uv run benchmarks/run_all.py --segmenter examples.tiny_segmenter:segmenter
 """

@@ -1,4 +1,4 @@
-"""The benchmark's 16 cubes: where they lie, what the paper says of them, and their crops."""
+"""Crop the benchmark's 16 cubes from the real slice and from the phantom."""
 
 from pathlib import Path
 

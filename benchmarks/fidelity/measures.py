@@ -1,4 +1,4 @@
-"""What is measured on one image: grey levels and texture, structures, and how well regions are told apart."""
+"""Measure images: grey levels and texture, structures, and how well regions can be told apart."""
 
 from collections.abc import Callable
 from typing import cast

@@ -1,22 +1,16 @@
-"""How faithful the phantom is: the same figures of real slices and of the phantom, side by side.
+"""Compare the phantom with real slices: the same measurements of both, side by side."""
 
-    python benchmarks/fidelity/phantom.py statistics difficulty sheet --data ../shared/data --out fidelity
-    python benchmarks/fidelity/phantom.py transfer --seeds 3
-
-`statistics` compares grey levels, texture and structures of the benchmark's 16 cubes; `difficulty` asks how
-hard it is to tell the regions apart from cube set A to B, C and D; `sheet` draws real and phantom crops in
-one picture; `transfer` trains a small 2D U-Net on the phantom alone and scores it on real labelled tissue.
-"""
-
-import argparse
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 from cubes import CLASSES, CORNERS, PROPORTIONS, REAL_SLICE, REGIONS, SETS, phantom_crops, real_crops
+from cyclopts import App, Parameter, validators
 from measures import (
     class_shares,
     mean_of,
@@ -39,8 +33,23 @@ from transfer import (
     trained_on_phantom,
 )
 
+from mtneuro_suite._shared.files import written_beside
+from mtneuro_suite._shared.terminal import run
+
 if TYPE_CHECKING:
     from mtneuro_seg import Model
+
+app = App(
+    name="uv run benchmarks/fidelity/phantom.py",
+    help_format="markdown",
+    version_flags=[],
+    suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(negative=""),
+)
+
+Part = Literal["statistics", "difficulty", "sheet", "transfer"]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+USUAL = Training()
 
 
 def statistics(data: Path, seed: int) -> dict[str, Any]:
@@ -106,8 +115,9 @@ def contact_sheet(data: Path, seed: int, path: Path) -> None:
             for crops, offset in ((real, 0), (ours, 4 * 260 + 16)):
                 x = offset + column * 260
                 sheet[row * 260 : row * 260 + 256, x : x + 256] = crops[region, name]
-    Image.fromarray(sheet).save(path)
-    print(f"real (left) and phantom (right): {path}")
+    with written_beside(path) as beside:
+        Image.fromarray(sheet).save(beside)
+    print(f"real (left) and phantom (right) written to {path}")
 
 
 # --- transfer
@@ -210,66 +220,73 @@ def _save_sheet(rows: list[list[np.ndarray]], path: Path, scale: int, what: str)
     """Write pictures in rows as one, enlarged."""
     sheet = np.vstack([np.hstack(row) for row in rows])
     size = (sheet.shape[1] * scale, sheet.shape[0] * scale)
-    Image.fromarray(sheet).resize(size, Image.Resampling.BICUBIC).save(path)
-    print(f"{what}: {path}")
+    with written_beside(path) as beside:
+        Image.fromarray(sheet).resize(size, Image.Resampling.BICUBIC).save(beside)
+    print(f"{what} written to {path}")
 
 
-def _count(text: str) -> int:
-    """Return a number of things, at least one."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
-    return number
+@app.default
+def phantom(
+    *parts: Part,
+    data: Path = Path("../shared/data"),
+    output: Annotated[Path, Parameter(name=["--output", "-o", "--out"])] = Path("results/fidelity"),
+    seed: int = 0,
+    steps: Count = USUAL.steps,
+    filters: Count = USUAL.filters,
+    images: Count = USUAL.images,
+    seeds: Count = 1,
+    pairs: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+) -> Iterator[str]:
+    """Compare the phantom with real slices, and write the figures as a dated record; all parts by default.
 
+    - `statistics`: grey levels, texture and structures of the benchmark's 16 cubes
+    - `difficulty`: how hard it is to tell the regions apart, from cube set A to B, C and D
+    - `sheet`: a picture of real and phantom crops
+    - `transfer`: a small 2D U-Net trained on the phantom alone and scored on real labelled tissue
 
-def main() -> None:
-    """Run the parts asked for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parts = ("statistics", "difficulty", "sheet", "transfer")
-    usual = Training()
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; all if none is given"
-    )
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the real files")
-    parser.add_argument("--out", type=Path, default=Path("fidelity"), help="folder of the results")
-    parser.add_argument("--seed", type=int, default=0, help="the phantom's seed")
-    parser.add_argument("--steps", type=_count, default=usual.steps, help="training steps of the U-Net")
-    parser.add_argument("--filters", type=_count, default=usual.filters, help="width of the U-Net")
-    parser.add_argument("--images", type=_count, default=usual.images, help="phantom slices it learns from")
-    parser.add_argument("--seeds", type=_count, default=1, help="how often to train, from seed 0 on")
-    parser.add_argument(
-        "--pairs", type=Path, nargs="*", default=[],
-        help="more labelled tiles to score, .npz files of NAME_image and NAME_label",
-    )  # fmt: skip
-    args = parser.parse_args()
-    for part in args.parts:
-        if part not in parts:
-            parser.error(f"PART must be one of {', '.join(parts)}, got {part!r}")
-    wanted = args.parts or parts
-    try:
-        pairs = {path.name: labelled_pairs(path)[1:] for path in args.pairs}
-    except ValueError as error:
-        parser.error(f"--pairs: {error}")
-    if not (args.data / "prasad2020").is_dir():
-        parser.error(f"--data must hold the real files, found no prasad2020 folder in {args.data}")
-    args.out.mkdir(parents=True, exist_ok=True)
+    For example:
+
+    - `uv run benchmarks/fidelity/phantom.py statistics difficulty sheet --data ../shared/data`
+    - `uv run benchmarks/fidelity/phantom.py transfer --seeds 3`
+
+    Parameters
+    ----------
+    data
+        Folder of the real files.
+    output
+        Folder for the record and the pictures. Those of the project are in `benchmarks/records/fidelity`.
+    seed
+        The phantom's seed.
+    steps
+        Training steps of the U-Net.
+    filters
+        Width of the U-Net.
+    images
+        Phantom slices that it learns from.
+    seeds
+        How often to train, from seed 0 on.
+    pairs
+        More labelled tiles to score, `.npz` files of `NAME_image` and `NAME_label`.
+    """
+    wanted = parts or get_args(Part)
+    more = {path.name: labelled_pairs(path)[1:] for path in pairs}
+    if not (data / "prasad2020").is_dir():
+        raise ValueError(f"--data must hold the real files, found no prasad2020 folder in {data}")
     start = time.perf_counter()
     result: dict[str, Any] = {}
     if "statistics" in wanted:
-        result["statistics"] = statistics(args.data, args.seed)
+        result["statistics"] = statistics(data, seed)
     if "difficulty" in wanted:
-        result["difficulty"] = difficulty(args.data, args.seed)
+        result["difficulty"] = difficulty(data, seed)
     if "sheet" in wanted:
-        contact_sheet(args.data, args.seed, args.out / "sheet.png")
+        contact_sheet(data, seed, output / "sheet.png")
     if "transfer" in wanted:
-        training = Training(steps=args.steps, filters=args.filters, images=args.images)
-        result["transfer"] = transfers(args.data, args.seeds, args.out, training=training, pairs=pairs)
+        training = Training(steps=steps, filters=filters, images=images)
+        result["transfer"] = transfers(data, seeds, output, training=training, pairs=more)
     if result:
-        print(f"tables: {write_record(result, args.out)}")
-    print(f"{time.perf_counter() - start:.0f} s")
+        yield f"tables written to {write_record(result, output)}"
+    yield f"{time.perf_counter() - start:.0f} s"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True)))

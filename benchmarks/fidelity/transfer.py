@@ -1,4 +1,4 @@
-"""A 2D U-Net that has only ever seen the phantom, and what it makes of real tissue."""
+"""Train a 2D U-Net on the phantom alone, and label real tissue with it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

@@ -2,13 +2,13 @@
 
 import argparse
 import inspect
-import os
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import psutil
 from measuring import Figure
 from recording import LEFT_OUT, RECORDS, Part, Record, records
 
@@ -112,7 +112,7 @@ def _taken_over(record: Record, folder: Path) -> Path | None:
 
 def _measured(measure: Measured, *, quick: bool) -> Part:
     """Return a part's figures, printed as they come; a failure ends the part and not the run."""
-    part = Part(load_average=round(os.getloadavg()[0], 2))
+    part = Part(load_average=round(psutil.getloadavg()[0], 2))
     try:
         for figure in measure(quick=quick):
             part.figures.append(figure)

@@ -1,8 +1,8 @@
-"""What the speed scripts measure: figures with their floors, times in turns, and peaks of memory.
+"""Measure for the speed scripts: times taken in turns, peaks of memory, and the bounds that they must meet.
 
-A figure is a ratio to the simplest correct version, of two ways that the script has first seen to give
-the same result (which also warms both). Processor seconds of one thread are the default clock: a busy
-machine tells the same; what waits (for a network, for other processes) takes ``clock=time.perf_counter``.
+A figure is the ratio of our time to that of the simplest correct version, after a check that both give the
+same result (which also warms both). The default clock is processor time of one thread, which other work on
+the machine hardly changes; what waits for a network or other processes takes ``clock=time.perf_counter``.
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""How fast mtneuro-data reads, against its floors.
+"""Measure how fast mtneuro-data reads, and check its floors.
 
     python benchmarks/speed/speed_data.py --quick
 

@@ -1,4 +1,4 @@
-"""How fast the phantom computes voxels, against its floors.
+"""Measure how fast the phantom computes voxels, and check its floors.
 
     python benchmarks/speed/speed_phantom.py --quick
 

@@ -1,4 +1,4 @@
-"""How fast mtneuro-probe measures label images, against its floors.
+"""Measure how fast mtneuro-probe measures label images, and check its floors.
 
     python benchmarks/speed/speed_probe.py --quick
 

@@ -1,4 +1,4 @@
-"""How fast mtneuro-seg is beside simple correct versions, against its floors.
+"""Measure how fast mtneuro-seg is beside simple correct versions, and check its floors.
 
     python benchmarks/speed/speed_seg.py --quick
 

@@ -1,4 +1,4 @@
-"""How fast mtneuro-ssl trains and fits, against its floors.
+"""Measure how fast mtneuro-ssl trains and fits, and check its floors.
 
     python benchmarks/speed/speed_ssl.py --quick
 

@@ -13,21 +13,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def studied(method: str, out: Path, *, steps: int) -> ssl_study.Row:
-    options = ssl_study.parsed(
-        [
-            "methods",
-            "--out",
-            str(out),
-            "--seeds",
-            "1",
-            "--methods",
-            method,
-            "--rate",
-            "0.1",
-            "--steps",
-            str(steps),
-        ]
-    )
+    options = ssl_study.Options(output=out, seeds=(1,), methods=(method,), rate=0.1, steps=steps)
     (row,) = ssl_study.methods(options)
     return row
 
