@@ -1,21 +1,10 @@
-"""Figures: their panels, colours and legends."""
+"""Figures: their panels and legends."""
 
 import numpy as np
 import pytest
-from mtneuro_seg import learning_curves_figure, segmentation_figure
-from mtneuro_seg.figures import class_colours, overlay
+from mtneuro_seg import learning_curves_figure, overlay, segmentation_figure
 
 NAMES = ("background", "vessels", "cells", "axons")
-
-
-def test_the_papers_classes_have_the_papers_colours():
-    red, yellow, cyan = class_colours(NAMES)
-    assert (red[1:3], yellow[1:3], cyan[1:3]) == ("e6", "f7", "35")
-
-
-def test_other_classes_have_colours_of_their_own():
-    colours = class_colours(["nothing", "vessel", "a", "b", "c"])
-    assert len(set(colours)) == 4
 
 
 def test_an_overlay_leaves_the_background_grey():

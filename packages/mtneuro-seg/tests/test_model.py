@@ -104,3 +104,14 @@ def test_damaged_weights_are_refused(model, tmp_path):
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(ValueError, match="must hold the weights"):
         load_model(tmp_path / "model")
+
+
+def test_the_first_weights_follow_from_the_seed_and_leave_the_callers_state_alone():
+    before = torch.get_rng_state()
+    first, again, other = (
+        build_network(TrainSettings(model="unet", filters=2, levels=2, seed=seed)) for seed in (1, 1, 2)
+    )
+    pairs = zip(first.parameters(), again.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert not torch.equal(next(first.parameters()), next(other.parameters()))
+    assert torch.equal(before, torch.get_rng_state())

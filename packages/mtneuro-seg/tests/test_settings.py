@@ -1,45 +1,11 @@
-"""Settings and the registry: what is known, what is refused."""
+"""Settings: what is known, what is refused, and which modules they choose."""
 
 import json
-from pathlib import Path
+from importlib.util import find_spec
 
 import pytest
-from mtneuro_seg import Network, TrainSettings, model_names, network, paper_search, paper_settings, register
+from mtneuro_seg import TrainSettings, executed_modules, model_names, network
 from pydantic import ValidationError
-
-
-def test_all_networks_of_the_paper_have_their_settings():
-    for name in (
-        "unet",
-        "manet",
-        "fpn",
-        "unetplusplus",
-        "pan",
-        "pspnet",
-        "unet3d",
-        "vnetlight",
-        "highresnet",
-    ):
-        for classes in (3, 4):
-            assert paper_settings(name, classes).epochs == 20
-    assert paper_settings("pspnet", 4).learning_rate == 0.1
-    assert paper_settings("pan", 3, seed=631).batch_size == 10
-    assert paper_settings("unet3d", 3).batch_size == 1
-
-
-def test_the_papers_choice_is_among_what_it_searched():
-    for name in ("unet", "pan", "unet3d"):
-        for classes in (3, 4):
-            chosen = paper_settings(name, classes)
-            grid = {(run.learning_rate, run.batch_size) for run in paper_search(name, classes, seed=1)}
-            assert (chosen.learning_rate, chosen.batch_size) in grid
-
-
-def test_networks_outside_the_paper_have_no_paper_settings():
-    with pytest.raises(ValueError, match="no settings for 'linknet'"):
-        paper_settings("linknet", 3)
-    with pytest.raises(ValueError, match="classes must be 3 or 4"):
-        paper_settings("unet", 5)
 
 
 def test_an_unknown_network_is_answered_with_the_nearest():
@@ -95,34 +61,20 @@ def test_sizes_follow_from_the_levels():
     assert TrainSettings(model="unet", encoder_name="resnet18").size_rule.multiple == (32, 32)
 
 
-def test_every_network_names_its_paper():
+@pytest.mark.parametrize(
+    ("given", "modules"),
+    [
+        ({"model": "unet"}, ("mtneuro_seg.networks.unet",)),
+        ({"model": "unet", "encoder_name": "resnet18"}, ("mtneuro_seg.networks.smp",)),
+        ({"model": "vnetlight"}, ("mtneuro_seg.networks.vnetlight",)),
+        ({"model": "mypackage.nets:make"}, ("mypackage.nets",)),
+    ],
+)
+def test_the_modules_that_settings_choose_are_those_of_the_network(given, modules):
+    assert executed_modules(TrainSettings.model_validate(given)) == modules
+
+
+def test_every_module_that_settings_choose_is_there():
     for name in model_names():
-        assert network(name).paper
-        assert network(name).name == name
-
-
-def test_a_name_is_registered_once():
-    again = Network(
-        name="unet",
-        title="x",
-        axes=2,
-        family="x",
-        paper="x",
-        factory="mtneuro_seg.networks.unet:unet",
-        multiple=1,
-    )
-    with pytest.raises(ValueError, match="registered already"):
-        register(again)
-
-
-def test_table_a4_is_the_papers():
-    paper = Path(__file__).parents[4] / "shared" / "paper" / "mtneuro_paper.json"
-    if not paper.is_file():
-        pytest.skip("the paper's tables are not beside the checkout")
-    rows = json.loads(paper.read_text("utf-8"))["task2"]["table_A4_best"]
-    for title, row in rows.items():
-        name = next(name for name in model_names() if network(name).title == title)
-        for classes in (3, 4):
-            ours = paper_settings(name, classes)
-            printed = row[f"{classes}-class"]
-            assert (ours.learning_rate, ours.batch_size) == (printed["learning_rate"], printed["batch_size"])
+        (module,) = executed_modules(TrainSettings(model=name))
+        assert find_spec(module) is not None

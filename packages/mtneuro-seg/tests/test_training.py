@@ -377,22 +377,6 @@ def test_pixels_without_a_label_do_not_count(tmp_path):
         train(images, settings, masks=np.full_like(masks, 255), out=tmp_path / "none")
 
 
-def test_a_batch_in_parts_has_the_gradient_of_the_whole_where_no_statistics_are_shared():
-    from mtneuro_seg.schedule import Schedule
-    from mtneuro_seg.segmenter import Segmenter
-
-    images, masks = blobs(6)
-    settings = tiny(batch_size=6)
-    network = torch.nn.Conv2d(1, 2, 3, padding=1)
-    segmenter = Segmenter(network, settings, schedule=Schedule.of(6, settings), images=images, masks=masks)
-    whole = segmenter.loss(network(segmenter.images[:, None].float()), segmenter.masks)
-    parts = [
-        segmenter.loss(network(part[:, None].float()), truth) * len(part) / 6
-        for part, truth in zip(segmenter.images.tensor_split(4), segmenter.masks.tensor_split(4), strict=True)
-    ]
-    torch.testing.assert_close(whole, torch.stack(parts).sum())
-
-
 def test_accumulation_trains_and_resumes(tmp_path):
     images, masks = blobs()
     settings = tiny(accumulate=2, checkpoint_every=1)

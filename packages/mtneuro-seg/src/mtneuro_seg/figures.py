@@ -84,7 +84,7 @@ def segmentation_figure(
         del columns["truth"]
     names = list(class_names)
     if errors and truth is not None:
-        # Pixels taken for something where there is nothing get a label of their own.
+        # Pixels of the background that were given a class get a label of their own.
         names.append(_INVENTED)
         columns["errors"] = np.where(truth == 0, len(class_names), truth) * (truth != prediction)
     rows = len(images)

@@ -1,4 +1,4 @@
-"""How sure the scores are: confidence intervals by a bootstrap over blocks of neighbouring slices."""
+"""Confidence intervals of the scores, by a bootstrap over blocks of neighbouring slices."""
 
 from dataclasses import dataclass
 

@@ -45,7 +45,7 @@ def fit(
         recorder = stack.enter_context(
             closing(Recorder(checkpoint, best=best, progress=progress, tensorboard=tensorboard))
         )
-        # Batches follow from the step alone: all steps are one pass to Lightning, and the loader only counts.
+        # Batches follow from the step alone, so the loader only counts: to Lightning, all steps are one pass.
         warnings.filterwarnings(
             "ignore", "You're resuming from a checkpoint that ended before the epoch ended"
         )
@@ -56,7 +56,7 @@ def fit(
                 precision=segmenter.settings.precision,
                 max_steps=steps,
                 max_epochs=-1,
-                min_epochs=0,  # or an early stop would wait for the one pass to end
+                min_epochs=0,  # otherwise early stopping would wait until the single pass ends
                 callbacks=[recorder],
             ),
             segmenter,
@@ -75,7 +75,7 @@ def _deterministic(wanted: bool) -> Generator[None]:
         yield
         return
     before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
-    # What cuBLAS asks for; read when its first handle is made.
+    # cuBLAS needs this to be deterministic, and reads it when its first handle is made.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What training minimises: cross entropy, focal and Dice losses over the pixels that have a label."""
+"""The losses that training minimises: cross entropy, focal and Dice, over the pixels that have a label."""
 
 from collections.abc import Callable
 

@@ -180,7 +180,7 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     except (KeyError, TypeError, ValueError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
         raise ValueError(f"{root / model_folder.CONFIG} must describe a model: {reason}") from error
-    # The file holds all weights, the encoder's too: nothing is downloaded.
+    # The file holds all weights, those of the encoder included: nothing is downloaded.
     network = build_network(settings.model_copy(update={"encoder_weights": None}))
     weights = model_folder.read_weights(root)
     with model_folder.weights_errors_named(root / model_folder.WEIGHTS, of=repr(settings.model)):

@@ -68,7 +68,7 @@ def _data_lines(data: Mapping[str, Mapping[str, Any]]) -> list[str]:
         return ["Not recorded."]
     return [
         f"- {name.replace('_', ' ')}: {' x '.join(map(str, about['shape']))} {about['dtype']}, "
-        # Models of the first days name their data by another hash.
+        # Models of early versions name their data by another hash.
         f"digest `{about.get('digest') or about.get('blake2b')}`"
         for name, about in data.items()
     ]

@@ -1,4 +1,4 @@
-"""What a training leaves behind while it runs: its history, its progress, and its resume points."""
+"""Record the history of a training, report its progress, and write its resume points."""
 
 import logging
 import math
@@ -122,7 +122,7 @@ class Recorder(pl.Callback):
         self._logger.log_metrics(
             {tag: row[name] for name, tag in _TAGS.items() if not math.isnan(row[name])}, step
         )
-        # An epoch can last an hour: it is shown when it ends.
+        # An epoch can take an hour: without this, TensorBoard would show it late.
         self._logger.experiment.flush()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Which images each step of a training sees: a function of the seed and the step alone."""
+"""Choose the images of each training step, from the seed and the number of the step alone."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A network with its images, as Lightning trains it."""
+"""The Lightning module: a network, its images, and what one training step does."""
 
 from typing import cast
 
@@ -45,7 +45,7 @@ class Segmenter(pl.LightningModule):
         self.class_weights = self._weights()
         if settings.network.axes == 2:
             self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's stub)
-        # A function beside the network, whose weights keep their names, for the first shape that it is given.
+        # Compiled for one shape of input. The network stays as it is: its weights keep their names.
         self._compiled = torch.compile(self.network.forward, dynamic=False) if settings.compile else None
         # The first part of a full batch, which is the largest.
         self._full = -(-min(schedule.batch_size, schedule.images) // settings.accumulate)

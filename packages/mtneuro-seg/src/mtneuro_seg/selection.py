@@ -1,4 +1,4 @@
-"""Which run of a search is the best, by its scores on the validation images."""
+"""Choose the best run of a search by its scores on the validation images."""
 
 import csv
 import json
@@ -56,6 +56,6 @@ def _score(run: Path, *, best: bool) -> float:
         found = [float(row["val_iou"]) for row in csv.DictReader(file)]
     if not found or all(math.isnan(score) for score in found):
         raise ValueError(f"a run must have validation scores to be chosen by, got none in {str(run)!r}")
-    # A score that is not a number is none: such a run is chosen last.
+    # A run whose kept score is nan is chosen last.
     kept = [-1.0 if math.isnan(score) else score for score in found]
     return max(kept) if best else kept[-1]

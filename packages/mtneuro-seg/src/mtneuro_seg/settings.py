@@ -147,7 +147,7 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "TrainSettings":
-        # Where the number of classes is left open, a file of images may still say it.
+        # Where the number of classes is not given, the file of images may still give it.
         if "classes" in self.model_fields_set:
             self.check_class_weights()
         if self.accumulate > self.batch_size:

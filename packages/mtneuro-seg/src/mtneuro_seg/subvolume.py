@@ -1,4 +1,4 @@
-"""Subvolumes of a stack of slices, for 3D networks to learn from."""
+"""Cut a stack of slices into subvolumes, which 3D networks learn from."""
 
 from itertools import pairwise
 

@@ -37,7 +37,7 @@ _RESUME = "resume.ckpt"
 _RUN = "run.json"
 _BEST = "best.safetensors"
 _WITHOUT_EFFECT = {"checkpoint_every", "device"}
-"""Settings that do not change what is trained."""
+"""Settings that do not change the result."""
 
 
 def train(
@@ -223,7 +223,7 @@ def _identity(settings: TrainSettings, names: Sequence[str], fingerprint: dict[s
     return digest(
         {
             "format_version": FORMAT_VERSION,
-            # Without what is left at its default: a setting that is added later changes no earlier run.
+            # Without settings at their default: one that is added later leaves the identity of earlier runs.
             "settings": settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT, exclude_defaults=True),
             "class_names": list(names),
             "data": fingerprint,

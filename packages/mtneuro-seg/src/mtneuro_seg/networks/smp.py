@@ -1,4 +1,4 @@
-"""Networks of segmentation-models-pytorch, with their encoders and the weights of these."""
+"""Networks of segmentation-models-pytorch, with their encoders and the encoders' weights."""
 
 import pickle
 from pathlib import Path
@@ -13,7 +13,7 @@ from mtneuro_seg._shared.words import unknown_name
 from mtneuro_seg.settings import TrainSettings
 
 _HUB_TIMEOUT_S = 5
-"""How long the hub may take to say that it is there."""
+"""Seconds that the hub may take to answer."""
 
 _TIMM = "tu-"
 """How segmentation-models-pytorch marks an encoder of timm."""
@@ -54,14 +54,14 @@ def smp_network(settings: TrainSettings) -> nn.Module:
     weights: Any = settings.encoder_weights
     if weights == "imagenet":
         _check_hub(name, _on_hub(name))
-        # Encoders of timm hold the name of their weights in their own name.
+        # The name of an encoder of timm includes the name of its weights.
         weights = True if name.startswith(_TIMM) else weights
     local = None if weights in {None, True, "imagenet"} else Path(weights)
     try:
         built = kind(
             encoder_name=name,
             encoder_weights=None if local else weights,
-            # Local weights are those of three colours, folded into one after loading, as smp does its own.
+            # Local weights are for three colours; they are folded into one below.
             in_channels=3 if local else 1,
             classes=settings.classes,
         )
@@ -110,9 +110,9 @@ def _on_hub(name: str) -> dict[str, Any] | None:
 
 
 def _check_hub(name: str, weights: dict[str, Any] | None) -> None:
-    """Raise at once where an encoder's weights are neither here nor to be had.
+    """Raise at once where an encoder's weights are neither in the cache nor reachable.
 
-    Without it the hub's library tries for the better part of a minute, and tells each try.
+    Without this check the hub's library retries for most of a minute, and prints each attempt.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError
@@ -125,8 +125,8 @@ def _check_hub(name: str, weights: dict[str, Any] | None) -> None:
     try:
         get_hf_file_metadata(hf_hub_url(**file), timeout=_HUB_TIMEOUT_S)
     except HfHubHTTPError:
-        return  # It answers; the download itself tells what is wrong.
-    except Exception as error:  # the transport's own, which differs with the hub's version
+        return  # The hub answers, so the download itself reports what is wrong.
+    except Exception as error:  # which classes it raises differs with the library's version
         raise _not_downloaded(name, error) from error
 
 

@@ -62,7 +62,7 @@ def predict_volume_on_cluster(
         If the scheduler does not answer, or ``out`` cannot be written.
     """
     model_path, source = Path(folder).resolve(), _absolute(volume)
-    # Connected first: a scheduler that does not answer leaves nothing behind.
+    # Connect first: where the scheduler does not answer, nothing has been written.
     with worker_pool(scheduler=scheduler, connect_timeout_s=connect_timeout_s) as executor:
         opened = open_volume_file(source, ranges=ranges)
         model = load_model(model_path)
@@ -99,7 +99,7 @@ def _row(
     row: int, *, model: Path, volume: str, ranges: Ranges | None, job: VolumeJob, device: str | None
 ) -> int:
     """Do one row of shards on a worker."""
-    # Another number of threads gives other last bits.
+    # With another number of threads the last bits of the scores differ.
     torch.set_num_threads(job.threads)
     if job.tick(row).exists():
         return row

@@ -1,4 +1,4 @@
-"""The prediction of a whole volume as a job: what it writes, which rows are done, and when it may resume."""
+"""The prediction of a whole volume as a job: its outputs, its finished rows, and whether it may resume."""
 
 import json
 import os

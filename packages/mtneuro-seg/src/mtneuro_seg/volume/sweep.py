@@ -109,7 +109,7 @@ def window_scores(
     half = torch.autocast(device.type, torch.bfloat16, enabled=sweep.precision == "bf16-mixed")
     with half, memory_errors_named("prediction", remedy="lower batch_size or window"):
         scores = _flipped_mean(model.network, images) if sweep.flips else model.network(images)
-    # Planes of one class each, as the sums lie.
+    # One plane a class, the layout of the sums.
     scores = scores.float().contiguous()
     return scores[:, :, None] if flat else scores
 
@@ -130,7 +130,7 @@ class _Reader:
         self._needed = rows.stop + window[0] - 1
         self._window = window
         chunks = getattr(volume, "chunks", None)
-        # Whole chunks along z, so that none is decoded twice; at least a window.
+        # Whole chunks along z, so that none is decoded twice, and at least a window's depth.
         self._thickness = max(int(chunks[0]) if chunks else 1, window[0])
         self._slab = np.empty((0, 0, 0), np.uint8)
         self._first = 0

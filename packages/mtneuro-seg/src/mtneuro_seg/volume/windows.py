@@ -1,4 +1,4 @@
-"""The grid of windows of a sliding-window prediction, and the weight of a voxel within its window."""
+"""The grid of windows that slide over a volume, and the weight of each voxel of a window."""
 
 import itertools
 from collections.abc import Iterator
