@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
 
-from mtneuro_data.cache.folder import Cache
 from mtneuro_data.opening import open_task
 from mtneuro_data.sources.base import Progress
 from mtneuro_data.task import TaskSpec
+
+if TYPE_CHECKING:
+    from mtneuro_data.cache.folder import Cache
 
 __all__ = ["SliceCorrelation", "correlation_plot", "slice_correlation", "task_correlations"]
 
@@ -91,7 +94,7 @@ def task_correlations(
     task: TaskSpec,
     *,
     furthest: int = 30,
-    cache: Cache | None = None,
+    cache: "Cache | None" = None,
     progress: Progress | None = None,
 ) -> dict[str, SliceCorrelation]:
     """Return the curve of every cube of a task's first split, by the cube's name.

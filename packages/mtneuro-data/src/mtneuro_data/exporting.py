@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtneuro_data.cache.folder import Cache
 from mtneuro_data.opening import open_task
 from mtneuro_data.saving import FORMATS, save_volume
 from mtneuro_data.sources.base import Progress
 from mtneuro_data.task import TaskSpec
+
+if TYPE_CHECKING:
+    from mtneuro_data.cache.folder import Cache
 
 __all__ = ["export_cubes"]
 
@@ -21,7 +24,7 @@ def export_cubes(
     /,
     *,
     ending: str,
-    cache: Cache | None = None,
+    cache: "Cache | None" = None,
     progress: Progress | None = None,
 ) -> tuple[Path, ...]:
     """Write every cube of some splits as a volume, and its labels as another; return the files.

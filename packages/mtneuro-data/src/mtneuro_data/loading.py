@@ -1,19 +1,22 @@
 """A task's splits as arrays."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mtneuro_data.arrays import TaskArrays
-from mtneuro_data.cache.folder import Cache
 from mtneuro_data.labels import mapped_labels, voted_region
 from mtneuro_data.opening import open_task
 from mtneuro_data.pieces import Piece, batches, labelled, pieces_of, stacked
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
 from mtneuro_data.sources.base import Progress
-from mtneuro_data.sources.boss import BossServer
 from mtneuro_data.task import TaskSpec
 from mtneuro_data.volume import Volume
+
+if TYPE_CHECKING:
+    from mtneuro_data.cache.folder import Cache
+    from mtneuro_data.sources.boss import BossServer
 
 __all__ = ["fetch", "load"]
 
@@ -25,8 +28,8 @@ def load(
     task: TaskSpec,
     split: str | Sequence[str],
     *,
-    cache: Cache | None = None,
-    server: BossServer | None = None,
+    cache: "Cache | None" = None,
+    server: "BossServer | None" = None,
     progress: Progress | None = None,
 ) -> TaskArrays:
     """Return the images and labels of one split, or of several in a row.
@@ -106,8 +109,8 @@ def fetch(
     task: TaskSpec,
     split: str | Sequence[str],
     *,
-    cache: Cache,
-    server: BossServer | None = None,
+    cache: "Cache",
+    server: "BossServer | None" = None,
     progress: Progress | None = None,
 ) -> int:
     """Bring all voxels of some splits into a cache; return how many they are, labels included.

@@ -1,13 +1,16 @@
 """The volumes of a task, opened and checked before anything is read of them."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtneuro_data.cache.folder import Cache
-from mtneuro_data.sources.boss import BossServer
 from mtneuro_data.task import TaskSpec
 from mtneuro_data.volume import Volume, open_volume
+
+if TYPE_CHECKING:
+    from mtneuro_data.cache.folder import Cache
+    from mtneuro_data.sources.boss import BossServer
 
 __all__ = ["open_task"]
 
@@ -16,8 +19,8 @@ def open_task(
     task: TaskSpec,
     split: str | Sequence[str] | None = None,
     *,
-    cache: Cache | None = None,
-    server: BossServer | None = None,
+    cache: "Cache | None" = None,
+    server: "BossServer | None" = None,
 ) -> tuple[Volume, Volume | None]:
     """Open the image volume and the label volume of a task, and check that its boxes lie inside.
 

@@ -1,13 +1,17 @@
 """A task at a glance: one image of every cube with its labels laid over it."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from jaxtyping import Integer, UInt8
 
 from mtneuro_data.box import Box
-from mtneuro_data.cache.folder import Cache
 from mtneuro_data.opening import open_task
 from mtneuro_data.sources.base import Progress
 from mtneuro_data.task import TaskSpec
+
+if TYPE_CHECKING:
+    from mtneuro_data.cache.folder import Cache
 
 __all__ = ["PALETTE", "contact_sheet", "overlaid"]
 
@@ -26,7 +30,7 @@ _ACROSS = 4
 
 
 def contact_sheet(
-    task: TaskSpec, *, cache: Cache | None = None, progress: Progress | None = None
+    task: TaskSpec, *, cache: "Cache | None" = None, progress: Progress | None = None
 ) -> UInt8[np.ndarray, "y x 3"]:
     """Return a picture of the middle slice of every cube: the image, and the image under its labels.
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from mtneuro_data._shared.files import written_beside
+from mtneuro_data._shared.ome import multiscales
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
 
 __all__ = ["FORMATS", "save_volume"]
@@ -121,7 +122,7 @@ def _save_ome_zarr(path: Path, voxels: np.ndarray, size: tuple[float, float, flo
             if min(voxels.shape[1:]) < 2 * _SMALLEST_FACE or voxels.dtype.kind not in "ui":
                 break
             voxels = _halved(voxels, labels)
-        group.attrs["ome"] = _multiscales(path.name, scales)
+        group.attrs["ome"] = multiscales(path.name, scales)
 
 
 def _fitting(chunk: tuple[int, int, int], shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -143,12 +144,3 @@ def _halved(voxels: np.ndarray, labels: bool) -> np.ndarray:
         if voxels.dtype == np.uint8 and not labels
         else downsampled_labels(even, 2)
     )
-
-
-def _multiscales(name: str, scales: list[tuple[float, float, float]]) -> dict[str, Any]:
-    datasets = [
-        {"path": str(level), "coordinateTransformations": [{"type": "scale", "scale": list(scale)}]}
-        for level, scale in enumerate(scales)
-    ]
-    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
-    return {"version": "0.5", "multiscales": [{"name": name, "axes": axes, "datasets": datasets}]}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from itertools import combinations
 from typing import Annotated, Any, Literal
 
@@ -307,9 +308,8 @@ class TaskSpec(Settings):
         """
         content: dict[str, Any] = {"task": self.model_dump(mode="json")}
         if self.image.startswith("phantom://"):
-            from mtneuro_data.phantom import PHANTOM_VERSION
-
-            content["phantom_version"] = PHANTOM_VERSION
+            # Looked up and not imported: what reads other volumes does not execute the phantom.
+            content["phantom_version"] = import_module("mtneuro_data.phantom").PHANTOM_VERSION
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from mtneuro_data._shared.ome import multiscales
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.serving.catalogue import Catalogue
 
@@ -72,23 +73,10 @@ def neuroglancer_link(catalogue: Catalogue, address: str, /) -> str:
 
 
 def _group(catalogue: Catalogue, path: str) -> dict[str, Any]:
-    size = catalogue.volumes[path].voxel_size_um or (1.0, 1.0, 1.0)
-    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
-    levels = [
-        {
-            "path": str(level),
-            "coordinateTransformations": [
-                {"type": "scale", "scale": [size[0], size[1] * 2**level, size[2] * 2**level]}
-            ],
-        }
-        for level in range(catalogue.levels)
-    ]
-    multiscale = {"name": path.rpartition("/")[2], "axes": axes, "datasets": levels}
-    return {
-        "zarr_format": 3,
-        "node_type": "group",
-        "attributes": {"ome": {"version": "0.5", "multiscales": [multiscale]}},
-    }
+    z, y, x = catalogue.volumes[path].voxel_size_um or (1.0, 1.0, 1.0)
+    scales = [(z, y * 2**level, x * 2**level) for level in range(catalogue.levels)]
+    about = multiscales(path.rpartition("/")[2], scales)
+    return {"zarr_format": 3, "node_type": "group", "attributes": {"ome": about}}
 
 
 def _array(shape: Corner, datatype: str) -> dict[str, Any]:

@@ -1,21 +1,20 @@
 """NumPy's own files, and any array in memory, as volumes."""
 
-import zipfile
-from pathlib import Path
+import math
 
 import numpy as np
 
-from mtneuro_data._shared.words import unknown_name
+from mtneuro_data._shared.volume_file import LazyArray, VolumeFile, open_volume_file, opened_archive
 from mtneuro_data.box import Box
 from mtneuro_data.sources.base import File, Source, WritableSource
 
-__all__ = ["ArraySource", "open_npy", "open_npz", "volume_array"]
+__all__ = ["ArraySource", "checked", "open_npy", "open_npz", "volume_array"]
 
 
 class ArraySource(Source):
-    """An array in memory, or memory-mapped, as a volume."""
+    """An array in memory, or one that is read where it is sliced, as a volume."""
 
-    def __init__(self, array: np.ndarray, *, voxel_size_um: tuple[float, float, float] | None = None) -> None:
+    def __init__(self, array: LazyArray, *, voxel_size_um: tuple[float, float, float] | None = None) -> None:
         self._array = array
         self.voxel_size_um = voxel_size_um
         self.shape = (array.shape[0], array.shape[1], array.shape[2])
@@ -28,6 +27,8 @@ class ArraySource(Source):
 
 class WritableArraySource(ArraySource, WritableSource):
     """A memory-mapped array that can be written."""
+
+    _array: np.ndarray
 
     def write(self, box: Box, voxels: np.ndarray, /) -> None:
         """Write a box."""
@@ -55,46 +56,34 @@ def volume_array(array: np.ndarray, name: str, /) -> np.ndarray:
 
 def open_npy(file: File, /) -> ArraySource:
     """Return a ``.npy`` file, memory-mapped."""
-    path = file.path
-    try:
-        array = np.load(path, mmap_mode="r+" if file.writable else "r", allow_pickle=False)
-    except (ValueError, EOFError, OverflowError) as error:
-        raise ValueError(f"{path} is not a readable .npy file: {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path} is not a readable .npy file: it holds a .npz archive")
-    kind = WritableArraySource if file.writable else ArraySource
-    return kind(volume_array(array, str(path)))
+    array = checked(open_volume_file(file.path)).array
+    if file.writable:
+        return WritableArraySource(volume_array(np.load(file.path, mmap_mode="r+"), str(file.path)))
+    return ArraySource(array)
 
 
 def open_npz(file: File, /) -> ArraySource:
     """Return one array of a ``.npz`` file: that of the key, the only one, ``images`` or ``image``."""
-    path = file.path
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            name = _chosen(list(archive.files), file.key, path)
-            array = archive[name]
-            size = archive["voxel_size_um"] if "voxel_size_um" in archive.files else None
-    except (zipfile.BadZipFile, EOFError, AttributeError, TypeError) as error:
-        raise ValueError(f"{path} is not a readable .npz file: {error}") from None
-    except ValueError as error:
-        text = str(error)
-        raise ValueError(
-            text if str(path) in text else f"{path} is not a readable .npz file: {text}"
-        ) from None
-    voxel = (
-        None if size is None or np.shape(size) != (3,) else (float(size[0]), float(size[1]), float(size[2]))
-    )
-    return ArraySource(volume_array(array, f"{path}#{name}"), voxel_size_um=voxel)
+    key = file.key
+    if key is None:
+        with opened_archive(file.path) as archive:
+            names = list(archive)
+        key = names[0] if len(names) == 1 else None
+    found = checked(open_volume_file(file.path if key is None else f"{file.path}#{key}"))
+    return ArraySource(found.array, voxel_size_um=found.voxel_size_um)
 
 
-def _chosen(names: list[str], key: str | None, path: Path) -> str:
-    if key is not None:
-        if key not in names:
-            raise ValueError(f"{path}: {unknown_name('the array', key, names)}")
-        return key
-    if len(names) == 1:
-        return names[0]
-    for name in ("images", "image"):
-        if name in names:
-            return name
-    raise ValueError(f"{path} holds several arrays; name one as {path}#key, of {', '.join(sorted(names))}")
+def checked(found: VolumeFile, /) -> VolumeFile:
+    """Return what was found at a place, if it is one volume ``(z, y, x)``.
+
+    Raises
+    ------
+    ValueError
+        If it has another number of axes, or more bytes than an index reaches.
+    """
+    shape = found.array.shape
+    if len(shape) != 3:
+        raise ValueError(f"{found.name}: a volume has the axes (z, y, x), got the shape {shape}")
+    if math.prod(shape) * found.array.dtype.itemsize >= 1 << 63:
+        raise ValueError(f"{found.name}: a volume must have less than 2^63 bytes, got the shape {shape}")
+    return found
