@@ -1,5 +1,6 @@
 """A small volume, a database that serves it on the loopback address, and a task over it."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtneuro_data import Cube, SplitPart, TaskSpec, open_volume
+from mtneuro_data.cli import main
 from mtneuro_data.serving import Catalogue, Faults, VolumeServer
 from mtneuro_data.serving.faults import Fault
 from mtneuro_data.serving.service import Service
@@ -48,6 +50,24 @@ class Boss:
 
     def fail(self, *faults: Fault, stall_s: float = 1.0) -> None:
         self.service.faults = Scripted(rate=0, stall_s=stall_s, script=list(faults))
+
+
+class Shell:
+    """Runs the command line and gives its status and what it printed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch = monkeypatch
+        self.capsys = capsys
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        self.monkeypatch.setattr(sys, "argv", ["mtneuro-data", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+        printed = self.capsys.readouterr()
+        return status, printed.out, printed.err
 
 
 @pytest.fixture
@@ -109,3 +129,16 @@ def task(tmp_path: Path, volume: np.ndarray, labels: np.ndarray) -> TaskSpec:
         class_names=("background", "vessel", "cell"),
         label_map={0: 0, 1: 1, 2: 2, 3: 0},
     )
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Shell:
+    monkeypatch.setenv("MTNEURO_CACHE", str(tmp_path / "cache"))
+    return Shell(monkeypatch, capsys)
+
+
+@pytest.fixture
+def task_file(task: TaskSpec, tmp_path: Path) -> Path:
+    path = tmp_path / "small.json"
+    path.write_text(task.model_dump_json())
+    return path

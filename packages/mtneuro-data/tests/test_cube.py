@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mtneuro_data import CubeSpec
-from mtneuro_data.box import Box
 
 
 def box(*ranges: tuple[int, int], level: int = 0) -> CubeSpec:
@@ -36,17 +35,3 @@ def test_an_empty_range_is_refused_by_axis_and_value() -> None:
 def test_boxes_of_different_levels_are_not_compared() -> None:
     with pytest.raises(ValueError, match="one level"):
         box((0, 1), (0, 1), (0, 1)).touches(box((0, 1), (0, 1), (0, 1), level=1))
-
-
-@pytest.mark.parametrize(
-    ("lower", "upper", "text"),
-    [
-        ((0, 0, 5), (1, 1, 11), r"x range must lie within \[0, 10\), got \[5, 11\)"),
-        ((-1, 0, 0), (1, 1, 1), r"z range must lie within \[0, 10\), got \[-1, 1\)"),
-        ((0, 3, 0), (1, 3, 1), r"y range must not be empty, got \[3, 3\)"),
-        ((10**30, 0, 0), (10**31, 1, 1), "z range must lie within"),
-    ],
-)
-def test_a_box_outside_is_refused(lower: tuple[int, ...], upper: tuple[int, ...], text: str) -> None:
-    with pytest.raises(IndexError, match=text):
-        Box.inside(lower, upper, (10, 10, 10), what="em")

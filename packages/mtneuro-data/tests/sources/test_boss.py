@@ -18,12 +18,22 @@ from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
 
 Boss = Any
 
+
 URI = "bossdb://lab/scan/image"
 
 
 def source(boss: Boss, uri: str = URI, **settings: Any) -> BossSource:
     settings = {"first_pause_s": 0.001, "timeout_s": (2.0, 0.5), **settings}
     return BossSource(parsed_uri(uri), server=boss.server, **settings)
+
+
+def _checked(opened: Any, volume: np.ndarray, results: Any) -> None:
+    results.put(all(np.array_equal(opened[z : z + 1, :, :], volume[z : z + 1]) for z in range(10)))
+
+
+def test_the_web_address_of_a_channel_opens_it(boss: Any, volume: np.ndarray) -> None:
+    opened = open_volume(f"http://{boss.server.host}/v1/mgmt/resources/lab/scan/image")
+    np.testing.assert_array_equal(opened[3:5, 10:14, 9:15], volume[3:5, 10:14, 9:15])
 
 
 def test_a_channel_is_described_and_read(boss: Boss, volume: np.ndarray) -> None:
@@ -144,10 +154,6 @@ def test_a_token_goes_with_every_request(boss: Boss, monkeypatch: pytest.MonkeyP
 def test_a_malformed_server_is_refused(settings: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         BossServer(**settings)
-
-
-def _checked(opened: Any, volume: np.ndarray, results: Any) -> None:
-    results.put(all(np.array_equal(opened[z : z + 1, :, :], volume[z : z + 1]) for z in range(10)))
 
 
 @pytest.mark.timeout(60)

@@ -11,6 +11,8 @@ from mtneuro_data.cache.cutouts import Cutouts
 from mtneuro_data.cache.store import ChunkStore
 
 IMAGE, LABELS = "bossdb://lab/scan/image", "bossdb://lab/scan/labels"
+
+
 BOX = Box((3, 10, 20), (37, 140, 190))
 
 

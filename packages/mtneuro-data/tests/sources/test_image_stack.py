@@ -1,5 +1,7 @@
 """Pictures and TIFF files: what their pixels and axes mean."""
 
+import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +78,42 @@ def test_what_systems_leave_in_a_folder_is_passed_over(tmp_path: Path) -> None:
     for name in ("Thumbs.db", "desktop.ini", "._a.png", ".DS_Store"):
         (tmp_path / name).write_bytes(b"x")
     assert open_volume(tmp_path).shape == (1, 4, 4)
+
+
+def test_one_image_is_one_slice(tmp_path: Path, volume: np.ndarray) -> None:
+    Image.fromarray(volume[3]).save(tmp_path / "slice.png")
+    np.testing.assert_array_equal(open_volume(tmp_path / "slice.png")[:, :, :], volume[3:4])
+
+
+def test_images_that_differ_in_size_are_refused(tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    Image.new("L", (4, 5)).save(tmp_path / "b.png")
+    with pytest.raises(ValueError, match=r"must be alike: .*a.png is \(4, 4\), .*b.png is \(5, 4\)"):
+        open_volume(tmp_path)
+
+
+def test_slices_are_stacked_in_natural_order(tmp_path: Path) -> None:
+    for z in (0, 2, 10, 9):
+        Image.fromarray(np.full((2, 2), z, np.uint8)).save(tmp_path / f"z{z}.png")
+    assert open_volume(tmp_path)[:, 0:1, 0:1].ravel().tolist() == [0, 2, 9, 10]
+
+
+def test_a_slice_beyond_pillows_guard_opens_without_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("L", (40, 40)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert open_volume(tmp_path / "large.png").shape == (1, 40, 40)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_the_real_slice_has_the_measured_cortex(real_data: Path) -> None:
+
+    opened = open_volume(real_data / "prasad2020" / "image_z159.png")
+    assert opened.shape == (1, 1420, 5805)
+    measured = json.loads((real_data / "prasad2020" / "calibration.json").read_text())["crops"]["159"][
+        "A_CTX"
+    ]
+    assert opened[0:1, 900:1156, 4600:4856].mean() == pytest.approx(measured["mean"], abs=1e-3)

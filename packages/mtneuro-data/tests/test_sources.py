@@ -1,0 +1,96 @@
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from mtneuro_data import executed_modules, open_volume
+from mtneuro_data.sources import ENDINGS, IMAGES, SCHEMES, locate
+
+
+@pytest.mark.parametrize(
+    ("uri", "text"),
+    [
+        ("boss://a/b/c", "the kind of volume must be one of .* got 'boss'; did you mean 'bossdb'"),
+        ("bossdb://a/b", "a database URI is"),
+        ("bossdb://a/../c", "a database URI is"),
+        ("bossdb://a/b/c/d", "a database URI is"),
+        ("bossdb://a/b/c/0/../../x", "a database URI is"),
+        ("phantom://labels", "the channel must be one of image, pixel_labels, roi_labels, got 'labels'"),
+        ("phantom://image?sead=1", "got 'sead'; did you mean 'seed'"),
+        ("phantom://image?seed=x", "seed must be one whole number"),
+        ("phantom://image?shape=1,2", "shape must be three positive sizes"),
+        ("phantom://image?shape=0,2,2", "shape must be three positive sizes"),
+        ("phantom://image?level=x", "level must be one whole number"),
+        ("phantom://image?level=8", "level must be 0 to 7, got 8"),
+        ("phantom://image?texture=-1", "texture must be a strength of 0 or more"),
+        ("phantom://image?halo=bright", "halo must be a strength of 0 or more"),
+        ("a.npy#key", "only a .npz file takes a #key"),
+    ],
+)
+def test_a_malformed_uri_is_refused(uri: str, text: str) -> None:
+    with pytest.raises(ValueError, match=text.replace("?", r"\?")):
+        open_volume(uri)
+
+
+def test_an_absent_path_is_named(tmp_path: Path) -> None:
+    for name in ("absent.npy", "absent*.png"):
+        with pytest.raises(FileNotFoundError, match="absent"):
+            open_volume(tmp_path / name)
+
+
+@pytest.mark.parametrize("function", sorted({*SCHEMES.values(), *ENDINGS.values(), IMAGES}))
+def test_every_registered_function_is_there(function: str) -> None:
+    module, _, name = function.partition(":")
+    assert callable(getattr(import_module(module), name))
+
+
+@pytest.mark.parametrize(
+    ("uri", "module"),
+    [
+        ("bossdb://lab/scan/em", "boss"),
+        ("https://api.bossdb.io/v1/mgmt/resources/lab/scan/em", "boss"),
+        ("https://host/volume.zarr", "zarr_store"),
+        ("phantom://image?seed=7", "phantom"),
+        ("volume.zarr#1", "zarr_store"),
+        ("file:///data/labels.nii.gz", "nifti"),
+        ("volume.npz#label", "array_file"),
+        ("STACK.TIF", "image_stack"),
+        ("slices/z*.tif", "image_stack"),
+        ("slice.png", "image_stack"),
+    ],
+)
+def test_the_modules_of_a_uri_are_those_of_its_kind_alone(uri: str, module: str) -> None:
+    assert executed_modules(uri) == (f"mtneuro_data.sources.{module}",)
+
+
+def test_a_folder_is_known_by_what_it_holds(tmp_path: Path) -> None:
+    zarr.create_array(tmp_path / "store", data=np.zeros((1, 2, 2), np.uint8))
+    (tmp_path / "images.npy").mkdir()
+    assert executed_modules(str(tmp_path / "store")) == ("mtneuro_data.sources.zarr_store",)
+    assert executed_modules(str(tmp_path / "images.npy")) == ("mtneuro_data.sources.image_stack",)
+
+
+def test_reading_a_uri_executes_no_other_source(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((1, 2, 2), np.uint8))
+    code = (
+        "import sys, mtneuro_data.volume; from mtneuro_data import executed_modules\n"
+        "before = set(sys.modules); mtneuro_data.open_volume(sys.argv[1])[0:1, 0:1, 0:1]\n"
+        "print([name for name in set(sys.modules) - before if '.sources.' in name], "
+        "list(executed_modules(sys.argv[1])))"
+    )
+    done = [sys.executable, "-c", code, str(tmp_path / "a.npy")]
+    said = subprocess.run(done, capture_output=True, text=True, check=True).stdout
+    assert said == "['mtneuro_data.sources.array_file'] ['mtneuro_data.sources.array_file']\n"
+
+
+def test_a_location_is_named_for_a_cache_without_being_opened() -> None:
+    location = locate("http://nowhere.invalid/v1/mgmt/resources/lab/scan/em/")
+    assert location.uri == "bossdb://lab/scan/em"
+    assert location.cache_key == ("nowhere.invalid", "lab", "scan", "em", 0)
+
+
+def test_a_file_is_near_enough_to_need_no_cache() -> None:
+    assert locate("volume.npy").cache_key is None
