@@ -28,7 +28,7 @@ from mtneuro_suite._shared.words import unknown_name
 from mtneuro_suite.execute.executor import default_workers
 from mtneuro_suite.report.grids import grid_text
 from mtneuro_suite.report.scaling import Point, median_point, scale_figure, scale_grid
-from mtneuro_suite.runs.store import forget_peak_memory, peak_memory_kib
+from mtneuro_suite.runs.provenance import forget_peak_memory, peak_memory_kib
 
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"

@@ -130,9 +130,10 @@ def demo_tasks() -> list[TaskSpec]:
     sys.path.append(str(Path(__file__).parents[1]))
     from mtneuro_suite.plan.plan import plan
     from mtneuro_suite.preset.model import read_preset
+    from mtneuro_suite.steps import Arrays
 
-    runs = [run for run in plan(read_preset("demo")).runs if run.kind == "arrays"]
-    return [TaskSpec.model_validate(run.settings["task"]) for run in sorted(runs, key=lambda run: -run.cost)]
+    runs = sorted(plan(read_preset("demo")).runs, key=lambda run: -run.cost)
+    return [run.step.task for run in runs if isinstance(run.step, Arrays)]
 
 
 def images_of(task: TaskSpec) -> int:

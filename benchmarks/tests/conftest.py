@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtneuro_data import TaskArrays, TaskSpec
+from mtneuro_data import TaskArrays
 from mtneuro_probe import save_embeddings
 
 from mtneuro_suite.plan.plan import Plan, plan
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.report.html import write_report
 from mtneuro_suite.report.tables import FEATURES, all_tables
+from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.runs.store import Row, Store
+from mtneuro_suite.runs.store import Store
+from mtneuro_suite.steps import Arrays, Encoder, Features, Regions, Segmenter, Semantics, Umap
+from mtneuro_suite.steps.regions import TEST
 
 REGIONS = ("CTX", "STR", "VP", "ZI")
 SIDE = 64
@@ -35,25 +38,27 @@ class MadeUp:
         for run in self._plan.runs:
             partial = self.store.partial(run)
             partial.mkdir(parents=True)
-            rows, extra = getattr(self, f"_{run.kind}")(run, partial)
+            rows, extra = getattr(self, f"_{run.step.kind}")(run, partial)
             self.store.finish(run, rows, extra=extra, seconds=float(self._rng.uniform(1, 99)))
         return self.store
 
-    def _row(self, run: Run, task: str, metric: str, class_name: str = "") -> Row:
+    def _row(
+        self, run: Run[Regions | Segmenter | Semantics], task: str, metric: str, class_name: str = ""
+    ) -> Row:
         return Row(
             task=task,
             training_set="train",
             test_set=f"{task}:test",
-            model=run.settings["model"],
-            seed=run.settings["seed"],
+            model=run.step.model,
+            seed=run.step.seed,
             metric=metric,
             class_name=class_name,
             value=float(self._rng.uniform(0.3, 1)),
             n=40,
         )
 
-    def _arrays(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
-        task = TaskSpec.model_validate(run.settings["task"])
+    def _arrays(self, run: Run[Arrays], out: Path) -> tuple[list[Row], dict[str, Any]]:
+        task = run.step.task
         cubes = task.splits["all"][0].cubes
         names = [f"{cube}/z{z}" for cube in cubes for z in range(self._slices)]
         region = np.arange(len(names)) // self._slices % len(REGIONS)
@@ -78,14 +83,14 @@ class MadeUp:
             writer.writerow(columns)
             writer.writerows(zip(*columns.values(), strict=True))
 
-    def _encoder(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
+    def _encoder(self, run: Run[Encoder], out: Path) -> tuple[list[Row], dict[str, Any]]:
         steps = np.arange(1, 41)
         self._history(out, step=steps.tolist(), loss=(2 / steps + self._rng.uniform(0, 0.1, 40)).tolist())
         return [], {"images": 40}
 
-    def _regions(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
-        tasks = [role.removeprefix("test ") for role in run.settings["roles"] if role.startswith("test ")]
-        views = ("whole", "corners") if run.settings["supervised"] else ("corners",)
+    def _regions(self, run: Run[Regions], out: Path) -> tuple[list[Row], dict[str, Any]]:
+        tasks = [role.removeprefix(TEST) for role in run.needs if role.startswith(TEST)]
+        views = ("whole", "corners") if run.step.supervised else ("corners",)
         extra: dict[str, Any] = {
             f"confusion {task} {view}": (
                 self._rng.integers(0, 9, (4, 4)) + 30 * np.eye(4, dtype=np.int64)
@@ -96,8 +101,8 @@ class MadeUp:
         rows = [self._row(run, task, f"accuracy_{view}") for task in tasks for view in views]
         return rows, {**extra, "region_names": list(REGIONS)}
 
-    def _segmenter(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
-        task = run.settings["task"]
+    def _segmenter(self, run: Run[Segmenter], out: Path) -> tuple[list[Row], dict[str, Any]]:
+        task = run.step.task
         half = next(half for half in self._plan.inputs.segmentation if half.name == task)
         names = ["background", "vessel", "cell", "axon"][: int(half.classes[0])]
         size = (8, 256, 256) if half.dimensions == 3 else (256, 256)
@@ -116,7 +121,7 @@ class MadeUp:
         ]
         return rows, {"class_names": names, "images": 40}
 
-    def _features(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
+    def _features(self, run: Run[Features], out: Path) -> tuple[list[Row], dict[str, Any]]:
         names = [f"A-{region}/z{z}" for region in REGIONS for z in range(self._slices)]
         with (out / "features.csv").open("w", newline="") as file:
             writer = csv.writer(file)
@@ -127,16 +132,16 @@ class MadeUp:
                 writer.writerow([name, first, *self._rng.uniform(0, 90, len(FEATURES) - 1)])
         return [], {"samples": len(names)}
 
-    def _semantics(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
+    def _semantics(self, run: Run[Semantics], out: Path) -> tuple[list[Row], dict[str, Any]]:
         names = np.array([f"A-{region}/z{z}" for region in REGIONS for z in range(self._slices)])
         embeddings = self._rng.normal(size=(len(names), 3)).astype(np.float32)
         save_embeddings(out / "embeddings.npz", embeddings, sample_id=names)
         np.save(out / "region.npy", np.arange(len(names)) // self._slices)
         metrics = ("r2_same_sample", "r2_cross_validated")
-        rows = [self._row(run, run.settings["task"], metric, name) for metric in metrics for name in FEATURES]
+        rows = [self._row(run, run.step.task, metric, name) for metric in metrics for name in FEATURES]
         return rows, {"dimensions": 3, "region_names": list(REGIONS)}
 
-    def _umap(self, run: Run, out: Path) -> tuple[list[Row], dict[str, Any]]:
+    def _umap(self, run: Run[Umap], out: Path) -> tuple[list[Row], dict[str, Any]]:
         region = np.repeat(np.arange(4), self._slices)
         points = self._rng.normal(size=(len(region), 2)) + 4 * np.column_stack([region % 2, region // 2])
         np.save(out / "points.npy", points.astype(np.float32))

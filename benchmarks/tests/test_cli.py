@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mtneuro_suite import cli, steps
+from mtneuro_suite import cli
+from mtneuro_suite.steps import Arrays
 
 RUN_ALL = Path(__file__).parent.parent / "run_all.py"
 
@@ -167,7 +168,7 @@ def test_a_failed_run_is_listed_with_the_command_that_repeats_it(tmp_path, monke
     def bad(*arguments):
         raise ValueError("no such cube")
 
-    monkeypatch.setitem(steps.STEPS, "arrays", bad)
+    monkeypatch.setattr(Arrays, "run", bad)
     arguments = ["--preset", "smoke", "--workers", "0", "--output", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["run_all.py", *arguments, "--list"])
     with pytest.raises(SystemExit):

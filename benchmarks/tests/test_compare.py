@@ -10,7 +10,8 @@ import pytest
 
 from mtneuro_suite.report.about import FILE_NAME, About, RegionColumn, read_results
 from mtneuro_suite.report.comparison import lines, paired_grid, paper_grids
-from mtneuro_suite.runs.store import Row, csv_text
+from mtneuro_suite.runs.row import Row
+from mtneuro_suite.runs.store import csv_text
 
 COMPARE = Path(__file__).parent.parent / "compare.py"
 CAVEAT = "The phantom is not the brain."

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from mtneuro_suite.runs.failure import forget, note_of, of_surroundings, reason_of, write_note
 from mtneuro_suite.runs.lease import LeaseLost, lease
+from mtneuro_suite.runs.provenance import forget_peak_memory
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.runs.store import Store, forget_peak_memory
-from mtneuro_suite.steps import STEPS, Outcome, Progress
+from mtneuro_suite.runs.step import Outcome, Progress
+from mtneuro_suite.runs.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,9 @@ def _do(run: Run, store: Store, progress: Progress) -> Outcome:
     """Do the run's step, anew if it cannot go on from what an interrupted attempt left."""
     begun = store.begun(run)
     partial = store.start(run)
-    roles = {
-        role: [store.folder(run.needs[i]) for i in which]
-        for role, which in run.settings.get("roles", {}).items()
-    }
+    roles = {role: [store.folder(need) for need in needs] for role, needs in run.needs.items()}
     try:
-        return STEPS[run.kind](run.settings, roles, partial, progress)
+        return run.step.run(roles, partial, progress)
     except (LeaseLost, Stopped):
         raise
     except Exception as error:
@@ -100,4 +98,4 @@ def _do(run: Run, store: Store, progress: Progress) -> Outcome:
             raise
         store.log(run, f"could not go on from what was there ({reason_of(error)}): started anew")
         store.clear(run)
-    return STEPS[run.kind](run.settings, roles, partial, progress)
+    return run.step.run(roles, partial, progress)

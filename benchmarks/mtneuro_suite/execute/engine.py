@@ -102,13 +102,13 @@ class _Board:
             if not room():
                 return
             run = attempt.run
-            broken = next((need for need in run.needs if need.id in self.failures), None)
+            broken = next((need for need in run.needed if need.id in self.failures), None)
             if self._no_room:
                 self._end(run, Failure(run, f"not run, because {self._no_room}", needs_another=True))
             elif broken:
                 reason = f"not run, because it needs {broken.title!r}, which failed"
                 self._end(run, Failure(run, reason, needs_another=True))
-            elif any(need.id in self.waiting or need.id in self.working for need in run.needs):
+            elif any(need.id in self.waiting or need.id in self.working for need in run.needed):
                 continue
             elif self._store.stamp(run) != attempt.replace:
                 self._end(run)

@@ -2,18 +2,25 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from secrets import token_hex
 
-from mtneuro_suite.runs.run import SOURCES, digest, source_digest
+from mtneuro_suite._shared.digests import digest, file_digest
+from mtneuro_suite.runs.imports import PACKAGES, package_folder
 
 _MARK = ".shared"
 
 
 def sources() -> str:
     """Return the digest of all that workers execute, which must be the same as here."""
-    packages = sorted({"mtneuro_suite", *(package for names in SOURCES.values() for package in names)})
-    return digest({package: source_digest(package) for package in packages})
+    return digest({package: _package_digest(package) for package in PACKAGES})
+
+
+@cache
+def _package_digest(package: str) -> str:
+    root = package_folder(package)
+    return digest({path.relative_to(root).as_posix(): file_digest(path) for path in root.rglob("*.py")})
 
 
 def check_here(root: str, mark: str) -> None:

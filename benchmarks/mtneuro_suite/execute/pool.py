@@ -45,16 +45,8 @@ _WORKERS: dict[str, Any] = {
 
 
 def needs_gpu(run: Run) -> bool:
-    """Return whether a run trains on a GPU, or embeds with what was trained on one.
-
-    Examples
-    --------
-    >>> model = Run(kind="encoder", title="byol", settings={"train": {"device": "cuda"}})
-    >>> needs_gpu(model), needs_gpu(Run(kind="arrays", title="images", settings={}))
-    (True, False)
-    """
-    trained = [one.settings.get("train", {}).get("device") for one in (run, *run.needs)]
-    return "cuda" in trained
+    """Return whether a run trains on a GPU, or embeds with what was trained on one."""
+    return any(one.step.device == "cuda" for one in (run, *run.needed))
 
 
 def _execute_in_worker(attempt: Attempt, root: str, key: str, mark: str | None) -> bool:

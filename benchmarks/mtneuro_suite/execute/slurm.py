@@ -5,17 +5,17 @@ import os
 import shlex
 import shutil
 import sys
-import tomllib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from distributed import Client
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from mtneuro_suite._shared.settings import Settings, read_values
+from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.execute.pool import KEPT_BYTES, ONE_THREAD
-from mtneuro_suite.preset.model import one_line
 
 _HERE = Path(__file__).parents[2]
 
@@ -27,10 +27,8 @@ def _seconds(walltime: str) -> int:
     return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
-class Queue(BaseModel):
+class Queue(Settings):
     """What is asked of SLURM for each job, and how many jobs there may be."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     queue: str | None = None
     """Partition; the cluster's default where none is named."""
@@ -72,7 +70,7 @@ class Queue(BaseModel):
     @classmethod
     def _some_time(cls, walltime: str) -> str:
         if _seconds(walltime) < 60:
-            raise ValueError("must be a minute or more")
+            raise ValueError(f"must be a minute or more, got {walltime!r}")
         return walltime
 
     @model_validator(mode="after")
@@ -104,14 +102,11 @@ def read_queue(path: Path) -> Queue:
     FileNotFoundError
         If the file does not exist.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no queue file at {path}")
+    values = read_values(path)
     try:
-        return Queue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid TOML: {error}") from None
+        return Queue.model_validate(values)
     except ValidationError as error:
-        raise ValueError(one_line(error, path.name, list(Queue.model_fields))) from None
+        raise ValueError(f"{path.name}: {one_line(error)}") from None
 
 
 def check_slurm() -> None:

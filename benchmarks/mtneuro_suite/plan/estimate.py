@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 from mtneuro_data import Cache, TaskSpec
 
 from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
+from mtneuro_suite.plan.table1 import CLASSICAL
 from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.step import Step
+from mtneuro_suite.steps import Arrays, Encoder, Segmenter
 
 if TYPE_CHECKING:
     import torch
@@ -140,24 +143,29 @@ def estimate(
     """
     rates: dict[str, Rate] = {}
     seconds: dict[str, float] = {}
-    arrays = {one.id: _loaded(one) for run in todo for one in (run, *run.needs) if one.kind == "arrays"}
+    arrays = {
+        one.id: _loaded(one.step.task)
+        for run in todo
+        for one in (run, *run.needed)
+        if isinstance(one.step, Arrays)
+    }
     memory = disk = 0
     for run in todo:
         cost, held, kept = run.cost, 0, 0
-        read = [arrays[one.id] for one in (run, *run.needs) if one.kind == "arrays"]
-        settings = run.settings.get("train")
-        if settings is not None and _has_network(settings):
-            name = _network_name(run.kind, settings)
+        read = [arrays[one.id] for one in (run, *run.needed) if one.id in arrays]
+        trained = _trained(run.step)
+        if trained is not None:
+            name = _network_name(trained)
             if name not in rates:
                 progress(name)
-                rates[name] = (_encoder_rate if run.kind == "encoder" else _segmenter_rate)(settings, device)
+                rates[name] = _rate(trained, device)
             rate = rates[name]
             cost *= rate.factor
             # Weights, their gradients and the optimiser's state; a slow copy besides, where there is one.
-            held = 16 * rate.parameters + int(rate.saved_per_pixel * _pixels_a_step(read[0].pixels, settings))
+            held = 16 * rate.parameters + int(rate.saved_per_pixel * _pixels_a_step(read[0].pixels, trained))
             kept = 4 * rate.parameters
         memory = max(memory, held + 3 * sum(one.n_bytes for one in read))
-        disk += kept + (arrays[run.id].n_bytes if run.kind == "arrays" else 200_000)
+        disk += kept + (arrays[run.id].n_bytes if run.id in arrays else 200_000)
         seconds[run.id] = cost
     return Estimate(
         runs=len(runs),
@@ -168,23 +176,27 @@ def estimate(
         process_bytes=psutil.Process().memory_info().rss,
         gpu_bytes=memory,
         disk_bytes=disk,
-        download_bytes=_download_bytes(run for run in todo if run.kind == "arrays"),
+        download_bytes=_download_bytes(run.step.task for run in todo if isinstance(run.step, Arrays)),
     )
 
 
-def _has_network(settings: Mapping[str, Any]) -> bool:
-    return settings.get("method") not in ("pca", "nmf")
+def _trained(step: Step) -> Encoder | Segmenter | None:
+    """Return the step itself where it trains a network."""
+    match step:
+        case Encoder(taken=None, train=settings) if settings.method not in CLASSICAL:
+            return step
+        case Segmenter(taken=None):
+            return step
+        case _:
+            return None
 
 
-def _network_name(kind: str, settings: Mapping[str, Any]) -> str:
-    if kind == "encoder":
-        return str(settings["encoder"])
-    parts = (settings["model"], settings["encoder_name"], settings["filters"], settings["levels"])
+def _network_name(step: Encoder | Segmenter) -> str:
+    if isinstance(step, Encoder):
+        return step.train.encoder
+    settings = step.train
+    parts = (settings.model, settings.encoder_name, settings.filters, settings.levels)
     return " ".join(str(part) for part in parts if part is not None)
-
-
-def _task(run: Run) -> TaskSpec:
-    return TaskSpec.model_validate(run.settings["task"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,31 +209,29 @@ class _Loaded:
     n_bytes: int
 
 
-def _loaded(run: Run) -> _Loaded:
-    task = _task(run)
+def _loaded(task: TaskSpec) -> _Loaded:
     pixels = pixel_count(task) * task.depth
     return _Loaded(pixels=pixels, n_bytes=image_count([task]) * pixels * (1 if task.kind == "region" else 2))
 
 
-def _pixels_a_step(pixels: int, settings: Mapping[str, Any]) -> float:
+def _pixels_a_step(pixels: int, step: Encoder | Segmenter) -> float:
     """Return the pixels whose activations a training step keeps, of images of so many."""
     # Self-supervised methods keep two or three crops of a quarter of each image.
-    views = 1 if settings.get("method", "supervised").startswith("supervised") else 0.75
-    return settings["batch_size"] * pixels * views
+    whole = isinstance(step, Segmenter) or step.train.method.startswith("supervised")
+    return step.train.batch_size * pixels * (1 if whole else 0.75)
 
 
 def _longest_chain(runs: Sequence[Run], seconds: Mapping[str, float]) -> float:
     ends: dict[str, float] = {}
     for run in runs:
-        ends[run.id] = seconds[run.id] + max((ends.get(need.id, 0.0) for need in run.needs), default=0.0)
+        ends[run.id] = seconds[run.id] + max((ends.get(need.id, 0.0) for need in run.needed), default=0.0)
     return max(ends.values(), default=0.0)
 
 
-def _download_bytes(runs: Iterable[Run]) -> int:
+def _download_bytes(tasks: Iterable[TaskSpec]) -> int:
     """Return the bytes of every chunk that a database has to send, each once, beyond what is cached."""
     boxes: dict[str, list[tuple[tuple[int, int, int], tuple[int, int, int]]]] = defaultdict(list)
-    for run in runs:
-        task = _task(run)
+    for task in tasks:
         for uri in (task.image, task.annotation):
             if uri is not None and uri.startswith("bossdb://"):
                 boxes[uri] += [(box.lower, box.upper) for _, box in task.boxes("all")]
@@ -232,23 +242,26 @@ def _download_bytes(runs: Iterable[Run]) -> int:
     )
 
 
-def _encoder_rate(settings: Mapping[str, Any], device: str) -> Rate:
-    from mtneuro_ssl import TrainSettings, untrained
+def _rate(step: Encoder | Segmenter, device: str) -> Rate:
+    return _encoder_rate(step, device) if isinstance(step, Encoder) else _segmenter_rate(step, device)
 
-    chosen = TrainSettings.model_validate({**settings, "encoder_weights": None})
-    encoder = untrained(chosen).encoder
+
+def _encoder_rate(step: Encoder, device: str) -> Rate:
+    from mtneuro_ssl import untrained
+
+    encoder = untrained(step.train.model_copy(update={"encoder_weights": None})).encoder
     rate = _measured(encoder, (8, 1, _SIDE, _SIDE), device, backward=False)
     return replace(rate, factor=rate.factor / forward_cost(8 * _SIDE**2))
 
 
-def _segmenter_rate(settings: Mapping[str, Any], device: str) -> Rate:
-    from mtneuro_seg import TrainSettings, build_network
+def _segmenter_rate(step: Segmenter, device: str) -> Rate:
+    from mtneuro_seg import build_network
 
-    chosen = TrainSettings.model_validate({**settings, "encoder_weights": None})
-    rule = chosen.size_rule
-    size = rule.padded((8, _SIDE, _SIDE)[-chosen.network.axes :])
+    settings = step.train.model_copy(update={"encoder_weights": None})
+    rule = settings.size_rule
+    size = rule.padded((8, _SIDE, _SIDE)[-settings.network.axes :])
     count = max(2, rule.least_batch)
-    rate = _measured(build_network(chosen), (count, 1, *size), device, backward=True)
+    rate = _measured(build_network(settings), (count, 1, *size), device, backward=True)
     return replace(rate, factor=rate.factor / (count * prod(size) / 1e5))
 
 

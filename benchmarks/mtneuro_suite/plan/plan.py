@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtneuro_data import TaskSpec, open_task
+from mtneuro_data import open_task
 
 from mtneuro_suite.plan.inputs import Inputs, RegionInput, paper_inputs
 from mtneuro_suite.plan.own_tasks import task_inputs
@@ -14,6 +14,8 @@ from mtneuro_suite.plan.table2 import segmenter_runs
 from mtneuro_suite.plan.table3 import semantics_runs
 from mtneuro_suite.preset.model import Preset
 from mtneuro_suite.runs.run import Run, with_needs
+from mtneuro_suite.steps import Arrays, Encoder, Features, Regions, Segmenter, Semantics, Umap
+from mtneuro_suite.steps.segmentation_scores import ScoredNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,17 +24,17 @@ class Plan:
 
     preset: Preset
     inputs: Inputs
-    regions: tuple[Run, ...]
-    encoders: tuple[Run, ...]
-    segmenters: tuple[Run, ...]
+    regions: tuple[Run[Regions], ...]
+    encoders: tuple[Run[Encoder], ...]
+    segmenters: tuple[Run[ScoredNetwork], ...]
     """Runs whose scores are Table 2's: trainings, or what a search chose among them."""
 
-    networks: tuple[Run, ...]
+    networks: tuple[Run[Segmenter], ...]
     """Runs that train or take a segmentation network."""
 
-    features: Run | None
-    semantics: tuple[Run, ...]
-    umap: tuple[Run, ...]
+    features: Run[Features] | None
+    semantics: tuple[Run[Semantics], ...]
+    umap: tuple[Run[Umap], ...]
 
     @property
     def runs(self) -> list[Run]:
@@ -41,14 +43,10 @@ class Plan:
 
     def runs_of(self, rows: Collection[str]) -> list[Run]:
         """Return the runs that fill some rows of the tables, needs first."""
-        return with_needs(
-            run
-            for run in self._ends
-            if (run.needs[0] if run.kind == "umap" else run).settings["model"] in rows
-        )
+        return with_needs(run for run in self._ends if run.step.model in rows)
 
     @property
-    def _ends(self) -> list[Run]:
+    def _ends(self) -> list[Run[Regions | ScoredNetwork | Semantics | Umap]]:
         return [*self.regions, *self.segmenters, *self.semantics, *self.umap]
 
 
@@ -63,8 +61,8 @@ def check_sources(runs: Iterable[Run]) -> None:
         If a volume cannot be reached.
     """
     for run in runs:
-        if run.kind == "arrays":
-            open_task(TaskSpec.model_validate(run.settings["task"]), "all")
+        if isinstance(run.step, Arrays):
+            open_task(run.step.task, "all")
 
 
 def plan(preset: Preset, *, data: Path | None = None) -> Plan:
@@ -95,7 +93,7 @@ def plan(preset: Preset, *, data: Path | None = None) -> Plan:
     else:
         inputs = task_inputs(preset) if preset.inputs == "tasks" else paper_inputs(preset)
     encoders: Encoders = {}
-    scores: list[Run] = []
+    scores: list[Run[Regions]] = []
     trained: list[RegionInput] = []
     if preset.task1:
         encoders, scores, trained = region_runs(preset, preset.task1, inputs)

@@ -3,22 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mtneuro_suite.plan.costs import (
-    arrays_run,
-    check_known,
-    factory_digest,
-    folder_digest,
-    forward_cost,
-    image_count,
-    merged_settings,
-    pixel_count,
-    with_roles,
-)
+from mtneuro_suite.plan.arrays import arrays_runs
+from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.inputs import Inputs, RegionInput
+from mtneuro_suite.plan.models import check_factory, check_known, folder_digest, merged_settings, taken_model
 from mtneuro_suite.preset.model import Preset, RegionPreset
 from mtneuro_suite.runs.run import Run
+from mtneuro_suite.steps import Arrays, Encoder, Regions
+from mtneuro_suite.steps.regions import TEST
+
+if TYPE_CHECKING:
+    from mtneuro_ssl import TrainSettings
 
 CLASSICAL = ("pca", "nmf")
 PASSES = {
@@ -27,7 +24,7 @@ PASSES = {
 }  # fmt: skip
 """Cost of one step of a method, in forward passes of an image (supervised) or of four crops of it."""
 
-Encoders = dict[tuple[str, str, int], Run]
+Encoders = dict[tuple[str, str, int], Run[Encoder]]
 """Trained encoders by row, task and seed."""
 
 
@@ -77,7 +74,7 @@ def row_method(one: RegionPreset, name: str) -> str:
 
 def region_runs(
     preset: Preset, one: RegionPreset, inputs: Inputs
-) -> tuple[Encoders, list[Run], list[RegionInput]]:
+) -> tuple[Encoders, list[Run[Regions]], list[RegionInput]]:
     """Return Task 1's encoders, the runs that score them, and the columns that train any.
 
     Raises
@@ -91,31 +88,28 @@ def region_runs(
     check_known("task1.per_method", one.per_method, one.methods)
     rows = _rows(one)
     encoders: Encoders = {}
-    scores: list[Run] = []
+    scores: list[Run[Regions]] = []
     trained = [region for region in inputs.regions if region.trained_in == region.name]
     for region in trained:
-        train = [arrays_run(task, inputs) for task in region.train]
+        train = arrays_runs(region.train, inputs)
         tested = [other for other in inputs.regions if other.trained_in == region.name]
-        tests = {f"test {other.name}": [arrays_run(task, inputs) for task in other.test] for other in tested}
+        tests = {f"{TEST}{other.name}": arrays_runs(other.test, inputs) for other in tested}
         crops = 4 * (image_count(region.train) + sum(image_count(other.test) for other in tested))
         pixels = pixel_count(region.train[0])
         for row in rows:
             for seed in preset.seeds if row.seeded else preset.seeds[:1]:
                 encoder = _encoder_run(row, region, train, one, seed=seed, device=preset.device)
                 encoders[row.name, region.name, seed] = encoder
-                roles, needs = with_roles(encoder=[encoder], train=train, **tests)
                 scores.append(
                     Run(
-                        kind="regions",
+                        step=Regions(
+                            model=row.name,
+                            supervised=row.method.startswith("supervised"),
+                            seed=seed,
+                            training_set=region.training_set,
+                        ),
                         title=f"score {row.name} from {region.name}, seed {seed}",
-                        settings={
-                            "model": row.name,
-                            "supervised": row.method.startswith("supervised"),
-                            "seed": seed,
-                            "training_set": region.training_set,
-                            "roles": roles,
-                        },
-                        needs=needs,
+                        needs={"encoder": (encoder,), "train": train, **tests},
                         cost=2 + (0 if row.method in CLASSICAL else crops * forward_cost(pixels / 4)),
                     )
                 )
@@ -123,18 +117,19 @@ def region_runs(
 
 
 def _encoder_run(
-    row: _Row, region: RegionInput, train: list[Run], one: RegionPreset, *, seed: int, device: str
-) -> Run:
+    row: _Row,
+    region: RegionInput,
+    train: tuple[Run[Arrays], ...],
+    one: RegionPreset,
+    *,
+    seed: int,
+    device: str,
+) -> Run[Encoder]:
     from mtneuro_ssl import TrainSettings
 
-    title = f"train {row.name} on {region.name}, seed {seed}"
     if row.folder is not None:
-        return Run(
-            kind="encoder",
-            title=f"take {row.name} as it is",
-            settings={"folder": str(row.folder), "digest": folder_digest(row.folder)},
-            cost=1,
-        )
+        taken, settings = taken_model(row.folder, TrainSettings)
+        return Run(step=Encoder(train=settings, taken=taken), title=f"take {row.name} as it is", cost=1)
     settings = merged_settings(
         TrainSettings,
         f"settings of {row.name}",
@@ -144,30 +139,26 @@ def _encoder_run(
         row.chosen,
     )
     images = image_count(region.train)
-    if row.method in PASSES and images < settings["batch_size"]:
+    if row.method in PASSES and images < settings.batch_size:
         raise ValueError(
-            f"{row.name!r} on {region.name} must have at least batch_size {settings['batch_size']} "
+            f"{row.name!r} on {region.name} must have at least batch_size {settings.batch_size} "
             f"training images, got {images}; lower task1.settings.batch_size or task1.z_step"
         )
-    roles, needs = with_roles(train=train)
-    digests: dict[str, str] = {}
-    if ":" in settings["encoder"]:
-        digests["encoder"] = factory_digest(settings["encoder"])
-    weights = settings["encoder_weights"]
-    if weights not in (None, "hub") and Path(weights).is_dir():
-        digests["weights"] = folder_digest(Path(weights))
+    if ":" in settings.encoder:
+        check_factory(settings.encoder)
+    weights = settings.encoder_weights
+    folder = Path(weights) if weights and weights != "hub" else None
     return Run(
-        kind="encoder",
-        title=title,
-        settings={"train": settings, "roles": roles, **({"digests": digests} if digests else {})},
-        needs=needs,
+        step=Encoder(train=settings, weights=folder_digest(folder) if folder and folder.is_dir() else ""),
+        title=f"train {row.name} on {region.name}, seed {seed}",
+        needs={"train": train},
         cost=_encoder_cost(settings, images, pixel_count(region.train[0])),
     )
 
 
-def _encoder_cost(settings: Mapping[str, Any], images: int, pixels: int) -> float:
-    method = settings["method"]
+def _encoder_cost(settings: "TrainSettings", images: int, pixels: int) -> float:
+    method = settings.method
     if method not in PASSES:
         return 40 if method == "nmf" else 3
-    steps = settings["steps"] or settings["epochs"] * max(1, images // settings["batch_size"])
-    return steps * settings["batch_size"] * PASSES[method] * forward_cost(pixels)
+    steps = settings.steps or settings.epochs * max(1, images // settings.batch_size)
+    return steps * settings.batch_size * PASSES[method] * forward_cost(pixels)

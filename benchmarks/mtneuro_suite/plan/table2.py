@@ -1,26 +1,23 @@
 """The runs of Task 2: one training a row, class setting and seed, or a search and what it chose."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mtneuro_suite.plan.costs import (
-    arrays_run,
-    check_known,
-    factory_digest,
-    folder_digest,
-    image_count,
-    merged_settings,
-    pixel_count,
-    with_roles,
-)
+from mtneuro_suite.plan.arrays import arrays_runs
+from mtneuro_suite.plan.costs import image_count, pixel_count
 from mtneuro_suite.plan.inputs import Inputs, SegmentationInput
+from mtneuro_suite.plan.models import check_factory, check_known, merged_settings, taken_model
 from mtneuro_suite.preset.model import Preset, SearchPreset, SegmentationPreset
 from mtneuro_suite.preset.paper import CLASS_SETTINGS, NETWORK_ROWS
 from mtneuro_suite.runs.run import Run
+from mtneuro_suite.steps import Segmenter, Selection
+from mtneuro_suite.steps.segmentation_scores import ScoredNetwork
+
+if TYPE_CHECKING:
+    from mtneuro_seg import TrainSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +40,9 @@ def _rows(two: SegmentationPreset) -> list[_Row]:
     return found
 
 
-def segmenter_runs(preset: Preset, two: SegmentationPreset, inputs: Inputs) -> tuple[list[Run], list[Run]]:
+def segmenter_runs(
+    preset: Preset, two: SegmentationPreset, inputs: Inputs
+) -> tuple[list[Run[ScoredNetwork]], list[Run[Segmenter]]]:
     """Return the runs whose scores are Table 2's, and those that train.
 
     Raises
@@ -55,8 +54,8 @@ def segmenter_runs(preset: Preset, two: SegmentationPreset, inputs: Inputs) -> t
 
     check_known("task2.models", two.models, model_names())
     check_known("task2.per_model", two.per_model, two.models)
-    scored: list[Run] = []
-    trained: list[Run] = []
+    scored: list[Run[ScoredNetwork]] = []
+    trained: list[Run[Segmenter]] = []
     for half in inputs.segmentation:
         for row in _rows(two):
             for seed in preset.seeds if row.folder is None else preset.seeds[:1]:
@@ -66,7 +65,7 @@ def segmenter_runs(preset: Preset, two: SegmentationPreset, inputs: Inputs) -> t
                     trained += runs
                     continue
                 settings = _settings(row, two, half, seed=seed, device=preset.device)
-                if _axes(settings) != half.dimensions:
+                if settings.network.axes != half.dimensions:
                     continue
                 if two.search is None:
                     runs = [_training(row.name, settings, half, inputs)]
@@ -83,7 +82,7 @@ def segmenter_runs(preset: Preset, two: SegmentationPreset, inputs: Inputs) -> t
 
 def _settings(
     row: _Row, two: SegmentationPreset, half: SegmentationInput, *, seed: int, device: str
-) -> dict[str, Any]:
+) -> "TrainSettings":
     from mtneuro_seg import TrainSettings, paper_settings
 
     paper: dict[str, Any] = {}
@@ -102,21 +101,13 @@ def _settings(
     )
 
 
-def _axes(settings: Mapping[str, Any]) -> int:
-    from mtneuro_seg import TrainSettings
-
-    return TrainSettings.model_validate(settings).network.axes
-
-
-def _grid(search: SearchPreset, settings: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _grid(search: SearchPreset, settings: "TrainSettings") -> "Iterator[tuple[str, TrainSettings]]":
     """Yield every combination of the search's axes: its name, and the settings with it."""
-    from mtneuro_seg import TrainSettings
-
-    sizes = search.batch_sizes_3d if _axes(settings) == 3 else search.batch_sizes
-    rule = TrainSettings.model_validate(settings).size_rule
+    sizes = search.batch_sizes_3d if settings.network.axes == 3 else search.batch_sizes
+    least = settings.size_rule.least_batch
     axes = {
-        "learning_rate": search.learning_rates or (settings["learning_rate"],),
-        "batch_size": tuple(n for n in sizes if n >= rule.least_batch) or (settings["batch_size"],),
+        "learning_rate": search.learning_rates or (settings.learning_rate,),
+        "batch_size": tuple(n for n in sizes if n >= least) or (settings.batch_size,),
         "encoder_name": search.encoder_names,
         "optimiser": search.optimisers,
     }
@@ -130,104 +121,90 @@ def _grid(search: SearchPreset, settings: Mapping[str, Any]) -> Iterator[tuple[s
             else f"{short.get(key, key)}={value}"
             for key, value in chosen.items()
         )
-        yield name, merged_settings(TrainSettings, f"search {name}", settings, chosen)
+        yield name, merged_settings(type(settings), f"search {name}", settings.model_dump(), chosen)
 
 
 def _training(
-    name: str, settings: dict[str, Any], half: SegmentationInput, inputs: Inputs, *, split: str = "test"
-) -> Run:
+    name: str, settings: "TrainSettings", half: SegmentationInput, inputs: Inputs, *, split: str = "test"
+) -> Run[Segmenter]:
     """Return the run that trains a network and scores it on a split."""
     _check_fit(half, settings)
-    test = half.test if split == "test" else half.val
-    roles, needs = with_roles(
-        train=[arrays_run(task, inputs) for task in half.train],
-        test=[arrays_run(task, inputs) for task in test],
-    )
+    if ":" in settings.model:
+        check_factory(settings.model)
     images = image_count(half.train)
-    steps = settings["steps"] or settings["epochs"] * max(1, images // settings["batch_size"])
+    steps = settings.steps or settings.epochs * max(1, images // settings.batch_size)
     pixels = pixel_count(half.train[0]) * half.train[0].depth
-    digests = {"network": factory_digest(settings["model"])} if ":" in settings["model"] else {}
     return Run(
-        kind="segmenter",
-        title=f"segment with {name}, {half.name}, seed {settings['seed']}",
-        settings={
-            "model": name,
-            "task": half.name,
-            "training_set": half.training_set,
-            "test_set": f"{half.name}:{split}",
-            "seed": settings["seed"],
-            "train": settings,
-            "roles": roles,
-            **({"digests": digests} if digests else {}),
+        step=Segmenter(
+            model=name,
+            task=half.name,
+            training_set=half.training_set,
+            test_set=f"{half.name}:{split}",
+            seed=settings.seed,
+            train=settings,
+        ),
+        title=f"segment with {name}, {half.name}, seed {settings.seed}",
+        needs={
+            "train": arrays_runs(half.train, inputs),
+            "test": arrays_runs(half.test if split == "test" else half.val, inputs),
         },
-        needs=needs,
-        cost=2 + steps * settings["batch_size"] * pixels / 1e5,
+        cost=2 + steps * settings.batch_size * pixels / 1e5,
     )
 
 
-def _selection(row: _Row, runs: list[Run], half: SegmentationInput, inputs: Inputs, *, seed: int) -> Run:
+def _selection(
+    row: _Row, runs: list[Run[Segmenter]], half: SegmentationInput, inputs: Inputs, *, seed: int
+) -> Run[Selection]:
     """Return the run that takes the best of a search and scores it on the test slices."""
-    test = [arrays_run(task, inputs) for task in half.test]
-    roles, needs = with_roles(candidates=runs, test=test)
     return Run(
-        kind="selection",
+        step=Selection(
+            model=row.name,
+            task=half.name,
+            training_set=half.training_set,
+            test_set=f"{half.name}:test",
+            seed=seed,
+        ),
         title=f"choose among {len(runs)} of {row.name}, {half.name}, seed {seed}",
-        settings={
-            "model": row.name,
-            "task": half.name,
-            "training_set": half.training_set,
-            "test_set": f"{half.name}:test",
-            "seed": seed,
-            "roles": roles,
-        },
-        needs=needs,
+        needs={"candidates": tuple(runs), "test": arrays_runs(half.test, inputs)},
         cost=5,
     )
 
 
-def _taken(row: _Row, folder: Path, half: SegmentationInput, inputs: Inputs) -> list[Run]:
+def _taken(row: _Row, folder: Path, half: SegmentationInput, inputs: Inputs) -> list[Run[Segmenter]]:
     """Return the run that scores a trained model as it is; none where it is of the other class setting."""
-    digest = folder_digest(folder)
     from mtneuro_seg import TrainSettings
 
-    settings = TrainSettings.model_validate(
-        json.loads((folder / "config.json").read_text("utf-8"))["settings"]
-    )
+    taken, settings = taken_model(folder, TrainSettings)
     if settings.network.axes != half.dimensions or settings.classes != len(half.class_names):
         return []
-    _check_fit(half, settings.model_dump(mode="json"))
-    roles, needs = with_roles(test=[arrays_run(task, inputs) for task in half.test])
+    _check_fit(half, settings)
     run = Run(
-        kind="segmenter",
+        step=Segmenter(
+            model=row.name,
+            task=half.name,
+            training_set="",
+            test_set=f"{half.name}:test",
+            seed=settings.seed,
+            train=settings,
+            taken=taken,
+        ),
         title=f"segment with {row.name} as it is, {half.name}",
-        settings={
-            "model": row.name,
-            "task": half.name,
-            "training_set": "",
-            "test_set": f"{half.name}:test",
-            "seed": settings.seed,
-            "folder": str(folder),
-            "digest": digest,
-            "roles": roles,
-        },
-        needs=needs,
+        needs={"test": arrays_runs(half.test, inputs)},
         cost=10,
     )
     return [run]
 
 
-def _check_fit(half: SegmentationInput, settings: Mapping[str, Any]) -> None:
+def _check_fit(half: SegmentationInput, settings: "TrainSettings") -> None:
     """Raise if a network cannot take the images of its task."""
-    from mtneuro_seg import TrainSettings
-
     task = half.test[0]
     cube = next(iter(task.cubes.values()))
     depth = (task.depth,) if half.dimensions == 3 else ()
     size = (*depth, *((hi - lo) // task.downsample for lo, hi in (cube.y, cube.x)))
-    rule = TrainSettings.model_validate(settings).size_rule
+    rule = settings.size_rule
     if not rule.fits(size):
         near = " x ".join(str(side) for side in rule.padded(size))
         raise ValueError(
-            f"{settings['model']!r} must be given images that it takes, got {' x '.join(map(str, size))} "
+            f"{settings.model!r} must be given images that it takes, got {' x '.join(map(str, size))} "
             f"({half.name}); the nearest it takes is {near}: lower task2.downsample"
         )

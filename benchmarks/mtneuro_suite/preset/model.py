@@ -1,22 +1,20 @@
 """Presets: what to run, as validated values read from TOML."""
 
-import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from mtneuro_suite._shared.settings import Settings, read_values
+from mtneuro_suite._shared.words import one_line, unknown_name
 from mtneuro_suite.preset.paper import METHOD_ROWS
 
 RegionTask = Literal["roi-c1", "roi-c2", "roi-c3"]
@@ -24,15 +22,11 @@ Factor = Literal[1, 2, 4]
 """By how much images are reduced."""
 
 CubeSet = Literal["B", "C", "D"]
-Settings = dict[str, Any]
+TrainingValues = dict[str, Any]
 """Fields of a package's ``TrainSettings``; checked against it when the runs are planned."""
 
-OwnRows = dict[str, Settings]
+OwnRows = dict[str, TrainingValues]
 """Rows of one's own by name: training settings, or ``{folder = "..."}``, a trained model's folder."""
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _distinct(names: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -46,7 +40,7 @@ def _in_a_tuple(value: object) -> object:
     return (value,) if isinstance(value, int | str) else value
 
 
-class RegionPreset(_Frozen):
+class RegionPreset(Settings):
     """Task 1: which methods learn, from how much, and where they are scored."""
 
     methods: tuple[str, ...] = (*METHOD_ROWS, "untrained")
@@ -71,13 +65,13 @@ class RegionPreset(_Frozen):
     mixup_probabilities: tuple[float, ...] = (0.5,)
     """Probabilities that mixup is tried with; the best mean is the table's, and the table says which."""
 
-    settings: Settings = {}
+    settings: TrainingValues = Field(default={})
     """Training settings of every method."""
 
-    per_method: dict[str, Settings] = {}
+    per_method: dict[str, TrainingValues] = Field(default={})
     """Training settings of one method, over ``settings``."""
 
-    rows: OwnRows = {}
+    rows: OwnRows = Field(default={})
     """Rows of your own. A name with ``method`` and ``encoder`` is trained like the others; with
     ``method = "untrained"`` the encoder is taken as it is; with ``folder`` a trained model is."""
 
@@ -97,7 +91,7 @@ def _check_rows(rows: OwnRows, taken: Sequence[str]) -> None:
             raise ValueError(f"rows.{name}: a trained model's folder takes no other setting")
 
 
-class SearchPreset(_Frozen):
+class SearchPreset(Settings):
     """The grid of Table A4: a network is trained at each point, and the best on validation is scored.
 
     Axes left empty keep the network's own setting.
@@ -112,7 +106,7 @@ class SearchPreset(_Frozen):
     optimisers: tuple[Literal["adam", "sgd"], ...] = ()
 
 
-class SegmentationPreset(_Frozen):
+class SegmentationPreset(Settings):
     """Task 2: which networks learn, and in which class settings."""
 
     models: tuple[str, ...] = (
@@ -139,12 +133,12 @@ class SegmentationPreset(_Frozen):
     paper_settings: bool = True
     """Whether learning rate and batch size are Table A4's, where it has them."""
 
-    settings: Settings = {}
-    per_model: dict[str, Settings] = {}
+    settings: TrainingValues = Field(default={})
+    per_model: dict[str, TrainingValues] = Field(default={})
     search: SearchPreset | None = None
     """Search for each network's settings; without it each is trained once a seed."""
 
-    rows: OwnRows = {}
+    rows: OwnRows = Field(default={})
     """Rows of your own. A name with ``model`` (``package.module:factory``) is trained like the others; with
     ``folder`` a trained model is scored as it is."""
 
@@ -156,7 +150,7 @@ class SegmentationPreset(_Frozen):
         return self
 
 
-class SemanticsPreset(_Frozen):
+class SemanticsPreset(Settings):
     """Task 3: which encoders are read out, and on what."""
 
     encoders: tuple[Literal["roi-c1", "roi-c3"], ...] = ("roi-c1", "roi-c3")
@@ -177,7 +171,7 @@ class SemanticsPreset(_Frozen):
     _each_once = field_validator("encoders")(_distinct)
 
 
-class Preset(_Frozen):
+class Preset(Settings):
     """Everything that decides which runs there are.
 
     Examples
@@ -280,39 +274,6 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _folder().glob("*.toml")))
 
 
-def did_you_mean(name: str, allowed: Sequence[str]) -> str:
-    """Return the end of an error about an unknown name: the nearest allowed one, if any is near.
-
-    Examples
-    --------
-    >>> did_you_mean("byoll", ["byol", "pca"])
-    "; did you mean 'byol'?"
-    >>> did_you_mean("x", ["byol", "pca"])
-    ''
-    """
-    near = difflib.get_close_matches(name, allowed, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def one_line(error: ValidationError, where: str, allowed: Sequence[str]) -> str:
-    """Return a validation error as one line: the first offending key, the rule and the value."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        hint = did_you_mean(key.rpartition(".")[2], allowed) or f"; allowed: {', '.join(allowed)}"
-        return f"{where}: unknown key {key!r}{hint}{more}"
-    got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-    return f"{where}: {key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}{got}{more}"
-
-
-_SECTIONS: dict[str, type[_Frozen]] = {
-    "task1": RegionPreset,
-    "task2": SegmentationPreset,
-    "task3": SemanticsPreset,
-}
-
-
 def read_preset(name_or_path: str) -> Preset:
     """Return a preset by name, or from a TOML file.
 
@@ -332,16 +293,8 @@ def read_preset(name_or_path: str) -> Preset:
     if path.suffix != ".toml":
         path = _folder() / f"{name_or_path}.toml"
         if name_or_path not in preset_names():
-            raise ValueError(
-                f"preset must be one of {', '.join(preset_names())}, or a .toml file, "
-                f"got {name_or_path!r}{did_you_mean(name_or_path, preset_names())}"
-            )
-    elif not path.is_file():
-        raise FileNotFoundError(f"no preset file at {path}")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid TOML: {error}") from None
+            raise ValueError(unknown_name("preset, if it is no .toml file,", name_or_path, preset_names()))
+    values = read_values(path)
     return checked_preset({"name": path.stem, **values}, where=path.name)
 
 
@@ -356,5 +309,4 @@ def checked_preset(values: Mapping[str, Any], *, where: str) -> Preset:
     try:
         return Preset.model_validate(values)
     except ValidationError as error:
-        section = _SECTIONS.get(str(next(iter(error.errors()[0]["loc"]), "")), Preset)
-        raise ValueError(one_line(error, where, list(section.model_fields))) from None
+        raise ValueError(f"{where}: {one_line(error)}") from None

@@ -1,12 +1,12 @@
-"""What the command line changes in a preset: single values, and rows of one's own."""
+"""Change a preset from the command line: single values, rows and tasks of one's own; print it as TOML."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from mtneuro_suite._shared.settings import changed_values
 from mtneuro_suite.preset.model import Preset, checked_preset
 
 
@@ -32,26 +32,8 @@ def with_values(preset: Preset, changes: Sequence[str]) -> Preset:
     >>> changed.task1.settings["steps"], changed.seeds, changed.device
     (5, (1, 2), 'cpu')
     """
-    values = preset.model_dump(exclude_unset=True)
-    for change in changes:
-        key, equals, text = change.partition("=")
-        if not equals or not all(key.split(".")):
-            raise ValueError(f"--set must be key=value, such as task1.settings.steps=100, got {change!r}")
-        *sections, name = key.split(".")
-        inner = values
-        for section in sections:
-            held = inner.get(section)
-            inner[section] = dict(held) if isinstance(held, Mapping) else {}
-            inner = inner[section]
-        inner[name] = _value(text)
+    values = changed_values(preset.model_dump(exclude_unset=True), changes)
     return checked_preset(values, where="the options")
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text.strip()
 
 
 def with_own_row(
@@ -124,7 +106,7 @@ def _folder_row(given: str) -> tuple[str, dict[str, Any]] | None:
 
 
 def _encoder_row(given: str) -> tuple[str, dict[str, Any]]:
-    as_it_is = {"method": "untrained", "latent_dim": "none"}
+    as_it_is = {"method": "untrained", "latent_dim": None}
     if found := _folder_row(given):
         return found
     if given.startswith("timm:"):
@@ -165,12 +147,12 @@ def preset_text(preset: Preset) -> str:
     >>> 'source = "phantom"' in preset_text(read_preset("demo"))
     True
     """
-    return tomli_w.dumps(_without_none(preset.model_dump(mode="json", exclude={"name"})))
+    values = preset.model_dump(mode="json", exclude={"name"})
+    return tomli_w.dumps(_in_words({key: value for key, value in values.items() if value is not None}))
 
 
-def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+def _in_words(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: _without_none(value) if isinstance(value, Mapping) else value
+        key: _in_words(value) if isinstance(value, Mapping) else "none" if value is None else value
         for key, value in values.items()
-        if value is not None
     }

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mtneuro_suite import SUITE_VERSION
+from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.plan.plan import Plan
-from mtneuro_suite.preset.model import one_line
-from mtneuro_suite.runs.store import Row
+from mtneuro_suite.runs.row import Row
 
 FILE_NAME = "about.json"
 
@@ -89,7 +89,7 @@ def read_about(folder: Path) -> About:
     try:
         return About.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise ValueError(one_line(error, str(path), list(About.model_fields))) from None
+        raise ValueError(f"{path}: {one_line(error)}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from mtneuro_suite.preset.paper import (
 from mtneuro_suite.report.about import About, Results
 from mtneuro_suite.report.grids import Grid
 from mtneuro_suite.report.statistics import paired, summary
-from mtneuro_suite.runs.store import Row
+from mtneuro_suite.runs.row import Row
 
 TOLERANCE = 0.05
 TITLES = {

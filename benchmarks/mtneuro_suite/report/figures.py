@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,8 @@ from mtneuro_suite.preset.paper import METHOD_ROWS, NETWORK_ROWS, Quoted
 from mtneuro_suite.report.tables import Cell, Table, class_setting, region_table
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
+from mtneuro_suite.steps.regions import TEST, Regions
+from mtneuro_suite.steps.segmentation_scores import ScoredNetwork
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,9 +73,12 @@ def model_name(model: str) -> str:
     return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, named))
 
 
-def first_seed(runs: Sequence[Run], plan: Plan) -> list[Run]:
+SeededT = TypeVar("SeededT", bound=Regions | ScoredNetwork)
+
+
+def first_seed(runs: Sequence[Run[SeededT]], plan: Plan) -> list[Run[SeededT]]:
     """Return the runs of the preset's first seed."""
-    return [run for run in runs if run.settings.get("seed", plan.preset.seeds[0]) == plan.preset.seeds[0]]
+    return [run for run in runs if run.step.seed == plan.preset.seeds[0]]
 
 
 def _tidy(axes: "Axes") -> None:
@@ -115,13 +120,13 @@ def learning_curves(plan: Plan, store: Store) -> list[CurveGroup]:
     seed = plan.preset.seeds[0]
     groups: dict[str, list[tuple[str, Path]]] = {}
     for run in plan.encoders:
-        if run.settings.get("train", {}).get("seed", seed) == seed:
+        if run.step.taken or run.step.train.seed == seed:
             name = run.title.removeprefix("train ").rpartition(",")[0]
             groups.setdefault("Encoders of Task 1", []).append((name, store.folder(run)))
     halves = {half.name: half for half in plan.inputs.segmentation}
     for run in first_seed(plan.networks, plan):
-        half = halves[run.settings["task"]]
-        name = f"{model_name(run.settings['model'])}, {class_setting(half.classes)}"
+        half = halves[run.step.task]
+        name = f"{model_name(run.step.model)}, {class_setting(half.classes)}"
         groups.setdefault(f"Networks of Task 2 in {half.dimensions}D", []).append((name, store.folder(run)))
     shown: list[CurveGroup] = []
     for title, named in groups.items():
@@ -138,8 +143,8 @@ def learning_curves(plan: Plan, store: Store) -> list[CurveGroup]:
 def _training_images(plan: Plan, store: Store, region: RegionInput) -> int | None:
     """Return how many images the models of a sub-task were trained on, once they are loaded."""
     for run in plan.regions:
-        if any(role == f"test {region.name}" for role in run.settings["roles"]):
-            parts = [run.needs[i] for i in run.settings["roles"]["train"]]
+        if f"{TEST}{region.name}" in run.needs:
+            parts = run.needs["train"]
             if all(store.done(part) for part in parts):
                 return sum(store.result(part)["extra"]["images"] for part in parts)
     return None

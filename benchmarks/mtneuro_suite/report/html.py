@@ -17,6 +17,7 @@ from mtneuro_suite.report.tables import Table
 from mtneuro_suite.report.umap import umap_section
 from mtneuro_suite.runs.failure import Failure
 from mtneuro_suite.runs.store import Store, write_text
+from mtneuro_suite.steps import Arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,11 @@ def _confusions(plan: Plan, store: Store) -> list[Confusion]:
     for region in plan.inputs.regions:
         for run in done:
             extra = store.result(run)["extra"]
-            view = "whole" if run.settings["supervised"] else "corners"
+            view = "whole" if run.step.supervised else "corners"
             counts: list[list[int]] | None = extra.get(f"confusion {region.name} {view}")
             if counts is not None:
                 rows = tuple(tuple((count, count / max(1, sum(row))) for count in row) for row in counts)
-                caption = f"{region.column}, {model_name(run.settings['model'])}"
+                caption = f"{region.column}, {model_name(run.step.model)}"
                 shown.append(Confusion(caption, tuple(extra["region_names"]), rows))
     return shown
 
@@ -48,7 +49,7 @@ def _inputs(plan: Plan, store: Store) -> list[dict[str, Any]]:
     """Return what each arrays run loaded."""
     shown: list[dict[str, Any]] = []
     for run in plan.runs:
-        if run.kind == "arrays" and store.done(run):
+        if isinstance(run.step, Arrays) and store.done(run):
             extra = store.result(run)["extra"]
             counts = ", ".join(f"{region} {n}" for region, n in extra["per_region"].items() if n)
             shape = " × ".join(str(side) for side in extra["shape"][1:])
@@ -65,7 +66,7 @@ def _costs(plan: Plan, store: Store) -> list[dict[str, Any]]:
             shown.append(
                 {
                     "title": run.title,
-                    "kind": run.kind,
+                    "kind": run.step.kind,
                     "seconds": made["seconds"],
                     "time": duration(made["seconds"]),
                     "memory": made["peak_memory_mib"],

@@ -100,10 +100,10 @@ def segmentation_sheets(plan: Plan, store: Store) -> list[SegmentationSheet]:
     classes = {half.name: half.classes for half in plan.inputs.segmentation}
     networks: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     for run in first_seed(plan.segmenters, plan):
-        kept = run.settings["model"] in networks or len(networks) < MOST_NETWORKS
+        kept = run.step.model in networks or len(networks) < MOST_NETWORKS
         if kept and (store.folder(run) / "examples.npz").is_file():
-            setting = classes[run.settings["task"]]
-            networks.setdefault(run.settings["model"], {})[setting] = _examples(run, store)
+            setting = classes[run.step.task]
+            networks.setdefault(run.step.model, {})[setting] = _examples(run, store)
     sheets: list[SegmentationSheet] = []
     for model, settings in networks.items():
         # Samples that every class setting has come first; the truth is that with the most classes.
@@ -157,7 +157,7 @@ def surfaces(plan: Plan, store: Store) -> list[Picture]:
                 labels, size_um, region = file["prediction"], file["voxel_size_um"], str(file["region"])
             names = store.result(run)["extra"]["class_names"]
             figure = surface_figure(labels, class_names=names, voxel_size_um=size_um.tolist())
-            caption = f"{model_name(run.settings['model'])}, {len(names)} classes, {region}"
+            caption = f"{model_name(run.step.model)}, {len(names)} classes, {region}"
             shown.append(Picture(_figure_uri(figure), caption))
     return shown
 

@@ -19,7 +19,7 @@ from mtneuro_suite.preset.paper import (
     table2,
     table3,
 )
-from mtneuro_suite.runs.store import Row
+from mtneuro_suite.runs.row import Row
 
 FEATURES = {
     "vessel_density": "vessel density",
@@ -273,7 +273,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     """Return Table 3: R2 by method and feature, the paper's way and cross-validated."""
     if plan.preset.task3 is None or not plan.semantics:
         return []
-    tasks = list(dict.fromkeys(str(run.settings["task"]) for run in plan.semantics))
+    tasks = list(dict.fromkeys(run.step.task for run in plan.semantics))
     found: list[Table] = []
     for task in tasks:
         for metric, heading in (

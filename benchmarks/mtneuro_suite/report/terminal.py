@@ -49,8 +49,8 @@ def print_plan(
             device=device,
             progress=lambda name: status.update(f"timing {name}"),
         )
-    for kind, count in Counter(run.kind for run in asked).items():
-        left = sum(run.kind == kind for run in todo)
+    for kind, count in Counter(run.step.kind for run in asked).items():
+        left = sum(run.step.kind == kind for run in todo)
         out.print(f"{kind:10} {count:5} runs, {left} to do")
     for name, text in found.lines():
         out.print(f"{name:10} {text}")

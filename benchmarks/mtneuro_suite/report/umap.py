@@ -13,6 +13,7 @@ from mtneuro_suite.report.pictures import THUMBNAIL, array_file, thumbnail_sheet
 from mtneuro_suite.report.tables import FEATURES
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
+from mtneuro_suite.steps import Semantics
 
 MOST_POINTS = 2000
 """More would make the file heavy, and no plot clearer."""
@@ -64,14 +65,14 @@ def _places(points: Float[np.ndarray, "n 2"]) -> list[list[int]]:
     return scaled.round().astype(int).tolist()
 
 
-def _thumbnails(store: Store, semantics: Run, sample_id: list[str]) -> tuple[str, int]:
+def _thumbnails(store: Store, semantics: Run[Semantics], sample_id: list[str]) -> tuple[str, int]:
     from mtneuro_data import TaskArrays
 
     wanted = dict.fromkeys(sample_id)
     images: dict[str, np.ndarray] = {}
-    for place in semantics.settings["roles"]["samples"]:
-        arrays = TaskArrays.read(array_file(store, semantics.needs[place]))
-        if semantics.settings["view"] == "corners":
+    for run in semantics.needs["samples"]:
+        arrays = TaskArrays.read(array_file(store, run))
+        if semantics.step.view == "corners":
             arrays = arrays.corners()
         images |= {
             name: arrays.images[i].copy()
@@ -108,7 +109,9 @@ def umap_section(plan: Plan, store: Store) -> UmapSection | None:
     done = [run for run in plan.umap if store.done(run)]
     if not done or plan.features is None:
         return None
-    (first,) = done[0].needs
+    read = {run.id: run for run in plan.semantics}
+    drawn = [read[run.needs["semantics"][0].id] for run in done]
+    first = drawn[0]
     sample_id = load_embeddings(store.folder(first) / "embeddings.npz").sample_id
     chosen = chosen_samples(len(sample_id))
     names: list[str] = sample_id[chosen].tolist()
@@ -116,11 +119,10 @@ def umap_section(plan: Plan, store: Store) -> UmapSection | None:
     sheet, across = _thumbnails(store, first, names)
     layouts: list[Layout] = []
     points: list[list[list[int]]] = []
-    for run in done:
-        (semantics,) = run.needs
-        task = str(semantics.settings["task"])
+    for run, semantics in zip(done, drawn, strict=True):
+        task = semantics.step.task
         figure = {"roi-c1": "Figure 4", "roi-c3": "Figure A4"}.get(task)
-        model = model_name(semantics.settings["model"])
+        model = model_name(semantics.step.model)
         layouts.append(
             Layout(
                 f"{model} trained in {task.upper()}",

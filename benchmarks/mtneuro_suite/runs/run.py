@@ -1,119 +1,56 @@
 """A run: one piece of work, named by everything that can change its result."""
 
-import hashlib
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Literal
+from functools import cached_property
+from typing import Generic
 
-Kind = Literal["arrays", "encoder", "regions", "segmenter", "selection", "features", "semantics", "umap"]
+from typing_extensions import TypeVar
 
-SOURCES: dict[Kind, tuple[str, ...]] = {
-    "arrays": ("mtneuro_data",),
-    "encoder": ("mtneuro_ssl",),
-    "regions": ("mtneuro_data", "mtneuro_ssl", "mtneuro_probe"),
-    "segmenter": ("mtneuro_seg",),
-    "selection": ("mtneuro_seg",),
-    "features": ("mtneuro_data", "mtneuro_probe"),
-    "semantics": ("mtneuro_data", "mtneuro_ssl", "mtneuro_probe"),
-    "umap": ("mtneuro_probe",),
-}
-"""Packages whose code a kind of run executes; an edit there makes its results stale."""
+from mtneuro_suite._shared.digests import digest
+from mtneuro_suite.runs.imports import SOURCES
+from mtneuro_suite.runs.step import Step
 
-
-def digest(value: Any) -> str:
-    """Return 16 hex digits that name a JSON value.
-
-    Examples
-    --------
-    >>> digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
-    True
-    """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@cache
-def source_digest(package: str) -> str:
-    """Return the digest of a package's sources, file by file.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        If the package is not installed.
-    """
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"package {package!r} is not installed; run with `uv run`")
-    root = Path(spec.origin).parent
-    # What a command line prints cannot change a result.
-    sources = sorted(
-        p for p in root.rglob("*") if p.suffix in {".py", ".json", ".toml"} and p.name != "cli.py"
-    )
-    hasher = hashlib.sha256()
-    for path in sources:
-        hasher.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return hasher.hexdigest()[:16]
-
-
-@cache
-def _steps_digest() -> str:
-    return hashlib.sha256((Path(__file__).parents[1] / "steps/__init__.py").read_bytes()).hexdigest()[:16]
+StepT_co = TypeVar("StepT_co", bound=Step, covariant=True, default=Step)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """One piece of work and the runs that it reads.
+class Run(Generic[StepT_co]):
+    """One piece of work, and the runs that it reads."""
 
-    Examples
-    --------
-    >>> data = Run(kind="arrays", title="images", settings={"z": [0, 8]})
-    >>> model = Run(kind="encoder", title="byol", settings={"method": "byol"}, needs=(data,))
-    >>> model.id.startswith("encoder-")
-    True
-    """
-
-    kind: Kind
+    step: StepT_co
     title: str
     """What a person calls it; not part of its identity."""
 
-    settings: dict[str, Any]
-    """Everything resolved, as JSON values: inputs, hyper-parameters, seed."""
+    needs: Mapping[str, tuple["Run", ...]] = field(default_factory=dict)
+    """The runs whose results are read, by the role that each plays."""
 
-    needs: tuple["Run", ...] = ()
     cost: float = field(default=1.0, compare=False)
     """Rough seconds on one core, for the time left."""
+
+    @property
+    def needed(self) -> tuple["Run", ...]:
+        """The runs of all roles, in order."""
+        return tuple(run for runs in self.needs.values() for run in runs)
 
     @cached_property
     def id(self) -> str:
         """The name of the run's folder: its kind and a digest of all that can change its result."""
         identity = {
-            "settings": self.settings,
-            "needs": [run.id for run in self.needs],
-            "sources": {package: source_digest(package) for package in SOURCES[self.kind]},
-            "steps": _steps_digest(),
+            "settings": self.step.model_dump(mode="json"),
+            "needs": {role: [run.id for run in runs] for role, runs in self.needs.items()},
+            "sources": SOURCES.digest((type(self.step).__module__, *self.step.executed_modules())),
         }
-        return f"{self.kind}-{digest(identity)}"
+        return f"{self.step.kind}-{digest(identity)}"
 
 
 def with_needs(runs: Iterable[Run]) -> list[Run]:
-    """Return the runs and all that they need, each once, needs first.
-
-    Examples
-    --------
-    >>> a = Run(kind="arrays", title="a", settings={})
-    >>> b = Run(kind="encoder", title="b", settings={}, needs=(a,))
-    >>> [run.title for run in with_needs([b, b])]
-    ['a', 'b']
-    """
+    """Return the runs and all that they need, each once, needs first."""
     ordered: dict[str, Run] = {}
 
     def visit(run: Run) -> None:
         if run.id not in ordered:
-            for need in run.needs:
+            for need in run.needed:
                 visit(need)
             ordered[run.id] = run
 

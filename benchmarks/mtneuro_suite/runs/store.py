@@ -1,24 +1,19 @@
 """Results on disk: a folder a run, renamed into place when it is whole."""
 
 import csv
-import importlib.metadata
 import io
 import json
 import os
-import platform
-import resource
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mtneuro_suite import SUITE_VERSION
+from mtneuro_suite.runs.provenance import provenance
+from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
 
 RESULT_VERSION = 1
@@ -26,32 +21,6 @@ RESULT_VERSION = 1
 
 LOG = "run.log"
 """File in a run's folder: when and where it was started, taken up again, or started anew."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One number, and the key under which it is looked up.
-
-    The key is suite version, task, training set, test set, model, seed, metric and class.
-    """
-
-    task: str
-    training_set: str
-    test_set: str
-    model: str
-    seed: int
-    metric: str
-    class_name: str
-    """A class or a feature; ``""`` where the metric is of all."""
-
-    value: float | None
-    """None where the metric is undefined; ``note`` then says why."""
-
-    n: int
-    """Samples that the number rests on."""
-
-    note: str = ""
-    suite_version: str = SUITE_VERSION
 
 
 class Store:
@@ -120,8 +89,8 @@ class Store:
             "title": run.title,
             "rows": [asdict(row) for row in rows],
             "extra": extra,
-            "settings": run.settings,
-            "needs": [need.id for need in run.needs],
+            "settings": run.step.model_dump(mode="json"),
+            "needs": {role: [need.id for need in needs] for role, needs in run.needs.items()},
             "provenance": provenance(seconds),
         }
         partial, folder = self.partial(run), self.folder(run)
@@ -178,73 +147,3 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from None
-
-
-def git_commit() -> str | None:
-    """Return the checkout's commit, with ``+changes`` where the tree is not clean."""
-    here = Path(__file__).parent
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        status = subprocess.run(
-            ["git", "status", "--porcelain"], cwd=here, capture_output=True, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit + ("+changes" if status else "")
-
-
-def forget_peak_memory() -> None:
-    """Start the count of the process's peak memory anew, where the system can: a worker does many runs."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def peak_memory_kib() -> int:
-    """Return the most memory that the process held since it was forgotten, or else since its start."""
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
-
-
-def provenance(seconds: float) -> dict[str, Any]:
-    """Return what a result was made with: versions, commit, device, time and peak memory."""
-    versions: dict[str, str] = {}
-    for name in (
-        "mtneuro-data",
-        "mtneuro-ssl",
-        "mtneuro-seg",
-        "mtneuro-probe",
-        "numpy",
-        "zarr",
-        "torch",
-        "lightning",
-        "lightly",
-        "timm",
-        "segmentation-models-pytorch",
-        "monai",
-        "scikit-learn",
-        "umap-learn",
-        "connected-components-3d",
-    ):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    torch = sys.modules.get("torch")
-    gpu_memory = torch.cuda.max_memory_allocated() if torch and torch.cuda.is_available() else 0
-    return {
-        "suite_version": SUITE_VERSION,
-        "commit": git_commit(),
-        "python": platform.python_version(),
-        "versions": versions,
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": torch.cuda.get_device_name() if torch and gpu_memory else "cpu",
-        "peak_gpu_memory_mib": gpu_memory // 2**20,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 2),
-        "peak_memory_mib": peak_memory_kib() // 1024,
-    }

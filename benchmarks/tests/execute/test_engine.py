@@ -1,22 +1,24 @@
 import json
 import threading
 import time
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from mtneuro_suite import steps
 from mtneuro_suite.execute.attempt import Attempt
 from mtneuro_suite.execute.engine import POLLED_EVERY, run_here
 from mtneuro_suite.execute.pool import run_on_workers
 from mtneuro_suite.execute.selection import forget_failures, to_do
-from mtneuro_suite.plan.costs import arrays_run
+from mtneuro_suite.plan.arrays import arrays_run
 from mtneuro_suite.plan.inputs import paper_inputs
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.runs.failure import read_note
 from mtneuro_suite.runs.lease import lease
+from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run, with_needs
-from mtneuro_suite.runs.store import Row, Store
+from mtneuro_suite.runs.step import Outcome, Step
+from mtneuro_suite.runs.store import Store
 
 
 class Heard:
@@ -30,46 +32,43 @@ class Heard:
         self.ended[run_id] = failure
 
 
+class Made(Step):
+    """Writes its value."""
+
+    kind: ClassVar = "made"
+    value: int | None = 1
+
+    def run(self, roles, out, progress):
+        if self.value is None:
+            raise ValueError("the disk is full")
+        (out / "value").write_text(str(self.value))
+        return Outcome()
+
+
+class Read(Step):
+    """Returns what the run before it wrote."""
+
+    kind: ClassVar = "read"
+
+    def run(self, roles, out, progress):
+        value = float((roles["made"][0] / "value").read_text())
+        key = {"task": "t", "training_set": "a", "test_set": "b", "model": "m", "class_name": ""}
+        return Outcome([Row(**key, seed=1, metric="x", value=value, n=1)])
+
+
 def carried_out(runs, store, heard):
     return run_here([Attempt(run) for run in runs], store, heard)
 
 
 def runs():
-    good = Run(kind="arrays", title="good", settings={"value": 1})
-    bad = Run(kind="arrays", title="bad", settings={"value": None})
-    after_bad = Run(kind="features", title="after bad", settings={"roles": {"samples": [0]}}, needs=(bad,))
-    after_good = Run(kind="features", title="after good", settings={"roles": {"samples": [0]}}, needs=(good,))
+    good = Run(step=Made(value=1), title="good")
+    bad = Run(step=Made(value=None), title="bad")
+    after_bad = Run(step=Read(), title="after bad", needs={"made": (bad,)})
+    after_good = Run(step=Read(), title="after good", needs={"made": (good,)})
     return with_needs([after_bad, after_good])
 
 
-@pytest.fixture
-def fake_steps(monkeypatch):
-    def arrays(settings, roles, out, progress):
-        if settings["value"] is None:
-            raise ValueError("the disk is full")
-        (out / "value").write_text(str(settings["value"]))
-        return steps.Outcome()
-
-    def features(settings, roles, out, progress):
-        value = float((roles["samples"][0] / "value").read_text())
-        row = Row(
-            task="t",
-            training_set="a",
-            test_set="b",
-            model="m",
-            seed=1,
-            metric="x",
-            class_name="",
-            value=value,
-            n=1,
-        )
-        return steps.Outcome([row])
-
-    monkeypatch.setitem(steps.STEPS, "arrays", arrays)
-    monkeypatch.setitem(steps.STEPS, "features", features)
-
-
-def test_a_failed_run_stops_only_those_that_need_it(tmp_path, fake_steps):
+def test_a_failed_run_stops_only_those_that_need_it(tmp_path):
     store, heard = Store(tmp_path), Heard()
     failures = {failure.run.title: failure.reason for failure in carried_out(runs(), store, heard)}
     assert failures == {
@@ -80,31 +79,31 @@ def test_a_failed_run_stops_only_those_that_need_it(tmp_path, fake_steps):
     assert len(heard.ended) == 4
 
 
-def test_a_finished_run_is_not_done_again(tmp_path, fake_steps, monkeypatch):
+def test_a_finished_run_is_not_done_again(tmp_path, monkeypatch):
     store = Store(tmp_path)
     carried_out(runs(), store, Heard())
 
     def never(*args):
         raise AssertionError("done again")
 
-    monkeypatch.setitem(steps.STEPS, "features", never)
+    monkeypatch.setattr(Read, "run", never)
     assert [failure.run.title for failure in carried_out(runs()[-1:], store, Heard())] == []
 
 
 def test_an_unfinished_run_leaves_no_result(tmp_path, monkeypatch):
-    def interrupted(settings, roles, out, progress):
+    def interrupted(self, roles, out, progress):
         (out / "half").write_text("half")
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(steps.STEPS, "arrays", interrupted)
-    store, run = Store(tmp_path), Run(kind="arrays", title="x", settings={})
+    monkeypatch.setattr(Made, "run", interrupted)
+    store, run = Store(tmp_path), Run(step=Made(), title="x")
     with pytest.raises(KeyboardInterrupt):
         carried_out([run], store, Heard())
     assert not store.done(run)
     assert (store.partial(run) / "half").exists()
 
 
-def test_a_result_of_another_version_is_refused(tmp_path, fake_steps):
+def test_a_result_of_another_version_is_refused(tmp_path):
     store = Store(tmp_path)
     carried_out(runs(), store, Heard())
     done = next(run for run in runs() if store.done(run))
@@ -125,10 +124,10 @@ def held_elsewhere(store, run):
     return held
 
 
-def test_a_run_that_another_suite_holds_is_waited_for_and_read_while_others_go_on(tmp_path, fake_steps):
+def test_a_run_that_another_suite_holds_is_waited_for_and_read_while_others_go_on(tmp_path):
     store, heard = Store(tmp_path), Heard()
-    good = Run(kind="arrays", title="good", settings={"value": 1})
-    other = Run(kind="arrays", title="other", settings={"value": 2})
+    good = Run(step=Made(value=1), title="good")
+    other = Run(step=Made(value=2), title="other")
     held = held_elsewhere(store, good)
     went_on = []
 
@@ -153,13 +152,13 @@ def test_a_failure_in_another_suite_is_not_repeated(tmp_path, monkeypatch):
     """Of two suites at one folder one tries, and both tell."""
     tries = []
 
-    def bad(settings, roles, out, progress):
+    def bad(self, roles, out, progress):
         tries.append(1)
         time.sleep(2 * POLLED_EVERY)
         raise ValueError("no such thing")
 
-    monkeypatch.setitem(steps.STEPS, "arrays", bad)
-    run = Run(kind="arrays", title="bad", settings={})
+    monkeypatch.setattr(Made, "run", bad)
+    run = Run(step=Made(), title="bad")
     told = []
     suites = [
         threading.Thread(target=lambda: told.extend(carried_out([run], Store(tmp_path), Heard())))
@@ -174,7 +173,7 @@ def test_a_failure_in_another_suite_is_not_repeated(tmp_path, monkeypatch):
     assert not list((tmp_path / "runs").glob("*.lease-*"))
 
 
-def test_a_failed_run_is_listed_until_it_is_tried_again(tmp_path, fake_steps, monkeypatch):
+def test_a_failed_run_is_listed_until_it_is_tried_again(tmp_path, monkeypatch):
     store = Store(tmp_path)
     carried_out(runs(), store, Heard())
     bad = next(run for run in runs() if run.title == "bad")
@@ -184,7 +183,7 @@ def test_a_failed_run_is_listed_until_it_is_tried_again(tmp_path, fake_steps, mo
     assert 'raise ValueError("the disk is full")' in note.traceback
     assert not note.of_surroundings
 
-    monkeypatch.setitem(steps.STEPS, "arrays", lambda *arguments: steps.Outcome())
+    monkeypatch.setattr(Made, "run", lambda *arguments: Outcome())
     forget_failures(runs(), store, retry=False)
     (failure,) = carried_out([bad], store, Heard())
     assert failure.reason == note.reason
@@ -201,38 +200,38 @@ def test_a_failed_run_is_listed_until_it_is_tried_again(tmp_path, fake_steps, mo
     ],
 )
 def test_what_the_surroundings_did_is_tried_again_unasked(tmp_path, monkeypatch, error, reason):
-    def bad(settings, roles, out, progress):
+    def bad(self, roles, out, progress):
         raise error
 
-    monkeypatch.setitem(steps.STEPS, "arrays", bad)
-    store, run = Store(tmp_path), Run(kind="arrays", title="x", settings={})
+    monkeypatch.setattr(Made, "run", bad)
+    store, run = Store(tmp_path), Run(step=Made(), title="x")
     (failure,) = carried_out([run], store, Heard())
     assert failure.reason == reason
-    monkeypatch.setitem(steps.STEPS, "arrays", lambda *arguments: steps.Outcome())
+    monkeypatch.setattr(Made, "run", lambda *arguments: Outcome())
     forget_failures([run], store, retry=False)
     assert carried_out([run], store, Heard()) == []
 
 
 def test_a_full_disk_stops_the_rest_with_one_failure(tmp_path, monkeypatch):
-    def full(settings, roles, out, progress):
+    def full(self, roles, out, progress):
         raise OSError(28, "No space left on device", "x")
 
-    monkeypatch.setitem(steps.STEPS, "arrays", full)
-    many = [Run(kind="arrays", title=f"{n}", settings={"n": n}) for n in range(5)]
+    monkeypatch.setattr(Made, "run", full)
+    many = [Run(step=Made(value=n), title=f"{n}") for n in range(5)]
     failures = carried_out(many, Store(tmp_path), Heard())
     assert [failure.needs_another for failure in failures] == [False, True, True, True, True]
     assert failures[1].reason == "not run, because the disk is full or cannot be written"
 
 
 def test_what_cannot_be_gone_on_from_is_started_anew_and_the_log_says_so(tmp_path, monkeypatch):
-    def resuming(settings, roles, out, progress):
+    def resuming(self, roles, out, progress):
         checkpoint = out / "model.partial" / "checkpoint"
         if checkpoint.exists() and checkpoint.read_text() != "whole":
             raise RuntimeError("checkpoint is damaged")
-        return steps.Outcome()
+        return Outcome()
 
-    monkeypatch.setitem(steps.STEPS, "encoder", resuming)
-    store, run = Store(tmp_path), Run(kind="encoder", title="x", settings={})
+    monkeypatch.setattr(Made, "run", resuming)
+    store, run = Store(tmp_path), Run(step=Made(), title="x")
     (store.partial(run) / "model.partial").mkdir(parents=True)
     (store.partial(run) / "model.partial" / "checkpoint").write_text("ha")
     assert carried_out([run], store, Heard()) == []
@@ -241,7 +240,7 @@ def test_what_cannot_be_gone_on_from_is_started_anew_and_the_log_says_so(tmp_pat
     assert "could not go on from what was there (RuntimeError: checkpoint is damaged): started anew" in log
 
 
-def test_a_forced_run_keeps_the_old_result_until_the_new_is_whole(tmp_path, fake_steps, monkeypatch):
+def test_a_forced_run_keeps_the_old_result_until_the_new_is_whole(tmp_path, monkeypatch):
     store = Store(tmp_path)
     good = next(run for run in runs() if run.title == "good")
     carried_out([good], store, Heard())
@@ -250,21 +249,21 @@ def test_a_forced_run_keeps_the_old_result_until_the_new_is_whole(tmp_path, fake
     todo = to_do([good], store, force=True)
     assert todo == [Attempt(good, replace=before)]
 
-    def bad(settings, roles, out, progress):
+    def bad(self, roles, out, progress):
         assert store.stamp(good) == before
         raise ValueError("worse than before")
 
-    arrays = steps.STEPS["arrays"]
-    monkeypatch.setitem(steps.STEPS, "arrays", bad)
+    made = Made.run
+    monkeypatch.setattr(Made, "run", bad)
     (failure,) = run_here(todo, store, Heard())
     assert failure.reason == "ValueError: worse than before"
     assert store.stamp(good) == before
-    monkeypatch.setitem(steps.STEPS, "arrays", arrays)
+    monkeypatch.setattr(Made, "run", made)
     forget_failures([good], store, retry=True)
     assert run_here(todo, store, Heard()) == []
     assert store.stamp(good) != before
     # What was asked for is there now: asked for once more by the same stamp, it is not done a third time.
-    monkeypatch.setitem(steps.STEPS, "arrays", bad)
+    monkeypatch.setattr(Made, "run", bad)
     assert run_here(todo, store, Heard()) == []
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [good.id]
 

@@ -7,11 +7,13 @@ from rich.console import Console
 from mtneuro_suite.execute.engine import Listener
 from mtneuro_suite.execute.progress import MOST_BARS, Display, JsonLines, Tally
 from mtneuro_suite.runs.run import Run
+from mtneuro_suite.steps import Umap
 
 
 def some(n, *, cost=1.0):
     return [
-        Run(kind="arrays", title=f"part {place}", settings={"place": place}, cost=cost) for place in range(n)
+        Run(step=Umap(model="x", neighbours=2, seed=place), title=f"part {place}", cost=cost)
+        for place in range(n)
     ]
 
 
@@ -33,7 +35,7 @@ def test_a_tally_counts_every_run_once():
 
 
 def test_the_time_left_goes_by_the_cost_of_what_is_done():
-    cheap, dear = some(1)[0], Run(kind="umap", title="dear", settings={}, cost=9.0)
+    cheap, dear = some(1)[0], Run(step=Umap(model="dear", neighbours=2, seed=0), title="dear", cost=9.0)
     clock = Clock()
     tally = Tally([cheap, dear], already=0, clock=clock)
     assert tally.seconds_left is None

@@ -4,11 +4,18 @@ from mtneuro_suite.execute.attempt import Attempt
 from mtneuro_suite.execute.selection import only, repeat_command, to_do
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
+from mtneuro_suite.steps import Features, Umap
 
 
 def two():
-    data = Run(kind="arrays", title="images", settings={})
-    return [data, *(Run(kind="encoder", title=f"{n}", settings={"n": n}, needs=(data,)) for n in (1, 2))]
+    read = Run(step=Features(view="whole", label_values={}), title="features")
+    return [
+        read,
+        *(
+            Run(step=Umap(model="x", neighbours=2, seed=n), title=f"{n}", needs={"read": (read,)})
+            for n in (1, 2)
+        ),
+    ]
 
 
 def test_a_named_run_comes_with_what_it_needs():

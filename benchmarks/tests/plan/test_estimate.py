@@ -8,12 +8,13 @@ from mtneuro_suite.plan.plan import plan
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_values
 from mtneuro_suite.runs.run import Run
+from mtneuro_suite.steps import Arrays, Umap
 
 
 def test_a_chain_is_no_shorter_for_more_processes():
-    a = Run(kind="arrays", title="a", settings={"n": 1})
-    b = Run(kind="encoder", title="b", settings={"n": 2}, needs=(a,))
-    c = Run(kind="encoder", title="c", settings={"n": 3})
+    a = Run(step=Umap(model="a", neighbours=2, seed=1), title="a")
+    b = Run(step=Umap(model="b", neighbours=2, seed=1), title="b", needs={"semantics": (a,)})
+    c = Run(step=Umap(model="c", neighbours=2, seed=1), title="c")
     assert _longest_chain([a, b, c], {a.id: 2.0, b.id: 3.0, c.id: 4.0}) == 5.0
 
 
@@ -22,11 +23,11 @@ def test_every_chunk_is_downloaded_once_though_two_parts_read_it(tmp_path, monke
     preset = with_values(
         read_preset("table1"), ["source=bossdb", 'task1.tasks=["roi-c1"]', 'task1.methods=["pca"]']
     )
-    arrays = [run for run in plan(preset).runs if run.kind == "arrays"]
+    tasks = [run.step.task for run in plan(preset).runs if isinstance(run.step, Arrays)]
     # Set A: 4 cubes of 256 x 256 off the grid touch 3 x 3 chunks of 128 x 128; slices 110 to 460 lie in 12
     # layers of 32; labels are eight bytes a voxel.
-    assert _download_bytes(arrays) == 4 * 9 * 12 * (32 * 128 * 128) * (1 + 8)
-    assert _download_bytes([*arrays, *arrays]) == _download_bytes(arrays)
+    assert _download_bytes(tasks) == 4 * 9 * 12 * (32 * 128 * 128) * (1 + 8)
+    assert _download_bytes([*tasks, *tasks]) == _download_bytes(tasks)
 
 
 def test_ten_times_the_steps_cost_about_ten_times_the_time():
@@ -35,7 +36,7 @@ def test_ten_times_the_steps_cost_about_ten_times_the_time():
             read_preset("smoke"),
             [f"task1.settings.steps={steps}", 'task1.methods=["byol"]', "task3.umap_method=byol"],
         )
-        runs = [run for run in plan(preset).runs if run.kind == "encoder"]
+        runs = [run for run in plan(preset).runs if run.step.kind == "encoder"]
         named: list[str] = []
         found = estimate(runs, runs, processes=1, device="cpu", progress=named.append)
         assert named == ["resnet18"]

@@ -29,9 +29,9 @@ def test_own_tasks_take_the_place_of_the_papers(task_file):
     planned = plan(with_tasks(read_preset("demo"), files))
     assert [region.name for region in planned.inputs.regions] == ["layers"]
     (half,) = planned.inputs.segmentation
-    assert {run.settings["train"]["classes"] for run in planned.networks} == {3}
+    assert {run.step.train.classes for run in planned.networks} == {3}
     assert planned.inputs.label_values == {"vessel": 1, "cell": 2, "axon": 3}
-    assert {run.settings["task"] for run in planned.semantics} == {"layers"}
+    assert {run.step.task for run in planned.semantics} == {"layers"}
     tables = {table.title: table for table in all_tables(planned, [])}
     assert tables["Table 1. Brain region"].columns == ("layers",)
     assert tables["Table 2. Microstructure, somata: F1"].columns == (
@@ -47,7 +47,7 @@ def test_own_tasks_take_the_place_of_the_papers(task_file):
 def test_a_kind_without_a_task_is_not_run(task_file):
     preset = with_tasks(read_preset("demo"), [task_file("seg-3d-4class", name="deep")])
     assert (preset.task1, preset.task3) == (None, None)
-    assert {run.settings["model"] for run in plan(preset).segmenters} == {"unet3d"}
+    assert {run.step.model for run in plan(preset).segmenters} == {"unet3d"}
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 import pytest
 
-from mtneuro_suite.plan.costs import factory_digest
 from mtneuro_suite.plan.inputs import paper_inputs, source_of
 from mtneuro_suite.plan.plan import plan
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_own_row
+from mtneuro_suite.steps import Arrays
 
 
 def changed(name="demo", **changes):
@@ -17,7 +17,7 @@ def changed(name="demo", **changes):
 def test_equal_parts_are_loaded_once():
     runs = plan(read_preset("demo")).runs
     assert len({run.id for run in runs}) == len(runs)
-    arrays = [run for run in runs if run.kind == "arrays"]
+    arrays = [run for run in runs if run.step.kind == "arrays"]
     # Task 1: set A train and val, its test, B, C and D; Task 2: train, val and test of 2D and of 3D, in
     # two class settings; Task 3: all of A.
     assert len(arrays) == 6 + 12 + 1
@@ -30,7 +30,7 @@ def test_roi_c2_trains_nothing():
 
 def test_the_paper_preset_counts_the_papers_runs():
     planned = plan(read_preset("paper"))
-    trained = [run for run in planned.encoders if run.settings["train"]["method"] != "untrained"]
+    trained = [run for run in planned.encoders if run.step.train.method != "untrained"]
     # Two training sets: PCA has no seed; mixup has five probabilities.
     assert len(trained) == 2 * (5 * (1 + 5 + 3 + 1) + 1)
     assert len(planned.segmenters) == 9 * 2 * 5
@@ -39,12 +39,10 @@ def test_the_paper_preset_counts_the_papers_runs():
 def test_table_a4_sets_learning_rate_and_batch():
     (run,) = [
         run
-        for run in plan(read_preset("paper")).segmenters
-        if run.settings["model"] == "manet"
-        and run.settings["task"] == "seg-2d-3class"
-        and run.settings["seed"] == 1
+        for run in plan(read_preset("paper")).networks
+        if (run.step.model, run.step.task, run.step.seed) == ("manet", "seg-2d-3class", 1)
     ]
-    assert (run.settings["train"]["learning_rate"], run.settings["train"]["batch_size"]) == (0.01, 2)
+    assert (run.step.train.learning_rate, run.step.train.batch_size) == (0.01, 2)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +58,10 @@ def test_table_a4_sets_learning_rate_and_batch():
         ),
         (
             {"task1": {"settings": {"learning_rat": 1}}},
-            r"settings of supervised: unknown setting 'learning_rat'; did you mean learning_rate",
+            r"settings of supervised: .*'learning_rat'; did you mean '?learning_rate",
         ),
         ({"task1": {"settings": {"batch_size": -1}}}, r"settings of \w+: batch_size: .*got -1"),
-        ({"task2": {"settings": {"epocs": 1}}}, r"unknown key 'epocs'; did you mean 'epochs'"),
+        ({"task2": {"settings": {"epocs": 1}}}, r"settings of \w+: .*epocs"),
         ({"task2": {"per_model": {"pan": {}}}}, r"task2.per_model must be one of unet, .*got 'pan'"),
     ],
 )
@@ -84,21 +82,23 @@ def test_the_resolutions_and_extra_sets_are_columns_of_their_own():
     tested = {r.name: {c for t in r.test for c in t.cubes} for r in planned.inputs.regions}
     assert {name[0] for name in tested["roi-c3[B]/4"]} == {"C", "D"}
     assert {name[0] for name in tested["roi-c3/4"]} == {"B", "C"}
-    keys = {(run.settings["training_set"], run.settings["model"]) for run in planned.regions}
+    keys = {(run.step.training_set, run.step.model) for run in planned.regions}
     assert len(keys) == len(planned.regions)
 
 
 def test_a_search_trains_every_point_and_scores_it_on_validation_alone():
     planned = plan(read_preset("search"))
-    of_unet = [r for r in planned.networks if r.settings["task"] == "seg-2d-4class" and "unet lr" in r.title]
+    of_unet = [r for r in planned.networks if r.step.task == "seg-2d-4class" and "unet lr" in r.title]
     assert len(of_unet) == 25
-    assert {run.settings["test_set"] for run in of_unet} == {"seg-2d-4class:val"}
-    assert (
-        len({(r.settings["train"]["learning_rate"], r.settings["train"]["batch_size"]) for r in of_unet})
-        == 25
-    )
-    parts = [need.settings["task"]["splits"]["all"][0] for run in of_unet for need in run.needs]
-    assert {tuple(part["z"]) for part in parts} == {(110, 380), (380, 410)}
+    assert {run.step.test_set for run in of_unet} == {"seg-2d-4class:val"}
+    assert len({(r.step.train.learning_rate, r.step.train.batch_size) for r in of_unet}) == 25
+    parts = [
+        need.step.task.splits["all"][0]
+        for run in of_unet
+        for need in run.needed
+        if isinstance(need.step, Arrays)
+    ]
+    assert {part.z for part in parts} == {(110, 380), (380, 410)}
 
 
 def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
@@ -106,12 +106,19 @@ def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
     assert own == ("tiny_encoder:encoder",)
     planned = plan(preset)
     alone = planned.runs_of(own)
-    assert {run.kind for run in alone} == {"arrays", "encoder", "regions", "features", "semantics", "umap"}
-    assert [run.title for run in alone if run.kind == "encoder"] == [
+    assert {run.step.kind for run in alone} == {
+        "arrays",
+        "encoder",
+        "regions",
+        "features",
+        "semantics",
+        "umap",
+    }
+    assert [run.title for run in alone if run.step.kind == "encoder"] == [
         "train tiny_encoder:encoder on roi-c1, seed 1"
     ]
-    (run,) = (run for run in alone if run.kind == "encoder")
-    assert run.settings["digests"]["encoder"] == factory_digest("examples.tiny_encoder:encoder")
+    (run,) = (run for run in alone if run.step.kind == "encoder")
+    assert "examples.tiny_encoder" in run.step.executed_modules()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ def test_every_preset_is_valid(name):
 
 def test_an_unknown_preset_is_refused_with_the_nearest_name():
     with pytest.raises(
-        ValueError, match=r"preset must be one of .*smoke.*got 'smokee'; did you mean 'smoke'"
+        ValueError,
+        match=r"preset, if it is no .toml file, must be one of .*smoke.*got 'smokee'; did you mean 'smoke'",
     ):
         read_preset("smokee")
 
@@ -23,7 +24,7 @@ def write(tmp_path, text):
 
 def test_an_unknown_key_is_refused_with_the_nearest_key(tmp_path):
     path = write(tmp_path, 'description = "x"\n[task1]\nmethod = ["byol"]\n')
-    with pytest.raises(ValueError, match=r"mine.toml: unknown key 'task1.method'; did you mean 'methods'"):
+    with pytest.raises(ValueError, match=r"mine.toml: task1: .*, got 'method'; did you mean 'methods'"):
         read_preset(path)
 
 
@@ -34,12 +35,12 @@ def test_a_value_out_of_range_is_refused_by_key_and_value(tmp_path):
 
 
 def test_a_file_that_is_not_toml_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"mine\.toml is not valid TOML"):
+    with pytest.raises(ValueError, match=r"mine\.toml must be TOML"):
         read_preset(write(tmp_path, "description = "))
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no preset file at"):
+    with pytest.raises(FileNotFoundError, match="must exist, found none at"):
         read_preset(str(tmp_path / "absent.toml"))
 
 

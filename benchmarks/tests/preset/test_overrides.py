@@ -1,16 +1,15 @@
-import tomllib
-
 import pytest
 
-from mtneuro_suite.preset.model import Preset, preset_names, read_preset
+from mtneuro_suite.preset.model import preset_names, read_preset
 from mtneuro_suite.preset.overrides import preset_text, with_values
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_a_printed_preset_reads_back_as_the_same(name):
+def test_a_printed_preset_reads_back_as_the_same(name, tmp_path):
     preset = read_preset(name)
-    again = Preset.model_validate({"name": preset.name, **tomllib.loads(preset_text(preset))})
-    assert again.model_dump(exclude_none=True) == preset.model_dump(exclude_none=True)
+    path = tmp_path / f"{name}.toml"
+    path.write_text(preset_text(preset))
+    assert read_preset(str(path)) == preset
 
 
 def test_a_section_is_made_where_there_is_none():
@@ -31,11 +30,11 @@ def test_the_preset_itself_stays_as_it_was():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("seeds", r"--set must be key=value, .*got 'seeds'"),
-        ("task1..steps=3", r"--set must be key=value"),
-        ("task1.methds=[]", r"unknown key 'task1.methds'; did you mean 'methods'"),
+        ("seeds", r"--set takes key=value, .*got 'seeds'"),
+        ("task1..steps=3", r"--set takes key=value"),
+        ("task1.methds=[]", r"task1: a key must be one of .*, got 'methds'; did you mean 'methods'"),
         ("task1.downsample=3", r"task1.downsample.*1, 2 or 4.*got 3"),
-        ("sources=phantom", r"unknown key 'sources'; did you mean 'source'"),
+        ("sources=phantom", r"a key must be one of .*, got 'sources'; did you mean 'source'"),
     ],
 )
 def test_a_wrong_change_is_refused_by_name(change, message):

@@ -18,6 +18,7 @@ from mtneuro_suite.execute.engine import carry_out
 from mtneuro_suite.execute.pool import DaskPool, own_workers
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
+from mtneuro_suite.steps import Arrays
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -138,15 +139,10 @@ def test_a_run_that_needs_more_memory_than_there_is_fails_alone(tmp_path):
     task = builtin_task("semantics").with_source("phantom")
     (part,) = task.splits["all"]
     settings = [
-        task.replaced(name="part", splits={"all": (part,)}, downsample=1, z_step=z_step).model_dump(
-            mode="json"
-        )
+        task.replaced(name="part", splits={"all": (part,)}, downsample=1, z_step=z_step)
         for z_step in (1, 180)
     ]
-    large, small = [
-        Run(kind="arrays", title=f"{n}", settings={"task": one, "files": {}})
-        for n, one in enumerate(settings)
-    ]
+    large, small = [Run(step=Arrays(task=one, files={}), title=f"{n}") for n, one in enumerate(settings)]
     store = Store(tmp_path)
     with own_workers(1) as client:
         pool = DaskPool(client, tmp_path, Heard())

@@ -7,7 +7,7 @@ from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_values
 from mtneuro_suite.preset.paper import Quoted
 from mtneuro_suite.report.tables import Cell, all_tables, region_table, semantics_tables
-from mtneuro_suite.runs.store import Row
+from mtneuro_suite.runs.row import Row
 
 
 def row(**changes):

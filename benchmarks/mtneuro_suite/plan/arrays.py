@@ -1,0 +1,35 @@
+"""The runs that load what all others read."""
+
+from math import prod
+
+from mtneuro_data import TaskSpec
+
+from mtneuro_suite.plan.inputs import Inputs
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.steps import Arrays
+
+
+def arrays_run(task: TaskSpec, inputs: Inputs) -> Run[Arrays]:
+    """Return the run that loads one part of a task."""
+    part = task.splits["all"][0]
+    uris = [uri for uri in (task.image, task.annotation) if uri]
+    files = {uri: inputs.fingerprints[uri] for uri in uris if uri in inputs.fingerprints}
+    cubes = ", ".join(part.cubes) if len(part.cubes) <= 4 else f"{len(part.cubes)} cubes"
+    side = next(iter(task.cubes.values()))
+    voxels = len(part.cubes) * prod((hi - lo) for lo, hi in (part.z, side.y, side.x)) / task.z_step
+    channels = 1 if task.annotation is None else 2
+    what = {"region": "images", "segmentation": "images and labels", "semantics": "images and labels"}[
+        task.kind
+    ]
+    scale = f" at 1/{task.downsample}" if task.downsample > 1 else ""
+    depth = f", {task.depth} slices deep" if task.depth > 1 else ""
+    return Run(
+        step=Arrays(task=task, files=files),
+        title=f"{what} of {cubes}, z {part.z[0]}-{part.z[1]}{scale}{depth}",
+        cost=0.5 + voxels * channels / 1.5e6,
+    )
+
+
+def arrays_runs(tasks: tuple[TaskSpec, ...], inputs: Inputs) -> tuple[Run[Arrays], ...]:
+    """Return a run for each part."""
+    return tuple(arrays_run(task, inputs) for task in tasks)

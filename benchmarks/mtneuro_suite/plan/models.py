@@ -1,0 +1,97 @@
+"""The settings of what is trained, checked before anything runs, and models that are taken as they are."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from mtneuro_suite._shared.digests import digest, file_digest
+from mtneuro_suite._shared.words import one_line, unknown_name
+from mtneuro_suite.steps.taken import Taken
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
+_FILES = ("config.json", "model.safetensors")
+"""What a model's folder holds."""
+
+
+def merged_settings(model: type[SettingsT], where: str, *layers: Mapping[str, Any]) -> SettingsT:
+    """Return training settings from layers of which the last wins.
+
+    Raises
+    ------
+    ValueError
+        If a key or a value is not allowed.
+    """
+    try:
+        return model.model_validate({key: value for layer in layers for key, value in layer.items()})
+    except ValidationError as error:
+        raise ValueError(f"{where}: {one_line(error)}") from None
+
+
+def check_known(what: str, names: Iterable[str], allowed: Sequence[str]) -> None:
+    """Raise ``ValueError`` at the first name that is not allowed, with the nearest one."""
+    for name in names:
+        if name not in allowed:
+            raise ValueError(unknown_name(what, name, allowed))
+
+
+def check_factory(factory: str) -> None:
+    """Check that a user's ``package.module:factory`` is there, without importing it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such module, or it has no such name.
+    """
+    module, _, name = factory.partition(":")
+    try:
+        spec = find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None:
+        near = [entry for entry in sys.path if entry][:1]
+        raise ValueError(
+            f"{factory!r} must name a module that Python finds, and {module!r} is not one; run the command "
+            f"in the module's folder, or set PYTHONPATH to it (looked in {near[0] if near else 'no folder'} "
+            "and further)"
+        )
+    if name.encode() not in Path(spec.origin).read_bytes():
+        raise ValueError(f"{factory!r} must name a function in {module}, which holds no {name!r}")
+
+
+def folder_digest(folder: Path) -> str:
+    """Return the digest of a model folder's weights and settings.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of its two files is missing.
+    """
+    for name in _FILES:
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"a model's folder must hold {name}, got {folder} without it")
+    return digest({name: file_digest(folder / name) for name in _FILES})
+
+
+def taken_model(folder: Path, model: type[SettingsT]) -> tuple[Taken, SettingsT]:
+    """Return a trained model's folder, and the settings that it was trained with.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is not a model's.
+    ValueError
+        If its settings are not of this kind of model.
+    """
+    taken = Taken(folder=folder, digest=folder_digest(folder))
+    text = (folder / "config.json").read_text(encoding="utf-8")
+    try:
+        settings = json.loads(text)["settings"]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{folder / 'config.json'} must hold the settings of a model") from None
+    return taken, merged_settings(model, str(folder / "config.json"), settings)

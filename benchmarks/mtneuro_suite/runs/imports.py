@@ -1,0 +1,190 @@
+"""Which modules a file reaches by import statements, and a digest of their texts.
+
+A run's result depends on the modules that it executes, and on no others. Import statements name them,
+wherever in a file they stand; those under ``if TYPE_CHECKING`` are left out. A name that a package
+offers lazily leads to the module that its stub, ``__init__.pyi``, takes it from, and so not to all that the
+package offers. Modules that a registry names as text are reached only where settings choose them: see
+:meth:`mtneuro_suite.runs.step.Step.executed_modules`. Data files count where a module names them.
+"""
+
+import ast
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from mtneuro_suite._shared.digests import digest
+
+PACKAGES = ("mtneuro_data", "mtneuro_ssl", "mtneuro_seg", "mtneuro_probe", "mtneuro_suite")
+"""Packages whose modules are followed. A module of another package counts itself, if it is a root."""
+
+_DATA = {".csv", ".json", ".npy", ".npz", ".toml", ".txt"}
+
+Import = tuple[str, str]
+"""A module, and the name that is taken from it; ``"*"`` for all."""
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+class Sources:
+    """The texts of modules, each read and parsed once.
+
+    Parameters
+    ----------
+    read
+        Returns the text of a file.
+    """
+
+    def __init__(self, read: Callable[[Path], str] = _text) -> None:
+        self._read = read
+        # One cache a reader, which goes with it.
+        self.reached = cache(self._reached)
+        self.digest = cache(self._digest)
+        self._tree = cache(self._tree)
+
+    def _digest(self, roots: tuple[str, ...]) -> str:
+        """Return the digest of the modules that the roots reach, and of the data files that these name."""
+        files = {name: _file(name) for name in self.reached(roots)}
+        for name in list(files):
+            files |= self._data(name)
+        return digest({name: digest(self._read(path)) for name, path in files.items()})
+
+    def _reached(self, roots: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the modules that are reached from some, sorted; they are among them."""
+        found: set[str] = set()
+        waiting = list(roots)
+        while waiting:
+            name = waiting.pop()
+            if name in found:
+                continue
+            found.add(name)
+            waiting += (
+                home
+                for module, imported in self._imports(name)
+                if _package(module) in PACKAGES
+                for home in self._homes(module, imported)
+            )
+        return tuple(sorted(found))
+
+    def _tree(self, path: Path) -> ast.Module:
+        return ast.parse(self._read(path), str(path))
+
+    def _imports(self, module: str) -> Iterator[Import]:
+        """Yield what a module imports when it is executed, inside functions too."""
+        path = _file(module)
+        inside = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        for node in _executed(self._tree(path)):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, "*") for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield from ((_absolute(node, inside), alias.name) for alias in node.names)
+
+    def _homes(self, module: str, name: str) -> Iterator[str]:
+        """Yield the modules that define what is imported by a name."""
+        path = _file(module)
+        if path.name != "__init__.py":
+            yield module
+            return
+        offered = self._offered(module, path)
+        if name == "*":
+            yield module
+            for home, imported in offered.values():
+                if _package(home) in PACKAGES:
+                    yield from self._homes(home, imported)
+        elif name in offered:
+            yield from self._homes(*offered[name])
+        else:
+            yield f"{module}.{name}" if _exists(f"{module}.{name}") else module
+
+    def _offered(self, package: str, path: Path) -> dict[str, Import]:
+        """Return where a package takes the names from that it offers: its stub says so, if it has one."""
+        stub = path.with_suffix(".pyi")
+        return {
+            alias.asname or alias.name: (_absolute(node, package), alias.name)
+            for node in ast.walk(self._tree(stub if stub.is_file() else path))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+
+    def _data(self, module: str) -> dict[str, Path]:
+        """Return the data files that a module names: beside it, or in its package's folder."""
+        if _package(module) not in PACKAGES:
+            return {}
+        path, root = _file(module), package_folder(_package(module))
+        named = {
+            folder / node.value
+            for node in ast.walk(self._tree(path))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            if Path(node.value).suffix in _DATA
+            for folder in (path.parent, root)
+        }
+        return {f"{root.name}/{file.relative_to(root).as_posix()}": file for file in named if file.is_file()}
+
+
+SOURCES = Sources()
+"""The sources as they are on this machine, for as long as this process lasts."""
+
+
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield all that a module's text consists of, but for what only a type checker reads."""
+    yield node
+    children = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        children = node.orelse
+    for child in children:
+        yield from _executed(child)
+
+
+def _absolute(node: ast.ImportFrom, inside: str) -> str:
+    """Return the full name of the module that names are imported from."""
+    if not node.level:
+        return str(node.module)
+    above = inside.split(".")[: len(inside.split(".")) - node.level + 1]
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+@cache
+def package_folder(package: str) -> Path:
+    """Return the folder of a package.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If it is not installed.
+    """
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"package {package!r} is not installed; run with `uv run`")
+    return Path(spec.origin).parent
+
+
+def _place(module: str) -> Path:
+    package, _, rest = module.partition(".")
+    return package_folder(package).joinpath(*rest.split(".")) if rest else package_folder(package)
+
+
+def _exists(module: str) -> bool:
+    place = _place(module)
+    return place.with_name(f"{place.name}.py").is_file() or (place / "__init__.py").is_file()
+
+
+@cache
+def _file(module: str) -> Path:
+    if _package(module) not in PACKAGES:
+        spec = find_spec(module)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"no module named {module!r}")
+        return Path(spec.origin)
+    place = _place(module)
+    file = place.with_name(f"{place.name}.py")
+    if file.is_file():
+        return file
+    if (place / "__init__.py").is_file():
+        return place / "__init__.py"
+    raise ModuleNotFoundError(f"no module named {module!r}")

@@ -1,0 +1,94 @@
+"""What a result was made with: versions, commit, device, time and memory."""
+
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mtneuro_suite import SUITE_VERSION
+
+
+def git_commit() -> str | None:
+    """Return the checkout's commit, with ``+changes`` where the tree is not clean."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        status = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+changes" if status else "")
+
+
+def forget_peak_memory() -> None:
+    """Start the count of the process's peak memory anew, where the system can: a worker does many runs."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory_kib() -> int:
+    """Return the most memory that the process held since it was forgotten, or else since its start."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return _peak_since_start_kib()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
+
+
+def _peak_since_start_kib() -> int:
+    info = psutil.Process().memory_info()
+    if peak := getattr(info, "peak_wset", None):  # Windows
+        return peak // 1024
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 1024 if sys.platform == "darwin" else peak
+
+
+def provenance(seconds: float) -> dict[str, Any]:
+    """Return what a result was made with: versions, commit, device, time and peak memory."""
+    versions: dict[str, str] = {}
+    for name in (
+        "mtneuro-data",
+        "mtneuro-ssl",
+        "mtneuro-seg",
+        "mtneuro-probe",
+        "numpy",
+        "zarr",
+        "torch",
+        "lightning",
+        "lightly",
+        "timm",
+        "segmentation-models-pytorch",
+        "monai",
+        "scikit-learn",
+        "umap-learn",
+        "connected-components-3d",
+    ):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    torch = sys.modules.get("torch")
+    gpu_memory = torch.cuda.max_memory_allocated() if torch and torch.cuda.is_available() else 0
+    return {
+        "suite_version": SUITE_VERSION,
+        "commit": git_commit(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": torch.cuda.get_device_name() if torch and gpu_memory else "cpu",
+        "peak_gpu_memory_mib": gpu_memory // 2**20,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+        "peak_memory_mib": peak_memory_kib() // 1024,
+    }

@@ -1,0 +1,10 @@
+from .arrays import Arrays as Arrays
+from .encoder import Encoder as Encoder
+from .features import Features as Features
+from .regions import Regions as Regions
+from .segmenter import Segmenter as Segmenter
+from .selection import Selection as Selection
+from .semantics import Semantics as Semantics
+from .umap import Umap as Umap
+
+__all__ = ["Arrays", "Encoder", "Features", "Regions", "Segmenter", "Selection", "Semantics", "Umap"]

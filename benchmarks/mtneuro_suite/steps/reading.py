@@ -1,0 +1,43 @@
+"""Read what runs wrote: arrays, samples and result files."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Shaped
+from mtneuro_data import TaskArrays
+
+View = Literal["whole", "corners"]
+"""What Task 3 calls a sample: an image, or one of its corners."""
+
+
+def joined_arrays(folders: Sequence[Path]) -> TaskArrays:
+    """Return the arrays that ``arrays`` runs wrote, joined in order."""
+    return TaskArrays.joined([TaskArrays.read(folder / "arrays.npz") for folder in folders])
+
+
+def labelled_arrays(folders: Sequence[Path]) -> tuple[TaskArrays, Shaped[np.ndarray, "..."]]:
+    """Return arrays and their masks.
+
+    Raises
+    ------
+    ValueError
+        If there are no masks.
+    """
+    data = joined_arrays(folders)
+    if data.masks is None:
+        raise ValueError("pixel labels are needed, and the task names no annotation")
+    return data, data.masks
+
+
+def samples(folders: Sequence[Path], view: View) -> TaskArrays:
+    """Return the arrays of Task 3's samples."""
+    data = joined_arrays(folders)
+    return data.corners() if view == "corners" else data
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """Return the result file of a finished run."""
+    return json.loads((folder / "result.json").read_text("utf-8"))

@@ -1,0 +1,86 @@
+"""Score one encoder on the test sets of one or more sub-tasks of Task 1."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Int64
+
+from mtneuro_suite.runs.row import Row
+from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
+from mtneuro_suite.steps.reading import joined_arrays
+from mtneuro_suite.steps.trained_encoder import trained_encoder
+
+TEST = "test "
+"""A role that begins so holds the test arrays of the sub-task that it goes on to name."""
+
+
+class Regions(Step):
+    """Score the encoder of role ``encoder``, which learnt from role ``train``, on each role ``test TASK``."""
+
+    kind: ClassVar = "regions"
+
+    model: str
+    supervised: bool
+    """Whether the model classifies by itself; others are read out linearly."""
+
+    seed: int
+    training_set: str
+
+    def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
+        """Return accuracies and confusion matrices."""
+        from mtneuro_probe import region_readout
+        from mtneuro_ssl import embed
+
+        model = trained_encoder(roles["encoder"][0])
+        tests = {name.removeprefix(TEST): folders for name, folders in roles.items() if name.startswith(TEST)}
+        rows: list[Row] = []
+        extra: dict[str, Any] = {}
+        train = joined_arrays(roles["train"])
+        steps = len(tests) + 1
+        train_corners = train.corners()
+        train_embeddings = None if self.supervised else embed(model, train_corners.images)
+        progress(1, steps)
+        for done, (task, folders) in enumerate(tests.items(), start=2):
+            test = joined_arrays(folders)
+            corners = test.corners()
+            classes = len(test.region_names)
+            scores: dict[str, Int64[np.ndarray, "c c"]] = {}
+            if train_embeddings is None:
+                scores["whole"] = _confusion(test.region, model.predict(test.images), classes)
+                scores["corners"] = _confusion(corners.region, model.predict(corners.images), classes)
+            else:
+                readout = region_readout(
+                    train_embeddings,
+                    train_corners.region,
+                    embed(model, corners.images),
+                    corners.region,
+                    class_names=train.region_names,
+                    seed=self.seed,
+                )
+                scores["corners"] = readout.confusion
+                extra[f"converged {task}"] = readout.converged
+            for view, confusion in scores.items():
+                n = int(confusion.sum())
+                rows.append(
+                    Row(
+                        task=task,
+                        training_set=self.training_set,
+                        test_set=f"{task}:test",
+                        model=self.model,
+                        seed=self.seed,
+                        metric=f"accuracy_{view}",
+                        class_name="",
+                        value=float(confusion.trace() / n),
+                        n=n,
+                    )
+                )
+                extra[f"confusion {task} {view}"] = confusion.tolist()
+            progress(done, steps)
+        return Outcome(rows, {**extra, "region_names": list(train.region_names)})
+
+
+def _confusion(
+    truth: Int64[np.ndarray, " n"], prediction: Int64[np.ndarray, " n"], classes: int
+) -> Int64[np.ndarray, "c c"]:
+    return np.bincount(truth * classes + prediction, minlength=classes**2).reshape(classes, classes)

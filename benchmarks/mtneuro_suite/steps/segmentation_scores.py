@@ -1,0 +1,81 @@
+"""Score one segmentation network on the test arrays of Task 2."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from mtneuro_suite.runs.row import Row
+from mtneuro_suite.runs.step import Outcome, Roles, Step
+from mtneuro_suite.steps.reading import labelled_arrays
+
+if TYPE_CHECKING:
+    from mtneuro_seg import Model
+
+
+class ScoredNetwork(Step):
+    """What the runs of Task 2 share: the key of their rows."""
+
+    model: str
+    task: str
+    training_set: str
+    test_set: str
+    seed: int
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The part of a row's key that all rows share."""
+        return self.model_dump(include=set(ScoredNetwork.model_fields))
+
+
+def scored(model: "Model", step: ScoredNetwork, roles: Roles, out: Path, *, extra: dict[str, Any]) -> Outcome:
+    """Return a network's scores, and keep some of its predictions for the report's figures."""
+    from mtneuro_seg import confusion_matrix, predict, scores
+
+    test, masks = labelled_arrays(roles["test"])
+    names = test.class_names
+    prediction = predict(model, test.images)
+    score = scores(confusion_matrix(masks, prediction, classes=len(names)))
+    key: dict[str, Any] = {**step.key, "n": len(test.images)}
+    rows: list[Row] = []
+    for metric, values, mean in (("f1", score.f1, score.mean_f1), ("iou", score.iou, score.mean_iou)):
+        for name, value in (*zip(names, values.tolist(), strict=True), ("average", float(mean))):
+            absent = np.isnan(value)
+            rows.append(
+                Row(
+                    **key,
+                    metric=metric,
+                    class_name=name,
+                    value=None if absent else value,
+                    note="no such pixel in the truth or the prediction" if absent else "",
+                )
+            )
+    shown = _one_a_region(test.region)
+    np.savez_compressed(
+        out / "examples.npz",
+        images=test.images[shown],
+        truth=masks[shown],
+        prediction=prediction[shown],
+        sample_id=test.sample_id[shown],
+    )
+    # One cube's whole test stack, for a drawing in three dimensions; subvolumes are stacked along z.
+    first = test.region == test.region[0]
+    np.savez_compressed(
+        out / "volume.npz",
+        truth=masks[first].reshape(-1, *masks.shape[-2:]),
+        prediction=prediction[first].reshape(-1, *prediction.shape[-2:]),
+        voxel_size_um=test.voxel_size_um,
+        region=test.region_names[int(test.region[0])],
+    )
+    return Outcome(rows, {"class_names": list(names), **extra})
+
+
+def _one_a_region(region: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " shown"]:
+    """Return the middle sample of each region, and three of them where there is one region only."""
+    present = np.unique(region)
+    if len(present) == 1:
+        return np.linspace(0, len(region) - 1, min(3, len(region))).astype(np.int64)
+    return np.array(
+        [members[len(members) // 2] for members in (np.flatnonzero(region == r) for r in present)]
+    )

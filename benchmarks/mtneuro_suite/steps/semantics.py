@@ -1,0 +1,64 @@
+"""Embed the labelled images with one encoder and read the semantic features off the embeddings."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from mtneuro_suite.runs.row import Row
+from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
+from mtneuro_suite.steps.reading import View, samples
+from mtneuro_suite.steps.trained_encoder import trained_encoder
+
+
+class Semantics(Step):
+    """Read the features of role ``features`` off the embeddings of role ``samples`` by role ``encoder``."""
+
+    kind: ClassVar = "semantics"
+
+    model: str
+    seed: int
+    task: str
+    """The task in which the encoder was trained."""
+
+    training_set: str
+    view: View
+    downsample: int
+    """Reduction of the images before they are embedded."""
+
+    def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
+        """Write ``embeddings.npz`` and ``region.npy``; return R2 by feature."""
+        import pandas as pd
+        from mtneuro_data import downsampled_images
+        from mtneuro_probe import Embeddings, feature_readout, matched, save_embeddings
+        from mtneuro_ssl import embed
+
+        found = samples(roles["samples"], self.view)
+        model = trained_encoder(roles["encoder"][0])
+        embeddings = embed(model, downsampled_images(found.images, self.downsample))
+        progress(1, 2)
+        save_embeddings(out / "embeddings.npz", embeddings, sample_id=found.sample_id)
+        np.save(out / "region.npy", found.region)
+        table = pd.read_csv(roles["features"][0] / "features.csv", index_col="sample_id")
+        readout = feature_readout(embeddings, matched(Embeddings(embeddings, found.sample_id), table))
+        rows: list[Row] = []
+        for feature, values in readout.to_dict("index").items():
+            for metric in ("r2_same_sample", "r2_cross_validated"):
+                value = float(values[metric])
+                rows.append(
+                    Row(
+                        task=self.task,
+                        training_set=self.training_set,
+                        test_set="semantics:all",
+                        model=self.model,
+                        seed=self.seed,
+                        metric=metric,
+                        class_name=str(feature),
+                        value=None if np.isnan(value) else value,
+                        n=int(values["n_samples"]),
+                        note=str(values["reason"]) if np.isnan(value) else "",
+                    )
+                )
+        progress(2, 2)
+        dimensions = int(embeddings.shape[1])
+        return Outcome(rows, {"dimensions": dimensions, "region_names": list(found.region_names)})
