@@ -65,6 +65,15 @@ def test_weights_of_an_encoder_are_never_downloaded_on_loading(tmp_path):
     assert load_model(tmp_path / "model").settings.encoder_weights == "imagenet"
 
 
+def test_code_that_a_folder_names_is_not_imported_unless_it_is_trusted(tmp_path):
+    settings = TrainSettings(model="no_such_module:make", classes=2)
+    Model(network=torch.nn.Identity(), settings=settings, class_names=("a", "b")).save(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"is built by 'no_such_module:make', .* name it in trusted"):
+        load_model(tmp_path / "model")
+    with pytest.raises(ValueError, match="must name something that can be imported"):
+        load_model(tmp_path / "model", trusted=["no_such_module:make"])
+
+
 def test_saving_over_something_else_is_refused(model, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="must be a new folder or one that holds a model"):

@@ -550,9 +550,10 @@ def test_a_network_of_ones_own_trains_saves_and_loads(tmp_path, monkeypatch):
     settings = tiny(model="test_training:own_network", epochs=20, learning_rate=0.05)
     model = train(images, settings, masks=masks, out=tmp_path / "model")
     assert isinstance(model.network, torch.nn.Conv2d)
-    loaded = load_model(tmp_path / "model")
+    loaded = load_model(tmp_path / "model", trusted=["test_training:own_network"])
     np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
     assert scores(confusion_matrix(masks, predict(model, images), classes=2)).mean_iou > 0.6
+    assert_bit_equal(model, train(images, settings, masks=masks, out=tmp_path / "model"))
 
 
 def registered_network(settings: TrainSettings) -> torch.nn.Module:

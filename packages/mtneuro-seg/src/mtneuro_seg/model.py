@@ -4,7 +4,7 @@ import csv
 import importlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,15 +162,23 @@ def checked_class_names(names: Sequence[str] | None, classes: int) -> tuple[str,
     return tuple(str(name) for name in names)
 
 
-def load_model(folder: str | os.PathLike[str]) -> Model:
+def load_model(folder: str | os.PathLike[str], *, trusted: Collection[str] = ()) -> Model:
     """Return the model of a folder, on the CPU and in evaluation mode.
+
+    Parameters
+    ----------
+    folder
+        The model's folder.
+    trusted
+        Networks of the user's own, as ``package.module:factory``, that may be imported and called if the
+        folder names them.
 
     Raises
     ------
     FileNotFoundError
         If the folder or one of its files is missing.
     ValueError
-        If a file is not what its name says, or comes from another version.
+        If a file is not what its name says or comes from another version, or the network is not trusted.
     """
     root = Path(folder)
     config = model_folder.read_config(root, kinds=[_KIND], format_version=FORMAT_VERSION)
@@ -180,6 +188,11 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     except (KeyError, TypeError, ValueError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
         raise ValueError(f"{root / model_folder.CONFIG} must describe a model: {reason}") from error
+    if ":" in settings.model and settings.model not in trusted:
+        raise ValueError(
+            f"{root} is built by {settings.model!r}, code outside mtneuro-seg: if you trust it, name it in "
+            "trusted (on the command line: --trust)"
+        )
     # The file holds all weights, those of the encoder included: nothing is downloaded.
     network = build_network(settings.model_copy(update={"encoder_weights": None}))
     weights = model_folder.read_weights(root)

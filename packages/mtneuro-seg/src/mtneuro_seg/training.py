@@ -121,7 +121,7 @@ def train(
     identity = _identity(settings, names, fingerprint)
     if _identity_of(folder / CONFIG) == identity:
         shutil.rmtree(partial, ignore_errors=True)
-        return load_model(folder)
+        return load_model(folder, trusted=(settings.model,))
 
     run = {"digest": identity, "device": device.type}
     if _json(partial / _RUN) != run:

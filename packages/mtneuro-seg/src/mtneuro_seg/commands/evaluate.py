@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtneuro_seg._shared.terminal import RangesOption, bar
-from mtneuro_seg.commands.options import Device, check_figure
+from mtneuro_seg.commands.options import Device, Trust, check_figure
 
 if TYPE_CHECKING:
     from mtneuro_seg.intervals import ScoreIntervals
@@ -22,6 +22,7 @@ def evaluate(
     intervals: bool = False,
     block: int = 10,
     device: Device = "auto",
+    trust: Trust = (),
     ranges: RangesOption = None,
 ) -> Iterator[str]:
     """Score a model on labelled images: F1 and IoU of every class, and their means.
@@ -46,6 +47,8 @@ def evaluate(
         Images of a block.
     device
         Where to predict; auto takes a GPU if there is one.
+    trust
+        A network of your own, as package.module:factory, that may be called if FOLDER names it.
     ranges
         The part of IMAGES and LABELS to score.
     """
@@ -56,7 +59,7 @@ def evaluate(
     from mtneuro_seg.metrics import check_labels, scores, scores_per_image
     from mtneuro_seg.model import load_model
 
-    model = load_model(folder)
+    model = load_model(folder, trusted=trust)
     data = read_labelled_images(images, labels, ranges=ranges)
     array, truth = data.images, data.masks
     if figure is not None:

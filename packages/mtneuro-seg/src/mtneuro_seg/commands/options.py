@@ -14,6 +14,10 @@ Device = Literal["auto", "cpu", "cuda"]
 """Where a command computes; ``auto`` takes a GPU if there is one."""
 
 
+Trust = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
+"""Networks, as package.module:factory, that a model's folder may name."""
+
+
 def check_figure(path: Path) -> None:
     """Raise ``ValueError`` unless a figure can be written under such a name."""
     check_ending(path, ".png", ".pdf", ".svg", what="a figure")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mtneuro_seg._shared.terminal import RangesOption, bar
-from mtneuro_seg.commands.options import Device, OutputOption
+from mtneuro_seg.commands.options import Device, OutputOption, Trust
 from mtneuro_seg.volume.settings import SweepSettings
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def predict(
     probabilities: Path | None = None,
     device: Device = "auto",
     scheduler: str | None = None,
+    trust: Trust = (),
     ranges: RangesOption = None,
 ) -> Iterator[str]:
     """Label a volume of any size, or a set of images, with a model.
@@ -52,6 +53,8 @@ def predict(
         Where to predict; auto takes a GPU if there is one.
     scheduler
         Share the work among the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.
+    trust
+        A network of your own, as package.module:factory, that may be called if FOLDER names it.
     ranges
         The part of VOLUME to label.
     """
@@ -72,6 +75,7 @@ def predict(
                 volume=volume,
                 out=output,
                 ranges=ranges,
+                trusted=trust,
                 sweep=chosen,
                 probabilities=probabilities,
                 device=None if device == "auto" else device,
@@ -84,7 +88,7 @@ def predict(
     from mtneuro_seg.model import load_model
     from mtneuro_seg.volume.predict import predict_volume
 
-    model = load_model(folder)
+    model = load_model(folder, trusted=trust)
     place = chosen_device(device).type
     source = open_volume_file(volume, ranges=ranges)
     shape = tuple(source.array.shape)

@@ -1,7 +1,7 @@
 """Label a whole volume with the workers of a Dask scheduler, each row of shards once."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache, partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ def predict_volume_on_cluster(
     volume: str | os.PathLike[str],
     out: str | os.PathLike[str],
     ranges: Ranges | None = None,
+    trusted: Collection[str] = (),
     sweep: SweepSettings | None = None,
     probabilities: str | os.PathLike[str] | None = None,
     shard_depth: int | None = None,
@@ -46,6 +47,8 @@ def predict_volume_on_cluster(
         The volume's path, or a URI, as for ``mtneuro-seg predict``.
     ranges
         The part of the volume to label; all by default.
+    trusted
+        As for `mtneuro_seg.load_model`.
     out, sweep, probabilities, shard_depth, device
         As for `mtneuro_seg.predict_volume`.
     connect_timeout_s
@@ -65,7 +68,7 @@ def predict_volume_on_cluster(
     # Connect first: where the scheduler does not answer, nothing has been written.
     with worker_pool(scheduler=scheduler, connect_timeout_s=connect_timeout_s) as executor:
         opened = open_volume_file(source, ranges=ranges)
-        model = load_model(model_path)
+        model = load_model(model_path, trusted=trusted)
         sweep = sweep or SweepSettings()
         check_volume(opened.array)
         check_half_precision(model, opened.array, sweep=sweep, device=torch.device("cpu"))
@@ -81,7 +84,15 @@ def predict_volume_on_cluster(
             shard_depth=shard_depth,
         )
         rows, missing = len(job.rows()), job.missing()
-        row = partial(_row, model=model_path, volume=source, ranges=ranges, job=job, device=device)
+        row = partial(
+            _row,
+            model=model_path,
+            trusted=tuple(trusted),
+            volume=source,
+            ranges=ranges,
+            job=job,
+            device=device,
+        )
         finished = results(row, missing, executor=executor)
         for done, _ in enumerate(finished, start=rows - len(missing) + 1):
             if progress is not None:
@@ -96,19 +107,26 @@ def _absolute(volume: str | os.PathLike[str]) -> str:
 
 
 def _row(
-    row: int, *, model: Path, volume: str, ranges: Ranges | None, job: VolumeJob, device: str | None
+    row: int,
+    *,
+    model: Path,
+    trusted: tuple[str, ...],
+    volume: str,
+    ranges: Ranges | None,
+    job: VolumeJob,
+    device: str | None,
 ) -> int:
     """Do one row of shards on a worker."""
     # With another number of threads the last bits of the scores differ.
     torch.set_num_threads(job.threads)
     if job.tick(row).exists():
         return row
-    return predict_row(_model(model), _volume(volume, ranges), job, row, device=device)
+    return predict_row(_model(model, trusted), _volume(volume, ranges), job, row, device=device)
 
 
 @cache
-def _model(folder: Path) -> Model:
-    return load_model(folder)
+def _model(folder: Path, trusted: tuple[str, ...]) -> Model:
+    return load_model(folder, trusted=trusted)
 
 
 @cache
