@@ -1,4 +1,4 @@
-"""A split in memory: its images, labels and names, as plain arrays."""
+"""The images, labels and names of a task's splits in memory, as plain arrays, and their file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Map-style datasets over arrays, as PyTorch's DataLoader takes them; nothing here needs PyTorch."""
+"""Map-style datasets over arrays for PyTorch's DataLoader; PyTorch itself is not needed."""
 
 import operator
 from typing import Any, Literal, SupportsIndex

@@ -1,4 +1,4 @@
-"""A task's cubes as files of volumes, for viewers and proofreading tools."""
+"""Write a task's cubes as volume files, for viewers and proofreading tools."""
 
 from collections.abc import Sequence
 from pathlib import Path

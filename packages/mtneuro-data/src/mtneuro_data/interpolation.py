@@ -1,4 +1,4 @@
-"""Labels of the slices between annotated ones, by boundaries that move steadily."""
+"""Interpolate labels between annotated slices, by boundaries that move steadily."""
 
 from collections.abc import Callable
 

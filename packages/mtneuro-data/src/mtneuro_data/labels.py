@@ -1,4 +1,4 @@
-"""From a database's raw labels to a task's classes."""
+"""Translate a database's raw labels into a task's classes and regions."""
 
 from collections.abc import Mapping
 

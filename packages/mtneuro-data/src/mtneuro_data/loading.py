@@ -1,4 +1,4 @@
-"""A task's splits as arrays."""
+"""Load the splits of a task as plain arrays, or download them into a cache."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

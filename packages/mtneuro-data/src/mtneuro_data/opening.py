@@ -1,4 +1,4 @@
-"""The volumes of a task, opened and checked before anything is read of them."""
+"""Open the volumes of a task, and check them before anything is read."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The paper's own tasks, built from its tables."""
+"""The tasks of the paper, built from its tables."""
 
 import tomllib
 from collections.abc import Iterable

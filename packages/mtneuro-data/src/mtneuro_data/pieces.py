@@ -1,4 +1,4 @@
-"""The pieces that a task's cubes are read in: images of one cube that lie in one box."""
+"""Divide a task's cubes into the boxes that are read at once."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

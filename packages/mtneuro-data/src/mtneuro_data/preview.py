@@ -1,4 +1,4 @@
-"""A task at a glance: one image of every cube with its labels laid over it."""
+"""Draw one image of every cube of a task, with its labels laid over it."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Smaller images: area means, majorities, and the four corners."""
+"""Reduce images by area means and labels by majority, and cut images into their four corners."""
 
 import numpy as np
 from jaxtyping import Integer, Shaped, UInt8

@@ -1,4 +1,4 @@
-"""A task: which cubes of which volume, how they are split, and what their labels mean."""
+"""A task: which cubes of which volume it reads, how they are split, and what their labels mean."""
 
 import hashlib
 import json

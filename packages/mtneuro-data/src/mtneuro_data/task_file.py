@@ -1,4 +1,4 @@
-"""Reading a task from a file: our JSON or TOML, or the original benchmark's JSON as it is."""
+"""Read a task from a file: this package's JSON or TOML, or the original benchmark's JSON as it is."""
 
 import json
 import tomllib

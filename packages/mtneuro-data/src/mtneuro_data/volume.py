@@ -74,7 +74,7 @@ class Volume:
         if self._opened is None or self._opened[0] != os.getpid():
             location = locate(self.uri, server=self._server, writable=self.writable)
             cache = None if location.cache_key is None else self._cache
-            self._opened = (os.getpid(), location.open() if cache is None else cache.source(location))
+            self._opened = (os.getpid(), location.open() if cache is None else cache.open_source(location))
         return self._opened[1]
 
     @property

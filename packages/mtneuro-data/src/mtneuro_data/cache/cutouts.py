@@ -1,4 +1,4 @@
-"""Boxes kept whole beside the chunks that they were joined from, to be read in one piece."""
+"""Boxes of an image that are kept whole, beside the chunks they were joined from, to be read in one piece."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Chunks of remote volumes, kept on disk and shared by every task and process."""
+"""The cache: a folder of chunks of far volumes, shared by every task and process."""
 
 import contextlib
 import math
@@ -100,8 +100,8 @@ class Cache:
     def __repr__(self) -> str:
         return f"Cache({str(self.root)!r})"
 
-    def source(self, location: Location, /) -> CachedSource:
-        """Return what reads a volume through this cache, opened only where that is needed.
+    def open_source(self, location: Location, /) -> CachedSource:
+        """Open a volume through this cache; the volume itself is opened only where that is needed.
 
         Parameters
         ----------
@@ -170,7 +170,7 @@ class Cache:
             return 0
         wanted = [Box(lower, upper) for lower, upper in boxes]
         try:
-            source = Cache(self.root, offline=True).source(location)
+            source = Cache(self.root, offline=True).open_source(location)
         except FileNotFoundError:
             return len(chunks_of(wanted)) * math.prod(CHUNK)
         return len(source.missing(wanted)) * math.prod(CHUNK)

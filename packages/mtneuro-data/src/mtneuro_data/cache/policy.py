@@ -1,4 +1,4 @@
-"""What a cache may ask of a volume's source, must check and can hold."""
+"""How a cache is used: offline, checked at every read, limited in size."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A volume read through a cache: from the chunks that are kept, and from the volume itself for the others."""
+"""Read a volume through a cache: kept chunks from the disk, the others from the volume itself."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""One channel at one level on disk: a sparse Zarr array, filled and checked chunk by chunk."""
+"""The chunks of one channel at one level on disk: a sparse Zarr array, filled and checked chunk by chunk."""
 
 import contextlib
 import hashlib

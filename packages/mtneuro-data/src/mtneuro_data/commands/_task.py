@@ -1,4 +1,4 @@
-"""The task that a command is given, by its name or its file, and where its voxels come from."""
+"""The task that a command is given by its name or file, with the volumes to read it from."""
 
 import sys
 import warnings

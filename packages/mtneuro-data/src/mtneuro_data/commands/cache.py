@@ -1,4 +1,4 @@
-"""``mtneuro-data cache list``, ``verify`` and ``clear``."""
+"""``mtneuro-data cache``: list, verify and clear what has been downloaded."""
 
 import sys
 from collections.abc import Iterator

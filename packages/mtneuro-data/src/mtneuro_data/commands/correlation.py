@@ -1,4 +1,4 @@
-"""``mtneuro-data correlation``."""
+"""``mtneuro-data correlation``: plot the correlation of slices against their distance."""
 
 from collections.abc import Iterator
 

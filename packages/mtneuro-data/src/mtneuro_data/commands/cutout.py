@@ -1,4 +1,4 @@
-"""``mtneuro-data cutout``."""
+"""``mtneuro-data cutout``: write a box of a volume to a file."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""``mtneuro-data doctor``."""
+"""``mtneuro-data doctor``: check that the benchmark's data can be reached."""
 
 import sys
 from collections.abc import Iterator

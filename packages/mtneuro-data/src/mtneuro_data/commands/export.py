@@ -1,4 +1,4 @@
-"""``mtneuro-data export``."""
+"""``mtneuro-data export``: write the images and labels of a task."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal

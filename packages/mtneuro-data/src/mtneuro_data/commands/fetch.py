@@ -1,4 +1,4 @@
-"""``mtneuro-data fetch``."""
+"""``mtneuro-data fetch``: download a task into the cache."""
 
 from collections.abc import Iterator
 from dataclasses import replace

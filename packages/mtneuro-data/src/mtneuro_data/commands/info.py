@@ -1,4 +1,4 @@
-"""``mtneuro-data info``."""
+"""``mtneuro-data info``: describe a volume or a task."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""``mtneuro-data interpolate``."""
+"""``mtneuro-data interpolate``: fill label slices between annotated ones."""
 
 from collections.abc import Iterator
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""``mtneuro-data preview``."""
+"""``mtneuro-data preview``: draw every cube of a task."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""``mtneuro-data serve``."""
+"""``mtneuro-data serve``: serve volumes as a database on this machine."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""``mtneuro-data tasks``."""
+"""``mtneuro-data tasks``: list the paper's tasks, or show one."""
 
 import json
 from collections.abc import Iterator

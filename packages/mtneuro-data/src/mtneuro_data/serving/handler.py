@@ -87,13 +87,17 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         parts = [unquote(part) for part in url.path.strip("/").split("/")]
         if parts[0] == "zarr":
-            return self._zarr(tuple(parts[1:]))
+            return self._send_zarr_file(tuple(parts[1:]))
         self._check_token()
         if parts[0] != "v1" or len(parts) < 2:
             raise _RefusalError(404, 4000, f"there is nothing at {url.path}")
         if parts[1] in ("cutout", "ids"):
             cutout = self._parsed("/".join(parts[2:]), url.path)
-            return self._ids(cutout) if parts[1] == "ids" else self._cutout(cutout, parse_qs(url.query))
+            return (
+                self._send_ids(cutout)
+                if parts[1] == "ids"
+                else self._send_cutout(cutout, parse_qs(url.query))
+            )
         about = self.service.catalogue.description(tuple(parts[1:]))
         if about is None:
             raise _RefusalError(404, 4000, f"{'/'.join(parts[1:])} does not exist")
@@ -135,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
             raise _RefusalError(413, 2000, f"a cutout must be at most {_LARGEST_ANSWER} bytes, got {n_bytes}")
         return catalogue.cutout(*cutout)
 
-    def _cutout(self, cutout: _Cutout, query: dict[str, list[str]]) -> None:
+    def _send_cutout(self, cutout: _Cutout, query: dict[str, list[str]]) -> None:
         voxels = self._voxels(cutout)
         if "filter" in query:
             wanted = [int(part) for part in query["filter"][0].split(",") if part.isdecimal()]
@@ -148,12 +152,12 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._fail(fault, voxels, body)
 
-    def _ids(self, cutout: _Cutout) -> None:
+    def _send_ids(self, cutout: _Cutout) -> None:
         present = np.unique(self._voxels(cutout))
         ids = [str(value) for value in present if value]
         self._send(200, json.dumps({"ids": ids}).encode(), "application/json")
 
-    def _zarr(self, parts: tuple[str, ...]) -> None:
+    def _send_zarr_file(self, parts: tuple[str, ...]) -> None:
         content = zarr_file(self.service.catalogue, parts)
         if content is None:
             raise _RefusalError(404, 4000, f"there is nothing at /zarr/{'/'.join(parts)}")
@@ -204,7 +208,7 @@ class Handler(BaseHTTPRequestHandler):
             wrong.reshape(-1)[7919 * times % wrong.size] ^= 1
             self._send(200, _packed(wrong), kind)
         elif fault == "drip":
-            self._head(200, len(body), kind)
+            self._send_head(200, len(body), kind)
             step = max(1, len(body) // 8)
             for at in range(0, len(body), step):
                 self.wfile.write(body[at : at + step])
@@ -215,13 +219,13 @@ class Handler(BaseHTTPRequestHandler):
     def _cut_off(self, fault: Fault, body: bytes, pause: float) -> None:
         self.close_connection = True
         if fault != "reset":
-            self._head(200, len(body), "application/blosc")
+            self._send_head(200, len(body), "application/blosc")
             self.wfile.write(body[: len(body) // 2])
             if fault == "stall":
                 time.sleep(pause)
         self.connection.shutdown(socket.SHUT_RDWR)
 
-    def _head(self, status: int, length: int, kind: str) -> None:
+    def _send_head(self, status: int, length: int, kind: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(length))
@@ -231,7 +235,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, kind: str, *, slowly: bool = False) -> None:
         speed = self.service.bytes_per_s if slowly else None
-        self._head(status, len(body), kind)
+        self._send_head(status, len(body), kind)
         if speed is None:
             self.wfile.write(body)
             return

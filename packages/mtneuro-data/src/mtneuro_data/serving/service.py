@@ -1,4 +1,4 @@
-"""What a server offers and how it answers; the server and the handler of each of its requests share it."""
+"""What a server and the handlers of its requests share: the catalogue, and how it is served."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""NumPy's own files, and any array in memory, as volumes."""
+"""Volumes in arrays, and in NumPy's .npy and .npz files."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What a kind of storage offers to be read as a volume, and where one lies."""
+"""The interface of a volume's storage, and where a volume lies."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

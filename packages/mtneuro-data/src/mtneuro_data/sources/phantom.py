@@ -1,4 +1,4 @@
-"""The procedural volume behind ``phantom://``."""
+"""The computed volume behind ``phantom://``."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace
