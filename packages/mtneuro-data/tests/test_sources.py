@@ -92,5 +92,12 @@ def test_a_location_is_named_for_a_cache_without_being_opened() -> None:
     assert location.cache_key == ("nowhere.invalid", "lab", "scan", "em", 0)
 
 
-def test_a_file_is_near_enough_to_need_no_cache() -> None:
+def test_a_file_has_no_place_in_a_cache() -> None:
     assert locate("volume.npy").cache_key is None
+
+
+def test_a_file_uri_is_the_path_that_it_encodes(tmp_path: Path) -> None:
+    path = tmp_path / "one volume.npz"
+    np.savez(path, images=np.zeros((1, 2, 2), np.uint8), other=np.ones((1, 2, 3), np.uint8))
+    assert open_volume(path.as_uri()).shape == (1, 2, 2)
+    assert open_volume(path.as_uri() + "#other").shape == (1, 2, 3)

@@ -170,7 +170,7 @@ def test_both_volumes_are_read_as_each_alone_and_into_arrays(
     assert found[0][0] is out[0]
 
 
-def test_what_is_brought_near_is_read_without_asking(boss: Any, tmp_path: Path) -> None:
+def test_what_is_prefetched_is_read_without_asking(boss: Any, tmp_path: Path) -> None:
     opened = open_volume("bossdb://lab/scan/image", cache=Cache(tmp_path))
     opened.prefetch([((0, 0, 0), (8, 8, 8))])
     asked = len(boss.cutouts)
@@ -179,7 +179,7 @@ def test_what_is_brought_near_is_read_without_asking(boss: Any, tmp_path: Path) 
     assert len(boss.cutouts) == asked
 
 
-def test_bringing_near_is_nothing_to_do_for_a_file(tmp_path: Path, volume: np.ndarray) -> None:
+def test_a_file_needs_no_prefetching_and_yet_checks_its_boxes(tmp_path: Path, volume: np.ndarray) -> None:
     open_volume(stored(tmp_path, "npy", volume)).prefetch([((0, 0, 0), (8, 8, 8))])
     with pytest.raises(IndexError, match="z range must lie within"):
         open_volume(stored(tmp_path, "npy", volume)).prefetch([((0, 0, 0), (80, 8, 8))])

@@ -195,7 +195,7 @@ class Volume:
         return _into(out[0], mine), _into(out[1], others)
 
     def prefetch(self, boxes: Sequence[AnyBox], /, *, progress: Progress | None = None) -> None:
-        """Bring whatever is missing of several half-open boxes into the cache, if the volume has one.
+        """Download what is missing of several half-open boxes into the cache, if the volume has one.
 
         Parameters
         ----------

@@ -137,7 +137,7 @@ class Cache:
 
     def _folder(self, location: Location, version: str = f"v{CACHE_VERSION}") -> Path:
         if location.cache_key is None:
-            raise ValueError(f"{location.uri} is near enough to need no cache")
+            raise ValueError(f"{location.uri} is read where it lies and is not cached")
         return self.root.joinpath(version, *(_safe(str(part)) for part in location.cache_key))
 
     def missing_voxels(

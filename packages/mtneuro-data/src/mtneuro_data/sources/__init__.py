@@ -94,12 +94,19 @@ def _kind(uri: str) -> tuple[str, File | None]:
             name = unknown_name("the kind of volume", scheme, [*SCHEMES, "file"])
             raise ValueError(f"{name}, in {uri}; a volume may be a path too")
         return SCHEMES[scheme], None
-    file = _file(urlsplit(uri).path if mark else uri)
+    file = _file(_path_of(uri) if mark else uri)
     name = file.path.name.lower()
     if any((file.path / part).is_file() for part in ("zarr.json", ".zarray", ".zgroup")):
         return ENDINGS[".zarr"], file
     found = next((ending for ending in ENDINGS if name.endswith(ending)), None)
     return (IMAGES if found is None or file.path.is_dir() or _is_pattern(file.path) else ENDINGS[found]), file
+
+
+def _path_of(uri: str) -> str:
+    from urllib.request import url2pathname
+
+    address, mark, key = uri.partition("#")
+    return url2pathname(urlsplit(address).path) + mark + key
 
 
 def _file(text: str) -> File:

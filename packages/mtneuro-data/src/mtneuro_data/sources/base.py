@@ -17,7 +17,7 @@ Progress = Callable[[int, int], None]
 
 
 class Source(ABC):
-    """An opened volume; what is not abstract has a default that is right for an array or a file."""
+    """An opened volume; the defaults of what is not abstract suit an array or a local file."""
 
     shape: Corner
     """Voxels on each axis, ``(z, y, x)``."""
@@ -44,13 +44,13 @@ class Source(ABC):
         """Return the voxels of a small box in one request, to be kept in a cache."""
         return self.read(box)
 
-    def prefetch(  # noqa: B027 - there is nothing to do where all is near
+    def prefetch(  # noqa: B027 - nothing to do without a cache
         self, boxes: Sequence[Box], /, *, progress: Progress | None = None
     ) -> None:
-        """Bring near whatever of some boxes is far, where there is a place to keep it."""
+        """Download what is missing of some boxes into the cache; without one there is nothing to do."""
 
     def keep(self, box: Box, voxels: np.ndarray, /) -> None:  # noqa: B027
-        """Keep the voxels of a box that will be read again and again, where there is a place for them."""
+        """Keep the voxels of a box that will be read again, if the volume has a cache."""
 
     def read_boxes(
         self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
@@ -73,7 +73,7 @@ class Source(ABC):
     def joint_reader(  # noqa: B027
         self, other: "Source", /
     ) -> Callable[[Box], tuple[np.ndarray, np.ndarray]] | None:
-        """Return what reads a box of this and another volume in less time than both apart, if anything."""
+        """Return a function that reads a box of this and another volume at once, if that saves time."""
 
 
 class BoxesSource(Source):
@@ -111,7 +111,7 @@ class Location:
     """Opens the storage."""
 
     cache_key: tuple[str | int, ...] | None = None
-    """Host, collection, experiment, channel and level; ``None`` for what is near enough already."""
+    """Host, collection, experiment, channel and level; ``None`` for a volume that is never cached."""
 
 
 class File(NamedTuple):

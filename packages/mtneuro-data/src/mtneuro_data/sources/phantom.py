@@ -48,7 +48,7 @@ class PhantomSource(Source):
         return self._phantom.read(box.lower, box.upper, level=self.address.level)
 
     def joint_reader(self, other: Source, /) -> Callable[[Box], tuple[np.ndarray, np.ndarray]] | None:
-        """Return what computes a phantom's image and pixel labels in about the time of the image."""
+        """Return a function that computes a phantom's image and pixel labels in the time of the image."""
         if not isinstance(other, PhantomSource) or self.address.level or self.address.channel != "image":
             return None
         if self.address._replace(channel="pixel_labels") != other.address:
