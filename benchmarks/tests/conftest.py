@@ -13,7 +13,8 @@ from mtneuro_probe import save_embeddings
 from mtneuro_suite.plan.plan import Plan, plan
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.report.html import write_report
-from mtneuro_suite.report.tables import FEATURES, all_tables
+from mtneuro_suite.report.names import FEATURES
+from mtneuro_suite.report.tables import all_tables
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store

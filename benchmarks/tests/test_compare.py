@@ -230,7 +230,9 @@ def test_wrong_input_ends_with_one_line(tmp_path, capsys, monkeypatch):
     assert "give at least one folder" in refused(capsys, monkeypatch)
     assert "it holds none" in refused(capsys, monkeypatch, tmp_path / "nowhere")
     assert "did you mean 'byol'" in refused(capsys, monkeypatch, folder, "--rows", "byoll", "unet")
-    assert "no results are called 'x'" in refused(capsys, monkeypatch, folder, "--rows", "x:byol", "unet")
+    assert "results must be one of demo, got 'x'" in refused(
+        capsys, monkeypatch, folder, "--rows", "x:byol", "unet"
+    )
     assert "in common" in refused(capsys, monkeypatch, folder, "--rows", "byol", "unet")
     assert "tolerance must be 0 or more" in refused(capsys, monkeypatch, folder, "--tolerance", "-1")
     (folder / FILE_NAME).unlink()

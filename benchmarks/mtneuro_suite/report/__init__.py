@@ -1,1 +1,1 @@
-"""Tables, figures and the report, from what the runs wrote."""
+"""Make tables, figures and the report from what the runs wrote."""

@@ -1,4 +1,4 @@
-"""What a folder of results says of itself, so that others can be made of it without its plan."""
+"""Read and write about.json, by which tables can be made of a folder of results without its plan."""
 
 import csv
 from collections.abc import Iterable

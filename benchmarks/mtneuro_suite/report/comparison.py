@@ -1,22 +1,14 @@
-"""Results beside the paper's, and models beside each other, from folders of results alone."""
+"""Compare results with the paper's, and models with each other, from folders of results alone."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
-from mtneuro_suite.preset.paper import (
-    CLASS_SETTINGS,
-    METHOD_ROWS,
-    NETWORK_ROWS,
-    Quoted,
-    table1,
-    table2,
-    table3,
-)
+from mtneuro_suite._shared.words import unknown_name
+from mtneuro_suite.preset.paper import CLASS_SETTINGS, Quoted, table1, table2, table3
 from mtneuro_suite.report.about import About, Results
 from mtneuro_suite.report.grids import Grid
+from mtneuro_suite.report.names import best_mixup, model_name, table1_metric
 from mtneuro_suite.report.statistics import paired, summary
 from mtneuro_suite.runs.row import Row
 
@@ -61,20 +53,8 @@ class Line:
     quoted: Quoted | None
 
 
-def _best_mixup(rows: Iterable[Row]) -> set[str]:
-    """Return the mixup variant with the best mean accuracy: the one that the paper's row stands beside."""
-    values: dict[str, list[float]] = {}
-    first_task = None
-    for row in rows:
-        if row.model.startswith("supervised+mixup") and row.metric == "accuracy_whole":
-            first_task = first_task or row.task
-            if row.task == first_task and row.value is not None:
-                values.setdefault(row.model, []).append(row.value)
-    return {max(values, key=lambda model: fmean(values[model]))} if values else set()
-
-
-def _quoted(row: Row, about: About, best_mixup: set[str]) -> Quoted | None:
-    method = "supervised+mixup" if row.model in best_mixup else row.model
+def _quoted(row: Row, about: About, mixup: str | None) -> Quoted | None:
+    method = "supervised+mixup" if row.model == mixup else row.model
     if row.test_set.endswith(":val") or row.model in _own_rows(about):
         return None
     if row.metric == _table1_metric(about, row.model) and row.task in about.regions:
@@ -94,8 +74,7 @@ def _own_rows(about: About) -> dict[str, dict[str, Any]]:
 
 def _table1_metric(about: About, model: str) -> str:
     """Return the metric that Table 1 shows of a model."""
-    method = str(_own_rows(about).get(model, {}).get("method", model))
-    return "accuracy_whole" if method.startswith("supervised") else "accuracy_corners"
+    return table1_metric(str(_own_rows(about).get(model, {}).get("method", model)))
 
 
 def lines(results: Results) -> list[Line]:
@@ -104,7 +83,7 @@ def lines(results: Results) -> list[Line]:
     for row in results.rows:
         key = (row.task, row.test_set, row.model, row.metric, row.class_name)
         groups.setdefault(key, []).append(row)
-    best_mixup = _best_mixup(results.rows)
+    mixup = best_mixup(results.rows)
     return [
         Line(
             results=results.name,
@@ -115,17 +94,10 @@ def lines(results: Results) -> list[Line]:
             class_name=class_name,
             values={row.seed: row.value for row in rows if row.value is not None},
             n=max(row.n for row in rows),
-            quoted=_quoted(rows[0], results.about, best_mixup),
+            quoted=_quoted(rows[0], results.about, mixup),
         )
         for (task, test_set, model, metric, class_name), rows in groups.items()
     ]
-
-
-def _label(model: str) -> str:
-    mixup, _, p = model.partition(" p=")
-    if mixup in METHOD_ROWS and p:
-        return f"{METHOD_ROWS[mixup]} (p={p})"
-    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, model))
 
 
 def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> list[Grid]:
@@ -182,7 +154,7 @@ def _order(metric: str) -> int:
 
 
 def _paper_row(line: Line, judged: bool, tolerance: float) -> tuple[str | int | float | None, ...]:
-    key = (line.column, line.class_name, _label(line.model), len(line.values))
+    key = (line.column, line.class_name, model_name(line.model), len(line.values))
     quoted = (None, None) if line.quoted is None else (line.quoted.mean, line.quoted.sd)
     if not line.values:
         return (*key, None, None, None, None, *quoted, None, None)
@@ -218,13 +190,11 @@ def _row_lines(results: Sequence[Results], name: str) -> dict[tuple[str, str, st
     if not colon or any(name in models for models in having.values()):
         folder, model = "", name
     if folder and folder not in having:
-        raise ValueError(f"no results are called {folder!r}; there are {', '.join(having)}")
+        raise ValueError(unknown_name("results", folder, having))
     homes = [one for one, models in having.items() if model in models and folder in {"", one}]
     if not homes:
         known = sorted({model for one in having if folder in {"", one} for model in having[one]})
-        near = difflib.get_close_matches(model, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-        raise ValueError(f"no row is called {model!r}{hint}")
+        raise ValueError(unknown_name("a row", model, known))
     if len(homes) > 1:
         choices = " or ".join(f"{home}:{model}" for home in homes)
         raise ValueError(f"{model!r} is in several results; say which: {choices}")

@@ -1,4 +1,4 @@
-"""The report's drawings: learning curves, and accuracy against data and resolution."""
+"""Draw the report's figures: learning curves, and accuracy against training data and resolution."""
 
 import base64
 import io
@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -14,8 +13,9 @@ import pandas as pd
 
 from mtneuro_suite.plan.inputs import RegionInput
 from mtneuro_suite.plan.plan import Plan
-from mtneuro_suite.preset.paper import METHOD_ROWS, NETWORK_ROWS, Quoted
-from mtneuro_suite.report.tables import Cell, Table, class_setting, region_table
+from mtneuro_suite.preset.paper import METHOD_ROWS, Quoted
+from mtneuro_suite.report.names import class_setting, model_name
+from mtneuro_suite.report.tables import Cell, Table, region_table
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
 from mtneuro_suite.steps.regions import TEST, Regions
@@ -54,23 +54,6 @@ def svg_uri(figure: "Figure") -> str:
     text = re.sub(r"(stroke|fill): ?#000000", r"\1: currentColor", buffer.getvalue())
     text = re.sub(r"(<svg[^>]*>)", lambda match: match[1] + _SCHEME, text, count=1)
     return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
-
-
-def model_name(model: str) -> str:
-    """Return what a person calls a model: the paper's name, or its own.
-
-    Examples
-    --------
-    >>> model_name("myow-m"), model_name("supervised+mixup p=0.5"), model_name("my_package:factory")
-    ('MYOW-m', 'Supervised+Mixup p=0.5', 'my_package:factory')
-    """
-    from mtneuro_ssl import method_names
-
-    method, _, variant = model.partition(" p=")
-    if method in METHOD_ROWS and variant:
-        return f"{METHOD_ROWS[method]} p={variant}"
-    named = model.capitalize() if model in method_names() else model
-    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, named))
 
 
 SeededT = TypeVar("SeededT", bound=Regions | ScoredNetwork)
@@ -154,14 +137,8 @@ Line = Mapping[int, tuple[float, float]]
 """Mean and standard deviation by place on the axis."""
 
 
-def _cell_point(cell: Cell) -> tuple[float, float] | None:
-    if not cell.values:
-        return None
-    return fmean(cell.values), stdev(cell.values) if len(cell.values) > 1 else 0.0
-
-
-def _quoted_point(quoted: Quoted | None) -> tuple[float, float] | None:
-    return None if quoted is None else (quoted.mean, quoted.sd or 0.0)
+def _point(number: Cell | Quoted | None) -> tuple[float, float] | None:
+    return None if number is None or number.mean is None else (number.mean, number.sd or 0.0)
 
 
 def _side_by_side(
@@ -204,10 +181,10 @@ def _columns_figure(table: Table, places: Sequence[int], ticks: Sequence[str], l
     for name, cells in table.rows:
         method = re.sub(r" \(p=.*\)$", "", name)
         for place, column in enumerate(places):
-            if point := _cell_point(cells[column]):
+            if point := _point(cells[column]):
                 ours.setdefault(method, {})[place] = point
             # The paper has no line for a row of one's own.
-            if method in METHOD_ROWS.values() and (point := _quoted_point(cells[column].quoted)):
+            if method in METHOD_ROWS.values() and (point := _point(cells[column].quoted)):
                 papers.setdefault(method, {})[place] = point
     if not any(len(line) > 1 for line in ours.values()):
         return None

@@ -1,4 +1,4 @@
-"""Tables of text and numbers, written as Markdown, LaTeX or CSV."""
+"""Write tables of text and numbers as Markdown, LaTeX or CSV."""
 
 import csv
 import io

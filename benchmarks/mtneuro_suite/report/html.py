@@ -1,4 +1,4 @@
-"""The report: one HTML file that opens offline."""
+"""Write the report: one HTML file that opens offline."""
 
 import re
 from collections import defaultdict
@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mtneuro_suite.execute.progress import duration
 from mtneuro_suite.plan.plan import Plan
-from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves, model_name
+from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves
+from mtneuro_suite.report.names import model_name
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
 from mtneuro_suite.report.tables import Table
 from mtneuro_suite.report.umap import umap_section

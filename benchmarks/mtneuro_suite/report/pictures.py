@@ -1,4 +1,4 @@
-"""The report's photographs: segmentations like the paper's Figure 3, and the sheet of thumbnails."""
+"""Render the report's images: segmentations like the paper's Figure 3, surfaces and thumbnails."""
 
 import base64
 import io
@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mtneuro_suite.plan.plan import Plan
-from mtneuro_suite.report.figures import Picture, first_seed, model_name
+from mtneuro_suite.report.figures import Picture, first_seed
+from mtneuro_suite.report.names import model_name
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
 

@@ -1,4 +1,4 @@
-"""How cost grows with work: points, their exponent, a table and a drawing."""
+"""Show how cost grows with work: the exponent of repeated measurements, a table and a figure."""
 
 import math
 import statistics

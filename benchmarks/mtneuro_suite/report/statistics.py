@@ -1,4 +1,4 @@
-"""What seeds allow to be said: means with their intervals, and differences with their chance."""
+"""Compute confidence intervals and paired tests over seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

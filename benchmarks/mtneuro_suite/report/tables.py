@@ -1,4 +1,4 @@
-"""The paper's three tables, ours beside the paper's, built from rows of results."""
+"""Build the paper's tables from rows of results, our numbers beside the paper's."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,6 @@ from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.plan.table1 import mixup_variants, row_method
 from mtneuro_suite.preset.paper import (
     CLASS_SETTINGS,
-    METHOD_ROWS,
     NETWORK_ROWS,
     REGION_TASKS,
     Quoted,
@@ -19,16 +18,8 @@ from mtneuro_suite.preset.paper import (
     table2,
     table3,
 )
+from mtneuro_suite.report.names import FEATURES, best_mixup, class_setting, model_name, table1_metric
 from mtneuro_suite.runs.row import Row
-
-FEATURES = {
-    "vessel_density": "vessel density",
-    "axon_density": "axon density",
-    "cell_count": "cell count",
-    "cell_size": "cell size",
-    "nearest_neighbour_distance": "nearest neighbour",
-}
-"""Columns of Table 3."""
 
 NONE = "–"
 _REDUCTION = "The paper names no reduction; its F1 and IoU cannot both be from one matrix."
@@ -55,13 +46,17 @@ class Cell:
         return fmean(self.values) if self.values else None
 
     @property
+    def sd(self) -> float | None:
+        """Standard deviation over seeds, or None for fewer than two."""
+        return stdev(self.values) if len(self.values) > 1 else None
+
+    @property
     def ours(self) -> str:
         """Mean, and standard deviation where there is more than one seed."""
-        if not self.values:
+        if self.mean is None:
             return self.note or NONE
-        mean = f"{fmean(self.values):{self.form}}"
-        spread = f"±{stdev(self.values):{self.form}}" if len(self.values) > 1 else ""
-        return f"{mean}{spread}{'*' if len(self.values) < self.expected else ''}"
+        sd = "" if self.sd is None else f"±{self.sd:{self.form}}"
+        return f"{self.mean:{self.form}}{sd}{'*' if len(self.values) < self.expected else ''}"
 
     @property
     def paper(self) -> str:
@@ -103,12 +98,6 @@ def _cell(rows: Sequence[Row], quoted: Quoted | None = None, *, expected: int = 
     return Cell(values, quoted, note, expected)
 
 
-def _best(rows: Sequence[Row], models: Sequence[str]) -> str:
-    """Return the model with the best mean, or the first while none has a result."""
-    values = {model: _cell(_select(rows, model=model)).values for model in models}
-    return max(models, key=lambda model: fmean(values[model]) if values[model] else float("-inf"))
-
-
 def _seeds(plan: Plan, method: str) -> int:
     """Return how many seeds a method is run with."""
     return 1 if method in ("pca", "folder") else len(plan.preset.seeds)
@@ -133,12 +122,10 @@ def _methods(plan: Plan, rows: Sequence[Row]) -> list[_Line]:
         return []
     found: list[_Line] = []
     for method in one.methods:
-        label, model = METHOD_ROWS.get(method, method.capitalize()), method
+        model = method
         if method == "supervised+mixup":
-            variants = list(mixup_variants(one))
-            model = _best(_select(rows, metric="accuracy_whole", task=plan.inputs.regions[0].name), variants)
-            label += f" ({model.split()[-1]})"
-        found.append(_Line(label, method, model, paper=method))
+            model = best_mixup(rows) or next(iter(mixup_variants(one)))
+        found.append(_Line(model_name(model), method, model, paper=method))
     return found + [_Line(name, row_method(one, name), name, paper="") for name in one.rows]
 
 
@@ -148,10 +135,9 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
         return None
     body: list[tuple[str, tuple[Cell, ...]]] = []
     for label, method, model, paper in _methods(plan, rows):
-        metric = "accuracy_whole" if method.startswith("supervised") else "accuracy_corners"
         cells: list[Cell] = []
         for region in plan.inputs.regions:
-            chosen = _select(rows, model=model, task=region.name, metric=metric)
+            chosen = _select(rows, model=model, task=region.name, metric=table1_metric(method))
             quoted = table1(paper, region.paper_column, downsample=region.downsample)
             cells.append(_cell(chosen, quoted, expected=_seeds(plan, method)))
         body.append((label, tuple(cells)))
@@ -185,17 +171,6 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
         rows=tuple(body),
         notes=tuple(notes),
     )
-
-
-def class_setting(name: str) -> str:
-    """Return a class setting in words; a task of one's own is its name.
-
-    Examples
-    --------
-    >>> class_setting("3class"), class_setting("my-cells")
-    ('3 classes', 'my-cells')
-    """
-    return f"{name[0]} classes" if name in CLASS_SETTINGS else name
 
 
 def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:

@@ -1,4 +1,4 @@
-"""What the command line prints: the tables, and what a plan costs."""
+"""Print the tables, and what a plan costs, in a terminal."""
 
 from collections import Counter
 from collections.abc import Sequence

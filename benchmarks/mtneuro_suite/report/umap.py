@@ -1,4 +1,4 @@
-"""The report's UMAP: layouts, features and thumbnails, as the page's script draws them."""
+"""Collect what the report's UMAP shows: layouts, features and thumbnails, as the page's script reads them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +8,9 @@ import pandas as pd
 from jaxtyping import Float, Int64
 
 from mtneuro_suite.plan.plan import Plan
-from mtneuro_suite.report.figures import COLOURS, model_name
+from mtneuro_suite.report.figures import COLOURS
+from mtneuro_suite.report.names import FEATURES, model_name
 from mtneuro_suite.report.pictures import THUMBNAIL, array_file, thumbnail_sheet
-from mtneuro_suite.report.tables import FEATURES
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
 from mtneuro_suite.steps import Semantics

@@ -1,0 +1,67 @@
+"""Name models, class settings and features as the paper's tables do."""
+
+from collections.abc import Iterable
+from statistics import fmean
+
+from mtneuro_suite.preset.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS
+from mtneuro_suite.runs.row import Row
+
+FEATURES = {
+    "vessel_density": "vessel density",
+    "axon_density": "axon density",
+    "cell_count": "cell count",
+    "cell_size": "cell size",
+    "nearest_neighbour_distance": "nearest neighbour",
+}
+"""Columns of Table 3."""
+
+
+def model_name(model: str) -> str:
+    """Return what a person calls a model: the paper's name, or its own.
+
+    Examples
+    --------
+    >>> model_name("myow-m"), model_name("supervised+mixup p=0.5"), model_name("my_package:factory")
+    ('MYOW-m', 'Supervised+Mixup (p=0.5)', 'my_package:factory')
+    """
+    from mtneuro_ssl import method_names
+
+    method, _, variant = model.partition(" p=")
+    if method in METHOD_ROWS and variant:
+        return f"{METHOD_ROWS[method]} (p={variant})"
+    named = model.capitalize() if model in method_names() else model
+    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, named))
+
+
+def class_setting(name: str) -> str:
+    """Return a class setting in words; a task of one's own is its name.
+
+    Examples
+    --------
+    >>> class_setting("3class"), class_setting("my-cells")
+    ('3 classes', 'my-cells')
+    """
+    return f"{name[0]} classes" if name in CLASS_SETTINGS else name
+
+
+def table1_metric(method: str) -> str:
+    """Return the metric that Table 1 shows of a method: supervised models classify whole images.
+
+    Examples
+    --------
+    >>> table1_metric("supervised+mixup p=0.5"), table1_metric("byol")
+    ('accuracy_whole', 'accuracy_corners')
+    """
+    return "accuracy_whole" if method.startswith("supervised") else "accuracy_corners"
+
+
+def best_mixup(rows: Iterable[Row]) -> str | None:
+    """Return the mixup variant with the best mean accuracy in the first task, which is the paper's row."""
+    values: dict[str, list[float]] = {}
+    first_task = None
+    for row in rows:
+        if row.model.startswith("supervised+mixup") and row.metric == "accuracy_whole":
+            first_task = first_task or row.task
+            if row.task == first_task and row.value is not None:
+                values.setdefault(row.model, []).append(row.value)
+    return max(values, key=lambda model: fmean(values[model])) if values else None
