@@ -8,6 +8,7 @@ import tomli_w
 
 from mtneuro_suite._shared.settings import changed_values
 from mtneuro_suite.preset.model import Preset, checked_preset
+from mtneuro_suite.preset.task_files import SECTIONS, read_tasks
 
 
 def with_values(preset: Preset, changes: Sequence[str]) -> Preset:
@@ -85,8 +86,6 @@ def with_tasks(preset: Preset, files: Sequence[str]) -> Preset:
     FileNotFoundError
         If a file is missing.
     """
-    from mtneuro_suite.plan.own_tasks import SECTIONS, read_tasks
-
     wanted = {SECTIONS[task.kind] for task in read_tasks(files)}
     values = preset.model_dump(exclude_unset=True)
     sections = {name: values.get(name) or {} for name in wanted}
