@@ -1,12 +1,9 @@
 import json
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mtneuro_probe import ALL_FEATURES, FEATURES, label_features, semantic_features
@@ -154,29 +151,6 @@ def test_the_second_neighbour_is_never_nearer_than_the_first(rng):
     assert np.all(second > first)
 
 
-def test_rows_carry_the_ids_given_and_progress_ends_at_the_total(rng):
-    seen: list[tuple[int, int]] = []
-    table = semantic_features(
-        blobs(rng, 3), sample_id=["A/z2", "A/z1", "A/z9"], progress=lambda *at: seen.append(at)
-    )
-    assert table.index.tolist() == ["A/z2", "A/z1", "A/z9"]
-    assert table.index.name == "sample_id"
-    assert tuple(table.columns) == FEATURES
-    assert seen[-1] == (3, 3)
-
-
-def test_batches_end_in_the_same_numbers_as_one(rng, monkeypatch):
-    labels = blobs(rng, 7, 32)
-    whole = semantic_features(labels)
-    monkeypatch.setattr("mtneuro_probe.measures.table._PIXELS_AT_ONCE", 2 * 32 * 32)  # pixels of two images
-    steps: list[int] = []
-    pd.testing.assert_frame_equal(
-        semantic_features(labels, progress=lambda done, _: steps.append(done)), whole, check_exact=True
-    )
-    assert steps == [2, 4, 6, 7]
-    assert all(a < b for a, b in pairwise(steps))
-
-
 def test_human_labels_have_the_figures_measured_on_them(real_data: Path):
     measured = json.loads((real_data / "prasad2020/calibration.json").read_text())
     with np.load(real_data / "prasad2020/human_labels.npz") as drawn:
@@ -242,49 +216,10 @@ def test_further_features_stand_in_columns_of_their_own(rng):
     assert np.isfinite(table.to_numpy()).all()
 
 
-def test_corners_are_the_four_quarters_each_by_itself(rng):
-    labels = blobs(rng, 2, 40)
-    table = semantic_features(labels, sample_id=["A/z3", "A/z4"], corners=True)
-    quarter = labels[1][:20, 20:][None]
-    np.testing.assert_array_equal(table.loc[["A/z4/tr"]].to_numpy(), semantic_features(quarter).to_numpy())
-    assert table.index[:4].tolist() == ["A/z3/tl", "A/z3/tr", "A/z3/bl", "A/z3/br"]
-
-
 def test_the_middle_row_of_an_odd_image_belongs_to_no_corner():
     image = np.zeros((1, 5, 5), np.uint8)
     image[0, 2, :] = image[0, :, 2] = 1
     assert semantic_features(image, corners=True)["vessel_density"].tolist() == [0] * 4
-
-
-def test_outlines_that_join_in_the_next_slice_are_one_cell_in_3d():
-    labels = np.zeros((2, 3, 5), np.uint8)
-    labels[0, 1, [0, 4]] = 2
-    labels[1, 1, :] = 2
-    flat = semantic_features(labels, voxel_size_um=(1, 1, 1))
-    solid = semantic_features(labels, voxel_size_um=(1, 1, 1), components="3d")
-    assert flat["cell_count"].tolist() == [2, 1]
-    assert solid["cell_count"].tolist() == [1, 1]
-    assert solid["cell_size"].tolist() == [2, 5]
-
-
-def test_cells_join_in_3d_only_between_slices_that_are_neighbours():
-    labels = np.zeros((2, 1, 5), np.uint8)
-    labels[0, 0, [0, 4]] = 2
-    labels[1, 0, :] = 2
-    for ids, cells_seen in (
-        (["A/z1", "A/z2"], [1, 1]),
-        (["A/z1", "A/z3"], [2, 1]),
-        (["A/z1", "B/z2"], [2, 1]),
-    ):
-        assert semantic_features(labels, components="3d", sample_id=ids)["cell_count"].tolist() == cells_seen
-
-
-def test_3d_components_are_those_of_scipy(rng):
-    labels = blobs(rng, 6)
-    numbers = np.empty(labels.shape, np.int32)
-    ndimage.label(labels == 2, structure=np.ones((3, 3, 3)), output=numbers)
-    counted = [len(np.unique(image[image > 0])) for image in numbers]
-    assert semantic_features(labels, components="3d", connectivity=26)["cell_count"].tolist() == counted
 
 
 def test_any_label_is_measured_as_a_cell_is(rng):
@@ -297,26 +232,3 @@ def test_any_label_is_measured_as_a_cell_is(rng):
     )
     with pytest.raises(ValueError, match="got also 1"):
         label_features(labels, {"synapse": 2, "plaque": 3}, voxel_size_um=(1, 1, 1))
-
-
-def test_a_zarr_is_streamed_to_the_same_numbers(rng, tmp_path: Path, monkeypatch):
-    labels = blobs(rng, 11, 32)
-    stored = zarr.create_array(
-        str(tmp_path / "labels.zarr"), shape=labels.shape, dtype=labels.dtype, chunks=(3, 32, 32)
-    )
-    stored[...] = labels
-    monkeypatch.setattr("mtneuro_probe.measures.table._PIXELS_A_READ", 3 * 32 * 32)
-    steps: list[int] = []
-    streamed = semantic_features(stored, progress=lambda done, _: steps.append(done))
-    pd.testing.assert_frame_equal(streamed, semantic_features(labels), check_exact=True)
-    assert steps == [3, 6, 9, 11]
-
-
-def test_two_processes_give_the_numbers_of_one_bit_for_bit(rng):
-    labels = blobs(rng, 9, 24)
-    settings: dict[str, Any] = {"features": ALL_FEATURES, "components": "3d", "corners": True}
-    pd.testing.assert_frame_equal(
-        semantic_features(labels, workers=2, **settings),
-        semantic_features(labels, **settings),
-        check_exact=True,
-    )

@@ -37,10 +37,18 @@ def test_few_samples_have_fewer_neighbours(groups, n, caplog):
     assert f"{n - 1} neighbours instead of 100" in caplog.text
 
 
-def test_wrong_input_is_refused(groups):
-    with pytest.raises(ValueError, match="at least 5 samples, got 4"):
-        umap_embedding(groups[:4])
-    with pytest.raises(ValueError, match="n_neighbors must be at least 2, got 1"):
-        umap_embedding(groups, n_neighbors=1)
+@pytest.mark.parametrize(
+    ("rows", "n_neighbors", "told"),
+    [
+        (4, 100, "at least 5 samples, got 4"),
+        (60, 1, "n_neighbors must be at least 2, got 1"),
+    ],
+)
+def test_too_few_samples_or_neighbours_are_refused(groups, rows, n_neighbors, told):
+    with pytest.raises(ValueError, match=told):
+        umap_embedding(groups[:rows], n_neighbors=n_neighbors)
+
+
+def test_embeddings_that_are_not_finite_are_refused(groups):
     with pytest.raises(ValueError, match="finite"):
         umap_embedding(np.full_like(groups, np.nan))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from mtneuro_probe import Embeddings, aligned, closeness, linear_cka, representation_similarity, rsa
+from mtneuro_probe import closeness, linear_cka, representation_similarity, rsa
 from scipy.stats import spearmanr
 
 
@@ -87,18 +87,6 @@ def test_equally_close_ones_have_an_interval_around_zero(rng):
     one, other = (reference + rng.normal(size=(120, 5)) for _ in range(2))
     told = closeness(reference, one, other, sample_id=ids(120), run_length=5, n_bootstrap=50)
     assert told.low < 0 < told.high
-
-
-def test_rows_are_aligned_by_id(rng):
-    x = rng.normal(size=(5, 2)).astype(np.float32)
-    order = rng.permutation(5)
-    vectors, names = aligned({"a": Embeddings(x, ids(5)), "b": Embeddings(x[order], ids(5)[order])})
-    np.testing.assert_array_equal(vectors["a"], vectors["b"])
-    assert names.tolist() == ids(5).tolist()
-    with pytest.raises(
-        ValueError, match="a and b must be of the same samples, 2 are in one only: B/z0, A/z4"
-    ):
-        aligned({"a": Embeddings(x, ids(5)), "b": Embeddings(x, np.array([*ids(4), "B/z0"]))})
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -26,17 +26,21 @@ def test_what_is_saved_is_loaded(tmp_path: Path, table, suffix):
     assert [path.name for path in tmp_path.iterdir()] == [f"t{suffix}"]
 
 
-def test_a_table_of_another_kind_is_refused(tmp_path: Path, table):
+def test_a_table_of_another_ending_is_refused(tmp_path: Path, table):
     with pytest.raises(ValueError, match=r"end in \.csv or \.parquet, got .*t\.xlsx"):
         save_table(tmp_path / "t.xlsx", table)
+
+
+def test_a_table_that_is_not_there_is_not_found(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="found none"):
         load_features(tmp_path / "none.csv")
-    (tmp_path / "t.csv").write_bytes(b"\xff\xfe\x00")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b""])
+def test_a_file_that_holds_no_table_is_refused(tmp_path: Path, content):
+    (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(ValueError, match="must be a table of features"):
         load_features(tmp_path / "t.csv")
-    (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(ValueError, match="must be a table of features"):
-        load_features(tmp_path / "empty.csv")
 
 
 @pytest.mark.skipif(find_spec("pyarrow") is not None, reason="pyarrow is installed")

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from mtneuro_probe._shared.files import written_beside
-from mtneuro_probe.files import read_arrays
+from mtneuro_probe._shared.volume_file import opened_archive
 from mtneuro_probe.sample import first_ten
 
 FORMAT_VERSION = 1
@@ -105,10 +105,12 @@ def load_embeddings(path: str | os.PathLike[str]) -> Embeddings:
         If the file is no embeddings file of this format, holds pickled objects (which are never loaded),
         or its ids do not fit its rows.
     """
-    held = read_arrays(path, required=("format_version", "embeddings", "sample_id"))
-    version, embeddings = held["format_version"], held["embeddings"]
+    with opened_archive(path) as archive:
+        version, embeddings, sample_id = (
+            archive[name] for name in ("format_version", "embeddings", "sample_id")
+        )
     if version.shape != () or version != FORMAT_VERSION:
         raise ValueError(f"{path} must have format_version {FORMAT_VERSION}, got {version}")
     if embeddings.dtype != np.float32:
         raise ValueError(f"embeddings in {path} must be float32, got {embeddings.dtype}")
-    return Embeddings(embeddings, held["sample_id"])
+    return Embeddings(embeddings, sample_id)

@@ -1,11 +1,11 @@
-"""Open volumes, maps and archives, and write maps and figures."""
+"""Open volumes, maps and regions, and write figures."""
 
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Int64, Shaped
@@ -55,25 +55,21 @@ def open_volume(
     return replace(volume, sample_id=tuple(f"{name}/z{first + z}" for z in range(volume.array.shape[0])))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MapFile:
-    """A map of embeddings or of a feature, and its scale."""
-
-    array: ArraySource
-    """``(y, x)`` or ``(z, y, x)``, and the features of embeddings behind; read where it is sliced."""
-
-    step_um: tuple[float, ...] | None
-    """Distance between neighbouring places on each axis in micrometres, where the file says."""
-
-
-def open_map(path: str | os.PathLike[str]) -> MapFile:
-    """Return a map of embeddings, or a Zarr array with the map of a feature.
+def open_embedding_map(path: str | os.PathLike[str]) -> tuple[ArraySource, tuple[float, ...] | None]:
+    """Return a map of embeddings and the distance between neighbours in it; it is read where it is sliced.
 
     Parameters
     ----------
     path
-        A Zarr array, whose axes need no names, or another file that ``open_volume_file`` takes, such as an
-        ``.npy`` array.
+        A Zarr array ``(y, x, features)`` or ``(z, y, x, features)``, or another file that
+        ``open_volume_file`` takes, such as an ``.npy`` array.
+
+    Returns
+    -------
+    array
+        The map.
+    step_um
+        Distance on each axis but the last in micrometres, where the file says.
 
     Raises
     ------
@@ -84,38 +80,17 @@ def open_map(path: str | os.PathLike[str]) -> MapFile:
     """
     target = Path(path)
     if not is_zarr(target):
-        return MapFile(array=open_volume_file(target).array, step_um=None)
+        return open_volume_file(target).array, None
     import zarr
 
     node = zarr.open(target, mode="r")
     if not isinstance(node, zarr.Array):
         raise ValueError(f"a map must be a Zarr array, got a group at {target}")
-    stored = node.attrs.get("voxel_size_um")
-    if not isinstance(stored, Sequence) or len(stored) not in (2, 3):
-        return MapFile(array=node, step_um=None)
-    size = voxel_size((1.0, *stored)[-3:], name=str(target))
-    return MapFile(array=node, step_um=None if size is None else size[-len(stored) :])
-
-
-def read_arrays(
-    path: str | os.PathLike[str], *, required: Sequence[str], optional: Sequence[str] = ()
-) -> dict[str, np.ndarray]:
-    """Return arrays of an ``.npz`` by name, those of ``optional`` where it has them.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is no archive of plain arrays, or a required one is missing.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"an .npz must exist, found none at {path}")
-    with opened_archive(path) as archive:
-        if any(name not in archive for name in required):
-            held = ", ".join(archive) or "nothing"
-            raise ValueError(f"it must hold the arrays {', '.join(required)}, got {held}")
-        return {name: archive[name] for name in (*required, *optional) if name in archive}
+    stored: Any = node.attrs.get("voxel_size_um")
+    # A slice's map may tell the two lengths in its plane alone.
+    plane = isinstance(stored, Sequence) and len(stored) == 2 and len(node.shape) == 3
+    size = voxel_size([1.0, *stored] if plane else stored, name=str(target))
+    return node, None if size is None else size[1 - len(node.shape) :]
 
 
 def load_regions(
@@ -126,25 +101,18 @@ def load_regions(
     Raises
     ------
     FileNotFoundError
-        If there is nothing at the path.
+        If there is no such file.
     ValueError
         If it has no ``region`` and ``sample_id``, one entry a sample.
     """
-    held = read_arrays(path, required=("region", "sample_id"), optional=("region_names",))
-    region, ids = held["region"], held["sample_id"]
+    with opened_archive(path) as archive:
+        region, ids, names = archive["region"], archive["sample_id"], archive.get("region_names")
     if region.ndim != 1 or region.dtype.kind not in "ui" or ids.shape != region.shape:
         raise ValueError(
             f"region in {path} must be integers, one a sample_id, got {region.dtype} of shape "
             f"{region.shape} for ids of shape {ids.shape}"
         )
-    names = held.get("region_names")
     return ids, region.astype(np.int64), None if names is None else [str(name) for name in names]
-
-
-def save_map(path: str | os.PathLike[str], values: Shaped[np.ndarray, "..."]) -> None:
-    """Write a map as an ``.npy`` array, whole or not at all."""
-    with written_beside(path) as beside:
-        np.save(beside, values, allow_pickle=False)
 
 
 def save_figure(path: str | os.PathLike[str], figure: "Figure") -> None:

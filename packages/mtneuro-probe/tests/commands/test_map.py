@@ -54,9 +54,7 @@ def test_the_image_beside_a_map_is_a_slice_or_the_volume_that_it_lies_in(
     monkeypatch, tmp_path, run, words, shape
 ):
     shown = []
-    monkeypatch.setattr(
-        "mtneuro_probe.figures.map.map_figure", lambda *_, image, **__: shown.append(image) or Saved()
-    )
+    monkeypatch.setattr("mtneuro_probe.map_figure", lambda *_, image, **__: shown.append(image) or Saved())
     image = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
     np.save(tmp_path / "image.npy", image)
     options = ("-o", tmp_path / "m.npy", "--figure", tmp_path / "m.png", "--z", 1)

@@ -20,7 +20,9 @@ def test_scores_of_features_are_told_written_and_drawn(capsys, tmp_path, run, wo
     assert (tmp_path / "r2.png").stat().st_size > 1000
     told = capsys.readouterr().out
     assert "r2_cross_validated" in told
-    assert f"scores written to {tmp_path / 'r.csv'}\nfigure written to {tmp_path / 'r2.png'}\n" in told
+    assert (
+        f"table of 5 rows written to {tmp_path / 'r.csv'}\nfigure written to {tmp_path / 'r2.png'}\n" in told
+    )
 
 
 def test_a_readout_has_floors_a_ceiling_and_a_scatter(tmp_path, export, run, words):

@@ -36,9 +36,13 @@ def test_annotators_who_disagree_leave_nothing_to_reach():
     assert label_ceiling(first, -first)["r2_ceiling"].tolist() == [0]
 
 
-def test_wrong_input_is_refused():
-    first = pd.DataFrame({"a": [1.0, 2]}, index=list("xy"))
-    with pytest.raises(ValueError, match="in one only: y, z"):
-        label_ceiling(first, first.set_axis(["x", "z"], axis=0))
-    with pytest.raises(ValueError, match="share a feature"):
-        label_ceiling(first, first.set_axis(["b"], axis=1))
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (pd.DataFrame({"a": [1.0, 2]}, index=list("xz")), "in one only: y, z"),
+        (pd.DataFrame({"b": [1.0, 2]}, index=list("xy")), "share a feature"),
+    ],
+)
+def test_annotations_of_other_samples_or_features_are_refused(second, told):
+    with pytest.raises(ValueError, match=told):
+        label_ceiling(pd.DataFrame({"a": [1.0, 2]}, index=list("xy")), second)

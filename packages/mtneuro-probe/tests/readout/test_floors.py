@@ -38,10 +38,12 @@ def test_both_floors_have_names(images):
     assert all(x.dtype == np.float32 for x in floors.values())
 
 
-def test_wrong_input_is_refused(images):
-    with pytest.raises(ValueError, match="stack"):
-        pixel_statistics(images[0, 0])
-    with pytest.raises(ValueError, match="finite"):
-        pixel_statistics(np.full((1, 2, 2), np.nan))
+@pytest.mark.parametrize(("pixels", "told"), [(np.zeros(3), "stack"), (np.full((1, 2, 2), np.nan), "finite")])
+def test_what_is_no_stack_of_finite_images_is_refused(pixels, told):
+    with pytest.raises(ValueError, match=told):
+        pixel_statistics(pixels)
+
+
+def test_a_projection_on_nothing_is_refused(images):
     with pytest.raises(ValueError, match="at least 1, got 0"):
         random_projection(images, n_components=0)

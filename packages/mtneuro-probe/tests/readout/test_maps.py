@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import zarr
-from mtneuro_probe import LinearReadout, feature_map, write_feature_map
+from mtneuro_probe import LinearReadout, feature_map, fit_readout, fitted_readout, write_feature_map
+from mtneuro_probe.readout.maps import fraction_outside
 
 
 @pytest.fixture
@@ -69,21 +71,81 @@ def test_nothing_half_written_is_left(rng, readout, tmp_path: Path):
             readout, rng.normal(size=(4, 5, 3)), path=tmp_path / "m.zarr", feature="a", progress=stopped
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_map_takes_the_place_of_nothing(rng, readout, tmp_path: Path):
     (tmp_path / "m.zarr").mkdir()
     with pytest.raises(FileExistsError, match="is there already"):
         write_feature_map(readout, rng.normal(size=(4, 5, 3)), path=tmp_path / "m.zarr", feature="a")
 
 
-def test_wrong_input_is_refused(rng, readout, tmp_path: Path):
-    with pytest.raises(ValueError, match=r"got float64 of shape \(5, 3\)"):
-        feature_map(readout, rng.normal(size=(5, 3)))
-    with pytest.raises(ValueError, match="must be floats"):
-        feature_map(readout, np.zeros((2, 5, 3), int))
-    with pytest.raises(ValueError, match="the readout's 3 features, got 4"):
-        feature_map(readout, rng.normal(size=(2, 5, 4)))
-    with pytest.raises(ValueError, match="fitted to one feature"):
-        feature_map(LinearReadout(), rng.normal(size=(2, 5, 3)))
+def test_a_step_has_a_length_for_each_axis(rng, readout, tmp_path: Path):
     with pytest.raises(ValueError, match="a length for each of 2 axes"):
         write_feature_map(
             readout, rng.normal(size=(2, 5, 3)), path=tmp_path / "m", feature="a", step_um=(1.0,)
         )
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "told"),
+    [
+        (np.zeros((5, 3)), r"got float64 of shape \(5, 3\)"),
+        (np.zeros((2, 5, 3), int), "must be floats"),
+        (np.zeros((2, 5, 4)), "the readout's 3 features, got 4"),
+    ],
+)
+def test_what_is_no_map_of_the_readout_s_embeddings_is_refused(readout, embeddings, told):
+    with pytest.raises(ValueError, match=told):
+        feature_map(readout, embeddings)
+
+
+def test_a_readout_that_is_not_fitted_is_refused():
+    with pytest.raises(ValueError, match="fitted to one feature"):
+        feature_map(LinearReadout(), np.zeros((2, 5, 3)))
+
+
+@pytest.fixture
+def samples(rng: np.random.Generator) -> tuple[np.ndarray, pd.DataFrame]:
+    """Embeddings of 60 slices, and features of them."""
+    x = rng.normal(size=(60, 3))
+    table = pd.DataFrame(
+        {"cell_count": x[:, 1] + 3, "axon_orientation": 10 * x[:, 0], "flat": 2.0, "absent": np.nan},
+        index=[f"A/z{z}" for z in range(60)],
+    )
+    return x, table
+
+
+def test_a_readout_is_fitted_to_the_samples_that_have_the_feature(samples):
+    x, table = samples
+    table.iloc[::7, 0] = np.nan
+    there = table["cell_count"].notna().to_numpy()
+    fitted = fit_readout(x, table, feature="cell_count", gap=2)
+    np.testing.assert_allclose(fitted.predict(x[there]), table["cell_count"][there], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("feature", "told"),
+    [
+        ("cell_size", r"a column of the table \(cell_count, .*\), got 'cell_size'"),
+        ("axon_orientation", "an angle cannot be read out by a line"),
+        ("flat", "must differ between samples"),
+        ("absent", "must differ between samples"),
+    ],
+)
+def test_a_feature_that_no_line_reads_out_is_refused(samples, feature, told):
+    x, table = samples
+    with pytest.raises(ValueError, match=told):
+        fit_readout(x, table, feature=feature)
+
+
+def test_the_older_name_names_the_new_one(samples):
+    x, table = samples
+    with pytest.warns(DeprecationWarning, match="fitted_readout is now fit_readout"):
+        older = fitted_readout(x, table, feature="cell_count")
+    np.testing.assert_array_equal(older.coef_, fit_readout(x, table, feature="cell_count").coef_)
+
+
+def test_places_outside_the_samples_range_are_counted_among_the_known():
+    values = np.array([[1.0, 5.0], [np.nan, 2.0]])
+    assert fraction_outside(values, np.array([1.0, 3.0, np.nan])) == 1 / 3
+    assert np.isnan(fraction_outside(np.full((2, 2), np.nan), np.array([1.0])))

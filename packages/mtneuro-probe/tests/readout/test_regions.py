@@ -108,12 +108,20 @@ def test_groups_are_held_out_whole():
     assert score.accuracy > 0.8
 
 
-def test_wrong_splits_are_refused():
-    x, region, names = samples()
+def test_ids_or_groups_are_needed():
+    x, region, _ = samples()
     with pytest.raises(ValueError, match="either sample_id or groups"):
         region_cross_validation(x, region)
+
+
+def test_a_training_set_of_one_region_is_refused():
+    x, region, _ = samples()
     with pytest.raises(ValueError, match="at least 2 regions; give other splits"):
         region_cross_validation(x[:60], region[:60], groups=region[:60], n_splits=2)
+
+
+def test_every_sample_needs_an_id():
+    x, region, names = samples()
     with pytest.raises(ValueError, match="got 3 for 120 samples"):
         region_cross_validation(x, region, sample_id=names[:3])
 

@@ -1,10 +1,12 @@
 """The command ``compare``: how alike the embeddings of several encoders are."""
 
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
+import mtneuro_probe as probe
 from mtneuro_probe._shared.terminal import bar
-from mtneuro_probe.commands.outputs import OptionalOutput, check_table
+from mtneuro_probe.commands.outputs import OptionalOutput, check_table, write_table
 
 
 def compare(
@@ -42,28 +44,21 @@ def compare(
         Seed of the bootstrap.
     """
     check_table(output)
-    from itertools import combinations
-
-    from mtneuro_probe.embeddings import load_embeddings
-    from mtneuro_probe.matching import aligned
-    from mtneuro_probe.similarity import closeness, representation_similarity
-    from mtneuro_probe.tables import save_table
-
     paths = [first, second, *others, *([] if reference is None else [reference])]
     stems = [path.stem for path in paths]
     names = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
     if len(set(names)) < len(names):
         raise ValueError(f"each embeddings file must be given once, got {', '.join(names)}")
-    vectors, ids = aligned({name: load_embeddings(path) for name, path in zip(names, paths, strict=True)})
+    vectors, ids = probe.aligned(
+        {name: probe.load_embeddings(path) for name, path in zip(names, paths, strict=True)}
+    )
     with bar("compare") as progress:
-        table = representation_similarity(vectors, progress=progress)
+        table = probe.representation_similarity(vectors, progress=progress)
     yield table.to_string(index=False, float_format="{:.3f}".format, na_rep="–")
-    if output is not None:
-        save_table(output, table.set_index("first"))
-        yield f"pairs written to {output}"
+    yield from write_table(output, table.set_index("first"))
     if reference is not None:
         for a, b in combinations(names[:-1], 2):
-            told = closeness(
+            told = probe.closeness(
                 vectors[names[-1]], vectors[a], vectors[b], sample_id=ids, run_length=run_length, seed=seed
             )
             sure = told.low > 0 or told.high < 0

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+import mtneuro_probe as probe
 from mtneuro_probe._shared.terminal import Output, RangesOption, bar
-from mtneuro_probe.commands.outputs import check_table
+from mtneuro_probe.commands.outputs import check_table, write_table
+from mtneuro_probe.files import open_volume
 
 _MEANING = Group("What the labels mean")
 _MEASURED = Group("What is measured")
@@ -91,10 +93,7 @@ def features(
         Number of processes.
     """
     check_table(output)
-    from mtneuro_probe.features import label_features, semantic_features
-    from mtneuro_probe.files import open_volume
-    from mtneuro_probe.registry import ALL_FEATURES, FEATURES, LABEL_VALUES, values_of
-    from mtneuro_probe.tables import save_table
+    from mtneuro_probe.registry import values_of
 
     given = {"vessel": vessel_value, "cell": cell_value, "axon": axon_value}
     if label and (feature or definition != "image" or not_annotated or any(given.values())):
@@ -114,21 +113,20 @@ def features(
             "progress": progress,
         }
         if label:
-            table = label_features(volume.array, dict(_named_value(text) for text in label), **settings)
+            table = probe.label_features(volume.array, dict(_named_value(text) for text in label), **settings)
         else:
-            values = dict(LABEL_VALUES if volume.class_names is None else values_of(volume.class_names))
+            values = dict(probe.LABEL_VALUES if volume.class_names is None else values_of(volume.class_names))
             values |= {name: value for name, value in given.items() if value is not None}
-            table = semantic_features(
+            table = probe.semantic_features(
                 volume.array,
                 label_values={name: value for name, value in values.items() if name not in not_annotated},
-                features=ALL_FEATURES if "all" in feature else feature or FEATURES,
+                features=probe.ALL_FEATURES if "all" in feature else feature or probe.FEATURES,
                 definition=definition,
                 **settings,
             )
-    save_table(output, table)
     spread = table.describe().loc[["count", "mean", "std", "min", "max"]].T
     yield spread.to_string(float_format="{:.4g}".format)
-    yield f"{len(table)} rows written to {output}"
+    yield from write_table(output, table)
 
 
 def _named_value(text: str) -> tuple[str, int]:

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+import mtneuro_probe as probe
+from mtneuro_probe._shared.files import written_beside
 from mtneuro_probe._shared.terminal import Output, bar, check_ending
-from mtneuro_probe.commands.outputs import check_figures
+from mtneuro_probe.commands.outputs import check_figures, write_figure
+from mtneuro_probe.files import open_embedding_map, open_volume
 
 
 def map(  # noqa: A001 - the verb's name
@@ -60,47 +65,42 @@ def map(  # noqa: A001 - the verb's name
     check_figures(figure)
     if output.exists() and output.suffix == ".zarr":
         raise FileExistsError(f"a map is written to a new folder, {output} is there already")
-    import numpy as np
+    import zarr
 
-    from mtneuro_probe.embeddings import load_embeddings
-    from mtneuro_probe.files import open_map, open_volume, save_figure, save_map
-    from mtneuro_probe.matching import matched
-    from mtneuro_probe.readout.maps import feature_map, fit_readout, fraction_outside, write_feature_map
-    from mtneuro_probe.registry import FEATURE_UNITS
+    from mtneuro_probe.readout.maps import fraction_outside
     from mtneuro_probe.tables import load_features
 
-    loaded = load_embeddings(embeddings)
-    table = matched(loaded, load_features(features))
-    model = fit_readout(loaded.embeddings, table, feature=feature, n_splits=n_splits, gap=gap)
-    source = open_map(embedding_map)
-    slices = source.array.shape[0] if len(source.array.shape) == 4 else 1
+    loaded = probe.load_embeddings(embeddings)
+    table = probe.matched(loaded, load_features(features))
+    model = probe.fit_readout(loaded.embeddings, table, feature=feature, n_splits=n_splits, gap=gap)
+    source, step = open_embedding_map(embedding_map)
+    slices = source.shape[0] if len(source.shape) == 4 else 1
     if figure is not None and not 0 <= z < slices:
         raise ValueError(f"z must be a slice of the map, 0 to {slices - 1}, got {z}")
     volume = None if image is None else open_volume(image, key="images").array
     picture = None if volume is None else np.asarray(volume[z if volume.shape[0] > 1 else 0])
     with bar("map") as progress:
         if output.suffix == ".npy":
-            written = feature_map(model, source.array, progress=progress)
-            save_map(output, written)
+            written = probe.feature_map(model, source, progress=progress)
+            with written_beside(output) as beside:
+                np.save(beside, written)
         else:
-            write_feature_map(
+            probe.write_feature_map(
                 model,
-                source.array,
+                source,
                 path=output,
                 feature=feature,
-                unit=FEATURE_UNITS.get(feature, ""),
-                step_um=source.step_um,
+                unit=probe.FEATURE_UNITS.get(feature, ""),
+                step_um=step,
                 progress=progress,
             )
-            written = open_map(output).array
+            written = zarr.open_array(output, mode="r")
     strange = fraction_outside(written, table[feature].to_numpy(dtype=np.float64))
     yield f"{strange:.1%} of the map lies outside the range of the labelled samples"
     yield f"{feature} of {' x '.join(str(size) for size in written.shape)} places written to {output}"
     if figure is not None:
-        from mtneuro_probe.figures.map import map_figure
-
-        size = source.step_um
-        step = step_um or (None if size is None else (size[-2], size[-1]))
+        plane_um = step_um or (None if step is None else (step[-2], step[-1]))
         shown = np.asarray(written[z] if len(written.shape) == 3 else written[...])
-        save_figure(figure, map_figure(shown, feature=feature, step_um=step, image=picture))
-        yield f"figure written to {figure}"
+        yield from write_figure(
+            figure, lambda: probe.map_figure(shown, feature=feature, step_um=plane_um, image=picture)
+        )

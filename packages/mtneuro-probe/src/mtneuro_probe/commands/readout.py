@@ -1,18 +1,24 @@
 """The command ``readout``: features or regions read out of embeddings and scored."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from mtneuro_probe._shared.terminal import RangesOption, bar
-from mtneuro_probe.commands.outputs import OptionalOutput, check_figures, check_table
+import mtneuro_probe as probe
+from mtneuro_probe._shared.terminal import Ranges, RangesOption, bar
+from mtneuro_probe.commands.outputs import (
+    OptionalOutput,
+    check_figures,
+    check_table,
+    write_figure,
+    write_table,
+)
+from mtneuro_probe.files import load_regions, open_volume
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from mtneuro_probe.embeddings import Embeddings
 
 _FEATURES = Group("Features")
 _REGIONS = Group("Regions, instead of features")
@@ -89,86 +95,33 @@ def readout(
     check_figures(figure, scatter, confident)
     if ranges is not None and images is None:
         raise ValueError("--z, --y and --x say which part of --images VOLUME to read, and need it")
-    from mtneuro_probe.embeddings import load_embeddings
-    from mtneuro_probe.files import open_volume
-    from mtneuro_probe.matching import images_of
-
-    def pictures(of: "Embeddings") -> "np.ndarray | None":
-        if images is None:
-            return None
-        volume = open_volume(images, key="images", ranges=ranges)
-        return images_of(of, volume.loaded(), volume.sample_id or ())
-
     if regions is not None:
         if features is not None or scatter is not None or second_annotation is not None:
             raise ValueError("--regions scores regions, and goes with no features, scatter or annotation")
         if confident is not None and images is None:
             raise ValueError("--confident needs the images, --images VOLUME")
         yield from _scored_regions(
-            load_embeddings(embeddings),
-            None if test is None else load_embeddings(test),
-            regions,
-            output=output,
-            figure=figure,
-            confident=confident,
-            pictures=pictures,
-            classifier=classifier,
-            n_splits=n_splits,
-            gap=gap,
-            seed=seed,
-        )
+            embeddings, test, regions, output, figure, confident, images, ranges,
+            classifier=classifier, n_splits=n_splits, gap=gap, seed=seed,
+        )  # fmt: skip
         return
     if features is None or test is not None or confident is not None:
         raise ValueError("readout needs a table of features, or --regions (and --test); see readout --help")
-    yield from _scored_features(
-        load_embeddings(embeddings),
-        features,
-        output=output,
-        figure=figure,
-        scatter=scatter,
-        pictures=pictures,
-        n_splits=n_splits,
-        gap=gap,
-        seed=seed,
-        permutations=permutations,
-        within_cubes=within_cubes,
-        second_annotation=second_annotation,
-    )
+    from mtneuro_probe.tables import load_features
 
-
-def _scored_features(
-    embeddings: "Embeddings",
-    features: Path,
-    *,
-    output: Path | None,
-    figure: Path | None,
-    scatter: Path | None,
-    pictures: Callable[["Embeddings"], "np.ndarray | None"],
-    n_splits: int,
-    gap: int,
-    seed: int,
-    permutations: int,
-    within_cubes: bool,
-    second_annotation: Path | None,
-) -> Iterator[str]:
-    from mtneuro_probe.files import save_figure
-    from mtneuro_probe.matching import matched
-    from mtneuro_probe.readout.features import feature_predictions, feature_readout
-    from mtneuro_probe.readout.floors import floor_embeddings
-    from mtneuro_probe.tables import load_features, save_table
-
-    values = matched(embeddings, load_features(features))
-    second = None if second_annotation is None else matched(embeddings, load_features(second_annotation))
-    shown = pictures(embeddings)
+    fitted = probe.load_embeddings(embeddings)
+    values = probe.matched(fitted, load_features(features))
+    second = None if second_annotation is None else probe.matched(fitted, load_features(second_annotation))
+    floors = None if images is None else probe.floor_embeddings(_pictures(images, fitted, ranges), seed=seed)
     with bar("readout") as progress:
-        table = feature_readout(
-            embeddings.embeddings,
+        table = probe.feature_readout(
+            fitted.embeddings,
             values,
             n_splits=n_splits,
             gap=gap,
             n_permutations=permutations,
             within_cubes=within_cubes,
-            floors=None if shown is None else floor_embeddings(shown, seed=seed),
+            floors=floors,
             second_annotation=second,
             seed=seed,
             progress=progress,
@@ -178,31 +131,30 @@ def _scored_features(
     for name, reason in zip(table.index, table["reason"].tolist(), strict=True):
         if reason:
             yield f"{name}: {reason}"
-    if output is not None:
-        save_table(output, table)
-        yield f"scores written to {output}"
-    if figure is not None:
-        from mtneuro_probe.figures.scores import r2_figure
-
-        save_figure(figure, r2_figure(table))
-        yield f"figure written to {figure}"
+    yield from write_table(output, table)
+    yield from write_figure(figure, lambda: probe.r2_figure(table))
     if scatter is not None:
-        from mtneuro_probe.figures.scatter import scatter_figure
+        predicted = probe.feature_predictions(fitted.embeddings, values, n_splits=n_splits, gap=gap)
+        yield from write_figure(scatter, lambda: probe.scatter_figure(values, predicted))
 
-        predicted = feature_predictions(embeddings.embeddings, values, n_splits=n_splits, gap=gap)
-        save_figure(scatter, scatter_figure(values, predicted))
-        yield f"figure written to {scatter}"
+
+def _pictures(images: str, of: probe.Embeddings, ranges: Ranges | None) -> "np.ndarray":
+    from mtneuro_probe.matching import images_of
+
+    volume = open_volume(images, key="images", ranges=ranges)
+    return images_of(of, volume.loaded(), volume.sample_id or ())
 
 
 def _scored_regions(
-    fitted: "Embeddings",
-    test: "Embeddings | None",
+    train: Path,
+    test: Path | None,
     regions: Path,
-    *,
     output: Path | None,
     figure: Path | None,
     confident: Path | None,
-    pictures: Callable[["Embeddings"], "np.ndarray | None"],
+    images: str | None,
+    ranges: Ranges | None,
+    *,
     classifier: Literal["logistic", "knn"],
     n_splits: int,
     gap: int,
@@ -210,18 +162,16 @@ def _scored_regions(
 ) -> Iterator[str]:
     import pandas as pd
 
-    from mtneuro_probe.files import load_regions, save_figure
     from mtneuro_probe.matching import rows_of
-    from mtneuro_probe.readout.regions import region_cross_validation, region_readout
-    from mtneuro_probe.tables import save_table
 
     ids, region, names = load_regions(regions)
-    scored = fitted if test is None else test
-    fitted_region, truth = (region[rows_of(each, ids, what="a region")] for each in (fitted, scored))
+    fitted = probe.load_embeddings(train)
+    scored = fitted if test is None else probe.load_embeddings(test)
+    known, truth = (region[rows_of(each, ids, what="a region")] for each in (fitted, scored))
     if test is None:
-        score = region_cross_validation(
+        score = probe.region_cross_validation(
             fitted.embeddings,
-            fitted_region,
+            known,
             sample_id=fitted.sample_id,
             class_names=names,
             classifier=classifier,
@@ -230,14 +180,14 @@ def _scored_regions(
             seed=seed,
         )
     else:
-        score = region_readout(
+        score = probe.region_readout(
             fitted.embeddings,
-            fitted_region,
-            test.embeddings,
+            known,
+            scored.embeddings,
             truth,
             class_names=names,
             classifier=classifier,
-            test_sample_id=test.sample_id,
+            test_sample_id=scored.sample_id,
             run_length=max(1, gap),
             seed=seed,
         )
@@ -249,17 +199,8 @@ def _scored_regions(
     )
     confusion = pd.DataFrame(score.confusion, index=score.class_names, columns=score.class_names)
     yield confusion.rename_axis(index="true \\ named").to_string()
-    if output is not None:
-        save_table(output, confusion.rename_axis("region"))
-        yield f"confusion matrix written to {output}"
-    if figure is not None:
-        from mtneuro_probe.figures.confusion import confusion_figure
-
-        save_figure(figure, confusion_figure(score.confusion, score.class_names))
-        yield f"figure written to {figure}"
-    shown = None if confident is None else pictures(scored)
-    if confident is not None and shown is not None:
-        from mtneuro_probe.figures.confidence import confidence_figure
-
-        save_figure(confident, confidence_figure(shown, score, truth))
-        yield f"figure written to {confident}"
+    yield from write_table(output, confusion.rename_axis("region"))
+    yield from write_figure(figure, lambda: probe.confusion_figure(score.confusion, score.class_names))
+    if confident is not None and images is not None:
+        pictures = _pictures(images, scored, ranges)
+        yield from write_figure(confident, lambda: probe.confidence_figure(pictures, score, truth))

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import mtneuro_probe as probe
 from mtneuro_probe._shared.terminal import Output
-from mtneuro_probe.commands.outputs import check_figures
+from mtneuro_probe.commands.outputs import check_figures, write_figure
+from mtneuro_probe.files import load_regions
 
 
 def umap(
@@ -39,20 +41,17 @@ def umap(
         Seed of the layout.
     """
     check_figures(output)
-    from mtneuro_probe.embeddings import load_embeddings
-    from mtneuro_probe.files import load_regions, save_figure
-    from mtneuro_probe.matching import matched, rows_of
+    from mtneuro_probe.matching import rows_of
     from mtneuro_probe.tables import load_features
 
-    loaded = load_embeddings(embeddings)
-    table = None if features is None else matched(loaded, load_features(features))
+    loaded = probe.load_embeddings(embeddings)
+    table = None if features is None else probe.matched(loaded, load_features(features))
     region = names = None
     if regions is not None:
         ids, every_region, names = load_regions(regions)
         region = every_region[rows_of(loaded, ids, what="a region")]
-    from mtneuro_probe.figures.umap import umap_figure
-    from mtneuro_probe.projection import umap_embedding
-
-    points = umap_embedding(loaded.embeddings, n_neighbors=n_neighbors, seed=seed)
-    save_figure(output, umap_figure(points, region=region, region_names=names, features=table))
-    yield f"figure written to {output}"
+    points = probe.umap_embedding(loaded.embeddings, n_neighbors=n_neighbors, seed=seed)
+    yield from write_figure(
+        output,
+        lambda: probe.umap_figure(points, region=region, region_names=names, features=table),
+    )

@@ -7,8 +7,8 @@ import cc3d
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
-Connectivity2D = Literal[4, 8]
-Connectivity3D = Literal[6, 18, 26]
+Connectivity = Literal[4, 6, 8, 18, 26]
+"""Number of pixels or voxels around one that join it: 4 or 8 in an image, 6, 18 or 26 in a volume."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,7 @@ class Components:
         return Components(self.image[kept], self.area_px[kept], self.centroid_px[kept], self.moments_px[kept])
 
 
-def image_components(mask: Bool[np.ndarray, "images y x"], *, connectivity: Connectivity2D = 8) -> Components:
+def image_components(mask: Bool[np.ndarray, "images y x"], *, connectivity: Connectivity = 8) -> Components:
     """Return the components of each image by itself.
 
     Parameters
@@ -60,7 +60,7 @@ def image_components(mask: Bool[np.ndarray, "images y x"], *, connectivity: Conn
 
 
 def component_numbers(
-    mask: Bool[np.ndarray, "z y x"], *, connectivity: Connectivity3D = 6
+    mask: Bool[np.ndarray, "z y x"], *, connectivity: Connectivity = 6
 ) -> Shaped[np.ndarray, "z y x"]:
     """Return the number of the three-dimensional component that each voxel belongs to, 0 for none.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float64, Integer, Shaped
 
-from mtneuro_probe.measures.components import Components, Connectivity2D, components_of, image_components
+from mtneuro_probe.measures.components import Components, Connectivity, components_of, image_components
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -22,7 +22,7 @@ class LabelImages:
     spacing_um: Float64[np.ndarray, "2"]
     """Size of a pixel ``(y, x)`` in micrometres."""
 
-    connectivity: Connectivity2D = 8
+    connectivity: Connectivity = 8
     """Which pixels are joined to components, image by image."""
 
     numbers: Mapping[str, Shaped[np.ndarray, "images y x"]] = field(default_factory=dict)

@@ -5,14 +5,13 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from multiprocessing import get_context
-from typing import get_args
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Integer, Shaped
 
 from mtneuro_probe._shared.words import unknown_name
-from mtneuro_probe.measures.components import Connectivity2D, Connectivity3D, component_numbers
+from mtneuro_probe.measures.components import Connectivity, component_numbers
 from mtneuro_probe.measures.feature import Feature
 from mtneuro_probe.measures.label_images import LabelImages, corner_crops
 from mtneuro_probe.sample import CORNERS, sample_positions
@@ -32,7 +31,7 @@ class _Measurement:
     values: Mapping[str, int]
     ignore: Sequence[int]
     spacing_um: Float64[np.ndarray, "2"]
-    connectivity: Connectivity2D
+    connectivity: Connectivity
     corners: bool
     minimum_area_px: int
     neighbour: int
@@ -94,7 +93,7 @@ def measured_table(
         raise ValueError(f"neighbour must be at least 1, the nearest, got {neighbour}")
     if components not in ("2d", "3d"):
         raise ValueError(unknown_name("components", components, ("2d", "3d")))
-    volume = _joined_3d(connectivity) if components == "3d" else None
+    joined = _checked_connectivity(connectivity, components)
     n_images = labels.shape[0]
     index = checked_index(sample_id, n_images, corners=corners)
     measure = _Measurement(
@@ -102,16 +101,16 @@ def measured_table(
         values=dict(values),
         ignore=tuple(ignore),
         spacing_um=_checked_spacing(voxel_size_um),
-        connectivity=_joined_2d(connectivity) if volume is None else 8,
+        connectivity=joined,
         corners=corners,
         minimum_area_px=minimum_area_px,
         neighbour=neighbour,
     )
     numbers: dict[str, np.ndarray] = {}
-    if volume is not None:
+    if components == "3d":
         labels = np.asarray(labels[...])
         check_values(labels, values, ignore)
-        numbers = _component_numbers(labels, features, values, sample_id, volume)
+        numbers = _component_numbers(labels, features, values, sample_id, joined)
     in_memory = isinstance(labels, np.ndarray) and workers == 1
     step = rows_at_once(labels, elements=_PIXELS_AT_ONCE if in_memory else _PIXELS_A_READ)
     if workers > 1:
@@ -153,7 +152,7 @@ def _component_numbers(
     features: Mapping[str, Feature],
     values: Mapping[str, int],
     sample_id: Sequence[str] | np.ndarray | None,
-    connectivity: Connectivity3D,
+    connectivity: Connectivity,
 ) -> dict[str, np.ndarray]:
     """Return, for each label whose components are measured, the number of each voxel's component."""
     ends = [0, len(labels)]
@@ -190,19 +189,13 @@ def _checked_spacing(voxel_size_um: Sequence[float] | np.ndarray) -> Float64[np.
     return size[1:]
 
 
-def _joined_2d(connectivity: int | None) -> Connectivity2D:
-    if connectivity is None or connectivity == 8:
-        return 8
-    if connectivity == 4:
-        return 4
-    raise ValueError(f"connectivity in 2d must be one of 4, 8, got {connectivity}")
-
-
-def _joined_3d(connectivity: int | None) -> Connectivity3D:
-    for value in get_args(Connectivity3D):
-        if value == (6 if connectivity is None else connectivity):
+def _checked_connectivity(connectivity: int | None, components: str) -> Connectivity:
+    allowed: tuple[Connectivity, ...] = (8, 4) if components == "2d" else (6, 18, 26)
+    for value in allowed:
+        if connectivity in (None, value):
             return value
-    raise ValueError(f"connectivity in 3d must be one of 6, 18, 26, got {connectivity}")
+    told = ", ".join(str(value) for value in sorted(allowed))
+    raise ValueError(f"connectivity in {components} must be one of {told}, got {connectivity}")
 
 
 def checked_index(sample_id: Sequence[str] | np.ndarray | None, n_images: int, *, corners: bool) -> pd.Index:
