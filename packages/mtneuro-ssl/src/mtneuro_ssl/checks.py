@@ -1,23 +1,20 @@
-"""Refusals of images, labels and settings, before any work starts."""
+"""Check images, labels and settings before any work starts."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Int64
 
-from mtneuro_ssl.compiling import check_compiler
-from mtneuro_ssl.encoders import device_for
+from mtneuro_ssl._shared.compilation import check_compiler
+from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl.processes import launch
-from mtneuro_ssl.reading import Volume
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.stream import varies
+from mtneuro_ssl.types import Samples, Volume
 
 SMALLEST_CROP = 8
-"""Height and width, in pixels, under which a crop says nothing to the encoder."""
-
-
-Samples = UInt8[np.ndarray, "n y x"] | Float32[np.ndarray, "n inputs"]
+"""Height and width, in pixels, under which a crop tells the encoder nothing."""
 
 
 def check_samples(images: Samples | Volume, *, vector_width: int | None = None) -> None:
@@ -83,7 +80,7 @@ def check_run(
         _check_labels(labels, count, settings.method, class_names)
     if settings.views.slices and (sample_id is None or np.shape(sample_id) != (count,)):
         raise ValueError(f"views.slices needs a sample_id for each of the {count} images")
-    device = device_for(settings.device)
+    device = chosen_device(settings.device)
     if settings.compile:
         check_compiler(device)
 

@@ -1,4 +1,4 @@
-"""The networks that turn an image into an embedding."""
+"""Build encoders: the networks that turn an image into an embedding."""
 
 import difflib
 import threading
@@ -8,43 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
-from torchvision.models import resnet
 
-from mtneuro_ssl.folder import CONFIG, WEIGHTS
+from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, weights_errors_named
 from mtneuro_ssl.registry import ENCODERS, imported
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import generator_at
 
 _INITIALISING = threading.Lock()
-
-
-def resnet18(*, latent_dim: int | None) -> nn.Module:
-    """Return the paper's ResNet-18: one channel, a 3x3 stride-1 stem, no max-pool.
-
-    Examples
-    --------
-    >>> resnet18(latent_dim=None)(torch.zeros(1, 1, 16, 16)).shape
-    torch.Size([1, 512])
-    """
-    return _small_stem(resnet.resnet18(), latent_dim)
-
-
-def resnet50(*, latent_dim: int | None) -> nn.Module:
-    """Return a ResNet-50 with the same stem."""
-    return _small_stem(resnet.resnet50(), latent_dim)
-
-
-def _small_stem(network: resnet.ResNet, latent_dim: int | None) -> nn.Module:
-    network.conv1 = nn.Conv2d(1, 64, kernel_size=3, stride=1, padding=1, bias=False)
-    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
-    network.maxpool = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]  # typed as MaxPool2d
-    network.fc = (  # pyright: ignore[reportAttributeAccessIssue]  # typed as Linear
-        nn.Identity() if latent_dim is None else nn.Linear(network.fc.in_features, latent_dim)
-    )
-    return network
 
 
 def new_encoder(
@@ -132,7 +104,7 @@ def _load_weights(encoder: nn.Module, path: Path) -> None:
     file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
         raise FileNotFoundError(f"encoder_weights must be a safetensors file or a model folder, got {path}")
-    try:
+    with weights_errors_named(file, of="the encoder that is asked for"):
         tensors = load_file(file)
         own = {
             name.removeprefix("encoder."): part
@@ -140,8 +112,6 @@ def _load_weights(encoder: nn.Module, path: Path) -> None:
             if name.startswith("encoder.")
         }
         encoder.load_state_dict(own or tensors)
-    except (RuntimeError, SafetensorError) as error:
-        raise ValueError(f"{file} must hold the weights of the encoder that is asked for: {error}") from error
 
 
 @contextmanager
@@ -186,17 +156,3 @@ def _probed(encoder: nn.Module, device: torch.device, vector_width: int | None) 
     except (AssertionError, RuntimeError):
         # A multiple of every common patch size.
         return encoder(torch.zeros(1, 1, 224, 224, device=device))
-
-
-def device_for(name: str) -> torch.device:
-    """Return the device that a setting names.
-
-    Raises
-    ------
-    ValueError
-        If it is ``"cuda"`` and there is none.
-    """
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise ValueError("device 'cuda' needs a CUDA GPU and driver, found none; use 'auto' or 'cpu'")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")

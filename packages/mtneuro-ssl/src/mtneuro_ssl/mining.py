@@ -1,4 +1,4 @@
-"""Finding the nearest other sample."""
+"""Find the nearest other sample."""
 
 import torch
 from jaxtyping import Float, Int64

@@ -1,9 +1,8 @@
-"""Trained models: from images to embeddings, and to and from a folder."""
+"""Trained models: what turns images into embeddings, and how it is saved."""
 
 import hashlib
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,26 +10,24 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
-from safetensors.torch import save
 from torch import Tensor, nn
 
-from mtneuro_ssl.checks import Samples, check_samples
-from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
-from mtneuro_ssl.folder import (
-    CARD,
-    CONFIG,
-    FORMAT_VERSION,
-    HISTORY,
-    MONITOR,
-    WEIGHTS,
-    check_destination,
-    replaced_folder,
-)
-from mtneuro_ssl.reading import Volume
+from mtneuro_ssl._shared.devices import chosen_device
+from mtneuro_ssl._shared.memory import memory_errors_named
+from mtneuro_ssl._shared.model_folder import CARD, CONFIG, HISTORY, write_model
+from mtneuro_ssl.checks import check_samples
+from mtneuro_ssl.encoders import feature_count, new_encoder, seeded_weights
 from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.types import Progress, Samples, Volume
 from mtneuro_ssl.views import normalised
 
-Progress = Callable[[int, int], None]
+FORMAT_VERSION = 1
+"""Version of the model folder."""
+
+KINDS = ("network", "components")
+"""Kinds of models that a folder may hold."""
+
+MONITOR = "monitor.csv"
 
 
 class Model(ABC):
@@ -95,8 +92,8 @@ class Model(ABC):
             model of vectors takes float32 of shape (n, features).
         """
         check_samples(images, vector_width=self.vector_width)
-        parts = [self._embedded(part) for part in _parts(images, batch_size, progress)]
-        return np.concatenate(parts)
+        with memory_errors_named("embedding", remedy="lower batch_size"):
+            return np.concatenate([self._embedded(part) for part in _parts(images, batch_size, progress)])
 
     def predict(
         self,
@@ -142,11 +139,11 @@ class Model(ABC):
 
     def fingerprint(self) -> str:
         """Return a digest of everything learnt."""
-        digest = hashlib.sha256()
+        hasher = hashlib.sha256()
         for name, tensor in sorted(self.tensors().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+            hasher.update(name.encode())
+            hasher.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return hasher.hexdigest()
 
     def save(
         self,
@@ -167,15 +164,13 @@ class Model(ABC):
         monitor
             What was seen of the embeddings while training, as CSV text for ``monitor.csv``.
         digest
-            What identifies the run that made it.
+            Digest of the run that made it.
 
         Raises
         ------
         FileExistsError
             If the folder holds something else than a model.
         """
-        folder = Path(folder)
-        check_destination(folder)
         config = {
             "format_version": FORMAT_VERSION,
             "kind": self.kind,
@@ -186,15 +181,10 @@ class Model(ABC):
             "digest": digest,
             "mtneuro_ssl": version("mtneuro-ssl"),
         }
-        with replaced_folder(folder) as beside:
-            weights = {name: part.contiguous() for name, part in self.tensors().items()}
-            # Not save_file, whose file only its owner may read.
-            (beside / WEIGHTS).write_bytes(save(weights))
-            (beside / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-            (beside / CARD).write_text(self._card(), encoding="utf-8")
-            (beside / HISTORY).write_text(history, encoding="utf-8")
-            if monitor is not None:
-                (beside / MONITOR).write_text(monitor, encoding="utf-8")
+        texts = {CARD: self._card(), HISTORY: history}
+        if monitor is not None:
+            texts[MONITOR] = monitor
+        write_model(Path(folder), weights=self.tensors(), config=config, texts=texts)
 
 
 class NetworkModel(Model):
@@ -213,7 +203,7 @@ class NetworkModel(Model):
     ) -> None:
         super().__init__(settings, classes=classes)
         self.vector_width = vector_width
-        self.device = device_for(settings.device)
+        self.device = chosen_device(settings.device)
         self.encoder = encoder.to(self.device).eval()
         self.classifier = None if classifier is None else classifier.to(self.device).eval()
         self._dim = feature_count(self.encoder, vector_width=vector_width)

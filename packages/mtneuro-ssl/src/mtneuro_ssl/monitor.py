@@ -1,4 +1,4 @@
-"""Whether a representation is alive: its rank, its spread, and what its neighbours share."""
+"""Watch a training run for collapse: rank and spread of embeddings, and the vote of their neighbours."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from typing_extensions import override
 
-from mtneuro_ssl.method import Method
+from mtneuro_ssl.methods.base import Method
 from mtneuro_ssl.mining import nearest_positions
 from mtneuro_ssl.stream import located
 from mtneuro_ssl.views import normalised

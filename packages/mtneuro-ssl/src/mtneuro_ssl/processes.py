@@ -1,4 +1,4 @@
-"""Several processes that train together: who they are, as ``torchrun`` and torch's process group tell."""
+"""Processes that train together: this one's rank and their number, from ``torchrun`` and torch."""
 
 import os
 from dataclasses import dataclass

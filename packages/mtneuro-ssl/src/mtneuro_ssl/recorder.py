@@ -1,9 +1,9 @@
-"""What a run leaves behind while it goes on: its history and its checkpoints."""
+"""Keep the history of a training run, write its checkpoints, and report its progress."""
 
 import csv
 import io
 import time
-from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,38 +12,15 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from typing_extensions import override
 
-from mtneuro_ssl.model import Progress
+from mtneuro_ssl._shared.files import written_beside
+from mtneuro_ssl._shared.model_folder import HISTORY
+from mtneuro_ssl.types import Progress
 
 CHECKPOINT = "checkpoint.ckpt"
 
 
-class Steps:
-    """The loader: step numbers, from wherever a checkpoint left off."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.start = 0
-        self.reached = 0
-
-    def __len__(self) -> int:
-        return self.total
-
-    def __iter__(self) -> Iterator[int]:
-        for step in range(self.start, self.total):
-            self.reached = step + 1
-            yield step
-
-    def state_dict(self) -> dict[str, int]:
-        """Return how far the loader has come, for a checkpoint."""
-        return {"reached": self.reached}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from a checkpoint."""
-        self.start = state["reached"]
-
-
 class Recorder(Callback):
-    """Keeps the history, writes checkpoints, and reports progress."""
+    """Keep the history, write checkpoints, and report progress."""
 
     def __init__(self, partial: Path, *, epoch_steps: int, every: float, progress: Progress | None) -> None:
         self.partial = partial
@@ -72,11 +49,13 @@ class Recorder(Callback):
         self._pending.append((step, self._rate, outputs))
         if step == total or time.monotonic() - self._saved >= self.every:
             self.collect()
-            beside = self.partial / f"{CHECKPOINT}.new"
-            trainer.save_checkpoint(beside)
+            path = self.partial / CHECKPOINT
+            # Every process takes part; only the first writes.
+            with written_beside(path) if trainer.is_global_zero else nullcontext(path) as beside:
+                trainer.save_checkpoint(beside)
             if trainer.is_global_zero:
-                beside.replace(self.partial / CHECKPOINT)
-                write_whole(self.partial / "history.csv", self.as_csv())
+                with written_beside(self.partial / HISTORY) as beside:
+                    beside.write_text(self.as_csv(), encoding="utf-8")
             self._saved = time.monotonic()
         if self.progress is not None:
             self.progress(step, total)
@@ -112,10 +91,3 @@ class Recorder(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the history back from a checkpoint."""
         self.columns, self.rows = state_dict["columns"], state_dict["rows"]
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -1,7 +1,6 @@
-"""What can be asked for by name: methods and encoders, without loading the libraries behind them."""
+"""The methods and encoders by name; the module of each loads when it is used."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
@@ -28,7 +27,7 @@ class MethodEntry:
     """Momentum of SGD where the settings name none."""
 
     schedule: Literal["constant", "cosine"] = "constant"
-    """Course of the learning rate where the settings name none."""
+    """Schedule of the learning rate where the settings name none."""
 
 
 def _supervised(target: str, summary: str) -> MethodEntry:
@@ -105,8 +104,8 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
 
 ENCODERS: Mapping[str, str] = MappingProxyType(
     {
-        "resnet18": "mtneuro_ssl.encoders:resnet18",
-        "resnet50": "mtneuro_ssl.encoders:resnet50",
+        "resnet18": "mtneuro_ssl.resnet:resnet18",
+        "resnet50": "mtneuro_ssl.resnet:resnet50",
     }
 )
 
@@ -131,20 +130,6 @@ def encoder_names() -> tuple[str, ...]:
     ('resnet18', 'resnet50')
     """
     return tuple(ENCODERS)
-
-
-def unknown_name(what: str, name: str, *, known: Iterable[str]) -> str:
-    """Return the message that refuses a name, with the nearest known ones.
-
-    Examples
-    --------
-    >>> unknown_name("method", "boyl", known=method_names())
-    "method must be one of ..., got 'boyl'; did you mean byol?"
-    """
-    names = tuple(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"{what} must be one of {', '.join(names)}, got {name!r}{hint}"
 
 
 def imported(target: str) -> Any:

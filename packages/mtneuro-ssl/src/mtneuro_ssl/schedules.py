@@ -1,4 +1,4 @@
-"""Courses of the learning rate, the target's momentum and the mined term's weight, as functions of the step.
+"""Schedules of the learning rate, the target's momentum and the mined term's weight, by the step.
 
 Steps count from 0. lightly's warm-up starts one step up and its cosine ends one step early, so the
 protocol's schedules are written here.

@@ -1,24 +1,15 @@
 """Settings of a training run, checked before any work starts."""
 
-import json
 import re
-import tomllib
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
 
-from mtneuro_ssl.original import is_original, translated
-from mtneuro_ssl.registry import ENCODERS, METHODS, MethodEntry, unknown_name
+from mtneuro_ssl._shared.settings import Settings
+from mtneuro_ssl._shared.words import unknown_name
+from mtneuro_ssl.registry import ENCODERS, METHODS, MethodEntry
+from mtneuro_ssl.settings_file import file_values
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -28,22 +19,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _OTHER_ENCODER = re.compile(r"timm/[\w.]+|\w+(\.\w+)*:\w+")
 
 
-class _Settings(BaseModel):
-    """Settings that do not change, and that name the nearest key for one that they do not know."""
+class _Settings(Settings):
+    """Settings whose descriptions are their docstrings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            for key in values:
-                if key not in cls.model_fields:
-                    near = get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.5)
-                    if near:  # all the names would hide it
-                        raise ValueError(f"unknown setting {key!r}; did you mean {near[0]}?")
-                    raise ValueError(unknown_name("setting", str(key), known=cls.model_fields))
-        return values
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class ViewSettings(_Settings):
@@ -127,7 +106,7 @@ class TrainSettings(_Settings):
     """Momentum of SGD."""
 
     schedule: Literal["constant", "cosine"] | None = None
-    """Course of the learning rate: constant, or linear warm-up and cosine to 0."""
+    """Schedule of the learning rate: constant, or linear warm-up and cosine to 0."""
 
     warmup_fraction: Fraction = 0.1
     """Part of the steps in which a cosine schedule rises from 0."""
@@ -219,7 +198,7 @@ class TrainSettings(_Settings):
     @classmethod
     def _known_method(cls, name: str) -> str:
         if name not in METHODS:
-            raise ValueError(unknown_name("method", name, known=METHODS))
+            raise ValueError(unknown_name("method", name, METHODS))
         return name
 
     @field_validator("encoder")
@@ -227,7 +206,7 @@ class TrainSettings(_Settings):
     def _known_encoder(cls, name: str) -> str:
         if name not in ENCODERS and not _OTHER_ENCODER.fullmatch(name):
             others = ("timm/<model>", "package.module:factory")
-            raise ValueError(unknown_name("encoder", name, known=(*ENCODERS, *others)))
+            raise ValueError(unknown_name("encoder", name, (*ENCODERS, *others)))
         return name
 
     @property
@@ -265,17 +244,23 @@ class TrainSettings(_Settings):
         ValueError
             If it is not TOML or JSON, or a key or value is not allowed.
         """
-        return cls.model_validate(cls.values_in(path))
+        return cls.model_validate(file_values(path, known=cls.model_fields))
 
-    @staticmethod
-    def values_in(path: Path | str) -> dict[str, Any]:
-        """Return what a file says in our keys, not yet checked."""
-        path = Path(path)
-        text = path.read_text(encoding="utf-8")
-        try:
-            values: Any = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-        except ValueError as error:
-            raise ValueError(f"{path} must be TOML, or JSON if its name ends in .json: {error}") from error
-        if not isinstance(values, dict):
-            raise ValueError(f"{path} must hold one object of settings, got {type(values).__name__}")
-        return translated(values) if is_original(values, known=TrainSettings.model_fields) else values
+
+def executed_modules(settings: TrainSettings) -> tuple[str, ...]:
+    """Return the modules that training and embedding run because of their settings: method and encoder.
+
+    They come beside those that `mtneuro_ssl.training` and `mtneuro_ssl.embedding` import. An encoder of timm
+    is a library's and adds none.
+
+    Examples
+    --------
+    >>> executed_modules(TrainSettings(method="myow"))
+    ('mtneuro_ssl.methods.myow', 'mtneuro_ssl.resnet')
+    >>> executed_modules(TrainSettings(method="pca"))
+    ('mtneuro_ssl.methods.pca',)
+    """
+    targets = [settings.entry.target]
+    if settings.entry.family != "classical":
+        targets.append(ENCODERS.get(settings.encoder, settings.encoder))
+    return tuple(target.partition(":")[0] for target in targets if ":" in target)

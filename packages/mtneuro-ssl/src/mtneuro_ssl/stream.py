@@ -1,4 +1,4 @@
-"""Images that do not fit the device: each step's are read when it is due, one step ahead."""
+"""Stream images that do not fit the device: each step's are read while the step before is computed."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64, Shaped, UInt8
 from torch import Tensor
 
-from mtneuro_ssl.reading import Volume
+from mtneuro_ssl.types import Volume
 
 _THREADS = 4
 _BLOCK_BYTES = 2**26

@@ -1,51 +1,41 @@
-"""One call from images to a trained model, which an interruption only delays."""
+"""Train a model on images in one call, which an interruption only delays."""
 
-import copy
 import hashlib
-import inspect
 import json
 import logging
 import shutil
-import signal
-import threading
 import time
-import warnings
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Int64
-from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
-from lightning.pytorch.strategies import DDPStrategy
-from torch.nn.parallel import DistributedDataParallel
 
-from mtneuro_ssl.checks import Samples, check_run, vector_width_of
-from mtneuro_ssl.compiling import compile_encoders
-from mtneuro_ssl.components import ComponentModel
-from mtneuro_ssl.encoders import device_for, feature_count, new_encoder, seeded_weights
-from mtneuro_ssl.folder import FORMAT_VERSION, WEIGHTS, check_destination, read_config
-from mtneuro_ssl.loading import load_model
-from mtneuro_ssl.method import Method
-from mtneuro_ssl.model import Model, NetworkModel, Progress, untrained
-from mtneuro_ssl.monitor import Monitor
+from mtneuro_ssl._shared.devices import chosen_device
+from mtneuro_ssl._shared.files import written_beside
+from mtneuro_ssl._shared.model_folder import WEIGHTS, check_destination, read_config
+from mtneuro_ssl.checks import check_run, vector_width_of
+from mtneuro_ssl.encoders import feature_count, new_encoder, seeded_weights
+from mtneuro_ssl.loop import fit_method
+from mtneuro_ssl.methods.base import Method
+from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, untrained
+from mtneuro_ssl.model_folder import load_model
 from mtneuro_ssl.processes import launch, process_share
-from mtneuro_ssl.reading import Volume
-from mtneuro_ssl.recorder import CHECKPOINT, Recorder, Steps, write_whole
+from mtneuro_ssl.recorder import CHECKPOINT
 from mtneuro_ssl.registry import imported
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.stream import StreamedImages, blocks, is_streamed
+from mtneuro_ssl.types import Progress, Samples, Volume
 from mtneuro_ssl.views import corner_crops, slice_neighbours
+
+if TYPE_CHECKING:
+    from mtneuro_ssl.methods.components import ComponentModel
 
 NOT_IDENTITY = {"device", "checkpoint_every", "monitor_every", "monitor_neighbours", "stream"}
 """Settings that change nothing in the model."""
-
-_LOGGED = 200
-"""Steps of a run that loggers get: each waits for the device."""
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +104,7 @@ def train(
     digest = run_digest(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     first = launch().first
     if out.is_dir() and any(out.iterdir()):
-        there = read_config(out)
+        there = read_config(out, kinds=KINDS, format_version=FORMAT_VERSION)
         if there["digest"] == digest:
             log.info("%s holds this run already", out)
             return load_model(out, trusted=(settings.encoder,))
@@ -128,14 +118,20 @@ def train(
     if family == "baseline":
         untrained(settings, vector_width=vector_width_of(images)).save(out, digest=digest)
     elif family == "classical":
-        kind: type[ComponentModel] = imported(settings.entry.target)
+        kind: "type[ComponentModel]" = imported(settings.entry.target)
         crops = corner_crops(np.asarray(images[:])).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
-        kind.fitted(crops, settings, progress=progress).save(out, digest=digest)
+        kind.fit(crops, settings, progress=progress).save(out, digest=digest)
     else:
         method = new_method(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
         _prepare_partial(partial, digest, method=settings.method, first=first)
         try:
-            model, tables = _fitted(method, class_names, partial, progress if first else None, loggers)
+            model, tables = fit_method(
+                method,
+                partial=partial,
+                class_names=class_names,
+                progress=progress if first else None,
+                loggers=loggers,
+            )
         finally:
             if isinstance(method.images, StreamedImages):
                 method.images.close()
@@ -198,45 +194,11 @@ def _prepare_partial(partial: Path, digest: str, *, method: str, first: bool) ->
             f"{partial} holds an interrupted run of {run['method']!r}, not {method!r}: "
             "finish that run, remove the folder, or choose another place"
         )
+    if (partial / CHECKPOINT).is_file():
+        log.warning("%s holds an interrupted run of other settings or images: starting anew", partial)
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write_whole(mark, json.dumps({"digest": digest, "method": method}))
-
-
-def _fitted(
-    method: Method,
-    class_names: Sequence[str] | None,
-    partial: Path,
-    progress: Progress | None,
-    loggers: Sequence[Logger],
-) -> tuple[NetworkModel, dict[str, str]]:
-    settings = method.settings
-    recorder = Recorder(
-        partial,
-        epoch_steps=len(method.images) // settings.batch_size,
-        every=settings.checkpoint_every,
-        progress=progress,
-    )
-    monitor = Monitor(
-        every=settings.monitor_every or max(method.total_steps // 4, 1),
-        neighbours=settings.monitor_neighbours,
-    )
-    if settings.compile:
-        compile_encoders(method)
-    trainer = _trainer(settings, method.total_steps, [monitor, recorder], partial, loggers)
-    checkpoint = partial / CHECKPOINT
-    _run(trainer, method, checkpoint if checkpoint.is_file() else None)
-    recorder.collect()
-    classifier = getattr(method, "classifier", None)
-    model = NetworkModel(
-        settings,
-        # A copy is not compiled, and need not be.
-        copy.deepcopy(method.encoder) if settings.compile else method.encoder,
-        classifier=classifier,
-        classes=class_names if classifier is not None else None,
-        vector_width=method.images.shape[1] if method.images.ndim == 2 else None,
-    )
-    return model, {"history": recorder.as_csv(), "monitor": monitor.as_csv()}
+    with written_beside(mark) as beside:
+        beside.write_text(json.dumps({"digest": digest, "method": method}), encoding="utf-8")
 
 
 def new_method(
@@ -252,7 +214,7 @@ def new_method(
     classes = 0 if labels is None else len(class_names or range(int(labels.max()) + 1))
     reach, width = settings.views.slices, vector_width_of(images)
     nearby = slice_neighbours(sample_id, reach=reach) if reach and sample_id is not None else None
-    streamed = is_streamed(images, stream=settings.stream, device=device_for(settings.device))
+    streamed = is_streamed(images, stream=settings.stream, device=chosen_device(settings.device))
     with seeded_weights(settings):
         encoder = new_encoder(settings, vector_width=width)
         return kind(
@@ -269,76 +231,3 @@ def new_method(
 
 def _copied(images: Samples | Volume) -> Samples:
     return np.array(images, order="C") if isinstance(images, np.ndarray) else np.asarray(images[:])
-
-
-def _trainer(
-    settings: TrainSettings,
-    total: int,
-    callbacks: list[Callback],
-    partial: Path,
-    loggers: Sequence[Logger],
-) -> Trainer:
-    on_gpu = device_for(settings.device).type == "cuda"
-    started = launch()
-    together = started.count > 1
-    with _quiet_lightning():
-        return Trainer(
-            accelerator="gpu" if on_gpu else "cpu",
-            devices=started.local_count,
-            num_nodes=started.count // started.local_count,
-            strategy=_joint_strategy() if together else "auto",
-            sync_batchnorm=together and on_gpu,
-            precision=settings.precision,
-            max_steps=total,
-            callbacks=callbacks,
-            # Never the cluster's: a worker of a SLURM job trains alone.
-            plugins=[TorchElasticEnvironment() if together else LightningEnvironment()],
-            default_root_dir=partial,
-            logger=list(loggers) or False,
-            log_every_n_steps=max(total // _LOGGED, 1),
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-        )
-
-
-def _joint_strategy() -> DDPStrategy:
-    """Return DDP that leaves buffers alone: the images are one, and every process has them already."""
-    known = inspect.signature(DistributedDataParallel.__init__).parameters
-    option = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    options: dict[str, Any] = {option: False}
-    return DDPStrategy(**options)
-
-
-def _run(trainer: Trainer, method: Method, checkpoint: Path | None) -> None:
-    """Fit, and pass Ctrl-C on: Lightning would end the interpreter and leave further Ctrl-C ignored."""
-    in_main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with _quiet_lightning():
-            trainer.fit(method, train_dataloaders=Steps(method.total_steps), ckpt_path=checkpoint)
-    except SystemExit:
-        if not trainer.interrupted:
-            raise
-        if in_main:
-            signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
-
-
-@contextmanager
-def _quiet_lightning() -> Generator[None]:
-    """Leave Lightning's warnings and errors, and keep its announcements to itself."""
-    # torch's own deprecation, met inside Lightning, and advice for wherever SLURM is installed. Not undone:
-    # undoing filters is not safe between threads.
-    warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
-    warnings.filterwarnings("ignore", r"The `srun` command is available", UserWarning)
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""Random views of images that lie on the device as one uint8 array, and the seeds that they hang on."""
+"""Random views of images, and the random generators that they are drawn with."""
 
 import re
 from functools import lru_cache

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from mtneuro_ssl.heads import perceptron
-from mtneuro_ssl.method import Draw, Method
+from mtneuro_ssl.methods.base import Draw, Method
 from mtneuro_ssl.schedules import target_momentum
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mtneuro_ssl.heads import perceptron
-from mtneuro_ssl.method import Draw, pool_positions
+from mtneuro_ssl.methods.base import Draw, pool_positions
 from mtneuro_ssl.methods.byol import BYOL
 from mtneuro_ssl.mining import nearest_positions
 from mtneuro_ssl.processes import process_share

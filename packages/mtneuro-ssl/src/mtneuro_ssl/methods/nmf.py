@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from typing_extensions import override
 
-from mtneuro_ssl.components import ComponentModel, component_count, scaled_pixels
-from mtneuro_ssl.model import Progress
+from mtneuro_ssl.methods.components import ComponentModel, component_count, scaled_pixels
 from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.types import Progress
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +21,10 @@ class NMF(ComponentModel):
 
     @override
     @classmethod
-    def fitted(
+    def fit(
         cls, crops: UInt8[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
     ) -> "NMF":
-        """Return the non-negative parts of these crops."""
+        """Fit non-negative parts of these crops and return their model."""
         from sklearn import decomposition
         from sklearn.exceptions import ConvergenceWarning
 

@@ -1,8 +1,8 @@
-"""What methods share that compare the projections of two views."""
+"""The base of methods that compare the projections of two views."""
 
 from torch import Tensor, nn
 
-from mtneuro_ssl.method import Draw, Method
+from mtneuro_ssl.methods.base import Draw, Method
 
 
 class Pairwise(Method):

@@ -4,9 +4,9 @@ import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 from typing_extensions import override
 
-from mtneuro_ssl.components import ComponentModel, component_count, scaled_pixels
-from mtneuro_ssl.model import Progress
+from mtneuro_ssl.methods.components import ComponentModel, component_count, scaled_pixels
 from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.types import Progress
 
 _BLOCK = 1024
 
@@ -29,10 +29,10 @@ class PCA(ComponentModel):
 
     @override
     @classmethod
-    def fitted(
+    def fit(
         cls, crops: UInt8[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
     ) -> "PCA":
-        """Return the principal components of these crops."""
+        """Fit the principal components of these crops and return their model."""
         rows = scaled_pixels(crops)
         mean = rows.mean(axis=0, dtype=np.float64)
         components = principal_components(rows, mean, count=component_count(crops, settings))

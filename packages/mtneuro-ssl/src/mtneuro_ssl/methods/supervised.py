@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from mtneuro_ssl.method import Draw, Method
+from mtneuro_ssl.methods.base import Draw, Method
 
 
 class Supervised(Method):

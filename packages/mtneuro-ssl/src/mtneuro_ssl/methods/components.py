@@ -1,4 +1,4 @@
-"""What PCA and NMF share: an embedding is the coefficients of a crop's pixels."""
+"""The model that PCA and NMF share: an embedding is a crop's coefficients on learnt components."""
 
 import logging
 from abc import abstractmethod
@@ -11,8 +11,9 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 from typing_extensions import override
 
-from mtneuro_ssl.model import Model, Progress
+from mtneuro_ssl.model import Model
 from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.types import Progress
 from mtneuro_ssl.views import corner_crops
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,10 @@ class ComponentModel(Model):
 
     @classmethod
     @abstractmethod
-    def fitted(
+    def fit(
         cls, crops: UInt8[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
     ) -> "ComponentModel":
-        """Return the model of these crops."""
+        """Fit the components of these crops and return their model."""
 
     @abstractmethod
     def _coefficients(self, pixels: Float32[np.ndarray, "n pixels"]) -> Float32[np.ndarray, "n k"]:

@@ -1,4 +1,4 @@
-"""What every trained method shares: images on the device, a step's batch and views, and the optimiser."""
+"""The base of every trained method: images on the device, a step's batch and views, and the optimiser."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

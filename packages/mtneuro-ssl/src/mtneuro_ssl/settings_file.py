@@ -1,14 +1,16 @@
-"""The network files of the original benchmark, read as they are.
+"""Read settings files: our own keys in TOML or JSON, and the original benchmark's network files.
 
-Each key is translated, or refused where it asks for something that is not built, or named in a warning
-where it no longer means anything. A key that the original does not have is an error.
+Each key of a network file is translated, or refused where it asks for something that is not built, or named
+in a warning where it no longer has an effect. A key that the original does not have is an error.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from pathlib import Path
 from typing import Any
 
-from mtneuro_ssl.registry import unknown_name
+from mtneuro_ssl._shared.settings import read_values
+from mtneuro_ssl._shared.words import unknown_name
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ _ONLY: dict[str, tuple[object, ...]] = {
     "in_channels": (1,),
     "encoder_weights": (None, ""),
 }
-"""Keys of which some values are built."""
+"""Keys of which only some values are built."""
 
 _MEANINGLESS = {
     "outputdir": "the call names the folder",
@@ -69,15 +71,28 @@ KEYS = (
 )  # fmt: skip
 
 
-def is_original(values: Mapping[str, Any], *, known: Mapping[str, object]) -> bool:
-    """Return whether settings are the original benchmark's: whether a key is theirs and not ours.
+def file_values(path: Path | str, *, known: Container[str]) -> dict[str, Any]:
+    """Return the values of a settings file under our own keys, not yet checked.
 
-    Examples
-    --------
-    >>> is_original({"model": "ResNet-18", "epochs": 1}, known={"epochs": ...})
-    True
+    A file with a key that only the original benchmark has is one of its network files.
+
+    Parameters
+    ----------
+    path
+        A ``.toml`` or ``.json`` file.
+    known
+        Our own keys.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not TOML or JSON, or a network file asks for what is not built.
     """
-    return any(key in KEYS and key not in known for key in values)
+    values = read_values(path)
+    original = any(key in KEYS and key not in known for key in values)
+    return translated(values) if original else values
 
 
 def translated(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +110,7 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     for key in values:
         if key not in KEYS:
-            raise ValueError(unknown_name("key", key, known=KEYS))
+            raise ValueError(unknown_name("a key", key, KEYS))
     given = dict(values)
     task = given.pop("task_type", "SSL" if "method" in given else "supervised")
     if task not in ("SSL", "supervised"):
@@ -149,7 +164,7 @@ def _translate_rest(given: dict[str, Any], settings: dict[str, Any]) -> None:
 
 def _one_of(key: str, value: str, names: Mapping[str, str]) -> str:
     if value not in names:
-        raise ValueError(unknown_name(key, str(value), known=names))
+        raise ValueError(unknown_name(key, str(value), names))
     return names[value]
 
 

@@ -1,4 +1,4 @@
-"""A sheet of views: what a method is shown of a sample, and what is mined for it."""
+"""Draw the views that a method is shown of a few samples, and what is mined for them."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from mtneuro_ssl.checks import check_samples
-from mtneuro_ssl.method import Draw
+from mtneuro_ssl.methods.base import Draw
 from mtneuro_ssl.mining import nearest_positions
 from mtneuro_ssl.model import Model
 from mtneuro_ssl.settings import TrainSettings

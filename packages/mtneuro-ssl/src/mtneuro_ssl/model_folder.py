@@ -1,20 +1,24 @@
-"""Models and encoders back from their folders."""
+"""Load models and encoders from their folders."""
 
 from collections.abc import Collection
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
-from mtneuro_ssl.folder import CONFIG, WEIGHTS, read_config
-from mtneuro_ssl.model import Model, NetworkModel
+from mtneuro_ssl._shared.model_folder import (
+    CONFIG,
+    WEIGHTS,
+    read_config,
+    read_weights,
+    weights_errors_named,
+)
+from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, NetworkModel
 from mtneuro_ssl.registry import imported
 from mtneuro_ssl.settings import TrainSettings
 
 
-def load_model(folder: Path | str, *, trusted: Collection[str] = ()) -> Model:
+def load_model(folder: Path | str, *, trusted: Collection[str] = (), device: str | None = None) -> Model:
     """Return the model in a folder; nothing in it is executed.
 
     Parameters
@@ -23,32 +27,33 @@ def load_model(folder: Path | str, *, trusted: Collection[str] = ()) -> Model:
         A model folder.
     trusted
         Factories, as ``package.module:factory``, that may be called to build the model's encoder.
+    device
+        Where to compute: ``auto``, ``cpu`` or ``cuda``; by default as the settings say, or the CPU where they
+        ask for a GPU that is not there.
 
     Raises
     ------
     FileNotFoundError
         If the folder or one of its files is missing.
     ValueError
-        If it is not a model folder of a known format, the weights do not fit the settings, or the encoder
-        comes from a factory that is not trusted.
+        If it is not a model folder of a known format, the weights do not fit the settings, the encoder comes
+        from a factory that is not trusted, or the device is not there.
     """
     folder = Path(folder)
-    config = read_config(folder)
+    config = read_config(folder, kinds=KINDS, format_version=FORMAT_VERSION)
     settings = TrainSettings.model_validate(config["settings"])
     if ":" in settings.encoder and settings.encoder not in trusted:
         raise ValueError(
             f"{folder / CONFIG} names the encoder {settings.encoder!r}, which would be imported and called: "
             "if you trust it, name it in trusted"
         )
-    device = settings.device if settings.device != "cuda" or torch.cuda.is_available() else "auto"
+    if device is None:
+        device = settings.device if settings.device != "cuda" or torch.cuda.is_available() else "auto"
     settings = settings.model_copy(update={"device": device})
     family: type[Model] = imported(settings.entry.target) if config["kind"] == "components" else NetworkModel
-    try:
-        return family.from_tensors(settings, load_file(folder / WEIGHTS), config=config)
-    except (RuntimeError, KeyError, SafetensorError) as error:
-        raise ValueError(
-            f"{folder / WEIGHTS} must hold the weights that {CONFIG} describes: {error}"
-        ) from error
+    weights = read_weights(folder)
+    with weights_errors_named(folder / WEIGHTS):
+        return family.from_tensors(settings, weights, config=config)
 
 
 def load_encoder(source: Path | str, *, trusted: Collection[str] = ()) -> nn.Module:

@@ -1,0 +1,41 @@
+from . import methods as methods
+from .dense import Grid as Grid
+from .dense import embedding_map as embedding_map
+from .embedding import embed as embed
+from .figures.maps import colour_picture as colour_picture
+from .figures.maps import principal_colours as principal_colours
+from .figures.views import view_sheet as view_sheet
+from .files import save_embeddings as save_embeddings
+from .model import Model as Model
+from .model import untrained as untrained
+from .model_folder import load_encoder as load_encoder
+from .model_folder import load_model as load_model
+from .registry import encoder_names as encoder_names
+from .registry import method_names as method_names
+from .settings import TrainSettings as TrainSettings
+from .settings import executed_modules as executed_modules
+from .training import new_method as new_method
+from .training import train as train
+from .views import corner_crops as corner_crops
+
+__all__ = [
+    "Grid",
+    "Model",
+    "TrainSettings",
+    "colour_picture",
+    "corner_crops",
+    "embed",
+    "embedding_map",
+    "encoder_names",
+    "executed_modules",
+    "load_encoder",
+    "load_model",
+    "method_names",
+    "methods",
+    "new_method",
+    "principal_colours",
+    "save_embeddings",
+    "train",
+    "untrained",
+    "view_sheet",
+]

@@ -1,0 +1,1 @@
+"""The commands, a file a verb; each returns the lines that tell its result."""

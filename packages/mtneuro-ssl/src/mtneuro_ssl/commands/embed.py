@@ -1,0 +1,59 @@
+"""``mtneuro-ssl embed``."""
+
+from pathlib import Path
+
+from mtneuro_ssl._shared.terminal import Output, RangesOption, bar, check_ending
+from mtneuro_ssl.commands.options import Device, Trust
+
+
+def embed(
+    model: Path,
+    volume: str,
+    /,
+    *,
+    output: Output,
+    ranges: RangesOption = None,
+    corners: bool = False,
+    batch_size: int = 256,
+    device: Device | None = None,
+    trust: Trust = (),
+) -> str:
+    """Embed the images of a volume with a trained model.
+
+    Example: `mtneuro-ssl embed byol images.npz -o embeddings.npz`
+
+    Parameters
+    ----------
+    model
+        Model folder.
+    volume
+        Images, as for `train`.
+    output
+        Embeddings file to write (.npz).
+    ranges
+        The part of the volume to read.
+    corners
+        Embed the four corners of each image, of half its height and width, in place of the whole.
+    batch_size
+        Images at a time.
+    device
+        Where to compute; by default as the model's settings say.
+    trust
+        A factory, as package.module:factory, that may be called to build the model's encoder.
+    """
+    check_ending(output, ".npz", what="embeddings")
+    from mtneuro_ssl.embedding import corner_ids
+    from mtneuro_ssl.files import open_images, save_embeddings
+    from mtneuro_ssl.model_folder import load_model
+    from mtneuro_ssl.views import corner_crops
+
+    loaded = load_model(model, trusted=trust, device=device)
+    source = open_images(volume, ranges=ranges)
+    images, ids = source.images, source.sample_id
+    if corners:
+        crops = corner_crops(images[:])
+        images, ids = crops.reshape(-1, *crops.shape[2:]), corner_ids(ids)
+    with bar("embed") as progress:
+        embeddings = loaded.embed(images, batch_size=batch_size, progress=progress)
+    save_embeddings(output, embeddings, sample_id=ids)
+    return f"{len(embeddings)} embeddings of {embeddings.shape[1]} features written to {output}"

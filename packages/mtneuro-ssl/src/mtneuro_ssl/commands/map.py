@@ -1,0 +1,84 @@
+"""``mtneuro-ssl map``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtneuro_ssl._shared.terminal import Output, RangesOption, bar, check_ending
+from mtneuro_ssl.commands.options import Device, Size, Trust
+
+
+def map_(
+    model: Path,
+    volume: str,
+    /,
+    *,
+    output: Output,
+    window: Size,
+    stride: Size | None = None,
+    ranges: RangesOption = None,
+    picture: Path | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+    device: Device | None = None,
+    trust: Trust = (),
+) -> Iterator[str]:
+    """Embed a dense grid of windows over a volume of any size.
+
+    An interrupted map goes on where it was when the same command is given again.
+
+    Example: `mtneuro-ssl map byol volume.zarr -o map.zarr --window 64 64 --picture map.png`
+
+    Parameters
+    ----------
+    model
+        Model folder.
+    volume
+        Volume (z, y, x), as for `train`.
+    output
+        Zarr array to write, (z, y, x, feature) with a row and column for each window.
+    window
+        Height and width of a window in pixels.
+    stride
+        Pixels from one window to the next, along y and x. By default half a window.
+    ranges
+        The part of the volume to map.
+    picture
+        Picture to write (.png): the first slice, and over it the embeddings' first three principal components
+        as red, green and blue.
+    workers
+        Processes of this machine that share the work.
+    scheduler
+        Share the work among the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.
+    device
+        Where to compute; by default as the model's settings say.
+    trust
+        A factory, as package.module:factory, that may be called to build the model's encoder.
+    """
+    if picture is not None:
+        check_ending(picture, ".png", what="a picture")
+    import numpy as np
+
+    from mtneuro_ssl._shared.workers import worker_pool
+    from mtneuro_ssl.dense import embedding_map, grid_of
+    from mtneuro_ssl.figures.maps import colour_picture
+    from mtneuro_ssl.figures.png import save_png
+    from mtneuro_ssl.files import open_images
+
+    with worker_pool(workers=workers, scheduler=scheduler) as executor, bar("map") as progress:
+        found = embedding_map(
+            model,
+            volume,
+            out=output,
+            window=window,
+            stride=stride,
+            ranges=ranges,
+            executor=executor,
+            trusted=trust,
+            device=device,
+            progress=progress,
+        )
+    yield f"{found.shape[1]} x {found.shape[2]} windows of {found.shape[0]} slices written to {output}"
+    if picture is not None:
+        slice_ = np.asarray(open_images(volume, ranges=ranges).images[0])
+        save_png(picture, colour_picture(np.asarray(found[0]), slice_, grid_of(found)))
+        yield f"picture written to {picture}"

@@ -1,0 +1,22 @@
+"""Options and settings that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from mtneuro_ssl._shared.settings import changed_values
+from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.settings_file import file_values
+
+Device = Literal["auto", "cpu", "cuda"]
+
+Size = Annotated[tuple[int, int], Parameter(negative="")]
+Trust = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
+
+
+def chosen_settings(file: Path | None, changes: tuple[str, ...], **given: Any) -> TrainSettings:
+    """Return the settings of a file, changed by ``key=value``, then by options that are not None."""
+    values = {} if file is None else file_values(file, known=TrainSettings.model_fields)
+    options = {name: value for name, value in given.items() if value is not None}
+    return TrainSettings.model_validate(changed_values(values, changes) | options)

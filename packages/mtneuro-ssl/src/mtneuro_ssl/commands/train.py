@@ -1,0 +1,85 @@
+"""``mtneuro-ssl train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mtneuro_ssl._shared.terminal import Changes, Output, RangesOption, SettingsFile, bar
+from mtneuro_ssl.commands.options import Device, chosen_settings
+from mtneuro_ssl.processes import launch
+from mtneuro_ssl.settings import TrainSettings
+
+_DEFAULTS = ", ".join(
+    f"`{name}={'none' if field.default is None else field.default}`"
+    for name, field in TrainSettings.model_fields.items()
+    if name not in {"method", "views"}  # an option of its own, and a table in the file
+)
+
+
+def train(
+    volume: str,
+    /,
+    *,
+    output: Output,
+    ranges: RangesOption = None,
+    method: str | None = None,
+    labels: Path | None = None,
+    settings: SettingsFile = None,
+    set_: Annotated[
+        Changes,
+        Parameter(
+            help="One setting, as key=value; may be given several times, and goes before the file. "
+            f"Settings and defaults: {_DEFAULTS}",
+        ),
+    ] = (),
+    device: Device | None = None,
+    tensorboard: Path | None = None,
+) -> str | None:
+    """Train a model on the images of a volume.
+
+    An interrupted run goes on where it was when the same command is given again.
+
+    Example: `mtneuro-ssl train images.npz --method byol -o byol --set epochs=20 --set batch_size=64`
+
+    Parameters
+    ----------
+    volume
+        Images: an .npz export (its images), an .npy array (n, y, x), a Zarr, or any file or URI that an
+        installed mtneuro-data opens.
+    output
+        Model folder to write.
+    ranges
+        The part of the volume to read.
+    method
+        How to learn; `mtneuro-ssl methods` lists the names. By default the settings' own, or byol.
+    labels
+        Class of each image, for supervised methods: an .npz (its region), .npy or Zarr. By default the region
+        in the volume's .npz.
+    settings
+        Settings file (.toml or .json).
+    device
+        Where to compute; by default as the settings say.
+    tensorboard
+        Folder for TensorBoard's logs; the run's bear the output's name.
+    """
+    chosen = chosen_settings(settings, set_, method=method, device=device)
+    from mtneuro_ssl._shared.logs import tensorboard_logger
+    from mtneuro_ssl.files import open_images, read_labels
+    from mtneuro_ssl.training import train as train_model
+
+    source = open_images(volume, ranges=ranges)
+    region = source.labels if labels is None else read_labels(labels)
+    supervised = chosen.entry.family == "supervised"
+    with bar(chosen.method) as progress:
+        model = train_model(
+            source.images,
+            chosen,
+            labels=region,
+            out=output,
+            class_names=source.class_names if supervised and labels is None else None,
+            sample_id=source.sample_id,
+            progress=progress,
+            loggers=() if tensorboard is None else (tensorboard_logger(tensorboard, run=output.name),),
+        )
+    return f"model of {model.dim} features written to {output}" if launch().first else None

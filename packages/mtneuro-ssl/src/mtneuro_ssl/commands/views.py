@@ -1,0 +1,65 @@
+"""``mtneuro-ssl views``."""
+
+from pathlib import Path
+
+from mtneuro_ssl._shared.terminal import Changes, Output, RangesOption, SettingsFile, check_ending
+from mtneuro_ssl.commands.options import Device, Trust, chosen_settings
+
+
+def views(
+    volume: str,
+    /,
+    *,
+    output: Output,
+    ranges: RangesOption = None,
+    model: Path | None = None,
+    samples: int = 6,
+    settings: SettingsFile = None,
+    set_: Changes = (),
+    device: Device | None = None,
+    trust: Trust = (),
+) -> str:
+    """Draw what a method is shown: a few images, two views of each, and with a model what it mines.
+
+    Example: `mtneuro-ssl views images.npz -o views.png --settings run.toml --model myow`
+
+    Parameters
+    ----------
+    volume
+        Images, as for `train`.
+    output
+        Picture to write (.png): a row for each image.
+    ranges
+        The part of the volume to read.
+    model
+        Model folder, for a last column: the nearest view of another image.
+    samples
+        Images that are shown.
+    settings
+        Settings file (.toml or .json).
+    set_
+        One setting, as key=value; may be given several times, and goes before the file.
+    device
+        Where to compute; by default as the model's settings say.
+    trust
+        A factory, as package.module:factory, that may be called to build the model's encoder.
+    """
+    check_ending(output, ".png", what="a picture")
+    chosen = chosen_settings(settings, set_)
+    import numpy as np
+
+    from mtneuro_ssl.figures.png import save_png
+    from mtneuro_ssl.figures.views import view_sheet
+    from mtneuro_ssl.files import open_images
+    from mtneuro_ssl.model_folder import load_model
+
+    source = open_images(volume, ranges=ranges)
+    sheet = view_sheet(
+        np.asarray(source.images[:]),
+        chosen,
+        model=None if model is None else load_model(model, trusted=trust, device=device),
+        samples=samples,
+        sample_id=source.sample_id,
+    )
+    save_png(output, sheet)
+    return f"{samples} images and their views written to {output}"

@@ -1,0 +1,1 @@
+"""Pictures: what a method is shown, and maps of embeddings in colour."""

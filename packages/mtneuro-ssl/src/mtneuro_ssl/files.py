@@ -1,0 +1,151 @@
+"""Read images and labels from files, and write embeddings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from mtneuro_ssl._shared.files import written_beside
+from mtneuro_ssl._shared.volume_file import Ranges, is_zarr, open_volume_file, opened_archive
+from mtneuro_ssl.types import Volume
+
+FORMAT_VERSION = 1
+"""Version of the .npz files of embeddings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageFile:
+    """Images, read when they are sliced, and what their file says about them."""
+
+    images: Volume
+    """uint8 ``(n, y, x)``."""
+
+    sample_id: np.ndarray
+    """Unicode, one an image: the file's own, or ``volume/z<z>``."""
+
+    labels: Int64[np.ndarray, " n"] | None = None
+    """The class of each image."""
+
+    class_names: tuple[str, ...] | None = None
+    """Names of the classes."""
+
+    lower: tuple[int, int, int] = (0, 0, 0)
+    """First voxel ``(z, y, x)`` of the part of the volume that was asked for."""
+
+
+def open_images(uri: Path | str, *, ranges: Ranges | None = None) -> ImageFile:
+    """Return the images at a path or a URI.
+
+    Subvolumes ``(n, z, y, x)`` are taken slice by slice; a slice's id counts on from its subvolume's.
+
+    Parameters
+    ----------
+    uri
+        An ``.npz`` export, an ``.npy`` array, a Zarr array, an OME-Zarr group, or whatever an installed
+        package opens through the entry point ``mtneuro.volumes``, as `mtneuro-data` does.
+    ranges
+        The part of a volume to read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at the place.
+    ValueError
+        If it is none of these, or its images are not uint8.
+    """
+    found = open_volume_file(uri, ranges=ranges)
+    images: Any = found.array
+    if images.dtype != np.uint8:
+        raise ValueError(f"{uri} must hold uint8 images, got {images.dtype} of shape {tuple(images.shape)}")
+    names = found.sample_id or [f"volume/z{found.lower[0] + z}" for z in range(images.shape[0])]
+    labels = None if found.region is None else found.region.astype(np.int64)
+    if len(images.shape) == 4:
+        depth = images.shape[1]
+        names = [_slice_id(name, z) for name in names for z in range(depth)]
+        labels = None if labels is None else np.repeat(labels, depth)
+        images = np.asarray(images[...]).reshape(-1, *images.shape[2:])
+    return ImageFile(
+        images=images,
+        sample_id=np.array(names),
+        labels=labels,
+        class_names=found.region_names,
+        lower=found.lower,
+    )
+
+
+def _slice_id(name: str, offset: int) -> str:
+    cube, _, first = name.rpartition("/z")
+    return f"{cube}/z{int(first) + offset}" if first.isdecimal() and cube else f"{name}/z{offset}"
+
+
+def absolute(uri: Path | str) -> str:
+    """Return a URI or path that means the same in another folder, such as a worker's.
+
+    Examples
+    --------
+    >>> absolute("bossdb://lab/scan/em")
+    'bossdb://lab/scan/em'
+    """
+    return str(uri) if "://" in str(uri) else str(Path(uri).resolve())
+
+
+def read_labels(path: Path | str) -> Int64[np.ndarray, " n"]:
+    """Return the labels in an ``.npz`` file (its ``region``), an ``.npy`` file or a Zarr array.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at the path.
+    ValueError
+        If it does not hold one integer an image.
+    """
+    path = Path(path)
+    labels = _labels_in(path)
+    if labels.dtype.kind not in "iu" or labels.ndim != 1:
+        raise ValueError(f"{path} must hold one integer an image, got {labels.dtype} of shape {labels.shape}")
+    return labels.astype(np.int64)
+
+
+def _labels_in(path: Path) -> np.ndarray:
+    if is_zarr(path):
+        import zarr
+
+        return np.asarray(zarr.open_array(path, mode="r")[...])
+    if path.suffix == ".npz":
+        with opened_archive(path) as archive:
+            if "region" not in archive:
+                raise ValueError(f"it must hold the array 'region', got {', '.join(archive) or 'none'}")
+            return archive["region"]
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} must be .npz, .npy or Zarr, of plain numbers: {error}") from None
+
+
+def save_embeddings(
+    path: Path | str, embeddings: Float32[np.ndarray, "n features"], *, sample_id: np.ndarray
+) -> None:
+    """Write embeddings and the sample each belongs to as an ``.npz`` file, whole or not at all.
+
+    Its keys are ``format_version`` (1), ``embeddings`` and ``sample_id`` (fixed-width unicode).
+
+    Raises
+    ------
+    ValueError
+        If there is not one sample_id a row.
+    """
+    ids = np.asarray(sample_id)
+    if ids.shape != (len(embeddings),) or ids.dtype.kind != "U":
+        raise ValueError(
+            f"sample_id must be text of shape ({len(embeddings)},), one a row, "
+            f"got {ids.dtype} of shape {ids.shape}"
+        )
+    with written_beside(path) as beside, beside.open("wb") as file:
+        np.savez(
+            file,
+            format_version=np.int64(FORMAT_VERSION),
+            embeddings=embeddings.astype(np.float32, copy=False),
+            sample_id=ids,
+        )

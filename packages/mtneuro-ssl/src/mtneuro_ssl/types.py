@@ -1,0 +1,32 @@
+"""What training and embedding take: images, vectors, and a callback for progress."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+Samples = UInt8[np.ndarray, "n y x"] | Float32[np.ndarray, "n inputs"]
+"""Images, or vectors."""
+
+Progress = Callable[[int, int], None]
+"""Called with how much is done, and of how much."""
+
+
+@runtime_checkable
+class Volume(Protocol):
+    """Slices that are read when they are asked for: an array, or what slices like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Slices, height and width."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a voxel."""
+        ...
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """Return some of the voxels."""
+        ...
