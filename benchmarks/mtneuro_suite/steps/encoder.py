@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import ClassVar
 
-from mtneuro_ssl import TrainSettings
+from mtneuro_ssl import TrainSettings, executed_modules
 
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
 from mtneuro_suite.steps.reading import joined_arrays
@@ -30,10 +30,7 @@ class Encoder(Step):
 
     def executed_modules(self) -> tuple[str, ...]:
         """Return the modules of the method and of the network."""
-        from mtneuro_ssl.registry import ENCODERS, METHODS
-
-        targets = (METHODS[self.train.method].target, ENCODERS.get(self.train.encoder, self.train.encoder))
-        return tuple(target.partition(":")[0] for target in targets if ":" in target)
+        return executed_modules(self.train)
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write a model folder, ``model``."""

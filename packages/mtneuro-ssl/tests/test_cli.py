@@ -29,9 +29,11 @@ def volume(tmp_path: Path) -> Path:
     return tmp_path / "images.npz"
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object, status: int = 0) -> None:
     monkeypatch.setattr(sys, "argv", ["mtneuro-ssl", *map(str, arguments)])
-    cli.main()
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == status
 
 
 def tiny(*more: str) -> list[str]:
@@ -52,7 +54,11 @@ def test_train_then_embed_writes_the_embeddings_file(volume, tmp_path, monkeypat
         assert corners["embeddings"].shape == (32, 6)
         assert corners["sample_id"][:2].tolist() == ["A-CTX/z110/tl", "A-CTX/z110/tr"]
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == f"model of 6 features -> {tmp_path / 'byol'}"
+    assert out == [
+        f"model of 6 features written to {tmp_path / 'byol'}",
+        f"8 embeddings of 6 features written to {tmp_path / 'whole.npz'}",
+        f"32 embeddings of 6 features written to {tmp_path / 'corners.npz'}",
+    ]
 
 
 def test_supervised_training_takes_labels_from_the_export_or_a_file(volume, tmp_path, monkeypatch):
@@ -98,7 +104,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(volume, tmp_path, monke
         time.sleep(0.01)
     child.send_signal(signal.SIGINT)
     said = child.communicate(timeout=120)[1]
-    assert said == "mtneuro-ssl: interrupted; the same command goes on from here\n"
+    assert said == ("mtneuro-ssl: interrupted; what is done is kept: the same command goes on from there\n")
     assert child.returncode == 130
     done: list[int] = []
 
@@ -106,7 +112,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(volume, tmp_path, monke
     def bar(what: str) -> Generator[Callable[[int, int], None]]:
         yield lambda step, total: done.append(step)
 
-    monkeypatch.setattr(cli, "_bar", bar)
+    monkeypatch.setattr("mtneuro_ssl.commands.train.bar", bar)
     monkeypatch.syspath_prepend(tmp_path)
     run(monkeypatch, *words)
     assert done[0] > 1  # not from the beginning
@@ -120,11 +126,14 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(volume, tmp_path, monke
         (["train", "VOLUME", "-o", "OUT", "--method", "boyl"], "error: method must be one of supervised, "),
         (
             ["train", "VOLUME", "-o", "OUT", "--set", "epocs=3"],
-            "error: unknown setting 'epocs'; did you mean epochs?",
+            "got 'epocs'; did you mean 'epochs'?",
         ),
-        (["train", "VOLUME", "-o", "OUT", "--set", "qqqq=3"], "setting must be one of method, encoder, "),
-        (["train", "VOLUME", "-o", "OUT", "--set", "epochs=many"], "epochs: input should be a valid integer"),
-        (["train", "VOLUME", "-o", "OUT", "--set", "epochs"], "--set takes key=value, got 'epochs'"),
+        (["train", "VOLUME", "-o", "OUT", "--set", "qqqq=3"], "a key must be one of method, encoder, "),
+        (["train", "VOLUME", "-o", "OUT", "--set", "epochs=many"], "epochs: Input should be a valid integer"),
+        (
+            ["train", "VOLUME", "-o", "OUT", "--set", "epochs"],
+            "such as epochs=20, got 'epochs'",
+        ),
         (["train", "nowhere.npz", "-o", "OUT"], "no file or folder at nowhere.npz"),
         (["train", "VOLUME", "-o", "OUT"], "batch_size must be at most the number of images, 8, got 256"),
         (["train", "VOLUME"], "--output"),
@@ -146,15 +155,15 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(volume, tmp_path, monke
             "give one of the two",
         ),
         (["embed", "OUT", "VOLUME", "-o", "e.npz"], "a model folder must hold config.json"),
-        (["embed", "OUT", "VOLUME", "-o", "e.txt"], "must end in .npz"),
+        (["embed", "OUT", "VOLUME", "-o", "e.txt"], "embeddings must be written to a .npz, got 'e.txt'"),
+        (["map", "OUT", "VOLUME", "-o", "m", "--slices", "2", "4"], "--slices is now --z, such as --z 2:4"),
+        (["train", "VOLUME", "-o", "OUT", "--z", "2:99"], "--z must be first:end with 0 <= first < end <= 8"),
         (["trian"], "train"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(arguments, message, volume, tmp_path, monkeypatch, capsys):
     places = {"VOLUME": str(volume), "OUT": str(tmp_path / "model")}
-    with pytest.raises(SystemExit) as stop:
-        run(monkeypatch, *(places.get(word, word) for word in arguments))
-    assert stop.value.code == 2
+    run(monkeypatch, *(places.get(word, word) for word in arguments), status=2)
     said = capsys.readouterr().err.strip()
     assert said.startswith("mtneuro-ssl: error: ")
     assert message in said
@@ -182,15 +191,6 @@ def test_tensorboard_gets_the_losses_of_a_run(volume, tmp_path, monkeypatch):
     assert [event.step for event in events.Scalars("loss")] == [0, 1]
 
 
-def test_tensorboard_needs_the_extra(monkeypatch, tmp_path):
-    from mtneuro_ssl.loggers import tensorboard_logger
-
-    monkeypatch.setattr("mtneuro_ssl.loggers.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install 'mtneuro-ssl\[tensorboard\]'"):
-        tensorboard_logger(tmp_path, run="a")
-    assert not list(tmp_path.iterdir())
-
-
 def test_methods_lists_every_method(monkeypatch, capsys):
     from mtneuro_ssl import method_names
 
@@ -206,17 +206,51 @@ def test_map_writes_a_zarr_and_a_picture(volume, tmp_path, monkeypatch, capsys):
     run(monkeypatch, "train", volume, "--method", "untrained", "-o", tmp_path / "model", *tiny())
     run(
         monkeypatch, "map", tmp_path / "model", volume, "-o", tmp_path / "map.zarr", "--window", 8, 8,
-        "--slices", 2, 4, "--picture", tmp_path / "map.png",
+        "--z", "2:4", "--picture", tmp_path / "map.png",
     )  # fmt: skip
     found = zarr.open_array(tmp_path / "map.zarr")
     assert found.shape == (2, 3, 3, 6)
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.size == (16, 16)
         assert picture.mode == "RGB"
-    assert "3 x 3 windows of 2 slices" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"3 x 3 windows of 2 slices written to {tmp_path / 'map.zarr'}",
+        f"picture written to {tmp_path / 'map.png'}",
+    ]
 
 
-@pytest.mark.parametrize("verb", [[], ["train"], ["embed"], ["map"], ["methods"]])
+def test_part_of_a_volume_is_embedded_under_the_names_of_its_slices(volume, tmp_path, monkeypatch):
+    run(monkeypatch, "train", volume, "--method", "pca", "-o", tmp_path / "model", "--z", "2:8", *tiny())
+    run(monkeypatch, "embed", tmp_path / "model", volume, "-o", tmp_path / "part.npz", "--z", "2:4")
+    with np.load(tmp_path / "part.npz") as part:
+        assert part["sample_id"].tolist() == ["A-CTX/z112", "A-CTX/z113"]
+
+
+def test_the_device_of_the_line_goes_before_the_settings(volume, tmp_path, monkeypatch):
+    from mtneuro_ssl import load_model
+
+    words = ["train", volume, "--method", "pca", "-o", tmp_path / "model", "--set", "components=3"]
+    run(monkeypatch, *words, "--set", "device=auto", "--device", "cpu")
+    assert load_model(tmp_path / "model").settings.device == "cpu"
+
+
+def test_views_draws_a_row_for_each_image(volume, tmp_path, monkeypatch, capsys):
+    from PIL import Image
+
+    run(monkeypatch, "views", volume, "-o", tmp_path / "views.png", "--samples", 2, *tiny())
+    with Image.open(tmp_path / "views.png") as picture:
+        assert picture.size == (3 * 16 + 2 * 4, 2 * 16 + 4)
+    assert capsys.readouterr().out == f"2 images and their views written to {tmp_path / 'views.png'}\n"
+
+
+def test_the_version_is_that_of_the_package(monkeypatch, capsys):
+    import mtneuro_ssl
+
+    run(monkeypatch, "--version")
+    assert capsys.readouterr().out.strip() == mtneuro_ssl.__version__
+
+
+@pytest.mark.parametrize("verb", [[], ["train"], ["embed"], ["map"], ["views"], ["methods"]])
 def test_help_teaches_without_the_heavy_libraries(verb):
     code = (
         "import sys\n"
@@ -244,6 +278,7 @@ def test_importing_the_package_leaves_the_heavy_libraries_out():
     code = (
         "import sys, mtneuro_ssl\n"
         "mtneuro_ssl.TrainSettings(method='myow'); mtneuro_ssl.method_names()\n"
+        "assert 'train' in dir(mtneuro_ssl) and mtneuro_ssl.__version__\n"
         f"assert not set({HEAVY!r}) & set(sys.modules), set({HEAVY!r}) & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

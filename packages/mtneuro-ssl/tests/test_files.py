@@ -1,8 +1,13 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import zarr
-from mtneuro_ssl.embedding import save_embeddings
-from mtneuro_ssl.reading import Volume, open_volume, read_images, read_labels
+from mtneuro_ssl import save_embeddings
+from mtneuro_ssl._shared.ome import multiscales
+from mtneuro_ssl._shared.terminal import Ranges
+from mtneuro_ssl.files import absolute, open_images, read_labels
+from mtneuro_ssl.types import Volume
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 6, 8), dtype=np.uint8)
 
@@ -11,13 +16,28 @@ def test_npy_zarr_and_ome_zarr_give_the_same_images(tmp_path):
     np.save(tmp_path / "a.npy", IMAGES)
     zarr.create_array(tmp_path / "a.zarr", data=IMAGES)
     group = zarr.create_group(
-        tmp_path / "ome.zarr", attributes={"ome": {"multiscales": [{"datasets": [{"path": "0"}]}]}}
+        tmp_path / "ome.zarr", attributes={"ome": multiscales("images", [(1.0, 1.0, 1.0)])}
     )
     group.create_array("0", data=IMAGES)
     for name in ("a.npy", "a.zarr", "ome.zarr"):
-        found = read_images(tmp_path / name)
-        np.testing.assert_array_equal(found.images, IMAGES)
+        found = open_images(tmp_path / name)
+        assert isinstance(found.images, Volume)
+        np.testing.assert_array_equal(found.images[:], IMAGES)
+        np.testing.assert_array_equal(found.images[1, 2:4], IMAGES[1, 2:4])
         assert found.sample_id.tolist() == ["volume/z0", "volume/z1", "volume/z2"]
+
+
+def test_a_file_is_opened_without_being_read(tmp_path):
+    np.save(tmp_path / "a.npy", IMAGES)
+    assert isinstance(open_images(tmp_path / "a.npy").images, np.memmap)
+
+
+def test_a_part_of_a_volume_keeps_the_names_of_its_slices(tmp_path):
+    np.save(tmp_path / "a.npy", IMAGES)
+    found = open_images(tmp_path / "a.npy", ranges=Ranges(z="1:3", x="2:6"))
+    np.testing.assert_array_equal(found.images[:], IMAGES[1:3, :, 2:6])
+    assert found.sample_id.tolist() == ["volume/z1", "volume/z2"]
+    assert found.lower == (1, 0, 2)
 
 
 def test_subvolumes_are_taken_slice_by_slice(tmp_path):
@@ -25,7 +45,7 @@ def test_subvolumes_are_taken_slice_by_slice(tmp_path):
         tmp_path / "a.npz", images=IMAGES[:2, None].repeat(2, axis=1), region=np.array([3, 1]),
         sample_id=np.array(["A-CTX/z110", "odd"]), region_names=np.array(list("abcd")),
     )  # fmt: skip
-    found = read_images(tmp_path / "a.npz")
+    found = open_images(tmp_path / "a.npz")
     assert found.images.shape == (4, 6, 8)
     assert found.sample_id.tolist() == ["A-CTX/z110", "A-CTX/z111", "odd/z0", "odd/z1"]
     assert found.labels is not None
@@ -33,42 +53,75 @@ def test_subvolumes_are_taken_slice_by_slice(tmp_path):
     assert found.class_names == ("a", "b", "c", "d")
 
 
-def test_what_is_not_images_is_refused(tmp_path):
+def test_images_that_are_not_uint8_are_refused(tmp_path):
     np.save(tmp_path / "float.npy", IMAGES / 255)
-    with pytest.raises(ValueError, match="must hold uint8 images of axes"):
-        read_images(tmp_path / "float.npy")
-    np.savez(tmp_path / "other.npz", pictures=IMAGES)
-    with pytest.raises(ValueError, match="must have the key 'images', got pictures"):
-        read_images(tmp_path / "other.npz")
-    (tmp_path / "text.npy").write_text("hello")
-    with pytest.raises(ValueError, match=r"must be \.npz, \.npy or Zarr"):
-        read_images(tmp_path / "text.npy")
-    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
-    np.savez(tmp_path / "objects.npz", images=np.array([{}], dtype=object))
-    for name in ("objects.npy", "objects.npz"):
-        for read in (read_images, open_volume):
-            with pytest.raises(ValueError, match=rf"{name} must be .* plain arrays without Python objects"):
-                read(tmp_path / name)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(
-        ValueError, match=r"must be a Zarr or hold pictures \(.png, .tif, .tiff\), got neither"
-    ):
-        read_images(tmp_path / "empty")
-    zarr.create_group(tmp_path / "plain.zarr")
-    with pytest.raises(ValueError, match="group without scales"):
-        read_images(tmp_path / "plain.zarr")
+    with pytest.raises(ValueError, match=r"must hold uint8 images, got float64 of shape \(3, 6, 8\)"):
+        open_images(tmp_path / "float.npy")
+
+
+class Stack:
+    """What a plug-in opens: a source that takes one slice an axis."""
+
+    shape, dtype, voxel_size_um = IMAGES.shape, IMAGES.dtype, (1.0, 1.0, 1.0)
+
+    def __getitem__(self, box: tuple[slice, slice, slice]) -> np.ndarray:
+        assert all(isinstance(part, slice) for part in box)
+        return IMAGES[box]
+
+
+class Plugin:
+    """An entry point, as mtneuro-data registers one."""
+
+    def load(self) -> Any:
+        return lambda uri: {"bossdb://lab/scan/em": Stack(), "stack": Stack()}[uri]
+
+
+def test_other_formats_and_databases_come_through_an_entry_point(monkeypatch):
+    monkeypatch.setattr("mtneuro_ssl._shared.volume_file.entry_points", lambda group: [Plugin()])
+    for uri in ("bossdb://lab/scan/em", "stack"):
+        found = open_images(uri, ranges=Ranges(z="1:3"))
+        np.testing.assert_array_equal(found.images[1], IMAGES[2])
+        np.testing.assert_array_equal(found.images[:], IMAGES[1:3])
+        assert found.sample_id.tolist() == ["volume/z1", "volume/z2"]
+
+
+def test_without_one_a_line_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr("mtneuro_ssl._shared.volume_file.entry_points", lambda group: [])
+    (tmp_path / "slices").mkdir()
+    for uri in ("bossdb://lab/scan/em", tmp_path / "slices"):
+        with pytest.raises(ValueError, match="pip install mtneuro-data"):
+            open_images(uri)
     with pytest.raises(FileNotFoundError, match="no file or folder at"):
-        read_images(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match=r"cutout` writes a \.npy or \.zarr from a URI"):
-        read_images("phantom://image")
+        open_images(tmp_path / "nowhere")
+
+
+def test_a_path_means_the_same_in_another_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert absolute("a.npz#images") == str(tmp_path / "a.npz#images")
 
 
 def test_labels_are_one_integer_an_image(tmp_path):
     np.save(tmp_path / "a.npy", np.array([0, 2, 1], np.uint8))
-    assert read_labels(tmp_path / "a.npy").dtype == np.int64
+    np.savez(tmp_path / "a.npz", region=np.array([0, 2, 1]), images=IMAGES)
+    zarr.create_array(tmp_path / "a.zarr", data=np.array([0, 2, 1], np.int32))
+    for name in ("a.npy", "a.npz", "a.zarr"):
+        labels = read_labels(tmp_path / name)
+        assert labels.dtype == np.int64
+        assert labels.tolist() == [0, 2, 1]
+
+
+def test_what_is_not_labels_is_refused(tmp_path):
     np.save(tmp_path / "b.npy", IMAGES)
     with pytest.raises(ValueError, match="one integer an image"):
         read_labels(tmp_path / "b.npy")
+    np.savez(tmp_path / "b.npz", images=IMAGES)
+    with pytest.raises(ValueError, match="it must hold the array 'region', got images"):
+        read_labels(tmp_path / "b.npz")
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="of plain numbers"):
+        read_labels(tmp_path / "objects.npy")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        read_labels(tmp_path / "nowhere.npy")
 
 
 def test_embeddings_need_an_id_a_row(tmp_path):
@@ -77,35 +130,10 @@ def test_embeddings_need_an_id_a_row(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_pictures_are_slices(tmp_path):
-    from PIL import Image
-
-    (tmp_path / "stack").mkdir()
-    pages = [Image.fromarray(image) for image in IMAGES]
-    for z, page in enumerate(pages):
-        page.save(tmp_path / "stack" / f"z{z}.png")
-    first, *rest = (Image.fromarray(image) for image in IMAGES)
-    first.save(tmp_path / "pages.tif", save_all=True, append_images=rest)
-    for name in ("stack", "pages.tif"):
-        np.testing.assert_array_equal(read_images(tmp_path / name).images, IMAGES)
-    np.testing.assert_array_equal(read_images(tmp_path / "stack" / "z1.png").images, IMAGES[1:2])
-    Image.fromarray(IMAGES[0, :2]).save(tmp_path / "stack" / "z9.png")
-    with pytest.raises(ValueError, match="grey pictures of one size"):
-        read_images(tmp_path / "stack")
-    (tmp_path / "broken.png").write_bytes(b"not a picture")
-    with pytest.raises(ValueError, match="that can be read"):
-        read_images(tmp_path / "broken.png")
-
-
-def test_a_volume_is_opened_without_being_read(tmp_path):
-    np.save(tmp_path / "a.npy", IMAGES)
-    zarr.create_array(tmp_path / "a.zarr", data=IMAGES)
-    np.savez(tmp_path / "a.npz", images=IMAGES)
-    for name in ("a.npy", "a.zarr", "a.npz"):
-        volume = open_volume(tmp_path / name)
-        assert isinstance(volume, Volume)
-        np.testing.assert_array_equal(np.asarray(volume[1, 2:4]), IMAGES[1, 2:4])
-    assert isinstance(open_volume(tmp_path / "a.npy"), np.memmap)
-    np.save(tmp_path / "flat.npy", IMAGES[0])
-    with pytest.raises(ValueError, match="must be a volume of uint8 with axes"):
-        open_volume(tmp_path / "flat.npy")
+def test_embeddings_come_back_as_they_were_written(tmp_path):
+    rows = np.arange(6, dtype=np.float32).reshape(2, 3)
+    save_embeddings(tmp_path / "new" / "a.npz", rows, sample_id=np.array(["a", "b"]))
+    with np.load(tmp_path / "new" / "a.npz", allow_pickle=False) as found:
+        np.testing.assert_array_equal(found["embeddings"], rows)
+        assert found["sample_id"].tolist() == ["a", "b"]
+        assert found["format_version"] == 1

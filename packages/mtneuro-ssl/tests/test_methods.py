@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mtneuro_ssl import TrainSettings
-from mtneuro_ssl.method import Draw
+from mtneuro_ssl.methods.base import Draw
 from mtneuro_ssl.methods.myow import Candidates
 from mtneuro_ssl.schedules import learning_rate_factor, mined_weight, target_momentum
 from mtneuro_ssl.training import new_method

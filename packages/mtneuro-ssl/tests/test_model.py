@@ -69,7 +69,7 @@ def test_a_broken_folder_is_refused(model, tmp_path):
     config = tmp_path / "model" / "config.json"
     text = config.read_text()
     config.write_text(text.replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(ValueError, match="format_version 1, got format_version 2"):
+    with pytest.raises(ValueError, match="got kind 'network' and format_version 2"):
         load_model(tmp_path / "model")
     config.write_text(text[:20])
     with pytest.raises(ValueError, match="must be JSON"):

@@ -1,5 +1,8 @@
+import subprocess
+import sys
+
 import pytest
-from mtneuro_ssl import TrainSettings
+from mtneuro_ssl import TrainSettings, executed_modules
 from mtneuro_ssl.registry import METHODS
 from pydantic import ValidationError
 
@@ -33,10 +36,10 @@ def test_resolving_twice_changes_nothing(method):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"methd": "byol"}, "did you mean method"),
-        ({"views": {"flop": 0.5}}, "unknown setting 'flop'; did you mean flip"),
-        ({"method": "mwoy"}, "did you mean myow"),
-        ({"encoder": "resnet19"}, "did you mean resnet18"),
+        ({"methd": "byol"}, "did you mean 'method'"),
+        ({"views": {"flop": 0.5}}, "a key must be one of crop, .* got 'flop'; did you mean 'flip'"),
+        ({"method": "mywo"}, "did you mean 'myow'"),
+        ({"encoder": "resnet19"}, "did you mean 'resnet18'"),
         ({"epochs": 0}, "greater than or equal to 1|greater than 0"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"dropout": 1}, "less than 1"),
@@ -47,22 +50,27 @@ def test_a_wrong_key_or_value_is_refused(values, message):
         TrainSettings.model_validate(values)
 
 
-def test_settings_come_from_toml_or_json(tmp_path):
-    (tmp_path / "a.toml").write_text('method = "myow"\npool_size = 64\n')
-    assert TrainSettings.from_file(tmp_path / "a.toml") == TrainSettings(method="myow", pool_size=64)
-    (tmp_path / "a.json").write_text(TrainSettings(method="pca").model_dump_json())
-    assert TrainSettings.from_file(tmp_path / "a.json") == TrainSettings(method="pca")
-
-
 @pytest.mark.parametrize(
-    ("name", "text", "message"),
+    ("values", "modules"),
     [
-        ("a.toml", "method = ", "must be TOML"),
-        ("a.json", "{", "must be TOML, or JSON"),
-        ("b.json", "[1]", "got list"),
+        ({"method": "myow-m"}, ("mtneuro_ssl.methods.myow_merged", "mtneuro_ssl.resnet")),
+        ({"method": "pca"}, ("mtneuro_ssl.methods.pca",)),
+        ({"method": "untrained", "encoder": "timm/test_vit"}, ("mtneuro_ssl.model",)),
+        ({"method": "byol", "encoder": "lab.nets:small"}, ("mtneuro_ssl.methods.byol", "lab.nets")),
     ],
 )
-def test_a_file_that_is_not_settings_is_refused(name, text, message, tmp_path):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=message):
-        TrainSettings.from_file(tmp_path / name)
+def test_settings_choose_the_modules_of_their_method_and_encoder(values, modules):
+    assert executed_modules(TrainSettings.model_validate(values)) == modules
+
+
+def test_the_core_imports_none_of_the_modules_that_settings_choose():
+    code = (
+        "import sys, mtneuro_ssl.training, mtneuro_ssl.embedding\n"
+        "from mtneuro_ssl.registry import METHODS, ENCODERS\n"
+        "chosen = {entry.target.partition(':')[0] for entry in METHODS.values()} - {'mtneuro_ssl.model'}\n"
+        "chosen |= {target.partition(':')[0] for target in ENCODERS.values()}\n"
+        "outside = ('mtneuro_ssl.commands', 'mtneuro_ssl.cli', 'mtneuro_ssl.figures', 'mtneuro_ssl.files')\n"
+        "assert not chosen & set(sys.modules), chosen & set(sys.modules)\n"
+        "assert not [name for name in sys.modules if name.startswith(outside)]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

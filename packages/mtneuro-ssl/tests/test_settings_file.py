@@ -3,7 +3,7 @@ import logging
 
 import pytest
 from mtneuro_ssl import TrainSettings
-from mtneuro_ssl.original import KEYS, translated
+from mtneuro_ssl.settings_file import KEYS, translated
 
 SSL_FILE = {
     "task_type": "SSL", "method": "myow", "model": "ResNet-18", "seed": 631, "outputdir": "out",
@@ -65,7 +65,7 @@ def test_a_supervised_file_is_read_unchanged():
         ("method", "simclr", "method must be one of byol, myow, myowmerged, got 'simclr'"),
         ("model", "ResNet-34", "did you mean"),
         ("task_type", "PCA", "task_type must be"),
-        ("projector_hiden_size", 4096, "did you mean projector_hidden_size"),
+        ("projector_hiden_size", 4096, "did you mean 'projector_hidden_size'"),
     ],
 )
 def test_what_is_not_built_is_refused_by_name(key, value, message):
@@ -76,3 +76,24 @@ def test_what_is_not_built_is_refused_by_name(key, value, message):
 @pytest.mark.parametrize("key", sorted(SSL_FILE))
 def test_every_key_of_the_example_is_known(key):
     assert key in KEYS
+
+
+def test_settings_come_from_toml_or_json(tmp_path):
+    (tmp_path / "a.toml").write_text('method = "myow"\npool_size = 64\n')
+    assert TrainSettings.from_file(tmp_path / "a.toml") == TrainSettings(method="myow", pool_size=64)
+    (tmp_path / "a.json").write_text(TrainSettings(method="pca").model_dump_json())
+    assert TrainSettings.from_file(tmp_path / "a.json") == TrainSettings(method="pca")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.toml", "method = ", "must be TOML"),
+        ("a.json", "{", "must be JSON"),
+        ("b.json", "[1]", "got list"),
+    ],
+)
+def test_a_file_that_is_not_settings_is_refused(name, text, message, tmp_path):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        TrainSettings.from_file(tmp_path / name)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import zarr
 from mtneuro_ssl import TrainSettings, embedding_map, train
-from mtneuro_ssl.cluster import cluster_executor, local_executor
+from mtneuro_ssl._shared.workers import worker_pool
 
 pytest.importorskip("distributed", reason="sharing among workers needs the extra 'dask'")
 
@@ -70,7 +70,7 @@ def test_two_workers_of_which_one_is_killed_write_the_map_of_one_process(
         if done == 2:
             raise Interrupted
 
-    with cluster_executor(address) as executor, pytest.raises(Interrupted):
+    with worker_pool(scheduler=address) as executor, pytest.raises(Interrupted):
         embedding_map(*files, out=tmp_path / "shared.zarr", executor=executor, progress=stop, **OPTIONS)
     calls: list[int] = []
 
@@ -79,7 +79,7 @@ def test_two_workers_of_which_one_is_killed_write_the_map_of_one_process(
             workers[0].kill()
         calls.append(done)
 
-    with cluster_executor(address) as executor:
+    with worker_pool(scheduler=address) as executor:
         found = embedding_map(
             *files, out=tmp_path / "shared.zarr", executor=executor, progress=kill, **OPTIONS
         )
@@ -93,20 +93,6 @@ def test_two_workers_of_which_one_is_killed_write_the_map_of_one_process(
 def test_two_processes_of_this_machine_write_the_map_of_one(files, tmp_path, monkeypatch):
     monkeypatch.setattr("mtneuro_ssl.dense.ROW_WINDOWS", 4)
     expected = embedding_map(*files, out=tmp_path / "here.zarr", **OPTIONS)
-    with local_executor(2) as executor:
+    with worker_pool(workers=2) as executor:
         found = embedding_map(*files, out=tmp_path / "shared.zarr", executor=executor, **OPTIONS)
     np.testing.assert_array_equal(np.asarray(found[...]), np.asarray(expected[...]))
-
-
-def test_a_scheduler_that_does_not_answer_is_an_error():
-    with (
-        pytest.raises(OSError, match=r"tcp://127\.0\.0\.1:9"),
-        cluster_executor("tcp://127.0.0.1:9", connect_timeout_s=0.5),
-    ):
-        pass
-
-
-def test_a_scheduler_needs_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ValueError, match=r"pip install 'mtneuro-ssl\[dask\]'"), cluster_executor("tcp://x:1"):
-        pass

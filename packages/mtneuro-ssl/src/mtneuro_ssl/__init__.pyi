@@ -1,4 +1,3 @@
-from . import methods as methods
 from .dense import Grid as Grid
 from .dense import embedding_map as embedding_map
 from .embedding import embed as embed
@@ -18,6 +17,8 @@ from .training import new_method as new_method
 from .training import train as train
 from .views import corner_crops as corner_crops
 
+__version__: str
+
 __all__ = [
     "Grid",
     "Model",
@@ -31,7 +32,6 @@ __all__ = [
     "load_encoder",
     "load_model",
     "method_names",
-    "methods",
     "new_method",
     "principal_colours",
     "save_embeddings",

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from safetensors import SafetensorError
@@ -28,6 +29,9 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 HISTORY = "history.csv"
 CARD = "README.md"
+
+_REASON_LENGTH = 300
+"""Most characters of torch's reason, which may list every weight."""
 
 
 def check_destination(folder: Path, /) -> None:
@@ -131,5 +135,5 @@ def weights_errors_named(
     try:
         yield
     except (SafetensorError, RuntimeError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = shorten(str(error), _REASON_LENGTH, placeholder=" ...")
         raise ValueError(f"{file} must hold the weights of {of}, got: {reason}") from error

@@ -1,0 +1,71 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from mtneuro_ssl._shared.workers import results, worker_pool
+
+
+def test_one_worker_is_the_caller_itself():
+    with worker_pool() as executor:
+        assert executor is None
+
+
+def test_results_are_those_of_one_worker():
+    with ThreadPoolExecutor(3) as executor:
+        assert sorted(results(abs, range(-5, 0), executor=executor)) == [1, 2, 3, 4, 5]
+
+
+def test_results_come_one_at_a_time_without_an_executor():
+    done: list[int] = []
+    for _ in results(done.append, [1, 2, 3], executor=None):
+        break
+    assert done == [1]
+
+
+def test_a_failure_passes_and_cancels_what_has_not_begun():
+    done: list[int] = []
+
+    def work(task: int) -> None:
+        if task == 0:
+            raise OSError("disk")
+        done.append(task)
+
+    with ThreadPoolExecutor(1) as executor, pytest.raises(OSError, match="disk"):
+        list(results(work, range(1000), executor=executor))
+    assert len(done) < 999
+
+
+@pytest.mark.slow
+def test_processes_of_this_machine_share_the_work():
+    with worker_pool(workers=2) as executor:
+        assert sorted(results(abs, [-1, -2], executor=executor)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": 0}, "workers must be at least 1, got 0"),
+        ({"workers": 2, "scheduler": "tcp://x:1"}, "give one of the two, got 2 and 'tcp://x:1'"),
+    ],
+)
+def test_workers_that_contradict_each_other_are_refused(options, message):
+    with pytest.raises(ValueError, match=message), worker_pool(**options):
+        pass
+
+
+def test_a_scheduler_that_does_not_answer_is_an_error():
+    pytest.importorskip("distributed", reason="sharing among workers needs the extra 'dask'")
+    with (
+        pytest.raises(OSError, match=r"tcp://127\.0\.0\.1:9"),
+        worker_pool(scheduler="tcp://127.0.0.1:9", connect_timeout_s=0.5),
+    ):
+        pass
+
+
+def test_a_scheduler_needs_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with (
+        pytest.raises(ValueError, match=r"pip install 'mtneuro-ssl\[dask\]'"),
+        worker_pool(scheduler="tcp://x:1"),
+    ):
+        pass
