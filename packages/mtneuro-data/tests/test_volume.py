@@ -183,3 +183,11 @@ def test_a_file_needs_no_prefetching_and_yet_checks_its_boxes(tmp_path: Path, vo
     open_volume(stored(tmp_path, "npy", volume)).prefetch([((0, 0, 0), (8, 8, 8))])
     with pytest.raises(IndexError, match="z range must lie within"):
         open_volume(stored(tmp_path, "npy", volume)).prefetch([((0, 0, 0), (80, 8, 8))])
+
+
+def test_arrays_for_two_phantoms_must_fit_too() -> None:
+    image, labels = (open_volume(f"phantom://{name}?shape=16,40,50") for name in ("image", "pixel_labels"))
+    with pytest.raises(
+        ValueError, match=r"out must be uint8 of the shape \(1, 2, 3\), got uint8 of \(4, 2, 3\)"
+    ):
+        image.read_both(labels, [((0, 0, 0), (1, 2, 3))], out=(None, [np.empty((4, 2, 3), np.uint8)]))

@@ -190,7 +190,11 @@ class Volume:
         if read is None:
             mine = self.read_boxes(boxes, out=out[0], keep=keep)
             return mine, other.read_boxes(boxes, out=out[1], keep=keep)
-        pairs = [read(box) for box in self._inside(boxes)]
+        inside = self._inside(boxes)
+        for volume, arrays in zip((self, other), out, strict=True):
+            if arrays is not None:
+                _check_targets(inside, arrays, volume.dtype)
+        pairs = [read(box) for box in inside]
         mine, others = [one for one, _ in pairs], [two for _, two in pairs]
         return _into(out[0], mine), _into(out[1], others)
 

@@ -27,7 +27,7 @@ def named_task(name: str, source: str | None) -> "TaskSpec":
 
 
 def cache_for(task: "TaskSpec") -> "Cache | None":
-    """Return the user's cache for a task from a database; files and phantoms are near enough."""
+    """Return the user's cache for a task from a database; files and phantoms are read where they are."""
     from mtneuro_data.cache.folder import Cache
 
     return Cache() if task.image.startswith("bossdb://") else None
