@@ -33,6 +33,7 @@ def test_toml_and_json_say_the_same(tmp_path):
         ("a.yaml", "", "must end in .toml or .json"),
         ("a.toml", "epochs 3", "must be TOML"),
         ("a.json", "[1]", "a table"),
+        pytest.param("a.json", "[" * 100_000, "must be JSON", id="nested too deep"),
     ],
 )
 def test_what_is_no_settings_file_is_refused(tmp_path, name, text, told):

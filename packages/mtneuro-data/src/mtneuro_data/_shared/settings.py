@@ -49,7 +49,7 @@ def read_values(path: str | os.PathLike[str], /) -> dict[str, Any]:
     try:
         text = source.read_text(encoding="utf-8")
         values = tomllib.loads(text) if source.suffix == ".toml" else json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{source} must be {source.suffix[1:].upper()}: {error}") from None
     if not isinstance(values, dict):
         raise ValueError(f"{source} must hold a table of settings, got {type(values).__name__}")
