@@ -90,19 +90,6 @@ def test_a_finished_run_is_not_done_again(tmp_path, monkeypatch):
     assert [failure.run.title for failure in carried_out(runs()[-1:], store, Heard())] == []
 
 
-def test_an_unfinished_run_leaves_no_result(tmp_path, monkeypatch):
-    def interrupted(self, roles, out, progress):
-        (out / "half").write_text("half")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Made, "run", interrupted)
-    store, run = Store(tmp_path), Run(step=Made(), title="x")
-    with pytest.raises(KeyboardInterrupt):
-        carried_out([run], store, Heard())
-    assert not store.done(run)
-    assert (store.partial(run) / "half").exists()
-
-
 def test_a_result_of_another_version_is_refused(tmp_path):
     store = Store(tmp_path)
     carried_out(runs(), store, Heard())
@@ -221,23 +208,6 @@ def test_a_full_disk_stops_the_rest_with_one_failure(tmp_path, monkeypatch):
     failures = carried_out(many, Store(tmp_path), Heard())
     assert [failure.needs_another for failure in failures] == [False, True, True, True, True]
     assert failures[1].reason == "not run, because the disk is full or cannot be written"
-
-
-def test_what_cannot_be_gone_on_from_is_started_anew_and_the_log_says_so(tmp_path, monkeypatch):
-    def resuming(self, roles, out, progress):
-        checkpoint = out / "model.partial" / "checkpoint"
-        if checkpoint.exists() and checkpoint.read_text() != "whole":
-            raise RuntimeError("checkpoint is damaged")
-        return Outcome()
-
-    monkeypatch.setattr(Made, "run", resuming)
-    store, run = Store(tmp_path), Run(step=Made(), title="x")
-    (store.partial(run) / "model.partial").mkdir(parents=True)
-    (store.partial(run) / "model.partial" / "checkpoint").write_text("ha")
-    assert carried_out([run], store, Heard()) == []
-    log = (store.folder(run) / "run.log").read_text()
-    assert "taken up again" in log
-    assert "could not go on from what was there (RuntimeError: checkpoint is damaged): started anew" in log
 
 
 def test_a_forced_run_keeps_the_old_result_until_the_new_is_whole(tmp_path, monkeypatch):

@@ -1,0 +1,42 @@
+import base64
+
+from matplotlib.figure import Figure
+
+from mtneuro_suite.plan.plan import plan
+from mtneuro_suite.preset.model import Preset, read_preset
+from mtneuro_suite.report.figures import accuracy_figures, svg_uri
+from mtneuro_suite.runs.store import Store
+
+
+def decoded(uri):
+    kind, _, data = uri.partition(";base64,")
+    return kind.removeprefix("data:"), base64.b64decode(data)
+
+
+def test_a_drawings_ink_follows_the_readers_scheme():
+    figure = Figure()
+    figure.subplots().plot([0, 1], color="#0072B2")
+    kind, svg = decoded(svg_uri(figure))
+    assert kind == "image/svg+xml"
+    assert b"prefers-color-scheme:dark" in svg
+    assert b"currentColor" in svg
+    assert b"#000000" not in svg
+    assert b"#0072b2" in svg
+    assert svg_uri(figure) == svg_uri(figure)
+
+
+def test_accuracy_is_drawn_against_training_data_and_against_resolution(finished, made_up, tmp_path):
+    (picture,) = accuracy_figures(*finished[:2])
+    assert picture.caption.startswith("Accuracy against training data")
+    values = read_preset("tableA3").model_dump()
+    values["seeds"] = (1,)
+    values["task1"].update(methods=("byol", "pca"))
+    planned = plan(Preset.model_validate(values))
+    (picture,) = accuracy_figures(planned, made_up(planned, tmp_path, slices=2))
+    assert picture.caption.startswith("Accuracy on ROI-C1 against resolution")
+    svg = decoded(picture.uri)[1].decode()
+    assert all(f">{tick}</text>" in svg for tick in ("1/4", "1/2", "full"))
+
+
+def test_figures_of_runs_that_are_missing_are_left_out(tmp_path):
+    assert accuracy_figures(plan(read_preset("smoke")), Store(tmp_path)) == []

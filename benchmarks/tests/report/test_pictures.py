@@ -1,0 +1,58 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mtneuro_suite.plan.plan import plan
+from mtneuro_suite.preset.model import read_preset
+from mtneuro_suite.report.pictures import THUMBNAIL, segmentation_sheets, surfaces, thumbnail_sheet
+from mtneuro_suite.report.umap import MOST_POINTS
+from mtneuro_suite.runs.store import Store
+
+
+def test_thumbnails_stand_where_their_number_says():
+    images = [np.full((256, 256), 20 * place, np.uint8) for place in range(7)]
+    uri, across = thumbnail_sheet(images)
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(";base64,")[2]))).convert("L"))
+    assert across == 3
+    for place in range(7):
+        y, x = (THUMBNAIL * side + THUMBNAIL // 2 for side in divmod(place, across))
+        assert abs(int(sheet[y, x]) - 20 * place) < 6
+
+
+@pytest.mark.slow
+def test_the_most_thumbnails_leave_room_in_15_mb():
+    # Noise is the hardest to compress: tissue takes less.
+    rng = np.random.default_rng(0)
+    images = list(rng.integers(0, 256, (MOST_POINTS, THUMBNAIL, THUMBNAIL), np.uint8))
+    uri, _ = thumbnail_sheet(images)
+    assert len(uri) < 9e6
+
+
+def test_segmentations_are_shown_like_figure_3(finished):
+    planned, store, _ = finished
+    sheets = segmentation_sheets(planned, store)
+    assert [sheet.network for sheet in sheets] == ["2D U-Net", "3D U-Net"]
+    for sheet in sheets:
+        assert sheet.headings == ("image", "truth", "3 classes", "4 classes")
+        assert [row.sample_id for row in sheet.rows] == ["A-STR/z440", "A-VP/z440"]
+        assert all(picture is not None for row in sheet.rows for picture in row.pictures)
+
+
+@pytest.mark.slow
+def test_a_network_that_kept_a_volume_is_shown_in_3d(finished):
+    planned, store, _ = finished
+    assert surfaces(planned, store) == []
+    labels = np.zeros((8, 16, 16), np.uint8)
+    labels[2:6, 4:12, 4:12] = 2
+    path = store.folder(planned.segmenters[0]) / "volume.npz"
+    np.savez(path, prediction=labels, truth=labels, voxel_size_um=np.ones(3), region="STR")
+    (picture,) = surfaces(planned, store)
+    path.unlink()
+    assert picture.caption == "2D U-Net, 3 classes, STR"
+
+
+def test_pictures_of_runs_that_are_missing_are_left_out(tmp_path):
+    assert segmentation_sheets(plan(read_preset("smoke")), Store(tmp_path)) == []
