@@ -115,11 +115,11 @@ def test_a_wrong_original_key_is_refused(
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [
-        ("task.json", "{", "is not a readable JSON file"),
-        ("task.toml", "a = ", "is not a readable TOML file"),
-        ("task.json", "[1]", "must hold one table of settings, got a list"),
-        ("task.json", "[" * 100_000, "is not a readable JSON file"),
-        ("task.yaml", "", "must be named .json or .toml"),
+        ("task.json", "{", "task.json must be JSON"),
+        ("task.toml", "a = ", "task.toml must be TOML"),
+        ("task.json", "[1]", "must hold a table of settings, got list"),
+        ("task.json", "[" * 100_000, "task.json must be JSON"),
+        ("task.yaml", "", "must end in .toml or .json"),
         ("task.json", '{"name": "x"}', "kind: "),
     ],
 )

@@ -1,14 +1,12 @@
 """Read a task from a file: this package's JSON or TOML, or the original benchmark's JSON as it is."""
 
-import json
-import tomllib
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationError
 
-from mtneuro_data._shared.settings import Settings
+from mtneuro_data._shared.settings import Settings, read_values
 from mtneuro_data._shared.words import one_line
 from mtneuro_data.paper import CLASSES, FOUR_CLASSES, REGIONS, ROI_MAP, THREE_CLASSES
 from mtneuro_data.task import Cube, Range, SplitPart, TaskSpec
@@ -61,7 +59,7 @@ def read_task(path: str | Path, /) -> TaskSpec:
     ----------
     path
         A ``.json`` or ``.toml`` file with the fields of `TaskSpec`, or one of the original
-        benchmark's JSON task files, whose keys are taken as they are.
+        benchmark's JSON task files, whose keys are taken as they are. In TOML ``"none"`` stands for null.
 
     Raises
     ------
@@ -83,7 +81,7 @@ def read_task(path: str | Path, /) -> TaskSpec:
     ``encoder_type`` is a task of semantics, whose one split ``all`` is the range ``z_train``.
     """
     path = Path(path)
-    values = _parsed(path)
+    values = read_values(path)
     try:
         if "image_chan" in values or "xrange_cor" in values:
             task = _from_original(_OriginalTask(**values), str(path))
@@ -100,20 +98,6 @@ def read_task(path: str | Path, /) -> TaskSpec:
             stacklevel=2,
         )
     return task
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    if path.suffix not in (".json", ".toml"):
-        raise ValueError(f"a task file must be named .json or .toml, got {path.name}")
-    text = path.read_bytes()
-    try:
-        decoded = text.decode("utf-8")
-        values = json.loads(decoded) if path.suffix == ".json" else tomllib.loads(decoded)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a readable {path.suffix[1:].upper()} file: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} must hold one table of settings, got a {type(values).__name__}")
-    return values
 
 
 def _from_original(task: _OriginalTask, path: str) -> TaskSpec:
