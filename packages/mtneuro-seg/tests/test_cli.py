@@ -182,6 +182,7 @@ def test_an_error_is_one_line(data, tmp_path, monkeypatch, capsys):
         assert told.count("\n") == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals of POSIX")
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(data, tmp_path, monkeypatch):
     steps = 200
     model = tmp_path / "model"

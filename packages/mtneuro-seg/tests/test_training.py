@@ -139,6 +139,7 @@ def test_dropout_resumes_too(tmp_path):
     assert_bit_equal(whole, train(images, settings, masks=masks, out=tmp_path / "resumed"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals of POSIX")
 def test_a_killed_run_resumes_bit_equal(tmp_path):
     script = f"""
 import os, signal, sys
@@ -436,6 +437,7 @@ def test_deterministic_mode_is_left_again(tmp_path):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and limits memory as Linux does")
 @pytest.mark.slow
 def test_a_machine_without_enough_memory_is_told_what_to_lower(tmp_path):
     """The limit of memory binds a child, whose network asks for more than there is."""

@@ -11,6 +11,7 @@ from mtneuro_data.preview import contact_sheet
 from PIL import Image
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals of POSIX")
 @pytest.mark.timeout(120)
 def test_a_served_phantom_is_fetched_and_previewed_by_the_same_command_line(
     task: TaskSpec, tmp_path: Path
