@@ -1,11 +1,10 @@
-import json
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from mtneuro_ssl import TrainSettings, load_encoder, load_model, train, untrained
-from safetensors.torch import load_file, save_file
+from mtneuro_ssl import TrainSettings, load_model, train, untrained
+from safetensors.torch import save_file
 
 TINY = "tiny_lab:encoder"
 
@@ -97,65 +96,8 @@ def test_weights_that_do_not_fit_are_refused(images, tmp_path):
         untrained(settings("timm/test_resnet", encoder_weights=str(tmp_path / "nowhere")))
 
 
-def test_loading_calls_a_factory_only_when_it_is_trusted(images, tmp_path):
-    train(images, settings(TINY), out=tmp_path / "model")
-    with pytest.raises(
-        ValueError, match="names the encoder 'tiny_lab:encoder', which would be imported and called"
-    ):
-        load_model(tmp_path / "model")
-    assert load_model(tmp_path / "model", trusted=[TINY]).dim == 16
-
-
-def test_an_encoder_is_loaded_as_a_module(images, tmp_path):
-    model = train(images, settings(TINY), out=tmp_path / "model")
-    encoder = load_encoder(tmp_path / "model", trusted=[TINY])
-    assert not encoder.training
-    for name, part in load_file(tmp_path / "model" / "model.safetensors").items():
-        assert torch.equal(encoder.state_dict()[name.removeprefix("encoder.")], part)
-    assert model.dim == 16
-    train(images, TrainSettings(method="pca"), out=tmp_path / "pca")
-    with pytest.raises(ValueError, match=r"an encoder is a network, but .* holds 'pca'"):
-        load_encoder(tmp_path / "pca")
-
-
-def test_an_encoder_comes_from_a_repository_of_the_hub(images, tmp_path, monkeypatch):
-    """From the client's own cache of what it has fetched: no test reaches the hub."""
-    train(images, settings(TINY), out=tmp_path / "model")
-    repository = tmp_path / "hub" / "models--owner--name"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text("0" * 40)
-    (repository / "snapshots").mkdir()
-    (tmp_path / "model").rename(repository / "snapshots" / ("0" * 40))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    encoder = load_encoder("owner/name", trusted=[TINY])
-    weights = load_file(repository / "snapshots" / ("0" * 40) / "model.safetensors")
-    assert torch.equal(encoder.state_dict()["0.weight"], weights["encoder.0.weight"])
-
-
 def test_published_weights_that_cannot_be_fetched_are_refused(images, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     with pytest.raises(ValueError, match="encoder_weights 'hub' must load into timm/test_resnet"):
         train(images, settings("timm/test_resnet", encoder_weights="hub"), out=tmp_path / "model")
     assert not (tmp_path / "model").exists()
-
-
-def test_an_encoder_that_cannot_be_fetched_is_refused():
-    with pytest.raises(FileNotFoundError, match="owner/name must be a model folder, or a repository"):
-        load_encoder("owner/name")
-
-
-def test_a_changed_weights_file_is_another_run(images, tmp_path):
-    from mtneuro_ssl.training import run_digest
-
-    file = tmp_path / "weights"
-    digests: set[str] = set()
-    for content in (b"a", b"b"):
-        file.write_bytes(content)
-        digests.add(run_digest(images, settings(TINY, encoder_weights=str(file))))
-    assert len(digests) == 2
-
-
-def test_the_config_is_plain_json(images, tmp_path):
-    train(images, settings(TINY), out=tmp_path / "model")
-    config = json.loads((tmp_path / "model" / "config.json").read_text())
-    assert config["settings"]["encoder"] == TINY

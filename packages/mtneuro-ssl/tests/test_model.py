@@ -3,7 +3,6 @@ import json
 import numpy as np
 import pytest
 from mtneuro_ssl import TrainSettings, embed, load_model, untrained
-from safetensors.numpy import load_file, save_file
 
 
 @pytest.fixture
@@ -36,15 +35,6 @@ def test_embedding_reports_progress(model, images):
     assert calls == [(3, 7), (6, 7), (7, 7)]
 
 
-def test_the_paper_encoder_has_its_size():
-    model = untrained(TrainSettings(latent_dim=None, device="cpu"))
-    assert model.dim == 512
-    count = sum(p.numel() for p in model.encoder.parameters())
-    # ResNet-18 without its classifier, and with a 3x3 stem of one channel in place of a 7x7 one of three.
-    assert count == 11_176_512 - 64 * 3 * 49 + 64 * 9
-    assert model.encoder.conv1.stride == (1, 1)
-
-
 def test_another_seed_gives_other_weights(images):
     first, again, other = (
         untrained(TrainSettings(latent_dim=6, seed=seed)).embed(images) for seed in (1, 1, 2)
@@ -60,25 +50,6 @@ def test_saving_and_loading_changes_nothing(model, images, tmp_path):
     assert loaded.settings == model.settings
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert (config["format_version"], config["kind"], config["dim"]) == (1, "network", 6)
-
-
-def test_a_broken_folder_is_refused(model, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"must hold config.json"):
-        load_model(tmp_path)
-    model.save(tmp_path / "model")
-    config = tmp_path / "model" / "config.json"
-    text = config.read_text()
-    config.write_text(text.replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(ValueError, match="got kind 'network' and format_version 2"):
-        load_model(tmp_path / "model")
-    config.write_text(text[:20])
-    with pytest.raises(ValueError, match="must be JSON"):
-        load_model(tmp_path / "model")
-    config.write_text(text)
-    weights = tmp_path / "model" / "model.safetensors"
-    save_file({name: part for name, part in load_file(weights).items() if "fc" not in name}, weights)
-    with pytest.raises(ValueError, match=r"model.safetensors must hold the weights"):
-        load_model(tmp_path / "model")
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mtneuro_ssl import TrainSettings
-from mtneuro_ssl.checks import check_run
 from mtneuro_ssl.processes import Launch, launch
 from safetensors.torch import load_file
 
@@ -193,24 +191,3 @@ def test_another_launchers_variables_are_not_read(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
     assert launch() == Launch(rank=3, count=4, local_count=2)
     assert not launch().first
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"batch_size": 6}, "must divide by the number of processes, 4, got 6 and 6"),
-        ({"batch_size": 8, "pool_size": 10}, "got 8 and 10"),
-        ({"method": "pca"}, "'pca' needs no more than 1 process, got 4"),
-    ],
-)
-def test_what_cannot_be_shared_is_refused(changes, message, monkeypatch):
-    images = np.random.default_rng(0).integers(0, 256, (16, 16, 16), dtype=np.uint8)
-    for name, value in (
-        ("RANK", "0"),
-        ("WORLD_SIZE", "4"),
-        ("LOCAL_WORLD_SIZE", "4"),
-        ("TORCHELASTIC_RUN_ID", "x"),
-    ):
-        monkeypatch.setenv(name, value)
-    with pytest.raises(ValueError, match=message):
-        check_run(images, TrainSettings.model_validate({"method": "myow"} | changes))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from mtneuro_ssl import TrainSettings, load_model, method_names, train, untrained
 from mtneuro_ssl.registry import METHODS
+from mtneuro_ssl.training import run_digest
 from safetensors.numpy import load_file
 
 TINY = "tiny_lab:encoder"
@@ -254,61 +255,6 @@ def test_supervised_training_learns_bright_from_dark(tmp_path):
     assert model.dim == 8
 
 
-@pytest.mark.parametrize(
-    ("method", "changes", "message"),
-    [
-        ("byol", {"batch_size": 64}, "batch_size must be at most the number of images, 12, got 64"),
-        ("byol", {"batch_size": 1}, "batch_size must be at least 2"),
-        ("myow", {"pool_size": 13}, "pool_size must be at most the number of images, 12, got 13"),
-        ("supervised", {}, "needs labels"),
-        ("myow", {"mined_neighbours": 4}, "mined_neighbours must be less than the pool of 4, got 4"),
-        ("byol", {"views": {"rotate": True}}, "views.rotate needs square views, got 8 x 10"),
-        ("byol", {"views": {"slices": 1}}, "views.slices needs a sample_id for each of the 12 images"),
-        ("byol", {"views": {"crop": 0.3}}, "images must be at least 27 x 27, got 16 x 20"),
-    ],
-)
-def test_settings_that_do_not_fit_the_images_are_refused(method, changes, message, images, tmp_path):
-    with pytest.raises(ValueError, match=message):
-        train(images, small(method, **changes), out=tmp_path / "model")
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (np.zeros(12, np.int64), "at least 2 classes"),
-        (np.arange(12) - 1, "count from 0, got -1"),
-        (np.arange(11), r"shape \(12,\), one an image, got int64 of shape \(11,\)"),
-        (np.arange(12) / 2, "must be integers"),
-    ],
-)
-@pytest.mark.usefixtures("unchecked")
-def test_wrong_labels_are_refused(labels, message, images, tmp_path):
-    with pytest.raises(ValueError, match=message):
-        train(images, small("supervised"), labels=labels, out=tmp_path / "model")
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        (np.full((12, 16, 16), 7, np.uint8), "must vary in intensity, got 7"),
-        (
-            np.arange(12 * 15 * 16, dtype=np.int64).reshape(12, 15, 16).astype(np.uint8),
-            "at least 16 x 16, got 15 x 16",
-        ),
-        (np.zeros((16, 16), np.uint8), r"shape \(n, y, x\)"),
-        (np.zeros((12, 16, 16)), "must be uint8"),
-        (np.zeros((0, 16, 16), np.uint8), "none of them 0"),
-        (np.zeros((2, 3, 16, 16), np.uint8), r"shape \(n, y, x\), .* got uint8 of shape \(2, 3, 16, 16\)"),
-        (np.full((12, 16, 16), np.nan), "must be uint8 .*, got float64"),
-    ],
-)
-@pytest.mark.usefixtures("unchecked")
-def test_wrong_images_are_refused(wrong, message, tmp_path):
-    with pytest.raises(ValueError, match=message):
-        train(wrong, small("byol"), out=tmp_path / "model")
-
-
 def test_something_else_is_not_overwritten(images, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(FileExistsError, match="must be a new folder or one that holds a model"):
@@ -369,3 +315,25 @@ def test_a_last_step_that_breaks_the_weights_is_an_error(images, labels, tmp_pat
     settings = small("supervised", learning_rate=1e38, steps=1)
     with pytest.raises(ValueError, match="embeddings must be finite after the last step"):
         train(images, settings, labels=labels, out=tmp_path / "model")
+
+
+def test_a_changed_weights_file_is_another_run(images, tmp_path):
+    file = tmp_path / "weights"
+    digests: set[str] = set()
+    for content in (b"a", b"b"):
+        file.write_bytes(content)
+        digests.add(run_digest(images, small("byol", encoder_weights=str(file))))
+    assert len(digests) == 2
+
+
+def test_a_run_of_other_settings_says_that_it_starts_anew(images, tmp_path, caplog):
+    with pytest.raises(Interrupted):
+        train(images, small("byol", checkpoint_every=0), out=tmp_path / "model", progress=stop_after(2))
+    train(images, small("byol", seed=2), out=tmp_path / "model")
+    assert "model.partial holds an interrupted run of other settings or images: starting anew" in caplog.text
+
+
+def test_a_run_that_is_refused_leaves_nothing_behind(images, tmp_path):
+    with pytest.raises(ValueError, match="batch_size must be at most the number of images, 12, got 64"):
+        train(images, small("byol", batch_size=64), out=tmp_path / "model")
+    assert not list(tmp_path.iterdir())

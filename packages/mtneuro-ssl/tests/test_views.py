@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from mtneuro_ssl.mining import nearest_positions
 from mtneuro_ssl.settings import ViewSettings
 from mtneuro_ssl.views import (
     batch_positions,
@@ -72,23 +71,6 @@ def test_corners_of_odd_images_touch_the_edges():
     assert corners.shape == (1, 4, 2, 3)
     assert corners[0, 3, -1, -1] == 34
     assert corners[0, 1, 0].tolist() == [4, 5, 6]
-
-
-def test_mining_agrees_with_brute_force():
-    generator = torch.Generator().manual_seed(0)
-    queries, pool = (torch.randn(n, 16, generator=generator) for n in (20, 31))
-    own, others = torch.arange(20), torch.randperm(31, generator=generator)
-    cosine = torch.cosine_similarity(queries[:, None], pool[None], dim=2)
-    assert torch.equal(nearest_positions(queries, pool), cosine.argmax(1))
-    allowed = torch.where(own[:, None] == others[None], -2.0, cosine)
-    assert torch.equal(nearest_positions(queries, pool, forbidden=(own, others)), allowed.argmax(1))
-
-
-def test_a_sample_finds_itself_unless_that_is_forbidden():
-    features = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
-    own = torch.arange(9)
-    assert torch.equal(nearest_positions(features, features), own)
-    assert not (nearest_positions(features, features, forbidden=(own, own)) == own).any()
 
 
 def many(count: int = 400) -> torch.Tensor:

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from mtneuro_ssl import TrainSettings
+from mtneuro_ssl.checks import check_run
+
+
+def small(method: str, **changes: object) -> TrainSettings:
+    values = {"method": method, "encoder": "tiny_lab:encoder", "batch_size": 4, "steps": 4, "device": "cpu"}
+    return TrainSettings.model_validate(values | changes)
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (12, 16, 20), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "message"),
+    [
+        ("byol", {"batch_size": 64}, "batch_size must be at most the number of images, 12, got 64"),
+        ("byol", {"batch_size": 1}, "batch_size must be at least 2"),
+        ("myow", {"pool_size": 13}, "pool_size must be at most the number of images, 12, got 13"),
+        ("supervised", {}, "needs labels"),
+        ("myow", {"mined_neighbours": 4}, "mined_neighbours must be less than the pool of 4, got 4"),
+        ("byol", {"views": {"rotate": True}}, "views.rotate needs square views, got 8 x 10"),
+        ("byol", {"views": {"slices": 1}}, "views.slices needs a sample_id for each of the 12 images"),
+        ("byol", {"views": {"crop": 0.3}}, "images must be at least 27 x 27, got 16 x 20"),
+    ],
+)
+def test_settings_that_do_not_fit_the_images_are_refused(method, changes, message, images):
+    with pytest.raises(ValueError, match=message):
+        check_run(images, small(method, **changes))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros(12, np.int64), "at least 2 classes"),
+        (np.arange(12) - 1, "count from 0, got -1"),
+        (np.arange(11), r"shape \(12,\), one an image, got int64 of shape \(11,\)"),
+        (np.arange(12) / 2, "must be integers"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_wrong_labels_are_refused(labels, message, images):
+    with pytest.raises(ValueError, match=message):
+        check_run(images, small("supervised"), labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.full((12, 16, 16), 7, np.uint8), "must vary in intensity, got 7"),
+        (
+            np.arange(12 * 15 * 16, dtype=np.int64).reshape(12, 15, 16).astype(np.uint8),
+            "at least 16 x 16, got 15 x 16",
+        ),
+        (np.zeros((16, 16), np.uint8), r"shape \(n, y, x\)"),
+        (np.zeros((12, 16, 16)), "must be uint8"),
+        (np.zeros((0, 16, 16), np.uint8), "none of them 0"),
+        (np.zeros((2, 3, 16, 16), np.uint8), r"shape \(n, y, x\), .* got uint8 of shape \(2, 3, 16, 16\)"),
+        (np.full((12, 16, 16), np.nan), "must be uint8 .*, got float64"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_wrong_images_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        check_run(wrong, small("byol"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 6}, "must divide by the number of processes, 4, got 6 and 6"),
+        ({"batch_size": 8, "pool_size": 10}, "got 8 and 10"),
+        ({"method": "pca"}, "'pca' needs no more than 1 process, got 4"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(changes, message, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (16, 16, 16), dtype=np.uint8)
+    for name, value in (
+        ("RANK", "0"),
+        ("WORLD_SIZE", "4"),
+        ("LOCAL_WORLD_SIZE", "4"),
+        ("TORCHELASTIC_RUN_ID", "x"),
+    ):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=message):
+        check_run(images, TrainSettings.model_validate({"method": "myow"} | changes))
