@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from command import main
@@ -127,7 +126,6 @@ def demo(*, quick: bool) -> Iterator[Figure]:
 
 def demo_tasks() -> list[TaskSpec]:
     """Return what the demo loads, the most voxels first."""
-    sys.path.append(str(Path(__file__).parents[1]))
     from mtneuro_suite.plan.plan import plan
     from mtneuro_suite.preset.model import read_preset
     from mtneuro_suite.steps import Arrays
