@@ -29,7 +29,7 @@ def train(
     set_: Annotated[
         Changes,
         Parameter(
-            help="One setting, as key=value; may be given several times, and goes before the file. "
+            help="One setting, as key=value; may be given several times, and overrides the file. "
             f"Settings and defaults: {_DEFAULTS}",
         ),
     ] = (),

@@ -38,7 +38,7 @@ def views(
     settings
         Settings file (.toml or .json).
     set_
-        One setting, as key=value; may be given several times, and goes before the file.
+        One setting, as key=value; may be given several times, and overrides the file.
     device
         Where to compute; by default as the model's settings say.
     trust
