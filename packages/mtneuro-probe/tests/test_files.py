@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,18 @@ def test_ids_of_the_file_go_before_those_that_are_made(export):
     ids = open_volume(str(export), key="masks", cube="B").sample_id
     assert ids is not None
     assert ids[0] == "A-CTX/z110"
+
+
+def test_any_address_that_an_installed_package_opens_is_a_volume(monkeypatch, volume):
+    class Opened(np.ndarray):
+        voxel_size_um = (0.03, 0.004, 0.004)
+
+    point = SimpleNamespace(load=lambda: lambda uri: volume.view(Opened))
+    monkeypatch.setattr("mtneuro_probe._shared.volume_file.entry_points", lambda group: [point])
+    part = open_volume("lab://mouse/em?level=1", key="masks", ranges=Ranges(z="1:2"))
+    np.testing.assert_array_equal(part.loaded(), volume[1:])
+    assert part.voxel_size_um == (0.03, 0.004, 0.004)
+    assert part.sample_id == ("em/z1",)
 
 
 @pytest.mark.parametrize("key", ["masks", "images"])
