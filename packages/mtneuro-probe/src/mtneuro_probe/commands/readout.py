@@ -100,7 +100,7 @@ def readout(
             raise ValueError("--regions scores regions, and goes with no features, scatter or annotation")
         if confident is not None and images is None:
             raise ValueError("--confident needs the images, --images VOLUME")
-        yield from _scored_regions(
+        yield from _score_regions(
             embeddings, test, regions, output, figure, confident, images, ranges,
             classifier=classifier, n_splits=n_splits, gap=gap, seed=seed,
         )  # fmt: skip
@@ -145,7 +145,7 @@ def _pictures(images: str, of: probe.Embeddings, ranges: Ranges | None) -> "np.n
     return images_of(of, volume.loaded(), volume.sample_id or ())
 
 
-def _scored_regions(
+def _score_regions(
     train: Path,
     test: Path | None,
     regions: Path,
