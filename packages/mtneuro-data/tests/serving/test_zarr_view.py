@@ -1,4 +1,3 @@
-import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
