@@ -7,6 +7,7 @@ import ast
 import re
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,10 @@ def test_only_public_names_are_imported_from_outside(house: str) -> None:
         and (origin not in public or name not in {None, "__version__", *_public(origin)})
     }
     assert not deep, "\n".join(sorted(deep))
+
+
+@pytest.mark.parametrize("house", PACKAGES)
+def test_every_public_name_can_be_used(house: str) -> None:
+    package = import_module(house)
+    assert package.__all__ == sorted(package.__all__)
+    assert all(hasattr(package, name) for name in package.__all__)
