@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import mtneuro_data
+import mtneuro_probe
+import mtneuro_seg
+import mtneuro_ssl
 import numpy as np
 import pytest
 import tifffile
 import zarr
-from mtneuro_probe import files as probe_files
-from mtneuro_seg import files as seg_files
-from mtneuro_ssl import files as ssl_files
 from PIL import Image
 
 VOXELS = np.random.default_rng(0).integers(0, 256, (12, 30, 40), dtype=np.uint8)
@@ -25,23 +25,27 @@ def _data(uri: str) -> tuple[np.ndarray, Size]:
     return volume[:, :, :], volume.voxel_size_um
 
 
-def _file(opened: Callable[[str], Any]) -> Callable[[str], tuple[np.ndarray, Size]]:
-    def read(uri: str) -> tuple[np.ndarray, Size]:
-        found = opened(uri)
-        return found.loaded(), found.voxel_size_um
-
-    return read
-
-
 def _ssl(uri: str) -> tuple[np.ndarray, Size]:
-    return np.asarray(ssl_files.open_images(uri).images[...]), ssl_files.open_volume_file(uri).voxel_size_um
+    return np.asarray(mtneuro_ssl.open_images(uri).images[...]), mtneuro_ssl.open_volume_file(
+        uri
+    ).voxel_size_um
+
+
+def _seg(uri: str) -> tuple[np.ndarray, Size]:
+    found = mtneuro_seg.open_volume_file(uri)
+    return found.loaded(), found.voxel_size_um
+
+
+def _probe(uri: str) -> tuple[np.ndarray, Size]:
+    found = mtneuro_probe.open_volume_file(uri)
+    return found.loaded(), found.voxel_size_um
 
 
 READERS: dict[str, Callable[[str], tuple[np.ndarray, Size]]] = {
     "data": _data,
     "ssl": _ssl,
-    "seg": _file(seg_files.open_volume_file),
-    "probe": _file(lambda uri: probe_files.open_volume(uri, key="images")),
+    "seg": _seg,
+    "probe": _probe,
 }
 
 

@@ -1,3 +1,5 @@
+from ._shared.volume_file import VolumeFile as VolumeFile
+from ._shared.volume_file import open_volume_file as open_volume_file
 from .embeddings import Embeddings as Embeddings
 from .embeddings import load_embeddings as load_embeddings
 from .embeddings import save_embeddings as save_embeddings
@@ -53,6 +55,7 @@ __all__ = [
     "LinearReadout",
     "Positions",
     "RegionScore",
+    "VolumeFile",
     "aligned",
     "block_splits",
     "closeness",
@@ -71,6 +74,7 @@ __all__ = [
     "map_figure",
     "matched",
     "nearest_neighbour_distance",
+    "open_volume_file",
     "original_features",
     "pixel_statistics",
     "r2_figure",

@@ -1,3 +1,5 @@
+from ._shared.volume_file import VolumeFile as VolumeFile
+from ._shared.volume_file import open_volume_file as open_volume_file
 from .colours import class_colours as class_colours
 from .figures import learning_curves_figure as learning_curves_figure
 from .figures import overlay as overlay
@@ -38,6 +40,7 @@ from .volume.predict import swept_labels as swept_labels
 from .volume.settings import SweepSettings as SweepSettings
 
 __version__: str
+
 __all__ = [
     "Model",
     "Network",
@@ -48,6 +51,7 @@ __all__ = [
     "SweepSettings",
     "TrainSettings",
     "VNetLight",
+    "VolumeFile",
     "best_run",
     "bootstrap_intervals",
     "build_network",
@@ -63,6 +67,7 @@ __all__ = [
     "model_names",
     "network",
     "normalised",
+    "open_volume_file",
     "overlay",
     "paper_search",
     "paper_settings",

@@ -1,9 +1,12 @@
+from ._shared.volume_file import VolumeFile as VolumeFile
+from ._shared.volume_file import open_volume_file as open_volume_file
 from .dense import Grid as Grid
 from .dense import embedding_map as embedding_map
 from .embedding import embed as embed
 from .figures.maps import colour_picture as colour_picture
 from .figures.maps import principal_colours as principal_colours
 from .figures.views import view_sheet as view_sheet
+from .files import open_images as open_images
 from .files import save_embeddings as save_embeddings
 from .model import Model as Model
 from .model import untrained as untrained
@@ -23,6 +26,7 @@ __all__ = [
     "Grid",
     "Model",
     "TrainSettings",
+    "VolumeFile",
     "colour_picture",
     "corner_crops",
     "embed",
@@ -33,6 +37,8 @@ __all__ = [
     "load_model",
     "method_names",
     "new_method",
+    "open_images",
+    "open_volume_file",
     "principal_colours",
     "save_embeddings",
     "train",
