@@ -88,11 +88,15 @@ def train(
     ranges
         The part of IMAGES and LABELS to train on.
     """
-    from mtneuro_seg.files import read_labelled_images
-
+    if curves is not None:
+        check_figure(curves)
     given: dict[str, Any] = {} if settings is None else settings_values(settings)
     given = changed_values(given, changes)
     given |= {name: value for name, value in (("model", model), ("device", device)) if value is not None}
+    # Wrong settings are refused before the images are read; the number of classes may follow from their file.
+    TrainSettings.model_validate(given)
+    from mtneuro_seg.files import read_labelled_images
+
     data = read_labelled_images(images, labels, ranges=ranges)
     names = data.class_names
     chosen = _settings(given, names, paper=paper)
@@ -101,8 +105,6 @@ def train(
             f"classes must be {len(names)}, as {images!r} has ({', '.join(names)}), got {chosen.classes}"
         )
     held_out = None if validation is None else read_labelled_images(validation, validation_labels)
-    if curves is not None:
-        check_figure(curves)
     from mtneuro_seg.training import train as train_network
 
     arrays = _arrays(data, chosen, depth=depth, overlap=depth_overlap)
