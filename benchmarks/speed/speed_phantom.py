@@ -130,7 +130,7 @@ def demo_tasks() -> list[TaskSpec]:
     from mtneuro_suite.preset.model import read_preset
     from mtneuro_suite.steps import Arrays
 
-    runs = sorted(plan(read_preset("demo")).runs, key=lambda run: -run.cost)
+    runs = sorted(plan_of(read_preset("demo")).runs, key=lambda run: -run.cost)
     return [run.step.task for run in runs if isinstance(run.step, Arrays)]
 
 

@@ -10,7 +10,7 @@ import pytest
 from mtneuro_data import TaskArrays
 from mtneuro_probe import save_embeddings
 
-from mtneuro_suite.plan.plan import Plan, plan
+from mtneuro_suite.plan.plan import Plan, plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.report.html import write_report
 from mtneuro_suite.report.names import FEATURES
@@ -28,9 +28,9 @@ SIDE = 64
 class MadeUp:
     """Writes what each kind of run would, with numbers from a seed."""
 
-    def __init__(self, root: Path, planned: Plan, *, slices: int) -> None:
+    def __init__(self, root: Path, plan: Plan, *, slices: int) -> None:
         self.store = Store(root)
-        self._plan = planned
+        self._plan = plan
         self._slices = slices
         self._rng = np.random.default_rng(0)
 
@@ -153,8 +153,8 @@ class MadeUp:
 def made_up() -> Callable[..., Store]:
     """Write results of every run of a plan: ``made_up(plan, folder, slices=12)`` returns their store."""
 
-    def write(planned: Plan, root: Path, *, slices: int = 12) -> Store:
-        return MadeUp(root, planned, slices=slices).write()
+    def write(plan: Plan, root: Path, *, slices: int = 12) -> Store:
+        return MadeUp(root, plan, slices=slices).write()
 
     return write
 
@@ -168,8 +168,8 @@ def finished(
     smoke["task1"].update(tasks=("roi-c1", "roi-c2", "roi-c3"))
     smoke["task2"].update(models=("unet", "unet3d"), classes=("3class", "4class"), downsample=1)
     smoke["task3"].update(encoders=("roi-c1", "roi-c3"))
-    planned = plan(Preset.model_validate(smoke))
+    plan = plan_of(Preset.model_validate(smoke))
     folder = tmp_path_factory.mktemp("finished")
-    store = made_up(planned, folder)
-    tables = all_tables(planned, store.rows(planned.runs))
-    return planned, store, write_report(planned, store, tables, folder / "report.html")
+    store = made_up(plan, folder)
+    tables = all_tables(plan, store.rows(plan.runs))
+    return plan, store, write_report(plan, store, tables, folder / "report.html")

@@ -109,14 +109,14 @@ def test_a_disk_that_is_full_ends_with_names_and_status_1(tmp_path, monkeypatch,
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x"))
 
     monkeypatch.setattr("mtneuro_suite.execute.engine.execute", full)
-    monkeypatch.setattr("mtneuro_suite.report.html.write_text", full)
+    monkeypatch.setattr("mtneuro_suite.report.html.written_beside", full)
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 1
     captured = capsys.readouterr()
     assert "Table 1" in captured.out
     assert "failed: images of A-CTX" in captured.err
-    assert "could not be written: No space left on device" in captured.err
+    assert "No space left on device: " in captured.err
 
 
 def start(output):

@@ -12,7 +12,7 @@ from mtneuro_suite.runs.store import Store
 _NOT_REPEATED = ("--retry", "--force", "--no-retry", "--no-force")
 
 
-def only(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
+def named_runs(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
     """Return the runs of these names and what they need, needs first; all where no name is given.
 
     Raises

@@ -65,7 +65,7 @@ def check_sources(runs: Iterable[Run]) -> None:
             open_task(run.step.task, "all")
 
 
-def plan(preset: Preset, *, data: Path | None = None) -> Plan:
+def plan_of(preset: Preset, *, data: Path | None = None) -> Plan:
     """Return a preset's runs, everything checked that can be known before they start.
 
     Parameters

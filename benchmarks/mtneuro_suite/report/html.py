@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite.execute.progress import duration
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves
@@ -17,7 +18,7 @@ from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation
 from mtneuro_suite.report.tables import Table
 from mtneuro_suite.report.umap import umap_section
 from mtneuro_suite.runs.failure import Failure
-from mtneuro_suite.runs.store import Store, write_text
+from mtneuro_suite.runs.store import Store
 from mtneuro_suite.steps import Arrays
 
 
@@ -160,5 +161,6 @@ def write_report(
         settings=plan.preset.model_dump_json(indent=2),
         missing=len(plan.runs) - len(costs),
     )
-    write_text(path, html)
+    with written_beside(path) as beside:
+        beside.write_text(html, encoding="utf-8")
     return path

@@ -28,7 +28,7 @@ def _rich_table(table: Table) -> RichTable:
     return shown
 
 
-def print_plan(
+def print_estimate(
     asked: Sequence[Run],
     todo: Sequence[Run],
     *,

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.runs.store import Store, write_text
+from mtneuro_suite.runs.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +126,8 @@ def _path(store: Store, run: Run) -> Path:
 def write_note(store: Store, run: Run, note: FailureNote) -> None:
     """Leave a note beside the run's folder; on a full disk there is none, and the next start tries again."""
     try:
-        write_text(_path(store, run), json.dumps(asdict(note), indent=1))
+        with written_beside(_path(store, run)) as beside:
+            beside.write_text(json.dumps(asdict(note), indent=1), encoding="utf-8")
     except OSError:
         logger.warning("no note of the failure of %s could be written", run.id, exc_info=True)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from mtneuro_suite.execute.attempt import Attempt
-from mtneuro_suite.execute.selection import only, repeat_command, to_do
+from mtneuro_suite.execute.selection import named_runs, repeat_command, to_do
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
 from mtneuro_suite.steps import Features, Umap
@@ -20,14 +20,14 @@ def two():
 
 def test_a_named_run_comes_with_what_it_needs():
     data, first, second = two()
-    assert only([data, first, second], [second.id]) == [data, second]
-    assert only([data, first, second], []) == [data, first, second]
+    assert named_runs([data, first, second], [second.id]) == [data, second]
+    assert named_runs([data, first, second], []) == [data, first, second]
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
     _, first, _ = runs = two()
     with pytest.raises(ValueError, match=f"got '{first.id[:-1]}'; did you mean '{first.id}'"):
-        only(runs, [first.id[:-1]])
+        named_runs(runs, [first.id[:-1]])
 
 
 def test_force_is_for_the_named_runs_and_not_for_what_they_need(tmp_path):

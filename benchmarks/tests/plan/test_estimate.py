@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from mtneuro_suite.plan.estimate import Estimate, _download_bytes, _longest_chain, estimate
-from mtneuro_suite.plan.plan import plan
+from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_values
 from mtneuro_suite.runs.run import Run
@@ -23,7 +23,7 @@ def test_every_chunk_is_downloaded_once_though_two_parts_read_it(tmp_path, monke
     preset = with_values(
         read_preset("table1"), ["source=bossdb", 'task1.tasks=["roi-c1"]', 'task1.methods=["pca"]']
     )
-    tasks = [run.step.task for run in plan(preset).runs if isinstance(run.step, Arrays)]
+    tasks = [run.step.task for run in plan_of(preset).runs if isinstance(run.step, Arrays)]
     # Set A: 4 cubes of 256 x 256 off the grid touch 3 x 3 chunks of 128 x 128; slices 110 to 460 lie in 12
     # layers of 32; labels are eight bytes a voxel.
     assert _download_bytes(tasks) == 4 * 9 * 12 * (32 * 128 * 128) * (1 + 8)
@@ -36,7 +36,7 @@ def test_ten_times_the_steps_cost_about_ten_times_the_time():
             read_preset("smoke"),
             [f"task1.settings.steps={steps}", 'task1.methods=["byol"]', "task3.umap_method=byol"],
         )
-        runs = [run for run in plan(preset).runs if run.step.kind == "encoder"]
+        runs = [run for run in plan_of(preset).runs if run.step.kind == "encoder"]
         named: list[str] = []
         found = estimate(runs, runs, processes=1, device="cpu", progress=named.append)
         assert named == ["resnet18"]

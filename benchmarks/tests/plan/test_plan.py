@@ -1,7 +1,7 @@
 import pytest
 
 from mtneuro_suite.plan.inputs import paper_inputs, source_of
-from mtneuro_suite.plan.plan import plan
+from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_own_row
 from mtneuro_suite.steps import Arrays
@@ -15,7 +15,7 @@ def changed(name="demo", **changes):
 
 
 def test_equal_parts_are_loaded_once():
-    runs = plan(read_preset("demo")).runs
+    runs = plan_of(read_preset("demo")).runs
     assert len({run.id for run in runs}) == len(runs)
     arrays = [run for run in runs if run.step.kind == "arrays"]
     # Task 1: set A train and val, its test, B, C and D; Task 2: train, val and test of 2D and of 3D, in
@@ -24,22 +24,22 @@ def test_equal_parts_are_loaded_once():
 
 
 def test_roi_c2_trains_nothing():
-    encoders = plan(read_preset("demo")).encoders
+    encoders = plan_of(read_preset("demo")).encoders
     assert {run.title.split(" on ")[1].split(",")[0] for run in encoders} == {"roi-c1", "roi-c3"}
 
 
 def test_the_paper_preset_counts_the_papers_runs():
-    planned = plan(read_preset("paper"))
-    trained = [run for run in planned.encoders if run.step.train.method != "untrained"]
+    plan = plan_of(read_preset("paper"))
+    trained = [run for run in plan.encoders if run.step.train.method != "untrained"]
     # Two training sets: PCA has no seed; mixup has five probabilities.
     assert len(trained) == 2 * (5 * (1 + 5 + 3 + 1) + 1)
-    assert len(planned.segmenters) == 9 * 2 * 5
+    assert len(plan.segmenters) == 9 * 2 * 5
 
 
 def test_table_a4_sets_learning_rate_and_batch():
     (run,) = [
         run
-        for run in plan(read_preset("paper")).networks
+        for run in plan_of(read_preset("paper")).networks
         if (run.step.model, run.step.task, run.step.seed) == ("manet", "seg-2d-3class", 1)
     ]
     assert (run.step.train.learning_rate, run.step.train.batch_size) == (0.01, 2)
@@ -67,28 +67,28 @@ def test_table_a4_sets_learning_rate_and_batch():
 )
 def test_a_wrong_name_or_setting_is_refused_before_any_run(changes, message):
     with pytest.raises(ValueError, match=message):
-        plan(changed(**changes))
+        plan_of(changed(**changes))
 
 
 def test_the_resolutions_and_extra_sets_are_columns_of_their_own():
-    planned = plan(
+    plan = plan_of(
         changed(
             task1={"methods": ["pca"], "per_method": {}, "downsample": [4, 2], "extra": ["D", "B"]},
             task3=None,
         )
     )
-    names = [region.name for region in planned.inputs.regions]
+    names = [region.name for region in plan.inputs.regions]
     assert names == [f"{n}/{f}" for f in (4, 2) for n in ("roi-c1", "roi-c2", "roi-c3", "roi-c3[B]")]
-    tested = {r.name: {c for t in r.test for c in t.cubes} for r in planned.inputs.regions}
+    tested = {r.name: {c for t in r.test for c in t.cubes} for r in plan.inputs.regions}
     assert {name[0] for name in tested["roi-c3[B]/4"]} == {"C", "D"}
     assert {name[0] for name in tested["roi-c3/4"]} == {"B", "C"}
-    keys = {(run.step.training_set, run.step.model) for run in planned.regions}
-    assert len(keys) == len(planned.regions)
+    keys = {(run.step.training_set, run.step.model) for run in plan.regions}
+    assert len(keys) == len(plan.regions)
 
 
 def test_a_search_trains_every_point_and_scores_it_on_validation_alone():
-    planned = plan(read_preset("search"))
-    of_unet = [r for r in planned.networks if r.step.task == "seg-2d-4class" and "unet lr" in r.title]
+    plan = plan_of(read_preset("search"))
+    of_unet = [r for r in plan.networks if r.step.task == "seg-2d-4class" and "unet lr" in r.title]
     assert len(of_unet) == 25
     assert {run.step.test_set for run in of_unet} == {"seg-2d-4class:val"}
     assert len({(r.step.train.learning_rate, r.step.train.batch_size) for r in of_unet}) == 25
@@ -104,8 +104,8 @@ def test_a_search_trains_every_point_and_scores_it_on_validation_alone():
 def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
     preset, own = with_own_row(read_preset("smoke"), encoder="examples.tiny_encoder:encoder")
     assert own == ("tiny_encoder:encoder",)
-    planned = plan(preset)
-    alone = planned.runs_of(own)
+    plan = plan_of(preset)
+    alone = plan.runs_of(own)
     assert {run.step.kind for run in alone} == {
         "arrays",
         "encoder",
@@ -132,17 +132,17 @@ def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
 )
 def test_an_own_row_that_means_nothing_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
-        plan(with_own_row(read_preset("smoke"), **given)[0])
+        plan_of(with_own_row(read_preset("smoke"), **given)[0])
 
 
 def test_a_method_that_is_drawn_must_be_trained():
     with pytest.raises(ValueError, match=r"task3.umap_method must be one of .*got 'byol'"):
-        plan(changed(task1={"methods": ["pca"], "per_method": {}}))
+        plan_of(changed(task1={"methods": ["pca"], "per_method": {}}))
 
 
 def test_too_few_slices_for_the_cross_validation_are_refused():
     with pytest.raises(ValueError, match="gap of 10"):
-        plan(changed(task3={"z_step": 3000}))
+        plan_of(changed(task3={"z_step": 3000}))
 
 
 def test_a_folder_of_three_zarrs_is_a_source_with_or_without_suffix(tmp_path):
@@ -170,13 +170,13 @@ def test_what_stands_between_our_figures_and_the_papers_is_said(changes, caveat)
 
 def test_a_source_that_is_no_folder_is_refused():
     with pytest.raises(ValueError, match="source must be phantom, bossdb, or a folder"):
-        plan(changed(source="nowhere"))
+        plan_of(changed(source="nowhere"))
 
 
 def test_real_sample_needs_its_folder(tmp_path):
     with pytest.raises(ValueError, match="give their folder with --data"):
-        plan(read_preset("real-sample"))
+        plan_of(read_preset("real-sample"))
     with pytest.raises(FileNotFoundError, match=r"image_z159\.png is missing"):
-        plan(read_preset("real-sample"), data=tmp_path)
+        plan_of(read_preset("real-sample"), data=tmp_path)
     with pytest.raises(ValueError, match="--data is read by the preset real-sample only"):
-        plan(read_preset("demo"), data=tmp_path)
+        plan_of(read_preset("demo"), data=tmp_path)

@@ -1,15 +1,15 @@
 import pytest
 
-from mtneuro_suite.plan.plan import plan
+from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.report.about import FILE_NAME, about, about_text, read_about
 
 
 def test_what_is_written_is_read_back(tmp_path):
-    planned = plan(read_preset("smoke"))
-    (tmp_path / FILE_NAME).write_text(about_text(planned), encoding="utf-8")
+    plan = plan_of(read_preset("smoke"))
+    (tmp_path / FILE_NAME).write_text(about_text(plan), encoding="utf-8")
     read = read_about(tmp_path)
-    assert read == about(planned)
+    assert read == about(plan)
     assert read.regions["roi-c2"].paper_column == "roi-c2"
     assert read.segmentation["seg-2d-3class"] == "3class"
     assert "not the brain" in read.caveat

@@ -12,14 +12,12 @@ from mtneuro_suite.runs.store import Store
 
 
 @pytest.fixture
-def planned():
-    return plan(read_preset("smoke"))
+def plan():
+    return plan_of(read_preset("smoke"))
 
 
-def report(planned, tmp_path, **options):
-    path = write_report(
-        planned, Store(tmp_path), all_tables(planned, []), tmp_path / "report.html", **options
-    )
+def report(plan, tmp_path, **options):
+    path = write_report(plan, Store(tmp_path), all_tables(plan, []), tmp_path / "report.html", **options)
     return path.read_text(encoding="utf-8")
 
 
@@ -40,8 +38,8 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_a_report_is_one_whole_file_that_asks_for_no_other(planned, tmp_path):
-    html = report(planned, tmp_path)
+def test_a_report_is_one_whole_file_that_asks_for_no_other(plan, tmp_path):
+    html = report(plan, tmp_path)
     parser = Tags()
     parser.feed(html)
     assert parser.open == []
@@ -52,18 +50,18 @@ def test_a_report_is_one_whole_file_that_asks_for_no_other(planned, tmp_path):
     assert "default-src 'none'" in html
 
 
-def test_a_report_says_what_the_phantom_is_not_and_what_is_missing(planned, tmp_path):
-    html = report(planned, tmp_path)
+def test_a_report_says_what_the_phantom_is_not_and_what_is_missing(plan, tmp_path):
+    html = report(plan, tmp_path)
     assert "The phantom is not the brain" in html
-    assert f"{len(planned.runs)} runs are missing" in html
+    assert f"{len(plan.runs)} runs are missing" in html
     assert "Table 1. Brain region" in html
     assert "0.83±0.06" in html
 
 
-def test_a_report_names_the_runs_that_failed(planned, tmp_path):
-    failure = Failure(planned.runs[0], "OSError: <no space>")
-    html = report(planned, tmp_path, failures=[failure])
-    assert planned.runs[0].title in html
+def test_a_report_names_the_runs_that_failed(plan, tmp_path):
+    failure = Failure(plan.runs[0], "OSError: <no space>")
+    html = report(plan, tmp_path, failures=[failure])
+    assert plan.runs[0].title in html
     assert "OSError: &lt;no space&gt;" in html
 
 
@@ -83,9 +81,7 @@ def test_a_report_of_finished_runs_has_every_section(finished):
 
 @pytest.mark.slow
 def test_a_report_of_the_whole_paper_is_under_15_mb(made_up, tmp_path):
-    planned = plan(read_preset("paper"))
-    store = made_up(planned, tmp_path, slices=360)
-    path = write_report(
-        planned, store, all_tables(planned, store.rows(planned.runs)), tmp_path / "report.html"
-    )
+    plan = plan_of(read_preset("paper"))
+    store = made_up(plan, tmp_path, slices=360)
+    path = write_report(plan, store, all_tables(plan, store.rows(plan.runs)), tmp_path / "report.html")
     assert path.stat().st_size < 15e6

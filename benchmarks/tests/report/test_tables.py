@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from mtneuro_suite.plan.plan import plan
+from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_values
 from mtneuro_suite.preset.paper import Quoted
@@ -27,7 +27,7 @@ def row(**changes):
 
 @pytest.fixture(scope="module")
 def demo():
-    return plan(read_preset("demo"))
+    return plan_of(read_preset("demo"))
 
 
 def cell_of(table, label, column):
@@ -68,12 +68,12 @@ def test_supervised_is_scored_on_whole_images_and_the_others_on_corners(demo):
 def test_mixup_shows_the_probability_with_the_best_mean():
     preset = read_preset("paper").model_dump()
     preset.update(seeds=(1,), task2=None, task3=None)
-    planned = plan(Preset.model_validate(preset))
+    plan = plan_of(Preset.model_validate(preset))
     rows = [
         row(model=f"supervised+mixup p={p}", metric="accuracy_whole", value=v)
         for p, v in (("0.1", 0.6), ("0.5", 0.8))
     ]
-    table = region_table(planned, rows)
+    table = region_table(plan, rows)
     assert cell_of(table, "Supervised+Mixup (p=0.5)", "ROI-C1").ours == "0.80"
 
 
@@ -94,7 +94,7 @@ def test_a_row_of_ones_own_has_no_number_of_the_papers():
     preset = with_values(
         read_preset("smoke"), ["task1.rows.mine.method=byol", "task1.rows.mine.encoder=resnet50"]
     )
-    tables = all_tables(plan(preset), [])
+    tables = all_tables(plan_of(preset), [])
     for table in tables:
         for label, cells in table.rows:
             if label == "mine":

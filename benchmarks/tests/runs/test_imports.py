@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtneuro_suite.plan.plan import Plan, plan
+from mtneuro_suite.plan.plan import Plan, plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.runs import run as run_module
 from mtneuro_suite.runs.imports import PACKAGES, SOURCES, Sources, package_folder
@@ -32,7 +32,7 @@ IRRELEVANT = (
 def smoke() -> Plan:
     values = read_preset("smoke").model_dump(exclude_unset=True)
     values["task1"]["methods"] = ["supervised", "byol", "myow", "pca", "untrained"]
-    return plan(Preset.model_validate(values))
+    return plan_of(Preset.model_validate(values))
 
 
 def file_of(module: str) -> Path:
