@@ -29,7 +29,7 @@ def _text(path: Path) -> str:
 
 
 class Sources:
-    """The texts of modules, each read and parsed once.
+    """The texts of modules, each read once.
 
     Parameters
     ----------
@@ -38,11 +38,10 @@ class Sources:
     """
 
     def __init__(self, read: Callable[[Path], str] = _text) -> None:
-        self._read = read
         # One cache a reader, which goes with it.
+        self._read = cache(read)
         self.reached = cache(self._reached)
         self.digest = cache(self._digest)
-        self._tree = cache(self._tree)
 
     def _digest(self, roots: tuple[str, ...]) -> str:
         """Return the digest of the modules that the roots reach, and of the data files that these name."""
@@ -60,26 +59,15 @@ class Sources:
             if name in found:
                 continue
             found.add(name)
+            path = _file(name)
+            inside = name if path.name == "__init__.py" else name.rpartition(".")[0]
             waiting += (
                 home
-                for module, imported in self._imports(name)
+                for module, imported in _imports(self._read(path), inside)
                 if _package(module) in PACKAGES
                 for home in self._homes(module, imported)
             )
         return tuple(sorted(found))
-
-    def _tree(self, path: Path) -> ast.Module:
-        return ast.parse(self._read(path), str(path))
-
-    def _imports(self, module: str) -> Iterator[Import]:
-        """Yield what a module imports when it is executed, inside functions too."""
-        path = _file(module)
-        inside = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        for node in _executed(self._tree(path)):
-            if isinstance(node, ast.Import):
-                yield from ((alias.name, "*") for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                yield from ((_absolute(node, inside), alias.name) for alias in node.names)
 
     def _homes(self, module: str, name: str) -> Iterator[str]:
         """Yield the modules that define what is imported by a name."""
@@ -87,7 +75,8 @@ class Sources:
         if path.name != "__init__.py":
             yield module
             return
-        offered = self._offered(module, path)
+        stub = path.with_suffix(".pyi")
+        offered = _offered(self._read(stub if stub.is_file() else path), module)
         if name == "*":
             yield module
             for home, imported in offered.values():
@@ -98,33 +87,51 @@ class Sources:
         else:
             yield f"{module}.{name}" if _exists(f"{module}.{name}") else module
 
-    def _offered(self, package: str, path: Path) -> dict[str, Import]:
-        """Return where a package takes the names from that it offers: its stub says so, if it has one."""
-        stub = path.with_suffix(".pyi")
-        return {
-            alias.asname or alias.name: (_absolute(node, package), alias.name)
-            for node in ast.walk(self._tree(stub if stub.is_file() else path))
-            if isinstance(node, ast.ImportFrom)
-            for alias in node.names
-        }
-
     def _data(self, module: str) -> dict[str, Path]:
         """Return the data files that a module names: beside it, or in its package's folder."""
         if _package(module) not in PACKAGES:
             return {}
         path, root = _file(module), package_folder(_package(module))
-        named = {
-            folder / node.value
-            for node in ast.walk(self._tree(path))
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
-            if Path(node.value).suffix in _DATA
-            for folder in (path.parent, root)
-        }
+        named = {folder / name for name in _data_names(self._read(path)) for folder in (path.parent, root)}
         return {f"{root.name}/{file.relative_to(root).as_posix()}": file for file in named if file.is_file()}
 
 
 SOURCES = Sources()
 """The sources as they are on this machine, for as long as this process lasts."""
+
+
+@cache
+def _imports(text: str, inside: str) -> tuple[Import, ...]:
+    """Return what a module of a package imports when it is executed, inside functions too."""
+    found: list[Import] = []
+    for node in _executed(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found += ((alias.name, "*") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found += ((_absolute(node, inside), alias.name) for alias in node.names)
+    return tuple(found)
+
+
+@cache
+def _offered(text: str, package: str) -> dict[str, Import]:
+    """Return where a package takes the names from that it offers."""
+    return {
+        alias.asname or alias.name: (_absolute(node, package), alias.name)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+@cache
+def _data_names(text: str) -> frozenset[str]:
+    """Return the names of data files that stand in a module."""
+    return frozenset(
+        node.value
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if Path(node.value).suffix in _DATA
+    )
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:

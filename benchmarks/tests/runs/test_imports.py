@@ -58,7 +58,7 @@ def renamed(runs: list[Run], edited: Path, monkeypatch) -> set[str]:
     def read(path: Path) -> str:
         return path.read_text(encoding="utf-8") + ("\n# edited\n" if path == edited else "")
 
-    before, after = (named(runs, sources, monkeypatch) for sources in (Sources(), Sources(read)))
+    before, after = (named(runs, sources, monkeypatch) for sources in (SOURCES, Sources(read)))
     return {title for title in before if before[title] != after[title]}
 
 
