@@ -126,7 +126,7 @@ def demo(*, quick: bool) -> Iterator[Figure]:
 
 def demo_tasks() -> list[TaskSpec]:
     """Return what the demo loads, the most voxels first."""
-    from mtneuro_suite.plan.plan import plan
+    from mtneuro_suite.plan.plan import plan_of
     from mtneuro_suite.preset.model import read_preset
     from mtneuro_suite.steps import Arrays
 

@@ -2,7 +2,7 @@ import base64
 
 from matplotlib.figure import Figure
 
-from mtneuro_suite.plan.plan import plan
+from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.report.figures import accuracy_figures, svg_uri
 from mtneuro_suite.runs.store import Store
@@ -31,12 +31,12 @@ def test_accuracy_is_drawn_against_training_data_and_against_resolution(finished
     values = read_preset("tableA3").model_dump()
     values["seeds"] = (1,)
     values["task1"].update(methods=("byol", "pca"))
-    planned = plan(Preset.model_validate(values))
-    (picture,) = accuracy_figures(planned, made_up(planned, tmp_path, slices=2))
+    plan = plan_of(Preset.model_validate(values))
+    (picture,) = accuracy_figures(plan, made_up(plan, tmp_path, slices=2))
     assert picture.caption.startswith("Accuracy on ROI-C1 against resolution")
     svg = decoded(picture.uri)[1].decode()
     assert all(f">{tick}</text>" in svg for tick in ("1/4", "1/2", "full"))
 
 
 def test_figures_of_runs_that_are_missing_are_left_out(tmp_path):
-    assert accuracy_figures(plan(read_preset("smoke")), Store(tmp_path)) == []
+    assert accuracy_figures(plan_of(read_preset("smoke")), Store(tmp_path)) == []

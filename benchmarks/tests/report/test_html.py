@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mtneuro_suite.plan.plan import plan
+from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.report.html import write_report
 from mtneuro_suite.report.tables import all_tables

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtneuro_suite.plan.plan import plan
+from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.report.pictures import THUMBNAIL, segmentation_sheets, surfaces, thumbnail_sheet
 from mtneuro_suite.report.umap import MOST_POINTS
@@ -32,8 +32,8 @@ def test_the_most_thumbnails_leave_room_in_15_mb():
 
 
 def test_segmentations_are_shown_like_figure_3(finished):
-    planned, store, _ = finished
-    sheets = segmentation_sheets(planned, store)
+    plan, store, _ = finished
+    sheets = segmentation_sheets(plan, store)
     assert [sheet.network for sheet in sheets] == ["2D U-Net", "3D U-Net"]
     for sheet in sheets:
         assert sheet.headings == ("image", "truth", "3 classes", "4 classes")
@@ -43,16 +43,16 @@ def test_segmentations_are_shown_like_figure_3(finished):
 
 @pytest.mark.slow
 def test_a_network_that_kept_a_volume_is_shown_in_3d(finished):
-    planned, store, _ = finished
-    assert surfaces(planned, store) == []
+    plan, store, _ = finished
+    assert surfaces(plan, store) == []
     labels = np.zeros((8, 16, 16), np.uint8)
     labels[2:6, 4:12, 4:12] = 2
-    path = store.folder(planned.segmenters[0]) / "volume.npz"
+    path = store.folder(plan.segmenters[0]) / "volume.npz"
     np.savez(path, prediction=labels, truth=labels, voxel_size_um=np.ones(3), region="STR")
-    (picture,) = surfaces(planned, store)
+    (picture,) = surfaces(plan, store)
     path.unlink()
     assert picture.caption == "2D U-Net, 3 classes, STR"
 
 
 def test_pictures_of_runs_that_are_missing_are_left_out(tmp_path):
-    assert segmentation_sheets(plan(read_preset("smoke")), Store(tmp_path)) == []
+    assert segmentation_sheets(plan_of(read_preset("smoke")), Store(tmp_path)) == []
