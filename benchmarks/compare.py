@@ -5,20 +5,15 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from mtneuro_suite._shared.files import written_beside
-from mtneuro_suite._shared.terminal import run
+from mtneuro_suite._shared.terminal import command_line, run
 from mtneuro_suite.report.about import read_results
 from mtneuro_suite.report.comparison import TOLERANCE, paired_grid, paper_grids
 from mtneuro_suite.report.grids import Format, grid_text
 
-app = App(
-    name="uv run benchmarks/compare.py",
-    help_format="markdown",
-    version_flags=[],
-    default_parameter=Parameter(negative=""),
-)
+app = command_line("uv run benchmarks/compare.py", version=False)
 
 
 @app.default

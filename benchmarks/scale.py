@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import psutil
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from mtneuro_suite._shared.files import written_beside
-from mtneuro_suite._shared.terminal import Output, run
+from mtneuro_suite._shared.terminal import Output, command_line, run
 from mtneuro_suite._shared.words import unknown_name
 from mtneuro_suite.execute.executor import default_workers
 from mtneuro_suite.report.grids import grid_text
@@ -54,12 +54,7 @@ hidden = 64
 projection = 16
 """
 
-app = App(
-    name="uv run benchmarks/scale.py",
-    help_format="markdown",
-    version_flags=[],
-    default_parameter=Parameter(negative=""),
-)
+app = command_line("uv run benchmarks/scale.py", version=False)
 
 
 def _load(work: int, _folder: Path) -> Callable[[], Any]:

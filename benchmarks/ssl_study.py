@@ -20,27 +20,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from mtneuro_data import TaskArrays, builtin_task, downsampled_images, load
 from mtneuro_probe import region_readout
 from mtneuro_ssl import Grid, Model, TrainSettings, colour_picture, embed, embedding_map, train
 from PIL import Image
 
 from mtneuro_suite._shared.files import written_beside
-from mtneuro_suite._shared.terminal import run
+from mtneuro_suite._shared.terminal import command_line, run
 from mtneuro_suite._shared.words import unknown_name
 from mtneuro_suite.plan.real_sample import FILES, region_task
 from mtneuro_suite.report.statistics import summary
 
 Row = dict[str, Any]
 
-app = App(
-    name="uv run benchmarks/ssl_study.py",
-    help_format="markdown",
-    version_flags=[],
-    suppress_keyboard_interrupt=False,
-    default_parameter=Parameter(negative=""),
-)
+app = command_line("uv run benchmarks/ssl_study.py", version=False)
 
 METHODS: dict[str, dict[str, Any]] = {
     "untrained": {},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 from cubes import CLASSES, CORNERS, PROPORTIONS, REAL_SLICE, REGIONS, SETS, phantom_crops, real_crops
-from cyclopts import App, Parameter, validators
+from cyclopts import Parameter, validators
 from measures import (
     class_shares,
     mean_of,
@@ -34,18 +34,12 @@ from transfer import (
 )
 
 from mtneuro_suite._shared.files import written_beside
-from mtneuro_suite._shared.terminal import run
+from mtneuro_suite._shared.terminal import command_line, run
 
 if TYPE_CHECKING:
     from mtneuro_seg import Model
 
-app = App(
-    name="uv run benchmarks/fidelity/phantom.py",
-    help_format="markdown",
-    version_flags=[],
-    suppress_keyboard_interrupt=False,
-    default_parameter=Parameter(negative=""),
-)
+app = command_line("uv run benchmarks/fidelity/phantom.py", version=False)
 
 Part = Literal["statistics", "difficulty", "sheet", "transfer"]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]

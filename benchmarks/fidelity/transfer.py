@@ -115,7 +115,7 @@ def trained_on_phantom(training: Training, progress: Callable[[int, int], None])
     settings = TrainSettings(
         model="unet", classes=4, filters=training.filters, encoder_weights=None, steps=training.steps,
         batch_size=training.batch, learning_rate=training.rate, seed=training.seed, precision="bf16-mixed",
-        image_mean=_MEAN, image_sd=_SD,
+        mean=_MEAN, sd=_SD,
     )  # fmt: skip
     network = build_network(settings).to(memory_format=torch.channels_last)
     network.train()

@@ -5,7 +5,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -19,13 +19,18 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """New names of settings by the old ones, which older files still have."""
+
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            for key in values:
-                if key not in cls.model_fields:
-                    raise ValueError(unknown_name("a key", str(key), cls.model_fields))
+        if not isinstance(values, dict):
+            return values
+        values = {cls.renamed.get(key, key): value for key, value in values.items()}
+        for key in values:
+            if key not in cls.model_fields:
+                raise ValueError(unknown_name("a key", str(key), cls.model_fields))
         return values
 
 

@@ -3,9 +3,7 @@
 import sys
 from functools import partial
 
-from cyclopts import App
-
-from mtneuro_data._shared.terminal import run
+from mtneuro_data._shared.terminal import command_line, run
 from mtneuro_data.commands.cache import cache
 from mtneuro_data.commands.correlation import correlation
 from mtneuro_data.commands.cutout import cutout
@@ -18,16 +16,11 @@ from mtneuro_data.commands.preview import preview
 from mtneuro_data.commands.serve import serve
 from mtneuro_data.commands.tasks import tasks
 
-app = App(
-    name="mtneuro-data",
-    help=(
-        "Cutouts, tasks and labels of the MTNeuro benchmark. Volumes are named by URI: "
-        "bossdb://collection/experiment/channel, phantom://image, a Zarr, .npy, .npz, TIFF or image file, "
-        "or a folder of images."
-    ),
-    help_format="markdown",
-    version_flags=["--version"],
-    suppress_keyboard_interrupt=False,
+app = command_line(
+    "mtneuro-data",
+    "Cutouts, tasks and labels of the MTNeuro benchmark. Volumes are named by URI: "
+    "bossdb://collection/experiment/channel, phantom://image, a Zarr, .npy, .npz, TIFF or image file, "
+    "or a folder of images.",
 )
 for _command in (
     tasks, info, fetch, preview, export, cutout, correlation, interpolate, doctor, serve, cache,

@@ -1,6 +1,7 @@
 """Settings: the strict model, files, and changes."""
 
 import json
+from typing import ClassVar
 
 import pytest
 from mtneuro_data._shared.settings import Settings, changed_values, read_values, settings_list
@@ -80,3 +81,11 @@ def test_settings_are_listed_as_set_takes_them_with_their_meanings():
         "- `betas=[0.9, 0.99]`: ",
         "- `views.flip=false`: Mirror some.",
     ]
+
+
+def test_a_setting_that_was_renamed_is_read_by_its_old_name():
+    class Renamed(Settings):
+        renamed: ClassVar = {"rounds": "epochs"}
+        epochs: int = 5
+
+    assert Renamed.model_validate({"rounds": 7}).epochs == 7

@@ -3,25 +3,17 @@
 import sys
 from functools import partial
 
-from cyclopts import App, Parameter
-
-from mtneuro_probe._shared.terminal import run
+from mtneuro_probe._shared.terminal import command_line, run
 from mtneuro_probe.commands.compare import compare
 from mtneuro_probe.commands.features import features
 from mtneuro_probe.commands.map import map as map_
 from mtneuro_probe.commands.readout import readout
 from mtneuro_probe.commands.umap import umap
 
-app = App(
-    name="mtneuro-probe",
-    help=(
-        "What an embedding knows about tissue: measure label images, read the measurements out of "
-        "embeddings, map them, and draw it all."
-    ),
-    help_format="markdown",
-    version_flags=["--version"],
-    suppress_keyboard_interrupt=False,
-    default_parameter=Parameter(negative=""),
+app = command_line(
+    "mtneuro-probe",
+    "What an embedding knows about tissue: measure label images, read the measurements out of "
+    "embeddings, map them, and draw it all.",
 )
 for command in (features, readout, map_, umap, compare):
     app.command(command)

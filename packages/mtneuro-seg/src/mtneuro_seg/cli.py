@@ -3,21 +3,16 @@
 import sys
 from functools import partial
 
-from cyclopts import App
-
-from mtneuro_seg._shared.terminal import run
+from mtneuro_seg._shared.terminal import command_line, run
 from mtneuro_seg.commands.evaluate import evaluate
 from mtneuro_seg.commands.models import models
 from mtneuro_seg.commands.predict import predict
 from mtneuro_seg.commands.render import render
 from mtneuro_seg.commands.train import MOVED, SETTINGS_HELP, train
 
-app = App(
-    name="mtneuro-seg",
-    help="Segment microstructure in image volumes with the 2D and 3D networks of the MTNeuro benchmark.",
-    help_format="markdown",
-    version_flags=["--version"],
-    suppress_keyboard_interrupt=False,
+app = command_line(
+    "mtneuro-seg",
+    "Segment microstructure in image volumes with the 2D and 3D networks of the MTNeuro benchmark.",
 )
 app.command(train, help_epilogue=SETTINGS_HELP)
 for _command in (evaluate, render, predict, models):

@@ -114,11 +114,11 @@ def normalised(images: UInt8[Tensor, "..."], settings: TrainSettings) -> Float[T
 
     Examples
     --------
-    >>> settings = TrainSettings(image_mean=0.5, image_sd=0.5)
+    >>> settings = TrainSettings(mean=0.5, sd=0.5)
     >>> normalised(torch.tensor([0, 255], dtype=torch.uint8), settings)
     tensor([-1.,  1.])
     """
-    return images.float().div_(255).sub_(settings.image_mean).div_(settings.image_sd)
+    return images.float().div_(255).sub_(settings.mean).div_(settings.sd)
 
 
 def check_images(images: object, settings: TrainSettings) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
@@ -28,6 +28,8 @@ class TrainSettings(Settings):
     >>> TrainSettings(model="unet", classes=3, epochs=2).batch_size
     4
     """
+
+    renamed: ClassVar = {"image_mean": "mean", "image_sd": "sd"}
 
     model: str = "unet"
     """Name of the network (``mtneuro-seg models`` lists them), or ``package.module:factory`` for your own: it
@@ -100,10 +102,10 @@ class TrainSettings(Settings):
     augment: bool = False
     """Flip each image at random along y and x, and turn square ones by quarters."""
 
-    image_mean: float = 0.4894
+    mean: float = 0.4894
     """Subtracted from intensities divided by 255; the mean of the benchmark's volume."""
 
-    image_sd: PositiveFloat = 0.1238
+    sd: PositiveFloat = 0.1238
     """Divides them then; the standard deviation of the benchmark's volume."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

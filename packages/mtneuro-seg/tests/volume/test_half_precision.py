@@ -11,7 +11,7 @@ HALF = SweepSettings(window=(16, 16), precision="bf16-mixed")
 
 def threshold(at: float, *, noise: float = 0.0) -> Model:
     """Return a model that labels voxels brighter than ``at``; with noise, by the least of margins."""
-    settings = TrainSettings(model="somebodys.nets:threshold", classes=2, image_mean=0.0, image_sd=1.0)
+    settings = TrainSettings(model="somebodys.nets:threshold", classes=2, mean=0.0, sd=1.0)
     network = torch.nn.Conv2d(1, 2, 1)
     with torch.no_grad():
         network.weight.copy_(torch.tensor([1.0, 1.0 + noise if noise else 2.0]).reshape(2, 1, 1, 1))

@@ -3,23 +3,19 @@
 import sys
 from functools import partial
 
-from cyclopts import App
-
-from mtneuro_ssl._shared.terminal import run
+from mtneuro_ssl._shared.terminal import command_line, run
 from mtneuro_ssl.commands.embed import embed
 from mtneuro_ssl.commands.map import map_
 from mtneuro_ssl.commands.methods import methods
-from mtneuro_ssl.commands.train import train
+from mtneuro_ssl.commands.train import SETTINGS_HELP, train
 from mtneuro_ssl.commands.views import views
 
-app = App(
-    name="mtneuro-ssl",
-    help="Learn representations of image volumes, and turn images into embeddings.",
-    help_format="markdown",
-    version_flags=["--version"],
-    suppress_keyboard_interrupt=False,
+app = command_line(
+    "mtneuro-ssl",
+    "Learn representations of image volumes, and turn images into embeddings.",
 )
-for command in (train, embed, views, methods):
+app.command(train, help_epilogue=SETTINGS_HELP)
+for command in (embed, views, methods):
     app.command(command)
 app.command(map_, name="map")
 

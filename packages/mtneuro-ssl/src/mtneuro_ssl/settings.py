@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from mtneuro_ssl._shared.settings import Settings
 from mtneuro_ssl._shared.words import unknown_name
@@ -19,13 +19,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _OTHER_ENCODER = re.compile(r"timm/[\w.]+|\w+(\.\w+)*:\w+")
 
 
-class _Settings(Settings):
-    """Settings whose descriptions are their docstrings."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class ViewSettings(_Settings):
+class ViewSettings(Settings):
     """How a random view of an image is made; the default is the paper's, a crop and nothing else.
 
     Examples
@@ -59,7 +53,7 @@ class ViewSettings(_Settings):
     """How far along z, in slices, a view may be taken from the sample's own slice."""
 
 
-class TrainSettings(_Settings):
+class TrainSettings(Settings):
     """What to learn with and how long; the defaults are the paper's for Task 1.
 
     ``weight_decay``, ``momentum`` and ``schedule`` are the method's own where they are None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mtneuro_data.cache.folder import Cache
     from mtneuro_data.task import TaskSpec
 
-Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
+Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
 
 
 def named_task(name: str, source: str | None) -> "TaskSpec":

@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from mtneuro_data._shared.terminal import Output, Ranges, RangesOption, check_ending
 
@@ -16,7 +13,7 @@ def cutout(
     output: Output,
     ranges: RangesOption = None,
     cube: str | None = None,
-    labels: Annotated[bool, Parameter(negative="")] = False,
+    labels: bool = False,
 ) -> Iterator[str]:
     """Write a box of any volume as .npy, .npz, .tif, .zarr (OME-Zarr 0.5), .nii or .nii.gz.
 

@@ -1,9 +1,7 @@
 """``mtneuro-data export``: write the images and labels of a task."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from mtneuro_data._shared.terminal import Output, bar, check_ending
 from mtneuro_data.commands._task import Splits, cache_for, named_task
@@ -19,7 +17,7 @@ def export(
     format: Literal["tif", "zarr", "nii.gz"] | None = None,  # noqa: A002 - the option's name
     downsample: Literal[1, 2, 4] | None = None,
     z_step: int | None = None,
-    corners: Annotated[bool, Parameter(negative="")] = False,
+    corners: bool = False,
 ) -> Iterator[str]:
     """Write the images and labels of a task's splits: one .npz of plain arrays, or a volume a cube.
 

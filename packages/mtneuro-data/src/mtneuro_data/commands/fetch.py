@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from mtneuro_data._shared.terminal import bar
 from mtneuro_data.commands._task import Splits, named_task
@@ -16,7 +13,7 @@ def fetch(
     *,
     split: Splits = (),
     source: str | None = None,
-    double_read: Annotated[bool, Parameter(negative="")] = False,
+    double_read: bool = False,
 ) -> Iterator[str]:
     """Download a task's voxels into the cache, so that later loading needs no network.
 

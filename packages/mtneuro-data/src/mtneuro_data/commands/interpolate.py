@@ -12,7 +12,7 @@ def interpolate(
     uri: str,
     /,
     *,
-    slices: Annotated[tuple[int, ...], Parameter(consume_multiple=True, negative="")],
+    slices: Annotated[tuple[int, ...], Parameter(consume_multiple=True)],
     output: Output,
     undecided: int = 255,
 ) -> Iterator[str]:

@@ -2,20 +2,17 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Annotated
-
-from cyclopts import Parameter
 
 
 def serve(
-    channels: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    channels: tuple[str, ...] = (),
     /,
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
     levels: int = 4,
     token: str | None = None,
-    writable: Annotated[bool, Parameter(negative="")] = False,
+    writable: bool = False,
     faults: float = 0.0,
     fault_seed: int = 0,
 ) -> Iterator[str]:

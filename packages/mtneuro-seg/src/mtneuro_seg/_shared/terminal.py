@@ -13,7 +13,17 @@ from pydantic import ValidationError
 
 from .words import one_line
 
-__all__ = ["Changes", "Output", "Ranges", "RangesOption", "SettingsFile", "bar", "check_ending", "run"]
+__all__ = [
+    "Changes",
+    "Output",
+    "Ranges",
+    "RangesOption",
+    "SettingsFile",
+    "bar",
+    "check_ending",
+    "command_line",
+    "run",
+]
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 """The file or folder that a command writes."""
@@ -21,7 +31,7 @@ Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 SettingsFile = Annotated[Path | None, Parameter(name="--settings")]
 """A settings file, .toml or .json."""
 
-Changes = Annotated[tuple[str, ...], Parameter(name="--set", negative="", show_default=False)]
+Changes = Annotated[tuple[str, ...], Parameter(name="--set", show_default=False)]
 """Single settings as ``key=value``, which go before the file's."""
 
 
@@ -113,6 +123,29 @@ def _parsed(text: str | None, size: int, *, axis: str) -> slice:
     if not (colon and first.isdecimal() and end.isdecimal() and int(first) < int(end) <= size):
         raise ValueError(f"--{axis} must be first:end with 0 <= first < end <= {size}, got {text!r}")
     return slice(int(first), int(end))
+
+
+def command_line(name: str, about: str | None = None, /, *, version: bool = True) -> App:
+    """Return a command line without commands, whose help and options are as everywhere.
+
+    Parameters
+    ----------
+    name
+        What the user types.
+    about
+        What it is for; by default what its default command says.
+    version
+        Whether it has a version to show.
+    """
+    return App(
+        name=name,
+        help=about,
+        help_format="markdown",
+        version_flags=["--version"] if version else [],
+        suppress_keyboard_interrupt=False,
+        # A flag that is off unless given needs no --no-… beside it.
+        default_parameter=Parameter(negative=""),
+    )
 
 
 def run(

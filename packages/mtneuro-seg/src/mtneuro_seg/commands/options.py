@@ -14,7 +14,7 @@ Device = Literal["auto", "cpu", "cuda"]
 """Where a command computes; ``auto`` takes a GPU if there is one."""
 
 
-Trust = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
+Trust = Annotated[tuple[str, ...], Parameter(show_default=False)]
 """Networks, as package.module:factory, that a model's folder may name."""
 
 

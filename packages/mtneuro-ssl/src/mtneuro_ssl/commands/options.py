@@ -11,8 +11,8 @@ from mtneuro_ssl.settings_file import file_values
 
 Device = Literal["auto", "cpu", "cuda"]
 
-Size = Annotated[tuple[int, int], Parameter(negative="")]
-Trust = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
+Size = tuple[int, int]
+Trust = Annotated[tuple[str, ...], Parameter(show_default=False)]
 
 
 def chosen_settings(file: Path | None, changes: tuple[str, ...], **given: Any) -> TrainSettings:

@@ -1,20 +1,14 @@
 """``mtneuro-ssl train``."""
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
+from mtneuro_ssl._shared.settings import settings_list
 from mtneuro_ssl._shared.terminal import Changes, Output, RangesOption, SettingsFile, bar
 from mtneuro_ssl.commands.options import Device, chosen_settings
 from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings
 
-_DEFAULTS = ", ".join(
-    f"`{name}={'none' if field.default is None else field.default}`"
-    for name, field in TrainSettings.model_fields.items()
-    if name not in {"method", "views"}  # an option of its own, and a table in the file
-)
+SETTINGS_HELP = f"For `--settings` and `--set`:\n\n{settings_list(TrainSettings)}"
 
 
 def train(
@@ -26,13 +20,7 @@ def train(
     method: str | None = None,
     labels: Path | None = None,
     settings: SettingsFile = None,
-    set_: Annotated[
-        Changes,
-        Parameter(
-            help="One setting, as key=value; may be given several times, and overrides the file. "
-            f"Settings and defaults: {_DEFAULTS}",
-        ),
-    ] = (),
+    changes: Changes = (),
     device: Device | None = None,
     tensorboard: Path | None = None,
 ) -> str | None:
@@ -58,12 +46,14 @@ def train(
         in the volume's .npz.
     settings
         Settings file (.toml or .json).
+    changes
+        One setting, as key=value; may be given several times, and goes before the file.
     device
         Where to compute; by default as the settings say.
     tensorboard
         Folder for TensorBoard's logs; the run's bear the output's name.
     """
-    chosen = chosen_settings(settings, set_, method=method, device=device)
+    chosen = chosen_settings(settings, changes, method=method, device=device)
     from mtneuro_ssl._shared.logs import tensorboard_logger
     from mtneuro_ssl.files import open_images, read_labels
     from mtneuro_ssl.training import train as train_model

@@ -15,7 +15,7 @@ def views(
     model: Path | None = None,
     samples: int = 6,
     settings: SettingsFile = None,
-    set_: Changes = (),
+    changes: Changes = (),
     device: Device | None = None,
     trust: Trust = (),
 ) -> str:
@@ -37,7 +37,7 @@ def views(
         Images that are shown.
     settings
         Settings file (.toml or .json).
-    set_
+    changes
         One setting, as key=value; may be given several times, and overrides the file.
     device
         Where to compute; by default as the model's settings say.
@@ -45,7 +45,7 @@ def views(
         A factory, as package.module:factory, that may be called to build the model's encoder.
     """
     check_ending(output, ".png", what="a picture")
-    chosen = chosen_settings(settings, set_)
+    chosen = chosen_settings(settings, changes)
     import numpy as np
 
     from mtneuro_ssl.figures.png import save_png
