@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, Group, Parameter
+from cyclopts import Group, Parameter
 from rich.console import Console
 
 from mtneuro_suite._shared.files import written_beside
-from mtneuro_suite._shared.terminal import INTERRUPTED, Changes, Output, run
+from mtneuro_suite._shared.terminal import INTERRUPTED, Changes, Output, command_line, run
 from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.execute.progress import Display, JsonLines, duration
 from mtneuro_suite.preset.model import Preset, checked_preset, read_preset
@@ -27,13 +27,7 @@ if TYPE_CHECKING:
     from mtneuro_suite.runs.run import Run
     from mtneuro_suite.runs.store import Store
 
-app = App(
-    name="run_all.py",
-    help_format="markdown",
-    version_flags=[],
-    suppress_keyboard_interrupt=False,
-    default_parameter=Parameter(negative=""),
-)
+app = command_line("run_all.py", version=False)
 
 
 @dataclass(frozen=True, kw_only=True)
