@@ -495,12 +495,13 @@ def test_a_compiled_training_resumes_bit_equal_and_learns_what_a_plain_one_does(
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_a_network_that_cannot_be_compiled_is_told_in_one_line(tmp_path, monkeypatch):
-    import torch._inductor.config as inductor
+def test_a_network_that_cannot_be_compiled_is_told_in_one_line(tmp_path):
+    from torch._inductor import config as inductor
 
-    monkeypatch.setattr(inductor.cpp, "cxx", ("no-such-compiler",))
     images, masks = blobs()
-    with pytest.raises(ValueError, match=r"must compile where compile is set, got: .*; set compile=false"):
+    without_compiler = inductor.patch({"cpp.cxx": ("no-such-compiler",)})
+    refused = pytest.raises(ValueError, match=r"must compile where compile is set, got: .*; set compile=false")
+    with without_compiler, refused:
         train(images, tiny(compile=True, steps=1), masks=masks, out=tmp_path / "model")
 
 
