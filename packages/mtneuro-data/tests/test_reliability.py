@@ -185,8 +185,6 @@ def test_a_limited_cache_drops_what_was_filled_longest_ago(
         open_volume(URI, cache=held)[0:1, 0:1, 0:1]
     with pytest.raises(ValueError, match=r"a box needs .* bytes of the cache, limit_bytes is"):
         opened[0:16, 0:300, 0:300]
-    with pytest.raises(ValueError, match="limit_bytes must be 1 or more"):
-        Cache(tmp_path / "cache", limit_bytes=0)
 
 
 def test_what_killed_writers_left_is_swept_after_an_hour(server: VolumeServer, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mtneuro_data import Cube, SplitPart, TaskSpec, read_task
+from mtneuro_data import read_task
 
 
 def test_tasks_are_listed_and_shown(shell: Any, tmp_path: Path) -> None:
@@ -21,18 +21,3 @@ def test_a_shown_task_is_a_task_file(shell: Any, tmp_path: Path) -> None:
         del values[key]
     (tmp_path / "own.json").write_text(json.dumps(values))
     assert read_task(tmp_path / "own.json").name == "seg-2d-3class"
-
-
-def test_a_task_file_whose_cubes_touch_is_one_line_of_warning(
-    shell: Any, task: TaskSpec, tmp_path: Path
-) -> None:
-    cubes = {**task.cubes, "B-CTX": Cube(region="CTX", y=(4, 36), x=(56, 104))}
-    parts = {
-        name: (SplitPart(cubes=(cube,), z=(0, 2)),) for name, cube in (("train", "A-CTX"), ("test", "B-CTX"))
-    }
-    path = tmp_path / "touching.json"
-    path.write_text(task.replaced(cubes=cubes, splits=parts).model_dump_json())
-    status, _, err = shell("tasks", path)
-    assert (status, err.count("\n")) == (0, 1)
-    assert err.startswith("mtneuro-data: warning: ")
-    assert shell("tasks", "roi-c3")[2] == ""

@@ -14,6 +14,7 @@ from mtneuro_data import Box, Cache, downsampled_images, open_volume
 from mtneuro_data.serving import Catalogue
 from mtneuro_data.serving.faults import Fault
 from mtneuro_data.sources import boss as boss_source
+from mtneuro_data.sources import locate
 from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
 
 Boss = Any
@@ -34,6 +35,20 @@ def _checked(opened: Any, volume: np.ndarray, results: Any) -> None:
 def test_the_web_address_of_a_channel_opens_it(boss: Any, volume: np.ndarray) -> None:
     opened = open_volume(f"http://{boss.server.host}/v1/mgmt/resources/lab/scan/image")
     np.testing.assert_array_equal(opened[3:5, 10:14, 9:15], volume[3:5, 10:14, 9:15])
+
+
+@pytest.mark.parametrize(
+    "uri", ["bossdb://a/b", "bossdb://a/../c", "bossdb://a/b/c/d", "bossdb://a/b/c/0/../../x"]
+)
+def test_a_malformed_database_uri_is_refused(uri: str) -> None:
+    with pytest.raises(ValueError, match="a database URI is"):
+        open_volume(uri)
+
+
+def test_a_location_is_named_for_a_cache_without_being_opened() -> None:
+    location = locate("http://nowhere.invalid/v1/mgmt/resources/lab/scan/em/")
+    assert location.uri == "bossdb://lab/scan/em"
+    assert location.cache_key == ("nowhere.invalid", "lab", "scan", "em", 0)
 
 
 def test_a_channel_is_described_and_read(boss: Boss, volume: np.ndarray) -> None:

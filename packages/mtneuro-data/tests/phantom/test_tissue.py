@@ -1,0 +1,28 @@
+import numpy as np
+from mtneuro_data.phantom import Phantom
+from mtneuro_data.phantom.areas import NATIVE_SHAPE, Areas
+from mtneuro_data.phantom.cells import cells_near
+from mtneuro_data.phantom.tissue import richness
+
+AREAS = Areas(NATIVE_SHAPE, seed=0)
+
+
+def test_cortex_has_no_axons():
+    labels = Phantom("pixel_labels").read((300, 900, 4600), (304, 1156, 4856))
+    assert set(np.unique(labels)) == {0, 1, 2}
+
+
+def test_only_some_areas_have_bright_nucleoli():
+    brightest = {
+        region: cells_near(0, AREAS, (200, y, x), (232, y + 128, x + 128)).nucleolus.max()
+        for region, (y, x) in {"CTX": (900, 4600), "ZI": (650, 1543)}.items()
+    }
+    assert brightest["ZI"] > 3 * brightest["CTX"]
+
+
+def test_richness_varies_about_its_areas_mean_within_bounds():
+    place = np.random.default_rng(0).uniform(0, 20_000, size=(3, 20_000))
+    found = richness(0, 13, *place)
+    assert abs(found.mean() - 1) < 0.02
+    assert 0.4 <= found.min() < 0.6
+    assert 1.4 < found.max() <= 1.6

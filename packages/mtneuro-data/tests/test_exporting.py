@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mtneuro_data import TaskSpec, export_cubes, open_volume
+
+
+def test_every_slice_is_written_at_full_resolution_whatever_the_task_keeps(
+    task: TaskSpec, volume: np.ndarray, tmp_path: Path
+) -> None:
+    sparse = task.replaced(z_step=3, downsample=2)
+    files = export_cubes(sparse, "val", tmp_path / "out", ending=".npy")
+    assert [path.name for path in files] == [
+        "val-A-CTX-z10-image.npy",
+        "val-A-CTX-z10-labels.npy",
+        "val-A-STR-z10-image.npy",
+        "val-A-STR-z10-labels.npy",
+    ]
+    np.testing.assert_array_equal(np.load(files[2]), volume[10:14, 100:132, 120:168])
+
+
+def test_labels_are_the_volumes_own_in_the_smallest_type(task: TaskSpec, tmp_path: Path) -> None:
+    raw = np.load(task.annotation or "")
+    raw[10, 4, 8] = 300
+    np.save(task.annotation or "", raw)
+    first_labels = export_cubes(task, "val", tmp_path / "out", ending=".npy")[1]
+    assert np.load(first_labels).dtype == np.uint16
+    np.testing.assert_array_equal(np.load(first_labels), raw[10:14, 4:36, 8:56])
+
+
+def test_a_task_without_labels_gives_images_with_its_voxel_size(task: TaskSpec, tmp_path: Path) -> None:
+    bare = task.replaced(kind="region", annotation=None, label_map={}, class_names=())
+    files = export_cubes(bare, ("val", "test"), tmp_path / "out", ending=".npz")
+    assert len(files) == 4
+    assert all(path.name.endswith("-image.npz") for path in files)
+    assert open_volume(files[0]).voxel_size_um == (1.17, 1.17, 1.17)
+
+
+def test_an_unknown_format_is_refused_before_anything_is_written(task: TaskSpec, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"ending must be one of \.npy, .*, got '\.png'"):
+        export_cubes(task, "val", tmp_path / "out", ending=".png")
+    assert not (tmp_path / "out").exists()
