@@ -8,11 +8,19 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["disk_errors_named", "name_beside", "written_beside"]
+_WORDS = {
+    "no space left": errno.ENOSPC,
+    "file write failed": errno.ENOSPC,
+    "disk quota exceeded": errno.EDQUOT,
+    "file too large": errno.EFBIG,
+}
+"""The numbers of the errors that torch and safetensors report in words alone."""
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FULL_WORDS = ("no space left", "disk quota exceeded", "file too large", "file write failed")
-"""What torch and safetensors say of a full disk: they lose the error's number."""
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; make room",
+    errno.EDQUOT: "your disk quota is used up; make room",
+    errno.EFBIG: "no file may grow that large here; raise the limit (ulimit -f) or write to another disk",
+}
 
 
 def name_beside(path: Path, /) -> Path:
@@ -77,13 +85,13 @@ def disk_errors_named(path: str | os.PathLike[str], /) -> Generator[None]:
     try:
         yield
     except Exception as error:
-        number = error.errno if isinstance(error, OSError) else None
-        full = number in _FULL or (
-            number is None and any(words in str(error).lower() for words in _FULL_WORDS)
-        )
-        if full:
-            remedy = "the disk is full; make room and run the same command again"
-            raise OSError(number or errno.ENOSPC, f"cannot write {path}: {remedy}") from error
+        if isinstance(error, OSError) and error.errno is not None:
+            number = error.errno
+        else:
+            number = next((_WORDS[words] for words in _WORDS if words in str(error).lower()), None)
+        if number in _REMEDIES:
+            reason = f"{_REMEDIES[number]} and run the same command again"
+            raise OSError(number, f"cannot write {path}: {reason}") from error
         if isinstance(error, OSError) and number is not None and not _names(error, path):
             reason = error.strerror or str(error)
             raise type(error)(number, f"cannot write {path}: {reason}") from error

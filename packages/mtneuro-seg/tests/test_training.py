@@ -316,7 +316,7 @@ def test_a_training_that_meets_a_full_disk_goes_on_from_its_resume_point(tmp_pat
         if done == 3:
             fill(1000)
 
-    with pytest.raises(OSError, match=r"the disk is full; make room and run the same command again"):
+    with pytest.raises(OSError, match="no file may grow that large here"):
         train(images, settings, masks=masks, out=tmp_path / "model", progress=filling)
     fill(float("inf"))
     partial = tmp_path / "model.partial"
@@ -338,7 +338,7 @@ def test_a_disk_that_is_full_when_the_model_is_written_loses_no_step(tmp_path, f
             # The weights are smaller than the resume point, but larger than this.
             fill(1000)
 
-    with pytest.raises(OSError, match="the disk is full; make room"):
+    with pytest.raises(OSError, match="run the same command again"):
         train(images, tiny(), masks=masks, out=tmp_path / "model", progress=filling)
     fill(float("inf"))
     assert (partial / "resume.ckpt").is_file()
@@ -500,7 +500,9 @@ def test_a_network_that_cannot_be_compiled_is_told_in_one_line(tmp_path):
 
     images, masks = blobs()
     without_compiler = inductor.patch({"cpp.cxx": ("no-such-compiler",)})
-    refused = pytest.raises(ValueError, match=r"must compile where compile is set, got: .*; set compile=false")
+    refused = pytest.raises(
+        ValueError, match=r"must compile where compile is set, got: .*; set compile=false"
+    )
     with without_compiler, refused:
         train(images, tiny(compile=True, steps=1), masks=masks, out=tmp_path / "model")
 

@@ -81,15 +81,20 @@ def test_a_folder_that_cannot_be_renamed_leaves_the_older_one(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "remedy"),
     [
-        OSError(errno.ENOSPC, "No space left on device"),
-        OSError(errno.EDQUOT, "Disk quota exceeded"),
-        RuntimeError("[enforce fail at inline_container.cc] . PytorchStreamWriter: file write failed"),
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full; make room"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "your disk quota is used up; make room"),
+        (OSError(errno.EFBIG, "File too large"), "no file may grow that large here; raise the limit"),
+        (RuntimeError("I/O error: File too large (os error 27)"), "no file may grow that large here"),
+        (
+            RuntimeError("[enforce fail] PytorchStreamWriter: file write failed"),
+            "the disk is full; make room",
+        ),
     ],
 )
-def test_a_full_disk_is_told_with_its_path_and_remedy(error):
-    with pytest.raises(OSError, match=r"cannot write a\.zarr: the disk is full; make room"):
+def test_a_full_disk_is_told_with_its_path_and_remedy(error, remedy):
+    with pytest.raises(OSError, match=rf"cannot write a\.zarr: {remedy}.* and run the same command again"):
         fail(error)
 
 

@@ -45,9 +45,18 @@ def test_a_mistake_is_one_line_and_status_2(app, capsys):
     assert capsys.readouterr().err == "tool: error: a b\n"
 
 
-def test_an_unknown_option_is_one_line_and_status_2(app, capsys):
+def test_an_unknown_option_is_one_line_that_names_the_help(app, capsys):
     assert ran(app, "lines", "--zed", "1:2")[0] == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("tool: error: ")
+    assert error.endswith("See tool lines --help\n")
+    assert error.count("\n") == 1
+
+
+def test_an_unknown_command_is_refused_with_the_known_ones(app, capsys):
+    assert ran(app, "line")[0] == 2
+    refusal = "the command must be one of lines, fails, got 'line'; did you mean 'lines'? See tool --help"
+    assert capsys.readouterr().err == f"tool: error: {refusal}\n"
 
 
 def test_an_interruption_is_told_and_ends_with_130(app, capsys):

@@ -20,6 +20,12 @@ def test_a_name_like_no_other_gets_no_guess():
     )
 
 
+def test_a_long_list_is_written_out_only_where_no_name_is_near():
+    names = [f"setting_{number}" for number in range(30)]
+    assert unknown_name("a key", "seting_7", names).startswith("a key must be one of 30 known names, got")
+    assert unknown_name("a key", "qqqqq", names).startswith("a key must be one of setting_0, setting_1, ")
+
+
 def test_a_models_error_says_where_and_what_was_got():
     with pytest.raises(ValidationError) as caught:
         Model.model_validate({"epochs": "many"})

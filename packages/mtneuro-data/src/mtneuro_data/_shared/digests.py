@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["array_digest", "digest", "file_digest"]
-
 _SHOWN = 16
 """Hexadecimal digits that name a value: 64 bits."""
 

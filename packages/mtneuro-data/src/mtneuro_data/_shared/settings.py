@@ -11,8 +11,6 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from .words import unknown_name
 
-__all__ = ["Settings", "changed_values", "read_values", "settings_list"]
-
 
 class Settings(BaseModel):
     """A frozen model that refuses unknown keys and names the nearest known one."""

@@ -5,16 +5,14 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ValidationError
 
-__all__ = ["one_line", "unknown_name"]
-
-_LISTED = 40
-"""Most names that a message lists."""
+_LISTED, _LISTED_WITH_HINT = 40, 20
+"""Most names that a message lists, without and with the one that was probably meant."""
 
 
 def unknown_name(what: str, name: str, allowed: Iterable[str]) -> str:
     """Return the message that refuses an unknown name: what is allowed, and which name was probably meant.
 
-    More than 40 names are counted, not listed.
+    A long list of names is counted, not written out.
 
     Examples
     --------
@@ -25,7 +23,8 @@ def unknown_name(what: str, name: str, allowed: Iterable[str]) -> str:
     by_case = {known.lower(): known for known in names}
     near = difflib.get_close_matches(name.lower(), by_case, n=1)
     hint = f"; did you mean {by_case[near[0]]!r}?" if near else ""
-    known = ", ".join(names) if len(names) <= _LISTED else f"{len(names)} known names"
+    most = _LISTED_WITH_HINT if near else _LISTED
+    known = ", ".join(names) if len(names) <= most else f"{len(names)} known names"
     return f"{what} must be one of {known}, got {name!r}{hint}"
 
 

@@ -10,8 +10,6 @@ from pydantic import ValidationError
 
 from .words import one_line
 
-__all__ = ["Level", "levels_of", "multiscales", "voxel_size"]
-
 _MICROMETRES = {
     "angstrom": 1e-4,
     "nanometer": 1e-3,

@@ -2,8 +2,6 @@
 
 import torch
 
-__all__ = ["chosen_device"]
-
 
 def chosen_device(name: str | None = None, /) -> torch.device:
     """Return the device of that name; ``"auto"`` and None take a CUDA GPU if there is one, else the CPU.

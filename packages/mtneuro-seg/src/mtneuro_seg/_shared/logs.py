@@ -6,8 +6,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from .extras import check_extra
 
-__all__ = ["tensorboard_logger"]
-
 
 def tensorboard_logger(
     folder: str | os.PathLike[str], /, *, run: str = "", first_step: int | None = None

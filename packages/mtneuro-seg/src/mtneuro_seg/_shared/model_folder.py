@@ -13,18 +13,6 @@ from torch import Tensor
 
 from .files import written_beside
 
-__all__ = [
-    "CARD",
-    "CONFIG",
-    "HISTORY",
-    "WEIGHTS",
-    "check_destination",
-    "read_config",
-    "read_weights",
-    "weights_errors_named",
-    "write_model",
-]
-
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 HISTORY = "history.csv"

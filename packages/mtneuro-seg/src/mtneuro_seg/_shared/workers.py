@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 from .extras import check_extra
 
-__all__ = ["results", "worker_pool"]
-
 _RETRIES = 3
 
 Task = TypeVar("Task")

@@ -8,8 +8,6 @@ from importlib.util import find_spec
 
 import torch
 
-__all__ = ["check_compiler", "compilation_errors_named"]
-
 _COMPILERS = ("g++", "clang++", "cl")
 
 

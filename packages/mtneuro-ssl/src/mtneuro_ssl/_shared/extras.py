@@ -2,8 +2,6 @@
 
 from importlib.util import find_spec
 
-__all__ = ["check_extra"]
-
 _DISTRIBUTION = __name__.partition(".")[0].replace("_", "-")
 
 

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["memory_errors_named"]
-
 
 @contextmanager
 def memory_errors_named(work: str, *, remedy: str) -> Generator[None]:

@@ -8,22 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 from pydantic import ValidationError
 
-from .words import one_line
-
-__all__ = [
-    "Changes",
-    "Output",
-    "Ranges",
-    "RangesOption",
-    "SettingsFile",
-    "bar",
-    "check_ending",
-    "command_line",
-    "run",
-]
+from .words import one_line, unknown_name
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 """The file or folder that a command writes."""
@@ -186,10 +174,23 @@ def run(
     except (CycloptsError, ValueError, OSError) as error:
         if os.environ.get("MTNEURO_TRACEBACK") == "1":
             raise
-        # A model that cyclopts could not build says better what is wrong than cyclopts does.
-        cause = error.__cause__
-        return _refused(name, one_line(cause if isinstance(cause, ValidationError) else error))
+        return _refused(name, _mistake(name, error))
     return 0
+
+
+def _mistake(name: str, error: Exception) -> str:
+    """Return what was wrong on one line; for what was typed wrongly, with the help to read."""
+    if not isinstance(error, CycloptsError):
+        return one_line(error)
+    if isinstance(error.__cause__, ValidationError):
+        # A model that cyclopts could not build says better what is wrong than cyclopts does.
+        return one_line(error.__cause__)
+    command = " ".join([name, *(error.command_chain or ())])
+    text = one_line(error)
+    if isinstance(error, UnknownCommandError) and error.app and error.unused_tokens:
+        known = [each for each in error.app if not each.startswith("-")]
+        text = unknown_name("the command", error.unused_tokens[0], known)
+    return f"{text}{'' if text.endswith(('.', '?')) else '.'} See {command} --help"
 
 
 def _lines(told: str | Iterable[str] | None) -> Iterable[str]:

@@ -12,8 +12,6 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
-__all__ = ["fit", "new_trainer"]
-
 
 def new_trainer(**options: Any) -> Trainer:
     """Return a ``Trainer`` without bars, loggers and checkpoints of its own; the options are Lightning's."""

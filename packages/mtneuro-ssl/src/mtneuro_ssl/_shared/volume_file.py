@@ -19,17 +19,6 @@ import numpy as np
 
 from .ome import levels_of, voxel_size
 
-__all__ = [
-    "FORMAT_VERSION",
-    "LazyArray",
-    "Ranges",
-    "VolumeFile",
-    "is_zarr",
-    "open_volume_file",
-    "open_zarr",
-    "opened_archive",
-]
-
 FORMAT_VERSION = 1
 """Version of the .npz files of images that the packages exchange."""
 
@@ -301,7 +290,7 @@ def _from_plugin(text: str) -> VolumeFile:
         volume = point.load()(text)
         return VolumeFile(name=text, array=_View(volume), voxel_size_um=volume.voxel_size_um)
     if "://" not in text and not Path(text.partition("#")[0]).expanduser().exists():
-        raise FileNotFoundError(f"no file or folder at {text}")
+        raise FileNotFoundError(f"no file or folder at {text}; check the path")
     raise ValueError(
         f"{text} is no .npy, .npz, Zarr or OME-Zarr: `pip install mtneuro-data` lets other formats and "
         "databases be named here"
