@@ -1,11 +1,15 @@
-"""A small encoder of a user's own, so that most tests train in no time."""
+"""A small encoder, so that most tests train in milliseconds, and what the tests of the commands share."""
 
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from mtneuro_ssl import cli
+
+TINY = ["steps=2", "batch_size=4", "hidden=8", "projection=4", "latent_dim=6", "components=3", "device=cpu"]
 
 SOURCE = """
 import torch
@@ -61,3 +65,41 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     sys.path.insert(0, str(folder))
     yield folder
     sys.path.remove(str(folder))
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """An export of 8 images of 2 regions, as mtneuro-data writes it."""
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "images.npz",
+        format_version=1,
+        images=rng.integers(0, 256, (8, 16, 16), dtype=np.uint8),
+        region=np.arange(8) % 2,
+        region_names=np.array(["CTX", "STR"]),
+        sample_id=np.array([f"A-CTX/z{110 + i}" for i in range(8)]),
+    )
+    return tmp_path / "images.npz"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Runs the command line in this process, and asserts its exit status."""
+
+    def checked(*arguments: object, status: int = 0) -> None:
+        monkeypatch.setattr(sys, "argv", ["mtneuro-ssl", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        assert stop.value.code == status
+
+    return checked
+
+
+@pytest.fixture
+def tiny() -> Callable[..., list[str]]:
+    """Makes the options of a training that takes milliseconds, with more settings behind them."""
+
+    def options(*more: str) -> list[str]:
+        return [part for change in (*TINY, *more) for part in ("--set", change)]
+
+    return options

@@ -1,0 +1,40 @@
+import pytest
+import torch
+from mtneuro_ssl.methods.base import Draw
+from torch import Tensor
+
+BATCH = 5
+
+
+@pytest.mark.parametrize("name", ["supervised", "supervised+mixup"])
+def test_supervised_is_its_formula(name, method_of, assert_same_gradients, monkeypatch):
+    method = method_of(name, dropout=0.0, mixup_probability=1.0)
+    single = Draw.whole
+    monkeypatch.setattr(Draw, "whole", lambda draw: single(draw).double())
+    draw = method.draw_at(3)
+    images, labels = draw.whole(), draw.batch_labels()
+    pixels = ((draw.images[draw.positions] / 255 - 0.4894) / 0.1238)[:, None]
+    torch.testing.assert_close(images, pixels.double(), rtol=1e-5, atol=1e-5)
+    weight, partner = (
+        (1.0, torch.arange(BATCH)) if name == "supervised" else method.mixture(method.draw_at(3))
+    )
+    mixed = weight * images + (1 - weight) * images[partner]
+    scores = method.classifier(method.encoder(mixed))
+    chance = torch.exp(scores) / torch.exp(scores).sum(1, keepdim=True)
+    literal = torch.stack([
+        -weight * torch.log(row[labels[i]]) - (1 - weight) * torch.log(row[labels[partner[i]]])
+        for i, row in enumerate(chance)
+    ]).mean()  # fmt: skip
+    assert 0 < weight <= 1
+    assert_same_gradients(method, method.step_logs(method.draw_at(3))["loss"], literal)
+
+
+def test_a_feature_is_dropped_as_often_as_asked_and_the_rest_scaled(method_of):
+    method = method_of("supervised", dropout=0.25, latent_dim=400).float()
+    seen: list[Tensor] = []
+    method.classifier.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    method.encoder.forward = lambda images: torch.ones(len(images), 400)
+    draw = method.draw_at(0)
+    method.scores(draw.whole(), draw)
+    assert (seen[0] == 0).float().mean() == pytest.approx(0.25, abs=0.04)
+    assert seen[0].unique().tolist() == pytest.approx([0, 1 / 0.75])
