@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtneuro_data import TaskArrays
+from mtneuro_data import TaskArrays, builtin_task
 from mtneuro_probe import save_embeddings
 
 from mtneuro_suite.plan.plan import Plan, plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
+from mtneuro_suite.report.about import FILE_NAME, About, RegionColumn
 from mtneuro_suite.report.html import write_report
 from mtneuro_suite.report.names import FEATURES
 from mtneuro_suite.report.tables import all_tables
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.runs.store import Store
+from mtneuro_suite.runs.store import Store, csv_text
 from mtneuro_suite.steps import Arrays, Encoder, Features, Regions, Segmenter, Semantics, Umap
 from mtneuro_suite.steps.regions import TEST
 
@@ -173,3 +174,76 @@ def finished(
     store = made_up(plan, folder)
     tables = all_tables(plan, store.rows(plan.runs))
     return plan, store, write_report(plan, store, tables, folder / "report.html")
+
+
+@pytest.fixture
+def task_file(tmp_path: Path) -> Callable[..., str]:
+    """Return a function that writes one of the paper's tasks, changed, as a file of a user's own."""
+
+    def written(builtin: str, **changes: Any) -> str:
+        task = builtin_task(builtin).with_source("phantom").replaced(**changes)
+        path = tmp_path / f"{task.name}.json"
+        path.write_text(task.model_dump_json(), "utf-8")
+        return str(path)
+
+    return written
+
+
+@pytest.fixture
+def row() -> Callable[..., Row]:
+    """Make a row of results: ``row(model, seed, value)``."""
+
+    def made(
+        model: str,
+        seed: int,
+        value: float | None,
+        *,
+        task: str = "roi-c1",
+        part: str = "test",
+        metric: str = "accuracy_corners",
+        class_name: str = "",
+        n: int = 800,
+        note: str = "",
+    ) -> Row:
+        return Row(
+            task=task,
+            training_set=f"{task}:train",
+            test_set=f"{task}:{part}",
+            model=model,
+            seed=seed,
+            metric=metric,
+            class_name=class_name,
+            value=value,
+            n=n,
+            note=note,
+        )
+
+    return made
+
+
+@pytest.fixture
+def written() -> Callable[..., Path]:
+    """Write rows as a folder of results: ``written(folder, rows)`` returns the folder."""
+
+    def write(
+        folder: Path,
+        rows: Sequence[Row],
+        *,
+        caveat: str = "The phantom is not the brain.",
+        downsample: int = 2,
+    ) -> Path:
+        about = About(
+            suite_version="0.1.0",
+            name=folder.name,
+            caveat=caveat,
+            regions={"roi-c1": RegionColumn(paper_column="roi-c1", downsample=downsample)},
+            segmentation={"seg-2d-4class": "4class", "seg-3d-4class": "4class"},
+            preset={},
+            runs=(),
+        )
+        folder.mkdir(parents=True)
+        (folder / "results.csv").write_text(csv_text(rows), encoding="utf-8")
+        (folder / FILE_NAME).write_text(about.model_dump_json(), encoding="utf-8")
+        return folder
+
+    return write

@@ -8,11 +8,7 @@ from mtneuro_data import TaskSpec
 
 def image_count(tasks: Iterable[TaskSpec]) -> int:
     """Return how many images (or subvolumes) the tasks load."""
-    return sum(
-        len(part.cubes) * -(-(part.z[1] - part.z[0]) // (task.z_step * task.depth))
-        for task in tasks
-        for part in task.splits["all"]
-    )
+    return sum(task.counts()["all"] for task in tasks)
 
 
 def pixel_count(task: TaskSpec) -> int:

@@ -1,4 +1,3 @@
-import json
 import threading
 import time
 from typing import ClassVar
@@ -88,19 +87,6 @@ def test_a_finished_run_is_not_done_again(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Read, "run", never)
     assert [failure.run.title for failure in carried_out(runs()[-1:], store, Heard())] == []
-
-
-def test_a_result_of_another_version_is_refused(tmp_path):
-    store = Store(tmp_path)
-    carried_out(runs(), store, Heard())
-    done = next(run for run in runs() if store.done(run))
-    path = store.folder(done) / "result.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "result_version": 99}))
-    with pytest.raises(ValueError, match="must have result_version 1, got 99; use another --output"):
-        store.result(done)
-    path.write_text("{")
-    with pytest.raises(ValueError, match="is not a result file; delete"):
-        store.result(done)
 
 
 def held_elsewhere(store, run):

@@ -1,10 +1,8 @@
 import pytest
 
-from mtneuro_suite.plan.inputs import paper_inputs, source_of
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_own_row
-from mtneuro_suite.steps import Arrays
 
 
 def changed(name="demo", **changes):
@@ -21,28 +19,6 @@ def test_equal_parts_are_loaded_once():
     # Task 1: set A train and val, its test, B, C and D; Task 2: train, val and test of 2D and of 3D, in
     # two class settings; Task 3: all of A.
     assert len(arrays) == 6 + 12 + 1
-
-
-def test_roi_c2_trains_nothing():
-    encoders = plan_of(read_preset("demo")).encoders
-    assert {run.title.split(" on ")[1].split(",")[0] for run in encoders} == {"roi-c1", "roi-c3"}
-
-
-def test_the_paper_preset_counts_the_papers_runs():
-    plan = plan_of(read_preset("paper"))
-    trained = [run for run in plan.encoders if run.step.train.method != "untrained"]
-    # Two training sets: PCA has no seed; mixup has five probabilities.
-    assert len(trained) == 2 * (5 * (1 + 5 + 3 + 1) + 1)
-    assert len(plan.segmenters) == 9 * 2 * 5
-
-
-def test_table_a4_sets_learning_rate_and_batch():
-    (run,) = [
-        run
-        for run in plan_of(read_preset("paper")).networks
-        if (run.step.model, run.step.task, run.step.seed) == ("manet", "seg-2d-3class", 1)
-    ]
-    assert (run.step.train.learning_rate, run.step.train.batch_size) == (0.01, 2)
 
 
 @pytest.mark.parametrize(
@@ -86,21 +62,6 @@ def test_the_resolutions_and_extra_sets_are_columns_of_their_own():
     assert len(keys) == len(plan.regions)
 
 
-def test_a_search_trains_every_point_and_scores_it_on_validation_alone():
-    plan = plan_of(read_preset("search"))
-    of_unet = [r for r in plan.networks if r.step.task == "seg-2d-4class" and "unet lr" in r.title]
-    assert len(of_unet) == 25
-    assert {run.step.test_set for run in of_unet} == {"seg-2d-4class:val"}
-    assert len({(r.step.train.learning_rate, r.step.train.batch_size) for r in of_unet}) == 25
-    parts = [
-        need.step.task.splits["all"][0]
-        for run in of_unet
-        for need in run.needed
-        if isinstance(need.step, Arrays)
-    ]
-    assert {part.z for part in parts} == {(110, 380), (380, 410)}
-
-
 def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
     preset, own = with_own_row(read_preset("smoke"), encoder="examples.tiny_encoder:encoder")
     assert own == ("tiny_encoder:encoder",)
@@ -133,39 +94,6 @@ def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
 def test_an_own_row_that_means_nothing_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
         plan_of(with_own_row(read_preset("smoke"), **given)[0])
-
-
-def test_a_method_that_is_drawn_must_be_trained():
-    with pytest.raises(ValueError, match=r"task3.umap_method must be one of .*got 'byol'"):
-        plan_of(changed(task1={"methods": ["pca"], "per_method": {}}))
-
-
-def test_too_few_slices_for_the_cross_validation_are_refused():
-    with pytest.raises(ValueError, match="gap of 10"):
-        plan_of(changed(task3={"z_step": 3000}))
-
-
-def test_a_folder_of_three_zarrs_is_a_source_with_or_without_suffix(tmp_path):
-    for name in ("image", "roi_labels.zarr", "pixel_labels"):
-        (tmp_path / name).mkdir()
-    found = source_of(str(tmp_path))
-    assert isinstance(found, dict)
-    assert found["roi_labels"] == str(tmp_path / "roi_labels.zarr")
-    (tmp_path / "image").rmdir()
-    with pytest.raises(ValueError, match="which has roi_labels, pixel_labels"):
-        source_of(str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("changes", "caveat"),
-    [
-        ({"source": "phantom?seed=3"}, "The phantom is not the brain"),
-        ({"source": "bossdb"}, "not its settings"),
-    ],
-)
-def test_what_stands_between_our_figures_and_the_papers_is_said(changes, caveat):
-    assert caveat in paper_inputs(changed(**changes)).caveat
-    assert paper_inputs(changed("paper", source="bossdb")).caveat == ""
 
 
 def test_a_source_that_is_no_folder_is_refused():

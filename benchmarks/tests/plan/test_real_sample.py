@@ -1,9 +1,7 @@
 import itertools
 
-import numpy as np
 import pytest
 
-from mtneuro_suite.plan.inputs import local_fingerprints
 from mtneuro_suite.plan.real_sample import region_task, segmentation_task
 
 
@@ -41,25 +39,6 @@ def test_the_cutout_is_split_in_z_with_a_gap(real_data):
     task = segmentation_task(real_data, depth=1)
     train, test = task.splits["train"][0], task.splits["test"][0]
     assert test.z[0] - train.z[1] >= 10
-
-
-def test_a_changed_file_is_another_input(tmp_path):
-    from mtneuro_data import Cube, SplitPart, TaskSpec
-
-    path = tmp_path / "volume.npy"
-    task = TaskSpec(
-        name="x",
-        kind="region",
-        image=str(path),
-        annotation=None,
-        regions=("R",),
-        cubes={"A": Cube(region="R", y=(0, 4), x=(0, 4))},
-        splits={"all": (SplitPart(cubes=("A",), z=(0, 1)),)},
-    )
-    np.save(path, np.zeros((1, 4, 4), np.uint8))
-    before = local_fingerprints([task])
-    np.save(path, np.ones((1, 4, 4), np.uint8))
-    assert local_fingerprints([task]) != before
 
 
 @pytest.mark.parametrize("content", ["{", "{}", "[]", '{"roi_polygons_z309_xy": {"CTX": 3}}'])

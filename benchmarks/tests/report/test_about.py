@@ -2,7 +2,7 @@ import pytest
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
-from mtneuro_suite.report.about import FILE_NAME, about, about_text, read_about
+from mtneuro_suite.report.about import FILE_NAME, about, about_text, read_about, read_results
 
 
 def test_what_is_written_is_read_back(tmp_path):
@@ -19,3 +19,9 @@ def test_a_file_of_another_version_is_refused(tmp_path):
     (tmp_path / FILE_NAME).write_text('{"about_version": 2}')
     with pytest.raises(ValueError, match=r"about\.json: about_version"):
         read_about(tmp_path)
+
+
+def test_results_read_back_are_those_that_were_written(tmp_path, row, written):
+    rows = [row("byol", 1, 0.5), row("byol", 2, None), row("pca", 1, 0.25, class_name="a, b")]
+    (read,) = read_results([written(tmp_path / "demo", rows)])
+    assert read.rows == tuple(rows)

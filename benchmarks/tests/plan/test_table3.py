@@ -1,0 +1,33 @@
+import pytest
+
+from mtneuro_suite.plan.plan import plan_of
+from mtneuro_suite.preset.model import Preset, read_preset
+from mtneuro_suite.preset.overrides import with_values
+
+
+@pytest.fixture
+def demo() -> Preset:
+    return read_preset("demo")
+
+
+def test_a_method_that_is_drawn_must_be_trained(demo):
+    with pytest.raises(ValueError, match=r"task3.umap_method must be one of .*got 'byol'"):
+        plan_of(with_values(demo, ['task1.methods=["pca"]', "task1.per_method={}"]))
+
+
+def test_too_few_slices_for_the_cross_validation_are_refused(demo):
+    with pytest.raises(ValueError, match="gap of 10"):
+        plan_of(with_values(demo, ["task3.z_step=3000"]))
+
+
+def test_every_encoder_is_read_out_on_the_features_that_are_measured_once(demo):
+    plan = plan_of(demo)
+    read = {(run.step.model, run.step.task, run.step.seed) for run in plan.semantics}
+    assert len(read) == len(plan.semantics) == len(plan.encoders)
+    assert plan.features is not None
+    assert {need.id for run in plan.semantics for need in run.needs["features"]} == {plan.features.id}
+
+
+def test_the_drawn_method_is_drawn_once_for_each_training_set(demo):
+    drawn = plan_of(demo).umap
+    assert [run.title for run in drawn] == ["UMAP of byol from roi-c1", "UMAP of byol from roi-c3"]

@@ -1,0 +1,134 @@
+"""Folders of results, compared with the paper's numbers and with each other."""
+
+import pytest
+
+from mtneuro_suite.report.about import read_results
+from mtneuro_suite.report.comparison import lines, paired_grid, paper_grids
+
+CAVEAT = "The phantom is not the brain."
+
+
+def cells(grid, **key):
+    """Return the one row with the values asked for, by column."""
+    (found,) = [
+        one
+        for one in (dict(zip(grid.columns, values, strict=True)) for values in grid.rows)
+        if all(one[name] == value for name, value in key.items())
+    ]
+    return found
+
+
+def test_ours_stand_beside_the_papers_with_their_interval(tmp_path, row, written):
+    folder = written(tmp_path / "demo", [row("byol", 1, 0.86), row("byol", 2, 0.90)])
+    (grid,) = paper_grids(read_results([folder]))
+    found = cells(grid, model="BYOL")
+    assert found["mean"] == pytest.approx(0.88)
+    assert found["paper"] == 0.88
+    # Two numbers 0.04 apart: sd 0.02 sqrt 2, and t at 1 degree of freedom is 12.706.
+    assert found["95 % low"] == pytest.approx(0.88 - 12.706 * 0.02, abs=1e-4)
+    assert any(CAVEAT in note for note in grid.notes)
+    assert found["verdict"] == "not judged"
+
+
+def test_only_the_papers_volume_and_settings_are_judged(tmp_path, row, written):
+    rows = [row("byol", 1, 0.90), row("myow", 1, 0.80)]
+    folder = written(tmp_path / "paper", rows, caveat="")
+    (grid,) = paper_grids(read_results([folder]), tolerance=0.02)
+    assert cells(grid, model="BYOL")["verdict"] == "reproduced"
+    assert cells(grid, model="MYOW")["verdict"] == "differs"
+    assert any("within 0.02" in note for note in grid.notes)
+
+
+def test_the_papers_number_is_that_of_the_resolution_that_was_run(tmp_path, row, written):
+    folder = written(tmp_path / "demo", [row("byol", 1, 0.5)], downsample=4)
+    (grid,) = paper_grids(read_results([folder]))
+    assert cells(grid, model="BYOL")["paper"] == 0.83
+
+
+def test_the_papers_mixup_stands_beside_the_best_probability_alone(tmp_path, row, written):
+    rows = [
+        row(f"supervised+mixup p={p}", seed, value, metric="accuracy_whole")
+        for p, value in (("0.1", 0.6), ("0.5", 0.8))
+        for seed in (1, 2)
+    ]
+    (grid,) = paper_grids(read_results([written(tmp_path / "demo", rows)]))
+    assert cells(grid, model="Supervised+Mixup (p=0.5)")["paper"] == 0.90
+    assert cells(grid, model="Supervised+Mixup (p=0.1)")["paper"] is None
+
+
+def test_an_undefined_number_leaves_its_cells_empty(tmp_path, row, written):
+    (grid,) = paper_grids(read_results([written(tmp_path / "demo", [row("byol", 1, None)])]))
+    assert cells(grid, model="BYOL") == {
+        "task": "roi-c1", "model": "BYOL", "seeds": 0, "paper": 0.88, "paper sd": 0.02,
+    }  # fmt: skip
+
+
+def test_a_row_of_a_users_own_has_no_papers_number(tmp_path, row, written):
+    (results,) = read_results([written(tmp_path / "mine", [row("my_package:factory", 1, 0.7)])])
+    (line,) = lines(results)
+    assert (line.model, line.quoted) == ("my_package:factory", None)
+
+
+def test_two_rows_are_paired_over_the_seeds_that_both_have(tmp_path, row, written):
+    rows = [row("byol", seed, 0.8 + seed / 100) for seed in (1, 2, 3)]
+    rows += [row("pca", seed, 0.7) for seed in (2, 3, 4)]
+    grid = paired_grid(read_results([written(tmp_path / "demo", rows)]), "byol", "pca")
+    found = cells(grid, task="roi-c1")
+    assert found["seeds"] == 2
+    assert found["difference"] == pytest.approx(0.125)
+    assert found["p"] == 0.5
+    assert any("2 shared seeds are too few" in note for note in grid.notes)
+
+
+def test_six_seeds_are_enough_to_say_so(tmp_path, row, written):
+    rows = [
+        row(model, seed, base + seed / 100)
+        for model, base in (("byol", 0.8), ("pca", 0.7))
+        for seed in range(6)
+    ]
+    grid = paired_grid(read_results([written(tmp_path / "demo", rows)]), "byol", "pca")
+    assert cells(grid, task="roi-c1")["p"] == 2 / 64
+    assert not any("too few" in note for note in grid.notes)
+
+
+def test_a_supervised_row_is_paired_as_in_table_1_and_on_corners(tmp_path, row, written):
+    rows = [
+        row("supervised", 1, 0.9, metric="accuracy_whole", n=200),
+        row("supervised", 1, 0.5),
+        row("byol", 1, 0.8),
+    ]
+    grid = paired_grid(read_results([written(tmp_path / "demo", rows)]), "byol", "supervised")
+    assert cells(grid, metric="accuracy, as Table 1")["difference"] == pytest.approx(-0.1)
+    assert cells(grid, metric="accuracy_corners")["difference"] == pytest.approx(0.3)
+    assert any("different numbers of samples" in note for note in grid.notes)
+
+
+def test_networks_of_two_and_three_dimensions_are_paired_in_their_class_setting(tmp_path, row, written):
+    rows = [
+        row(model, 1, value, task=f"seg-{axes}d-4class", metric="f1", class_name="cell")
+        for model, axes, value in (("unet", 2, 0.8), ("unet3d", 3, 0.6))
+    ]
+    grid = paired_grid(read_results([written(tmp_path / "demo", rows)]), "unet", "unet3d")
+    assert cells(grid, task="4class")["difference"] == pytest.approx(0.2)
+
+
+def test_a_model_whose_name_has_a_colon_is_found(tmp_path, row, written):
+    read = read_results(
+        [
+            written(tmp_path / name, [row(f"{name}:factory", 1, 0.8), row("pca", 1, 0.5)])
+            for name in ("a", "b")
+        ]
+    )
+    for first in ("a:factory", "a:a:factory"):
+        grid = paired_grid(read, first, "b:pca")
+        assert cells(grid, task="roi-c1")["difference"] == pytest.approx(0.3)
+
+
+def test_scores_on_validation_stand_apart_from_those_on_test(tmp_path, row, written):
+    rows = [
+        row("unet", 1, value, task="seg-2d-4class", part=part, metric="f1", class_name="cell")
+        for part, value in (("val", 0.5), ("test", 0.7))
+    ]
+    (grid,) = paper_grids(read_results([written(tmp_path / "demo", rows)]))
+    assert cells(grid, task="4class validation")["paper"] is None
+    assert cells(grid, task="4class")["paper"] == 0.87

@@ -1,0 +1,76 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from mtneuro_suite.plan.estimate import Estimate
+from mtneuro_suite.preset.paper import Quoted
+from mtneuro_suite.report.tables import Cell, Table
+from mtneuro_suite.report.terminal import print_estimate, print_tables
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.steps import Features, Umap
+
+
+def printed(tables, caveat="", *, width=80):
+    out = io.StringIO()
+    print_tables(tables, caveat, Console(file=out, width=width))
+    return out.getvalue()
+
+
+def table(*cells, notes=()):
+    columns = tuple(f"column {i}" for i in range(len(cells)))
+    return Table(title="Table 9", corner="method", columns=columns, rows=(("BYOL", cells),), notes=notes)
+
+
+def test_our_number_stands_above_the_papers():
+    lines = printed([table(Cell((0.5,), Quoted(0.88, 0.02)))]).splitlines()
+    (ours,) = (place for place, line in enumerate(lines) if "0.50" in line)
+    assert "BYOL" in lines[ours]
+    assert "0.88±0.02" in lines[ours + 1]
+
+
+def test_a_table_of_which_the_paper_has_nothing_has_one_line_a_row():
+    lines = printed([table(Cell((0.5,)), Cell(()))]).splitlines()
+    (row,) = (place for place, line in enumerate(lines) if "BYOL" in line)
+    assert [text.strip() for text in lines[row].strip("│").split("│")] == ["BYOL", "0.50", "–"]
+    assert lines[row + 1].startswith("└")
+
+
+def test_a_number_is_never_broken_in_a_narrow_terminal():
+    assert "0.12±0.02" in printed([table(*[Cell((0.1, 0.13))] * 4)], width=40)
+
+
+def test_notes_and_the_caveat_are_printed_beneath():
+    text = printed([table(Cell((0.5,)), notes=("Scored on corners.",))], "The phantom is not the brain.")
+    assert text.index("0.50") < text.index("Scored on corners.") < text.index("The phantom is not the brain.")
+
+
+def test_an_estimate_counts_the_runs_of_each_kind_and_what_is_left(monkeypatch, tmp_path):
+    measured = Run(step=Features(view="whole", label_values={}), title="features")
+    drawn = [Run(step=Umap(model="x", neighbours=2, seed=seed), title="UMAP") for seed in (1, 2)]
+    out, err = io.StringIO(), io.StringIO()
+    print_estimate(
+        [measured, *drawn],
+        drawn[1:],
+        processes=0,
+        device="cpu",
+        output=tmp_path,
+        out=Console(file=out, width=200),
+        err=Console(file=err),
+    )
+    lines = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    assert lines[:3] == ["features 1 runs, 0 to do", "umap 2 runs, 1 to do", "runs 3, of which 2 are done"]
+
+
+def test_an_estimate_that_the_machine_cannot_meet_is_refused_after_it_is_printed(monkeypatch, tmp_path):
+    def refuse(self, output):
+        raise ValueError(f"output needs more than {output.name} has")
+
+    monkeypatch.setattr(Estimate, "check", refuse)
+    out = io.StringIO()
+    console = Console(file=out, width=200)
+    with pytest.raises(ValueError, match="output needs more than here has"):
+        print_estimate(
+            [], [], processes=1, device="cpu", output=tmp_path / "here", out=console, err=Console(stderr=True)
+        )
+    assert "download" in out.getvalue()

@@ -1,0 +1,32 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from mtneuro_suite.steps import Features
+
+CLASSES = ("background", "vessel", "cell")
+
+
+def ignored(done, total):
+    pass
+
+
+def test_each_samples_features_are_those_of_its_own_labels(arrays_folder, tmp_path):
+    masks = np.zeros((2, 32, 32))
+    masks[0, :8] = 1
+    masks[1, 4:9, 4:9] = masks[1, 20:25, 20:25] = 2
+    step = Features(view="whole", label_values={"vessel": 1, "cell": 2})
+    folder = arrays_folder("all", np.zeros_like(masks), masks=masks, class_names=CLASSES)
+    outcome = step.run({"samples": [folder]}, tmp_path, ignored)
+    table = pd.read_csv(tmp_path / "features.csv", index_col="sample_id")
+    assert table["vessel_density"].to_dict() == {"A-CTX/z0": 0.25, "A-CTX/z1": 0.0}
+    assert table["cell_count"].to_dict() == {"A-CTX/z0": 0, "A-CTX/z1": 2}
+    assert outcome.extra["samples"] == 2
+    assert outcome.extra["mean"]["vessel_density"] == 0.125
+
+
+def test_samples_without_labels_are_refused(arrays_folder, tmp_path):
+    folder = arrays_folder("all", np.zeros((2, 32, 32)))
+    step = Features(view="whole", label_values={"cell": 2})
+    with pytest.raises(ValueError, match="semantic features need pixel labels"):
+        step.run({"samples": [folder]}, tmp_path, ignored)

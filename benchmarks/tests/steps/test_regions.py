@@ -1,0 +1,63 @@
+import json
+
+import numpy as np
+import pytest
+from mtneuro_ssl import TrainSettings
+
+from mtneuro_suite.steps import Encoder, Regions
+from mtneuro_suite.steps.regions import TEST
+
+
+def ignored(done, total):
+    pass
+
+
+@pytest.fixture
+def scored(arrays_folder, dark_and_bright, tmp_path):
+    """Score an encoder of a method on two test sets: the training images, and these with wrong regions."""
+    images, region = dark_and_bright
+
+    def score(**settings):
+        train = arrays_folder("train", images, region=region)
+        swapped = arrays_folder("swapped", images, region=1 - region)
+        step = Encoder(train=TrainSettings(device="cpu", **settings))
+        out = tmp_path / "encoder"
+        step.run({"train": [train]}, out, ignored)
+        (out / "result.json").write_text(json.dumps({"settings": step.model_dump(mode="json")}))
+        supervised = settings["method"] == "supervised"
+        regions = Regions(model="mine", supervised=supervised, seed=1, training_set="mine:train")
+        roles = {"encoder": [out], "train": [train], f"{TEST}same": [train], f"{TEST}swapped": [swapped]}
+        told = []
+        outcome = regions.run(roles, tmp_path, lambda *progress: told.append(progress))
+        assert told == [(1, 3), (2, 3), (3, 3)]
+        return outcome
+
+    return score
+
+
+def test_an_encoder_is_read_out_on_the_four_corners_of_each_image(scored):
+    outcome = scored(method="pca", components=2)
+    values = {(row.task, row.test_set, row.metric): (row.value, row.n) for row in outcome.rows}
+    # Dark and bright images are told apart without an error, and swapped regions are all wrong.
+    assert values == {
+        ("same", "same:test", "accuracy_corners"): (1.0, 48),
+        ("swapped", "swapped:test", "accuracy_corners"): (0.0, 48),
+    }
+    assert outcome.extra["confusion same corners"] == [[24, 0], [0, 24]]
+    assert outcome.extra["confusion swapped corners"] == [[0, 24], [24, 0]]
+    assert outcome.extra["region_names"] == ["CTX", "VP"]
+
+
+def test_a_supervised_model_classifies_whole_images_and_corners_itself(scored):
+    outcome = scored(method="supervised", steps=2, batch_size=4, latent_dim=4)
+    assert [(row.task, row.metric, row.n) for row in outcome.rows] == [
+        ("same", "accuracy_whole", 12),
+        ("same", "accuracy_corners", 48),
+        ("swapped", "accuracy_whole", 12),
+        ("swapped", "accuracy_corners", 48),
+    ]
+    # Of two regions, what is right for one set of labels is wrong for the other.
+    right, _, wrong, _ = (row.value for row in outcome.rows)
+    assert right + wrong == pytest.approx(1)
+    counts = np.array(outcome.extra["confusion same whole"])
+    assert counts.sum(axis=1).tolist() == [6, 6]

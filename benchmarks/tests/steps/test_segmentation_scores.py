@@ -1,0 +1,75 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, jaccard_score
+
+from mtneuro_suite.steps.segmentation_scores import ScoredNetwork, scored
+
+CLASSES = ("background", "vessel", "cell")
+
+
+class Given(ScoredNetwork):
+    """Scores a prediction that the test made."""
+
+    def run(self, roles, out, progress):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def outcome(arrays_folder, tmp_path, monkeypatch):
+    """Score predictions, given in place of a network's, against masks."""
+
+    def score(masks, predictions, *, region=None):
+        folder = arrays_folder("test", np.zeros_like(masks), region=region, masks=masks, class_names=CLASSES)
+        monkeypatch.setattr("mtneuro_seg.predict", lambda model, images: predictions)
+        step = Given(model="unet", task="t", training_set="t:train", test_set="t:test", seed=3)
+        return scored(None, step, {"test": [folder]}, tmp_path, extra={"images": 7})  # pyright: ignore[reportArgumentType]
+
+    return score
+
+
+def test_scores_of_each_class_are_scikit_learns_over_all_pixels(outcome, unchecked):
+    rng = np.random.default_rng(0)
+    masks, predictions = rng.integers(0, 3, (2, 5, 16, 16)).astype(np.uint8)
+    found = outcome(masks, predictions)
+    values = {(row.metric, row.class_name): row.value for row in found.rows}
+    truth, guess = masks.ravel(), predictions.ravel()
+    oracles: dict[str, Any] = {"f1": f1_score, "iou": jaccard_score}
+    for metric, oracle in oracles.items():
+        per_class = oracle(truth, guess, average=None)
+        assert [values[metric, name] for name in CLASSES] == pytest.approx(per_class.tolist())
+        assert values[metric, "average"] == pytest.approx(per_class.mean())
+    assert {(row.model, row.task, row.test_set, row.seed, row.n) for row in found.rows} == {
+        ("unet", "t", "t:test", 3, 5)
+    }
+    assert found.extra == {"class_names": list(CLASSES), "images": 7}
+
+
+def test_a_class_that_is_nowhere_has_no_score_and_a_note(outcome, unchecked):
+    masks = np.zeros((2, 16, 16), np.uint8)
+    masks[:, :4] = 2
+    found = {(row.metric, row.class_name): row for row in outcome(masks, masks).rows}
+    assert found["iou", "vessel"].value is None
+    assert found["iou", "vessel"].note == "no such pixel in the truth or the prediction"
+    assert (found["iou", "cell"].value, found["iou", "cell"].note) == (1.0, "")
+
+
+def test_the_middle_sample_of_each_region_is_kept_and_the_first_regions_whole_stack(
+    outcome, unchecked, tmp_path
+):
+    masks = np.arange(6, dtype=np.uint8)[:, None, None] % 3 * np.ones((1, 16, 16), np.uint8)
+    outcome(masks, masks, region=[0, 0, 0, 1, 1, 1])
+    with np.load(tmp_path / "examples.npz") as kept:
+        assert kept["sample_id"].tolist() == ["A-CTX/z1", "A-CTX/z4"]
+        assert np.array_equal(kept["truth"], masks[[1, 4]])
+    with np.load(tmp_path / "volume.npz") as kept:
+        assert np.array_equal(kept["prediction"], masks[:3])
+        assert kept["region"] == "CTX"
+
+
+def test_of_one_region_three_samples_are_kept_from_first_to_last(outcome, unchecked, tmp_path):
+    masks = np.zeros((7, 16, 16), np.uint8)
+    outcome(masks, masks)
+    with np.load(tmp_path / "examples.npz") as kept:
+        assert kept["sample_id"].tolist() == ["A-CTX/z0", "A-CTX/z3", "A-CTX/z6"]

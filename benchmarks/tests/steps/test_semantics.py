@@ -1,0 +1,49 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from mtneuro_probe import load_embeddings
+from mtneuro_ssl import TrainSettings
+
+from mtneuro_suite.steps import Encoder, Semantics
+
+
+def ignored(done, total):
+    pass
+
+
+def test_a_feature_that_is_linear_in_the_embedding_is_read_off_and_an_unmeasured_one_has_a_reason(
+    arrays_folder, tmp_path
+):
+    n = 120
+    level = np.random.default_rng(0).uniform(40, 200, n)
+    images = np.round(level)[:, None, None] * np.ones((1, 32, 32))
+    folder = arrays_folder("all", images, region=np.arange(n) % 2)
+    encoder = tmp_path / "encoder"
+    trained = Encoder(train=TrainSettings(method="pca", components=1))
+    trained.run({"train": [folder]}, encoder, ignored)
+    (encoder / "result.json").write_text(json.dumps({"settings": trained.model_dump(mode="json")}))
+    features = tmp_path / "features"
+    features.mkdir()
+    names = [f"A-CTX/z{z}" for z in range(n)]
+    table = pd.DataFrame({"linear": 3 * images[:, 0, 0] + 5, "unmeasured": np.nan}, index=names)
+    # In another order than the samples: they are matched by name.
+    table.iloc[::-1].to_csv(features / "features.csv", index_label="sample_id")
+
+    step = Semantics(
+        model="mine", seed=1, task="roi-c1", training_set="roi-c1:train", view="whole", downsample=2
+    )
+    roles = {"samples": [folder], "encoder": [encoder], "features": [features]}
+    out = tmp_path / "out"
+    out.mkdir()
+    outcome = step.run(roles, out, ignored)
+    rows = {(row.metric, row.class_name): row for row in outcome.rows}
+    assert rows["r2_same_sample", "linear"].value == pytest.approx(1, abs=1e-3)
+    assert rows["r2_cross_validated", "linear"].value == pytest.approx(1, abs=1e-2)
+    assert rows["r2_same_sample", "linear"].n == n
+    assert rows["r2_same_sample", "unmeasured"].value is None
+    assert rows["r2_same_sample", "unmeasured"].note
+    assert load_embeddings(out / "embeddings.npz").sample_id.tolist() == names
+    assert np.load(out / "region.npy").tolist() == [0, 1] * (n // 2)
+    assert outcome.extra == {"dimensions": 1, "region_names": ["CTX", "VP"]}
