@@ -28,36 +28,3 @@ from .task_file import TouchingCubesWarning as TouchingCubesWarning
 from .task_file import read_task as read_task
 from .volume import Volume as Volume
 from .volume import open_volume as open_volume
-
-__all__ = [
-    "BossServer",
-    "Box",
-    "Cache",
-    "Cube",
-    "CubeSpec",
-    "SliceCorrelation",
-    "SliceDataset",
-    "SplitPart",
-    "SubvolumeDataset",
-    "TaskArrays",
-    "TaskSpec",
-    "TouchingCubesWarning",
-    "Volume",
-    "builtin_task",
-    "downsampled_images",
-    "downsampled_labels",
-    "executed_modules",
-    "export_cubes",
-    "four_corners",
-    "interpolated_labels",
-    "load",
-    "mapped_labels",
-    "open_task",
-    "open_volume",
-    "phantom",
-    "read_task",
-    "save_volume",
-    "serving",
-    "slice_correlation",
-    "task_names",
-]

@@ -11,8 +11,6 @@ from jaxtyping import Int64, UInt8
 from mtneuro_data._shared.files import written_beside
 from mtneuro_data.reduction import CORNERS, four_corners
 
-__all__ = ["FORMAT_VERSION", "TaskArrays"]
-
 FORMAT_VERSION = 1
 """Version of the images file."""
 

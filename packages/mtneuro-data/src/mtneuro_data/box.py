@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Box", "Corner"]
-
 Corner = tuple[int, int, int]
 """A voxel's place, or a size, on each axis ``(z, y, x)``."""
 

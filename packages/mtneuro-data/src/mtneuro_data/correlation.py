@@ -14,8 +14,6 @@ from mtneuro_data.task import TaskSpec
 if TYPE_CHECKING:
     from mtneuro_data.cache.folder import Cache
 
-__all__ = ["SliceCorrelation", "correlation_plot", "slice_correlation", "task_correlations"]
-
 THRESHOLD = 0.1
 """Correlation below which two slices count as unlike."""
 

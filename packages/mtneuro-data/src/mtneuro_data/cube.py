@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 from mtneuro_data.box import Box, Corner
 
-__all__ = ["CubeSpec"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CubeSpec:

@@ -7,8 +7,6 @@ import numpy as np
 
 from mtneuro_data.arrays import TaskArrays
 
-__all__ = ["SliceDataset", "SubvolumeDataset", "Target"]
-
 Target = Literal["mask", "region"]
 """What stands beside an image."""
 

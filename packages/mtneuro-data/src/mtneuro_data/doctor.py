@@ -14,8 +14,6 @@ from mtneuro_data.cache.folder import Cache
 from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
 from mtneuro_data.task import CHANNELS
 
-__all__ = ["Finding", "findings"]
-
 # A corner of set A's cortex cube: inside the tissue, and small.
 _BOX = Box((159, 900, 4600), (161, 964, 4664))
 

@@ -14,8 +14,6 @@ from mtneuro_data.task import TaskSpec
 if TYPE_CHECKING:
     from mtneuro_data.cache.folder import Cache
 
-__all__ = ["export_cubes"]
-
 
 def export_cubes(
     task: TaskSpec,

@@ -5,8 +5,6 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Integer
 
-__all__ = ["interpolated_labels"]
-
 _FAR = np.iinfo(np.int32).max
 
 

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Integer, UInt8
 
-__all__ = ["mapped_labels", "voted_region"]
-
 _LARGEST_LABEL = 1 << 16
 _PIECE = 1 << 18
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from mtneuro_data.cache.folder import Cache
     from mtneuro_data.sources.boss import BossServer
 
-__all__ = ["fetch", "load"]
-
 _BATCH_BYTES = 64 << 20
 """Bytes of the pieces that are read side by side; bounds the memory beyond the result."""
 
@@ -159,19 +157,21 @@ def _read_batch(
     """Read the images of some pieces, and their masks where they are wanted."""
     boxes = [piece.box for piece in batch]
     places = _places(task, batch, images)
-    # A task's cubes are loaded again and again.
+    # keep: a task's cubes are loaded again and again.
     if masks is None or annotation is None:
-        _put_images(task, batch, image.read_boxes(boxes, out=places, keep=True), places, images)
-        return
-    mask_places = _places(task, batch, masks) if annotation.dtype == np.uint8 else None
-    grey, labels = image.read_both(annotation, boxes, out=(places, mask_places), keep=True)
-    _put_images(task, batch, grey, places, images)
-    for at, (piece, some) in enumerate(zip(batch, labels, strict=True)):
-        if mask_places is not None:
-            mapped_labels(some, task.label_map, what=piece.words, out=mask_places[at])
-        else:
-            mapped = mapped_labels(stacked(task, piece, some), task.label_map, what=piece.words)
-            masks[piece.rows] = downsampled_labels(mapped, task.downsample)
+        grey = image.read_boxes(boxes, out=places, keep=True)
+    else:
+        mask_places = _places(task, batch, masks) if annotation.dtype == np.uint8 else None
+        grey, labels = image.read_both(annotation, boxes, out=(places, mask_places), keep=True)
+        for at, (piece, some) in enumerate(zip(batch, labels, strict=True)):
+            if mask_places is not None:
+                mapped_labels(some, task.label_map, what=piece.words, out=mask_places[at])
+            else:
+                mapped = mapped_labels(stacked(task, piece, some), task.label_map, what=piece.words)
+                masks[piece.rows] = downsampled_labels(mapped, task.downsample)
+    if places is None:
+        for piece, some in zip(batch, grey, strict=True):
+            images[piece.rows] = downsampled_images(stacked(task, piece, some), task.downsample)
 
 
 def _places(task: TaskSpec, batch: Sequence[Piece], result: np.ndarray) -> list[np.ndarray] | None:
@@ -179,19 +179,6 @@ def _places(task: TaskSpec, batch: Sequence[Piece], result: np.ndarray) -> list[
     if task.downsample > 1 or any(piece.starts.step != task.depth for piece in batch):
         return None
     return [result[piece.rows].reshape(-1, *result.shape[2:]) for piece in batch]
-
-
-def _put_images(
-    task: TaskSpec,
-    batch: Sequence[Piece],
-    voxels: Sequence[np.ndarray],
-    places: list[np.ndarray] | None,
-    images: np.ndarray,
-) -> None:
-    """Put voxels in their rows of the result, unless they were read there."""
-    if places is None:
-        for piece, some in zip(batch, voxels, strict=True):
-            images[piece.rows] = downsampled_images(stacked(task, piece, some), task.downsample)
 
 
 def _put_regions(

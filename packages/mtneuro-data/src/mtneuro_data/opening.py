@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtneuro_data.box import Box
 from mtneuro_data.task import TaskSpec
 from mtneuro_data.volume import Volume, open_volume
 
 if TYPE_CHECKING:
     from mtneuro_data.cache.folder import Cache
     from mtneuro_data.sources.boss import BossServer
-
-__all__ = ["open_task"]
 
 
 def open_task(
@@ -66,10 +65,8 @@ def open_task(
                 f"{image.uri} has {image.shape}, {annotation.uri} has {annotation.shape}"
             )
     for name, cube in (item for each in splits for item in task.boxes(each)):
-        for axis, lo, hi, size in zip("zyx", cube.lower, cube.upper, image.shape, strict=True):
-            if hi > size:
-                raise ValueError(
-                    f"task {task.name}, cube {name}: {axis} range must lie within [0, {size}), "
-                    f"got [{lo}, {hi}) of {image.uri}"
-                )
+        try:
+            Box.inside(cube.lower, cube.upper, image.shape, what=image.uri)
+        except IndexError as error:
+            raise ValueError(f"task {task.name}, cube {name}: {error}") from None
     return image, annotation

@@ -8,8 +8,6 @@ from typing import Literal, get_args
 from mtneuro_data._shared.words import unknown_name
 from mtneuro_data.task import CHANNELS, Cube, SplitPart, TaskSpec
 
-__all__ = ["Reading", "builtin_task", "task_names"]
-
 Reading = Literal["text", "original"]
 """How the z ranges of Table A1 are read."""
 

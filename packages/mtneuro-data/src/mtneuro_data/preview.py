@@ -13,8 +13,6 @@ from mtneuro_data.task import TaskSpec
 if TYPE_CHECKING:
     from mtneuro_data.cache.folder import Cache
 
-__all__ = ["PALETTE", "contact_sheet", "overlaid"]
-
 PALETTE = np.array(
     [
         (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66),

@@ -3,8 +3,6 @@
 import numpy as np
 from jaxtyping import Integer, Shaped, UInt8
 
-__all__ = ["CORNERS", "downsampled_images", "downsampled_labels", "four_corners", "majority"]
-
 CORNERS = ("tl", "tr", "bl", "br")
 """The corners of an image in their order: top left, top right, bottom left, bottom right."""
 
@@ -108,25 +106,6 @@ def four_corners(images: Shaped[np.ndarray, "... y x"], /) -> Shaped[np.ndarray,
         [half[..., cut] for half in (top, bottom) for cut in (slice(0, x), slice(columns - x, columns))],
         axis=-3,
     )
-
-
-def majority(labels: Integer[np.ndarray, "..."], /) -> int:
-    """Return the most frequent label; of equally frequent ones the smallest.
-
-    Raises
-    ------
-    ValueError
-        If there is no label.
-
-    Examples
-    --------
-    >>> majority(np.array([3, 2, 2, 3]))
-    2
-    """
-    if labels.size == 0:
-        raise ValueError("a majority needs at least one label, got none")
-    values, counts = np.unique(labels, return_counts=True)
-    return int(values[np.argmax(counts)])
 
 
 def _blocks(array: np.ndarray, factor: int) -> np.ndarray:

@@ -11,8 +11,6 @@ from mtneuro_data._shared.files import written_beside
 from mtneuro_data._shared.ome import multiscales
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
 
-__all__ = ["FORMATS", "save_volume"]
-
 FORMATS = (".npy", ".npz", ".tif", ".tiff", ".zarr", ".nii", ".nii.gz")
 """Endings that `save_volume` knows."""
 
@@ -74,31 +72,24 @@ def save_volume(
 
 
 def _write(path: Path, kind: str, voxels: np.ndarray, size: tuple[float, float, float]) -> None:
-    if kind in (".npy", ".npz"):
-        with path.open("wb") as file:
-            if kind == ".npy":
-                np.save(file, voxels, allow_pickle=False)
-            else:
-                np.savez(file, image=voxels, voxel_size_um=np.array(size, np.float64))
+    if kind == ".npy":
+        np.save(path, voxels, allow_pickle=False)
+    elif kind == ".npz":
+        np.savez(path, image=voxels, voxel_size_um=np.array(size, np.float64))
     elif kind in (".tif", ".tiff"):
         import tifffile
 
         z, y, x = size
         about: dict[str, Any] = {"axes": "ZYX", "spacing": z, "unit": "um"}
-        tifffile.imwrite(
-            path, voxels, imagej=_imagej_holds(voxels), resolution=(1 / x, 1 / y), metadata=about
-        )
+        # ImageJ's variant keeps the voxel size, and holds these types up to this size.
+        imagej = voxels.dtype.name in ("uint8", "uint16", "float32") and voxels.nbytes < 1 << 32
+        tifffile.imwrite(path, voxels, imagej=imagej, resolution=(1 / x, 1 / y), metadata=about)
     else:
         from mtneuro_data.sources.nifti import nifti_bytes
 
         content = nifti_bytes(voxels, voxel_size_um=size)
         # A fixed time: the same volume gives the same file.
         path.write_bytes(gzip.compress(content, 6, mtime=0) if kind == ".nii.gz" else content)
-
-
-def _imagej_holds(voxels: np.ndarray) -> bool:
-    """Return whether ImageJ's variant, which keeps the voxel size, has this type and size."""
-    return voxels.dtype.name in ("uint8", "uint16", "float32") and voxels.nbytes < 1 << 32
 
 
 def _save_ome_zarr(path: Path, voxels: np.ndarray, size: tuple[float, float, float], labels: bool) -> None:

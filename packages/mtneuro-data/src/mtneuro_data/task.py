@@ -13,8 +13,6 @@ from mtneuro_data._shared.settings import Settings
 from mtneuro_data._shared.words import unknown_name
 from mtneuro_data.cube import CubeSpec
 
-__all__ = ["CHANNELS", "Cube", "SplitPart", "TaskSpec"]
-
 CHANNELS = {
     "image": "bossdb://prasad/prasad2020/image",
     "roi_labels": "bossdb://prasad/prasad_analysis/roi_labels",
@@ -220,9 +218,8 @@ class TaskSpec(Settings):
         places = f"{split} has {_place(name, a)}, {other_split} has {_place(other, b)}"
         if a.shares_voxels(b):
             raise ValueError(f"splits must share no voxel: {places}")
-        over = all(max(a.lower[i], b.lower[i]) < min(a.upper[i], b.upper[i]) for i in (1, 2))
-        gap = max(a.lower[0], b.lower[0]) - min(a.upper[0], b.upper[0])
-        if over and other_split == "test" and gap < self.z_buffer:
+        gap, *across = a.box.gaps(b.box)
+        if max(across) < 0 and other_split == "test" and gap < self.z_buffer:
             raise ValueError(
                 f"{split} and test must lie at least {self.z_buffer} slices apart along z, got {gap}: "
                 + places

@@ -11,8 +11,6 @@ from mtneuro_data._shared.words import one_line
 from mtneuro_data.paper import CLASSES, FOUR_CLASSES, REGIONS, ROI_MAP, THREE_CLASSES
 from mtneuro_data.task import Cube, Range, SplitPart, TaskSpec
 
-__all__ = ["TouchingCubesWarning", "read_task"]
-
 
 class TouchingCubesWarning(UserWarning):
     """A task of one's own tests on voxels that adjoin those that it trains on.

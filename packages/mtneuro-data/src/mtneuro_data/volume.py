@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from mtneuro_data.cache.folder import Cache
     from mtneuro_data.sources.boss import BossServer
 
-__all__ = ["Volume", "open_volume"]
-
 AnyBox = Box | tuple[Corner, Corner]
 """A half-open box as a caller gives it, or its two corners: ``lower`` is inside, ``upper`` is not."""
 
@@ -194,9 +192,13 @@ class Volume:
         for volume, arrays in zip((self, other), out, strict=True):
             if arrays is not None:
                 _check_targets(inside, arrays, volume.dtype)
-        pairs = [read(box) for box in inside]
-        mine, others = [one for one, _ in pairs], [two for _, two in pairs]
-        return _into(out[0], mine), _into(out[1], others)
+        found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        for at, box in enumerate(inside):
+            for voxels, arrays, done in zip(read(box), out, found, strict=True):
+                if arrays is not None:
+                    arrays[at][...] = voxels
+                done.append(voxels if arrays is None else arrays[at])
+        return found
 
     def prefetch(self, boxes: Sequence[AnyBox], /, *, progress: Progress | None = None) -> None:
         """Download what is missing of several half-open boxes into the cache, if the volume has one.
@@ -316,15 +318,6 @@ def _check_targets(boxes: Sequence[Box], out: Sequence[np.ndarray], dtype: np.dt
             raise ValueError(
                 f"out must be {dtype} of the shape {box.shape}, got {array.dtype} of {array.shape}"
             )
-
-
-def _into(out: Sequence[np.ndarray] | None, voxels: list[np.ndarray]) -> list[np.ndarray]:
-    """Return voxels, copied to where they are wanted if that is said."""
-    if out is None:
-        return voxels
-    for array, some in zip(out, voxels, strict=True):
-        array[...] = some
-    return list(out)
 
 
 def _corner(values: Any) -> Corner:

@@ -11,8 +11,6 @@ import numpy as np
 
 from mtneuro_data.box import Box, Corner
 
-__all__ = ["CHUNK", "LEVEL", "ORDER", "ChunkReader", "DamagedChunkError", "chunks_of", "packed", "raw"]
-
 CHUNK = (32, 128, 128)
 """Voxels of a chunk, ``(z, y, x)``.
 

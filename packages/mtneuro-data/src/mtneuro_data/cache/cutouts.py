@@ -11,8 +11,6 @@ from mtneuro_data._shared.digests import file_digest
 from mtneuro_data._shared.files import written_beside
 from mtneuro_data.box import Box
 
-__all__ = ["Cutouts"]
-
 logger = logging.getLogger(__name__)
 
 _FROM_BYTES = 1 << 22

@@ -23,8 +23,6 @@ from mtneuro_data.sources.base import Location, Progress
 if TYPE_CHECKING:
     from mtneuro_data.sources.boss import BossServer
 
-__all__ = ["Cache", "CacheEntry"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry:
@@ -229,10 +227,7 @@ class Cache:
         entries: list[CacheEntry] = []
         for store in self._stores():
             chunks = store.filled()
-            n_bytes = store.cutouts.n_bytes
-            for chunk in chunks:
-                path = store.chunk_path(chunk)
-                n_bytes += path.stat().st_size if path.exists() else 0
+            sizes = (path.stat().st_size for path in map(store.chunk_path, chunks) if path.exists())
             entries.append(
                 CacheEntry(
                     uri=store.uri,
@@ -240,7 +235,7 @@ class Cache:
                     shape=store.shape,
                     dtype=store.dtype.name,
                     chunks=len(chunks),
-                    n_bytes=n_bytes,
+                    n_bytes=store.cutouts.n_bytes + sum(sizes),
                 )
             )
         return tuple(sorted(entries, key=lambda entry: entry.uri))

@@ -16,8 +16,6 @@ from mtneuro_data.cache.policy import Policy
 from mtneuro_data.cache.store import ChunkStore
 from mtneuro_data.sources.base import BoxesSource, Progress, Source
 
-__all__ = ["CachedSource"]
-
 logger = logging.getLogger(__name__)
 
 _READERS = min(4, os.cpu_count() or 1)

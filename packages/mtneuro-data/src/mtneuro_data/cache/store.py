@@ -20,8 +20,6 @@ from mtneuro_data.box import Box, Corner
 from mtneuro_data.cache.chunk import CHUNK, LEVEL, ORDER, ChunkReader, DamagedChunkError, packed, raw
 from mtneuro_data.cache.cutouts import Cutouts
 
-__all__ = ["CACHE_VERSION", "ChunkStore"]
-
 CACHE_VERSION = 2
 
 _LOCKS = 509

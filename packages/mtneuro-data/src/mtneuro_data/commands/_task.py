@@ -26,8 +26,8 @@ def named_task(name: str, source: str | None) -> "TaskSpec":
     return task if source is None else task.with_source(source)
 
 
-def cache_for(task: "TaskSpec") -> "Cache | None":
-    """Return the user's cache for a task from a database; files and phantoms are read where they are."""
+def cache_for(uri: str) -> "Cache | None":
+    """Return the user's cache for a volume of a database; files and phantoms are read directly."""
     from mtneuro_data.cache.folder import Cache
 
-    return Cache() if task.image.startswith("bossdb://") else None
+    return Cache() if uri.startswith("bossdb://") else None

@@ -40,7 +40,7 @@ def correlation(
     spec = named_task(task, source)
     check_ending(output, ".png", what="a picture")
     with bar("correlation") as progress:
-        curves = task_correlations(spec, furthest=furthest, cache=cache_for(spec), progress=progress)
+        curves = task_correlations(spec, furthest=furthest, cache=cache_for(spec.image), progress=progress)
     with written_beside(output) as beside:
         Image.fromarray(correlation_plot(curves, threshold=threshold)).save(beside, format="PNG")
     yield f"{len(curves)} curves written to {output}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mtneuro_data._shared.terminal import Output, Ranges, RangesOption, check_ending
+from mtneuro_data.commands._task import cache_for
 
 
 def cutout(
@@ -35,7 +36,6 @@ def cutout(
     labels
         The voxels are labels: reduce them by majority in the levels of an OME-Zarr.
     """
-    from mtneuro_data.cache.folder import Cache
     from mtneuro_data.saving import FORMATS, save_volume
     from mtneuro_data.volume import open_volume
 
@@ -43,7 +43,7 @@ def cutout(
     part = ranges or Ranges()
     if cube is not None:
         part = _with_face(part, cube)
-    volume = open_volume(uri, cache=Cache() if uri.startswith("bossdb://") else None)
+    volume = open_volume(uri, cache=cache_for(uri))
     voxels = volume[part.slices(volume.shape)]
     save_volume(output, voxels, voxel_size_um=volume.voxel_size_um or (1.0, 1.0, 1.0), labels=labels)
     yield f"{' x '.join(map(str, voxels.shape))} {voxels.dtype} written to {output}"

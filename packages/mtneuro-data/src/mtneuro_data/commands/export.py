@@ -64,13 +64,13 @@ def export(
             raise ValueError(f"with --format the output must be a folder's name, got {output}")
         with bar("export") as progress:
             files = export_cubes(
-                spec, split, output, ending=f".{format}", cache=cache_for(spec), progress=progress
+                spec, split, output, ending=f".{format}", cache=cache_for(spec.image), progress=progress
             )
         yield f"{len(files)} volumes written to {output}"
         return
     check_ending(output, ".npz", what="images")
     with bar("export") as progress:
-        arrays = load(spec, split, cache=cache_for(spec), progress=progress)
+        arrays = load(spec, split, cache=cache_for(spec.image), progress=progress)
     arrays = arrays.corners() if corners else arrays
     arrays.save(output)
     yield f"{len(arrays)} images {arrays.images.shape[1:]} written to {output}"

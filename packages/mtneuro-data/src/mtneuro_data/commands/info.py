@@ -71,7 +71,7 @@ def _task_lines(task: "TaskSpec") -> Iterator[str]:
         return
     for split in task.splits:
         with bar(split) as progress:
-            shares = load(task, split, cache=cache_for(task), progress=progress).class_shares()
+            shares = load(task, split, cache=cache_for(task.image), progress=progress).class_shares()
         for region, classes in shares.items():
             listed = ", ".join(f"{name} {share:.2%}" for name, share in classes.items())
             yield f"{split:8} {region:5} {listed}"

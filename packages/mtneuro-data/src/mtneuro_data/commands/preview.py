@@ -28,7 +28,7 @@ def preview(task: str, /, *, output: Output, source: str | None = None) -> Itera
     spec = named_task(task, source)
     check_ending(output, ".png", what="a picture")
     with bar("preview") as progress:
-        sheet = contact_sheet(spec, cache=cache_for(spec), progress=progress)
+        sheet = contact_sheet(spec, cache=cache_for(spec.image), progress=progress)
     with written_beside(output) as beside:
         Image.fromarray(sheet).save(beside, format="PNG")
     yield f"{len(spec.cubes)} cubes written to {output}"

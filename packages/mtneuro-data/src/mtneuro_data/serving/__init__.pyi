@@ -1,5 +1,3 @@
 from .catalogue import Catalogue as Catalogue
 from .faults import Faults as Faults
 from .server import VolumeServer as VolumeServer
-
-__all__ = ["Catalogue", "Faults", "VolumeServer"]

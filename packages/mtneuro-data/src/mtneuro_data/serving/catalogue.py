@@ -11,8 +11,6 @@ from mtneuro_data.box import Box, Corner
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
 from mtneuro_data.volume import Volume
 
-__all__ = ["Catalogue"]
-
 _PATH = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){2}[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _TYPES = ("uint8", "uint16", "uint64")
 
@@ -55,7 +53,7 @@ class Catalogue:
         for path, volume in self.volumes.items():
             if not _PATH.fullmatch(path):
                 raise ValueError(f"a channel is named collection/experiment/channel, got {path!r}")
-            first, shape = frames.setdefault(_experiment(path), (path, volume.shape))
+            first, shape = frames.setdefault(path.rpartition("/")[0], (path, volume.shape))
             if volume.shape != shape:
                 raise ValueError(
                     f"channels of one experiment must have one shape: {first} has {shape}, "
@@ -113,14 +111,13 @@ class Catalogue:
             return self._channel(path) if path in self.volumes else None
         if not below:
             return None
-        return self._collection(names[0], below) if len(names) == 1 else self._experiment(names, below)
+        if len(names) == 1:
+            return {**_named(names[0]), "experiments": below}
+        return self._experiment(names, below)
 
     def _under(self, names: tuple[str, ...]) -> list[str]:
         n = len(names)
         return [path for path in self.volumes if tuple(path.split("/"))[:n] == names and n < 3]
-
-    def _collection(self, name: str, experiments: list[str]) -> dict[str, Any]:
-        return {**_named(name), "experiments": experiments}
 
     def _experiment(self, names: tuple[str, ...], channels: list[str]) -> dict[str, Any]:
         return {
@@ -167,10 +164,6 @@ class Catalogue:
     def _is_image(self, path: str) -> bool:
         """Tell an image from labels by its name: both may be uint8."""
         return self.volumes[path].dtype == np.uint8 and "label" not in path.split("/")[2]
-
-
-def _experiment(path: str) -> str:
-    return path.rpartition("/")[0]
 
 
 def _named(name: str) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from typing import Literal, get_args
 
 from mtneuro_data._shared.words import unknown_name
 
-__all__ = ["Fault", "Faults"]
-
 Fault = Literal[
     "400", "401", "403", "404", "429", "500", "503",
     "reset", "truncate", "wrong_size", "garbage", "flip", "drip", "stall",

@@ -13,11 +13,9 @@ import blosc
 import numpy as np
 
 from mtneuro_data.box import Box
-from mtneuro_data.serving.faults import Fault
+from mtneuro_data.serving.faults import Fault, Faults
 from mtneuro_data.serving.service import Service
 from mtneuro_data.serving.zarr_view import zarr_file
-
-__all__ = ["Handler"]
 
 logger = logging.getLogger(__name__)
 
@@ -74,14 +72,16 @@ class Handler(BaseHTTPRequestHandler):
         try:
             answer()
         except _RefusalError as refusal:
-            about = {"status": refusal.status, "code": refusal.code, "message": str(refusal)}
-            self._send(refusal.status, json.dumps(about).encode(), "application/json")
+            self._refuse(refusal)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
         except Exception as error:
             logger.exception("%s", self.path)
-            about = {"status": 500, "code": 9001, "message": f"{type(error).__name__}: {error}"}
-            self._send(500, json.dumps(about).encode(), "application/json")
+            self._refuse(_RefusalError(500, 9001, f"{type(error).__name__}: {error}"))
+
+    def _refuse(self, refusal: _RefusalError) -> None:
+        about = {"status": refusal.status, "code": refusal.code, "message": str(refusal)}
+        self._send_json(about, status=refusal.status)
 
     def _read(self) -> None:
         url = urlsplit(self.path)
@@ -101,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
         about = self.service.catalogue.description(tuple(parts[1:]))
         if about is None:
             raise _RefusalError(404, 4000, f"{'/'.join(parts[1:])} does not exist")
-        return self._send(200, json.dumps(about).encode(), "application/json")
+        return self._send_json(about)
 
     def _check_token(self) -> None:
         token = self.service.token
@@ -122,15 +122,13 @@ class Handler(BaseHTTPRequestHandler):
             raise _RefusalError(400, 1000, f"resolution must lie within [0, {catalogue.levels}), got {level}")
         if match["t"] not in (None, "0:1"):
             raise _RefusalError(400, 1001, f"time must be 0:1, got {match['t']}")
-        lower: list[int] = []
-        upper: list[int] = []
-        for axis, size in zip("zyx", catalogue.shape(channel, level), strict=True):
-            lo, hi = (int(part) for part in match[axis].split(":"))
-            if not 0 <= lo < hi <= size:
-                raise _RefusalError(400, 1001, f"{axis} range must lie within [0, {size}), got [{lo}, {hi})")
-            lower.append(lo)
-            upper.append(hi)
-        return _Cutout(channel, level, Box((lower[0], lower[1], lower[2]), (upper[0], upper[1], upper[2])))
+        bounds = [[int(part) for part in match[axis].split(":")] for axis in "zyx"]
+        lower, upper = zip(*bounds, strict=True)
+        try:
+            box = Box.inside(lower, upper, catalogue.shape(channel, level), what=channel)
+        except IndexError as error:
+            raise _RefusalError(400, 1001, str(error)) from error
+        return _Cutout(channel, level, box)
 
     def _voxels(self, cutout: _Cutout) -> np.ndarray:
         catalogue = self.service.catalogue
@@ -144,18 +142,18 @@ class Handler(BaseHTTPRequestHandler):
         if "filter" in query:
             wanted = [int(part) for part in query["filter"][0].split(",") if part.isdecimal()]
             voxels = np.where(np.isin(voxels, wanted), voxels, 0).astype(voxels.dtype)
+        body = _packed(voxels)
         faults = self.service.faults
         fault = None if faults is None else faults.next(self.path)
-        body = _packed(voxels)
-        if fault is None:
+        if faults is None or fault is None:
             self._send(200, body, "application/blosc", slowly=True)
         else:
-            self._fail(fault, voxels, body)
+            self._fail(faults, fault, voxels, body)
 
     def _send_ids(self, cutout: _Cutout) -> None:
         present = np.unique(self._voxels(cutout))
         ids = [str(value) for value in present if value]
-        self._send(200, json.dumps({"ids": ids}).encode(), "application/json")
+        self._send_json({"ids": ids})
 
     def _send_zarr_file(self, parts: tuple[str, ...]) -> None:
         content = zarr_file(self.service.catalogue, parts)
@@ -190,9 +188,7 @@ class Handler(BaseHTTPRequestHandler):
             raise _RefusalError(400, 1000, str(error)) from error
         self._send(201, b"", "text/plain")
 
-    def _fail(self, fault: Fault, voxels: np.ndarray, body: bytes) -> None:
-        faults = self.service.faults
-        pause = 0.0 if faults is None else faults.stall_s
+    def _fail(self, faults: Faults, fault: Fault, voxels: np.ndarray, body: bytes) -> None:
         kind = "application/blosc"
         if fault.isdecimal():
             raise _RefusalError(int(fault), 9001, "on purpose")
@@ -203,18 +199,17 @@ class Handler(BaseHTTPRequestHandler):
         elif fault == "flip":
             # The voxels are changed, not the packing, so that the body passes as valid; another one
             # each time, as a network would.
-            times = 0 if faults is None else faults.times(self.path)
             wrong = voxels.copy()
-            wrong.reshape(-1)[7919 * times % wrong.size] ^= 1
+            wrong.reshape(-1)[7919 * faults.times(self.path) % wrong.size] ^= 1
             self._send(200, _packed(wrong), kind)
         elif fault == "drip":
             self._send_head(200, len(body), kind)
             step = max(1, len(body) // 8)
             for at in range(0, len(body), step):
                 self.wfile.write(body[at : at + step])
-                time.sleep(pause / 16)
+                time.sleep(faults.stall_s / 16)
         else:
-            self._cut_off(fault, body, pause)
+            self._cut_off(fault, body, faults.stall_s)
 
     def _cut_off(self, fault: Fault, body: bytes, pause: float) -> None:
         self.close_connection = True
@@ -232,6 +227,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Access-Control-Allow-Origin", "*")
         self.send_header("Access-Control-Allow-Headers", "*")
         self.end_headers()
+
+    def _send_json(self, about: dict[str, Any], *, status: int = 200) -> None:
+        self._send(status, json.dumps(about).encode(), "application/json")
 
     def _send(self, status: int, body: bytes, kind: str, *, slowly: bool = False) -> None:
         speed = self.service.bytes_per_s if slowly else None

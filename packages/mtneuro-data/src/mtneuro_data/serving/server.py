@@ -16,8 +16,6 @@ from mtneuro_data.serving.handler import Handler
 from mtneuro_data.serving.service import Service
 from mtneuro_data.sources.boss import BossServer
 
-__all__ = ["VolumeServer"]
-
 logger = logging.getLogger(__name__)
 
 

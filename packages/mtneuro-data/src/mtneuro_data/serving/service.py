@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from mtneuro_data.serving.catalogue import Catalogue
 from mtneuro_data.serving.faults import Faults
 
-__all__ = ["Service"]
-
 
 @dataclass(slots=True, kw_only=True)
 class Service:

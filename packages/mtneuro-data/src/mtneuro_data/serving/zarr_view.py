@@ -11,8 +11,6 @@ from mtneuro_data._shared.ome import multiscales
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.serving.catalogue import Catalogue
 
-__all__ = ["neuroglancer_link", "zarr_file"]
-
 CHUNK = (16, 128, 128)
 
 

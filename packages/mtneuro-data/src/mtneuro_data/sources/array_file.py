@@ -8,8 +8,6 @@ from mtneuro_data._shared.volume_file import LazyArray, VolumeFile, open_volume_
 from mtneuro_data.box import Box
 from mtneuro_data.sources.base import File, Source, WritableSource
 
-__all__ = ["ArraySource", "checked", "open_npy", "open_npz", "volume_array"]
-
 
 class ArraySource(Source):
     """An array in memory, or one that is read where it is sliced, as a volume."""

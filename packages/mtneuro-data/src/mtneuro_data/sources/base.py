@@ -10,8 +10,6 @@ import numpy as np
 
 from mtneuro_data.box import Box, Corner
 
-__all__ = ["BoxesSource", "File", "Location", "Progress", "Source", "WritableSource"]
-
 Progress = Callable[[int, int], None]
 """Called with how much is done, and of how much."""
 

@@ -24,8 +24,6 @@ import numpy as np
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.sources.base import BoxesSource, Location
 
-__all__ = ["BossChannel", "BossServer", "BossSource", "located", "parsed_uri"]
-
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -259,7 +257,8 @@ class BossSource(BoxesSource):
         """Return this process's remote and the channel's resource."""
         if self._remote is None or self._remote[0] != os.getpid():
             remote = _remote(self.server, self._timeout)
-            resource = self._try(lambda: remote.get_channel(*_intern_order(self.channel)), "its description")
+            names = (self.channel.channel, self.channel.collection, self.channel.experiment)
+            resource = self._try(lambda: remote.get_channel(*names), "its description")
             self._remote = (os.getpid(), remote, resource)
         return self._remote[1:]
 
@@ -411,10 +410,6 @@ def _message(error: Any) -> str:
         return str(error.response.json()["message"])
     except (ValueError, KeyError, TypeError):
         return str(error.response.text)[:200]
-
-
-def _intern_order(channel: BossChannel) -> tuple[str, str, str]:
-    return (channel.channel, channel.collection, channel.experiment)
 
 
 def _blocks(box: Box, largest: Corner, threads: int) -> list[Box]:

@@ -17,8 +17,6 @@ from mtneuro_data.sources.base import File, Source
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["StackSource", "natural_key", "open_images", "open_tiff"]
-
 # A whole slice of a brain may well be larger than Pillow's guard against hostile files allows.
 _LARGEST_IMAGE = 1 << 31
 _limit = threading.Lock()

@@ -9,8 +9,6 @@ import numpy as np
 from mtneuro_data.sources.array_file import ArraySource, volume_array
 from mtneuro_data.sources.base import File
 
-__all__ = ["nifti_bytes", "open_nifti"]
-
 _HEADER_BYTES = 348
 _OFFSET = 352
 _TYPES = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -14,8 +14,6 @@ from mtneuro_data.sources.base import Location, Source
 if TYPE_CHECKING:
     from mtneuro_data.phantom import Appearance
 
-__all__ = ["PhantomSource", "located"]
-
 CHANNELS = ("image", "pixel_labels", "roi_labels")
 
 
@@ -24,7 +22,7 @@ class _Address(NamedTuple):
 
     channel: str
     seed: int
-    shape: Corner | None
+    shape: Corner
     level: int
     appearance: "Appearance"
 
@@ -38,8 +36,9 @@ class PhantomSource(Source):
         from mtneuro_data.phantom import Phantom
 
         self.address = address
-        given: dict[str, Any] = {} if address.shape is None else {"shape": address.shape}
-        self._phantom = Phantom(address.channel, seed=address.seed, appearance=address.appearance, **given)
+        self._phantom = Phantom(
+            address.channel, shape=address.shape, seed=address.seed, appearance=address.appearance
+        )
         self.shape = self._phantom.shape_at(address.level)
         self.voxel_size_um = self._phantom.voxel_size_um_at(address.level)
 
@@ -91,16 +90,21 @@ def located(uri: str, _server: object, /) -> Location:
 
 def _parsed(uri: str) -> _Address:
     from mtneuro_data.phantom import Appearance
+    from mtneuro_data.phantom.areas import NATIVE_SHAPE
 
     channel, _, query = uri.removeprefix("phantom://").partition("?")
     channel = channel.rstrip("/")
     if channel not in CHANNELS:
         raise ValueError(f"{uri}: {unknown_name('the channel', channel, CHANNELS)}")
-    address = _Address(channel, 0, None, 0, Appearance())
+    address = _Address(channel, 0, NATIVE_SHAPE, 0, Appearance())
     looks = [field.name for field in fields(Appearance)]
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key in looks:
-            address = address._replace(appearance=_look(uri, address.appearance, key, value))
+            try:
+                appearance = replace(address.appearance, **{key: float(value)})
+            except ValueError:
+                raise ValueError(f"{uri}: {key} must be a strength of 0 or more, got {value!r}") from None
+            address = address._replace(appearance=appearance)
         elif key in ("seed", "level"):
             if not value.isdecimal() or int(value) >= 2**63:
                 raise ValueError(f"{uri}: {key} must be one whole number of 0 or more, got {value!r}")
@@ -114,10 +118,3 @@ def _parsed(uri: str) -> _Address:
             allowed = ("seed", "shape", "level", *looks)
             raise ValueError(f"{uri}: {unknown_name('a parameter', key, allowed)}")
     return address
-
-
-def _look(uri: str, appearance: "Appearance", name: str, value: str) -> "Appearance":
-    try:
-        return replace(appearance, **{name: float(value)})
-    except ValueError:
-        raise ValueError(f"{uri}: {name} must be a strength of 0 or more, got {value!r}") from None

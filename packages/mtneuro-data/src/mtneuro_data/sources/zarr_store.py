@@ -10,8 +10,6 @@ from mtneuro_data.box import Box
 from mtneuro_data.sources.array_file import checked
 from mtneuro_data.sources.base import File, Location, Source, WritableSource
 
-__all__ = ["ZarrSource", "located", "open_folder"]
-
 
 class ZarrSource(Source):
     """A Zarr array of three axes."""
