@@ -5,9 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -190,37 +188,6 @@ def test_a_finished_run_is_not_repeated_and_another_one_is(tmp_path):
     assert len(steps) == 12
 
 
-def test_training_works_in_a_thread(tmp_path):
-    images, masks = blobs()
-    found: list[Model] = []
-    thread = threading.Thread(
-        target=lambda: found.append(train(images, tiny(steps=1), masks=masks, out=tmp_path / "model"))
-    )
-    thread.start()
-    thread.join()
-    assert found[0].history[-1]["step"] == 1
-
-
-def test_ctrl_c_comes_through_and_the_next_one_too(tmp_path):
-    images, masks = blobs()
-
-    def interrupt(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        train(images, tiny(), masks=masks, out=tmp_path / "model", progress=interrupt)
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert not (tmp_path / "model").exists()
-
-
-def test_the_callers_random_state_is_left_alone(tmp_path):
-    images, masks = blobs()
-    before = torch.get_rng_state()
-    train(images, tiny(steps=1), masks=masks, out=tmp_path / "model")
-    assert torch.equal(before, torch.get_rng_state())
-
-
 def test_a_last_batch_of_one_image_is_dropped(tmp_path):
     images, masks = blobs(9)
     model = train(images, tiny(epochs=1), masks=masks, out=tmp_path / "model")
@@ -300,12 +267,6 @@ def test_a_folder_of_something_else_is_not_overwritten(tmp_path):
     (tmp_path / "thesis" / "chapter.txt").write_text("one")
     with pytest.raises(FileExistsError, match="must be a new folder or one that holds a model"):
         train(images, tiny(), masks=masks, out=tmp_path / "thesis")
-
-
-def test_a_loss_that_is_not_finite_names_the_setting(tmp_path):
-    images, masks = blobs()
-    with pytest.raises(ValueError, match=r"must stay finite, got nan .* lower learning_rate"):
-        train(images, tiny(learning_rate=1e36, optimiser="sgd"), masks=masks, out=tmp_path / "model")
 
 
 def test_a_training_that_meets_a_full_disk_goes_on_from_its_resume_point(tmp_path, fill):
@@ -429,14 +390,6 @@ def test_what_needs_validation_images_says_so(tmp_path):
             train(images, tiny(**changes), masks=masks, out=tmp_path / "model")
 
 
-def test_deterministic_mode_is_left_again(tmp_path):
-    images, masks = blobs()
-    before = torch.get_num_threads()
-    train(images, tiny(steps=1, deterministic=True), masks=masks, out=tmp_path / "model")
-    assert not torch.are_deterministic_algorithms_enabled()
-    assert torch.get_num_threads() == before
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and limits memory as Linux does")
 @pytest.mark.slow
 def test_a_machine_without_enough_memory_is_told_what_to_lower(tmp_path):
@@ -505,30 +458,6 @@ def test_a_network_that_cannot_be_compiled_is_told_in_one_line(tmp_path):
     )
     with without_compiler, refused:
         train(images, tiny(compile=True, steps=1), masks=masks, out=tmp_path / "model")
-
-
-def test_a_tensorboard_log_holds_the_history_and_goes_on(tmp_path):
-    pytest.importorskip("tensorboard", reason="a TensorBoard log needs the extra 'tensorboard'")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    images, masks = blobs()
-    asked: dict[str, Any] = {
-        "masks": masks,
-        "out": tmp_path / "model",
-        "validation": blobs(3, seed=1),
-        "tensorboard": tmp_path / "log",
-    }
-    with pytest.raises(StopError):
-        train(images, tiny(checkpoint_every=1), **asked, progress=stop_at(5))
-    model = train(images, tiny(checkpoint_every=1), **asked)
-    log = EventAccumulator(str(tmp_path / "log")).Reload()
-    for tag, key in {
-        "loss/training": "loss",
-        "score/mean IoU": "val_iou",
-        "loss/validation": "val_loss",
-    }.items():
-        found = [(event.step, pytest.approx(event.value)) for event in log.Scalars(tag)]
-        assert [(row["step"], row[key]) for row in model.history] == found
 
 
 def test_a_tensorboard_log_without_its_package_names_the_extra(tmp_path, monkeypatch):

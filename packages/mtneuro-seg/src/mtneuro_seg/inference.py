@@ -57,7 +57,8 @@ def predict(
     crop = tuple(slice(0, length) for length in images.shape[1:])
     for start in range(0, len(images), batch_size):
         part = slice(start, start + batch_size)
-        batch = torch.from_numpy(_padded(images[part], settings)).to(place)
+        # A copy: torch warns of arrays that cannot be written, such as a file that is mapped into memory.
+        batch = torch.tensor(_padded(images[part], settings)).to(place)
         with torch.inference_mode(), memory_errors_named("prediction", remedy="lower batch_size"):
             predicted = most_probable(model.network(normalised(batch, settings)[:, None]))
         labels[part] = predicted.cpu().numpy()[:, *crop]

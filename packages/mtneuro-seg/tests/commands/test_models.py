@@ -1,0 +1,22 @@
+"""The table of networks."""
+
+import pytest
+from mtneuro_seg import model_names, network
+from mtneuro_seg.commands.models import models
+
+
+def test_every_network_has_a_row_with_its_paper():
+    rows = list(models())[1:]
+    assert [row.split()[0] for row in rows] == model_names()
+    assert all(row.endswith(network(name).paper) for name, row in zip(model_names(), rows, strict=True))
+
+
+@pytest.mark.parametrize(("name", "size"), [("unet", " 8 x 8 "), ("vnetlight", " 8 x 8 x 8 ")])
+def test_a_row_says_which_sizes_the_network_takes(name, size):
+    (row,) = (row for row in models() if row.split()[0] == name)
+    assert size in row
+
+
+def test_the_table_is_printed(capsys, run):
+    assert run("models") == 0
+    assert "VNetLight" in capsys.readouterr().out

@@ -1,0 +1,78 @@
+"""Labels of a volume, written to each kind of file."""
+
+import numpy as np
+import pytest
+from mtneuro_seg import (
+    Model,
+    SweepSettings,
+    TrainSettings,
+    build_network,
+    load_model,
+    open_volume_file,
+    predict,
+    swept_labels,
+)
+
+WINDOW = ("--window", "16", "16")
+IDS = tuple(f"A-CTX/z{z}" for z in range(110, 118))
+
+
+@pytest.mark.parametrize("name", ["labels.npy", "labels.npz", "labels.zarr", "labels.ome.zarr"])
+def test_each_kind_of_file_holds_the_same_labels(capsys, data, model, run, tmp_path, name):
+    assert run("predict", model, data, "-o", tmp_path / name, *WINDOW) == 0
+    assert f"labels (8, 16, 16) written to {tmp_path / name}" in capsys.readouterr().out
+    with np.load(data) as held:
+        expected = swept_labels(load_model(model), held["images"], sweep=SweepSettings(window=(16, 16)))
+    np.testing.assert_array_equal(open_volume_file(tmp_path / name, key="masks").loaded(), expected)
+
+
+@pytest.mark.parametrize("name", ["labels.npz", "labels.zarr"])
+def test_labels_keep_the_voxel_size_and_the_ids_of_their_images(data, model, run, tmp_path, name):
+    assert run("predict", model, data, "-o", tmp_path / name, *WINDOW) == 0
+    found = open_volume_file(tmp_path / name, key="masks")
+    assert found.voxel_size_um == (1.17, 1.17, 1.17)
+    assert found.sample_id == IDS
+    assert found.class_names == ("background", "vessels", "cells")
+
+
+def test_a_part_of_a_volume_is_labelled(capsys, model, run, tmp_path):
+    volume = np.random.default_rng(1).integers(0, 256, (4, 40, 40), dtype=np.uint8)
+    np.save(tmp_path / "volume.npy", volume)
+    np.save(tmp_path / "part.npy", volume[1:3, 8:24, 4:36])
+    part = ("--z", "1:3", "--y", "8:24", "--x", "4:36")
+    assert run("predict", model, tmp_path / "volume.npy", "-o", tmp_path / "a.npy", *part) == 0
+    assert run("predict", model, tmp_path / "part.npy", "-o", tmp_path / "b.npy") == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+    assert run("predict", model, tmp_path / "part.npy", "-o", tmp_path / "c.npy", "--z", "1:9") == 2
+    assert "--z must be first:end with 0 <= first < end <= 2" in capsys.readouterr().err
+
+
+def test_subvolumes_are_labelled_one_by_one(run, tmp_path):
+    settings = TrainSettings(model="unet3d", classes=2, filters=2, levels=2)
+    network = build_network(settings)
+    Model(network=network, settings=settings, class_names=("none", "cells")).save(tmp_path / "deep")
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 8, 8), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    assert run("predict", tmp_path / "deep", tmp_path / "images.npy", "-o", tmp_path / "labels.zarr") == 0
+    expected = predict(load_model(tmp_path / "deep"), images, batch_size=4)
+    np.testing.assert_array_equal(open_volume_file(tmp_path / "labels.zarr").loaded(), expected)
+
+
+def test_a_volume_is_not_written_over_and_subvolumes_are_no_volume(capsys, data, model, run, tmp_path):
+    np.save(tmp_path / "volume.npy", np.zeros((2, 8, 16, 16), np.uint8))
+    volume = tmp_path / "volume.npy"
+    wrong = {
+        (data, "-o", data): "must be different files",
+        (volume, "-o", tmp_path / "a.ome.zarr"): "need a volume (z, y, x), got shape (2, 8, 16, 16)",
+        (
+            volume,
+            "-o",
+            tmp_path / "a.zarr",
+            "--probabilities",
+            tmp_path / "p.zarr",
+        ): "need a volume (z, y, x)",
+    }
+    for words, message in wrong.items():
+        assert run("predict", model, *words) == 2, words
+        assert message in capsys.readouterr().err, words
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "model", "volume.npy"]

@@ -1,0 +1,14 @@
+"""The package's public names."""
+
+import mtneuro_seg
+import pytest
+
+
+def test_every_name_of_the_package_is_there():
+    assert mtneuro_seg.__all__ == sorted(mtneuro_seg.__all__)
+    assert all(getattr(mtneuro_seg, name) is not None for name in mtneuro_seg.__all__)
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(AttributeError, match="No mtneuro_seg attribute trian"):
+        mtneuro_seg.trian  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue] (it is not there)
