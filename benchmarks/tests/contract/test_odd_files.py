@@ -180,7 +180,7 @@ REFUSED: dict[str, tuple[str, Callable[[Path], Any], str]] = {
         lambda p: tifffile.imwrite(p, np.stack([VOXELS[0]] * 3, -1), photometric="rgb"),
         "RGB",
     ),
-    "a palette": ("a.png", palette, "one grey value a pixel, and its pixels are P"),
+    "a palette": ("a.png", palette, "one grey value a pixel, got the mode P"),
     "what nobody reads": ("a.txt", lambda p: p.write_text("no voxels"), "not a readable image"),
 }
 """Files that are refused: name, how each is made, and what every reader says."""

@@ -33,5 +33,5 @@ def test_an_empty_range_is_refused_by_axis_and_value() -> None:
 
 
 def test_boxes_of_different_levels_are_not_compared() -> None:
-    with pytest.raises(ValueError, match="one level"):
+    with pytest.raises(ValueError, match="the same level"):
         box((0, 1), (0, 1), (0, 1)).touches(box((0, 1), (0, 1), (0, 1), level=1))

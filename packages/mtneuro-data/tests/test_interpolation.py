@@ -54,7 +54,7 @@ def test_a_part_that_appears_is_left_undecided() -> None:
     ("labels", "z", "text"),
     [
         (np.zeros((1, 2, 2), np.uint8), [0], "two annotated slices or more"),
-        (np.zeros((2, 2, 2), np.uint8), [0], "a place for each, got 2 and 1"),
+        (np.zeros((2, 2, 2), np.uint8), [0], "a position for each, got 2 and 1"),
         (np.zeros((2, 2, 2), np.uint8), [3, 3], r"must ascend, got \[3, 3\]"),
         (np.full((2, 2, 2), 255, np.uint8), [0, 3], "must not be in use, got 255"),
     ],

@@ -1,4 +1,4 @@
-"""The images, labels and names of a task's splits in memory, as plain arrays, and their file."""
+"""A task's images and labels in memory as plain arrays, and the file that holds them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +51,7 @@ class TaskArrays:
     """Edges of a voxel of these images in micrometres, ``(z, y, x)``."""
 
     fingerprint: str
-    """Stands for the task that the images belong to."""
+    """Identifies the task that the images belong to."""
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -85,7 +85,7 @@ class TaskArrays:
         return len(self.images)
 
     def corners(self) -> "TaskArrays":
-        """Return the four corners of every image, an image's four in a row."""
+        """Return the four corners of every image, the four of one image one after another."""
         names = np.array([f"{name}/{corner}" for name in self.sample_id for corner in CORNERS])
         return replace(
             self,
@@ -97,12 +97,12 @@ class TaskArrays:
 
     @classmethod
     def read(cls, path: str | Path, /) -> "TaskArrays":
-        """Return what `save` wrote.
+        """Return the arrays of a file that `save` wrote.
 
         Raises
         ------
         ValueError
-            If the file is no images file of this version.
+            If the file is not an images file of this version.
         OSError
             If it cannot be read.
         """
@@ -127,7 +127,7 @@ class TaskArrays:
 
     @classmethod
     def joined(cls, parts: Sequence["TaskArrays"], /) -> "TaskArrays":
-        """Return several arrays as one, in order; names, voxel size and fingerprint are the first's.
+        """Concatenate arrays in order; names, voxel size and fingerprint are those of the first.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class TaskArrays:
         )
 
     def save(self, path: str | Path, /) -> None:
-        """Write the images file: a ``.npz`` of plain arrays, whole or not at all.
+        """Write the images file, a ``.npz`` of plain arrays; if writing fails, no partial file is left.
 
         Its arrays are ``format_version``, ``images``, ``region``, ``sample_id``, ``voxel_size_um``,
         ``region_names``, ``class_names``, ``fingerprint`` and, where the task has them, ``masks``.

@@ -12,7 +12,7 @@ Corner = tuple[int, int, int]
 class Box:
     """A half-open box: ``lower`` is inside and ``upper`` is not.
 
-    So stacked boxes reuse a bound and never a voxel. A box unpacks into its two corners.
+    Boxes stacked end to end share a bound but never a voxel. A box unpacks into its two corners.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class Box:
             If a range is empty, negative or beyond the volume.
         """
         if len(lower) != 3 or len(upper) != 3:
-            raise ValueError(f"a box needs three bounds (z, y, x) each way, got {lower} and {upper}")
+            raise ValueError(f"a box needs three bounds (z, y, x) in each corner, got {lower} and {upper}")
         for axis, lo, hi, size in zip("zyx", lower, upper, shape, strict=True):
             if not 0 <= lo < hi <= size:
                 empty = 0 <= hi <= lo <= size
@@ -78,7 +78,7 @@ class Box:
 
     @property
     def size(self) -> int:
-        """Voxels in all."""
+        """Number of voxels."""
         return math.prod(self.shape)
 
     @property
@@ -93,7 +93,7 @@ class Box:
         return (z, y, x)
 
     def intersection(self, other: "Box", /) -> "Box | None":
-        """Return what two boxes share, or ``None`` if that is nothing."""
+        """Return the intersection of two boxes, or ``None`` if it is empty."""
         z0, y0, x0 = map(max, self.lower, other.lower)
         z1, y1, x1 = map(min, self.upper, other.upper)
         return Box((z0, y0, x0), (z1, y1, x1)) if z0 < z1 and y0 < y1 and x0 < x1 else None

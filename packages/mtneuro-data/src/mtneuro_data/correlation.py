@@ -1,4 +1,4 @@
-"""How alike slices are by their distance, and the gap between training and test slices that follows."""
+"""Correlation of slices by their distance, and the gap between training and test slices that it calls for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ class SliceCorrelation:
 
     @property
     def distance(self) -> Int64[np.ndarray, " distances"]:
-        """Slices between the places of a pair, from 0 on."""
+        """Distance of the two slices of each kind of pair, from 0."""
         return np.arange(len(self.correlation))
 
     def gap(self, threshold: float = THRESHOLD) -> int | None:
-        """Return how many slices to leave out, so that no pair across the gap is alike.
+        """Return how many slices to leave out so that no pair of slices across the gap is alike.
 
         That is one less than the distance from which on the correlation stays below the threshold;
         ``None`` where it does not fall that far.
@@ -49,14 +49,14 @@ class SliceCorrelation:
 
 
 def slice_correlation(volume: UInt8[np.ndarray, "z y x"], /, *, furthest: int = 30) -> SliceCorrelation:
-    """Return how alike the slices of a volume are against their distance.
+    """Return the mean correlation of the slices of a volume by their distance.
 
     Parameters
     ----------
     volume
         Slices along the first axis.
     furthest
-        Largest distance to look at; less where the volume is thinner.
+        Largest distance to measure; less if the volume is thinner.
 
     Raises
     ------

@@ -82,6 +82,6 @@ class CubeSpec:
     def _gaps(self, other: "CubeSpec") -> Corner:
         if self.level != other.level:
             raise ValueError(
-                f"boxes must lie at one level to be compared, got levels {self.level} and {other.level}"
+                f"boxes must lie at the same level to be compared, got levels {self.level} and {other.level}"
             )
         return self.box.gaps(other.box)

@@ -8,7 +8,7 @@ import numpy as np
 from mtneuro_data.arrays import TaskArrays
 
 Target = Literal["mask", "region"]
-"""What stands beside an image."""
+"""What each image is returned with."""
 
 
 class _Dataset:

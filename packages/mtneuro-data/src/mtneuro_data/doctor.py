@@ -1,4 +1,4 @@
-"""Check step by step whether the benchmark's data can be reached, and say how to mend what is wrong."""
+"""Check step by step whether the benchmark's data can be reached, and say how to fix what is wrong."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ _BOX = Box((159, 900, 4600), (161, 964, 4664))
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Examples
     --------
@@ -29,17 +29,17 @@ class Finding:
     """
 
     what: str
-    """What was looked at."""
+    """What was checked."""
 
     ok: bool
-    """Whether it is as it should be."""
+    """Whether the check passed."""
 
     words: str
-    """What was found, and how to mend it."""
+    """What was found, and how to fix it."""
 
 
 def findings(*, server: BossServer | None = None, cache: Cache | None = None) -> Iterator[Finding]:
-    """Give what is found about cache, host, credentials, the benchmark's channels and a small cutout.
+    """Check the cache, the host, the credentials, the benchmark's channels and a small cutout of each.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def _tried(what: str, look: Callable[[], str]) -> Finding:
 
 def _cache(cache: Cache) -> str:
     with written_beside(cache.root / ".doctor") as beside:
-        beside.write_text("written to see whether it can be")
+        beside.write_text("written to check that the folder is writable")
     (cache.root / ".doctor").unlink()
     free = shutil.disk_usage(cache.root).free
     held = sum(entry.n_bytes for entry in cache.entries())

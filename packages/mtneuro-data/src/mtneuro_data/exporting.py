@@ -37,13 +37,13 @@ def export_cubes(
     task, split
         As in `load`.
     folder
-        Where to; made if it is not there.
+        Where to write them; created if it does not exist.
     ending
         Format of the files, as `save_volume` knows them: ``.tif``, ``.zarr`` or ``.nii.gz``, for example.
     cache
         As in `load`.
     progress
-        Called with the cubes done and their number.
+        Called with the number of cubes done and the number of all cubes.
 
     Raises
     ------

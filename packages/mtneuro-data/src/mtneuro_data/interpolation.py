@@ -1,4 +1,4 @@
-"""Interpolate labels between annotated slices, by boundaries that move steadily."""
+"""Interpolate labels between annotated slices by moving each boundary at a constant speed."""
 
 from collections.abc import Callable
 
@@ -23,16 +23,16 @@ def interpolated_labels(
     labels
         The annotated slices.
     z
-        Their places, ascending.
+        Their z positions, ascending.
     undecided
-        Label for pixels that cannot be decided.
+        Label for pixels that cannot be interpolated.
     progress
-        Called with the gaps done and their number.
+        Called with the number of gaps done and the number of all gaps.
 
     Returns
     -------
     filled
-        Slices ``z[0]`` to ``z[-1]``; the annotated ones as they are.
+        Slices ``z[0]`` to ``z[-1]``; the annotated ones are unchanged.
 
     Raises
     ------
@@ -41,12 +41,13 @@ def interpolated_labels(
 
     Notes
     -----
-    After appendix 1.3 of the paper, which halves each transition between two classes again and
-    again; this is where that leads. A pixel with one label in both annotated slices keeps it. Where
-    the label changes from a to b, the boundary moves steadily from the side that stays b to the side
-    that stays a: with distances d_a and d_b to those sides, counted through the transition itself, the
-    pixel changes at the share d_b / (d_a + d_b) of the way. A transition that does not reach from the
-    one side to the other (a part that appears, vanishes or jumps) is left undecided for a person.
+    This follows appendix 1.3 of the paper, which halves each transition between two classes again and
+    again; this function gives the limit of that procedure. A pixel with one label in both annotated slices
+    keeps it. Where the label changes from a to b, the boundary moves at a constant speed from the side that
+    stays b to the side that stays a: with distances d_a and d_b to those sides, counted through the
+    transition itself, the pixel changes after the fraction d_b / (d_a + d_b) of the gap. A transition that
+    does not reach from one side to the other (a part that appears, vanishes or jumps) is marked as
+    undecided, for a person to label.
 
     Examples
     --------
@@ -56,12 +57,12 @@ def interpolated_labels(
     """
     if len(labels) < 2 or len(z) != len(labels):
         raise ValueError(
-            f"need two annotated slices or more and a place for each, got {len(labels)} and {len(z)}"
+            f"need two annotated slices or more and a position for each, got {len(labels)} and {len(z)}"
         )
     if (np.diff(z) < 1).any():
-        raise ValueError(f"the places of the annotated slices must ascend, got {z.tolist()}")
+        raise ValueError(f"the positions of the annotated slices must ascend, got {z.tolist()}")
     if (labels == undecided).any():
-        raise ValueError(f"the label for what is undecided must not be in use, got {undecided}")
+        raise ValueError(f"the label for undecided pixels must not be in use, got {undecided}")
     dtype = np.result_type(labels, np.min_scalar_type(undecided))
     filled = np.empty((int(z[-1] - z[0]) + 1, *labels.shape[1:]), dtype)
     filled[0] = labels[0]
@@ -80,7 +81,7 @@ def interpolated_labels(
 
 
 def _changing_share(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return at what share of the way each pixel changes, and whether that is known."""
+    """Return the fraction of the gap after which each pixel changes, and whether that is known."""
     share = np.zeros(first.shape)
     same = first == last
     known = same.copy()
@@ -107,9 +108,10 @@ def _bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
 
 
 def _distance_through(inside: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """Return steps from a side through a region, to neighbours by edge and by corner in turns.
+    """Return the number of steps from a side through a region.
 
-    Turns make the steps' reach an octagon, near to a circle.
+    Steps go to edge neighbours and to corner neighbours alternately, so that their reach is an octagon, which
+    is close to a circle.
     """
     distance = np.full(inside.shape, _FAR, np.int64)
     front, step = side, 0
@@ -118,7 +120,7 @@ def _distance_through(inside: np.ndarray, side: np.ndarray) -> np.ndarray:
         step += 1
         grown = _grown(front, corners=step % 2 == 0) & left
         if not grown.any():
-            # A front may be able to go on by corners only.
+            # The front may be able to advance across corners only.
             grown = _grown(front, corners=True) & left
             if not grown.any():
                 return distance

@@ -28,7 +28,7 @@ def mapped_labels(
     what
         The labels' name in a message.
     out
-        Where to put them, a contiguous array; it may be ``labels`` itself.
+        A contiguous array to write them to; it may be ``labels`` itself.
 
     Raises
     ------
@@ -55,10 +55,10 @@ def mapped_labels(
 
 
 def _translate(labels: np.ndarray, label_map: Mapping[int, int], mapped: np.ndarray) -> None:
-    """Translate labels of which every one up to the largest is known.
+    """Translate labels if the table covers every value up to the largest.
 
-    A processor adds many bytes at once, and looks them up in a table one by one. So a label that changes
-    is compared and the change added, in pieces that stay in its cache.
+    A processor adds many bytes at once but looks them up in a table one by one. So each label that changes is
+    found by comparison and the difference added, in pieces that stay in the processor's cache.
     """
     changes = [
         (np.uint8(raw), np.uint8((value - raw) % 256)) for raw, value in label_map.items() if raw != value
@@ -75,7 +75,7 @@ def _translate(labels: np.ndarray, label_map: Mapping[int, int], mapped: np.ndar
 def voted_region(
     labels: Integer[np.ndarray, "..."], roi_map: Mapping[int, int], /, *, what: str = "labels"
 ) -> int:
-    """Return the region that most of an image's voxels lie in; of equal ones the first.
+    """Return the region that most of an image's voxels lie in; on a tie, the first.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ def load(
     server
         The database to ask; by default as in `open_volume`.
     progress
-        Called with the images done and their number.
+        Called with the number of images done and the number of all images.
 
     Returns
     -------
@@ -60,9 +60,9 @@ def load(
 
     Notes
     -----
-    In a task of regions with an annotation an image's region is the majority of its region-of-interest
-    labels, where all of its slices carry them, and the cube's elsewhere. Everything that can be
-    checked is checked before the first voxel is read.
+    In a task of regions with an annotation, an image's region is the majority of its region-of-interest
+    labels if all of its slices have them, and otherwise its cube's region. Everything that can be checked
+    without reading voxels is checked first.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def load(
     images = np.empty(shape, np.uint8)
     masks = None if task.kind == "region" else np.empty(shape, np.uint8)
     region = np.empty(n, np.int64)
-    # What reads one box at a time gains nothing from a batch, and progress is told after each.
+    # Storage that reads one box at a time gains nothing from a batch, and reports progress after each box.
     for batch in batches(pieces, _BATCH_BYTES if image.side_by_side else 0):
         _read_batch(task, batch, image, annotation, images, masks)
         _put_regions(task, batch, annotation, region)
@@ -111,7 +111,7 @@ def fetch(
     server: "BossServer | None" = None,
     progress: Progress | None = None,
 ) -> int:
-    """Bring all voxels of some splits into a cache; return how many they are, labels included.
+    """Download all voxels of some splits into a cache; return their number, labels included.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def fetch(
     server
         The database to ask; by default as in `open_volume`.
     progress
-        Called with the voxels done and their number.
+        Called with the number of voxels done and the number of all voxels.
 
     Raises
     ------
@@ -154,10 +154,10 @@ def _read_batch(
     images: np.ndarray,
     masks: np.ndarray | None,
 ) -> None:
-    """Read the images of some pieces, and their masks where they are wanted."""
+    """Read the images of some pieces, and their masks if the task has masks."""
     boxes = [piece.box for piece in batch]
     places = _places(task, batch, images)
-    # keep: a task's cubes are loaded again and again.
+    # keep: a task's cubes are loaded repeatedly.
     if masks is None or annotation is None:
         grey = image.read_boxes(boxes, out=places, keep=True)
     else:
@@ -175,7 +175,7 @@ def _read_batch(
 
 
 def _places(task: TaskSpec, batch: Sequence[Piece], result: np.ndarray) -> list[np.ndarray] | None:
-    """Return where in the result pieces can be read to as they are, or none if they need more work."""
+    """Return the parts of the result to read pieces into, or ``None`` if they must be processed first."""
     if task.downsample > 1 or any(piece.starts.step != task.depth for piece in batch):
         return None
     return [result[piece.rows].reshape(-1, *result.shape[2:]) for piece in batch]
@@ -184,7 +184,7 @@ def _places(task: TaskSpec, batch: Sequence[Piece], result: np.ndarray) -> list[
 def _put_regions(
     task: TaskSpec, batch: Sequence[Piece], annotation: Volume | None, region: np.ndarray
 ) -> None:
-    """Put each image's region: its cube's, or the majority of its labels where it carries them."""
+    """Set each image's region: the majority of its labels if it has them, otherwise its cube's."""
     for piece in batch:
         region[piece.rows] = task.regions.index(task.cubes[piece.cube].region)
     if task.kind != "region" or annotation is None:

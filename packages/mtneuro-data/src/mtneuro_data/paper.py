@@ -55,7 +55,7 @@ def builtin_task(name: str, *, reading: Reading = "text", extra: str = "D") -> T
         One of `task_names`. ``roi-c1`` to ``roi-c3`` are Task 1, ``seg-…`` Task 2 and
         ``semantics`` Task 3.
     reading
-        How the z ranges are read: ``"text"`` gives the counts of the paper's text, 270, 30 and 50
+        How to read the z ranges: ``"text"`` gives the counts of the paper's text, 270, 30 and 50
         slices a cube; ``"original"`` those of the authors' code, 269, 29 and 50.
     extra
         The cube set (B, C or D) that ROI-C3 adds to training. ROI-C2 and ROI-C3 test on the other

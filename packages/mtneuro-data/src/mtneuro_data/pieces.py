@@ -14,7 +14,7 @@ _BLOCK_BYTES = 32 << 20
 """Bytes of a piece, at most."""
 
 _SPARSE = 4
-"""From this distance of images on, each is read alone."""
+"""If images are at least this many slices apart, each is read alone."""
 
 
 class Piece(NamedTuple):
@@ -25,14 +25,14 @@ class Piece(NamedTuple):
     """First slice of each image."""
 
     rows: slice
-    """Places of the images in the result."""
+    """Rows of the images in the result."""
 
     box: Box
     voxel_bytes: int
 
     @property
     def words(self) -> str:
-        """How a message names the labels of the piece."""
+        """The piece's labels, as named in messages."""
         return f"labels of {self.cube} from slice {self.starts[0]} on"
 
     @property
@@ -44,7 +44,7 @@ class Piece(NamedTuple):
 def pieces_of(
     task: TaskSpec, cubes: Sequence[tuple[str, CubeSpec]], image: Volume, annotation: Volume | None
 ) -> Iterator[Piece]:
-    """Give the pieces of a task's cubes in order, each of a bounded size."""
+    """Yield the pieces of a task's cubes in order, each of a bounded size."""
     widest = max(image.dtype.itemsize, 1 if annotation is None else annotation.dtype.itemsize)
     row = 0
     for name, cube in cubes:
@@ -61,7 +61,7 @@ def pieces_of(
 
 
 def labelled(task: TaskSpec, pieces: Sequence[Piece]) -> list[Piece]:
-    """Return the pieces some of whose slices carry labels; the others need not be read."""
+    """Return the pieces with slices that have labels; the labels of the others need not be read."""
     if task.kind != "region" or task.annotated_z is None:
         return list(pieces)
     lo, hi = task.annotated_z
@@ -69,7 +69,7 @@ def labelled(task: TaskSpec, pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def batches(pieces: Sequence[Piece], largest: int) -> Iterator[list[Piece]]:
-    """Give pieces in a row of at most so many bytes together, or one."""
+    """Yield groups of consecutive pieces of at most so many bytes together, or of one piece."""
     batch: list[Piece] = []
     n_bytes = 0
     for piece in pieces:
@@ -82,7 +82,7 @@ def batches(pieces: Sequence[Piece], largest: int) -> Iterator[list[Piece]]:
 
 
 def stacked(task: TaskSpec, piece: Piece, voxels: np.ndarray) -> np.ndarray:
-    """Return the slices of a piece as images ``(n, z, y, x)``, without what lies between them."""
+    """Return the slices of a piece as images ``(n, z, y, x)``, without the slices between them."""
     starts = piece.starts
     if starts.step == task.depth:
         return voxels.reshape(len(starts), task.depth, *voxels.shape[1:])

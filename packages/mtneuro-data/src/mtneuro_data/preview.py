@@ -20,7 +20,7 @@ PALETTE = np.array(
     ],
     np.uint8,
 )  # fmt: skip
-"""Colours of labels 0 to 8, told apart by colour-blind readers too; further labels start again at 1."""
+"""Colours of labels 0 to 8, which colour-blind readers can tell apart; higher labels reuse 1 to 8."""
 
 _CAPTION = 14
 _GAP = 6
@@ -40,7 +40,7 @@ def contact_sheet(
     cache
         As in `load`.
     progress
-        Called with the cubes done and their number.
+        Called with the number of cubes done and the number of all cubes.
 
     Raises
     ------

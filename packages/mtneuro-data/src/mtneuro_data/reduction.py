@@ -20,7 +20,7 @@ def downsampled_images(images: UInt8[np.ndarray, "... y x"], factor: int, /) -> 
     Returns
     -------
     reduced
-        The means, rounded; a half goes to the even neighbour.
+        The means, rounded; halves are rounded to even.
 
     Raises
     ------
@@ -84,8 +84,8 @@ def downsampled_labels(
 def four_corners(images: Shaped[np.ndarray, "... y x"], /) -> Shaped[np.ndarray, "... 4 v u"]:
     """Return the four corners of each image: top left, top right, bottom left, bottom right.
 
-    A corner is half the rows and half the columns, rounded down; of an odd number the middle one
-    belongs to none.
+    A corner is half the rows and half the columns, rounded down; the middle row or column of an
+    odd number belongs to no corner.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from mtneuro_data._shared.ome import multiscales
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
 
 FORMATS = (".npy", ".npz", ".tif", ".tiff", ".zarr", ".nii", ".nii.gz")
-"""Endings that `save_volume` knows."""
+"""Endings of the formats that `save_volume` writes."""
 
 _CHUNK = (16, 128, 128)
 _SHARD = (64, 512, 512)
@@ -27,7 +27,7 @@ def save_volume(
     voxel_size_um: tuple[float, float, float],
     labels: bool = False,
 ) -> None:
-    """Write a volume in the format that the name's ending says, whole or not at all.
+    """Write a volume in the format of the file name's ending; if writing fails, no partial file is left.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _write(path: Path, kind: str, voxels: np.ndarray, size: tuple[float, float, 
         from mtneuro_data.sources.nifti import nifti_bytes
 
         content = nifti_bytes(voxels, voxel_size_um=size)
-        # A fixed time: the same volume gives the same file.
+        # mtime=0: the same volume always gives the same file.
         path.write_bytes(gzip.compress(content, 6, mtime=0) if kind == ".nii.gz" else content)
 
 
@@ -121,7 +121,7 @@ def _fitting(chunk: tuple[int, int, int], shape: tuple[int, ...]) -> tuple[int, 
 
 
 def _shards(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shard: whole chunks, and no more of them than the volume needs."""
+    """Return the shape of a shard: whole chunks, and no more of them than the volume needs."""
     return tuple(
         min(shard, -(-extent // chunk) * chunk)
         for shard, chunk, extent in zip(_SHARD, _fitting(_CHUNK, shape), shape, strict=True)

@@ -81,9 +81,9 @@ class SplitPart(Settings):
 class TaskSpec(Settings):
     """Everything that decides which arrays a task's split consists of.
 
-    The splits ``train``, ``val`` and ``test`` share no voxel, and where two of their cubes lie over
-    one another, those of test keep ``z_buffer`` slices away from those of train and val (train and
-    val may adjoin). Splits of other names are free.
+    The splits ``train``, ``val`` and ``test`` share no voxel. Where two of their cubes overlap in rows and
+    columns, those of test stay at least ``z_buffer`` slices away from those of train and val (train and
+    val may be adjacent). Splits of other names are not checked against each other.
 
     Examples
     --------
@@ -102,11 +102,11 @@ class TaskSpec(Settings):
     """URI of the image volume."""
 
     annotation: str | None = None
-    """URI of the label volume: pixel labels, or region labels for the kind ``region``. ``None``
-    there: the cube's region decides."""
+    """URI of the label volume: pixel labels, or region labels for the kind ``region``. With ``None``, an
+    image of that kind belongs to its cube's region."""
 
     regions: tuple[str, ...] = Field(min_length=1)
-    """Names of the regions; a region's place here is its class."""
+    """Names of the regions; a region's position here is its class."""
 
     cubes: dict[str, Cube] = Field(min_length=1)
     """The cubes by name."""
@@ -115,10 +115,10 @@ class TaskSpec(Settings):
     """The parts of each split."""
 
     z_buffer: int = Field(default=10, ge=0, le=_LARGEST_INDEX)
-    """Slices that must lie between train or val and test in one cube."""
+    """Smallest number of slices between train or val and test in the same rows and columns."""
 
     class_names: tuple[str, ...] = ()
-    """Names of the pixel classes; a class's place here is its value in the masks."""
+    """Names of the pixel classes; a class's position here is its value in the masks."""
 
     label_map: dict[int, int] = Field(default_factory=dict)
     """Raw pixel label -> class."""
@@ -127,17 +127,17 @@ class TaskSpec(Settings):
     """Raw region-of-interest label -> index into ``regions``."""
 
     annotated_z: Range | None = None
-    """Slices that carry region-of-interest labels; beyond them the cube's region decides."""
+    """Slices that have region-of-interest labels; other images belong to their cube's region."""
 
     depth: int = Field(default=1, ge=1, le=_LARGEST_INDEX)
-    """Slices of one image: 1 for images, more for subvolumes. A remainder is left out, so that no
-    subvolume runs past its part."""
+    """Slices of one image: 1 for images, more for subvolumes. Slices that do not fill a subvolume are left
+    out."""
 
     downsample: Literal[1, 2, 4] = 1
     """Factor by which rows and columns are reduced; never slices."""
 
     z_step: int = Field(default=1, ge=1, le=_LARGEST_INDEX)
-    """Keep every ``z_step``-th image of each part; for small runs."""
+    """Keep every ``z_step``-th image of each part, for small runs."""
 
     voxel_size_um: tuple[Length, Length, Length] = (1.17, 1.17, 1.17)
     """Edges of a voxel of the volume in micrometres, ``(z, y, x)``."""
@@ -271,13 +271,13 @@ class TaskSpec(Settings):
         return {split: self._count(split) for split in self.splits}
 
     def _count(self, split: str) -> int:
-        # Counted, not listed: a hostile file may ask for billions.
+        # Counted without listing them: a hostile file may ask for billions.
         return sum(len(self.first_slices(box)) for _, box in self.boxes(split))
 
     def touching(self) -> tuple[tuple[str, str, str, str], ...]:
         """Return the pairs of cubes that touch across the border between test and train or val.
 
-        Some of the paper's own do. Each item is ``(split, cube, other split, other cube)``.
+        Some pairs of the paper's own tasks do. Each item is ``(split, cube, other split, other cube)``.
 
         Examples
         --------
@@ -298,20 +298,20 @@ class TaskSpec(Settings):
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that stand for the whole resolved task.
+        """Sixteen hexadecimal digits that identify the resolved task.
 
         They are the start of the SHA-256 of its canonical JSON, together with the phantom's version
         where the voxels are the phantom's.
         """
         content: dict[str, Any] = {"task": self.model_dump(mode="json")}
         if self.image.startswith("phantom://"):
-            # Looked up and not imported: what reads other volumes does not execute the phantom.
+            # Imported by name and only here: reading other volumes does not execute the phantom.
             content["phantom_version"] = import_module("mtneuro_data.phantom").PHANTOM_VERSION
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def replaced(self, **changes: Any) -> "TaskSpec":
-        """Return the task with some fields changed, checked again.
+        """Return the task with some fields changed; the result is validated again.
 
         Examples
         --------
@@ -319,7 +319,7 @@ class TaskSpec(Settings):
         >>> builtin_task("roi-c1").replaced(z_step=10, downsample=4).counts()
         {'train': 108, 'val': 12, 'test': 20}
         """
-        # By attribute, not model_dump: the parts are validated models already.
+        # Attributes rather than model_dump: the parts are validated models already.
         fields = {key: getattr(self, key) for key in type(self).model_fields}
         return TaskSpec(**{**fields, **changes})
 

@@ -1,4 +1,4 @@
-"""Read a task from a file: this package's JSON or TOML, or the original benchmark's JSON as it is."""
+"""Read a task from a file: JSON or TOML of this package, or an unchanged JSON of the original benchmark."""
 
 import warnings
 from pathlib import Path
@@ -13,10 +13,10 @@ from mtneuro_data.task import Cube, Range, SplitPart, TaskSpec
 
 
 class TouchingCubesWarning(UserWarning):
-    """A task of one's own tests on voxels that adjoin those that it trains on.
+    """A task file tests on voxels that are adjacent to those that it trains on.
 
-    Some of the paper's tasks do too, knowingly: they are built in, and do not warn. `TaskSpec.touching`
-    lists the pairs of any task.
+    Some of the paper's tasks do so too; they are built in and give no warning. `TaskSpec.touching` lists the
+    pairs of any task.
     """
 
 
@@ -57,14 +57,14 @@ def read_task(path: str | Path, /) -> TaskSpec:
     ----------
     path
         A ``.json`` or ``.toml`` file with the fields of `TaskSpec`, or one of the original
-        benchmark's JSON task files, whose keys are taken as they are. In TOML ``"none"`` stands for null.
+        benchmark's JSON task files, whose keys are read unchanged. In TOML ``"none"`` stands for null.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not what its name says, or a key or a value is wrong.
+        If the file does not have the format of its ending, or a key or a value is wrong.
 
     Warns
     -----
@@ -73,10 +73,10 @@ def read_task(path: str | Path, /) -> TaskSpec:
 
     Notes
     -----
-    In an original file the z ranges are half-open as given, ``zrange`` is not read (the original
-    does not either), and the buffer between the splits is not checked beyond their sharing no
-    voxel. A channel with ``roi`` in its name makes the task one of regions. A file that names an
-    ``encoder_type`` is a task of semantics, whose one split ``all`` is the range ``z_train``.
+    In an original file the z ranges are half-open as given, ``zrange`` is ignored (as in the original
+    code), and the splits may share no voxel, but no buffer between them is required. A
+    channel with ``roi`` in its name makes the task one of regions. A file that names an ``encoder_type`` is
+    a task of semantics, whose only split ``all`` is the range ``z_train``.
     """
     path = Path(path)
     values = read_values(path)
@@ -90,8 +90,8 @@ def read_task(path: str | Path, /) -> TaskSpec:
     for split, cube, other_split, other in task.touching():
         warnings.warn(
             f"{path}: the cube {cube} of {split} touches {other} of {other_split}: slices on either side of "
-            "their common face are alike; move one of them away if the score shall say how well a model "
-            "does elsewhere",
+            "their common face are alike, so the score does not show how well a model generalises; "
+            "move one of them away",
             TouchingCubesWarning,
             stacklevel=2,
         )

@@ -1,4 +1,4 @@
-"""A volume by its URI: shape, type, voxel size, and strict half-open reading, through a cache if given."""
+"""A volume opened by its URI, read in half-open boxes, through a cache if one is given."""
 
 import operator
 import os
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from mtneuro_data.sources.boss import BossServer
 
 AnyBox = Box | tuple[Corner, Corner]
-"""A half-open box as a caller gives it, or its two corners: ``lower`` is inside, ``upper`` is not."""
+"""A half-open box, or its two corners: ``lower`` is inside, ``upper`` is not."""
 
 
 class Volume:
-    """A volume that is read in half-open boxes and never clips, steps or squeezes.
+    """A volume that is read in half-open boxes, without clipping, steps or dropped axes.
 
     The storage is opened at first use and once in every process, so a volume may be pickled, and
     used in forked and spawned workers.
@@ -105,8 +105,8 @@ class Volume:
         lower, upper
             Corners; ``lower`` is inside, ``upper`` is not.
         out
-            An array of the box's shape and the volume's type to read into. It is what is returned, unless
-            labels in a cache turn out to need a wider type meanwhile.
+            An array of the box's shape and the volume's type to read into. It is returned, unless cached
+            labels turn out to need a wider type.
 
         Raises
         ------
@@ -135,8 +135,8 @@ class Volume:
         out
             Arrays of the boxes' shapes and the volume's type to read into, as in `read`.
         keep
-            Whether the same boxes will be read again and again: a cache then keeps large ones of an image
-            whole besides, so that the next time they are read in one piece.
+            Whether the same boxes will be read repeatedly: a cache then also keeps large ones of an image as
+            whole files, which are read in one piece next time.
 
         Raises
         ------
@@ -208,7 +208,7 @@ class Volume:
         boxes
             Each its two corners, ``lower`` and ``upper``, or a `Box`.
         progress
-            Called with the chunks done and the number of those that were missing.
+            Called with the number of chunks done and the number of missing chunks.
 
         Raises
         ------
@@ -231,13 +231,13 @@ class Volume:
         end = [lo + size for lo, size in zip(start, voxels.shape, strict=True)]
         box = Box.inside(start, end, self.shape, what=self.uri)
         if not self.writable or not isinstance(self.source, WritableSource):
-            raise ValueError(f"{self.uri} is not open for writing")
+            raise ValueError(f"{self.uri} is not open for writing; open it with writable=True")
         if voxels.dtype != self.dtype:
             raise ValueError(f"{self.uri} holds {self.dtype}, got voxels of {voxels.dtype}")
         self.source.write(box, voxels)
 
     def _inside(self, boxes: Sequence[AnyBox]) -> list[Box]:
-        """Return boxes that were given by their corners, each checked to lie inside."""
+        """Return the boxes; raise ``IndexError`` if one leaves the volume."""
         shape = self.shape
         return [Box.inside(_corner(lower), _corner(upper), shape, what=self.uri) for lower, upper in boxes]
 
@@ -292,7 +292,7 @@ def open_volume(
     Raises
     ------
     ValueError
-        If the URI is malformed or of an unknown kind, or the file is not what its name says.
+        If the URI is malformed or of an unknown kind, or the file does not have the format of its ending.
     FileNotFoundError
         If there is nothing at that place.
 
@@ -302,7 +302,7 @@ def open_volume(
     (16, 64, 64)
     """
     volume = Volume(str(uri), cache=cache, server=server, writable=writable)
-    # Opening now tells of a mistake here rather than at the first read.
+    # Open now, so that a mistake is reported here and not at the first read.
     source = volume.source
     if writable and not isinstance(source, WritableSource):
         raise ValueError(f"only a .npy file or a Zarr array can be written, got {uri}")
@@ -310,7 +310,7 @@ def open_volume(
 
 
 def _check_targets(boxes: Sequence[Box], out: Sequence[np.ndarray], dtype: np.dtype[Any]) -> None:
-    """Refuse arrays that do not take the voxels of boxes."""
+    """Raise ``ValueError`` unless the arrays have the shapes of the boxes and the volume's type."""
     if len(out) != len(boxes):
         raise ValueError(f"out must hold an array for each of {len(boxes)} boxes, got {len(out)}")
     for box, array in zip(boxes, out, strict=True):

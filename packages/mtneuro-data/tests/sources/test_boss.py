@@ -113,7 +113,7 @@ def test_what_can_pass_is_tried_again(boss: Boss, volume: np.ndarray, fault: Fau
         ("401", PermissionError, "refused the token"),
         ("403", PermissionError, "refused the token"),
         ("404", FileNotFoundError, "no such channel"),
-        ("400", OSError, r"status 400\): on purpose"),
+        ("400", OSError, r"status 400\): simulated fault"),
     ],
 )
 def test_what_cannot_pass_fails_at_once(boss: Boss, fault: Fault, error: type[Exception], text: str) -> None:
@@ -125,7 +125,7 @@ def test_what_cannot_pass_fails_at_once(boss: Boss, fault: Fault, error: type[Ex
 
 def test_lasting_failure_ends_with_its_cause(boss: Boss) -> None:
     boss.fail(*["503"] * 9)
-    with pytest.raises(OSError, match=r"no whole answer from .* in 3 attempts .* status 503"):
+    with pytest.raises(OSError, match=r"no complete answer from .* in 3 attempts .* status 503"):
         source(boss, attempts=3).read(Box((0, 0, 0), (2, 20, 30)))
 
 
@@ -145,7 +145,7 @@ def test_no_network_is_one_clear_line(boss: Boss) -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     server = BossServer(host=f"127.0.0.1:{port}", protocol="http")
-    with pytest.raises(ConnectionError, match=r"cannot be reached. Is there a network"):
+    with pytest.raises(ConnectionError, match=r"cannot be reached; check the network"):
         BossSource(parsed_uri(URI), server=server, attempts=2, first_pause_s=0.001)
 
 

@@ -1,1 +1,1 @@
-"""A folder that keeps what was read of far volumes: chunks, and boxes that are read again and again."""
+"""An on-disk cache of remote volumes: their chunks, and whole boxes that are read repeatedly."""

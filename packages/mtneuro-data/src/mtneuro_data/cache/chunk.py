@@ -1,4 +1,4 @@
-"""The file of one chunk: the bare voxels of an image, or labels packed with Zstandard."""
+"""The file of one chunk: raw voxels of an image, or labels compressed with Zstandard."""
 
 import io
 import math
@@ -14,23 +14,23 @@ from mtneuro_data.box import Box, Corner
 CHUNK = (32, 128, 128)
 """Voxels of a chunk, ``(z, y, x)``.
 
-Two of the database's own blocks deep. The paper's cubes lie anywhere on the grid, so a 256-voxel face
-touches three by three chunks of 128, 2.25 times its pixels; of chunks of 256 it would touch two by two,
-four times its pixels. Smaller chunks touch less and yet read slower: opening a file then costs more
-than its voxels.
+A chunk is as deep as two of the database's own blocks. The paper's cubes are not aligned with the grid, so
+a face of 256 by 256 pixels touches three by three chunks of 128, which hold 2.25 times its pixels; with
+chunks of 256 it would touch two by two, which hold four times its pixels. Smaller chunks hold fewer unneeded
+voxels but are slower to read, because opening a file then takes longer than reading it.
 """
 
 ORDER = (1, 0, 2)
-"""Axes of an image's chunk as they lie in its file: rows, then slices, then columns. So the rows that a
-box wants of a chunk are one piece of the file, and of a chunk at its edge no more is read."""
+"""Order of the axes in an image chunk's file: rows, slices, columns. The rows that a box needs are then one
+contiguous piece of the file, so that nothing else is read."""
 
 LEVEL = 9
-"""Zstandard's level for labels: smaller and up to five times faster to unpack than what level 1 packs, and
-still packed faster than they arrive."""
+"""Compression level for labels. The files are smaller and decompress up to five times faster than at level 1,
+and compressing is still faster than downloading."""
 
 
 def chunks_of(boxes: Iterable[Box], /) -> list[Corner]:
-    """Return the grid places of the chunks that half-open boxes touch, each once."""
+    """Return the grid positions of the chunks that half-open boxes touch, each once."""
     places = (
         product(
             *(
@@ -44,11 +44,11 @@ def chunks_of(boxes: Iterable[Box], /) -> list[Corner]:
 
 
 class DamagedChunkError(OSError):
-    """A chunk whose file is not what was written; fetching it again mends it."""
+    """A chunk whose file is missing or damaged; fetching it again repairs it."""
 
 
 class ChunkReader:
-    """Reads chunks one after another into one buffer: one reader for each thread.
+    """Reads chunks one after another into one buffer; each thread needs a reader of its own.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class ChunkReader:
     dtype
         Type of the voxels.
     compressed
-        Whether they are packed.
+        Whether they are compressed.
     """
 
     def __init__(self, folder: str, dtype: np.dtype[Any], *, compressed: bool) -> None:
@@ -68,9 +68,9 @@ class ChunkReader:
         self._row = self._buffer.strides[0]
 
     def voxels(self, chunk: Corner, layers: slice, rows: slice, /) -> np.ndarray:
-        """Return some slices and rows of a chunk, ``(z, y, x)``; they last until the next call.
+        """Return some slices and rows of a chunk, ``(z, y, x)``; the next call overwrites them.
 
-        Labels come in the type that the file holds, which may be another than the reader's.
+        Labels have the type that the file holds, which may differ from the reader's.
 
         Raises
         ------
@@ -78,8 +78,8 @@ class ChunkReader:
             If its file is missing or of the wrong size.
         """
         z, y, x = chunk
-        # Plain strings, for a cube has hundreds of chunks and pathlib costs more than the voxels; read
-        # into a buffer that stays in the processor's cache, for mapping costs a fault a page.
+        # A plain string: a cube has hundreds of chunks, and pathlib would take longer than reading them.
+        # A buffer that stays in the processor's cache: memory-mapping would cost a page fault for each page.
         path = f"{self._folder}/{z}/{y}/{x}"
         try:
             with io.FileIO(path) as file:
@@ -88,7 +88,7 @@ class ChunkReader:
                 return self._raw(file, rows)[layers]
         except (FileNotFoundError, ValueError, RuntimeError) as error:
             raise DamagedChunkError(
-                f"the chunk {path} is damaged: {error}; mtneuro-data cache verify finds all"
+                f"the chunk {path} is damaged: {error}; find all with: mtneuro-data cache verify"
             ) from error
 
     def _raw(self, file: io.FileIO, rows: slice) -> np.ndarray:
@@ -99,7 +99,7 @@ class ChunkReader:
         n_rows = rows.stop - rows.start
         if file.readinto(self._bytes[: n_rows * self._row]) != n_rows * self._row:
             raise ValueError("it ended early")
-        # The order swaps two axes, so that it is its own inverse.
+        # Swapping two axes is its own inverse.
         return self._buffer[:n_rows].transpose(ORDER)
 
 

@@ -1,4 +1,4 @@
-"""Boxes of an image that are kept whole, beside the chunks they were joined from, to be read in one piece."""
+"""Large boxes of an image, kept as whole files in addition to the chunks that they are assembled from."""
 
 import logging
 from pathlib import Path
@@ -14,20 +14,21 @@ from mtneuro_data.box import Box
 logger = logging.getLogger(__name__)
 
 _FROM_BYTES = 1 << 22
-"""Size of a box from which it is kept; smaller ones are read from chunks as fast."""
+"""Smallest size of a box that is kept; smaller ones are read as fast from chunks."""
 
 
 class Cutouts:
-    """A folder of ``.npy`` files, one a box, named by its corners, each with its SHA-256 beside it.
+    """A folder of ``.npy`` files, one for each box, named by its corners, each with its SHA-256 beside it.
 
-    The paper's cubes lie off every grid, so that joining one moves 1.5 times its bytes in rows of a hundred.
-    A task's cubes are read again and again; here they are read as `numpy.load` reads them. Nothing here is
-    needed: what is missing, damaged or dropped is joined from chunks again.
+    The paper's cubes are not aligned with the chunks, so that assembling one copies 1.5 times its bytes in
+    pieces of about a hundred. A task's cubes are read repeatedly; a kept box is read in one piece, as
+    `numpy.load` does. These files are optional: a missing, damaged or deleted one is assembled from chunks
+    again.
 
     Parameters
     ----------
     folder
-        Where the files lie; made when the first one is kept.
+        Where the files are stored; created when the first box is kept.
     dtype
         Type of the voxels.
     """
@@ -64,7 +65,7 @@ class Cutouts:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            logger.warning("the cutout %s is damaged (%s); it is joined from chunks again", path, error)
+            logger.warning("the cutout %s is damaged (%s); it is assembled from chunks again", path, error)
             self._drop(path)
             return None
         if out is None or out is into:
@@ -73,7 +74,7 @@ class Cutouts:
         return out
 
     def keep(self, box: Box, voxels: np.ndarray, /) -> None:
-        """Keep a box; where that fails, for want of space or of the right to write, go on without."""
+        """Keep a box; if that fails, for example because the disk is full, continue without it."""
         path = self._path(box)
         try:
             with written_beside(path) as beside:
@@ -83,23 +84,23 @@ class Cutouts:
                 with written_beside(path.with_suffix(".sha256")) as other:
                     other.write_text(digest + "\n", "ascii")
         except OSError as error:
-            logger.info("%s; the box is joined from chunks next time too", error)
+            logger.info("%s; the box will be assembled from chunks next time too", error)
 
     def drop_damaged(self) -> list[Path]:
-        """Drop the files that no longer have the digest taken when they were kept, and return their paths."""
+        """Delete the files whose digest no longer matches, and return their paths."""
         damaged = [path for path in self._files() if not _is_whole(path)]
         for path in damaged:
             self._drop(path)
         return damaged
 
     def clear(self) -> None:
-        """Drop all of them."""
+        """Delete all kept boxes."""
         for path in self._files():
             self._drop(path)
 
     @property
     def n_bytes(self) -> int:
-        """Bytes that they take."""
+        """Size of all kept boxes on disk, in bytes."""
         return sum(path.stat().st_size for path in self._files())
 
     def _worth(self, box: Box) -> bool:

@@ -1,4 +1,4 @@
-"""The cache: a folder of chunks of far volumes, shared by every task and process."""
+"""The cache: a folder of chunks of remote volumes, shared by every task and process."""
 
 import contextlib
 import math
@@ -29,22 +29,22 @@ class CacheEntry:
     """One channel at one level of a cache."""
 
     uri: str
-    """Where its voxels come from."""
+    """The volume that the voxels come from."""
 
     folder: Path
-    """Where they are kept."""
+    """The folder in the cache."""
 
     shape: Corner
     """Voxels of the whole volume, ``(z, y, x)``."""
 
     dtype: str
-    """Type of the voxels as kept."""
+    """Type of the cached voxels."""
 
     chunks: int
-    """Chunks that are filled."""
+    """Number of filled chunks."""
 
     n_bytes: int
-    """Bytes that they take, with the boxes that are kept whole besides."""
+    """Size on disk in bytes, including boxes that are kept whole."""
 
 
 class Cache:
@@ -52,22 +52,22 @@ class Cache:
 
     Below the root lie ``v2/<host>/<collection>/<experiment>/<channel>/<level>/``, each with a Zarr v3
     array ``volume.zarr``, the digests ``chunks.sha256/``, ``cache.json``, and in ``cutouts/`` the cubes
-    of images that `load` reads, as ``.npy`` files. Chunks are laid on the
-    volume's own grid, so overlapping cubes of any task share them, and written beside and renamed, so
+    of images that `load` reads, as ``.npy`` files. Chunks lie on a fixed grid of the volume, so that
+    overlapping cubes of any task share them. Each is written to a temporary file and then renamed, so that
     any number of processes may fill one cache.
 
     Parameters
     ----------
     root
-        Its folder; by default what the variable ``MTNEURO_CACHE`` says, or the user's cache folder.
+        The cache's folder; by default that of the variable ``MTNEURO_CACHE``, else the user's cache folder.
     offline
-        Never ask the source; a missing chunk is an error that names it.
+        Never contact the source; a missing chunk is an error that names it.
     verify
-        Hash every chunk that is read, and fetch a damaged one again. Without it a read checks that the
-        chunk is there and of the right size: hashing costs more than reading.
+        Hash every chunk that is read, and fetch a damaged one again. By default a read only checks that the
+        chunk exists and has the right size, because hashing takes longer than reading.
     limit_bytes
-        Size that the cache may grow to; the chunks filled longest ago give way. One box that needs
-        more than that is refused.
+        Largest size of the cache; the oldest chunks are deleted to stay below it. A box that needs more
+        than that is refused.
 
     Examples
     --------
@@ -104,14 +104,14 @@ class Cache:
         Parameters
         ----------
         location
-            Where the volume lies, and its place in the cache.
+            Where the volume is stored, and its name in the cache.
 
         Raises
         ------
         FileNotFoundError
-            If the cache is offline and knows nothing of this volume.
+            If the cache is offline and holds nothing of this volume.
         ValueError
-            If the volume has no place in a cache, or the cache is of another version.
+            If the volume cannot be cached, or the cache is of another version.
         """
         folder = self._folder(location)
         opened = None
@@ -135,13 +135,13 @@ class Cache:
 
     def _folder(self, location: Location, version: str = f"v{CACHE_VERSION}") -> Path:
         if location.cache_key is None:
-            raise ValueError(f"{location.uri} is read where it lies and is not cached")
+            raise ValueError(f"{location.uri} is read directly and cannot be cached")
         return self.root.joinpath(version, *(_safe(str(part)) for part in location.cache_key))
 
     def missing_voxels(
         self, uri: str, boxes: Iterable[Box | tuple[Corner, Corner]], *, server: "BossServer | None" = None
     ) -> int:
-        """Return how many voxels would have to be fetched for some boxes; nothing is asked of the source.
+        """Return how many voxels would have to be fetched for some boxes; the source is not contacted.
 
         Parameters
         ----------
@@ -174,14 +174,14 @@ class Cache:
         return len(source.missing(wanted)) * math.prod(CHUNK)
 
     def _refuse_older(self, location: Location) -> None:
-        """Name what another version of this program kept of a volume, rather than keep it twice."""
+        """Raise if another version of this program has cached a volume, rather than cache it twice."""
         for version in self.root.glob("v[0-9]*"):
             folder = self._folder(location, version.name)
             if version.name != f"v{CACHE_VERSION}" and (folder / "cache.json").is_file():
                 ChunkStore(folder)
 
     def make_room(self, n_bytes: int, /) -> None:
-        """Drop the chunks filled longest ago until so many bytes more fit below the limit.
+        """Delete the oldest chunks until this many more bytes fit below the limit.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ class Cache:
             total -= size
 
     def entries(self) -> tuple[CacheEntry, ...]:
-        """Return what the cache holds, by URI.
+        """Return the channels that the cache holds, sorted by URI.
 
         Raises
         ------
@@ -241,14 +241,14 @@ class Cache:
         return tuple(sorted(entries, key=lambda entry: entry.uri))
 
     def verify(self, *, progress: Progress | None = None) -> tuple[Path, ...]:
-        """Hash every chunk and every box kept whole; drop what is damaged, so that it is fetched again.
+        """Hash every chunk and every box kept whole, and delete damaged ones, so that they are fetched again.
 
-        What processes that were killed left half written is removed too.
+        Files that killed processes left half-written are deleted too.
 
         Returns
         -------
         damaged
-            The files that were not what was written.
+            Paths of the damaged files.
         """
         stores = list(self._stores())
         for store in stores:
@@ -264,7 +264,7 @@ class Cache:
         return (*damaged, *(path for store in stores for path in store.cutouts.drop_damaged()))
 
     def clear(self, uri: str | None = None) -> int:
-        """Remove everything, or what comes from one URI; return the number of entries removed.
+        """Remove everything, or the channel of one URI; return the number of entries removed.
 
         Entries of another version are removed too where no URI is named.
 
@@ -295,7 +295,7 @@ class Cache:
 
 
 def _safe(part: str) -> str:
-    """Return a folder's name for a part of the key; a port's colon is not allowed everywhere."""
+    """Return a folder's name for a part of the key; not every system allows the colon of a port."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", part)
     if name in ("", ".", ".."):
         raise ValueError(f"a part of a cache's path must be a name, got {part!r}")

@@ -1,11 +1,11 @@
-"""How a cache is used: offline, checked at every read, limited in size."""
+"""Settings of a cache: offline, checked at every read, limited in size."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How a cache is used; the same folder may be used in several ways at once.
+    """Settings of a cache; one folder may be used with different settings at the same time.
 
     Examples
     --------
@@ -15,13 +15,13 @@ class Policy:
     """
 
     offline: bool = False
-    """Never ask the source."""
+    """Never contact the source."""
 
     verify: bool = False
     """Hash every chunk that is read."""
 
     limit_bytes: int | None = None
-    """Size that the cache may grow to."""
+    """Largest size of the cache."""
 
     def __post_init__(self) -> None:
         if self.limit_bytes is not None and self.limit_bytes < 1:

@@ -1,4 +1,4 @@
-"""Read a volume through a cache: kept chunks from the disk, the others from the volume itself."""
+"""Read a volume through a cache: cached chunks from the disk, the others from the volume itself."""
 
 import logging
 import os
@@ -20,24 +20,24 @@ logger = logging.getLogger(__name__)
 
 _READERS = min(4, os.cpu_count() or 1)
 _PARALLEL_FROM = 32
-"""Chunks from which on several threads read; fewer are read faster than threads start."""
+"""Smallest number of chunks that several threads read; fewer are read faster by one thread."""
 
 
 class _Span(NamedTuple):
-    """What one chunk and one box share along one axis."""
+    """The range that a chunk and a box share along one axis."""
 
     place: int
-    """The chunk's place on the grid."""
+    """The chunk's position on the grid."""
 
     inside: slice
-    """The share, counted from the chunk's start."""
+    """The shared range, counted from the chunk's start."""
 
     target: slice
-    """The share, counted from the box's start."""
+    """The shared range, counted from the box's start."""
 
 
 class CachedSource(BoxesSource):
-    """A volume whose chunks are read where they are kept, and else fetched and kept.
+    """A volume whose chunks are read from a cache; missing ones are fetched and added to it.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class CachedSource(BoxesSource):
     opener
         Opens the volume itself, when a chunk is missing.
     policy
-        What the cache may ask, must check and can hold.
+        The settings of the cache.
     make_room
         Called with the bytes that are about to be written.
     opened
@@ -73,7 +73,7 @@ class CachedSource(BoxesSource):
 
     @property
     def dtype(self) -> np.dtype[Any]:  # pyright: ignore[reportIncompatibleVariableOverride] - it may widen
-        """Type of the voxels as kept: labels as the smallest type that holds those seen so far."""
+        """Type of the cached voxels; for labels the smallest type that holds those seen so far."""
         return self._store.dtype
 
     def read_boxes(
@@ -86,7 +86,7 @@ class CachedSource(BoxesSource):
         boxes
             Boxes inside the volume.
         out
-            An array for each, used where it is of the type that the voxels are kept as.
+            An array for each box, used if it has the type of the cached voxels.
 
         Raises
         ------
@@ -104,14 +104,14 @@ class CachedSource(BoxesSource):
         return [voxels for voxels in found if voxels is not None]
 
     def keep(self, box: Box, voxels: np.ndarray, /) -> None:
-        """Keep a large box of an image whole besides, so that the next time it is read in one piece."""
+        """Keep a large box of an image as one file too, so that it is read in one piece next time."""
         cutouts = self._store.cutouts
-        # Kept only from what is known to be right, for nobody would look at these chunks again.
+        # From undamaged chunks only: once the box is kept, these chunks are not read again.
         if self._whole_boxes and cutouts.wants(box) and all(map(self._store.is_whole, chunks_of([box]))):
             cutouts.keep(box, voxels)
 
     def prefetch(self, boxes: Sequence[Box], /, *, progress: Progress | None = None) -> None:
-        """Fetch whatever of some boxes is missing, and keep it; progress counts the chunks that were."""
+        """Fetch the missing chunks of some boxes; progress counts those chunks."""
         self._fill(self._wanted(boxes), progress=progress)
 
     def missing(self, boxes: Iterable[Box], /) -> list[Corner]:
@@ -120,7 +120,7 @@ class CachedSource(BoxesSource):
 
     @property
     def _whole_boxes(self) -> bool:
-        """Whether boxes are kept whole: not of labels, which pack well, nor where every read is checked."""
+        """Whether large boxes are kept whole: not labels, which compress well, nor if reads are checked."""
         policy = self._policy
         return not (self._store.compressed or policy.verify or policy.limit_bytes is not None)
 
@@ -141,7 +141,7 @@ class CachedSource(BoxesSource):
             return self._joined(boxes, out)
 
     def _wanted(self, boxes: Iterable[Box]) -> list[Corner]:
-        """Return the chunks that boxes are read from."""
+        """Return the chunks that some boxes are read from."""
         if self._whole_boxes:
             boxes = [box for box in boxes if not self._store.cutouts.has(box)]
         return chunks_of(boxes)
@@ -152,7 +152,7 @@ class CachedSource(BoxesSource):
             np.empty(box.shape, dtype) if out is None or out[at].dtype != dtype else out[at]
             for at, box in enumerate(boxes)
         ]
-        # One job is a chunk's layer of a box: large enough that handing it over costs nothing beside it.
+        # One job is a layer of chunks in a box: large enough that passing it to a thread costs little.
         jobs = [
             (array, layer, rows, columns)
             for array, box in zip(arrays, boxes, strict=True)
@@ -171,13 +171,13 @@ class CachedSource(BoxesSource):
             parts = [jobs[n * at // readers : n * (at + 1) // readers] for at in range(readers)]
             with ThreadPoolExecutor(readers) as pool:
                 wider = any(list(pool.map(lambda part: self._put(part, dtype), parts)))
-        # Labels may have been widened between asking for their type and reading.
+        # Another process may have widened the labels since their type was looked up.
         return self._joined(boxes, None) if wider else arrays
 
     def _put(
         self, jobs: Iterable[tuple[np.ndarray, _Span, list[_Span], list[_Span]]], dtype: np.dtype[Any]
     ) -> bool:
-        """Copy layers of chunks into arrays; return whether one's type is too wide for that."""
+        """Copy layers of chunks into arrays; return whether a chunk's type is too wide for its array."""
         reader = self._store.reader(dtype)
         for array, layer, rows, columns in jobs:
             for row, column in product(rows, columns):
@@ -205,7 +205,7 @@ class CachedSource(BoxesSource):
         return False
 
     def _fill(self, chunks: list[Corner], *, progress: Progress | None = None) -> None:
-        # What has been seen need not be looked for again: if it is removed, reading it will tell.
+        # Chunks seen before are not looked up again: if one was removed, reading it fails.
         unseen = chunks if self._policy.verify else [chunk for chunk in chunks if chunk not in self._seen]
         missing = [chunk for chunk in unseen if not self._is_there(chunk)]
         if not missing:
@@ -224,14 +224,14 @@ class CachedSource(BoxesSource):
             if progress is not None:
                 progress(done, len(missing))
 
-        # First those that nobody else is fetching; then wait for the others to have fetched theirs.
+        # First those that no other process is fetching; then wait for the other processes.
         taken = self._each(source, missing, wait_s=0.0, counted=counted)
         self._each(source, taken, wait_s=-1.0, counted=counted)
 
     def _each(
         self, source: Source, chunks: list[Corner], *, wait_s: float, counted: Callable[[Any], None]
     ) -> list[Corner]:
-        """Fetch chunks in threads; return those that another process holds beyond the wait."""
+        """Fetch chunks in threads; return those that another process still holds after the wait."""
         taken: list[Corner] = []
 
         def filled(chunk: Corner) -> None:

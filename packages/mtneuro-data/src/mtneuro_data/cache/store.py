@@ -28,10 +28,10 @@ _LOCKS = 509
 class ChunkStore:
     """The files of one channel at one level.
 
-    ``volume.zarr`` is a Zarr v3 array that any reader opens: bare ``uint8`` for images, Zstandard for
-    labels, which are kept as the smallest unsigned type that holds those seen so far. A chunk is
-    there once its digest is: ``chunks.sha256/<z>.<y>.<x>``, the SHA-256 of the chunk's file, written
-    after it. ``cutouts`` holds boxes of images that were kept whole besides. ``cache.json`` describes the
+    ``volume.zarr`` is a Zarr v3 array that any reader opens: uncompressed ``uint8`` for images, Zstandard for
+    labels, which have the smallest unsigned type that holds those seen so far. A chunk counts as filled
+    once its digest exists: ``chunks.sha256/<z>.<y>.<x>``, the SHA-256 of the chunk's file, written
+    after it. ``cutouts`` holds boxes of images that are kept whole. ``cache.json`` describes the
     source.
 
     Parameters
@@ -63,7 +63,7 @@ class ChunkStore:
         dtype: np.dtype[Any],
         voxel_size_um: tuple[float, float, float] | None,
     ) -> "ChunkStore":
-        """Make an empty store, whole or not at all; another process may have made it meanwhile."""
+        """Create an empty store, completely or not at all, unless another process creates it first."""
         import zarr
         from zarr.codecs import TransposeCodec, ZstdCodec
 
@@ -93,7 +93,7 @@ class ChunkStore:
             }
             (beside / "cache.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
             with contextlib.suppress(OSError):
-                # Fails where another process has made it first; then theirs is taken.
+                # Fails if another process has created the store first; then that one is used.
                 os.replace(beside, folder)  # noqa: PTH105
         except OSError as error:
             raise _unwritable(folder, error) from error
@@ -103,7 +103,7 @@ class ChunkStore:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the voxels as they are kept now; labels may need a wider one later."""
+        """Present type of the cached voxels; labels may need a wider one later."""
         if not self.compressed:
             return self.source_dtype
         about = json.loads((self.folder / "volume.zarr" / "zarr.json").read_text("utf-8"))
@@ -124,10 +124,10 @@ class ChunkStore:
     def has(self, chunk: Corner) -> bool:
         """Return whether a chunk has been filled."""
         z, y, x = chunk
-        return os.path.exists(f"{self._digests}/{z}.{y}.{x}")  # noqa: PTH110 - as fast as can be
+        return os.path.exists(f"{self._digests}/{z}.{y}.{x}")  # noqa: PTH110 - faster than pathlib
 
     def filled(self) -> list[Corner]:
-        """Return the grid places of all filled chunks, in order."""
+        """Return the grid positions of all filled chunks, sorted."""
         places: list[Corner] = []
         for path in (self.folder / "chunks.sha256").iterdir():
             parts = path.name.split(".")
@@ -136,15 +136,15 @@ class ChunkStore:
         return sorted(places)
 
     def chunk_path(self, chunk: Corner) -> Path:
-        """Return where a chunk's file lies."""
+        """Return the path of a chunk's file."""
         return self.folder.joinpath("volume.zarr", "c", *map(str, chunk))
 
     def digest_path(self, chunk: Corner) -> Path:
-        """Return where a chunk's digest lies."""
+        """Return the path of a chunk's digest."""
         return self.folder / "chunks.sha256" / ".".join(map(str, chunk))
 
     def write(self, chunk: Corner, voxels: np.ndarray) -> None:
-        """Keep the voxels of one chunk, given without padding at the volume's end."""
+        """Store the voxels of one chunk, given without padding at the volume's end."""
         try:
             needed = _needed(voxels, self.source_dtype)
             if needed.itemsize > self.dtype.itemsize:
@@ -152,14 +152,14 @@ class ChunkStore:
             dtype = self.dtype
             self._put(chunk, voxels, dtype)
             while self.dtype != dtype:
-                # Widened by another process in between.
+                # Another process has widened the type meanwhile.
                 dtype = self.dtype
                 self._put(chunk, voxels, dtype)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
     def reader(self, dtype: np.dtype[Any], /) -> ChunkReader:
-        """Return what reads filled chunks, for one thread; it is fastest where they are of that type."""
+        """Return a reader of filled chunks for one thread; it is fastest for chunks of the given type."""
         return ChunkReader(self._chunks, dtype, compressed=self.compressed)
 
     def whole(self, chunk: Corner, /) -> np.ndarray:
@@ -180,20 +180,20 @@ class ChunkStore:
             return False
 
     def forget(self, chunk: Corner) -> None:
-        """Drop a chunk, so that it is fetched again."""
+        """Delete a chunk, so that it is fetched again."""
         self.digest_path(chunk).unlink(missing_ok=True)
         self.chunk_path(chunk).unlink(missing_ok=True)
 
     def claimed(self, chunk: Corner, *, wait_s: float) -> FileLock:
-        """Return a lock that one process at a time holds for a chunk; the system frees it if killed.
+        """Return a lock that one process at a time holds for a chunk; killing the process frees it.
 
         Parameters
         ----------
         wait_s
-            How long entering it waits, in seconds; for ever if negative. Beyond that it raises
+            How long to wait for the lock, in seconds; for ever if negative. After that, entering it raises
             ``filelock.Timeout``.
         """
-        # A few files rather than one a chunk; chunks that share one merely wait for each other.
+        # A limited number of files rather than one for each chunk; chunks that share one wait for each other.
         z, y, x = chunk
         locks = self.folder / ".locks"
         try:
@@ -205,7 +205,7 @@ class ChunkStore:
         )
 
     def sweep(self, *, older_than_s: float = 3600) -> None:
-        """Remove what writers that were killed left behind."""
+        """Remove temporary files that killed processes left behind."""
         before = time.time() - older_than_s
         for path in self.folder.rglob(".*-*"):
             if re.fullmatch(r"\.[0-9a-f]{12}-.+", path.name) and path.is_file():
@@ -223,10 +223,10 @@ class ChunkStore:
             beside.write_text(hashlib.sha256(content).hexdigest() + "\n", "ascii")
 
     def _widen(self, dtype: np.dtype[Any]) -> None:
-        """Keep all chunks as a wider type from now on.
+        """Convert all chunks to a wider type.
 
-        The description goes first: a chunk tells its own type by its length, so a process killed on
-        the way leaves nothing unreadable to us.
+        The description is written first: a chunk's type follows from its length, so that a process killed
+        in between leaves nothing that cannot be read.
         """
         with self._thread_lock, FileLock(str(self.folder / ".widening.lock")):
             if dtype.itemsize <= self.dtype.itemsize:
@@ -250,7 +250,7 @@ def _described(folder: Path) -> dict[str, Any]:
         about = json.loads(path.read_text("utf-8"))
         version = about["cache_version"]
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path} does not describe a cache; remove {folder} to start it anew") from None
+        raise ValueError(f"{path} does not describe a cache; remove {folder} to fetch it again") from None
     if version != CACHE_VERSION:
         raise ValueError(
             f"the cache at {folder} has version {version}, this program reads {CACHE_VERSION}; "

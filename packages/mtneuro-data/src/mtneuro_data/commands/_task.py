@@ -1,4 +1,4 @@
-"""The task that a command is given by its name or file, with the volumes to read it from."""
+"""Options that several commands share: a task by name or file, and the cache to read it through."""
 
 import sys
 import warnings
@@ -14,7 +14,7 @@ Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
 
 
 def named_task(name: str, source: str | None) -> "TaskSpec":
-    """Return the task of a name or file, from other volumes where they are said; warn where cubes touch."""
+    """Return the task of a name or file, over other volumes if a source is given; warn if cubes touch."""
     from mtneuro_data.paper import builtin_task
     from mtneuro_data.task_file import TouchingCubesWarning, read_task
 

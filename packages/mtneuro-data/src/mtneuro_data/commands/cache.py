@@ -7,7 +7,7 @@ from cyclopts import App
 
 from mtneuro_data._shared.terminal import bar
 
-cache = App(name="cache", help="What has been downloaded: list it, check it, clear it.")
+cache = App(name="cache", help="List, check and clear what has been downloaded.")
 
 
 @cache.command(name="list")
@@ -28,7 +28,7 @@ def list_cache() -> Iterator[str]:
 
 @cache.command
 def verify() -> Iterator[str]:
-    """Hash every chunk in the cache, and drop those that are damaged so that they are fetched again.
+    """Hash every chunk in the cache, and delete damaged ones, so that they are fetched again.
 
     Ends with status 1 if any was damaged.
 

@@ -15,7 +15,7 @@ def correlation(
     furthest: int = 30,
     threshold: float = 0.1,
 ) -> Iterator[str]:
-    """Plot how alike slices are against their distance, and say which gap that calls for.
+    """Plot the correlation of slices against their distance, and say which gap to leave.
 
     Example: `mtneuro-data correlation roi-c1 --source phantom -o correlation.png`
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 def doctor() -> Iterator[str]:
     """Check the cache, the host, the credentials, the benchmark's channels and a small cutout of each.
 
-    Ends with status 1 if anything is not as it should be.
+    Ends with status 1 if a check fails.
 
     Example: `mtneuro-data doctor`
     """

@@ -17,7 +17,7 @@ def fetch(
 ) -> Iterator[str]:
     """Download a task's voxels into the cache, so that later loading needs no network.
 
-    What is there already is not asked for again; an interrupted download goes on where it stopped.
+    Chunks that are in the cache are not downloaded again; an interrupted download continues where it stopped.
 
     Example: `mtneuro-data fetch roi-c1 --split train val`
 
@@ -30,7 +30,7 @@ def fetch(
     source
         Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
     double_read
-        Ask for every block until two answers agree; for a network that spoils data in passing.
+        Ask for every block until two answers agree; for a network that corrupts data.
     """
     from mtneuro_data.cache.folder import Cache
     from mtneuro_data.loading import fetch as fetch_task

@@ -39,7 +39,7 @@ def serve(
     writable
         Take uploads too, into .npy files and Zarr arrays.
     faults
-        Share of answers to spoil on purpose, 0 to 1; to try a client against a bad network.
+        Share of answers to spoil on purpose, 0 to 1, to test a client against a bad network.
     fault_seed
         Which answers to spoil.
     """

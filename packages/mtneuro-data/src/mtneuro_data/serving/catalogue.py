@@ -1,4 +1,4 @@
-"""The channels that a server offers, by path, and their descriptions in the database's words."""
+"""The channels that a server offers, by path, and their descriptions in the database's form."""
 
 import re
 import threading
@@ -96,7 +96,7 @@ class Catalogue:
         ----------
         parts
             ``("collection", C)``, ``("collection", C, "experiment", E)``, that and ``"channel", CH``, or
-            ``("coord", F)``; without its last name, the list of what is there.
+            ``("coord", F)``; without the last name, the list of names.
         """
         kinds, names = parts[::2], parts[1::2]
         if kinds == ("coord",):
@@ -162,7 +162,7 @@ class Catalogue:
         return frame
 
     def _is_image(self, path: str) -> bool:
-        """Tell an image from labels by its name: both may be uint8."""
+        """Return whether a channel is an image, judged by its name too: labels may also be uint8."""
         return self.volumes[path].dtype == np.uint8 and "label" not in path.split("/")[2]
 
 

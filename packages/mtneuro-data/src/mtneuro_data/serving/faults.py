@@ -1,4 +1,4 @@
-"""Faults of a bad network, made on purpose and the same ones every time."""
+"""Simulated faults of a bad network, reproducible from a seed."""
 
 import hashlib
 import threading
@@ -12,8 +12,8 @@ Fault = Literal[
     "400", "401", "403", "404", "429", "500", "503",
     "reset", "truncate", "wrong_size", "garbage", "flip", "drip", "stall",
 ]  # fmt: skip
-"""A status; the connection is cut; half a body; a body of fewer voxels; a body that is not packed
-voxels; a wrong voxel; a slow body; a body that stops for a while and then for good."""
+"""An HTTP status; a connection that is cut; half a body; a body of fewer voxels; a body that is not a
+compressed cutout; one wrong voxel; a slow body; a body that pauses halfway and then ends."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Faults:
     rate
         Share of faulty answers, 0 to 1.
     seed
-        Another seed, other faults.
+        Selects which answers fail.
     kinds
-        What may go wrong. By default all that can pass and that a client can notice; a ``flip`` it
-        cannot.
+        The faults to choose from. By default all temporary ones that a client can detect; it cannot detect
+        a ``flip``.
     stall_s
-        How long a stall lasts, and a drip takes.
+        How long a stall or a drip takes, in seconds.
 
     Examples
     --------
@@ -58,12 +58,12 @@ class Faults:
                 raise ValueError(unknown_name("a fault", kind, get_args(Fault)))
 
     def times(self, path: str, /) -> int:
-        """Return how often an answer has been asked for."""
+        """Return how often a path has been requested."""
         with self._lock:
             return self._asked[path]
 
     def next(self, path: str, /) -> Fault | None:
-        """Return what shall go wrong with this answer, or ``None``."""
+        """Return the fault of the next answer to a path, or ``None``."""
         with self._lock:
             self._asked[path] += 1
             asked = self._asked[path]

@@ -27,7 +27,7 @@ _LARGEST_ANSWER = 520 << 20
 
 
 class _RefusalError(Exception):
-    """An answer other than what was asked for."""
+    """A refused request, with its HTTP status and the database's own code."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
@@ -45,8 +45,8 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one connection's requests as the database does."""
 
     protocol_version = "HTTP/1.1"
-    # Header and body go in two writes; without this each answer waits for the client's delayed
-    # acknowledgement, some 40 ms.
+    # Header and body are sent in two writes; without this each answer waits some 40 ms for the client's
+    # delayed acknowledgement.
     disable_nagle_algorithm = True
 
     def __init__(self, service: Service, *connection: Any) -> None:
@@ -178,9 +178,9 @@ class Handler(BaseHTTPRequestHandler):
             raw = blosc.decompress(body)
             voxels = np.frombuffer(raw, self.service.catalogue.datatype(path)).reshape(box.shape)
         except Exception as error:
-            # The module's own error derives from Exception alone.
+            # blosc's own error derives from Exception directly.
             raise _RefusalError(
-                400, 1000, f"the body is not a packed cutout of the shape {box.shape}"
+                400, 1000, f"the body is not a compressed cutout of the shape {box.shape}"
             ) from error
         try:
             self.service.catalogue.write(path, box, voxels)
@@ -191,14 +191,14 @@ class Handler(BaseHTTPRequestHandler):
     def _fail(self, faults: Faults, fault: Fault, voxels: np.ndarray, body: bytes) -> None:
         kind = "application/blosc"
         if fault.isdecimal():
-            raise _RefusalError(int(fault), 9001, "on purpose")
+            raise _RefusalError(int(fault), 9001, "simulated fault")
         if fault == "wrong_size":
             self._send(200, _packed(voxels.ravel()[: voxels.size // 2 + 1]), kind)
         elif fault == "garbage":
             self._send(200, b"these are no voxels", kind)
         elif fault == "flip":
-            # The voxels are changed, not the packing, so that the body passes as valid; another one
-            # each time, as a network would.
+            # A voxel is changed before compression, so that the body remains valid; a different voxel each
+            # time, as in a real network.
             wrong = voxels.copy()
             wrong.reshape(-1)[7919 * faults.times(self.path) % wrong.size] ^= 1
             self._send(200, _packed(wrong), kind)

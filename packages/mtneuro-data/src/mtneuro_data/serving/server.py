@@ -1,4 +1,4 @@
-"""The server: it answers HTTP requests with voxels, in one thread for each connection."""
+"""An HTTP server of volumes, with one thread for each connection."""
 
 import logging
 import sys
@@ -25,12 +25,12 @@ class _HTTPServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Log a connection that broke, as clients that are killed leave them, and go on."""
+        """Log a broken connection, such as a killed client leaves, and continue."""
         logger.debug("the connection from %s broke: %s", client_address, sys.exception())
 
 
 class VolumeServer:
-    """Serves a catalogue of volumes as a Boss database does.
+    """Serves a catalogue of volumes as a BossDB database does.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class VolumeServer:
     host, port
         Where to listen; the loopback address by default, and any free port for 0.
     token
-        The only token to accept; any where ``None``.
+        The only token to accept; any token if ``None``.
     writable
         Whether cutouts may be uploaded.
     faults
-        What shall go wrong on purpose.
+        Faults to simulate.
     latency_s, bytes_per_s
         Delay of each answer, and the speed of each connection in cutouts; for measurements.
 
@@ -77,7 +77,7 @@ class VolumeServer:
             latency_s=latency_s,
             bytes_per_s=bytes_per_s,
         )
-        # Connections pack side by side; threads of the packer's own would be started for each answer.
+        # Connections compress in parallel; Blosc would start threads of its own for each answer.
         blosc.set_releasegil(True)
         blosc.set_nthreads(1)
         if not 0 <= port < 1 << 16:
@@ -93,7 +93,7 @@ class VolumeServer:
 
     @property
     def address(self) -> BossServer:
-        """What a client needs to know: the host, with its port, the protocol and the token."""
+        """The address for clients: the host with its port, the protocol and the token."""
         host, port = self._http.server_address[:2]
         name = host if isinstance(host, str) else host.decode()
         return BossServer(host=f"{name}:{port}", protocol="http", token=self.service.token or "public")

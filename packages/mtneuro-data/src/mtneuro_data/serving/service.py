@@ -1,4 +1,4 @@
-"""What a server and the handlers of its requests share: the catalogue, and how it is served."""
+"""What a server and its request handlers share: the catalogue and the conditions of serving it."""
 
 from dataclasses import dataclass
 
@@ -8,25 +8,25 @@ from mtneuro_data.serving.faults import Faults
 
 @dataclass(slots=True, kw_only=True)
 class Service:
-    """A catalogue and the conditions under which it is served; they may be changed while it is."""
+    """A catalogue and the conditions under which it is served; they may be changed during serving."""
 
     catalogue: Catalogue
     """What is served."""
 
     token: str | None = None
-    """The only token to accept; any where ``None``."""
+    """The only token to accept; any token if ``None``."""
 
     writable: bool = False
     """Whether cutouts may be uploaded."""
 
     faults: Faults | None = None
-    """What shall go wrong on purpose."""
+    """Faults to simulate."""
 
     latency_s: float = 0.0
     """Delay of each answer, in seconds."""
 
     bytes_per_s: float | None = None
-    """Speed of each connection in cutouts; as fast as it goes where ``None``."""
+    """Speed limit of each connection for cutouts; none if ``None``."""
 
     requests: list[str] | None = None
-    """Paths that were asked for, where somebody sets this to a list."""
+    """Requested paths, recorded if this is a list."""

@@ -15,7 +15,7 @@ CHUNK = (16, 128, 128)
 
 
 def zarr_file(catalogue: Catalogue, parts: tuple[str, ...], /) -> bytes | None:
-    """Return the content of one file of the OME-Zarr 0.5 view, or ``None`` if there is none.
+    """Return the content of one file of the OME-Zarr 0.5 view, or ``None`` if there is no such file.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def neuroglancer_link(catalogue: Catalogue, address: str, /) -> str:
     catalogue
         What is served.
     address
-        Where, such as ``http://127.0.0.1:8000``.
+        Its address, such as ``http://127.0.0.1:8000``.
     """
     layers = [
         {

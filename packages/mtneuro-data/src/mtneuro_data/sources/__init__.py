@@ -1,4 +1,4 @@
-"""The kinds of storage that a volume may lie in; a new one is one file here and one line below."""
+"""The kinds of storage that volumes are read from; a new kind is one file here and one line below."""
 
 import glob
 import re
@@ -25,7 +25,7 @@ SCHEMES = {
     "phantom": "mtneuro_data.sources.phantom:located",
     "s3": "mtneuro_data.sources.zarr_store:located",
 }
-"""For each scheme, what returns the `Location` of a URI, given the database to ask."""
+"""For each scheme, the function that returns the `Location` of a URI, given the database to ask."""
 
 ENDINGS = {
     ".nii": "mtneuro_data.sources.nifti:open_nifti",
@@ -36,17 +36,17 @@ ENDINGS = {
     ".tiff": "mtneuro_data.sources.image_stack:open_tiff",
     ".zarr": "mtneuro_data.sources.zarr_store:open_folder",
 }
-"""For each ending of a path, what opens a `File`; a folder that is a Zarr store need not be named so."""
+"""For each ending of a path, the function that opens a `File`; a Zarr store may have any name."""
 
 IMAGES = "mtneuro_data.sources.image_stack:open_images"
-"""What opens folders and patterns of images, and files of any other ending."""
+"""The function that opens folders and patterns of images, and files with any other ending."""
 
 _CHANNEL_ADDRESS = re.compile(r"https?://[^/]+/v1/mgmt/resources/[^/]+/[^/]+/[^/]+/?")
 """The database's own web address of a channel, as the paper prints it."""
 
 
 def locate(uri: str, /, *, server: "BossServer | None" = None, writable: bool = False) -> Location:
-    """Return where the volume of a URI lies, unopened; see `mtneuro_data.open_volume`.
+    """Return the location of a volume by its URI, without opening it; see `mtneuro_data.open_volume`.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def executed_modules(uri: str, /) -> tuple[str, ...]:
 
 
 def _kind(uri: str) -> tuple[str, File | None]:
-    """Return what opens a URI, and the file that it names unless it has a scheme of its own."""
+    """Return the function that opens a URI, and the file that it names unless it has another scheme."""
     scheme, mark, _ = uri.partition("://")
     if mark and scheme != "file":
         if _CHANNEL_ADDRESS.fullmatch(uri):

@@ -1,4 +1,4 @@
-"""Volumes in arrays, and in NumPy's .npy and .npz files."""
+"""Volumes from arrays, and from NumPy's .npy and .npz files."""
 
 import math
 
@@ -10,7 +10,7 @@ from mtneuro_data.sources.base import File, Source, WritableSource
 
 
 class ArraySource(Source):
-    """An array in memory, or one that is read where it is sliced, as a volume."""
+    """An array as a volume; it lies in memory, or is read from disk when it is sliced."""
 
     def __init__(self, array: LazyArray, *, voxel_size_um: tuple[float, float, float] | None = None) -> None:
         self._array = array
@@ -34,7 +34,7 @@ class WritableArraySource(ArraySource, WritableSource):
 
 
 def volume_array(array: np.ndarray, name: str, /) -> np.ndarray:
-    """Return an array as ``(z, y, x)``: two axes become one slice.
+    """Return an array as ``(z, y, x)``; an array of two axes becomes one slice.
 
     Raises
     ------
@@ -72,12 +72,12 @@ def open_npz(file: File, /) -> ArraySource:
 
 
 def checked(found: VolumeFile, /) -> VolumeFile:
-    """Return what was found at a place, if it is one volume ``(z, y, x)``.
+    """Return a file that was opened, if it holds one volume ``(z, y, x)``.
 
     Raises
     ------
     ValueError
-        If it has another number of axes, or more bytes than an index reaches.
+        If it has another number of axes, or 2^63 bytes or more.
     """
     shape = found.array.shape
     if len(shape) != 3:

@@ -1,4 +1,4 @@
-"""The interface of a volume's storage, and where a volume lies."""
+"""The interface of a volume's storage, and the location of a volume."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -11,11 +11,11 @@ import numpy as np
 from mtneuro_data.box import Box, Corner
 
 Progress = Callable[[int, int], None]
-"""Called with how much is done, and of how much."""
+"""A callback that is called with the amount done and the total amount."""
 
 
 class Source(ABC):
-    """An opened volume; the defaults of what is not abstract suit an array or a local file."""
+    """An opened volume; the methods with a default suit an array or a local file."""
 
     shape: Corner
     """Voxels on each axis, ``(z, y, x)``."""
@@ -24,14 +24,14 @@ class Source(ABC):
     """Type of the voxels that `read` returns."""
 
     voxel_size_um: tuple[float, float, float] | None = None
-    """Edges of a voxel in micrometres, or ``None`` where the storage does not say."""
+    """Edges of a voxel in micrometres, or ``None`` if the storage does not state it."""
 
     side_by_side: bool = False
     """Whether several boxes are read faster at once than one after another."""
 
     @property
     def parallel(self) -> int:
-        """Calls of `fetch` to have in flight at once."""
+        """Number of calls of `fetch` to run at the same time."""
         return 1
 
     @abstractmethod
@@ -39,13 +39,13 @@ class Source(ABC):
         """Return the voxels of a box that lies inside the volume."""
 
     def fetch(self, box: Box, /) -> np.ndarray:
-        """Return the voxels of a small box in one request, to be kept in a cache."""
+        """Return the voxels of a small box in one request, for a cache."""
         return self.read(box)
 
     def prefetch(  # noqa: B027 - nothing to do without a cache
         self, boxes: Sequence[Box], /, *, progress: Progress | None = None
     ) -> None:
-        """Download what is missing of some boxes into the cache; without one there is nothing to do."""
+        """Download the missing chunks of some boxes into the cache, if there is one."""
 
     def keep(self, box: Box, voxels: np.ndarray, /) -> None:  # noqa: B027
         """Keep the voxels of a box that will be read again, if the volume has a cache."""
@@ -53,14 +53,14 @@ class Source(ABC):
     def read_boxes(
         self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
     ) -> list[np.ndarray]:
-        """Return the voxels of some boxes, in ``out`` where that is given.
+        """Return the voxels of some boxes, in ``out`` if it is given.
 
         Parameters
         ----------
         boxes
             Boxes that lie inside the volume.
         out
-            An array for each, of its shape and the volume's type.
+            An array for each box, of its shape and the volume's type.
         """
         if out is None:
             return [self.read(box) for box in boxes]
@@ -75,7 +75,7 @@ class Source(ABC):
 
 
 class BoxesSource(Source):
-    """Storage that reads several boxes faster side by side than one after another."""
+    """Storage that reads several boxes faster at the same time than one after another."""
 
     side_by_side = True
 
@@ -87,11 +87,11 @@ class BoxesSource(Source):
     def read_boxes(
         self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
     ) -> list[np.ndarray]:
-        """Return the voxels of some boxes, in ``out`` where that is given and of the right type."""
+        """Return the voxels of some boxes, in ``out`` if it is given and of the right type."""
 
 
 class WritableSource(Source):
-    """Storage that can be written too."""
+    """Storage that can also be written."""
 
     @abstractmethod
     def write(self, box: Box, voxels: np.ndarray, /) -> None:
@@ -100,7 +100,7 @@ class WritableSource(Source):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a volume lies: how a cache names it, and how it is opened."""
+    """Where a volume is stored: its name in a cache, and how to open it."""
 
     uri: str
     """The volume's own URI."""
@@ -122,4 +122,4 @@ class File(NamedTuple):
     """What follows a ``#``: the name of an array in the file, or the number of a level."""
 
     writable: bool = False
-    """Whether it is opened to be written too."""
+    """Whether it is opened for writing too."""

@@ -2,7 +2,7 @@
 
 The client has no time-out and no retry, starts a pool of processes for large cutouts, and its sockets must
 not be shared with a forked child. Here each process has a client of its own, a box is asked for in small
-requests by threads, every request has a time-out, and failures that may pass are tried again.
+requests by threads, every request has a time-out, and temporary failures are tried again.
 """
 
 import logging
@@ -31,24 +31,25 @@ T = TypeVar("T")
 FAR_THREADS, NEAR_THREADS = 20, 2
 FAR_BLOCK, NEAR_BLOCK = (16, 256, 256), (32, 256, 256)
 FAR_BLOCK_OF_MANY = (16, 128, 128)
-"""Requests in flight, and the voxels ``(z, y, x)`` of one, at most. A far server is asked for many blocks,
-to wait for them all at once, each large enough that its voxels take as long as their way, but small where
-so many follow that their memory counts; a near one, which answers as fast as it is asked, for few. All are
-far below the size at which the client forks a pool, and
-bound the memory of a download."""
+"""Limits on the number of simultaneous requests, and on the voxels ``(z, y, x)`` of one request.
+
+A far server is sent many requests at once, so that their waiting times overlap. Each is large enough that its
+transfer takes about as long as the round trip; large downloads use smaller blocks, to save memory. A near
+server, which answers at once, is sent few requests. All blocks are far below the size at which the client
+forks a pool of processes, and they bound the memory of a download."""
 
 NEAR_S = 0.01
-"""A server that describes a channel faster than this is near."""
+"""A server that answers within this time counts as near."""
 
 SMALLEST_BLOCK = 1 << 18
-"""Voxels below which a request is not cut further to keep the threads busy."""
+"""Requests of fewer voxels than this are not divided further to keep the threads busy."""
 
 _PIECE = 4 << 20
 
 CONNECT_S, READ_S = 10.0, 60.0
 ATTEMPTS = 6
 FIRST_ATTEMPTS = 2
-"""Attempts at a host that has never answered: most likely there is no network, or a wrong name."""
+"""Attempts at a host that has never answered: most likely there is no network, or its name is wrong."""
 
 _UNITS = {"nanometers": 1e-3, "micrometers": 1.0, "millimeters": 1e3, "centimeters": 1e4}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -74,8 +75,8 @@ class BossServer:
     """Access token; ``public`` reads everything that is public."""
 
     double_read: bool = False
-    """Ask for every block until two answers agree: the packing has no checksum, so that wrong voxels
-    can pass as valid."""
+    """Request every block until two answers agree: the compression has no checksum, so that damaged voxels
+    may go unnoticed."""
 
     def __post_init__(self) -> None:
         if self.protocol not in ("https", "http"):
@@ -87,7 +88,7 @@ class BossServer:
 
     @classmethod
     def from_environment(cls) -> "BossServer":
-        """Return the public database, or what the variables of the client say.
+        """Return the public database, or the one that the client's environment variables name.
 
         They are ``INTERN_HOST``, ``INTERN_PROTOCOL`` and ``INTERN_TOKEN``; each may be left out.
         """
@@ -141,7 +142,7 @@ def parsed_uri(uri: str, /) -> BossChannel:
 
 
 def located(uri: str, server: BossServer | None, /) -> Location:
-    """Return where the channel of a ``bossdb://`` URI, or of the database's own web address, lies.
+    """Return the location of a channel, given its ``bossdb://`` URI or the database's own web address.
 
     Raises
     ------
@@ -209,7 +210,7 @@ class BossSource(BoxesSource):
         """Return the voxels of several boxes, fetched in blocks by several threads."""
         if out is None:
             out = [np.empty(box.shape, self.dtype) for box in boxes]
-        # Half as many blocks as threads: twice as many that are half as large spend more on asking.
+        # Half as many blocks as threads: more and smaller blocks would spend more time on requests.
         busy = -(-self.parallel // (2 * len(boxes)))
         largest = NEAR_BLOCK if self._near else FAR_BLOCK
         n = sum(box.size for box in boxes)
@@ -233,7 +234,7 @@ class BossSource(BoxesSource):
         return list(out)
 
     def fetch(self, box: Box, /) -> np.ndarray:
-        """Return the voxels of a box by one request; safe in threads."""
+        """Return the voxels of a box with one request; may be called from several threads."""
         z, y, x = ([lo, hi] for lo, hi in zip(box.lower, box.upper, strict=True))
         remote, resource = self._open()
 
@@ -254,7 +255,7 @@ class BossSource(BoxesSource):
         raise OSError(f"{self.channel}: no two answers of {self.attempts + 1} agree ({what})")
 
     def _open(self) -> tuple[Any, Any]:
-        """Return this process's remote and the channel's resource."""
+        """Return this process's own client and the channel's description."""
         if self._remote is None or self._remote[0] != os.getpid():
             remote = _remote(self.server, self._timeout)
             names = (self.channel.channel, self.channel.collection, self.channel.experiment)
@@ -294,7 +295,7 @@ class BossSource(BoxesSource):
         return shape, size, np.dtype(resource.datatype)
 
     def _try(self, request: Callable[[], T], what: str) -> T:
-        """Call until it passes: again, after a growing pause, where the failure may pass."""
+        """Call until it succeeds; after a temporary failure, try again after a growing pause."""
         pause = self._first_pause_s
         for attempt in range(1, self.attempts + 1):
             start = time.perf_counter()
@@ -310,10 +311,10 @@ class BossSource(BoxesSource):
                 logger.info("%s, %s: %s; attempt %d of %d", self.channel, what, error, attempt, self.attempts)
             else:
                 self._answered = True
-                # The fastest answer is a description, which is all way and no work.
+                # The fastest answer is a description, which takes little more than the round trip.
                 self._round_trip_s = min(self._round_trip_s, time.perf_counter() - start)
                 return answer
-            # Half to one and a half times the pause, so that many clients do not return as one.
+            # Half to one and a half times the pause, so that many clients do not try again at once.
             time.sleep(asked + pause * random.SystemRandom().uniform(0.5, 1.5))
             pause = min(2 * pause, 16.0)
         raise AssertionError("unreachable")
@@ -329,7 +330,7 @@ def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
     import blosc
     from intern.remote.boss import BossRemote
 
-    # Our own threads unpack side by side; threads of the packer's own would be started for each block.
+    # Our own threads decompress in parallel; Blosc would start threads of its own for each block.
     blosc.set_releasegil(True)
     blosc.set_nthreads(1)
     remote = BossRemote({"protocol": server.protocol, "host": server.host, "token": server.token})
@@ -344,7 +345,7 @@ def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
 
 
 def _adapter() -> Any:
-    """Return what keeps the connections to a host: one for each thread, and read in large pieces."""
+    """Return an adapter that keeps one connection to a host for each thread, read in large pieces."""
     from requests.adapters import HTTPAdapter
 
     class LargePieces(HTTPAdapter):
@@ -352,11 +353,11 @@ def _adapter() -> Any:
             response: Any = super().send(request, *args, **options)
 
             def pieces(*_: int) -> Any:
-                # Taken off again at once: as a circle, the answer would stay in memory for long.
+                # Removed at once: the reference cycle would keep the response in memory.
                 del response.iter_content
                 return response.iter_content(_PIECE)
 
-            # By default a body is put together from pieces of 10 KB, which costs more than its way here.
+            # By default a body is joined from pieces of 10 KB, which takes longer than its transfer.
             response.iter_content = pieces
             return response
 
@@ -364,7 +365,7 @@ def _adapter() -> Any:
 
 
 def _final(error: Exception, source: BossSource, what: str) -> Exception | None:
-    """Return the error to raise at once, or ``None`` where another attempt may pass."""
+    """Return the error to raise at once, or ``None`` if another attempt may succeed."""
     import requests
     from blosc.blosc_extension import error as BloscError  # noqa: N812 - a class, in C
 
@@ -375,7 +376,8 @@ def _final(error: Exception, source: BossSource, what: str) -> Exception | None:
             return None
         if status in (401, 403):
             return PermissionError(
-                f"{channel}: {host} refused the token (status {status}); set INTERN_TOKEN to one that may"
+                f"{channel}: {host} refused the token (status {status}); "
+                "set INTERN_TOKEN to one that may read it"
             )
         if status == 404:
             return FileNotFoundError(f"{channel}: {host} has no such channel (status 404, {what})")
@@ -388,18 +390,20 @@ def _final(error: Exception, source: BossSource, what: str) -> Exception | None:
 def _given_up(error: Exception, source: BossSource, what: str, attempts: int) -> OSError:
     import requests
 
-    text = f"{source.channel}: no whole answer from {source.server.host} in {attempts} attempts ({what})"
+    text = f"{source.channel}: no complete answer from {source.server.host} in {attempts} attempts ({what})"
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return OSError(f"{text}; the last had status {error.response.status_code}")
     if isinstance(error, requests.Timeout):
         return TimeoutError(f"{text}; the last timed out")
     if isinstance(error, requests.ConnectionError):
-        return ConnectionError(f"{text}; the host cannot be reached. Is there a network?")
+        return ConnectionError(
+            f"{text}; the host cannot be reached; check the network and the variable INTERN_HOST"
+        )
     return OSError(f"{text}; the last could not be decoded: {error}")
 
 
 def asked_to_wait_s(error: Exception) -> float:
-    """Return the seconds that a busy server asks for, at most a minute."""
+    """Return the waiting time in seconds that a busy server asks for, at most a minute."""
     headers = getattr(getattr(error, "response", None), "headers", {})
     text = str(headers.get("Retry-After", ""))
     return min(float(text), 60.0) if text.isdecimal() else 0.0
@@ -413,7 +417,7 @@ def _message(error: Any) -> str:
 
 
 def _blocks(box: Box, largest: Corner, threads: int) -> list[Box]:
-    """Cut a box into requests: none above the largest, and enough of them to keep the threads busy."""
+    """Divide a box into requests of at most a given size, enough of them to keep the threads busy."""
     extents, upper = box.shape, box.upper
     block = [min(size, extent) for size, extent in zip(largest, extents, strict=True)]
 

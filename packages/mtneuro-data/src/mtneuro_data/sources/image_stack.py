@@ -17,15 +17,15 @@ from mtneuro_data.sources.base import File, Source
 if TYPE_CHECKING:
     import tifffile
 
-# A whole slice of a brain may well be larger than Pillow's guard against hostile files allows.
+# A slice of a whole brain may exceed the size that Pillow allows as a guard against hostile files.
 _LARGEST_IMAGE = 1 << 31
 _limit = threading.Lock()
 
 _GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-"""What Pillow calls images of one grey value a pixel; those of a palette are none."""
+"""Pillow's names of images with one grey value a pixel; palette images are not among them."""
 
 _LITTER = ("Thumbs.db", "desktop.ini")
-"""Files that systems leave in folders of images; those that begin with a dot are passed over too."""
+"""Files that operating systems leave in folders; they are skipped, as are hidden files."""
 
 
 def natural_key(path: Path, /) -> tuple[object, ...]:
@@ -44,7 +44,7 @@ def natural_key(path: Path, /) -> tuple[object, ...]:
 def _large_images() -> Generator[None]:
     from PIL import Image
 
-    # The limit is a global of Pillow's, hence the lock and the restoring.
+    # The limit is a global variable of Pillow, so it is changed under a lock and restored.
     with _limit:
         before = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = _LARGEST_IMAGE
@@ -62,7 +62,7 @@ def _slice(path: Path) -> np.ndarray:
     try:
         with _large_images(), Image.open(path) as image:
             if image.mode not in _GREY_MODES:
-                raise ValueError(f"a slice has one grey value a pixel, and its pixels are {image.mode}")
+                raise ValueError(f"a slice must have one grey value a pixel, got the mode {image.mode}")
             array = np.asarray(image)
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, (FileNotFoundError, PermissionError)):
@@ -72,16 +72,16 @@ def _slice(path: Path) -> np.ndarray:
 
 
 class StackSource(Source):
-    """Images of one size, each a slice, opened as they are asked for."""
+    """Images of one size, each a slice, opened when they are read."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = list(paths)
         first = volume_array(_slice(self._paths[0]), str(self._paths[0]))
         if first.shape[0] != 1:
-            raise ValueError(f"{self._paths[0]}: a slice of a stack has one page, got {first.shape[0]}")
+            raise ValueError(f"{self._paths[0]}: a slice of a stack must have one page, got {first.shape[0]}")
         self.dtype = first.dtype
         self.shape = (len(self._paths), first.shape[1], first.shape[2])
-        # Neighbouring boxes of one slice are asked for in a row.
+        # Several boxes of one slice are often read one after another.
         self._last: tuple[int, np.ndarray] = (0, first[0])
 
     def read(self, box: Box, /) -> np.ndarray:
@@ -161,7 +161,7 @@ def _tiff_array(path: Path) -> np.ndarray:
         try:
             array = tifffile.memmap(path, mode="r")
         except ValueError:
-            # Compressed or scattered: the pixels cannot be mapped as they lie.
+            # Compressed or not contiguous: the pixels cannot be memory-mapped.
             array = tifffile.imread(path)
     except (tifffile.TiffFileError, ValueError, IndexError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path} is not a readable TIFF file: {error}") from None
@@ -170,17 +170,17 @@ def _tiff_array(path: Path) -> np.ndarray:
 
 
 def _checked_shape(tiff: "tifffile.TiffFile") -> tuple[int, ...]:
-    """Return the shape without axes of one entry that are no space, or raise ``ValueError`` for no volume."""
+    """Return the shape without non-spatial axes of length 1; raise ``ValueError`` if it is no volume."""
     import tifffile
 
     if len(tiff.series) > 1:
-        raise ValueError(f"it must hold one image or one stack, got {len(tiff.series)} images apart")
+        raise ValueError(f"it must hold one image or one stack, got {len(tiff.series)} separate images")
     if tiff.pages.first.photometric == tifffile.PHOTOMETRIC.PALETTE:
         raise ValueError("its pixels must be grey values, got indices of a palette")
     (series,) = tiff.series
     pairs = [(axis, size) for axis, size in zip(series.axes, series.shape, strict=True) if size > 1]
     told = ", ".join(f"{axis}: {size}" for axis, size in pairs)
-    # Pages of which the file says nothing (I and Q) are slices.
+    # Axes of pages that the file does not name (I and Q) count as slices.
     if any(axis in "CTS" for axis, _ in pairs):
         raise ValueError(
             f"it must hold one grey channel and one time, got {told} (S is RGB, C channels, T times)"

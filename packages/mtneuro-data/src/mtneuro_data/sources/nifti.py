@@ -16,7 +16,7 @@ _TYPES = {
 }  # fmt: skip
 _CODES = {np.dtype(name): code for code, name in _TYPES.items()}
 _MICROMETRES = {0: 1e3, 1: 1e6, 2: 1e3, 3: 1.0}
-"""Micrometres in a unit of length, by its code; a file that does not say means millimetres."""
+"""Micrometres in a unit of length, by its code; a file that states no unit means millimetres."""
 
 
 def nifti_bytes(voxels: np.ndarray, /, *, voxel_size_um: tuple[float, float, float]) -> bytes:
@@ -27,7 +27,7 @@ def nifti_bytes(voxels: np.ndarray, /, *, voxel_size_um: tuple[float, float, flo
     voxels
         The volume. The file's axes are x, y, z with x fastest, which is the same order in memory.
     voxel_size_um
-        Edges of a voxel, ``(z, y, x)``. The file says them in millimetres, as its readers expect.
+        Edges of a voxel, ``(z, y, x)``. The file states them in millimetres, as its readers expect.
 
     Raises
     ------
@@ -78,20 +78,18 @@ def open_nifti(file: File, /) -> ArraySource:
 def _parsed(content: bytes) -> tuple[np.ndarray, tuple[float, float, float]]:
     order = "<" if content[:4] == struct.pack("<i", _HEADER_BYTES) else ">"
     if struct.unpack_from(f"{order}i", content)[0] != _HEADER_BYTES or content[344:347] != b"n+1":
-        raise ValueError("it does not begin with the header of one")
+        raise ValueError("it does not begin with a NIfTI-1 header")
     axes, *extents = struct.unpack_from(f"{order}8h", content, 40)
     if axes < 2 or min(extents[: min(axes, 3)]) < 1 or any(extent > 1 for extent in extents[3:axes]):
         raise ValueError(f"a volume has three axes, got {extents[: max(axes, 0)]}")
     columns, rows, depth = (*extents[:2], extents[2] if axes > 2 else 1)
     (code,) = struct.unpack_from(f"{order}h", content, 70)
     if code not in _TYPES:
-        raise ValueError(f"its type {code} is not one of plain numbers")
+        raise ValueError(f"its data type must be an integer or float type, got the code {code}")
     pixdim = struct.unpack_from(f"{order}8f", content, 76)
     offset, slope, shift = struct.unpack_from(f"{order}3f", content, 108)
     if (slope, shift) not in ((0.0, 0.0), (1.0, 0.0)):
-        raise ValueError(
-            f"its values are scaled by {slope} and {shift}, which labels and images here are not"
-        )
+        raise ValueError(f"its values must not be scaled, got the slope {slope} and the intercept {shift}")
     dtype = np.dtype(order + _TYPES[code])
     voxels = np.frombuffer(content, dtype, depth * rows * columns, int(offset))
     unit = _MICROMETRES.get(content[123] & 7, 1e3)

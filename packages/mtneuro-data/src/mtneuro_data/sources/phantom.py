@@ -18,7 +18,7 @@ CHANNELS = ("image", "pixel_labels", "roi_labels")
 
 
 class _Address(NamedTuple):
-    """What a URI says, with what it leaves out."""
+    """The parts of a phantom's URI, with defaults for those that it leaves out."""
 
     channel: str
     seed: int
@@ -61,7 +61,7 @@ class PhantomSource(Source):
 
 
 def located(uri: str, _server: object, /) -> Location:
-    """Return where the phantom's channel of a URI such as ``phantom://image?seed=7`` lies.
+    """Return the location of a phantom's channel, given a URI such as ``phantom://image?seed=7``.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def located(uri: str, _server: object, /) -> Location:
         for field in fields(usual)
         if getattr(address.appearance, field.name) != getattr(usual, field.name)
     ]
-    # What decides the voxels is part of a cache's path.
+    # Everything that determines the voxels is part of the path in a cache.
     kind = f"seed{address.seed}-{shape}{''.join(looks)}"
     key = ("phantom", f"v{PHANTOM_VERSION}", kind, address.channel, address.level)
     return Location(uri, lambda: source, key)

@@ -46,7 +46,7 @@ class WritableZarrSource(ZarrSource, WritableSource):
 
         super().__init__(found)
         if not isinstance(found.array, zarr.Array):
-            raise ValueError(f"{found.name} can be written if its axes are z, y, x alone")
+            raise ValueError(f"{found.name} can be written only if its axes are z, y, x")
         self._writable: Any = zarr.open_array(store, path=found.array.path, mode="r+")
 
     def write(self, box: Box, voxels: np.ndarray, /) -> None:
@@ -67,7 +67,7 @@ def open_folder(file: File, /) -> ZarrSource:
 
 
 def located(uri: str, _server: object, /) -> Location:
-    """Return where a Zarr store at an address lies; the level of an OME-Zarr group follows a ``#``."""
+    """Return the location of a Zarr store at a web address; an OME-Zarr level follows a ``#``."""
     address, mark, key = uri.partition("#")
     return Location(uri, partial(_opened, address, key if mark else None))
 
