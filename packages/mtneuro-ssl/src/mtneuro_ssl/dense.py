@@ -17,7 +17,6 @@ from jaxtyping import Int64, UInt8
 from mtneuro_ssl._shared.volume_file import Ranges
 from mtneuro_ssl._shared.workers import results
 from mtneuro_ssl.files import absolute, open_images
-from mtneuro_ssl.model import Model
 from mtneuro_ssl.model_folder import load_model
 from mtneuro_ssl.types import Progress
 
@@ -164,11 +163,8 @@ def embedding_map(
     source = open_images(volume, ranges=ranges)
     count, height, width = source.images.shape
     loaded = load_model(model, trusted=trusted, device=device)
-    grid = Grid(
-        size=(height, width),
-        window=window,
-        stride=stride or (max(window[0] // 2, 1), max(window[1] // 2, 1)),
-    )
+    half = (max(window[0] // 2, 1), max(window[1] // 2, 1))
+    grid = Grid(size=(height, width), window=window, stride=stride or half)
     chosen = list(range(count)) if slices is None else list(slices)
     for z in chosen:
         if not 0 <= z < count:
@@ -195,9 +191,8 @@ def embedding_map(
         for start in range(0, grid.shape[0], array.chunks[1])
     ]  # fmt: skip
     left = [task for task in tasks if not _chunk(array, Path(out), task).exists()]
-    done = len(tasks) - len(left)
-    for _ in results(_embed_rows, left, executor=executor):
-        done += 1
+    finished = len(tasks) - len(left)
+    for done, _ in enumerate(results(_embed_rows, left, executor=executor), start=finished + 1):
         if progress is not None:
             progress(done, len(tasks))
     return array
@@ -242,12 +237,10 @@ def _embed_rows(task: _Task) -> None:
     bottom = (last - 1) * grid.stride[0] + grid.window[0]
     images = open_images(task.volume, ranges=task.ranges).images
     strip = np.asarray(images[task.z, top:bottom])
-    model = _model(task.model, task.trusted, task.device)
+    model = _cached_model(task.model, trusted=task.trusted, device=task.device)
     embeddings = model.embed(grid.windows(strip), batch_size=task.batch_size)
     array = zarr.open_array(task.out, mode="r+")
     array[task.place, first:last] = embeddings.reshape(last - first, grid.shape[1], -1)
 
 
-@lru_cache(maxsize=2)
-def _model(folder: str, trusted: tuple[str, ...], device: str | None) -> Model:
-    return load_model(folder, trusted=trusted, device=device)
+_cached_model = lru_cache(maxsize=2)(load_model)

@@ -58,11 +58,9 @@ def new_encoder(
 
 
 def _projected(network: nn.Module, latent_dim: int | None, vector_width: int | None = None) -> nn.Module:
-    return (
-        network
-        if latent_dim is None
-        else nn.Sequential(network, nn.Linear(feature_count(network, vector_width=vector_width), latent_dim))
-    )
+    if latent_dim is None:
+        return network
+    return nn.Sequential(network, nn.Linear(feature_count(network, vector_width=vector_width), latent_dim))
 
 
 def _timm_model(name: str, weights: str | None) -> nn.Module:

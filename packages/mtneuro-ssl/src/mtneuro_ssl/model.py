@@ -42,17 +42,15 @@ class Model(ABC):
     """
 
     kind: ClassVar[str]
+    dim: int
+    """Features of an embedding."""
+
     vector_width: int | None = None
     """Features of a sample, where samples are vectors and not images."""
 
     def __init__(self, settings: TrainSettings, *, classes: Sequence[str] | None = None) -> None:
         self.settings = settings.resolved()
         self.classes = None if classes is None else tuple(classes)
-
-    @property
-    @abstractmethod
-    def dim(self) -> int:
-        """Features of an embedding."""
 
     @abstractmethod
     def _embedded(self, images: Samples) -> Float32[np.ndarray, "n features"]:
@@ -95,12 +93,7 @@ class Model(ABC):
         with memory_errors_named("embedding", remedy="lower batch_size"):
             return np.concatenate([self._embedded(part) for part in _parts(images, batch_size, progress)])
 
-    def predict(
-        self,
-        images: Samples,  # noqa: ARG002  # for the models that can
-        *,
-        batch_size: int = 256,  # noqa: ARG002
-    ) -> Int64[np.ndarray, " n"]:
+    def predict(self, images: Samples, *, batch_size: int = 256) -> Int64[np.ndarray, " n"]:  # noqa: ARG002
         """Return the class of each image, by a supervised model.
 
         Raises
@@ -206,12 +199,7 @@ class NetworkModel(Model):
         self.device = chosen_device(settings.device)
         self.encoder = encoder.to(self.device).eval()
         self.classifier = None if classifier is None else classifier.to(self.device).eval()
-        self._dim = feature_count(self.encoder, vector_width=vector_width)
-
-    @property
-    def dim(self) -> int:
-        """Features of an embedding."""
-        return self._dim
+        self.dim = feature_count(self.encoder, vector_width=vector_width)
 
     def _features(self, images: Samples) -> Tensor:
         # A copy: torch takes neither reversed nor read-only arrays.
@@ -230,41 +218,32 @@ class NetworkModel(Model):
             return super().predict(images)
         check_samples(images, vector_width=self.vector_width)
         with torch.inference_mode():
-            parts = [
-                self.classifier(self._features(part)).argmax(dim=1).cpu().numpy()
-                for part in _parts(images, batch_size, None)
-            ]
-        return np.concatenate(parts)
+            scores = [self.classifier(self._features(part)) for part in _parts(images, batch_size, None)]
+        return torch.cat(scores).argmax(dim=1).cpu().numpy()
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the weights of the encoder and of the classifier."""
-        networks = {"encoder": self.encoder, "classifier": self.classifier}
-        return {
-            f"{prefix}.{name}": tensor
-            for prefix, network in networks.items()
-            if network is not None
-            for name, tensor in network.state_dict().items()
-        }
+        return _networks(self.encoder, self.classifier).state_dict()
 
     @classmethod
     def from_tensors(
         cls, settings: TrainSettings, tensors: dict[str, Tensor], *, config: Mapping[str, Any]
     ) -> "NetworkModel":
         """Return the model of these weights."""
-        parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "classifier": {}}
-        for name, tensor in tensors.items():
-            prefix, _, rest = name.partition(".")
-            parts[prefix][rest] = tensor
         with seeded_weights(settings):
             width = config.get("vector_width")
             encoder = new_encoder(settings, vector_width=width, with_weights=False)
-        encoder.load_state_dict(parts["encoder"])
         classifier = None
-        if parts["classifier"]:
-            count, features = parts["classifier"]["weight"].shape
+        if "classifier.weight" in tensors:
+            count, features = tensors["classifier.weight"].shape
             classifier = nn.utils.skip_init(nn.Linear, features, count)
-            classifier.load_state_dict(parts["classifier"])
+        _networks(encoder, classifier).load_state_dict(tensors)
         return cls(settings, encoder, classifier=classifier, classes=config["classes"], vector_width=width)
+
+
+def _networks(encoder: nn.Module, classifier: nn.Module | None) -> nn.ModuleDict:
+    """Return the networks of a model under the names that their weights have in its file."""
+    return nn.ModuleDict({"encoder": encoder} | ({} if classifier is None else {"classifier": classifier}))
 
 
 def untrained(settings: TrainSettings, *, vector_width: int | None = None) -> NetworkModel:
@@ -279,9 +258,8 @@ def untrained(settings: TrainSettings, *, vector_width: int | None = None) -> Ne
     """
     with seeded_weights(settings):
         encoder = new_encoder(settings, vector_width=vector_width)
-    return NetworkModel(
-        settings.model_copy(update={"method": "untrained"}), encoder, vector_width=vector_width
-    )
+    settings = settings.model_copy(update={"method": "untrained"})
+    return NetworkModel(settings, encoder, vector_width=vector_width)
 
 
 def _parts(images: Samples | Volume, batch_size: int, progress: Progress | None) -> Iterator[Samples]:

@@ -6,13 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mtneuro_ssl._shared.model_folder import (
-    CONFIG,
-    WEIGHTS,
-    read_config,
-    read_weights,
-    weights_errors_named,
-)
+from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, read_config, read_weights, weights_errors_named
 from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, NetworkModel
 from mtneuro_ssl.registry import imported
 from mtneuro_ssl.settings import TrainSettings

@@ -1,7 +1,5 @@
 """Watch a training run for collapse: rank and spread of embeddings, and the vote of their neighbours."""
 
-import csv
-import io
 import logging
 from typing import Any
 
@@ -14,13 +12,18 @@ from typing_extensions import override
 
 from mtneuro_ssl.methods.base import Method
 from mtneuro_ssl.mining import nearest_positions
+from mtneuro_ssl.recorder import csv_text
 from mtneuro_ssl.stream import located
 from mtneuro_ssl.views import normalised
 
 log = logging.getLogger(__name__)
 
 COLLAPSED_RANK = 1.5
+"""Rank below which the embeddings lie on one line."""
+
 COLLAPSED_SPREAD = 0.01
+"""Spread below which the embeddings lie in one place."""
+
 PROBE_SAMPLES = 64
 
 
@@ -70,15 +73,11 @@ def neighbour_accuracy(
     """
     count = len(embeddings)
     own = torch.arange(count, device=embeddings.device)
-    votes = torch.stack(
-        [
-            labels[
-                nearest_positions(embeddings, embeddings, forbidden=(own, own), ranks=torch.full_like(own, k))
-            ]
-            for k in range(min(neighbours, count - 1))
-        ],
-        dim=1,
-    )
+    nearest = [
+        nearest_positions(embeddings, embeddings, forbidden=(own, own), ranks=torch.full_like(own, k))
+        for k in range(min(neighbours, count - 1))
+    ]
+    votes = labels[torch.stack(nearest, dim=1)]
     counts = torch.nn.functional.one_hot(votes, int(labels.max()) + 1).sum(dim=1)
     return float((counts.argmax(dim=1) == labels).float().mean())
 
@@ -124,28 +123,22 @@ class Monitor(Callback):
         embeddings, labels = probe_embeddings(module)
         if not embeddings.isfinite().all():
             return  # The loss says so itself, or the end does.
-        row = [step, effective_rank(embeddings), spread(embeddings)]
+        rank, distance = effective_rank(embeddings), spread(embeddings)
+        row = [step, rank, distance]
         if self.neighbours and labels is not None:
             row.append(neighbour_accuracy(embeddings, labels, neighbours=self.neighbours))
         self.rows.append(row)
-        if step and module.settings.entry.family == "self-supervised" and self.collapsed:
+        collapsed = rank < COLLAPSED_RANK or distance < COLLAPSED_SPREAD
+        if step and collapsed and module.settings.entry.family == "self-supervised":
             log.warning(
                 "%s has collapsed at step %d: rank %.2f and spread %.4f of the embeddings",
-                module.settings.method, step, row[1], row[2],
+                module.settings.method, step, rank, distance,
             )  # fmt: skip
-
-    @property
-    def collapsed(self) -> bool:
-        """Whether the embeddings were last seen in one place, or on one line."""
-        _, rank, distance = self.rows[-1][:3]
-        return bool(rank < COLLAPSED_RANK or distance < COLLAPSED_SPREAD)
 
     def as_csv(self) -> str:
         """Return what has been seen so far."""
-        text = io.StringIO()
         columns = ["step", "rank", "spread", "neighbour_accuracy"][: len(self.rows[0])]
-        csv.writer(text, lineterminator="\n").writerows([columns, *self.rows])
-        return text.getvalue()
+        return csv_text([columns, *self.rows])
 
     def state_dict(self) -> dict[str, Any]:
         """Return what has been seen so far, for a checkpoint."""

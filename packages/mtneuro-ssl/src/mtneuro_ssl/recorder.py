@@ -3,6 +3,7 @@
 import csv
 import io
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,19 @@ from mtneuro_ssl._shared.model_folder import HISTORY
 from mtneuro_ssl.types import Progress
 
 CHECKPOINT = "checkpoint.ckpt"
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    r"""Return rows as the text of a CSV file.
+
+    Examples
+    --------
+    >>> csv_text([["step", "loss"], [1, 0.5]])
+    'step,loss\n1,0.5\n'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 class Recorder(Callback):
@@ -80,9 +94,7 @@ class Recorder(Callback):
 
     def as_csv(self) -> str:
         """Return the history so far."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
-        return text.getvalue()
+        return csv_text([self.columns, *self.rows])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the history, for a checkpoint."""

@@ -1,13 +1,14 @@
 """The methods and encoders by name; the module of each loads when it is used."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Literal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class MethodEntry:
     """One way to learn a representation: where its class is, and the defaults that are its own."""
 
@@ -16,6 +17,8 @@ class MethodEntry:
 
     summary: str
     """One line for a table of methods."""
+
+    _: KW_ONLY
 
     family: Literal["supervised", "self-supervised", "classical", "baseline"]
     """Supervised methods need labels; self-supervised ones see crops of half the height and width."""
@@ -30,20 +33,10 @@ class MethodEntry:
     """Schedule of the learning rate where the settings name none."""
 
 
-def _supervised(target: str, summary: str) -> MethodEntry:
-    return MethodEntry(target=target, summary=summary, family="supervised", weight_decay=0.3)
-
-
-def _self_supervised(target: str, summary: str) -> MethodEntry:
-    return MethodEntry(
-        target=target,
-        summary=summary,
-        family="self-supervised",
-        weight_decay=5e-4,
-        momentum=0.9,
-        schedule="cosine",
-    )
-
+_supervised = partial(MethodEntry, family="supervised", weight_decay=0.3)
+_self_supervised = partial(
+    MethodEntry, family="self-supervised", weight_decay=5e-4, momentum=0.9, schedule="cosine"
+)
 
 METHODS: Mapping[str, MethodEntry] = MappingProxyType(
     {
@@ -85,18 +78,14 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
             "agree with a slow copy on classes of its own invention",
         ),
         "pca": MethodEntry(
-            target="mtneuro_ssl.methods.pca:PCA",
-            summary="principal components of the pixels",
-            family="classical",
+            "mtneuro_ssl.methods.pca:PCA", "principal components of the pixels", family="classical"
         ),
         "nmf": MethodEntry(
-            target="mtneuro_ssl.methods.nmf:NMF",
-            summary="non-negative parts of the pixels",
-            family="classical",
+            "mtneuro_ssl.methods.nmf:NMF", "non-negative parts of the pixels", family="classical"
         ),
         "untrained": MethodEntry(
-            target="mtneuro_ssl.model:untrained",
-            summary="the encoder with random weights: the floor of every comparison",
+            "mtneuro_ssl.model:untrained",
+            "the encoder with random weights: the floor of every comparison",
             family="baseline",
         ),
     }

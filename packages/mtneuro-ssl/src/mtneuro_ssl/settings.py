@@ -199,8 +199,8 @@ class TrainSettings(Settings):
     @classmethod
     def _known_encoder(cls, name: str) -> str:
         if name not in ENCODERS and not _OTHER_ENCODER.fullmatch(name):
-            others = ("timm/<model>", "package.module:factory")
-            raise ValueError(unknown_name("encoder", name, (*ENCODERS, *others)))
+            known = (*ENCODERS, "timm/<model>", "package.module:factory")
+            raise ValueError(unknown_name("encoder", name, known))
         return name
 
     @property

@@ -32,6 +32,9 @@ _RENAMED = {
 }
 """Keys with another name here."""
 
+_FRACTIONS = {"lr_warmup_epochs": "warmup_fraction", "myow_rampup_epochs": "mined_rampup_fraction"}
+"""Keys in epochs, which are parts of the run here."""
+
 _ONLY: dict[str, tuple[object, ...]] = {
     "ssl_optimizer": ("SGD",),
     "lr_decay": ("cosine",),
@@ -65,9 +68,8 @@ _OF_THE_READOUT = ("optimizer", "learning_rate", "epochs")
 """Keys of the linear stage in a self-supervised file, and of training in a supervised one."""
 
 KEYS = (
-    *_RENAMED, *_ONLY, *_MEANINGLESS, *_OF_THE_READOUT, "task_type", "method", "model", "augmentations",
-    "transform", "lr_warmup_epochs", "myow_rampup_epochs", "projector_2_hidden_size",
-    "projector_2_output_size",
+    *_RENAMED, *_FRACTIONS, *_ONLY, *_MEANINGLESS, *_OF_THE_READOUT, "task_type", "method", "model",
+    "augmentations", "transform", "projector_2_hidden_size", "projector_2_output_size",
 )  # fmt: skip
 
 
@@ -111,55 +113,34 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
     for key in values:
         if key not in KEYS:
             raise ValueError(unknown_name("a key", key, KEYS))
-    given = dict(values)
-    task = given.pop("task_type", "SSL" if "method" in given else "supervised")
+    task = values.get("task_type", "SSL" if "method" in values else "supervised")
     if task not in ("SSL", "supervised"):
         raise ValueError(f"task_type must be 'SSL' or 'supervised', got {task!r}")
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {"method": "supervised"}
+    if "model" in values:
+        settings["encoder"] = _one_of("model", values["model"], _ENCODERS)
     if task == "SSL":
-        settings["method"] = _one_of("method", given.pop("method", "byol"), _METHODS)
-    else:
-        settings["method"] = "supervised"
-    if "model" in given:
-        settings["encoder"] = _one_of("model", given.pop("model"), _ENCODERS)
-    if task == "SSL":
+        settings["method"] = _one_of("method", values.get("method", "byol"), _METHODS)
         for key in _OF_THE_READOUT:
-            if given.pop(key, None) is not None:
+            if values.get(key) is not None:
                 log.warning("%s is of the linear stage, not of self-supervised training: ignored", key)
     else:
-        _require("optimizer", given.pop("optimizer", "SGD"), ("SGD",))
-        settings |= {key: given.pop(key) for key in ("learning_rate", "epochs") if key in given}
+        _require(values, "optimizer", "SGD")
+        settings |= {key: values[key] for key in ("learning_rate", "epochs") if key in values}
     for key, allowed in _ONLY.items():
-        if key in given:
-            _require(key, given.pop(key), allowed)
+        _require(values, key, *allowed)
     for key, reason in _MEANINGLESS.items():
-        if key in given:
-            del given[key]
+        if key in values:
             log.warning("%s no longer means anything, since %s: ignored", key, reason)
-    for key, name in _RENAMED.items():
-        if key in given:
-            settings[name] = given.pop(key)
-    _translate_rest(given, settings)
-    return settings
-
-
-def _translate_rest(given: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Translate what depends on other keys."""
+    settings |= {name: values[key] for key, name in _RENAMED.items() if key in values}
     epochs = settings.get("epochs", 100)
-    for key, name in (
-        ("lr_warmup_epochs", "warmup_fraction"),
-        ("myow_rampup_epochs", "mined_rampup_fraction"),
-    ):
-        if key in given:
-            settings[name] = given.pop(key) / epochs
-    for key, name in (("projector_2_hidden_size", "hidden"), ("projector_2_output_size", "projection")):
-        if key in given:
-            _require(key, given.pop(key), (settings.get(name, {"hidden": 4096, "projection": 256}[name]),))
-    if "transform" in given:
-        transforms = given.pop("transform")
-        _require("transform", transforms, (["random_crop"], "random_crop"))
-    if given.pop("augmentations", 0):
+    settings |= {name: values[key] / epochs for key, name in _FRACTIONS.items() if key in values}
+    _require(values, "projector_2_hidden_size", settings.get("hidden", 4096))
+    _require(values, "projector_2_output_size", settings.get("projection", 256))
+    _require(values, "transform", ["random_crop"], "random_crop")
+    if values.get("augmentations"):
         settings["views"] = {"flip": 0.5, "rotate": True}
+    return settings
 
 
 def _one_of(key: str, value: str, names: Mapping[str, str]) -> str:
@@ -168,7 +149,7 @@ def _one_of(key: str, value: str, names: Mapping[str, str]) -> str:
     return names[value]
 
 
-def _require(key: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
+def _require(values: Mapping[str, Any], key: str, *allowed: object) -> None:
+    if key in values and values[key] not in allowed:
         built = " or ".join(map(repr, allowed))
-        raise ValueError(f"{key} {value!r} is not built; there is {built}")
+        raise ValueError(f"{key} {values[key]!r} is not built; there is {built}")

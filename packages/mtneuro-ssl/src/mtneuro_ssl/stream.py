@@ -59,10 +59,8 @@ class StreamedImages:
 
     def at(self, positions: Int64[Tensor, " batch"]) -> UInt8[Tensor, "batch y x"]:
         """Return the images at these positions, reading those that were not expected."""
-        found: list[np.ndarray] = []
-        for position in positions.tolist():
-            read = self._reads.get(position)
-            found.append(self._read(position) if read is None else read.result())
+        reads = self._reads
+        found = [reads[p].result() if p in reads else self._read(p) for p in positions.tolist()]
         return torch.from_numpy(np.stack(found))
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,9 +29,6 @@ from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.stream import StreamedImages, blocks, is_streamed
 from mtneuro_ssl.types import Progress, Samples, Volume
 from mtneuro_ssl.views import corner_crops, slice_neighbours
-
-if TYPE_CHECKING:
-    from mtneuro_ssl.methods.components import ComponentModel
 
 NOT_IDENTITY = {"device", "checkpoint_every", "monitor_every", "monitor_neighbours", "stream"}
 """Settings that change nothing in the model."""
@@ -118,9 +114,8 @@ def train(
     if family == "baseline":
         untrained(settings, vector_width=vector_width_of(images)).save(out, digest=digest)
     elif family == "classical":
-        kind: "type[ComponentModel]" = imported(settings.entry.target)
         crops = corner_crops(np.asarray(images[:])).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
-        kind.fit(crops, settings, progress=progress).save(out, digest=digest)
+        imported(settings.entry.target).fit(crops, settings, progress=progress).save(out, digest=digest)
     else:
         method = new_method(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
         _prepare_partial(partial, digest, method=settings.method, first=first)

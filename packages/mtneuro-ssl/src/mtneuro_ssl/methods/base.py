@@ -59,26 +59,23 @@ class Draw:
 
     def view(self, positions: Int64[Tensor, " batch"] | None = None) -> Float32[Tensor, "batch *size"]:
         """Return a fresh random view of this process's part of the batch, or of other samples."""
-        views, generator = self.settings.views, self.generator
         chosen = self.positions if positions is None else positions
         if self.nearby is not None:
-            column = torch.randint(self.nearby.shape[1], chosen.shape, generator=generator)
+            column = torch.randint(self.nearby.shape[1], chosen.shape, generator=self.generator)
             chosen = self.nearby[chosen, column]
         held, places = located(self.images, chosen, device=self.device)
         if held.ndim == 2:
-            made = vector_views(held[places], views, generator=generator)
+            samples = held[places]
         else:
-            size = crop_size((held.shape[1], held.shape[2]), views)
-            made = self._for_encoder(random_crops(held, places, size=size, generator=generator))
+            size = crop_size((held.shape[1], held.shape[2]), self.settings.views)
+            samples = random_crops(held, places, size=size, generator=self.generator)
+        made = self._for_encoder(samples)
         return self.own(made) if positions is None else made
 
     def whole(self) -> Float32[Tensor, "batch *size"]:
         """Return the whole batch's whole images, varied as the settings say but not cropped."""
         held, places = located(self.images, self.positions, device=self.device)
-        chosen = held[places]
-        if held.ndim == 2:
-            return vector_views(chosen, self.settings.views, generator=self.generator)
-        return self._for_encoder(chosen)
+        return self._for_encoder(held[places])
 
     def batch_labels(self) -> Int64[Tensor, " batch"]:
         """Return the whole batch's labels.
@@ -92,19 +89,12 @@ class Draw:
             raise ValueError(f"method {self.settings.method!r} needs labels, got none")
         return self.labels[self.positions.to(self.labels.device, non_blocking=True)]
 
-    def pool_positions(self) -> Int64[Tensor, " pool"]:
-        """Return the positions of the candidates to mine among: a second shuffle of the images."""
-        return pool_positions(len(self.images), self.settings, step=self.step)
-
-    def _for_encoder(self, pixels: UInt8[Tensor, "batch y x"]) -> Float32[Tensor, "batch 1 y x"]:
-        varied = varied_views(pixels, self.settings.views, generator=self.generator)
+    def _for_encoder(self, samples: Samples) -> Float32[Tensor, "batch *size"]:
+        """Return images or vectors varied as the settings say, as the encoder takes them."""
+        if samples.ndim == 2:
+            return vector_views(samples, self.settings.views, generator=self.generator)
+        varied = varied_views(samples, self.settings.views, generator=self.generator)
         return normalised(varied, mean=self.settings.mean, sd=self.settings.sd)
-
-
-def pool_positions(count: int, settings: TrainSettings, *, step: int) -> Int64[Tensor, " pool"]:
-    """Return the positions of a step's candidates among ``count`` images."""
-    size = settings.pool_size or settings.batch_size
-    return batch_positions(count, size, step=step, seed=settings.seed, stream="pool")
 
 
 class Method(LightningModule, ABC):
@@ -157,11 +147,6 @@ class Method(LightningModule, ABC):
     def after_step(self, step: int) -> None:
         """Do what follows the optimiser's step, such as moving a target network."""
 
-    def peak_learning_rate(self) -> float:
-        """Return the highest learning rate of the run."""
-        scale = self.settings.batch_size / 256 if self.settings.entry.family == "self-supervised" else 1.0
-        return self.settings.learning_rate * scale
-
     def sample_positions(self, step: int) -> Int64[Tensor, " samples"]:
         """Return the positions of the samples of a step: its batch, and whatever else a method looks at."""
         settings = self.settings
@@ -198,10 +183,11 @@ class Method(LightningModule, ABC):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return SGD on every trained parameter, and its schedule by step."""
         settings = self.settings
+        scale = settings.batch_size / 256 if settings.entry.family == "self-supervised" else 1.0
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = SGD(
             trained,
-            lr=self.peak_learning_rate(),
+            lr=settings.learning_rate * scale,
             momentum=settings.momentum or 0.0,
             weight_decay=settings.weight_decay or 0.0,
             # One kernel for all parameters; on a CPU the step is nothing beside the passes.

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from mtneuro_ssl.heads import perceptron
-from mtneuro_ssl.methods.base import Draw, Method
+from mtneuro_ssl.methods.pairwise import Pairwise
 from mtneuro_ssl.schedules import target_momentum
 
 
-class BYOL(Method):
+class BYOL(Pairwise):
     """BYOL as the paper runs it.
 
     The loss is ``1/2 (2 - 2 cos) + 1/2 (2 - 2 cos)``: lightly's negative cosine similarity of both
@@ -43,10 +43,7 @@ class BYOL(Method):
         self.followed.append((network, target))
         return target
 
-    def step_logs(self, draw: Draw) -> dict[str, Tensor]:
-        """Return the loss of two views."""
-        return {"loss": self.loss(draw.view(), draw.view())}
-
+    @override
     def loss(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the symmetric loss of two views: 0 where both predictions are right, 4 at worst."""
         predictions = [self.predictor(self.projector(self.encoder(view))) for view in (first, second)]

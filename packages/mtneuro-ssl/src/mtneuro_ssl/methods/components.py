@@ -33,6 +33,7 @@ class ComponentModel(Model):
         super().__init__(settings)
         self.components = components
         """Components as pictures."""
+        self.dim = len(components)
 
     @classmethod
     @abstractmethod
@@ -44,11 +45,6 @@ class ComponentModel(Model):
     @abstractmethod
     def _coefficients(self, pixels: Float32[np.ndarray, "n pixels"]) -> Float32[np.ndarray, "n k"]:
         """Return the coefficients of crops scaled to [0, 1]."""
-
-    @property
-    def dim(self) -> int:
-        """Features of an embedding."""
-        return len(self.components)
 
     def _embedded(self, images: UInt8[np.ndarray, "n y x"]) -> Float32[np.ndarray, "n features"]:
         size = self.components.shape[1:]

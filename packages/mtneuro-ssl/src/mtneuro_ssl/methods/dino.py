@@ -48,7 +48,7 @@ class DINO(BYOL):
         student = [self.projector(self.encoder(view)) for view in (first, second)]
         with torch.no_grad():
             teacher = [self.target_projector(self.target_encoder(view)) for view in (first, second)]
-        centre, mean = self.criterion.center, torch.stack(teacher).mean((0, 1), keepdim=True)
+        centre, mean = self.criterion.get_buffer("center"), torch.stack(teacher).mean((0, 1), keepdim=True)
         # Without asking on the host, which would wait for a GPU.
         centre.copy_(torch.where(centre.any(), centre, mean))
         return self.criterion(teacher, student)

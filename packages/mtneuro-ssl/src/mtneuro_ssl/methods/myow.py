@@ -10,11 +10,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mtneuro_ssl.heads import perceptron
-from mtneuro_ssl.methods.base import Draw, pool_positions
+from mtneuro_ssl.methods.base import Draw
 from mtneuro_ssl.methods.byol import BYOL
 from mtneuro_ssl.mining import nearest_positions
 from mtneuro_ssl.processes import process_share
 from mtneuro_ssl.schedules import mined_weight
+from mtneuro_ssl.views import batch_positions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +61,12 @@ class MYOW(BYOL):
 
     def sample_positions(self, step: int) -> Int64[Tensor, " samples"]:
         """Return the positions of a step's batch and of its pool."""
-        pool = pool_positions(len(self.images), self.settings, step=step)
-        return torch.cat([super().sample_positions(step), pool])
+        return torch.cat([super().sample_positions(step), self.pool_positions(step)])
+
+    def pool_positions(self, step: int) -> Int64[Tensor, " pool"]:
+        """Return the positions of the candidates to mine among: a second shuffle of the images."""
+        settings, size = self.settings, self.settings.pool_size or self.settings.batch_size
+        return batch_positions(len(self.images), size, step=step, seed=settings.seed, stream="pool")
 
     def step_logs(self, draw: Draw) -> dict[str, Tensor]:
         """Return the joint loss and its terms, and how often the mined sample has the sample's label."""
@@ -82,7 +87,7 @@ class MYOW(BYOL):
     def candidates(self, draw: Draw) -> Candidates:
         """Return the third view and the pool of a step."""
         settings = self.settings
-        positions = draw.pool_positions()
+        positions = self.pool_positions(draw.step)
         view, pool = draw.view(), draw.view(positions)
         own, ranks = draw.own(draw.positions), None
         if settings.mined_neighbours > 1:

@@ -6,8 +6,9 @@ from mtneuro_ssl.methods.base import Draw, Method
 
 
 class Pairwise(Method):
-    """A projector, and a criterion of two batches of projections; a subclass builds both.
+    """A method whose loss compares two views of each image.
 
+    A subclass builds a projector and a criterion of two batches of projections, or has a `loss` of its own.
     The widths are the settings' ``hidden`` and ``projection``, so that methods are compared at one size; the
     methods' own papers have others.
     """

@@ -62,9 +62,8 @@ def principal_components(
     size = min(n, pixels)
     gram = np.zeros((size, size))
     # In blocks, so that a double-precision copy of all rows never exists.
-    blocks = range(0, max(n, pixels), _BLOCK)
-    for start in blocks:
-        part = slice(start, start + _BLOCK)
+    blocks = [slice(start, start + _BLOCK) for start in range(0, max(n, pixels), _BLOCK)]
+    for part in blocks:
         if n < pixels:
             centred = rows[:, part] - mean[part]
             gram += centred @ centred.T
@@ -75,13 +74,7 @@ def principal_components(
     kept = values > max(values[-1], 0) * max(n, pixels) * np.finfo(np.float64).eps
     leading = vectors[:, kept][:, ::-1]
     if n < pixels:
-        components = np.concatenate(
-            [
-                leading.T @ (rows[:, start : start + _BLOCK] - mean[start : start + _BLOCK])
-                for start in blocks
-            ],
-            axis=1,
-        )
+        components = np.concatenate([leading.T @ (rows[:, part] - mean[part]) for part in blocks], axis=1)
         components /= np.linalg.norm(components, axis=1, keepdims=True)
     else:
         components = leading.T
