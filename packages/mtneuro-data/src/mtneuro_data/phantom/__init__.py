@@ -1,7 +1,7 @@
 """A procedural thalamocortical volume whose every voxel has a known truth.
 
-The phantom stands in for the brain where the brain is out of reach: the same size, the same eight areas, the
-same three channels, cells, vessels and axon bundles of the measured size and contrast. It is computed, not
+The phantom replaces the real volume where that cannot be reached: it has the same size, eight areas and three
+channels, and cells, vessels and axon bundles of the measured size and contrast. It is computed, not
 stored: any box of it comes from the seed and the coordinates alone.
 """
 

@@ -11,10 +11,10 @@ from mtneuro_data.phantom.spline import point_noise
 from mtneuro_data.phantom.tissue import TISSUES, table
 
 TEXTURE_SPACING = (2.3, 2.5, 1.8)
-"""Lattice of the background texture, ``(z, y, x)`` in voxels, from its measured autocorrelation."""
+"""Lattice spacing of the background texture, ``(z, y, x)`` in voxels, from its measured autocorrelation."""
 
 GRAIN_SPACING = (3.6, 4.4, 2.4)
-"""Lattice of the granular fibre of VP and ZI."""
+"""Lattice spacing of the granular fibre of VP and ZI."""
 
 _ANCHOR_WIDTH = 200.0
 _ANCHOR_SLICE = 159.0
@@ -31,7 +31,7 @@ _DEAD_DEPTH = 97.0
 class Appearance:
     """How strong each part of the appearance is: 1 as measured on real slices, 0 switched off.
 
-    None of them moves a label: the same phantom may be looked at with and without.
+    None of them changes a label, so the same phantom can be shown with and without each.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class Appearance:
     texture: float = 1.0
     """Band-limited texture and fibres of the background."""
     contrast: float = 1.0
-    """Cells, vessels and axons against their background; at 0 they cannot be seen."""
+    """Cells, vessels and axons against their background; at 0 they are invisible."""
     halo: float = 1.0
     """The bright rim that phase contrast puts around vessels and cells."""
     drift: float = 1.0
@@ -82,9 +82,9 @@ def slow_fields(
 ) -> tuple[Float64[np.ndarray, "..."], ...]:
     """Return the background's grey level, the strength of texture and axons, and how granular texture is.
 
-    At z=159 what was measured on the 16 cubes stands where the cubes lie; in between the nearer ones weigh
-    more. Away from that slice the level drifts by a few per cent, the texture by tenths; everywhere they
-    vary a little from patch to patch.
+    At z=159 the values are those measured on the 16 cubes, interpolated between the cubes with weights that
+    fall with distance. Away from that slice the level drifts by a few per cent and the texture by tenths;
+    both also vary a little from patch to patch.
     """
     level = np.full(labels.shape, 110.0)
     strength = np.ones(labels.shape)

@@ -20,7 +20,7 @@ NODE_SPACING = (4, 4, 4)
 """Voxels between the places where areas and other slow fields are evaluated."""
 
 _MAP_STEP = 4
-_WINDOW = ((352, 1188), (912, 5640))  # where the areas were traced; beyond, the nearest place inside decides
+_WINDOW = ((352, 1188), (912, 5640))  # where the areas were traced; outside, the nearest place inside counts
 _DRIFT_VOXELS = 14.0
 _DRIFT_PERIOD = (150.0, 500.0, 700.0)
 _FRINGE_VOXELS = 4.0
@@ -62,7 +62,7 @@ def _area_map() -> UInt8[np.ndarray, "y x"]:
     labels = np.zeros(tuple(-(-size // _MAP_STEP) for size in NATIVE_SHAPE[1:]), dtype=np.uint8)
     for label, name in enumerate(AREA_NAMES[1:], start=1):
         labels[_inside(traced["areas"][name]) & (labels == 0)] = label
-    for axis in (0, 1, 0, 1, 0, 1, 0, 1):  # neighbouring outlines leave slits between them
+    for axis in (0, 1, 0, 1, 0, 1, 0, 1):  # fills the slits that neighbouring outlines leave
         for step in (1, -1):
             near = np.roll(labels, step, axis=axis)
             labels[labels == 0] = near[labels == 0]
@@ -83,7 +83,7 @@ class Areas:
     shape
         Size of the volume in voxels, ``(z, y, x)``; the outlines are stretched to it.
     seed
-        What the outlines' drift is drawn from.
+        Seed of the outlines' drift.
 
     Examples
     --------
@@ -99,7 +99,7 @@ class Areas:
     def native(
         self, z: Float64[np.ndarray, "..."], y: Float64[np.ndarray, "..."], x: Float64[np.ndarray, "..."]
     ) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
-        """Return places of the reference slice, ``(z, y, x)``, for voxels of this phantom."""
+        """Return positions in the reference slice, ``(z, y, x)``, for voxels of this phantom."""
         z, y, x = (axis * scale for axis, scale in zip((z, y, x), self._scale, strict=True))
         place = [axis / period for axis, period in zip((z, y, x), _DRIFT_PERIOD, strict=True)]
         far_y, far_x = point_noise(self._seed, 1, *place, fields=2)
@@ -115,14 +115,14 @@ class Areas:
     def at(
         self, z: Float64[np.ndarray, "..."], y: Float64[np.ndarray, "..."], x: Float64[np.ndarray, "..."]
     ) -> UInt8[np.ndarray, "..."]:
-        """Return the labels of single places, given in voxels."""
+        """Return the labels at single positions, given in voxels."""
         _, row, column = self.native(z, y, x)
         return self.at_native(row, column)
 
     def at_native(
         self, row: Float64[np.ndarray, "..."], column: Float64[np.ndarray, "..."]
     ) -> UInt8[np.ndarray, "..."]:
-        """Return the labels of places of the reference slice."""
+        """Return the labels at positions in the reference slice."""
         labels = _area_map()
         rows, columns = labels.shape
         i: Int64[np.ndarray, "..."] = np.floor(row / _MAP_STEP + 0.5).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Axons: bundles drawn out along each area's own direction, and the fibres that texture all tissue."""
+"""Axons: bundles along each area's own direction, and the fibres that give all tissue its texture."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ FIBRE_SPACING = (1.0, 1.5, 1.5)
 
 
 _PLANES = 2
-_WAVE = 26.0  # lattice of the waves that fibres are bent by, voxels
-_SWAY = 90.0  # the same of what turns whole fields of fibres
+_WAVE = 26.0  # lattice spacing of the waves that bend fibres, voxels
+_SWAY = 90.0  # the same for the waves that shift whole fields of fibres
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class _Form:
     depth: float
     """The same along z."""
     offset: float
-    """Added to noise of standard deviation 1, which is then cut at zero: high where nearly all is axon."""
+    """Added to noise of standard deviation 1, of which all above zero is axon: high if nearly all is axon."""
     bend: tuple[float, float] = (16.0, 220.0)
     """How far bundles are shifted sideways, and over what period, voxels."""
     fibre_direction: tuple[float, float] | None = None
@@ -105,7 +105,7 @@ def bundle_field(
 def fibre_field(
     seed: int, fine: SplineGrid, areas: UInt8[np.ndarray, "nz ny nx"]
 ) -> Float64[np.ndarray, "nz ny nx"]:
-    """Return noise of standard deviation 1 drawn out along wavy fibres, 0 outside the tissue.
+    """Return noise of standard deviation 1 elongated along wavy fibres, 0 outside the tissue.
 
     Parameters
     ----------

@@ -15,15 +15,15 @@ from mtneuro_data.phantom.tubes import REACH, Segments, dot, unit
 
 _SPACING = 16
 _REPULSION = 10.5  # voxels; of two candidates nearer than this, one is dropped
-_REACH = 28  # voxels: no cell with its halo is drawn any further
+_REACH = 28  # voxels; the largest extent of a cell with its halo from its centre
 _EDGE = 4.0
 _LOBE = 0.3
-_DENDRITE = (2.0, 0.8)  # radius at the soma and at the end that can be seen, voxels
+_DENDRITE = (2.0, 0.8)  # radius at the soma and at the visible end, voxels
 _DENDRITE_LENGTH = (6.0, 12.0)  # voxels: that of the shortest, and how much longer the longest is
 _DENDRITE_TONE = 0.55  # contrast, as a share of the soma's
 
-# Brightness over the local background by distance from the annotated outline, which is generous: the steepest
-# place lies inside.
+# Brightness over the local background by distance from the annotated outline, which is generous: the
+# profile is steepest inside it.
 _DISTANCE = np.array([-8.0, -4.0, -3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.2, 3.0, 4.0])
 _RATIO = np.array([0.2, 0.12, 0.12, 0.2, 0.29, 0.41, 0.56, 0.73, 0.88, 0.99, 1.045, 1.07, 1.04, 1.0])
 _PROFILE = profile(_DISTANCE, _RATIO)
@@ -41,14 +41,14 @@ class Cells:
     ratio: Float32[np.ndarray, " cells"]
     """Short over long axis."""
     lobe: Float32[np.ndarray, "cells axes"]
-    """Where the outline bulges, and by which share of the short axis."""
+    """Direction in which the outline bulges, and by what fraction of the short axis."""
     faint: Bool[np.ndarray, " cells"]
     """Which are too faint to be annotated."""
     contrast: Float32[np.ndarray, " cells"]
     nucleus: Float32[np.ndarray, " cells"]
     """How much brighter than the rim the inside is, over the local background."""
     nucleolus: Float32[np.ndarray, " cells"]
-    """The same of the bright dot in the middle; 0 where there is none."""
+    """The same for the bright dot in the middle; 0 if there is none."""
     dendrite: Float32[np.ndarray, "cells 3 axes"]
     """Unit vectors along dendrites."""
     length: Float32[np.ndarray, "cells 3"]
@@ -84,7 +84,7 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
     )
     grid = (z[:, None, None], y[:, None], x)
     word = site_hash(seed, 3, *grid)
-    # Jittered over all of its own cube: over less, and the density would wave along the axes.
+    # Jittered over the whole cube of its site: otherwise the density would be periodic along the axes.
     *jitter, chance = uniforms(word, 4)
     centre = np.stack(
         [(axis + place.astype(np.float64)) * _SPACING for axis, place in zip(grid, jitter, strict=True)],
@@ -95,7 +95,7 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
     in_axons = bundle_field(seed, label, *place) > 0
     share = np.where(in_axons, table("cell_share_in_axons")[label], table("cell_share")[label])
     share = share * richness(seed, 13, *place)
-    # A mark of 0 is no candidate; else the lower the chance drawn, the stronger.
+    # A site with mark 0 is no candidate; otherwise a lower random number gives a higher mark.
     mark = np.where(chance < share, np.float32(1) - chance, np.float32(0))
     inner = (slice(1, -1),) * 3
     kept = _survivors(centre, mark)
@@ -110,7 +110,7 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
     radius = table("cell_radius")[label] * (np.float32(1) + np.float32(0.3) * spread)
     faint = drawn[10] < table("faint")[label]
     axis = _direction(drawn[4:7])
-    # Two dendrites leave about the soma's ends, the third anywhere.
+    # Two dendrites start near the soma's ends, the third anywhere.
     tilt, other = (np.float32(0.6) * _direction(drawn[first : first + 3]) for first in (14, 17))
     dendrite = np.stack([unit(axis + tilt), unit(other - axis), unit(other)], axis=1)
     chance = np.stack(drawn[20:], axis=1) / np.maximum(table("dendrites")[label], np.float32(1e-6))[:, None]
@@ -152,7 +152,7 @@ def dendrites(cells: Cells) -> Segments:
 
 def _half_sizes(cells: Cells) -> Float64[np.ndarray, "cells axes"]:
     """Return how far along each axis a soma and its halo reach from its centre, voxels."""
-    # The ellipsoid that the outline moves to when all that may add to it is added.
+    # The ellipsoid that encloses the outline with its bulge and its halo.
     short = (cells.short * np.float32(1 + _LOBE) + np.float32(_EDGE)).astype(np.float64)
     longer = (1 / (cells.ratio * cells.ratio).astype(np.float64) - 1)[:, None] * cells.axis * cells.axis
     return np.minimum(short[:, None] * np.sqrt(1 + longer), _REACH - 1)

@@ -1,4 +1,4 @@
-"""Random numbers that belong to places: the hash of a lattice site, and numbers drawn from it."""
+"""Random numbers that depend on a position only: the hash of a lattice site, and numbers drawn from it."""
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt64
@@ -18,7 +18,7 @@ def _mixed(value: UInt64[np.ndarray, "..."]) -> UInt64[np.ndarray, "..."]:
 
 
 def stream_key(seed: int, stream: int) -> UInt64[np.ndarray, " 1"]:
-    """Return the word that the hash of every site of one stream begins with."""
+    """Return the word from which the hash of every site of one stream is computed."""
     word = np.full((1,), (seed * _AXIS[0] + stream * _AXIS[1]) & _MASK, dtype=np.uint64)
     return _mixed(word)
 
@@ -36,7 +36,7 @@ def site_hash(seed: int, stream: int, *site: Int64[np.ndarray, "..."]) -> UInt64
     Parameters
     ----------
     seed, stream
-        The volume's seed, and a number that sets one use of the lattice apart from another.
+        The volume's seed, and a number that distinguishes one use of the lattice from another.
     site
         The site's integer coordinates, one array an axis; they broadcast, so open grids are cheap.
 
@@ -56,9 +56,9 @@ def site_hash(seed: int, stream: int, *site: Int64[np.ndarray, "..."]) -> UInt64
 def noise_bits(
     word: UInt64[np.ndarray, "..."], coordinate: Int64[np.ndarray, "..."]
 ) -> UInt64[np.ndarray, "..."]:
-    """Return words of 48 good upper bits that depend on one more coordinate, at less than half the cost.
+    """Return words that depend on one more coordinate, as `extended` does at more than twice the cost.
 
-    Good enough for noise, which is smoothed; not for what objects are drawn from.
+    Only the upper 48 bits are well mixed: enough for noise, which is smoothed, but not for drawing objects.
     """
     word = word + coordinate.astype(np.uint64) * np.uint64(_AXIS[2])
     word ^= word >> np.uint64(32)

@@ -1,4 +1,4 @@
-"""One box of the phantom: areas, structures and grey levels brought together."""
+"""Render one box of the phantom from areas, structures and grey levels."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ Box = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """All that decides a phantom's voxels but their coordinates."""
+    """Everything that determines a phantom's voxels except their coordinates."""
 
     seed: int
     shape: Box
@@ -41,7 +41,7 @@ def rendered(
 ) -> dict[str, UInt8[np.ndarray, "z y x"]]:
     """Return the wanted channels of a half-open box, by name.
 
-    Takes some 40 bytes a voxel for the fields in between: meant for boxes of up to a million voxels.
+    Uses some 40 bytes a voxel for intermediate fields: meant for boxes of up to a million voxels.
     """
     grid = SplineGrid(lower, upper, spacing=NODE_SPACING)
     native = world.areas.native(*grid.coordinates)
@@ -156,7 +156,7 @@ def _fibres(
 ) -> Float32[np.ndarray, "z y x"]:
     """Return the texture of fibres at each voxel, given the areas at the nodes of the coarser grid."""
     fine = SplineGrid(lower, upper, spacing=FIBRE_SPACING)
-    # A fine site takes the area of the coarse one before it, so that areas are looked up once.
+    # A fine site takes the area of the coarse site before it, so that areas are looked up only once.
     index = [
         np.floor(site.ravel() * step / wide).astype(np.int64) - coarse.ravel()[0]
         for site, step, coarse, wide in zip(fine.sites, FIBRE_SPACING, grid.sites, NODE_SPACING, strict=True)

@@ -51,7 +51,7 @@ def _axis(lower: int, upper: int, spacing: float) -> _Axis:
 
 
 class SplineGrid:
-    """The lattice under a box, and the way from values on it to a value a voxel.
+    """The lattice under a box, and the interpolation from values on it to a value for each voxel.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def point_noise(
 ) -> list[Float32[np.ndarray, "..."]]:
     """Return smooth noises of mean 0 and standard deviation 1 at places in units of their own lattice.
 
-    Dearer a point than `noise`, but the places may lie anywhere (rotated, warped). Up to two independent
+    Slower per point than `noise`, but the places may lie anywhere (rotated, warped). Up to two independent
     fields cost little more than one.
     """
     size = np.broadcast_shapes(*(axis.shape for axis in place))

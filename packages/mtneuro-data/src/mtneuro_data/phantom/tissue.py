@@ -22,9 +22,9 @@ class Tissue:
     texture: float
     """Standard deviation of the isotropic part of the background's texture, grey levels."""
     fibre: float = 0.0
-    """The same of its wavy fibres."""
+    """The same for its wavy fibres."""
     granular: float = 0.1
-    """By which share the one wanes and the other grows from place to place."""
+    """Fraction by which the two vary against each other from place to place."""
     cell_share: float
     """Share of the cell lattice's sites that hold a cell, outside axon bundles."""
     cell_share_in_axons: float = 0.0
@@ -48,17 +48,17 @@ class Tissue:
     axon_gain: float = 0.0
     """How much brighter axons are than the background, as a share of it."""
     axon_drift: float = 0.08
-    """By which share that differs from bundle to bundle."""
+    """Fraction by which that varies from bundle to bundle."""
     axon_rise: float = 4.0
     """How steeply they brighten from a bundle's outline inwards."""
     texture_gain: float = 0.0
     """How much stronger the texture is inside a bundle than outside, as a share of their mean."""
     cord_gain: float = 0.0
-    """How much brighter the cords in the depth of bundles are again."""
+    """How much brighter still the cords deep inside bundles are."""
     fringe: float = 0.0
     """How far single fibres sway a bundle's outline, in standard deviations of the bundles' field."""
     grain: float = 0.0
-    """The same of granular fibre."""
+    """The same for granular fibre."""
     axons: bool = False
     """Whether there are axons at all."""
 
@@ -111,7 +111,7 @@ def richness(
     y: Float64[np.ndarray, "..."],
     x: Float64[np.ndarray, "..."],
 ) -> Float32[np.ndarray, "..."]:
-    """Return how many times as many structures as on average its area has there are about each place."""
+    """Return the density of structures around each place, relative to the average of its area."""
     place = (axis / period for axis, period in zip((z, y, x), _RICHNESS_PERIOD, strict=True))
     (more,) = point_noise(seed, stream, *place)
     return np.clip(1 + _RICHNESS_SD * more, 0.4, 1.6)

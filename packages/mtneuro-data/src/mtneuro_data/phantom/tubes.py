@@ -11,8 +11,8 @@ from mtneuro_data.phantom.profiles import brightness_at, profile
 REACH = 4.0
 """Voxels from a tube's wall within which it changes the image (the bright halo)."""
 
-# Brightness over the local background by distance from the wall, as vessels are annotated: lumen, edge, halo.
-# That wall lies outside the steepest place.
+# Brightness over the local background by distance from the annotated wall: lumen, edge, halo.
+# The wall lies outside the place where the profile is steepest.
 _DISTANCE = np.array([-8.0, -5.0, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.6, 2.3, 3.1, 4.0])
 _RATIO = np.array([0.02, 0.01, 0.01, 0.01, 0.03, 0.06, 0.16, 0.38, 0.67, 0.9, 1.06, 1.16, 1.15, 1.06, 1.0])
 _TRUNK_RATIO = np.array(
@@ -24,7 +24,7 @@ _PROFILES = {
     "dendrites": profile(_DISTANCE, _RATIO),  # as capillaries, but never as dark
 }
 
-_ROUND = 8  # voxels, to which boxes about segments are widened
+_ROUND = 8  # voxels; the size of boxes around segments is rounded up to multiples of this
 _TOGETHER = 1 << 15  # voxels of such boxes at a time, which stay in the processor's cache
 
 
@@ -37,7 +37,7 @@ class Segments:
     radius_start: Float32[np.ndarray, " segments"]
     radius_stop: Float32[np.ndarray, " segments"]
     tone: Float32[np.ndarray, " segments"]
-    """Contrast to the background, as a share of an empty lumen's: what fills a capillary makes it paler."""
+    """Contrast to the background, relative to an empty lumen's: the contents of a capillary make it paler."""
 
 
 def dot(a: Float[np.ndarray, "places 3"], b: Float[np.ndarray, "places 3"]) -> Float[np.ndarray, " places"]:
@@ -65,7 +65,7 @@ def drawn_tubes(
         voxel, gap, segment = map(np.concatenate, zip(*pairs, strict=True))
         np.minimum.at(distance, voxel, gap)
         reached = np.flatnonzero(gap == distance[voxel])
-        reached = reached[np.argsort(-segment[reached], kind="stable")]  # of several, the last set stays
+        reached = reached[np.argsort(-segment[reached], kind="stable")]  # the first is written last
         tone[voxel[reached]] = segments.tone[segment[reached]]
     return distance.reshape(size), tone.reshape(size)
 
@@ -80,7 +80,7 @@ def _near_pairs(
     low = np.maximum(low - lower, 0)
     high = np.minimum(high - lower, size)
     inside = np.flatnonzero((high > low).all(axis=1))
-    # Boxes about segments, a little larger than needed, are of few shapes; those of one shape go together.
+    # Boxes around segments, a little too large, have few shapes; those of one shape are drawn together.
     shape = np.minimum(-(-(high - low)[inside] // _ROUND) * _ROUND, size)
     low = np.minimum(low[inside], size - shape)
     strides = np.array([size[1] * size[2], size[2], 1])

@@ -15,7 +15,7 @@ from mtneuro_data.phantom.tubes import REACH, Segments, dot, unit
 class _Network:
     stream: int
     spacing: tuple[int, int, int]
-    """Distance of joints, ``(z, y, x)`` in voxels: the flatter, the more vessels lie in the slice."""
+    """Distance of joints, ``(z, y, x)`` in voxels; the smaller along z, the more vessels lie in the slice."""
     bend: float
     """How far an edge's two inner bends may lie from its ends, voxels."""
     pieces: int
@@ -23,15 +23,15 @@ class _Network:
     radius: tuple[float, float]
     """Radius of the thinnest, and how much wider the widest is, voxels."""
     rarity: int
-    """The power that makes wide vessels rare."""
+    """Power of the random number that sets the radius: a higher one makes wide vessels rarer."""
     slender: float
-    """How wide pieces across z are, over those along it."""
+    """Width of pieces across z, relative to those along z."""
     paleness: float
     """How much less contrast the palest of the thinnest has; the widest are all dark."""
     flat: float
     """How much less contrast pieces across z have than those along it."""
     bed: int = 0
-    """Which of the beds that run through each other this is."""
+    """Number of the bed, if several run through each other."""
 
 
 _CAPILLARIES = _Network(
@@ -45,7 +45,8 @@ _CAPILLARIES = _Network(
     paleness=0.3,
     flat=0.25,
 )
-# Two beds through each other where capillaries are dense: no joint has many more than three, as real ones.
+# Two beds run through each other where capillaries are dense: as in reality, few joints have more than
+# three edges.
 _SECOND_BED = replace(_CAPILLARIES, stream=19, bed=1)
 _TRUNKS = _Network(
     stream=6,
@@ -69,7 +70,7 @@ def _joints(
     Float32[np.ndarray, " sites"],
     Float64[np.ndarray, "sites axes"],
 ]:
-    """Return where the edges of these sites meet, the radius and tone there, and along what line they do."""
+    """Return the joints of these sites: position, radius, tone, and the line along which edges meet."""
     *drawn, width, pale = uniforms(site_hash(seed, network.stream, site[:, 0], site[:, 1], site[:, 2]), 8)
     place = (site + np.stack(drawn[:3], axis=1).astype(np.float64)) * np.array(network.spacing)
     line = unit(2 * np.stack(drawn[3:], axis=1).astype(np.float64) - 1)
@@ -119,7 +120,7 @@ def _edges(
         share *= table("vessel_beds")[label] > network.bed
     kept = exists < share
     start, stop, axis = start[kept], stop[kept], axis[kept]
-    # All edges leave a joint along its one line, to this side or that: vessels run on smoothly, and fork.
+    # All edges leave a joint along the same line, to either side, so that vessels continue smoothly and fork.
     way = place[stop] - place[start]
     ahead = unit(way)
     lead = np.minimum(np.sqrt(dot(way, way)) * 0.75, network.bend)[:, None]
@@ -137,7 +138,7 @@ def _edges(
 def _towards(
     line: Float64[np.ndarray, "edges 3"], ahead: Float64[np.ndarray, "edges 3"]
 ) -> Float64[np.ndarray, "edges 3"]:
-    """Return unit vectors along these lines, to the side that leads ahead, and a little turned that way."""
+    """Return unit vectors along these lines, to the side of ``ahead``, and turned a little towards it."""
     return unit(np.where(dot(line, ahead) < 0, -1.0, 1.0)[:, None] * line + 0.15 * ahead)
 
 

@@ -12,10 +12,10 @@ from mtneuro_data.phantom.levels import block_majorities, block_means
 from mtneuro_data.phantom.render import Box, World, rendered
 
 PHANTOM_VERSION: Final = 6
-"""Goes up whenever a voxel of any phantom changes, and belongs in every fingerprint of its data."""
+"""Increased whenever a voxel of any phantom changes; part of every fingerprint of its data."""
 
 MAX_LEVEL: Final = 7
-"""The coarsest level: one voxel there takes the computing of two million."""
+"""The coarsest level; one of its voxels is computed from two million."""
 
 CHANNELS: Final = ("image", "roi_labels", "pixel_labels")
 """The channels, named as those of the real project."""
@@ -45,7 +45,7 @@ class Phantom:
     seed
         Another seed gives another animal.
     appearance
-        How strong each part of the image's look is; by default all as measured on real slices.
+        How strong each part of the image's appearance is; by default as measured on real slices.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def _check_box(lower: Box, upper: Box, shape: Box) -> None:
 
 
 def _tiles(lower: Box, upper: Box, voxels: int) -> Iterator[tuple[Box, Box]]:
-    """Yield the corners of boxes that fill a box, each of about that many voxels at most, thin ones wide."""
+    """Yield the corners of tiles that fill a box, each of about that many voxels at most; thin ones are wide."""
     depth = min(upper[0] - lower[0], 32, voxels)
     width = max(min(upper[2] - lower[2], 128 if depth > 8 else 1024, voxels // depth), 1)
     height = max(voxels // (depth * width), 1)
