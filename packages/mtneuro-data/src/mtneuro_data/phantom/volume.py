@@ -175,7 +175,7 @@ def _check_box(lower: Box, upper: Box, shape: Box) -> None:
 
 
 def _tiles(lower: Box, upper: Box, voxels: int) -> Iterator[tuple[Box, Box]]:
-    """Yield the corners of tiles that fill a box, each of about that many voxels at most; thin ones are wide."""
+    """Yield the corners of tiles that fill a box, of at most about that many voxels; thin ones are wide."""
     depth = min(upper[0] - lower[0], 32, voxels)
     width = max(min(upper[2] - lower[2], 128 if depth > 8 else 1024, voxels // depth), 1)
     height = max(voxels // (depth * width), 1)
