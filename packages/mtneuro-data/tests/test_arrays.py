@@ -7,7 +7,7 @@ from mtneuro_data import TaskArrays, TaskSpec, four_corners, load
 
 
 @pytest.mark.parametrize("depth", [1, 3])
-def test_an_images_corners_stand_in_a_row(task: TaskSpec, depth: int) -> None:
+def test_the_corners_of_an_image_follow_each_other(task: TaskSpec, depth: int) -> None:
     arrays = load(task.replaced(depth=depth), "test")
     corners = arrays.corners()
     assert len(corners) == 4 * len(arrays)

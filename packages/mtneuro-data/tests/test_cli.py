@@ -10,7 +10,7 @@ import pytest
         ["interpolate"], ["doctor"], ["serve"], ["cache"],
     ],
 )  # fmt: skip
-def test_help_teaches(shell: Any, verb: list[str]) -> None:
+def test_every_command_has_help_with_an_example(shell: Any, verb: list[str]) -> None:
     status, out, _ = shell(*verb, "--help")
     assert status == 0
     assert verb in ([], ["cache"]) or f"mtneuro-data {verb[0]}" in out.replace("\n", " ")

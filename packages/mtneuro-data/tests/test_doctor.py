@@ -24,7 +24,7 @@ def looked(server: BossServer, root: Path) -> dict[str, Finding]:
     return {finding.what: finding for finding in findings(server=server, cache=Cache(root))}
 
 
-def test_all_is_well_with_a_whole_database(server: VolumeServer, tmp_path: Path) -> None:
+def test_every_check_passes_for_a_complete_database(server: VolumeServer, tmp_path: Path) -> None:
     found = looked(server.address, tmp_path)
     assert len(found) == 8
     assert all(finding.ok for finding in found.values())
@@ -33,7 +33,9 @@ def test_all_is_well_with_a_whole_database(server: VolumeServer, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_token_is_told_from_a_dead_host(server: VolumeServer, tmp_path: Path) -> None:
+def test_a_wrong_token_is_distinguished_from_an_unreachable_host(
+    server: VolumeServer, tmp_path: Path
+) -> None:
     host = server.address.host
     server.service.token = "secret"
     found = looked(BossServer(host=host, protocol="http"), tmp_path)
@@ -53,7 +55,7 @@ def test_a_missing_channel_is_named(tmp_path: Path) -> None:
     assert "has no such channel" in found["channel roi_labels"].words
 
 
-def test_an_unknown_name_and_an_unwritable_cache_are_said_in_words(
+def test_an_unknown_host_and_an_unwritable_cache_are_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(*_: object, **__: object) -> socket.socket:

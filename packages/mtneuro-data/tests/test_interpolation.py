@@ -3,7 +3,7 @@ import pytest
 from mtneuro_data.interpolation import interpolated_labels
 
 
-def test_a_straight_boundary_moves_steadily() -> None:
+def test_a_straight_boundary_moves_at_a_constant_speed() -> None:
     def slice_at(x: int) -> np.ndarray:
         return np.where(np.arange(40)[None, :] < x, 1, 2).repeat(12, 0).astype(np.uint8)
 
@@ -34,7 +34,7 @@ def test_annotated_slices_and_equal_pixels_stay(rng: np.random.Generator) -> Non
         assert either[changed].all()
 
 
-def test_turning_the_slices_over_turns_the_filling_over() -> None:
+def test_reversing_the_slices_reverses_the_result() -> None:
     first = np.where(np.add.outer(np.arange(30), np.arange(30)) < 21, 1, 2)
     last = np.where(np.add.outer(np.arange(30), np.arange(30)) < 42, 1, 2)
     forwards = interpolated_labels(np.stack([first, last]), np.array([0, 7]))

@@ -68,7 +68,7 @@ def test_reduction_is_of_rows_and_columns_only(task: TaskSpec, volume: np.ndarra
     assert arrays.voxel_size_um == pytest.approx((1.17, 4.68, 4.68))
 
 
-def test_regions_are_voted_where_labels_are_and_the_cubes_elsewhere(region_task: TaskSpec) -> None:
+def test_regions_are_voted_where_there_are_labels_and_are_the_cubes_elsewhere(region_task: TaskSpec) -> None:
     arrays = load(region_task, "train")
     assert arrays.masks is None
     # The cube A-CTX: slices 0 and 1 and 9 have no labels, the others vote STR.
@@ -79,7 +79,7 @@ def test_a_subvolume_votes_only_where_all_its_slices_have_labels(region_task: Ta
     assert load(region_task.replaced(depth=3), "train").region[:3].tolist() == [0, 1, 1]
 
 
-def test_without_an_annotation_the_cube_decides(region_task: TaskSpec) -> None:
+def test_without_an_annotation_an_image_has_its_cubes_region(region_task: TaskSpec) -> None:
     assert set(load(region_task.replaced(annotation=None), "train").region[:10]) == {0}
 
 
@@ -165,7 +165,7 @@ def test_a_phantoms_image_and_labels_are_computed_together(
         np.testing.assert_array_equal(arrays.masks[at], np.where(raw == 3, 0, raw))
 
 
-def test_far_slices_are_asked_for_side_by_side(
+def test_distant_slices_are_requested_in_parallel(
     boss: Any, task: TaskSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remote = task.with_source(

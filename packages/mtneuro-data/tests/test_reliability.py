@@ -187,7 +187,7 @@ def test_a_limited_cache_drops_what_was_filled_longest_ago(
         opened[0:16, 0:300, 0:300]
 
 
-def test_what_killed_writers_left_is_swept_after_an_hour(server: VolumeServer, tmp_path: Path) -> None:
+def test_files_left_by_killed_writers_are_removed_after_an_hour(server: VolumeServer, tmp_path: Path) -> None:
     import os
 
     cache = Cache(tmp_path / "cache")

@@ -55,7 +55,7 @@ def test_imagej_is_told_the_voxel_size(tmp_path: Path, volume: np.ndarray) -> No
         assert numerator / denominator == pytest.approx(1.0)
 
 
-def test_what_cannot_be_saved_is_refused(tmp_path: Path, volume: np.ndarray) -> None:
+def test_volumes_that_cannot_be_saved_are_refused(tmp_path: Path, volume: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"must end in one of \.npy, .*, got a\.png"):
         save_volume(tmp_path / "a.png", volume, voxel_size_um=(1, 1, 1))
     with pytest.raises(ValueError, match="NIfTI has no type for bool"):

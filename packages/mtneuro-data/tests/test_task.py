@@ -34,7 +34,7 @@ def test_test_keeps_the_buffer_from_train_and_val(task: TaskSpec, one: str) -> N
     assert changed(task, splits=splits, z_buffer=9).counts() == {one: 10, "test": 11}
 
 
-def test_train_and_val_may_adjoin(task: TaskSpec) -> None:
+def test_train_and_val_may_be_adjacent(task: TaskSpec) -> None:
     assert task.counts() == {"train": 20, "val": 8, "test": 18}
 
 

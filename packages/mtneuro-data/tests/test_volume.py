@@ -137,7 +137,7 @@ def test_a_volume_survives_pickling(tmp_path: Path, volume: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.tif", "a.png", "a.zarr/zarr.json", "a.zarr/.zarray"])
-def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_file_of_another_format_than_its_ending_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"this is not an array")
@@ -170,7 +170,7 @@ def test_both_volumes_are_read_as_each_alone_and_into_arrays(
     assert found[0][0] is out[0]
 
 
-def test_what_is_prefetched_is_read_without_asking(boss: Any, tmp_path: Path) -> None:
+def test_prefetched_boxes_are_read_without_a_request(boss: Any, tmp_path: Path) -> None:
     opened = open_volume("bossdb://lab/scan/image", cache=Cache(tmp_path))
     opened.prefetch([((0, 0, 0), (8, 8, 8))])
     asked = len(boss.cutouts)
@@ -179,7 +179,7 @@ def test_what_is_prefetched_is_read_without_asking(boss: Any, tmp_path: Path) ->
     assert len(boss.cutouts) == asked
 
 
-def test_a_file_needs_no_prefetching_and_yet_checks_its_boxes(tmp_path: Path, volume: np.ndarray) -> None:
+def test_prefetching_a_file_only_checks_the_boxes(tmp_path: Path, volume: np.ndarray) -> None:
     open_volume(stored(tmp_path, "npy", volume)).prefetch([((0, 0, 0), (8, 8, 8))])
     with pytest.raises(IndexError, match="z range must lie within"):
         open_volume(stored(tmp_path, "npy", volume)).prefetch([((0, 0, 0), (80, 8, 8))])

@@ -39,7 +39,7 @@ def truth(boss: Any, channel: str = "image") -> np.ndarray:
     return boss.volumes[channel][3:37, 10:140, 20:190]
 
 
-def test_a_loaded_cube_is_kept_as_an_array_that_serves_without_its_chunks(boss: Any, cache: Cache) -> None:
+def test_a_loaded_cube_is_kept_as_a_file_and_read_without_its_chunks(boss: Any, cache: Cache) -> None:
     task = TaskSpec(
         name="one",
         kind="region",
@@ -67,13 +67,26 @@ def test_a_box_reads_the_same_from_its_chunks_and_whole_into_any_array(boss: Any
             np.testing.assert_array_equal(out, truth(boss))
 
 
-def test_what_is_read_once_or_packed_or_small_or_bounded_or_always_checked_is_not_kept(
-    boss: Any, cache: Cache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_box_that_is_read_once_is_not_kept(boss: Any, cache: Cache) -> None:
     np.testing.assert_array_equal(open_volume(IMAGE, cache=cache)[3:37, 10:140, 20:190], truth(boss))
+    assert kept(cache) == []
+
+
+def test_labels_are_not_kept_whole(boss: Any, cache: Cache) -> None:
     np.testing.assert_array_equal(read(cache, uri=LABELS), truth(boss, "labels"))
-    for other in (Cache(cache.root, limit_bytes=1 << 30), Cache(cache.root, verify=True)):
-        np.testing.assert_array_equal(read(other), truth(boss))
+    assert kept(cache) == []
+
+
+@pytest.mark.parametrize("settings", [{"limit_bytes": 1 << 30}, {"verify": True}])
+def test_a_limited_or_verifying_cache_keeps_no_boxes(
+    boss: Any, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    cache = Cache(tmp_path / "cache", **settings)
+    np.testing.assert_array_equal(read(cache), truth(boss))
+    assert kept(cache) == []
+
+
+def test_a_small_box_is_not_kept(boss: Any, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtneuro_data.cache.cutouts._FROM_BYTES", 1 << 22)
     np.testing.assert_array_equal(read(cache), truth(boss))
     assert kept(cache) == []
@@ -119,7 +132,7 @@ def test_chunks_are_hashed_once_and_only_for_a_box_that_is_then_kept(
         lambda content: content.replace(b"(34,", b"(35,"),
     ],
 )
-def test_a_damaged_file_is_joined_from_chunks_again(
+def test_a_damaged_file_is_assembled_from_chunks_again(
     boss: Any, cache: Cache, damage: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     read(cache)
@@ -144,7 +157,7 @@ def test_verify_finds_flipped_bytes_and_files_without_a_digest(boss: Any, cache:
     assert cache.verify() == (path,)
 
 
-def test_they_count_are_cleared_and_are_the_first_to_make_room(boss: Any, cache: Cache) -> None:
+def test_kept_boxes_count_towards_the_size_and_are_deleted_first(boss: Any, cache: Cache) -> None:
     open_volume(IMAGE, cache=cache)[3:37, 10:140, 20:190]
     (before,) = cache.entries()
     read(cache)
@@ -156,7 +169,7 @@ def test_they_count_are_cleared_and_are_the_first_to_make_room(boss: Any, cache:
     assert cache.entries() == (before,)
 
 
-def test_a_full_disk_costs_a_box_kept_whole_and_nothing_else(
+def test_a_full_disk_prevents_keeping_a_box_whole_and_nothing_else(
     boss: Any, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:

@@ -20,7 +20,7 @@ def folder_of(cache: Cache, boss: Any, channel: str) -> Path:
     return cache.root / f"v{CACHE_VERSION}" / host / "lab" / "scan" / channel / "0"
 
 
-def test_offline_reads_what_is_there_and_names_what_is_not(boss: Any, cache: Cache) -> None:
+def test_offline_reads_cached_chunks_and_names_missing_ones(boss: Any, cache: Cache) -> None:
     open_volume(IMAGE, cache=cache)[0:16, 0:128, 0:128]
     asked = len(boss.requests)
     offline = Cache(cache.root, offline=True)
@@ -58,7 +58,9 @@ def test_a_cache_of_another_version_is_refused(boss: Any, cache: Cache) -> None:
     assert cache.entries() == ()
 
 
-def test_what_an_older_version_kept_is_refused_rather_than_kept_twice(boss: Any, cache: Cache) -> None:
+def test_a_volume_cached_by_an_older_version_is_refused_rather_than_cached_twice(
+    boss: Any, cache: Cache
+) -> None:
     open_volume(IMAGE, cache=cache)[0:1, 0:1, 0:1]
     path = folder_of(cache, boss, "image") / "cache.json"
     path.write_text(path.read_text().replace('"cache_version": 2', '"cache_version": 1'))

@@ -62,7 +62,7 @@ def test_reading_side_by_side_is_reading_one_by_one(
         np.testing.assert_array_equal(opened[1:39, 7:149, 3:190], boss.volumes[channel][1:39, 7:149, 3:190])
 
 
-def test_a_second_read_asks_nothing(boss: Any, cache: Cache) -> None:
+def test_a_second_read_sends_no_request(boss: Any, cache: Cache) -> None:
     open_volume(IMAGE, cache=cache)[0:20, 0:150, 0:200]
     asked = len(boss.requests)
     open_volume(IMAGE, cache=Cache(cache.root))[0:20, 5:150, 0:200]

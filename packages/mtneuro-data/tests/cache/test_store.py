@@ -58,7 +58,7 @@ def test_the_layout_on_disk_is_fixed(boss: Any, cache: Cache) -> None:
     assert json.loads((folder / "cache.json").read_text())["cache_version"] == CACHE_VERSION == 2
 
 
-def test_a_chunk_without_a_digest_is_not_there(boss: Any, cache: Cache) -> None:
+def test_a_chunk_without_a_digest_counts_as_missing(boss: Any, cache: Cache) -> None:
     # So a process killed between the two writes leaves nothing that is taken for whole.
     opened = open_volume(IMAGE, cache=cache)
     opened[0:1, 0:1, 0:1]
@@ -89,7 +89,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     ] == []
 
 
-def test_stores_made_at_once_are_one(tmp_path: Path) -> None:
+def test_stores_created_at_the_same_time_are_one(tmp_path: Path) -> None:
     about: Any = {"uri": "u", "shape": (4, 4, 4), "dtype": np.dtype("uint8"), "voxel_size_um": None}
     first = ChunkStore.create(tmp_path / "0", **about)
     first.write((0, 0, 0), np.ones((4, 4, 4), np.uint8))

@@ -5,7 +5,7 @@ import numpy as np
 from mtneuro_data import TaskSpec
 
 
-def test_what_was_fetched_is_exported(shell: Any, boss: Any, task: TaskSpec, tmp_path: Path) -> None:
+def test_a_fetched_task_is_exported(shell: Any, boss: Any, task: TaskSpec, tmp_path: Path) -> None:
     remote = task.with_source(
         {"image": "bossdb://lab/scan/image", "pixel_labels": "bossdb://lab/scan/labels"}
     )

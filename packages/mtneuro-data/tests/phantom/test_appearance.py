@@ -73,7 +73,7 @@ def test_dead_columns_are_rare_and_dark():
 
 
 @pytest.mark.parametrize("strength", [-1.0, float("nan"), float("inf")])
-def test_a_strength_that_is_none_is_refused(strength):
+def test_a_strength_that_is_negative_or_not_finite_is_refused(strength):
     with pytest.raises(ValueError, match="texture must be a strength of 0 or more"):
         Appearance(texture=strength)
 

@@ -156,7 +156,7 @@ def test_a_huge_phantom_opens_and_reads_at_once():
         ({"channel": "image", "seed": -1}, "seed must be 0 or more, got -1"),
     ],
 )
-def test_a_phantom_that_cannot_be_is_refused(arguments, message):
+def test_invalid_arguments_of_a_phantom_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Phantom(arguments.pop("channel"), **arguments)
 

@@ -72,7 +72,7 @@ def test_a_cutout_too_large_for_the_database_is_refused(tmp_path: Path) -> None:
     assert (status, about["code"]) == (413, 2000)
 
 
-def test_a_token_is_asked_for_where_one_is_set(boss: Any) -> None:
+def test_a_token_is_required_if_one_is_set(boss: Any) -> None:
     boss.service.token = "secret"
     assert answer(boss.server, "/v1/collection/lab")[0] == 401
     assert answer(boss.server, "/v1/collection/lab", Authorization="Token wrong")[0] == 401

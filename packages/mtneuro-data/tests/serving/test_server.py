@@ -58,7 +58,7 @@ def test_a_server_is_read_only_by_default(boss: Any, volume: np.ndarray) -> None
     np.testing.assert_array_equal(boss.volumes["image"], before)
 
 
-def test_a_port_that_is_taken_or_is_none_is_refused(boss: Any) -> None:
+def test_a_port_that_is_taken_or_out_of_range_is_refused(boss: Any) -> None:
     catalogue = boss.service.catalogue
     taken = int(boss.server.host.split(":")[1])
     with pytest.raises(OSError, match=rf"cannot listen on 127.0.0.1:{taken}: .*; give another port"):

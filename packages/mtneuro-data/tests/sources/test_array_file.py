@@ -54,7 +54,7 @@ def test_pickles_are_never_loaded(tmp_path: Path) -> None:
             open_volume(tmp_path / name)
 
 
-def test_an_array_file_longer_than_it_is_is_refused(tmp_path: Path) -> None:
+def test_an_array_file_shorter_than_its_header_states_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((10, 20, 30), np.uint8))
     content = (tmp_path / "a.npy").read_bytes().replace(b"(10, 20, 30), }    ", b"(10000, 20, 30), } ")
     (tmp_path / "a.npy").write_bytes(content)

@@ -47,5 +47,5 @@ def test_a_source_that_reads_several_boxes_reads_one() -> None:
     np.testing.assert_array_equal(Several().read(BOXES[1]), VOXELS[2:4, 1:5, 4:6])
 
 
-def test_only_what_says_so_is_read_side_by_side() -> None:
+def test_only_a_boxes_source_is_read_side_by_side() -> None:
     assert (OneByOne().side_by_side, Several().side_by_side) == (False, True)

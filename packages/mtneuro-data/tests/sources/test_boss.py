@@ -101,7 +101,7 @@ def test_a_large_box_goes_in_small_requests(boss: Boss, volume: np.ndarray) -> N
     "fault",
     ["429", "500", "503", "reset", "truncate", "garbage", "wrong_size", "stall"],
 )
-def test_what_can_pass_is_tried_again(boss: Boss, volume: np.ndarray, fault: Fault) -> None:
+def test_a_temporary_failure_is_tried_again(boss: Boss, volume: np.ndarray, fault: Fault) -> None:
     boss.fail(fault, fault)
     np.testing.assert_array_equal(source(boss).read(Box((0, 0, 0), (2, 20, 30))), volume[0:2, 0:20, 0:30])
     assert len(boss.cutouts) == 3
@@ -116,14 +116,16 @@ def test_what_can_pass_is_tried_again(boss: Boss, volume: np.ndarray, fault: Fau
         ("400", OSError, r"status 400\): simulated fault"),
     ],
 )
-def test_what_cannot_pass_fails_at_once(boss: Boss, fault: Fault, error: type[Exception], text: str) -> None:
+def test_a_permanent_failure_is_an_error_at_once(
+    boss: Boss, fault: Fault, error: type[Exception], text: str
+) -> None:
     boss.fail(*[fault] * 9)
     with pytest.raises(error, match=text):
         source(boss).read(Box((0, 0, 0), (2, 20, 30)))
     assert len(boss.cutouts) == 1
 
 
-def test_lasting_failure_ends_with_its_cause(boss: Boss) -> None:
+def test_a_lasting_failure_is_reported_with_its_cause(boss: Boss) -> None:
     boss.fail(*["503"] * 9)
     with pytest.raises(OSError, match=r"no complete answer from .* in 3 attempts .* status 503"):
         source(boss, attempts=3).read(Box((0, 0, 0), (2, 20, 30)))
@@ -140,7 +142,7 @@ def test_an_unknown_channel_is_named(boss: Boss) -> None:
         open_volume("bossdb://lab/scan/absent")
 
 
-def test_no_network_is_one_clear_line(boss: Boss) -> None:
+def test_a_missing_network_is_reported_in_one_line(boss: Boss) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -234,7 +236,7 @@ def test_a_busy_server_is_given_the_time_it_asks_for(text: str | None, seconds: 
     assert boss_source.asked_to_wait_s(requests.HTTPError(response=response)) == seconds
 
 
-def test_a_source_leaves_its_socket_behind_when_pickled(boss: Boss, volume: np.ndarray) -> None:
+def test_a_pickled_source_does_not_take_its_socket_along(boss: Boss, volume: np.ndarray) -> None:
     opened = source(boss)
     opened.fetch(Box((0, 0, 0), (1, 2, 3)))
     copy: BossSource = pickle.loads(pickle.dumps(opened))

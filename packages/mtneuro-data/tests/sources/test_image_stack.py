@@ -73,7 +73,7 @@ def test_a_tiff_of_palette_indices_is_refused(tmp_path: Path) -> None:
         open_volume(tmp_path / "a.tif")
 
 
-def test_what_systems_leave_in_a_folder_is_passed_over(tmp_path: Path) -> None:
+def test_files_that_operating_systems_leave_in_a_folder_are_skipped(tmp_path: Path) -> None:
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     for name in ("Thumbs.db", "desktop.ini", "._a.png", ".DS_Store"):
         (tmp_path / name).write_bytes(b"x")

@@ -49,7 +49,7 @@ def test_a_zarr_at_an_address_is_read(boss: Any, volume: np.ndarray) -> None:
     np.testing.assert_array_equal(opened[3:20, 100:140, 90:150], volume[3:20, 100:140, 90:150])
 
 
-def test_a_zarr_whose_chunks_or_extent_are_a_lie_is_refused_when_read(
+def test_a_zarr_whose_metadata_do_not_match_its_chunks_is_refused_when_read(
     tmp_path: Path, volume: np.ndarray
 ) -> None:
     path = Path(stored(tmp_path, "v3.zarr", volume))
