@@ -74,7 +74,7 @@ def test_every_voxel_is_right_though_a_third_of_the_answers_fail(
 def test_wrong_voxels_that_pass_as_valid_are_caught_by_reading_twice(
     server: VolumeServer, large: np.ndarray
 ) -> None:
-    server.service.faults = Faults(rate=0.2, kinds=("flip",))
+    server.service.faults = Faults(rate=0.05, kinds=("flip",))
     once = open_volume(URI)[0:40, :, :]
     assert not np.array_equal(once, large[0:40])
     careful = replace(server.address, double_read=True)

@@ -1,5 +1,6 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 from mtneuro_ssl._shared.workers import results, worker_pool
@@ -23,16 +24,20 @@ def test_results_come_one_at_a_time_without_an_executor():
 
 
 def test_a_failure_passes_and_cancels_what_has_not_begun():
-    done: list[int] = []
+    begun: list[int] = []
+    released = Event()
 
     def work(task: int) -> None:
+        begun.append(task)
         if task == 0:
             raise OSError("disk")
-        done.append(task)
+        released.wait(60)
 
-    with ThreadPoolExecutor(1) as executor, pytest.raises(OSError, match="disk"):
-        list(results(work, range(1000), executor=executor))
-    assert len(done) < 999
+    with ThreadPoolExecutor(1) as executor:
+        with pytest.raises(OSError, match="disk"):
+            list(results(work, range(1000), executor=executor))
+        released.set()
+    assert begun in ([0], [0, 1])
 
 
 @pytest.mark.slow
