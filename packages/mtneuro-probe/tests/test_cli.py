@@ -63,10 +63,7 @@ def test_help_teaches_and_loads_nothing_heavy(words):
         (["map", "e.npz", "own.csv", "m.npy", "--feature", "cells", "-o", "m2.npy"], "got 'cells'"),
         ([*MAP, "-o", "m2.npy"], "features, got 9"),
         ([*MAP, "-o", "m2.png"], ".zarr or .npy"),
-        (
-            [*MAP, "-o", "n.npy", "--figure", "n.png", "--z", "1"],
-            "z must be a slice of the map, 0 to 0, got 1",
-        ),
+        ([*MAP, "-o", "n.npy", "--figure", "n.png", "--z", "1:2"], "0 <= first < end <= 1, got '1:2'"),
         (["compare", "e.npz", "e.npz"], "must be given once"),
         (["compare", "e.npz", "t.npz"], "e and t must be of the same samples, 2 are in one only: B/z0"),
     ],

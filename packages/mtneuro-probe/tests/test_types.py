@@ -4,7 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from mtneuro_probe.types import ArraySource, ChunkedSource, rows_at_once
+from mtneuro_probe._shared.volume_file import LazyArray
+from mtneuro_probe.types import ChunkedSource, rows_at_once
 
 
 @pytest.fixture
@@ -13,7 +14,7 @@ def stored(tmp_path: Path) -> "zarr.Array[Any]":
 
 
 def test_arrays_of_numpy_and_zarr_are_sources(stored):
-    assert isinstance(np.zeros(3), ArraySource)
+    assert isinstance(np.zeros(3), LazyArray)
     assert isinstance(stored, ChunkedSource)
 
 

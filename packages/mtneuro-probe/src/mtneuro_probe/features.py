@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from mtneuro_probe._shared.volume_file import LazyArray
 from mtneuro_probe._shared.words import unknown_name
 from mtneuro_probe.measures import cells
 from mtneuro_probe.measures.density import density
 from mtneuro_probe.measures.feature import Feature
-from mtneuro_probe.measures.original import original_table
+from mtneuro_probe.measures.original import ORIGINAL_COLUMNS, original_features
 from mtneuro_probe.measures.table import check_images, check_values, checked_index, measured_table
 from mtneuro_probe.registry import (
     FEATURES,
@@ -21,11 +22,10 @@ from mtneuro_probe.registry import (
     distinct_values,
     named_values,
 )
-from mtneuro_probe.types import ArraySource
 
 
 def semantic_features(
-    labels: ArraySource,
+    labels: LazyArray,
     *,
     sample_id: Sequence[str] | np.ndarray | None = None,
     voxel_size_um: Sequence[float] | Float[np.ndarray, "3"] = (1.17, 1.17, 1.17),
@@ -130,7 +130,8 @@ def semantic_features(
         index = checked_index(sample_id, labels.shape[0], corners=True)
         whole = np.asarray(labels[...])
         check_values(whole, values, ignore)
-        return original_table(whole, index, progress=progress)
+        table = original_features(whole, progress=progress)
+        return pd.DataFrame(table, columns=list(ORIGINAL_COLUMNS), index=index)
     if definition != "image":
         raise ValueError(unknown_name("definition", definition, ("image", "original")))
     wanted = {name: REGISTRY[name] for name in checked_names(features)}
@@ -152,7 +153,7 @@ def semantic_features(
 
 
 def label_features(
-    labels: ArraySource,
+    labels: LazyArray,
     label_values: Mapping[str, int],
     *,
     sample_id: Sequence[str] | np.ndarray | None = None,

@@ -13,8 +13,7 @@ from jaxtyping import Int64, Shaped
 from mtneuro_probe._shared.files import written_beside
 from mtneuro_probe._shared.ome import voxel_size
 from mtneuro_probe._shared.terminal import Ranges
-from mtneuro_probe._shared.volume_file import VolumeFile, is_zarr, open_volume_file, opened_archive
-from mtneuro_probe.types import ArraySource
+from mtneuro_probe._shared.volume_file import LazyArray, VolumeFile, is_zarr, open_volume_file, opened_archive
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +54,7 @@ def open_volume(
     return replace(volume, sample_id=tuple(f"{name}/z{first + z}" for z in range(volume.array.shape[0])))
 
 
-def open_embedding_map(path: str | os.PathLike[str]) -> tuple[ArraySource, tuple[float, ...] | None]:
+def open_embedding_map(path: str | os.PathLike[str]) -> tuple[LazyArray, tuple[float, ...] | None]:
     """Return a map of embeddings and the distance between neighbours in it; it is read where it is sliced.
 
     Parameters

@@ -53,14 +53,13 @@ def sample_positions(sample_id: Sequence[str] | np.ndarray) -> Positions:
     ['', 'br']
     """
     ids = [str(name) for name in sample_id]
-    found = [_ID.fullmatch(name) for name in ids]
-    wrong = [name for name, match in zip(ids, found, strict=True) if match is None]
-    if wrong:
+    matches = [match for match in map(_ID.fullmatch, ids) if match is not None]
+    if len(matches) < len(ids):
+        wrong = [name for name in ids if _ID.fullmatch(name) is None]
         raise ValueError(
             "a sample id must read '<cube>/z<z>' or '<cube>/z<z>/<corner>' with a corner of "
             f"{', '.join(CORNERS)}, got {', '.join(map(repr, wrong[:10]))}"
         )
-    matches = [match for match in found if match is not None]
     return Positions(
         cube=np.array([match["cube"] for match in matches], dtype=np.str_),
         z=np.array([int(match["z"]) for match in matches], dtype=np.int64),

@@ -1,32 +1,15 @@
-"""The arrays that the package reads: whatever has a shape and a type and can be sliced."""
+"""Arrays that are stored in chunks, and how much of an array to read at once."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-
-@runtime_checkable
-class ArraySource(Protocol):
-    """An array that is read by slicing: NumPy's, a Zarr array, or anything of the kind."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of each axis."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of an element."""
-        ...
-
-    def __getitem__(self, index: Any, /) -> Any:
-        """Return a part of the array."""
-        ...
+from mtneuro_probe._shared.volume_file import LazyArray
 
 
 @runtime_checkable
-class ChunkedSource(ArraySource, Protocol):
-    """An array source that is stored in chunks, and best read whole chunks at a time."""
+class ChunkedSource(LazyArray, Protocol):
+    """An array that is stored in chunks, and best read whole chunks at a time."""
 
     @property
     def chunks(self) -> tuple[int, ...]:
@@ -34,7 +17,7 @@ class ChunkedSource(ArraySource, Protocol):
         ...
 
 
-def rows_at_once(source: ArraySource, *, elements: int) -> int:
+def rows_at_once(source: LazyArray, *, elements: int) -> int:
     """Return how many rows of the first axis to read together: about ``elements``, in whole chunks.
 
     Examples

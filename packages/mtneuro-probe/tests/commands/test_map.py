@@ -27,7 +27,7 @@ def read(path) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["m.zarr", "m.npy"])
 def test_a_map_of_a_feature_is_written_and_drawn(capsys, tmp_path, run, words, places, name):
-    options = ("-o", tmp_path / name, "--figure", tmp_path / "m.png", "--z", 1, "--step-um", 10, 10)
+    options = ("-o", tmp_path / name, "--figure", tmp_path / "m.png", "--z", "1:2", "--step-um", 10, 10)
     assert run(*words, *options) == 0
     told = capsys.readouterr().out
     assert "of the map lies outside the range of the labelled samples" in told
@@ -57,9 +57,28 @@ def test_the_image_beside_a_map_is_a_slice_or_the_volume_that_it_lies_in(
     monkeypatch.setattr("mtneuro_probe.map_figure", lambda *_, image, **__: shown.append(image) or Saved())
     image = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
     np.save(tmp_path / "image.npy", image)
-    options = ("-o", tmp_path / "m.npy", "--figure", tmp_path / "m.png", "--z", 1)
+    options = ("-o", tmp_path / "m.npy", "--figure", tmp_path / "m.png", "--z", "1:2")
     assert run(*words, *options, "--image", tmp_path / "image.npy") == 0
     np.testing.assert_array_equal(shown[0], image if len(shape) == 2 else image[1])
+
+
+def test_a_slice_is_also_named_by_its_number_as_it_was_before(capsys, tmp_path, run, words):
+    options = ("-o", tmp_path / "m.npy", "--figure", tmp_path / "m.png")
+    assert run(*words, *options, "--z", 2) == 0
+    assert "--z 2 is now --z 2:3\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("z", "told"),
+    [("0:2", "must be a range of one slice"), ("3:4", "end <= 3, got '3:4'"), ("3", "got '3:4'")],
+)
+def test_a_figure_of_no_slice_or_of_several_is_refused_before_the_map_is_written(
+    capsys, tmp_path, run, words, z, told
+):
+    output = tmp_path / "m.zarr"
+    assert run(*words, "-o", output, "--figure", tmp_path / "m.png", "--z", z) == 2
+    assert told in capsys.readouterr().err
+    assert not output.exists()
 
 
 class Saved:

@@ -7,9 +7,9 @@ from .figures import segmentation_figure as segmentation_figure
 from .inference import predict as predict
 from .intervals import ScoreIntervals as ScoreIntervals
 from .intervals import bootstrap_intervals as bootstrap_intervals
-from .intervals import confusion_per_image as confusion_per_image
 from .metrics import Scores as Scores
 from .metrics import confusion_matrix as confusion_matrix
+from .metrics import confusion_per_image as confusion_per_image
 from .metrics import scores as scores
 from .metrics import scores_per_image as scores_per_image
 from .model import Model as Model
@@ -40,46 +40,3 @@ from .volume.predict import swept_labels as swept_labels
 from .volume.settings import SweepSettings as SweepSettings
 
 __version__: str
-
-__all__ = [
-    "Model",
-    "Network",
-    "PlainUNet",
-    "ScoreIntervals",
-    "Scores",
-    "SizeRule",
-    "SweepSettings",
-    "TrainSettings",
-    "VNetLight",
-    "VolumeFile",
-    "best_run",
-    "bootstrap_intervals",
-    "build_network",
-    "class_colours",
-    "confusion_matrix",
-    "confusion_per_image",
-    "encoder_names",
-    "executed_modules",
-    "learning_curves_figure",
-    "load_history",
-    "load_model",
-    "load_settings",
-    "model_names",
-    "network",
-    "normalised",
-    "open_volume_file",
-    "overlay",
-    "paper_search",
-    "paper_settings",
-    "predict",
-    "predict_volume",
-    "predict_volume_on_cluster",
-    "register",
-    "scores",
-    "scores_per_image",
-    "segmentation_figure",
-    "subvolumes",
-    "surface_figure",
-    "swept_labels",
-    "train",
-]

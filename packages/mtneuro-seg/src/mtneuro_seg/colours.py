@@ -23,7 +23,7 @@ def class_colours(class_names: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def class_rgb(class_names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+def class_rgb(class_names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     """Return the colours of `class_colours` as red, green and blue from 0 to 255.
 
     Examples
@@ -31,7 +31,4 @@ def class_rgb(class_names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
     >>> class_rgb(["background", "vessels"])
     ((230, 53, 43),)
     """
-    return tuple(
-        (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
-        for colour in class_colours(class_names)
-    )
+    return tuple(tuple(bytes.fromhex(colour[1:])) for colour in class_colours(class_names))

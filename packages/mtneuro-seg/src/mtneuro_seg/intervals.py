@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64, Integer
 
-from mtneuro_seg.metrics import Scores, class_scores, confusion_matrix
+from mtneuro_seg.metrics import Scores, class_scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,30 +20,6 @@ class ScoreIntervals:
 
     level: float
     """Share of the resampled scores within the interval."""
-
-
-def confusion_per_image(
-    truth: Integer[np.ndarray, "images *size"],
-    prediction: Integer[np.ndarray, "images *size"],
-    *,
-    classes: int,
-    ignore: int | None = None,
-) -> Int64[np.ndarray, "images classes classes"]:
-    """Return the confusion matrix of every image; their sum is that of the set.
-
-    Examples
-    --------
-    >>> truth = np.array([[[0, 1]], [[0, 0]]])
-    >>> confusion_per_image(truth, truth, classes=2).sum(axis=0)
-    array([[3, 0],
-           [0, 1]])
-    """
-    return np.stack(
-        [
-            confusion_matrix(t, p, classes=classes, ignore=ignore)
-            for t, p in zip(truth, prediction, strict=True)
-        ]
-    )
 
 
 def bootstrap_intervals(

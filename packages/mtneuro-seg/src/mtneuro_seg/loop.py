@@ -32,14 +32,16 @@ def fit(
     folder ``tensorboard`` too, where one is given.
     """
     steps = segmenter.schedule.steps
+    gpus = [torch.cuda.current_device()] if device.type == "cuda" else []
     with (
         ExitStack() as stack,
-        _random_state_kept(device),
+        torch.random.fork_rng(gpus),
         memory_errors_named(
             "training", remedy="lower batch_size, raise accumulate, or take a smaller network"
         ),
-        _deterministic(segmenter.settings.deterministic),
     ):
+        if segmenter.settings.deterministic:
+            stack.enter_context(_deterministic())
         if segmenter.settings.compile:
             stack.enter_context(compilation_errors_named())
         recorder = stack.enter_context(
@@ -69,11 +71,8 @@ def fit(
 
 
 @contextmanager
-def _deterministic(wanted: bool) -> Generator[None]:
+def _deterministic() -> Generator[None]:
     """Use deterministic algorithms and one thread for a while."""
-    if not wanted:
-        yield
-        return
     before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     # cuBLAS needs this to be deterministic, and reads it when its first handle is made.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -84,9 +83,3 @@ def _deterministic(wanted: bool) -> Generator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.set_num_threads(before[1])
-
-
-@contextmanager
-def _random_state_kept(device: torch.device) -> Generator[None]:
-    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.type == "cuda" else []):
-        yield

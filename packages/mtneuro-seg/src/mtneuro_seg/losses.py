@@ -8,6 +8,12 @@ from torch import Tensor, nn
 
 from mtneuro_seg.settings import LossName
 
+_Logits = Float[Tensor, "batch classes *size"]
+_PerPixel = Float[Tensor, "batch *size"]
+_Labels = Int64[Tensor, "batch *size"]
+_Labelled = Bool[Tensor, "batch *size"]
+_Weights = Float[Tensor, " classes"]
+
 _FOCUS = 2.0
 """The exponent of the focal loss, as in its paper."""
 
@@ -16,11 +22,7 @@ _SMOOTH = 1.0
 
 
 def cross_entropy(
-    logits: Float[Tensor, "batch classes *size"],
-    labels: Int64[Tensor, "batch *size"],
-    labelled: Bool[Tensor, "batch *size"],
-    *,
-    weights: Float[Tensor, " classes"] | None = None,
+    logits: _Logits, labels: _Labels, labelled: _Labelled, *, weights: _Weights | None = None
 ) -> Float[Tensor, ""]:
     """Return the cross entropy, averaged over the labelled pixels by the weights of their classes.
 
@@ -34,11 +36,7 @@ def cross_entropy(
 
 
 def focal(
-    logits: Float[Tensor, "batch classes *size"],
-    labels: Int64[Tensor, "batch *size"],
-    labelled: Bool[Tensor, "batch *size"],
-    *,
-    weights: Float[Tensor, " classes"] | None = None,
+    logits: _Logits, labels: _Labels, labelled: _Labelled, *, weights: _Weights | None = None
 ) -> Float[Tensor, ""]:
     """Return the focal loss (Lin et al., 2017): cross entropy that counts less where the network is sure.
 
@@ -53,11 +51,7 @@ def focal(
 
 
 def dice(
-    logits: Float[Tensor, "batch classes *size"],
-    labels: Int64[Tensor, "batch *size"],
-    labelled: Bool[Tensor, "batch *size"],
-    *,
-    weights: Float[Tensor, " classes"] | None = None,
+    logits: _Logits, labels: _Labels, labelled: _Labelled, *, weights: _Weights | None = None
 ) -> Float[Tensor, ""]:
     """Return one minus the soft Dice overlap (Milletari et al., 2016), averaged over the classes by weight.
 
@@ -74,11 +68,7 @@ def dice(
 
 
 def dice_cross_entropy(
-    logits: Float[Tensor, "batch classes *size"],
-    labels: Int64[Tensor, "batch *size"],
-    labelled: Bool[Tensor, "batch *size"],
-    *,
-    weights: Float[Tensor, " classes"] | None = None,
+    logits: _Logits, labels: _Labels, labelled: _Labelled, *, weights: _Weights | None = None
 ) -> Float[Tensor, ""]:
     """Return the sum of `dice` and `cross_entropy`."""
     terms = [loss(logits, labels, labelled, weights=weights) for loss in (dice, cross_entropy)]
@@ -94,7 +84,7 @@ LOSSES: dict[LossName, Callable[..., Tensor]] = {
 """Every loss by the name that settings use."""
 
 
-def balanced_weights(counts: Int64[Tensor, " classes"]) -> Float[Tensor, " classes"]:
+def balanced_weights(counts: Int64[Tensor, " classes"]) -> _Weights:
     """Return weights by which every class that occurs counts as much as any other.
 
     Parameters
@@ -112,17 +102,12 @@ def balanced_weights(counts: Int64[Tensor, " classes"]) -> Float[Tensor, " class
     return torch.where(present, even / counts.clamp(min=1), 1.0).float()
 
 
-def _entropy(
-    logits: Float[Tensor, "batch classes *size"], labels: Int64[Tensor, "batch *size"]
-) -> Float[Tensor, "batch *size"]:
+def _entropy(logits: _Logits, labels: _Labels) -> _PerPixel:
     return nn.functional.cross_entropy(logits, labels, reduction="none")
 
 
 def _mean(
-    losses: Float[Tensor, "batch *size"],
-    labels: Int64[Tensor, "batch *size"],
-    labelled: Bool[Tensor, "batch *size"],
-    weights: Float[Tensor, " classes"] | None,
+    losses: _PerPixel, labels: _Labels, labelled: _Labelled, weights: _Weights | None
 ) -> Float[Tensor, ""]:
     """Return the weighted mean over the labelled pixels; 0, with a gradient of 0, where there is none."""
     shares = labelled.float() if weights is None else weights[labels] * labelled

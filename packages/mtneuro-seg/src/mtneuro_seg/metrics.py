@@ -81,6 +81,30 @@ def confusion_matrix(
     return confusion.reshape(classes, classes)
 
 
+def confusion_per_image(
+    truth: Integer[np.ndarray, "images *size"],
+    prediction: Integer[np.ndarray, "images *size"],
+    *,
+    classes: int,
+    ignore: int | None = None,
+) -> Int64[np.ndarray, "images classes classes"]:
+    """Return the confusion matrix of every image; their sum is that of the set.
+
+    Examples
+    --------
+    >>> truth = np.array([[[0, 1]], [[0, 0]]])
+    >>> confusion_per_image(truth, truth, classes=2).sum(axis=0)
+    array([[3, 0],
+           [0, 1]])
+    """
+    return np.stack(
+        [
+            confusion_matrix(t, p, classes=classes, ignore=ignore)
+            for t, p in zip(truth, prediction, strict=True)
+        ]
+    )
+
+
 def check_labels(labels: Integer[np.ndarray, "..."], name: str, *, classes: int) -> None:
     """Raise unless all labels lie in ``[0, classes)``.
 
@@ -149,13 +173,10 @@ def scores_per_image(
     >>> scores_per_image(truth, prediction, classes=2).iou
     array([0.75, 0.5 ])
     """
-    per_image = np.stack(
-        [
-            confusion_matrix(t, p, classes=classes, ignore=ignore)
-            for t, p in zip(truth, prediction, strict=True)
-        ]
+    per_image = confusion_per_image(truth, prediction, classes=classes, ignore=ignore)
+    f1, iou = (
+        np.array([_mean(column) for column in each.T]) for each in class_scores(per_image, absent=absent)
     )
-    f1, iou = (_mean_over_images(each) for each in class_scores(per_image, absent=absent))
     return Scores(f1=f1, iou=iou, mean_f1=_mean(f1), mean_iou=_mean(iou), reduction="per image")
 
 
@@ -170,12 +191,6 @@ def class_scores(
     np.divide(2 * hits, both, out=f1, where=both > 0)
     np.divide(hits, both - hits, out=iou, where=both > 0)
     return f1, iou
-
-
-def _mean_over_images(
-    per_image: Float64[np.ndarray, "images classes"],
-) -> Float64[np.ndarray, " classes"]:
-    return np.array([_mean(column) for column in per_image.T])
 
 
 def _mean(values: Float64[np.ndarray, " values"]) -> float:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from functools import cache
 from importlib.resources import files
 from itertools import product
 from typing import Any
@@ -12,12 +11,6 @@ from mtneuro_seg.settings import TrainSettings
 
 _SEARCHED_RATES = (0.1, 0.05, 0.01, 0.005, 0.001)
 _SEARCHED_BATCHES = (2, 4, 6, 8, 10)
-
-
-@cache
-def _table_a4() -> dict[str, Any]:
-    text = files("mtneuro_seg").joinpath("table_a4.json").read_text("utf-8")
-    return json.loads(text)
 
 
 def paper_search(
@@ -99,7 +92,7 @@ def paper_settings(model: str, classes: int, **changes: Any) -> TrainSettings:
     >>> settings.learning_rate, settings.batch_size, settings.epochs
     (0.001, 8, 20)
     """
-    table = _table_a4()
+    table: dict[str, Any] = json.loads(files("mtneuro_seg").joinpath("table_a4.json").read_text("utf-8"))
     network(model)
     if model not in table:
         raise ValueError(f"the paper has no settings for {model!r}; it has them for {', '.join(table)}")

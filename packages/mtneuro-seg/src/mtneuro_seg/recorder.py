@@ -10,7 +10,7 @@ import lightning.pytorch as pl
 import numpy as np
 from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from mtneuro_seg._shared.files import written_beside
 from mtneuro_seg._shared.logs import tensorboard_logger
@@ -113,7 +113,9 @@ class Recorder(pl.Callback):
             self._log(self.rows[-1], self._tensorboard)
         self._loss, self._steps = 0.0, 0
         if segmenter.settings.keep == "best" and len(self.rows) - 1 == self._best_row():
-            _save_whole(segmenter.network, self._best)
+            weights = segmenter.network.state_dict()
+            with written_beside(self._best) as beside:
+                save_file({name: value.contiguous() for name, value in weights.items()}, beside)
 
     def _log(self, row: dict[str, float], folder: Path) -> None:
         step = int(row["step"])
@@ -137,9 +139,3 @@ class Recorder(pl.Callback):
     def _has_stalled(self, patience: int | None) -> bool:
         """Return whether the last so many epochs brought nothing better."""
         return bool(self.rows) and patience is not None and len(self.rows) - 1 - self._best_row() >= patience
-
-
-def _save_whole(network: nn.Module, path: Path) -> None:
-    """Write the network's weights so that the file is there whole or not at all."""
-    with written_beside(path) as beside:
-        save_file({name: value.contiguous() for name, value in network.state_dict().items()}, beside)

@@ -5,6 +5,7 @@ built.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from mtneuro_seg._shared.words import unknown_name
@@ -106,8 +107,13 @@ class Network:
         )
 
 
-_SMP = "segmentation-models-pytorch"
-_SMP_FACTORY = "mtneuro_seg.networks.smp:smp_network"
+_smp = partial(
+    Network,
+    axes=2,
+    family="segmentation-models-pytorch",
+    factory="mtneuro_seg.networks.smp:smp_network",
+    encoder=True,
+)
 
 NETWORKS: dict[str, Network] = {
     entry.name: entry
@@ -116,25 +122,16 @@ NETWORKS: dict[str, Network] = {
             name="unet", title="2D U-Net", axes=2, family="ours", factory="mtneuro_seg.networks.unet:unet",
             multiple=0, paper="Ronneberger et al. 2015",
         ),
-        Network(
-            name="manet", title="MA-Net", axes=2, family=_SMP, factory=_SMP_FACTORY, encoder=True,
-            multiple=32, smallest_alone=64, paper="Fan et al. 2020",
+        _smp(name="manet", title="MA-Net", multiple=32, smallest_alone=64, paper="Fan et al. 2020"),
+        _smp(
+            name="fpn", title="FPN", multiple=32, smallest_alone=64,
+            paper="Lin et al. 2017; Kirillov et al. 2019",
         ),
-        Network(
-            name="fpn", title="FPN", axes=2, family=_SMP, factory=_SMP_FACTORY, encoder=True,
-            multiple=32, smallest_alone=64, paper="Lin et al. 2017; Kirillov et al. 2019",
-        ),
-        Network(
-            name="unetplusplus", title="U-Net++", axes=2, family=_SMP, factory=_SMP_FACTORY,
-            encoder=True, multiple=32, smallest_alone=64, paper="Zhou et al. 2018",
-        ),
-        Network(
-            name="pan", title="PAN", axes=2, family=_SMP, factory=_SMP_FACTORY, encoder=True,
-            multiple=16, smallest=128, least_batch=2, paper="Li et al. 2018",
-        ),
-        Network(
-            name="pspnet", title="PSPNet", axes=2, family=_SMP, factory=_SMP_FACTORY, encoder=True,
-            multiple=8, smallest=16, smallest_alone=32, paper="Zhao et al. 2017",
+        _smp(name="unetplusplus", title="U-Net++", multiple=32, smallest_alone=64, paper="Zhou et al. 2018"),
+        _smp(name="pan", title="PAN", multiple=16, smallest=128, least_batch=2, paper="Li et al. 2018"),
+        _smp(
+            name="pspnet", title="PSPNet", multiple=8, smallest=16, smallest_alone=32,
+            paper="Zhao et al. 2017",
         ),
         Network(
             name="unet3d", title="3D U-Net", axes=3, family="ours",
@@ -149,13 +146,13 @@ NETWORKS: dict[str, Network] = {
             name="highresnet", title="HighResNet", axes=3, family="MONAI",
             factory="mtneuro_seg.networks.highresnet:highresnet", multiple=1, paper="Li et al. 2017",
         ),
-        Network(
-            name="linknet", title="LinkNet", axes=2, family=_SMP, factory=_SMP_FACTORY, encoder=True,
-            multiple=32, smallest_alone=64, paper="Chaurasia and Culurciello 2017",
+        _smp(
+            name="linknet", title="LinkNet", multiple=32, smallest_alone=64,
+            paper="Chaurasia and Culurciello 2017",
         ),
-        Network(
-            name="deeplabv3plus", title="DeepLabV3+", axes=2, family=_SMP, factory=_SMP_FACTORY,
-            encoder=True, multiple=16, smallest=16, least_batch=2, paper="Chen et al. 2018",
+        _smp(
+            name="deeplabv3plus", title="DeepLabV3+", multiple=16, smallest=16, least_batch=2,
+            paper="Chen et al. 2018",
         ),
         Network(
             name="swinunetr", title="SwinUNETR", axes=3, family="MONAI",
@@ -171,10 +168,14 @@ NETWORKS: dict[str, Network] = {
 }  # fmt: skip
 """Every network by the name that settings use, those of the paper first."""
 
-UNET_WITH_ENCODER = Network(
-    name="unet", title="2D U-Net", axes=2, family=_SMP, factory=_SMP_FACTORY, encoder=True, multiple=32,
-    smallest=32, smallest_alone=64, paper="Ronneberger et al. 2015",
-)  # fmt: skip
+UNET_WITH_ENCODER = _smp(
+    name="unet",
+    title="2D U-Net",
+    multiple=32,
+    smallest=32,
+    smallest_alone=64,
+    paper="Ronneberger et al. 2015",
+)
 """What ``unet`` is where the settings name an encoder."""
 
 

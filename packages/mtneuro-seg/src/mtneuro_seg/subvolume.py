@@ -70,10 +70,6 @@ def subvolume_slices(
 
 
 def _starts(length: int, depth: int, overlap: float) -> tuple[int, ...]:
-    if length < depth:
-        return ()
-    return (
-        window_starts(length, depth, overlap=overlap)
-        if overlap
-        else tuple(range(0, length - depth + 1, depth))
-    )
+    if overlap and length >= depth:
+        return window_starts(length, depth, overlap=overlap)
+    return tuple(range(0, length - depth + 1, depth))

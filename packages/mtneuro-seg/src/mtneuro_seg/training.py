@@ -117,9 +117,13 @@ def train(
     data = {"images": images, "masks": masks}
     if validation is not None:
         data |= {"validation_images": validation[0], "validation_masks": validation[1]}
-    fingerprint = {name: _fingerprint(array) for name, array in data.items()}
+    fingerprint = {
+        name: {"shape": list(array.shape), "dtype": str(array.dtype), "digest": array_digest(array)}
+        for name, array in data.items()
+    }
     identity = _identity(settings, names, fingerprint)
-    if _identity_of(folder / CONFIG) == identity:
+    finished = _json(folder / CONFIG)
+    if isinstance(finished, dict) and finished.get("provenance", {}).get("digest") == identity:
         shutil.rmtree(partial, ignore_errors=True)
         return load_model(folder, trusted=(settings.model,))
 
@@ -213,11 +217,6 @@ def _device(settings: TrainSettings) -> torch.device:
     return device
 
 
-def _fingerprint(array: np.ndarray) -> dict[str, Any]:
-    """Return shape, type and digest of an array."""
-    return {"shape": list(array.shape), "dtype": str(array.dtype), "digest": array_digest(array)}
-
-
 def _identity(settings: TrainSettings, names: Sequence[str], fingerprint: dict[str, Any]) -> str:
     """Return what tells one run from another."""
     return digest(
@@ -229,11 +228,6 @@ def _identity(settings: TrainSettings, names: Sequence[str], fingerprint: dict[s
             "data": fingerprint,
         }
     )
-
-
-def _identity_of(config: Path) -> str | None:
-    known = _json(config)
-    return known.get("provenance", {}).get("digest") if isinstance(known, dict) else None
 
 
 def _json(path: Path) -> Any:

@@ -1,7 +1,10 @@
 """Labels of a volume, written to each kind of file."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+import zarr
 from mtneuro_seg import (
     Model,
     SweepSettings,
@@ -45,6 +48,14 @@ def test_a_part_of_a_volume_is_labelled(capsys, model, run, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
     assert run("predict", model, tmp_path / "part.npy", "-o", tmp_path / "c.npy", "--z", "1:9") == 2
     assert "--z must be first:end with 0 <= first < end <= 2" in capsys.readouterr().err
+
+
+def test_an_ome_zarr_of_a_part_lies_where_the_part_was(data, model, run, tmp_path):
+    labels = tmp_path / "labels.ome.zarr"
+    assert run("predict", model, data, "-o", labels, "--z", "2:6", *WINDOW) == 0
+    about: Any = zarr.open_group(labels, mode="r").attrs["ome"]
+    _, moved = about["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    assert moved["translation"] == [pytest.approx(2 * 1.17), 0, 0]
 
 
 def test_subvolumes_are_labelled_one_by_one(run, tmp_path):

@@ -6,15 +6,28 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from mtneuro_seg.volume.store import create_labels, replace, write_labels, zarr_path
+from mtneuro_seg import open_volume_file
+from mtneuro_seg.volume.store import (
+    Layout,
+    create_labels,
+    create_probabilities,
+    move_into_place,
+    write_labels,
+    zarr_path,
+)
 
 NAMES = ("background", "vessels")
 
 
 def created(path: Path, *, ome: bool) -> Path:
-    about: dict[str, Any] = {"class_names": NAMES, "voxel_size_um": None, "attributes": {"source": "v"}}
-    create_labels(path, (6, 260, 140), shard_depth=4, ome=ome, **about)
+    layout = Layout(shard_depth=4, class_names=NAMES, attributes={"source": "v"})
+    create_labels(path, (6, 260, 140), ome=ome, layout=layout)
     return path
+
+
+def transformations(path: Path) -> list[Any]:
+    about: Any = zarr.open_group(path, mode="r").attrs["ome"]
+    return [level["coordinateTransformations"] for level in about["multiscales"][0]["datasets"]]
 
 
 def test_labels_are_one_array_whose_shards_are_as_deep_as_a_row(tmp_path):
@@ -32,11 +45,35 @@ def test_rows_are_written_into_every_level(tmp_path):
     assert not (path / "1").exists()  # 140 pixels are halved no more
 
 
+def test_labels_of_a_part_lie_where_the_part_was_cut_out(tmp_path):
+    path = tmp_path / "a.ome.zarr"
+    layout = Layout(shard_depth=4, class_names=NAMES, voxel_size_um=(2.0, 1.0, 0.5), lower=(10, 20, 30))
+    create_labels(path, (4, 300, 300), ome=True, layout=layout)
+    corner = {"type": "translation", "translation": [20.0, 20.0, 15.0]}
+    assert transformations(path) == [
+        [{"type": "scale", "scale": [2.0, 1.0, 0.5]}, corner],
+        [{"type": "scale", "scale": [2.0, 2.0, 1.0]}, corner],
+    ]
+    assert open_volume_file(path).voxel_size_um == (2.0, 1.0, 0.5)
+
+
+def test_probabilities_of_a_part_lie_where_the_part_was_cut_out(tmp_path):
+    path = tmp_path / "a.ome.zarr"
+    layout = Layout(shard_depth=4, class_names=NAMES, lower=(1, 2, 3))
+    create_probabilities(path, (2, 4, 64, 64), ome=True, layout=layout)
+    assert transformations(path)[0][1] == {"type": "translation", "translation": [0.0, 1.0, 2.0, 3.0]}
+
+
+def test_labels_of_a_whole_volume_are_not_moved(tmp_path):
+    kinds = [[each["type"] for each in level] for level in transformations(created(tmp_path / "a", ome=True))]
+    assert kinds == [["scale"]]
+
+
 def test_a_finished_zarr_takes_the_place_of_an_earlier_one(tmp_path):
     created(tmp_path / "labels.zarr", ome=True)
-    replace(created(tmp_path / "new.zarr", ome=False), tmp_path / "labels.zarr")
+    move_into_place(created(tmp_path / "new.zarr", ome=False), tmp_path / "labels.zarr")
     assert isinstance(zarr.open(tmp_path / "labels.zarr", mode="r"), zarr.Array)
-    replace(tmp_path / "new.zarr", tmp_path / "labels.zarr")
+    move_into_place(tmp_path / "new.zarr", tmp_path / "labels.zarr")
     assert [path.name for path in tmp_path.iterdir()] == ["labels.zarr"]
 
 

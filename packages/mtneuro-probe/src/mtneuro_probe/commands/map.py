@@ -7,7 +7,7 @@ import numpy as np
 
 import mtneuro_probe as probe
 from mtneuro_probe._shared.files import written_beside
-from mtneuro_probe._shared.terminal import Output, bar, check_ending
+from mtneuro_probe._shared.terminal import Output, Ranges, bar, check_ending
 from mtneuro_probe.commands.outputs import check_figures, write_figure
 from mtneuro_probe.files import open_embedding_map, open_volume
 
@@ -22,7 +22,7 @@ def map(  # noqa: A001 - the verb's name
     output: Output,
     figure: Path | None = None,
     image: str | None = None,
-    z: int = 0,
+    z: str = "0:1",
     step_um: tuple[float, float] | None = None,
     n_splits: int = 5,
     gap: int = 10,
@@ -52,7 +52,7 @@ def map(  # noqa: A001 - the verb's name
         The slice itself, or the volume that it lies in, to show beside the map: .npy, .npz, Zarr, or with
         mtneuro-data installed whatever it opens.
     z
-        Which slice of a volume's map, and of the image's volume, the figure shows.
+        Which slice of a volume's map, and of the image's volume, the figure shows, as 5:6 for slice 5.
     step_um
         Distance between neighbouring embeddings y x in micrometres, for the figure's axes. By default the
         map's own.
@@ -75,10 +75,9 @@ def map(  # noqa: A001 - the verb's name
     model = probe.fit_readout(loaded.embeddings, table, feature=feature, n_splits=n_splits, gap=gap)
     source, step = open_embedding_map(embedding_map)
     slices = source.shape[0] if len(source.shape) == 4 else 1
-    if figure is not None and not 0 <= z < slices:
-        raise ValueError(f"z must be a slice of the map, 0 to {slices - 1}, got {z}")
+    at = 0 if figure is None else _slice_of(z, slices)
     volume = None if image is None else open_volume(image, key="images").array
-    picture = None if volume is None else np.asarray(volume[z if volume.shape[0] > 1 else 0])
+    picture = None if volume is None else np.asarray(volume[at if volume.shape[0] > 1 else 0])
     with bar("map") as progress:
         if output.suffix == ".npy":
             written = probe.feature_map(model, source, progress=progress)
@@ -100,7 +99,17 @@ def map(  # noqa: A001 - the verb's name
     yield f"{feature} of {' x '.join(str(size) for size in written.shape)} places written to {output}"
     if figure is not None:
         plane_um = step_um or (None if step is None else (step[-2], step[-1]))
-        shown = np.asarray(written[z] if len(written.shape) == 3 else written[...])
+        shown = np.asarray(written[at] if len(written.shape) == 3 else written[...])
+        if z.isdecimal():
+            yield f"--z {z} is now --z {z}:{at + 1}"
         yield from write_figure(
             figure, lambda: probe.map_figure(shown, feature=feature, step_um=plane_um, image=picture)
         )
+
+
+def _slice_of(z: str, count: int) -> int:
+    """Return the one slice, of so many, that a range names: 5 for 5:6, or for the older form 5."""
+    part, _, _ = Ranges(z=f"{z}:{int(z) + 1}" if z.isdecimal() else z).slices((count, 1, 1))
+    if part.stop - part.start > 1:
+        raise ValueError(f"--z must be a range of one slice, which the figure shows, such as 5:6, got {z!r}")
+    return part.start

@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Int
 from matplotlib.figure import Figure
 
-from mtneuro_probe.figures.style import PANEL_INCHES, check_regions, readable, region_colour, shown_scale
+from mtneuro_probe.figures.style import check_regions, panels, readable, region_colour, shown_scale
 
 
 def scatter_figure(
@@ -46,17 +46,10 @@ def scatter_figure(
     lost = [str(name) for name in predictions.columns if name not in features.columns]
     if lost or not len(predictions.columns):
         raise ValueError(f"predictions must be of measured features, got {', '.join(lost) or 'none'}")
-    n_panels = len(predictions.columns)
-    across = min(n_panels, 3)
-    figure = Figure(
-        figsize=(PANEL_INCHES * across, PANEL_INCHES * -(-n_panels // across)), layout="constrained"
-    )
-    panels = list(figure.subplots(-(-n_panels // across), across, squeeze=False).flat)
+    figure, shown = panels(len(predictions.columns))
     values = np.zeros(len(features), dtype=np.int64) if region is None else region
     check_regions(values, region_names if region is not None else None)
-    for axes in panels[n_panels:]:
-        axes.set_axis_off()
-    for axes, name in zip(panels, predictions.columns, strict=False):
+    for axes, name in zip(shown, predictions.columns, strict=True):
         scale, unit = shown_scale(str(name))
         measured, told = (
             scale * table[name].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -82,7 +75,7 @@ def scatter_figure(
         axes.set(xlabel=f"measured ({unit})" if unit else "measured", ylabel="read out")
         axes.set_title(readable(str(name)))
     if region is not None:
-        panels[0].legend(fontsize="small", framealpha=0.8)
+        shown[0].legend(fontsize="small", framealpha=0.8)
     if title is not None:
         figure.suptitle(title)
     return figure

@@ -4,12 +4,25 @@ from collections.abc import Sequence
 from typing import SupportsInt
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from mtneuro_probe.registry import FEATURE_UNITS
 
 # Told apart by people with any colour vision (Okabe and Ito), in an order that starts far apart.
 REGION_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
-PANEL_INCHES = 3.4
+_PANEL_INCHES = 3.4
+
+
+def panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure of so many square panels, three in a row at most, and the panels."""
+    across = min(count, 3)
+    down = -(-count // across)
+    figure = Figure(figsize=(_PANEL_INCHES * across, _PANEL_INCHES * down), layout="constrained")
+    grid = list(figure.subplots(down, across, squeeze=False).flat)
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    return figure, grid[:count]
 
 
 def region_colour(region: SupportsInt) -> str:

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mtneuro_probe.figures.style import (
-    PANEL_INCHES,
     REGION_COLOURS,
     check_regions,
+    panels,
     readable,
     region_colour,
     shown_scale,
@@ -53,13 +53,11 @@ def umap_figure(
             raise ValueError(f"{name} must have one row a point, got {len(rows)} for {len(points)} points")
     columns = [] if features is None else list(features.columns)
     n_panels = max(1, (region is not None) + len(columns))
-    across = min(n_panels, 3)
-    down = -(-n_panels // across)
-    figure = Figure(figsize=(PANEL_INCHES * across, PANEL_INCHES * down), layout="constrained")
-    panels = list(figure.subplots(down, across, squeeze=False).flat)
-    for axes in panels:
-        axes.set_axis_off()
-    free = iter(panels)
+    figure, shown = panels(n_panels)
+    for axes in shown:
+        # UMAP's coordinates mean nothing by themselves.
+        axes.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
+    free = iter(shown)
     size = float(np.clip(4000 / len(points), 3, 24))
     if region is not None:
         _draw_regions(next(free), points, region, region_names, size)
@@ -67,24 +65,17 @@ def umap_figure(
         for name in columns:
             _draw_feature(next(free), points, str(name), features[name].to_numpy(np.float64), size)
     if region is None and features is None:
-        _open(next(free)).scatter(*points.T, s=size, color=REGION_COLOURS[0], linewidths=0)
+        next(free).scatter(*points.T, s=size, color=REGION_COLOURS[0], linewidths=0)
     if title is not None:
         figure.suptitle(title)
     return figure
-
-
-def _open(axes: Axes) -> Axes:
-    axes.set_axis_on()
-    # UMAP's coordinates mean nothing by themselves.
-    axes.set(xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
-    return axes
 
 
 def _draw_regions(
     axes: Axes, points: np.ndarray, region: np.ndarray, names: Sequence[str] | None, size: float
 ) -> None:
     check_regions(region, names)
-    _open(axes).set_title("Region")
+    axes.set_title("Region")
     for value in np.unique(region):
         inside = region == value
         axes.scatter(
@@ -100,7 +91,7 @@ def _draw_regions(
 def _draw_feature(axes: Axes, points: np.ndarray, name: str, values: np.ndarray, size: float) -> None:
     scale, unit = shown_scale(name)
     there = np.isfinite(values)
-    _open(axes).set_title(readable(name))
+    axes.set_title(readable(name))
     axes.scatter(*points[~there].T, s=size, color="0.8", linewidths=0)
     if not there.any():
         axes.text(0.5, 0.02, "not annotated", transform=axes.transAxes, ha="center")

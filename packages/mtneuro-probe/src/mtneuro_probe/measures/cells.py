@@ -1,7 +1,7 @@
 """Number, size, spacing and shape of cells, and of any label whose connected components are things."""
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from scipy.spatial import KDTree
 
 from mtneuro_probe.measures.label_images import LabelImages
@@ -24,12 +24,7 @@ def mean_neighbour_distance(images: LabelImages, label: str) -> Float64[np.ndarr
     distance = np.full(len(found.image), np.nan)
     if crowded.any():
         centre = found.centroid_px[crowded] * images.spacing_um
-        # One tree for all images: an axis across images, longer than any distance inside one, keeps each
-        # image's components to themselves.
-        apart = 2 * float(np.linalg.norm(centre.max(axis=0))) + 1
-        distance[crowded] = nearest_neighbour_distance(
-            np.column_stack([centre, found.image[crowded] * apart]), neighbour=images.neighbour
-        )
+        distance[crowded] = distance_within(found.image[crowded], centre, neighbour=images.neighbour)
     return _mean(images, label, distance)
 
 
@@ -46,6 +41,15 @@ def mean_eccentricity(images: LabelImages, label: str) -> Float64[np.ndarray, " 
     # A component of one pixel is as round as can be told.
     ratio = np.divide(middle - spread, largest, out=np.ones_like(largest), where=largest > 0)
     return _mean(images, label, np.sqrt(np.clip(1 - ratio, 0, 1)))
+
+
+def distance_within(
+    image: Int64[np.ndarray, " cells"], centre: Float64[np.ndarray, "cells 2"], *, neighbour: int = 1
+) -> Float64[np.ndarray, " cells"]:
+    """Return each cell's distance to its neighbour in the same image; every image has more than that many."""
+    # One tree for all images: on a further axis they lie farther apart than any two cells of one image.
+    apart = 2 * float(np.linalg.norm(centre.max(axis=0))) + 1
+    return nearest_neighbour_distance(np.column_stack([centre, image * apart]), neighbour=neighbour)
 
 
 def nearest_neighbour_distance(

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float64, Shaped
 
-from mtneuro_probe.measures.cells import nearest_neighbour_distance
+from mtneuro_probe.measures.cells import distance_within
 from mtneuro_probe.measures.components import Components, component_numbers, components_of
 from mtneuro_probe.measures.label_images import corner_crops
 
@@ -74,9 +73,8 @@ def _fill_cells(rows: Float64[np.ndarray, "crops 7"], cells: Components) -> None
     crowded = many[cells.image]
     if not crowded.any():
         return
-    image, centre = cells.image[crowded], cells.centroid_px[crowded]
-    apart = 2 * float(np.linalg.norm(centre.max(axis=0))) + 1
-    distance = nearest_neighbour_distance(np.column_stack([centre, image * apart]))
+    image = cells.image[crowded]
+    distance = distance_within(image, cells.centroid_px[crowded])
     half_mean = np.bincount(image, weights=distance, minlength=len(rows))[many] / (2 * count[many])
     rows[many, 3] = np.bincount(cells.image, weights=cells.area_px, minlength=len(rows))[many] / count[many]
     rows[many, 4] = rows[many, 5] = half_mean
@@ -90,14 +88,3 @@ def _misplace_percentages(
         corner = seen[np.flatnonzero(count == number)[-1]]
         first = corner[corner > 0].min()
         table[number - 1, 6] = 100 * np.count_nonzero(corner == first) / slice_px
-
-
-def original_table(
-    labels: Shaped[np.ndarray, "z y x"],
-    sample_id: pd.Index,
-    *,
-    progress: Callable[[int, int], None] | None = None,
-) -> pd.DataFrame:
-    """Return ``original_features`` as a table whose index names the corners."""
-    table = original_features(labels, progress=progress)
-    return pd.DataFrame(table, columns=list(ORIGINAL_COLUMNS), index=sample_id)

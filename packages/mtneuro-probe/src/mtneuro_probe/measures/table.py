@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Integer, Shaped
 
+from mtneuro_probe._shared.volume_file import LazyArray
 from mtneuro_probe._shared.words import unknown_name
 from mtneuro_probe.measures.components import Connectivity, component_numbers
 from mtneuro_probe.measures.feature import Feature
 from mtneuro_probe.measures.label_images import LabelImages, corner_crops
 from mtneuro_probe.sample import CORNERS, sample_positions
-from mtneuro_probe.types import ArraySource, rows_at_once
+from mtneuro_probe.types import rows_at_once
 
 # What stays in a core's cache is several times faster to pass over again.
 _PIXELS_AT_ONCE = 1 << 19
@@ -68,7 +69,7 @@ class _Measurement:
 
 
 def measured_table(
-    labels: ArraySource,
+    labels: LazyArray,
     features: Mapping[str, Feature],
     values: Mapping[str, int],
     *,
@@ -174,7 +175,7 @@ def _component_numbers(
     }  # fmt: skip
 
 
-def check_images(labels: ArraySource) -> None:
+def check_images(labels: LazyArray) -> None:
     """Raise ``ValueError`` unless the labels are a stack of integer images."""
     if len(labels.shape) != 3 or 0 in labels.shape:
         raise ValueError(f"labels must be a stack of images (images, y, x), got shape {labels.shape}")

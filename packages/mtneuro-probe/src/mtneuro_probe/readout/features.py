@@ -291,6 +291,5 @@ def _held_out_scores(
                 for at in range(columns, kept.shape[1], columns)
             ]
         )
-        null = null_of(score, permuted)
-        scores |= {"r2_null": null.r2, "p_value": null.p_value}
+        scores["r2_null"], scores["p_value"] = null_of(score, permuted)
     return scores

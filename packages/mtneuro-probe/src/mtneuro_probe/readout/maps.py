@@ -11,12 +11,13 @@ import pandas as pd
 from jaxtyping import Float, Float32
 
 from mtneuro_probe._shared.files import written_beside
+from mtneuro_probe._shared.volume_file import LazyArray
 from mtneuro_probe.embeddings import check_embeddings
 from mtneuro_probe.readout.blocks import block_splits
 from mtneuro_probe.readout.linear import LinearReadout
 from mtneuro_probe.readout.targets import feature_targets
 from mtneuro_probe.sample import sample_positions
-from mtneuro_probe.types import ArraySource, rows_at_once
+from mtneuro_probe.types import rows_at_once
 
 _VALUES_AT_ONCE = 1 << 24
 
@@ -72,22 +73,15 @@ def fit_readout(
     return LinearReadout(cv=splits).fit(embeddings[there], target[there, 0])
 
 
-def fitted_readout(
-    embeddings: Float[np.ndarray, "samples features"],
-    features: pd.DataFrame,
-    *,
-    feature: str,
-    n_splits: int = 5,
-    gap: int = 10,
-) -> LinearReadout:
+def fitted_readout(*arguments: Any, **settings: Any) -> LinearReadout:
     """Return what ``fit_readout`` returns: the older name of it."""
     warnings.warn("fitted_readout is now fit_readout", DeprecationWarning, stacklevel=2)
-    return fit_readout(embeddings, features, feature=feature, n_splits=n_splits, gap=gap)
+    return fit_readout(*arguments, **settings)
 
 
 def feature_map(
     readout: LinearReadout,
-    embedding_map: ArraySource,
+    embedding_map: LazyArray,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Float32[np.ndarray, "..."]:
@@ -131,7 +125,7 @@ def feature_map(
 
 def write_feature_map(
     readout: LinearReadout,
-    embedding_map: ArraySource,
+    embedding_map: LazyArray,
     *,
     path: str | os.PathLike[str],
     feature: str,
@@ -186,7 +180,7 @@ def write_feature_map(
             array[start : start + len(part)] = part
 
 
-def fraction_outside(values: ArraySource, measured: Float[np.ndarray, " samples"]) -> float:
+def fraction_outside(values: LazyArray, measured: Float[np.ndarray, " samples"]) -> float:
     """Return the fraction of a map's known places where it exceeds what was measured on the labelled samples.
 
     A readout knows nothing out there: where the fraction is large, the map's embeddings are not like the
@@ -207,7 +201,7 @@ def fraction_outside(values: ArraySource, measured: Float[np.ndarray, " samples"
     return outside / known if known else float("nan")
 
 
-def _checked_shape(readout: LinearReadout, embedding_map: ArraySource) -> tuple[int, ...]:
+def _checked_shape(readout: LinearReadout, embedding_map: LazyArray) -> tuple[int, ...]:
     coefficients = getattr(readout, "coef_", None)
     if coefficients is None or np.ndim(coefficients) != 1:
         raise ValueError("a map needs a readout that is fitted to one feature")
@@ -226,7 +220,7 @@ def _checked_shape(readout: LinearReadout, embedding_map: ArraySource) -> tuple[
 
 def _mapped(
     readout: LinearReadout,
-    embedding_map: ArraySource,
+    embedding_map: LazyArray,
     *,
     progress: Callable[[int, int], None] | None,
 ) -> Iterator[tuple[int, Float32[np.ndarray, "..."]]]:

@@ -1,7 +1,5 @@
 """R² of held-out predictions, its confidence interval and its null distribution."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float64, Int64
 
@@ -52,29 +50,17 @@ def r2_interval(
     return interval(1 - draws)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Null:
-    """What R² is when nothing ties the feature to the embeddings."""
+def null_of(score: float, permuted: Float64[np.ndarray, " draws"]) -> tuple[float, float]:
+    """Return the score that 1 in 20 permutations exceeds, and the p-value of a score.
 
-    r2: float
-    """The score that 1 in 20 permutations exceeds."""
-
-    p_value: float
-    """Fraction of permutations, the true order among them, that score at least as high as the true order."""
-
-
-def null_of(score: float, permuted: Float64[np.ndarray, " draws"]) -> Null:
-    """Return the null distribution's summary for a score.
-
+    The p-value is the fraction of permutations, the true order among them, that score at least as high.
     B. Phipson and G. K. Smyth (2010), Permutation p-values should never be zero, Statistical Applications in
     Genetics and Molecular Biology 9, 39.
 
     Examples
     --------
-    >>> null_of(0.5, np.array([0.0, 0.1, 0.6])).p_value
+    >>> null_of(0.5, np.array([0.0, 0.1, 0.6]))[1]
     0.5
     """
-    return Null(
-        r2=float(np.quantile(permuted, 0.95)),
-        p_value=float((1 + (permuted >= score).sum()) / (1 + len(permuted))),
-    )
+    p_value = (1 + (permuted >= score).sum()) / (1 + len(permuted))
+    return float(np.quantile(permuted, 0.95)), float(p_value)

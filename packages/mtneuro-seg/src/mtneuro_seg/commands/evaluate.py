@@ -55,8 +55,8 @@ def evaluate(
     from mtneuro_seg._shared.devices import chosen_device
     from mtneuro_seg.files import read_labelled_images
     from mtneuro_seg.inference import predict as predict_labels
-    from mtneuro_seg.intervals import bootstrap_intervals, confusion_per_image
-    from mtneuro_seg.metrics import check_labels, scores, scores_per_image
+    from mtneuro_seg.intervals import bootstrap_intervals
+    from mtneuro_seg.metrics import check_labels, confusion_per_image, scores, scores_per_image
     from mtneuro_seg.model import load_model
 
     model = load_model(folder, trusted=trust)

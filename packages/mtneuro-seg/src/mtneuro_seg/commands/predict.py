@@ -103,6 +103,7 @@ def predict(
                 voxel_size_um=source.voxel_size_um,
                 source_name=Path(volume).name,
                 sample_id=source.sample_id,
+                lower=source.lower,
                 device=place,
                 progress=progress,
             )

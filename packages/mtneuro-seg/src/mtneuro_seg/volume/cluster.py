@@ -7,13 +7,17 @@ from pathlib import Path
 
 import torch
 
-from mtneuro_seg._shared.volume_file import LazyArray, Ranges, open_volume_file
+from mtneuro_seg._shared.volume_file import Ranges, open_volume_file
 from mtneuro_seg._shared.workers import results, worker_pool
-from mtneuro_seg.model import Model, load_model
+from mtneuro_seg.model import load_model
 from mtneuro_seg.volume.half_precision import check_half_precision
 from mtneuro_seg.volume.job import VolumeJob, check_volume, prepare_job
 from mtneuro_seg.volume.predict import predict_row
 from mtneuro_seg.volume.settings import SweepSettings
+
+# A worker opens the model and the volume once for all of its rows.
+_kept_model = cache(load_model)
+_kept_volume = cache(open_volume_file)
 
 
 def predict_volume_on_cluster(
@@ -81,6 +85,7 @@ def predict_volume_on_cluster(
             voxel_size_um=opened.voxel_size_um,
             source_name=Path(volume).name,
             sample_id=opened.sample_id,
+            lower=opened.lower,
             shard_depth=shard_depth,
         )
         rows, missing = len(job.rows()), job.missing()
@@ -121,14 +126,5 @@ def _row(
     torch.set_num_threads(job.threads)
     if job.tick(row).exists():
         return row
-    return predict_row(_model(model, trusted), _volume(volume, ranges), job, row, device=device)
-
-
-@cache
-def _model(folder: Path, trusted: tuple[str, ...]) -> Model:
-    return load_model(folder, trusted=trusted)
-
-
-@cache
-def _volume(uri: str, ranges: Ranges | None) -> LazyArray:
-    return open_volume_file(uri, ranges=ranges).array
+    opened = _kept_volume(volume, ranges=ranges)
+    return predict_row(_kept_model(model, trusted=trusted), opened.array, job, row, device=device)

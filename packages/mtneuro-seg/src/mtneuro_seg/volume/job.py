@@ -18,10 +18,11 @@ from mtneuro_seg._shared.volume_file import LazyArray
 from mtneuro_seg.model import Model
 from mtneuro_seg.volume.settings import SweepSettings
 from mtneuro_seg.volume.store import (
+    Layout,
     create_labels,
     create_probabilities,
     is_ome_zarr,
-    replace,
+    move_into_place,
     zarr_path,
 )
 from mtneuro_seg.volume.sweep import window_of
@@ -116,8 +117,8 @@ class VolumeJob:
                 f"all rows of shards must be done, got {len(missing)} missing, the first {missing[0]}"
             )
         if self.probabilities is not None:
-            replace(self.unfinished_probabilities, self.probabilities)
-        replace(self.unfinished_labels, self.out)
+            move_into_place(self.unfinished_probabilities, self.probabilities)
+        move_into_place(self.unfinished_labels, self.out)
         shutil.rmtree(self.partial)
 
 
@@ -131,6 +132,7 @@ def prepare_job(
     voxel_size_um: Sequence[float] | None = None,
     source_name: str = "",
     sample_id: Sequence[str] | None = None,
+    lower: Sequence[int] = (0, 0, 0),
     shard_depth: int | None = None,
 ) -> VolumeJob:
     """Check everything that can be known, make or take up ``<out>.partial``, and return the work to be done.
@@ -163,40 +165,29 @@ def prepare_job(
         attributes["voxel_size_um"] = list(voxel_size_um)
     if sample_id is not None:
         attributes["sample_id"] = list(sample_id)
+    layout = Layout(
+        shard_depth=job.shard_depth,
+        class_names=model.class_names,
+        voxel_size_um=voxel_size_um,
+        lower=lower,
+        attributes=attributes,
+    )
     with disk_errors_named(job.partial):
-        _create_empty(job, model.class_names, voxel_size_um, attributes)
+        _create_empty(job, layout)
         # Written last: its presence says that the arrays are there.
         with written_beside(path) as beside:
             beside.write_text(json.dumps(manifest, indent=2), "utf-8")
     return job
 
 
-def _create_empty(
-    job: VolumeJob,
-    class_names: Sequence[str],
-    voxel_size_um: Sequence[float] | None,
-    attributes: dict[str, Any],
-) -> None:
+def _create_empty(job: VolumeJob, layout: Layout) -> None:
     shutil.rmtree(job.partial, ignore_errors=True)
     (job.partial / _DONE).mkdir(parents=True)
-    create_labels(
-        job.unfinished_labels,
-        job.shape,
-        shard_depth=job.shard_depth,
-        ome=is_ome_zarr(job.out),
-        class_names=class_names,
-        voxel_size_um=voxel_size_um,
-        attributes=attributes,
-    )
+    create_labels(job.unfinished_labels, job.shape, ome=is_ome_zarr(job.out), layout=layout)
     if job.probabilities is not None:
-        create_probabilities(
-            job.unfinished_probabilities,
-            (len(class_names), *job.shape),
-            shard_depth=job.shard_depth,
-            ome=is_ome_zarr(job.probabilities),
-            voxel_size_um=voxel_size_um,
-            attributes=attributes,
-        )
+        shape = (len(layout.class_names), *job.shape)
+        ome = is_ome_zarr(job.probabilities)
+        create_probabilities(job.unfinished_probabilities, shape, ome=ome, layout=layout)
 
 
 def _chunk_depth(volume: LazyArray) -> int:

@@ -72,6 +72,7 @@ def predict_volume(
     voxel_size_um: Sequence[float] | None = None,
     source_name: str = "",
     sample_id: Sequence[str] | None = None,
+    lower: Sequence[int] = (0, 0, 0),
     shard_depth: int | None = None,
     device: str | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -102,6 +103,9 @@ def predict_volume(
         What the volume is called, kept in the array's metadata.
     sample_id
         Id of each slice, kept in the array's metadata.
+    lower
+        First voxel ``(z, y, x)`` of the volume in the larger one that it was cut from: an ``.ome.zarr`` is
+        placed there, so that viewers show it over the larger one.
     shard_depth
         Slices of a shard. By default as deep as the volume's own chunks, within 16 to 64, for 2D networks; 64
         for 3D ones, whose windows are computed again at the border between two rows.
@@ -131,6 +135,7 @@ def predict_volume(
         voxel_size_um=voxel_size_um,
         source_name=source_name,
         sample_id=sample_id,
+        lower=lower,
         shard_depth=shard_depth,
     )
     for row in job.missing():

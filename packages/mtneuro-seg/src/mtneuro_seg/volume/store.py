@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,56 +48,68 @@ def zarr_path(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def create_labels(
-    path: Path,
-    shape: tuple[int, int, int],
-    *,
-    shard_depth: int,
-    ome: bool,
-    class_names: Sequence[str],
-    voxel_size_um: Sequence[float] | None,
-    attributes: dict[str, Any],
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How the labels and probabilities of one volume are stored, and what their metadata say."""
+
+    shard_depth: int
+    """Slices of a shard."""
+
+    class_names: Sequence[str]
+    """A name for every label, background first."""
+
+    voxel_size_um: Sequence[float] | None = None
+    """Voxel size ``(z, y, x)`` in micrometres, where it is known."""
+
+    lower: Sequence[int] = (0, 0, 0)
+    """First voxel ``(z, y, x)`` in the larger volume that this one was cut from."""
+
+    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Attributes of the array, or of the finest level."""
+
+    def group(self, name: str, scales: Sequence[Sequence[float]], **more: Any) -> dict[str, Any]:
+        """Return the metadata of an OME-Zarr whose levels have these voxel sizes.
+
+        A volume that was cut from a larger one lies where it was: each level is moved by the size of what
+        was cut off before it.
+        """
+        about = ome_zarr.multiscales(name, scales, unit=self.voxel_size_um is not None, **more)
+        if any(self.lower):
+            edges = self.voxel_size_um or (1.0, 1.0, 1.0)
+            corner = [first * edge for first, edge in zip(self.lower, edges, strict=True)]
+            moved = {"type": "translation", "translation": [0.0] * (len(scales[0]) - 3) + corner}
+            for level in about["multiscales"][0]["datasets"]:
+                level["coordinateTransformations"].append(moved)
+        return about
+
+
+def create_labels(path: Path, shape: tuple[int, int, int], *, ome: bool, layout: Layout) -> None:
     """Make the empty uint8 labels ``(z, y, x)``, whose shards are as deep as a row of work.
 
     An OME-Zarr gets levels that halve y and x down to 128 pixels; each takes every second voxel of the one
     before, so no label is made up.
     """
     if not ome:
-        _create(path, shape, "uint8", shard_depth=shard_depth, attributes=attributes)
+        _create(path, shape, "uint8", layout=layout)
         return
-    scales = _level_scales(shape, voxel_size_um)
+    scales = _level_scales(shape, layout.voxel_size_um)
     for level in range(len(scales)):
         smaller = (shape[0], *(-(-n // 2**level) for n in shape[1:]))
-        kept = attributes if level == 0 else {}
-        _create(path / str(level), smaller, "uint8", shard_depth=shard_depth, attributes=kept)
-    _write_group(
-        path,
-        ome_zarr.multiscales(
-            "labels", scales, unit=voxel_size_um is not None, labels=_coloured_labels(class_names)
-        ),
-    )
+        kept = layout if level == 0 else replace(layout, attributes={})
+        _create(path / str(level), smaller, "uint8", layout=kept)
+    _write_group(path, layout.group("labels", scales, labels=_coloured_labels(layout.class_names)))
 
 
-def create_probabilities(
-    path: Path,
-    shape: tuple[int, int, int, int],
-    *,
-    shard_depth: int,
-    ome: bool,
-    voxel_size_um: Sequence[float] | None,
-    attributes: dict[str, Any],
-) -> None:
+def create_probabilities(path: Path, shape: tuple[int, int, int, int], *, ome: bool, layout: Layout) -> None:
     """Make the empty probabilities ``(class, z, y, x)``: float16, or an OME-Zarr with a channel a class.
 
     The OME-Zarr holds the same values as float32: Neuroglancer reads no float16.
     """
     if not ome:
-        _create(path, shape, "float16", shard_depth=shard_depth, attributes=attributes)
+        _create(path, shape, "float16", layout=layout)
         return
-    _create(path / "0", shape, "float32", shard_depth=shard_depth, attributes=attributes)
-    scale = [(1.0, *(voxel_size_um or (1, 1, 1)))]
-    _write_group(path, ome_zarr.multiscales("probabilities", scale, unit=voxel_size_um is not None))
+    _create(path / "0", shape, "float32", layout=layout)
+    _write_group(path, layout.group("probabilities", [(1.0, *(layout.voxel_size_um or (1, 1, 1)))]))
 
 
 def write_labels(path: Path, labels: UInt8[np.ndarray, "z y x"], *, start: int) -> None:
@@ -111,7 +124,7 @@ def write_probabilities(path: Path, shares: Float16[np.ndarray, "class z y x"], 
         array[:, start : start + shares.shape[1]] = shares.astype(array.dtype)
 
 
-def replace(partial: Path, target: Path) -> None:
+def move_into_place(partial: Path, target: Path) -> None:
     """Rename a finished Zarr into place; one that is there already was renamed before an interruption."""
     if not partial.exists():
         return
@@ -121,23 +134,20 @@ def replace(partial: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _levels(path: Path) -> Iterator[Any]:
-    """Yield the arrays of all levels, the finest first."""
+def _levels(path: Path) -> list[Any]:
+    """Return the arrays of all levels, the finest first."""
     import zarr
 
     node = zarr.open(path, mode="r+")
     if isinstance(node, zarr.Array):
-        yield node
-        return
-    for level in range(len(list(node.array_keys()))):
-        yield node[str(level)]
+        return [node]
+    return [node[str(level)] for level in range(len(list(node.array_keys())))]
 
 
-def _create(
-    path: Path, shape: tuple[int, ...], dtype: str, *, shard_depth: int, attributes: dict[str, Any]
-) -> None:
+def _create(path: Path, shape: tuple[int, ...], dtype: str, *, layout: Layout) -> None:
     import zarr
 
+    shard_depth = layout.shard_depth
     inner = next(size for size in range(min(_CHUNK, shard_depth), 0, -1) if shard_depth % size == 0)
     plane = [-(-min(n, _PLANE_SHARD) // _CHUNK) * _CHUNK for n in shape[-2:]]
     lead = shape[:-3]
@@ -148,7 +158,7 @@ def _create(
         shards=(*lead, shard_depth, *plane),
         chunks=(*(1 for _ in lead), inner, _CHUNK, _CHUNK),
         dimension_names=("class", "z", "y", "x")[-len(shape) :],
-        attributes=attributes,
+        attributes=layout.attributes,
     )
 
 
