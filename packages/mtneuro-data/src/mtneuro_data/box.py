@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 Corner = tuple[int, int, int]
-"""A voxel's place, or a size, on each axis ``(z, y, x)``."""
+"""A voxel's position, or a size, on each axis ``(z, y, x)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Box:
         return Box((z0, y0, x0), (z1, y1, x1)) if z0 < z1 and y0 < y1 and x0 < x1 else None
 
     def gaps(self, other: "Box", /) -> Corner:
-        """Return the voxels between two boxes on each axis; negative where their ranges overlap."""
+        """Return the number of voxels between two boxes on each axis; negative if their ranges overlap."""
         z, y, x = (
             max(a, b) - min(c, d)
             for a, b, c, d in zip(self.lower, other.lower, self.upper, other.upper, strict=True)

@@ -29,6 +29,6 @@ for _command in (
 
 
 def main() -> None:
-    """Run the command line; a mistake of the caller's is one line on stderr and status 2."""
+    """Run the command line; a user's mistake is one line on standard error and exit status 2."""
     kept = "what was downloaded is kept"
     sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True), interrupted=kept))

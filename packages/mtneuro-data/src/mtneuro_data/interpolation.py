@@ -85,8 +85,7 @@ def _changing_share(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np
     share = np.zeros(first.shape)
     same = first == last
     known = same.copy()
-    changing = ~same
-    pairs = np.unique(np.stack([first[changing], last[changing]]), axis=1).T
+    pairs = np.unique(np.stack([first[~same], last[~same]]), axis=1).T
     for a, b in pairs:
         transition = (first == a) & (last == b)
         box = _bounding_box(transition)

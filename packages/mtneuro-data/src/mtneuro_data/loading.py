@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mtneuro_data.sources.boss import BossServer
 
 _BATCH_BYTES = 64 << 20
-"""Bytes of the pieces that are read side by side; bounds the memory beyond the result."""
+"""Largest size in bytes of the pieces that are read in parallel; it bounds the memory besides the result."""
 
 
 def load(

@@ -1,4 +1,4 @@
-"""Divide a task's cubes into the boxes that are read at once."""
+"""Divide a task's cubes into boxes of bounded size, each read at once."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from mtneuro_data.task import TaskSpec
 from mtneuro_data.volume import Volume
 
 _BLOCK_BYTES = 32 << 20
-"""Bytes of a piece, at most."""
+"""Largest size of a piece in bytes."""
 
 _SPARSE = 4
 """If images are at least this many slices apart, each is read alone."""

@@ -68,7 +68,7 @@ class Volume:
 
     @property
     def source(self) -> Source:
-        """The opened storage, this process's own."""
+        """The storage, opened by this process."""
         if self._opened is None or self._opened[0] != os.getpid():
             location = locate(self.uri, server=self._server, writable=self.writable)
             cache = None if location.cache_key is None else self._cache
@@ -92,7 +92,7 @@ class Volume:
 
     @property
     def voxel_size_um(self) -> tuple[float, float, float] | None:
-        """Edges of a voxel in micrometres, ``(z, y, x)``; ``None`` where the storage does not say."""
+        """Edges of a voxel in micrometres, ``(z, y, x)``; ``None`` if the storage does not state it."""
         return self.source.voxel_size_um
 
     def read(
@@ -126,7 +126,7 @@ class Volume:
     def read_boxes(
         self, boxes: Sequence[AnyBox], /, *, out: Sequence[np.ndarray] | None = None, keep: bool = False
     ) -> list[Shaped[np.ndarray, "_ _ _"]]:
-        """Return the voxels of several half-open boxes, which a database or a cache reads side by side.
+        """Return the voxels of several half-open boxes, which a database or a cache reads in parallel.
 
         Parameters
         ----------
@@ -201,7 +201,7 @@ class Volume:
         return found
 
     def prefetch(self, boxes: Sequence[AnyBox], /, *, progress: Progress | None = None) -> None:
-        """Download what is missing of several half-open boxes into the cache, if the volume has one.
+        """Download the missing parts of several half-open boxes into the cache, if the volume has one.
 
         Parameters
         ----------
@@ -261,7 +261,7 @@ def open_volume(
     server: "BossServer | None" = None,
     writable: bool = False,
 ) -> Volume:
-    """Return the volume that a URI or a path names.
+    """Return the volume at a URI or a path.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class Cutouts:
         return self._worth(box) and not self._path(box).is_file()
 
     def read(self, box: Box, out: np.ndarray | None, /) -> np.ndarray | None:
-        """Return the voxels of a box that is kept, in ``out`` where one is given; else ``None``."""
+        """Return the voxels of a box, in ``out`` if it is given; ``None`` if the box is not kept."""
         if not self._worth(box):
             return None
         shape = box.shape
@@ -88,7 +88,7 @@ class Cutouts:
 
     def drop_damaged(self) -> list[Path]:
         """Delete the files whose digest no longer matches, and return their paths."""
-        damaged = [path for path in self._files() if not _is_whole(path)]
+        damaged = [path for path in self._files() if not is_whole(path, path.with_suffix(".sha256"))]
         for path in damaged:
             self._drop(path)
         return damaged
@@ -119,8 +119,9 @@ class Cutouts:
         path.with_suffix(".sha256").unlink(missing_ok=True)
 
 
-def _is_whole(path: Path) -> bool:
+def is_whole(path: Path, digest: Path, /) -> bool:
+    """Return whether a file still has the digest that another file records."""
     try:
-        return file_digest(path) == path.with_suffix(".sha256").read_text("ascii").strip()
+        return file_digest(path) == digest.read_text("ascii").strip()
     except (FileNotFoundError, UnicodeDecodeError):
         return False

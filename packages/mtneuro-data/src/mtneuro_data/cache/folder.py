@@ -48,7 +48,7 @@ class CacheEntry:
 
 
 class Cache:
-    """A folder that keeps chunks of volumes: sparse, shared, checked.
+    """A folder that keeps chunks of volumes; any number of tasks and processes share it.
 
     Below the root lie ``v2/<host>/<collection>/<experiment>/<channel>/<level>/``, each with a Zarr v3
     array ``volume.zarr``, the digests ``chunks.sha256/``, ``cache.json``, and in ``cutouts/`` the cubes
@@ -99,7 +99,7 @@ class Cache:
         return f"Cache({str(self.root)!r})"
 
     def open_source(self, location: Location, /) -> CachedSource:
-        """Open a volume through this cache; the volume itself is opened only where that is needed.
+        """Open a volume through this cache; the volume itself is opened only if needed.
 
         Parameters
         ----------
@@ -121,7 +121,8 @@ class Cache:
             self._refuse_older(location)
             if self.policy.offline:
                 raise FileNotFoundError(
-                    f"offline, and the cache at {self.root} holds nothing of {location.uri}"
+                    f"offline, and the cache at {self.root} holds nothing of {location.uri}; "
+                    "read it once without offline"
                 )
             opened = location.open()
             store = ChunkStore.create(

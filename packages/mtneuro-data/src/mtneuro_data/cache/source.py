@@ -134,7 +134,9 @@ class CachedSource(BoxesSource):
                 raise
             logger.warning("%s; it is fetched again", error)
             for chunk in chunks:
-                if not self._readable(chunk):
+                try:
+                    self._store.whole(chunk)
+                except DamagedChunkError:
                     self._store.forget(chunk)
             self._seen.clear()
             self._fill(chunks)
@@ -187,13 +189,6 @@ class CachedSource(BoxesSource):
                     return True
                 array[layer.target, row.target, column.target] = voxels[..., column.inside]
         return False
-
-    def _readable(self, chunk: Corner) -> bool:
-        try:
-            self._store.whole(chunk)
-        except DamagedChunkError:
-            return False
-        return True
 
     def _is_there(self, chunk: Corner) -> bool:
         if not self._store.has(chunk):
@@ -259,7 +254,8 @@ class CachedSource(BoxesSource):
         names = ", ".join(".".join(map(str, chunk)) for chunk in chunks[:8])
         more = f" and {len(chunks) - 8} more" if len(chunks) > 8 else ""
         return FileNotFoundError(
-            f"offline, and {len(chunks)} chunks of {self._store.uri} are missing: {names}{more} (z.y.x)"
+            f"offline, and {len(chunks)} chunks of {self._store.uri} are missing: {names}{more} (z.y.x); "
+            "read them once without offline"
         )
 
 

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from mtneuro_data._shared.digests import file_digest
 from mtneuro_data._shared.files import name_beside, written_beside
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.cache.chunk import CHUNK, LEVEL, ORDER, ChunkReader, DamagedChunkError, packed, raw
-from mtneuro_data.cache.cutouts import Cutouts
+from mtneuro_data.cache.cutouts import Cutouts, is_whole
 
 CACHE_VERSION = 2
 
@@ -174,10 +173,7 @@ class ChunkStore:
 
     def is_whole(self, chunk: Corner) -> bool:
         """Return whether a filled chunk's file still has the digest taken when it was filled."""
-        try:
-            return file_digest(self.chunk_path(chunk)) == self.digest_path(chunk).read_text("ascii").strip()
-        except (FileNotFoundError, UnicodeDecodeError):
-            return False
+        return is_whole(self.chunk_path(chunk), self.digest_path(chunk))
 
     def forget(self, chunk: Corner) -> None:
         """Delete a chunk, so that it is fetched again."""

@@ -19,11 +19,11 @@ def export(
     z_step: int | None = None,
     corners: bool = False,
 ) -> Iterator[str]:
-    """Write the images and labels of a task's splits: one .npz of plain arrays, or a volume a cube.
+    """Write the images and labels of a task's splits: one .npz of plain arrays, or a volume for each cube.
 
     The .npz holds images, region, sample_id, voxel_size_um, region_names, class_names and, where the
     task has them, masks. Read it with `numpy.load`. With --format, the output is a folder of volumes at
-    full resolution, with the labels as they are kept: OME-Zarr 0.5 for napari and Neuroglancer, TIFF for
+    full resolution, with the labels unchanged: OME-Zarr 0.5 for napari and Neuroglancer, TIFF for
     ImageJ, NIfTI for ITK-SNAP.
 
     Example: `mtneuro-data export roi-c1 --split train val --downsample 2 -o train.npz`
@@ -41,11 +41,11 @@ def export(
     source
         Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
     format
-        Write a volume a cube in this format.
+        Write a volume for each cube, in this format.
     downsample
         Reduce rows and columns by 2 or 4; by default as the task says.
     z_step
-        Keep every so many-th image; by default as the task says.
+        Keep every n-th image; by default as the task says.
     corners
         Cut every image into its four corners.
     """

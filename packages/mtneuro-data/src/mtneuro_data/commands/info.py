@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mtneuro_data.task import TaskSpec
 
 _PUBLISHED = "/prasad/prasad"
-"""In the URI or web address of each of the benchmark's channels."""
+"""Part of the URI and of the web address of each of the benchmark's channels."""
 
 _CITATION = """\
 data           Prasad et al. 2020, A three-dimensional thalamocortical dataset for characterizing brain
@@ -48,7 +48,7 @@ def info(uri: str, /, *, source: str | None = None) -> Iterator[str]:
     yield f"uri            {volume.uri}"
     yield f"shape (z,y,x)  {z} x {y} x {x}"
     yield f"type           {volume.dtype}"
-    edges = "not said" if size is None else " x ".join(f"{edge:g}" for edge in size) + " um"
+    edges = "not stated" if size is None else " x ".join(f"{edge:g}" for edge in size) + " um"
     yield f"voxel size     {edges}"
     yield f"bytes          {z * y * x * volume.dtype.itemsize:,}"
     if _PUBLISHED in uri:

@@ -16,7 +16,7 @@ def interpolate(
     output: Output,
     undecided: int = 255,
 ) -> Iterator[str]:
-    """Fill the label slices between annotated ones, and mark what cannot be decided.
+    """Interpolate labels between annotated slices, and mark the pixels that a person must decide.
 
     Example: `mtneuro-data interpolate labels.nii.gz --slices 0 50 100 -o filled.nii.gz`
 

@@ -7,7 +7,7 @@ from mtneuro_data.commands._task import cache_for, named_task
 
 
 def preview(task: str, /, *, output: Output, source: str | None = None) -> Iterator[str]:
-    """Draw the middle slice of each of a task's cubes, and the same under its labels, as a PNG.
+    """Draw the middle slice of each of a task's cubes, without and with its labels, as a PNG.
 
     Example: `mtneuro-data preview semantics --source phantom -o cubes.png`
 

@@ -103,21 +103,19 @@ class Catalogue:
             return self._frames(names)
         if kinds != ("collection", "experiment", "channel")[: len(kinds)] or not kinds:
             return None
-        below = sorted({path.split("/")[len(names)] for path in self._under(names)})
-        if len(kinds) > len(names):
-            return {f"{kinds[-1]}s": below} if below or not names else None
-        if len(names) == 3:
+        n = len(names)
+        if n == 3:
             path = "/".join(names)
             return self._channel(path) if path in self.volumes else None
+        paths = [path.split("/") for path in self.volumes]
+        below = sorted({path[n] for path in paths if path[:n] == list(names)})
+        if len(kinds) > n:
+            return {f"{kinds[-1]}s": below} if below or not names else None
         if not below:
             return None
-        if len(names) == 1:
+        if n == 1:
             return {**_named(names[0]), "experiments": below}
         return self._experiment(names, below)
-
-    def _under(self, names: tuple[str, ...]) -> list[str]:
-        n = len(names)
-        return [path for path in self.volumes if tuple(path.split("/"))[:n] == names and n < 3]
 
     def _experiment(self, names: tuple[str, ...], channels: list[str]) -> dict[str, Any]:
         return {

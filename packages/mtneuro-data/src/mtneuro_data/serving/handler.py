@@ -1,4 +1,4 @@
-"""Parse, check and answer one request, or make it fail on purpose."""
+"""Parse, check and answer one request, or simulate a fault."""
 
 import json
 import logging
@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(self._write)
 
     def do_OPTIONS(self) -> None:
-        """Allow web pages to ask, as viewers do."""
+        """Allow requests from web pages, such as viewers."""
         self._send(204, b"", "text/plain")
 
     def _answer(self, answer: Any) -> None:

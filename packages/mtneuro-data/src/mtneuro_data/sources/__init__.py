@@ -127,7 +127,7 @@ def _opened(function: str, file: File) -> Source:
             f"only a .npz file takes a #key, and an OME-Zarr a #level, got {file.path}#{file.key}"
         )
     if not file.path.exists() and not _is_pattern(file.path):
-        raise FileNotFoundError(f"no file or folder at {file.path}")
+        raise FileNotFoundError(f"no file or folder at {file.path}; check the path")
     return _loaded(function)(file)
 
 

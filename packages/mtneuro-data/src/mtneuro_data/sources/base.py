@@ -75,7 +75,7 @@ class Source(ABC):
 
 
 class BoxesSource(Source):
-    """Storage that reads several boxes faster at the same time than one after another."""
+    """Storage that reads several boxes faster at once than one after another."""
 
     side_by_side = True
 

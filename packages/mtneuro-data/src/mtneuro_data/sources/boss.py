@@ -66,7 +66,7 @@ class BossServer:
     """
 
     host: str = "api.bossdb.io"
-    """Host name, with a port where it needs one."""
+    """Host name, with a port if one is needed."""
 
     protocol: str = "https"
     """``https`` or ``http``."""
@@ -102,7 +102,7 @@ class BossServer:
 
 @dataclass(frozen=True, slots=True)
 class BossChannel:
-    """The place of a channel in a database."""
+    """The names of a channel in a database, and a level."""
 
     collection: str
     experiment: str
@@ -194,7 +194,7 @@ class BossSource(BoxesSource):
 
     @property
     def parallel(self) -> int:
-        """Requests to have in flight at once."""
+        """Number of requests to run at the same time."""
         return NEAR_THREADS if self._near else FAR_THREADS
 
     @property
@@ -239,7 +239,7 @@ class BossSource(BoxesSource):
         remote, resource = self._open()
 
         def request() -> np.ndarray:
-            # parallel=False: a large request is then split here and not in a forked pool.
+            # parallel=False: otherwise the client splits a large request over a forked pool of processes.
             return remote.get_cutout(resource, self.channel.level, x, y, z, parallel=False)
 
         what = " ".join(f"{axis} {lo}:{hi}" for axis, (lo, hi) in zip("zyx", (z, y, x), strict=True))
@@ -338,7 +338,7 @@ def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
     services: tuple[Any, ...] = (remote.project_service, remote.volume_service)
     for service in services:
         service.session.mount(address, _adapter())
-        # The client asks for the environment's proxies without an address, and so gets none.
+        # The client looks up the environment's proxies without an address, and so finds none.
         options = service.session.merge_environment_settings(address, {}, None, None, None)
         service.session_send_opts = {**options, "timeout": timeout_s}
     return remote

@@ -121,7 +121,9 @@ def open_images(file: File, /) -> StackSource:
     else:
         paths = [Path(name) for name in glob.glob(str(path))]  # noqa: PTH207 - absolute patterns too
     if not paths:
-        raise FileNotFoundError(f"no images at {path}")
+        raise FileNotFoundError(
+            f"no images at {path}; give a folder that holds images, or a pattern that matches some"
+        )
     first, *others = sorted(paths, key=natural_key)
     source = StackSource([first, *others])
     for other in others:

@@ -1,6 +1,5 @@
 """Zarr arrays of version 2 and 3, and OME-Zarr groups."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,8 +68,5 @@ def open_folder(file: File, /) -> ZarrSource:
 def located(uri: str, _server: object, /) -> Location:
     """Return the location of a Zarr store at a web address; an OME-Zarr level follows a ``#``."""
     address, mark, key = uri.partition("#")
-    return Location(uri, partial(_opened, address, key if mark else None))
-
-
-def _opened(address: str, level: str | None) -> ZarrSource:
-    return ZarrSource(checked(open_zarr(address, level=level)))
+    level = key if mark else None
+    return Location(uri, lambda: ZarrSource(checked(open_zarr(address, level=level))))
