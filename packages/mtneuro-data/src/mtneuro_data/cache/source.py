@@ -161,12 +161,9 @@ class CachedSource(BoxesSource):
             for layers, rows, columns in [list(map(_spans, box.lower, box.upper, CHUNK))]
             for layer in layers
         ]
-        n = (
-            len(jobs)
-            if sum(len(rows) * len(columns) for _, _, rows, columns in jobs) >= _PARALLEL_FROM
-            else 1
-        )
-        readers = min(_READERS, n)
+        n = len(jobs)
+        n_chunks = sum(len(rows) * len(columns) for _, _, rows, columns in jobs)
+        readers = min(_READERS, n) if n_chunks >= _PARALLEL_FROM else 1
         if readers == 1:
             wider = self._put(jobs, dtype)
         else:

@@ -93,11 +93,9 @@ class Handler(BaseHTTPRequestHandler):
             raise _RefusalError(404, 4000, f"there is nothing at {url.path}")
         if parts[1] in ("cutout", "ids"):
             cutout = self._parsed("/".join(parts[2:]), url.path)
-            return (
-                self._send_ids(cutout)
-                if parts[1] == "ids"
-                else self._send_cutout(cutout, parse_qs(url.query))
-            )
+            if parts[1] == "ids":
+                return self._send_ids(cutout)
+            return self._send_cutout(cutout, parse_qs(url.query))
         about = self.service.catalogue.description(tuple(parts[1:]))
         if about is None:
             raise _RefusalError(404, 4000, f"{'/'.join(parts[1:])} does not exist")
