@@ -37,7 +37,7 @@ def test_settings_that_do_not_fit_the_images_are_refused(method, changes, messag
     [
         (np.zeros(12, np.int64), "at least 2 classes"),
         (np.arange(12) - 1, "count from 0, got -1"),
-        (np.arange(11), r"shape \(12,\), one an image, got int64 of shape \(11,\)"),
+        (np.arange(11), r"shape \(12,\), one per image, got int64 of shape \(11,\)"),
         (np.arange(12) / 2, "must be integers"),
     ],
 )
@@ -57,8 +57,8 @@ def test_wrong_labels_are_refused(labels, message, images):
         ),
         (np.zeros((16, 16), np.uint8), r"shape \(n, y, x\)"),
         (np.zeros((12, 16, 16)), "must be uint8"),
-        (np.zeros((0, 16, 16), np.uint8), "none of them 0"),
-        (np.zeros((2, 3, 16, 16), np.uint8), r"shape \(n, y, x\), .* got uint8 of shape \(2, 3, 16, 16\)"),
+        (np.zeros((0, 16, 16), np.uint8), "with no axis of length 0"),
+        (np.zeros((2, 3, 16, 16), np.uint8), r"shape \(n, y, x\) .* got uint8 of shape \(2, 3, 16, 16\)"),
         (np.full((12, 16, 16), np.nan), "must be uint8 .*, got float64"),
     ],
 )
@@ -71,9 +71,9 @@ def test_wrong_images_are_refused(wrong, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 6}, "must divide by the number of processes, 4, got 6 and 6"),
+        ({"batch_size": 6}, "must be divisible by the number of processes, 4, got 6 and 6"),
         ({"batch_size": 8, "pool_size": 10}, "got 8 and 10"),
-        ({"method": "pca"}, "'pca' needs no more than 1 process, got 4"),
+        ({"method": "pca"}, "'pca' must be run by 1 process, got 4"),
     ],
 )
 def test_what_cannot_be_shared_is_refused(changes, message, monkeypatch):

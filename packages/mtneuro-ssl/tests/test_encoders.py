@@ -43,10 +43,10 @@ def test_a_timm_model_trains_and_loads(images, tmp_path):
     ("name", "message"),
     [
         ("timm/resnet19", r"must name a model that timm knows; nearest: .*resnet"),
-        ("tiny_lab:nothing", "must be a function in a module, of no arguments: .*nothing"),
-        ("no_such_lab:encoder", "must be a function in a module, of no arguments: No module"),
-        ("tiny_lab:number", "of no arguments: 'int' object is not callable"),
-        ("tiny_lab:SOURCE", "must be a function"),
+        ("tiny_lab:nothing", "must be package.module:function, a function without arguments: .*nothing"),
+        ("no_such_lab:encoder", "must be package.module:function, a function without arguments: No module"),
+        ("tiny_lab:number", "a function without arguments: 'int' object is not callable"),
+        ("tiny_lab:SOURCE", "must be package.module:function"),
         ("builtins:list", "must return a torch module, got list"),
         ("tiny_lab:image_to_image", r"must return features of shape \(n, features\), got"),
     ],
@@ -85,10 +85,10 @@ def test_a_foundation_encoder_is_evaluated_from_a_file(images, tmp_path):
 
 def test_weights_that_do_not_fit_are_refused(images, tmp_path):
     train(images, settings(TINY), out=tmp_path / "model")
-    with pytest.raises(ValueError, match="must hold the weights of the encoder that is asked for"):
+    with pytest.raises(ValueError, match="must hold the weights of the encoder in the settings"):
         untrained(settings(TINY, latent_dim=3, encoder_weights=str(tmp_path / "model")))
     train(images, TrainSettings(method="pca"), out=tmp_path / "pca")
-    with pytest.raises(ValueError, match="must hold the weights of the encoder that is asked for"):
+    with pytest.raises(ValueError, match="must hold the weights of the encoder in the settings"):
         untrained(settings(TINY, encoder_weights=str(tmp_path / "pca")))
     with pytest.raises(FileNotFoundError, match="must be a safetensors file or a model folder"):
         untrained(settings(TINY, encoder_weights=str(tmp_path / "nowhere")))

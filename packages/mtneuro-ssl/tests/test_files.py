@@ -112,7 +112,7 @@ def test_labels_are_one_integer_an_image(tmp_path):
 
 def test_what_is_not_labels_is_refused(tmp_path):
     np.save(tmp_path / "b.npy", IMAGES)
-    with pytest.raises(ValueError, match="one integer an image"):
+    with pytest.raises(ValueError, match="an integer per image"):
         read_labels(tmp_path / "b.npy")
     np.savez(tmp_path / "b.npz", images=IMAGES)
     with pytest.raises(ValueError, match="it must hold the array 'region', got images"):

@@ -62,7 +62,7 @@ def test_the_neighbours_vote_agrees_with_scikit_learn():
     assert neighbour_accuracy(points, labels, neighbours=5) == pytest.approx(right / 40)
 
 
-def test_a_run_tells_rank_spread_and_the_neighbours_vote(images, tmp_path):
+def test_a_run_records_rank_spread_and_the_neighbours_vote(images, tmp_path):
     labels = np.arange(12, dtype=np.int64) % 2
     train(images, small(monitor_neighbours=3), labels=labels, out=tmp_path / "model")
     rows = rows_of(tmp_path / "model")
@@ -71,14 +71,14 @@ def test_a_run_tells_rank_spread_and_the_neighbours_vote(images, tmp_path):
     assert all(0 <= float(row["neighbour_accuracy"]) <= 1 for row in rows)
 
 
-def test_looking_changes_nothing(images, tmp_path):
+def test_measuring_changes_nothing(images, tmp_path):
     often = train(images, small(monitor_every=1), out=tmp_path / "often")
     seldom = train(images, small(monitor_every=8), out=tmp_path / "seldom")
     np.testing.assert_array_equal(often._embedded(images), seldom._embedded(images))
     assert [len(rows_of(tmp_path / name)) for name in ("often", "seldom")] == [9, 2]
 
 
-def test_a_collapsed_run_is_said_to_be_one(images, tmp_path, caplog):
+def test_a_collapsed_run_gives_a_warning(images, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         train(images, small(encoder="tiny_lab:constant"), out=tmp_path / "model")
     assert "byol has collapsed at step 8: rank" in caplog.text

@@ -56,19 +56,19 @@ def test_a_supervised_file_is_read_unchanged():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("ssl_optimizer", "Adam", "ssl_optimizer 'Adam' is not built; there is 'SGD'"),
-        ("lr_decay", "poly", "lr_decay 'poly' is not built; there is 'cosine'"),
-        ("myow_layout", "parallel", "there is 'cascaded'"),
-        ("miner_distance", "l2", "there is 'cosine'"),
-        ("projector_2_hidden_size", 512, "projector_2_hidden_size 512 is not built; there is 4096"),
-        ("transform", ["random_crop", "flip"], r"there is \['random_crop'\]"),
+        ("ssl_optimizer", "Adam", "ssl_optimizer must be 'SGD', got 'Adam'"),
+        ("lr_decay", "poly", "lr_decay must be 'cosine', got 'poly'"),
+        ("myow_layout", "parallel", "must be 'cascaded', got 'parallel'"),
+        ("miner_distance", "l2", "must be 'cosine', got 'l2'"),
+        ("projector_2_hidden_size", 512, "projector_2_hidden_size must be 4096, got 512"),
+        ("transform", ["random_crop", "flip"], r"must be \['random_crop'\] or 'random_crop', got"),
         ("method", "simclr", "method must be one of byol, myow, myowmerged, got 'simclr'"),
         ("model", "ResNet-34", "did you mean"),
         ("task_type", "PCA", "task_type must be"),
         ("projector_hiden_size", 4096, "did you mean 'projector_hidden_size'"),
     ],
 )
-def test_what_is_not_built_is_refused_by_name(key, value, message):
+def test_a_value_that_is_not_supported_is_refused_by_name(key, value, message):
     with pytest.raises(ValueError, match=message):
         translated(SSL_FILE | {key: value})
 

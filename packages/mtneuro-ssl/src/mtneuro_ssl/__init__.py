@@ -1,8 +1,8 @@
 """Representations of image volumes: supervised, mixup, BYOL, MYOW, MYOW-m, PCA and NMF.
 
 `train` turns a stack of images into a `Model` in a folder, `load_model` brings it back, and `embed` turns
-images into embeddings. `TrainSettings` says how; its defaults are the paper's. Torch and Lightning load when
-they are first needed.
+images into embeddings. `TrainSettings` holds the settings, with the paper's as defaults. Torch and Lightning
+are loaded when they are first needed.
 """
 
 from importlib.metadata import version

@@ -14,11 +14,11 @@ from mtneuro_ssl.stream import varies
 from mtneuro_ssl.types import Samples, Volume
 
 SMALLEST_CROP = 8
-"""Height and width, in pixels, under which a crop tells the encoder nothing."""
+"""Least height and width of a crop, in pixels; a smaller one shows the encoder too little."""
 
 
 def check_samples(images: Samples | Volume, *, vector_width: int | None = None) -> None:
-    """Refuse what is not a stack of uint8 images, or of vectors of a width.
+    """Raise unless the samples are a stack of uint8 images, or of vectors of the given width.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def check_samples(images: Samples | Volume, *, vector_width: int | None = None) 
             raise ValueError("vectors must be finite, got nan or inf")
     elif dtype != np.uint8 or len(shape) != 3 or 0 in shape:
         raise ValueError(
-            f"images must be uint8 of shape (n, y, x), none of them 0, got {dtype} of shape {shape}"
+            f"images must be uint8 of shape (n, y, x) with no axis of length 0, got {dtype} of shape {shape}"
         )
 
 
@@ -53,12 +53,12 @@ def check_run(
     class_names: Sequence[str] | None = None,
     sample_id: np.ndarray | None = None,
 ) -> None:
-    """Refuse images, labels and settings that do not go together.
+    """Raise unless images, labels and settings go together.
 
     Raises
     ------
     ValueError
-        Naming the requirement, and what was got.
+        If they do not; the message names the requirement and the value.
     """
     width = vector_width_of(images)
     check_samples(images, vector_width=width)
@@ -73,7 +73,7 @@ def check_run(
     elif family == "classical":
         raise ValueError(f"method {settings.method!r} needs images, got vectors")
     if family in ("classical", "baseline") and launch().count > 1:
-        raise ValueError(f"method {settings.method!r} needs no more than 1 process, got {launch().count}")
+        raise ValueError(f"method {settings.method!r} must be run by 1 process, got {launch().count}")
     if family in ("self-supervised", "supervised"):
         _check_counts(settings, count)
     if labels is not None or family == "supervised":
@@ -107,7 +107,7 @@ def _check_counts(settings: TrainSettings, count: int) -> None:
     processes = launch().count
     if batch % processes or (pool or batch) % processes:
         raise ValueError(
-            f"batch_size and pool_size must divide by the number of processes, {processes}, "
+            f"batch_size and pool_size must be divisible by the number of processes, {processes}, "
             f"got {batch} and {pool or batch}"
         )
     if batch < 2:
@@ -117,7 +117,7 @@ def _check_counts(settings: TrainSettings, count: int) -> None:
     if batch > count:
         raise ValueError(
             f"batch_size must be at most the number of images, {count}, got {batch}: "
-            "lower batch_size or bring more images"
+            "lower batch_size or provide more images"
         )
     if pool is not None and pool > count:
         raise ValueError(f"pool_size must be at most the number of images, {count}, got {pool}")
@@ -131,10 +131,10 @@ def _check_labels(
     labels: np.ndarray | None, count: int, method: str, class_names: Sequence[str] | None
 ) -> None:
     if labels is None:
-        raise ValueError(f"method {method!r} needs labels, one integer an image, got none")
+        raise ValueError(f"method {method!r} needs labels, one integer per image, got none")
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"labels must be integers of shape ({count},), one an image, "
+            f"labels must be integers of shape ({count},), one per image, "
             f"got {labels.dtype} of shape {labels.shape}"
         )
     if labels.min() < 0:

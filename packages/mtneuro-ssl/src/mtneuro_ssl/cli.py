@@ -21,6 +21,6 @@ app.command(map_, name="map")
 
 
 def main() -> None:
-    """Run the command line; a mistake of the caller's is one line on standard error and status 2."""
+    """Run the command line; a user's mistake is one line on standard error and exit status 2."""
     moved = {"--slices": "--z, such as --z 2:4"}
     sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True), moved=moved))

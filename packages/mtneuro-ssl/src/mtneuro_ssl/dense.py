@@ -22,12 +22,12 @@ from mtneuro_ssl.types import Progress
 
 FORMAT_VERSION = 1
 ROW_WINDOWS = 512
-"""Windows that a chunk of the map holds, about."""
+"""Number of windows in a chunk of the map, roughly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Windows over the slices of a volume, from its first corner on; what no whole window covers is left out.
+    """A grid of windows over a slice, from its first corner; edges without a whole window are left out.
 
     Examples
     --------
@@ -58,7 +58,9 @@ class Grid:
         return (y - h) // sy + 1, (x - w) // sx + 1
 
     def nearest_windows(self, *, every: int = 1) -> tuple[Int64[np.ndarray, " y"], Int64[np.ndarray, " x"]]:
-        """Return the row of windows nearest to each, or every so many, of a slice's rows; columns likewise.
+        """Return the nearest row of windows for each row of pixels, and likewise for columns.
+
+        With ``every`` above 1, only every second row and column is looked up, or every third, and so on.
 
         Examples
         --------
@@ -72,7 +74,7 @@ class Grid:
         return found[0], found[1]
 
     def windows(self, strip: UInt8[np.ndarray, "rows x"]) -> UInt8[np.ndarray, "n h w"]:
-        """Return the windows of rows of the grid, whose pixels the strip holds."""
+        """Return the windows of some rows of the grid; the strip holds the pixels of those rows."""
         views = np.lib.stride_tricks.sliding_window_view(strip, self.window)
         return views[:: self.stride[0], :: self.stride[1]].reshape(-1, *self.window)
 
@@ -85,7 +87,7 @@ def grid_of(array: zarr.Array[Any]) -> Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
-    """What one worker does: some rows of the grid of one slice, which are one chunk of the map."""
+    """One piece of work: some rows of the grid of one slice, which are one chunk of the map."""
 
     model: str
     volume: str
@@ -95,10 +97,10 @@ class _Task:
     ranges: Ranges | None
     grid: Grid
     z: int
-    """Slice of the volume."""
+    """Index of the slice in the volume."""
 
     place: int
-    """Slice of the map."""
+    """Index of the slice in the map."""
 
     rows: tuple[int, int]
     batch_size: int
@@ -122,8 +124,8 @@ def embedding_map(
 ) -> zarr.Array[Any]:
     """Return the embeddings of a grid of windows over every slice of a volume, as a Zarr array.
 
-    Only the pixels of one chunk's rows are in memory. A map that was interrupted goes on with the chunks that
-    are not there; a finished one is returned as it is.
+    Only the pixels of one chunk's rows are held in memory. An interrupted map is continued with the chunks
+    that are missing; a finished one is returned as it is.
 
     Parameters
     ----------
@@ -144,19 +146,19 @@ def embedding_map(
     slices
         Which slices of that part; all by default.
     batch_size
-        Windows at a time.
+        Number of windows to embed at a time.
     executor
-        Where to work, such as a ``ProcessPoolExecutor``, or Dask's ``client.get_executor(pure=False)``. Here
-        by default. Workers read the model and the volume, and write the map, by their paths.
+        What runs the work, such as a ``ProcessPoolExecutor``, or Dask's ``client.get_executor(pure=False)``;
+        by default the caller's own process. Workers open the model, the volume and the map by their paths.
     trusted, device
         As for `load_model`.
     progress
-        Called with the chunks done and all chunks.
+        Called with the number of chunks done and of all.
 
     Raises
     ------
     FileExistsError
-        If ``out`` is the map of another model, volume or grid, or something else.
+        If ``out`` is the map of another model, volume or grid, or is no map.
     ValueError
         If the window or the slices do not fit the volume.
     """
@@ -199,7 +201,7 @@ def embedding_map(
 
 
 def _opened(out: Path, attributes: dict[str, Any], grid: Grid, *, features: int) -> zarr.Array[Any]:
-    """Return the map's array: the one that is there, if it is of this work, or a new one without chunks."""
+    """Return the map's array: the existing one if its attributes agree, or a new one without chunks."""
     rows, columns = grid.shape
     attributes = json.loads(json.dumps(attributes))
     if out.exists():

@@ -17,7 +17,7 @@ def embed(
     batch_size: int = 256,
     progress: Progress | None = None,
 ) -> Float32[np.ndarray, "n features"]:
-    """Return one embedding an image; the same as ``model.embed``.
+    """Return one embedding per image; the same as ``model.embed``.
 
     A row depends on its image alone, up to the last bits that a batch's size changes in floating point.
     """

@@ -30,9 +30,9 @@ def new_encoder(
         Its ``encoder`` is a name in the registry, ``timm/<model>``, or ``package.module:factory``, a function
         that takes nothing and returns a module from ``(n, 1, y, x)`` to ``(n, features)``.
     vector_width
-        Features of the samples, where they are vectors and not images; only factories make encoders of those.
+        Number of features, if the samples are vectors and not images; only a factory can make their encoder.
     with_weights
-        Start from the settings' ``encoder_weights``, if it names any, and not from random weights.
+        Whether to load the settings' ``encoder_weights``, if there are any, or to leave random weights.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def new_encoder(
     """
     name, weights = settings.encoder, settings.encoder_weights if with_weights else None
     if vector_width is not None and ":" not in name:
-        raise ValueError(f"vectors need an encoder of your own, package.module:factory, got {name!r}")
+        raise ValueError(f"vectors need an encoder of your own, as package.module:factory, got {name!r}")
     if name in ENCODERS:
         encoder = imported(ENCODERS[name])(latent_dim=settings.latent_dim)
     elif name.startswith("timm/"):
@@ -77,7 +77,7 @@ def _timm_model(name: str, weights: str | None) -> nn.Module:
     options: dict[str, Any] = {"in_chans": 1, "num_classes": 0, **source}
     try:
         try:
-            # Transformers only: position embeddings for images of any size.
+            # Only transformers have this option: position embeddings for images of any size.
             return timm.create_model(name, dynamic_img_size=True, **options)
         except TypeError:
             return timm.create_model(name, **options)
@@ -90,7 +90,7 @@ def _made(target: str) -> nn.Module:
         network = imported(target)()
     except (ImportError, AttributeError, TypeError) as error:
         raise ValueError(
-            f"encoder {target!r} must be a function in a module, of no arguments: {error}"
+            f"encoder {target!r} must be package.module:function, a function without arguments: {error}"
         ) from error
     if not isinstance(network, nn.Module):
         raise ValueError(f"encoder {target!r} must return a torch module, got {type(network).__name__}")
@@ -98,11 +98,11 @@ def _made(target: str) -> nn.Module:
 
 
 def _load_weights(encoder: nn.Module, path: Path) -> None:
-    """Take weights from a model folder, or from a safetensors file of the encoder's own."""
+    """Load weights from a model folder, or from a safetensors file of the encoder alone."""
     file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
         raise FileNotFoundError(f"encoder_weights must be a safetensors file or a model folder, got {path}")
-    with weights_errors_named(file, of="the encoder that is asked for"):
+    with weights_errors_named(file, of="the encoder in the settings"):
         tensors = load_file(file)
         own = {
             name.removeprefix("encoder."): part
@@ -124,7 +124,7 @@ def seeded_weights(settings: TrainSettings) -> Generator[None]:
 
 
 def feature_count(encoder: nn.Module, *, vector_width: int | None = None) -> int:
-    """Return the width of an encoder's embeddings, found by one small image, or by a vector of this width.
+    """Return the width of an encoder's embeddings, found by embedding one small image or one vector.
 
     Raises
     ------

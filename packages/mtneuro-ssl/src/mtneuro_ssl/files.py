@@ -17,13 +17,13 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageFile:
-    """Images, read when they are sliced, and what their file says about them."""
+    """Images that are read when they are sliced, and what their file says about them."""
 
     images: Volume
     """uint8 ``(n, y, x)``."""
 
     sample_id: np.ndarray
-    """Unicode, one an image: the file's own, or ``volume/z<z>``."""
+    """Unicode, one per image: the ids in the file, or ``volume/z<z>``."""
 
     labels: Int64[np.ndarray, " n"] | None = None
     """The class of each image."""
@@ -51,7 +51,7 @@ def open_images(uri: Path | str, *, ranges: Ranges | None = None) -> ImageFile:
     Raises
     ------
     FileNotFoundError
-        If there is nothing at the place.
+        If nothing is found there.
     ValueError
         If it is none of these, or its images are not uint8.
     """
@@ -81,7 +81,7 @@ def _slice_id(name: str, offset: int) -> str:
 
 
 def absolute(uri: Path | str) -> str:
-    """Return a URI or path that means the same in another folder, such as a worker's.
+    """Return a URI as it is, or a path made absolute, so that a worker in another folder finds the same file.
 
     Examples
     --------
@@ -97,14 +97,14 @@ def read_labels(path: Path | str) -> Int64[np.ndarray, " n"]:
     Raises
     ------
     FileNotFoundError
-        If there is nothing at the path.
+        If there is no such file.
     ValueError
-        If it does not hold one integer an image.
+        If it does not hold one integer per image.
     """
     path = Path(path)
     labels = _labels_in(path)
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
-        raise ValueError(f"{path} must hold one integer an image, got {labels.dtype} of shape {labels.shape}")
+        raise ValueError(f"{path} must hold an integer per image, got {labels.dtype} of shape {labels.shape}")
     return labels.astype(np.int64)
 
 
@@ -127,19 +127,19 @@ def _labels_in(path: Path) -> np.ndarray:
 def save_embeddings(
     path: Path | str, embeddings: Float32[np.ndarray, "n features"], *, sample_id: np.ndarray
 ) -> None:
-    """Write embeddings and the sample each belongs to as an ``.npz`` file, whole or not at all.
+    """Write embeddings, and the id of each row's sample, as an ``.npz`` file, whole or not at all.
 
     Its keys are ``format_version`` (1), ``embeddings`` and ``sample_id`` (fixed-width unicode).
 
     Raises
     ------
     ValueError
-        If there is not one sample_id a row.
+        If there is not one sample_id per row.
     """
     ids = np.asarray(sample_id)
     if ids.shape != (len(embeddings),) or ids.dtype.kind != "U":
         raise ValueError(
-            f"sample_id must be text of shape ({len(embeddings)},), one a row, "
+            f"sample_id must be text of shape ({len(embeddings)},), one per row, "
             f"got {ids.dtype} of shape {ids.shape}"
         )
     with written_beside(path) as beside, beside.open("wb") as file:

@@ -8,7 +8,7 @@ def perceptron(inputs: int, *, hidden: int, outputs: int) -> nn.Module:
     """Return the head of BYOL and MYOW as the paper's code builds it.
 
     Linear with bias, BatchNorm, ReLU, linear without bias. lightly's own ``BYOLProjectionHead`` has the
-    biases the other way round, so its general block is told.
+    biases the other way round, so its general block is used.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Run a method's training by Lightning, from its last checkpoint to a trained model."""
+"""Train a method with Lightning, from its last checkpoint to a trained model."""
 
 import copy
 import inspect
@@ -27,11 +27,11 @@ from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.types import Progress
 
 _LOGGED = 200
-"""Steps of a run that loggers get: each waits for the device."""
+"""Number of steps of a run that loggers are given: each of them waits for the device."""
 
 
 class Steps:
-    """The loader: step numbers, from wherever a checkpoint left off."""
+    """The data loader: it yields the numbers of the steps, from where a checkpoint left off."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -70,7 +70,7 @@ def fit_method(
     method
         The networks before their first step.
     partial
-        Folder of the checkpoints: training goes on from the one that is there.
+        Folder of the checkpoints: training continues from one that is there.
     class_names, progress, loggers
         As for `mtneuro_ssl.train`.
 
@@ -101,7 +101,7 @@ def fit_method(
     classifier = getattr(method, "classifier", None)
     model = NetworkModel(
         settings,
-        # A copy is not compiled, and need not be.
+        # A copy, since that is not compiled: embedding needs no compiler.
         copy.deepcopy(method.encoder) if settings.compile else method.encoder,
         classifier=classifier,
         classes=class_names if classifier is not None else None,
@@ -153,7 +153,7 @@ def _new_trainer(
 
 
 def _joint_strategy() -> DDPStrategy:
-    """Return DDP that leaves buffers alone: the images are one, and every process has them already."""
+    """Return a strategy that does not send buffers: the images are one, and every process has them."""
     known = inspect.signature(DistributedDataParallel.__init__).parameters
     option = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
     options: dict[str, Any] = {option: False}

@@ -16,15 +16,15 @@ def nearest_positions(
 ) -> Int64[Tensor, " queries"]:
     """Return, for each query, the position in the pool of its nearest neighbour by cosine.
 
-    One matrix product and one search: exact, and as fast as the pool is small.
+    The search is exact: one matrix product of all queries with the whole pool.
 
     Parameters
     ----------
     queries, pool
         Representations.
     forbidden
-        An identity for each query and for each member of the pool: the same identity is never its own
-        neighbour.
+        An identity for each query and for each member of the pool: a query never finds a member of its own
+        identity.
     ranks
         Which of the nearest each query takes; 0, the nearest, by default.
 

@@ -70,7 +70,7 @@ class Model(ABC):
     def embed(
         self, images: Samples | Volume, *, batch_size: int = 256, progress: Progress | None = None
     ) -> Float32[np.ndarray, "n features"]:
-        """Return one embedding an image.
+        """Return one embedding per image.
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class Model(ABC):
         Raises
         ------
         ValueError
-            If the images are not uint8 of shape (n, y, x), there is none, or their size does not fit. A
+            If the images are not uint8 of shape (n, y, x), there are none, or their size does not fit. A
             model of vectors takes float32 of shape (n, features).
         """
         check_samples(images, vector_width=self.vector_width)
@@ -107,7 +107,7 @@ class Model(ABC):
         )
 
     def _card(self) -> str:
-        """Return what a stranger needs to know of the model."""
+        """Return the model card, for someone who finds the folder and knows nothing else of the model."""
         settings, classes = self.settings, ", ".join(self.classes or ())
         network = f", encoder `{settings.encoder}`" if self.kind == "network" else ""
         scaling = f", less {settings.mean}, over {settings.sd}" if self.kind == "network" else ""
@@ -155,14 +155,14 @@ class Model(ABC):
         history
             The training's history as CSV text.
         monitor
-            What was seen of the embeddings while training, as CSV text for ``monitor.csv``.
+            The rank and spread of embeddings during the training, as CSV text for ``monitor.csv``.
         digest
             Digest of the run that made it.
 
         Raises
         ------
         FileExistsError
-            If the folder holds something else than a model.
+            If the folder holds anything but a model.
         """
         config = {
             "format_version": FORMAT_VERSION,

@@ -39,7 +39,7 @@ def load_model(folder: Path | str, *, trusted: Collection[str] = (), device: str
     if ":" in settings.encoder and settings.encoder not in trusted:
         raise ValueError(
             f"{folder / CONFIG} names the encoder {settings.encoder!r}, which would be imported and called: "
-            "if you trust it, name it in trusted"
+            "if you trust it, name it in trusted, or behind --trust on the command line"
         )
     if device is None:
         device = settings.device if settings.device != "cuda" or torch.cuda.is_available() else "auto"

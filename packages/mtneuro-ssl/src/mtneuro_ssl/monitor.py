@@ -45,7 +45,7 @@ def effective_rank(embeddings: Float32[Tensor, "n features"]) -> float:
 
 
 def spread(embeddings: Float32[Tensor, "n features"]) -> float:
-    """Return how far apart the directions of embeddings are, between 0 (all the same) and 1 (every way).
+    """Return how far apart the directions of embeddings are, between 0 (all the same) and 1 (all ways alike).
 
     It is the root mean square distance of the unit vectors from their mean.
 
@@ -63,7 +63,7 @@ def neighbour_accuracy(
 ) -> float:
     """Return how often the most frequent label among the k nearest others, by cosine, is a sample's own.
 
-    Of labels that are equally frequent, the least wins.
+    Of labels that are equally frequent, the smallest counts.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def neighbour_accuracy(
 
 
 class Monitor(Callback):
-    """Looks at the embeddings of a few images now and then, in evaluation mode, and says if they collapse."""
+    """Measure the embeddings of a few images at intervals, in evaluation mode, and warn if they collapse."""
 
     def __init__(self, *, every: int, neighbours: int) -> None:
         self.every = every
@@ -92,7 +92,7 @@ class Monitor(Callback):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at the embeddings before the first step."""
+        """Measure the embeddings before the first step."""
         if trainer.global_step == 0:
             self._look(pl_module, 0)
 
@@ -100,14 +100,14 @@ class Monitor(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Look at the embeddings every so many steps, and at the end."""
+        """Measure the embeddings at intervals, and after the last step."""
         step = trainer.global_step
         if step % self.every == 0 or step == trainer.max_steps:
             self._look(pl_module, step)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse weights that the last step broke, which no loss has seen.
+        """Raise if the last step broke the weights, which no loss has shown.
 
         Raises
         ------
@@ -122,7 +122,7 @@ class Monitor(Callback):
     def _look(self, module: Any, step: int) -> None:
         embeddings, labels = probe_embeddings(module)
         if not embeddings.isfinite().all():
-            return  # The loss says so itself, or the end does.
+            return  # The next loss raises the error, or `on_train_end` does.
         rank, distance = effective_rank(embeddings), spread(embeddings)
         row = [step, rank, distance]
         if self.neighbours and labels is not None:
@@ -136,23 +136,23 @@ class Monitor(Callback):
             )  # fmt: skip
 
     def as_csv(self) -> str:
-        """Return what has been seen so far."""
+        """Return the measurements so far."""
         columns = ["step", "rank", "spread", "neighbour_accuracy"][: len(self.rows[0])]
         return csv_text([columns, *self.rows])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what has been seen so far, for a checkpoint."""
+        """Return the measurements so far, for a checkpoint."""
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take it back from a checkpoint."""
+        """Take the measurements back from a checkpoint."""
         self.rows = state_dict["rows"]
 
 
 def probe_embeddings(method: Method) -> tuple[Tensor, Tensor | None]:
     """Return the embeddings of a few samples spread over the data, in evaluation mode, and their labels.
 
-    Images are cut to their middle, of the size of a view, so that a look costs no more than a step.
+    Images are cut to their middle, of the size of a view, so that measuring costs no more than a step.
     """
     count = len(method.images)
     chosen = torch.from_numpy(np.linspace(0, count - 1, min(count, PROBE_SAMPLES)).astype(np.int64))
@@ -166,7 +166,7 @@ def probe_embeddings(method: Method) -> tuple[Tensor, Tensor | None]:
     was_training = method.encoder.training
     method.encoder.eval()
     with torch.no_grad():
-        # Past torch's compiler, which would compile the evaluation mode too.
+        # `forward` avoids torch's compiler, which would compile the evaluation mode too.
         embeddings = method.encoder.forward(samples).float()
     method.encoder.train(was_training)
     return embeddings, None if method.labels is None else method.labels[chosen.to(method.device)]

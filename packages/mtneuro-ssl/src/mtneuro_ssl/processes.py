@@ -1,4 +1,4 @@
-"""Processes that train together: this one's rank and their number, from ``torchrun`` and torch."""
+"""Find out this process's rank, and the number of processes that train together."""
 
 import os
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """What ``torchrun`` says of this process; alone, where it was not started so."""
+    """The place of this process among those that ``torchrun`` started; without it, the only one."""
 
     rank: int = 0
-    """Which process this is."""
+    """Rank of this process, counted from 0."""
 
     count: int = 1
-    """How many there are."""
+    """Number of processes."""
 
     local_count: int = 1
-    """How many of them are on this machine."""
+    """Number of processes on this machine."""
 
     @property
     def first(self) -> bool:
@@ -26,7 +26,7 @@ class Launch:
 def launch() -> Launch:
     """Return how this process was started.
 
-    The variables of others, such as a cluster's ``RANK``, are not read.
+    Only ``torchrun`` counts: a ``RANK`` that another launcher has set is ignored.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def launch() -> Launch:
 
 
 def process_share() -> tuple[int, int]:
-    """Return which process this is, and of how many, that are training together now."""
+    """Return this process's rank and the number of processes that are training together now."""
     import torch
 
     if torch.distributed.is_available() and torch.distributed.is_initialized():

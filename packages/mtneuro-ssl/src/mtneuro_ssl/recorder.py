@@ -75,7 +75,7 @@ class Recorder(Callback):
             self.progress(step, total)
 
     def collect(self) -> None:
-        """Move what the device still holds into rows: once in a while, since it waits for the device.
+        """Move logs that are still on the device into rows; rarely, since this waits for the device.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The methods and encoders by name; the module of each loads when it is used."""
+"""The registry of methods and encoders by name; the module of each is imported when it is used."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class MethodEntry:
-    """One way to learn a representation: where its class is, and the defaults that are its own."""
+    """One training method: where its class is, and the defaults of its own."""
 
     target: str
     """``package.module:Class``, imported only when the method is used."""

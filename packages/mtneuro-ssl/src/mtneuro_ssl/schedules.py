@@ -8,7 +8,7 @@ from math import cos, pi
 
 
 def learning_rate_factor(step: int, total: int, *, warmup: int) -> float:
-    """Return the part of the peak learning rate that a step takes.
+    """Return a step's learning rate as a fraction of the peak.
 
     It rises linearly from 0 over ``warmup`` steps, then falls to 0 by half a cosine at ``total``.
 

@@ -20,7 +20,7 @@ _OTHER_ENCODER = re.compile(r"timm/[\w.]+|\w+(\.\w+)*:\w+")
 
 
 class ViewSettings(Settings):
-    """How a random view of an image is made; the default is the paper's, a crop and nothing else.
+    """How random views of images are made; the default is the paper's, a crop and nothing else.
 
     Examples
     --------
@@ -29,7 +29,7 @@ class ViewSettings(Settings):
     """
 
     crop: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Part of the height and of the width that a view shows; supervised methods see whole images."""
+    """Fraction of the height and of the width that a view shows; supervised methods see whole images."""
 
     flip: Fraction = 0.0
     """Chance to mirror a view, for each of its axes."""
@@ -54,7 +54,7 @@ class ViewSettings(Settings):
 
 
 class TrainSettings(Settings):
-    """What to learn with and how long; the defaults are the paper's for Task 1.
+    """Settings of a training run; the defaults are the paper's for Task 1.
 
     ``weight_decay``, ``momentum`` and ``schedule`` are the method's own where they are None:
     self-supervised methods take 5e-4, 0.9 and a warm-up to a cosine; supervised ones take the weight decay
@@ -68,15 +68,15 @@ class TrainSettings(Settings):
     """
 
     method: str = "byol"
-    """How to learn; `method_names` lists them."""
+    """Training method; `method_names` lists them."""
 
     encoder: str = "resnet18"
     """Network from image to embedding: one that `encoder_names` lists, ``timm/<model>``, or
     ``package.module:factory``, which returns a module from (n, 1, y, x) to (n, features)."""
 
     encoder_weights: str | None = None
-    """Weights that the encoder starts from: a model folder, a file, or ``hub`` for a timm model's own.
-    With the method ``untrained`` they are evaluated as they are."""
+    """Weights that the encoder starts from: a model folder, a file, or ``hub`` for those that timm
+    publishes. The method ``untrained`` evaluates them as they are."""
 
     latent_dim: PositiveInt | None = 256
     """Features of an embedding, by a linear layer; None keeps the encoder's own (512 for ResNet-18)."""
@@ -136,13 +136,13 @@ class TrainSettings(Settings):
     """Candidates that a step mines among; None is one batch."""
 
     mined_neighbours: PositiveInt = 1
-    """A mined sample is a random one of so many nearest."""
+    """A mined sample is a random one of this many nearest."""
 
     temperature: Positive = 0.5
     """Temperature of SimCLR's softmax."""
 
     prototypes: PositiveInt = 4096
-    """Outputs of DINO's head, which are the classes that it invents."""
+    """Outputs of DINO's head, which are the classes that it learns."""
 
     views: ViewSettings = ViewSettings()
     """How views are made."""
@@ -157,7 +157,7 @@ class TrainSettings(Settings):
     """Components of PCA and NMF; fewer where there are fewer samples or pixels."""
 
     nmf_iterations: PositiveInt = 200
-    """Most iterations of NMF's solver."""
+    """Largest number of iterations of NMF's solver."""
 
     seed: Annotated[int, Field(ge=0)] = 1
     """Seed of everything random."""
@@ -170,17 +170,17 @@ class TrainSettings(Settings):
     it needs a C++ compiler."""
 
     stream: bool | None = None
-    """Read each batch's images when it is due, one batch ahead, in place of keeping all on the device. None
-    does so where they would take more than half of its memory. Not part of a run's identity, since the
+    """Read the images of each batch one step ahead, instead of keeping all images on the device. None does so
+    if they would take more than half of its memory. Not part of a run's identity, since the
     batches are the same."""
 
     monitor_every: PositiveInt | None = None
-    """Steps between looks at the embeddings' rank and spread; None is four looks a run. Not part of a run's
-    identity."""
+    """Steps between measurements of the embeddings' rank and spread; None measures four times a run. Not part
+    of a run's identity."""
 
     monitor_neighbours: NonNegativeInt = 0
-    """Neighbours that vote on a sample's label in those looks; 0 for no vote. Not part of a run's
-    identity."""
+    """Neighbours whose most frequent label those measurements compare with a sample's own; 0 for none. Not
+    part of a run's identity."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a CUDA device if there is one. Not part of a run's identity."""
@@ -218,7 +218,7 @@ class TrainSettings(Settings):
         return self.model_copy(update=own)
 
     def total_steps(self, images: int) -> int:
-        """Return the number of optimiser steps on so many images.
+        """Return the number of optimiser steps for a number of images.
 
         Examples
         --------
@@ -244,8 +244,8 @@ class TrainSettings(Settings):
 def executed_modules(settings: TrainSettings) -> tuple[str, ...]:
     """Return the modules that training and embedding run because of their settings: method and encoder.
 
-    They come beside those that `mtneuro_ssl.training` and `mtneuro_ssl.embedding` import. An encoder of timm
-    is a library's and adds none.
+    They are in addition to those that `mtneuro_ssl.training` and `mtneuro_ssl.embedding` import. An encoder
+    of timm adds none.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Read settings files: our own keys in TOML or JSON, and the original benchmark's network files.
 
-Each key of a network file is translated, or refused where it asks for something that is not built, or named
-in a warning where it no longer has an effect. A key that the original does not have is an error.
+Each key of a network file is translated, or refused if its value is not supported here, or named in a warning
+if it has no effect here. A key that the original does not have is an error.
 """
 
 import logging
@@ -33,7 +33,7 @@ _RENAMED = {
 """Keys with another name here."""
 
 _FRACTIONS = {"lr_warmup_epochs": "warmup_fraction", "myow_rampup_epochs": "mined_rampup_fraction"}
-"""Keys in epochs, which are parts of the run here."""
+"""Keys that count epochs, where ours are fractions of the run."""
 
 _ONLY: dict[str, tuple[object, ...]] = {
     "ssl_optimizer": ("SGD",),
@@ -49,7 +49,7 @@ _ONLY: dict[str, tuple[object, ...]] = {
     "in_channels": (1,),
     "encoder_weights": (None, ""),
 }
-"""Keys of which only some values are built."""
+"""Keys of which only some values are supported."""
 
 _MEANINGLESS = {
     "outputdir": "the call names the folder",
@@ -59,7 +59,7 @@ _MEANINGLESS = {
     "lr_milestone": "the schedule is a cosine",
     "beta1": "Adam is not used",
     "beta2": "Adam is not used",
-    "classes": "the labels tell",
+    "classes": "the labels have them",
     "encoder_name": "model names the encoder",
 }
 """Keys without effect, and why."""
@@ -90,7 +90,7 @@ def file_values(path: Path | str, *, known: Container[str]) -> dict[str, Any]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not TOML or JSON, or a network file asks for what is not built.
+        If it is not TOML or JSON, or a network file has a value that is not supported.
     """
     values = read_values(path)
     original = any(key in KEYS and key not in known for key in values)
@@ -103,7 +103,7 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If a key is unknown, or a value is not built; the message says what is there instead.
+        If a key is unknown, or a value is not supported; the message names those that are.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
         settings["method"] = _one_of("method", values.get("method", "byol"), _METHODS)
         for key in _OF_THE_READOUT:
             if values.get(key) is not None:
-                log.warning("%s is of the linear stage, not of self-supervised training: ignored", key)
+                log.warning("%s belongs to the linear readout, not to self-supervised training: ignored", key)
     else:
         _require(values, "optimizer", "SGD")
         settings |= {key: values[key] for key in ("learning_rate", "epochs") if key in values}
@@ -131,7 +131,7 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
         _require(values, key, *allowed)
     for key, reason in _MEANINGLESS.items():
         if key in values:
-            log.warning("%s no longer means anything, since %s: ignored", key, reason)
+            log.warning("%s has no effect, since %s: ignored", key, reason)
     settings |= {name: values[key] for key, name in _RENAMED.items() if key in values}
     epochs = settings.get("epochs", 100)
     settings |= {name: values[key] / epochs for key, name in _FRACTIONS.items() if key in values}
@@ -151,5 +151,5 @@ def _one_of(key: str, value: str, names: Mapping[str, str]) -> str:
 
 def _require(values: Mapping[str, Any], key: str, *allowed: object) -> None:
     if key in values and values[key] not in allowed:
-        built = " or ".join(map(repr, allowed))
-        raise ValueError(f"{key} {values[key]!r} is not built; there is {built}")
+        supported = " or ".join(map(repr, allowed))
+        raise ValueError(f"{key} must be {supported}, got {values[key]!r}: nothing else is supported")

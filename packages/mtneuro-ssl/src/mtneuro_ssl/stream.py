@@ -49,7 +49,7 @@ class StreamedImages:
         return self.shape[0]
 
     def expect(self, positions: Int64[Tensor, " wanted"]) -> None:
-        """Start to read what is wanted soon, and forget whatever else there is."""
+        """Start reading the images that are needed soon, and drop all others."""
         wanted = set(positions.tolist())
         for position in self._reads.keys() - wanted:
             self._reads.pop(position).cancel()
@@ -85,7 +85,7 @@ def located(
 
 
 def is_streamed(images: Volume, *, stream: bool | None, device: torch.device) -> bool:
-    """Return whether to stream: as asked, or where the images would take more than half of the memory.
+    """Return whether to stream: as the setting says, or if the images would fill over half of the memory.
 
     Vectors are never streamed.
 
@@ -100,7 +100,7 @@ def is_streamed(images: Volume, *, stream: bool | None, device: torch.device) ->
 
 
 def memory_of(device: torch.device) -> float:
-    """Return a device's memory in bytes; infinite where the system does not tell."""
+    """Return a device's memory in bytes; infinite if the system does not report it."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[1]
     try:
@@ -118,7 +118,7 @@ def blocks(images: Volume) -> Iterator[Shaped[np.ndarray, "some *size"]]:
 
 
 def varies(images: Volume) -> bool:
-    """Return whether not every intensity is the same; no more is read than it takes to see.
+    """Return whether the intensities differ; reading ends at the first difference.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Train a model on images in one call, which an interruption only delays."""
+"""Train a model on images in one call, which can be interrupted and repeated."""
 
 import hashlib
 import json
@@ -47,36 +47,37 @@ def train(
     progress: Progress | None = None,
     loggers: Sequence[Logger] = (),
 ) -> Model:
-    """Return the model that the settings make of the images, and leave it in a folder.
+    """Train a model on images, save it in a folder, and return it.
 
-    A run that was interrupted goes on from its last checkpoint, and ends as if it had not been; a run
-    that is already there, of the same settings and data, is loaded. The checkpoints lie in ``<out>.partial``
-    until the end.
+    An interrupted run continues from its last checkpoint, and ends as if it had not been interrupted; a
+    finished run of the same settings and data is loaded. Checkpoints are kept in ``<out>.partial`` until the
+    end.
 
     Several processes that ``torchrun`` started share each batch, as if they were one; the batch and the pool
-    must divide by their number. On GPUs BatchNorm's statistics are the whole batch's, on CPUs each process's.
+    must be divisible by their number. On GPUs BatchNorm takes the statistics of the whole batch, on CPUs of
+    each process's part.
 
     Parameters
     ----------
     images
         Images to learn from, uint8 (n, y, x), in memory or a volume that is read by slices, such as a Zarr
-        array; they lie on the device as one array, or are streamed (``settings.stream``). Or vectors, float32
-        (n, features), with an encoder of your own.
+        array; they are kept on the device as one array, or streamed (``settings.stream``). Or vectors,
+        float32 (n, features), with an encoder of your own.
     settings
-        What to learn, and how long.
+        Method, encoder and everything else that can be set.
     labels
-        The class of each image, counted from 0. Supervised methods need them; to others they only tell, in
-        the history, how often what is mined has the same label.
+        The class of each image, counted from 0. Supervised methods need them; others only use them to
+        report, in the history, how often a mined sample has the same label.
     out
         Model folder: ``model.safetensors``, ``config.json`` and ``history.csv`` (step, epoch, loss,
         the method's own columns and the learning rate), and ``monitor.csv`` (the rank and spread of the
-        embeddings of a few images, and their neighbours' vote where it is asked for).
+        embeddings of a few images, and with ``monitor_neighbours`` the accuracy of their neighbours' labels).
     class_names
         Names of the classes, kept with a supervised model.
     sample_id
         The id of each image, ``<cube>/z<z>``; needed where ``views.slices`` asks for views from other slices.
     progress
-        Called with the steps done and all steps.
+        Called with the number of steps done and of all.
     loggers
         Lightning's loggers, such as its ``TensorBoardLogger``, that get each step's logs too.
 
@@ -88,10 +89,10 @@ def train(
     Raises
     ------
     ValueError
-        If the images, labels and settings do not go together (said before any work starts), or the loss is
+        If the images, labels and settings do not go together (raised before any work starts), or the loss is
         no longer finite.
     FileExistsError
-        If ``out`` holds something else than a model, or a model of another method, or ``<out>.partial`` its
+        If ``out`` holds anything but a model, or a model of another method, or ``<out>.partial`` its
         checkpoint.
     """
     out, settings = Path(out), settings.resolved()
@@ -102,12 +103,12 @@ def train(
     if out.is_dir() and any(out.iterdir()):
         there = read_config(out, kinds=KINDS, format_version=FORMAT_VERSION)
         if there["digest"] == digest:
-            log.info("%s holds this run already", out)
+            log.info("%s already holds this run, which is loaded", out)
             return load_model(out, trusted=(settings.encoder,))
         if there["settings"]["method"] != settings.method:
             raise FileExistsError(
                 f"{out} holds a model of {there['settings']['method']!r}, not {settings.method!r}: "
-                "remove the folder, or choose another place"
+                "remove the folder, or choose another"
             )
     partial = out.with_name(f"{out.name}.partial")
     family = settings.entry.family
@@ -169,10 +170,10 @@ def run_digest(
 
 
 def _prepare_partial(partial: Path, digest: str, *, method: str, first: bool) -> None:
-    """Leave a partial folder that belongs to this run: the one that is there, or an empty one.
+    """Make sure that the partial folder belongs to this run: keep it, or replace it with an empty one.
 
-    The first of several processes does; the others wait for it. What other settings of the same method left
-    is removed; of another method it is more likely to be wanted.
+    The first of several processes does this, and the others wait for it. An interrupted run of other settings
+    is removed; one of another method is more likely to be wanted, and raises an error.
     """
     mark = partial / "run.json"
 
@@ -187,7 +188,7 @@ def _prepare_partial(partial: Path, digest: str, *, method: str, first: bool) ->
     if run.get("method", method) != method and (partial / CHECKPOINT).is_file():
         raise FileExistsError(
             f"{partial} holds an interrupted run of {run['method']!r}, not {method!r}: "
-            "finish that run, remove the folder, or choose another place"
+            "finish that run, remove the folder, or choose another"
         )
     if (partial / CHECKPOINT).is_file():
         log.warning("%s holds an interrupted run of other settings or images: starting anew", partial)
@@ -218,7 +219,7 @@ def new_method(
             width=feature_count(encoder, vector_width=width),
             nearby=nearby,
             classes=classes,
-            # Copies: what the caller does to the arrays later is not the run's concern.
+            # Copies, so that later changes to the caller's arrays do not reach the run.
             images=StreamedImages(images) if streamed else torch.from_numpy(_copied(images)),
             labels=None if labels is None else torch.from_numpy(np.array(labels, dtype=np.int64, order="C")),
         )

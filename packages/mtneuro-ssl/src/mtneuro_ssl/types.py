@@ -1,4 +1,4 @@
-"""What training and embedding take: images, vectors, and a callback for progress."""
+"""Types of what training and embedding take: images, vectors, and a callback for progress."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
@@ -10,12 +10,12 @@ Samples = UInt8[np.ndarray, "n y x"] | Float32[np.ndarray, "n inputs"]
 """Images, or vectors."""
 
 Progress = Callable[[int, int], None]
-"""Called with how much is done, and of how much."""
+"""Called with the amount that is done, and the whole amount."""
 
 
 @runtime_checkable
 class Volume(Protocol):
-    """Slices that are read when they are asked for: an array, or what slices like one."""
+    """A volume whose slices are read on demand: an array, or anything that is sliced like one."""
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -80,7 +80,7 @@ def crop_size(size: tuple[int, int], views: ViewSettings) -> tuple[int, int]:
 def varied_views(
     pixels: UInt8[Tensor, "batch h w"], views: ViewSettings, *, generator: torch.Generator
 ) -> UInt8[Tensor, "batch h w"] | Float32[Tensor, "batch h w"]:
-    """Return views mirrored, turned, and varied in intensity as the settings say, each for itself.
+    """Return views mirrored, turned, and varied in intensity as the settings say, each independently.
 
     Intensities stay on the scale of 0 to 255, and are not clipped.
     """
@@ -118,15 +118,15 @@ def vector_views(
 
 
 def _noise(shape: torch.Size, device: torch.device, generator: torch.Generator) -> Tensor:
-    """Draw on the device: a number for each pixel is too many to bring there."""
+    """Return noise that is drawn on the device: one number per pixel is too much to copy there."""
     seed = int(torch.randint(2**62, (), generator=generator))
     return torch.randn(shape, device=device, generator=torch.Generator(device).manual_seed(seed))
 
 
 def slice_neighbours(sample_id: np.ndarray, *, reach: int) -> Int64[Tensor, "n slices"]:
-    """Return, for each slice, the positions of the slices of its cube at most so far from it along z.
+    """Return, for each slice, the positions of the slices of its cube within ``reach`` along z.
 
-    Where there is none at some distance, the slice itself stands for it.
+    Where a slice is missing, the slice itself takes its place.
 
     Examples
     --------

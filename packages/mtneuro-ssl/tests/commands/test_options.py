@@ -9,7 +9,7 @@ def file(tmp_path):
     return path
 
 
-def test_a_change_goes_before_the_file_and_an_option_before_both(file):
+def test_a_change_overrides_the_file_and_an_option_overrides_both(file):
     chosen = chosen_settings(file, ("method=byol", "seed=4"), method="pca")
     assert (chosen.method, chosen.seed, chosen.device) == ("pca", 4, "auto")
 

@@ -23,7 +23,7 @@ def test_supervised_training_takes_labels_from_the_export_or_a_file(volume, tmp_
     assert load_model(tmp_path / "given").classes is None
 
 
-def test_settings_on_the_line_go_before_those_in_the_file(volume, tmp_path, run):
+def test_settings_on_the_command_line_override_those_in_the_file(volume, tmp_path, run):
     (tmp_path / "pca.toml").write_text('method = "pca"\ncomponents = 5\nseed = 9\n')
     run("train", volume, "-o", tmp_path / "pca", "--settings", tmp_path / "pca.toml",
         "--set", "components=2")  # fmt: skip
@@ -31,13 +31,15 @@ def test_settings_on_the_line_go_before_those_in_the_file(volume, tmp_path, run)
     assert (settings.method, settings.components, settings.seed) == ("pca", 2, 9)
 
 
-def test_the_device_of_the_line_goes_before_the_settings(volume, tmp_path, run):
+def test_the_option_device_overrides_the_settings(volume, tmp_path, run):
     words = ["train", volume, "--method", "pca", "-o", tmp_path / "model", "--set", "components=3"]
     run(*words, "--set", "device=auto", "--device", "cpu")
     assert load_model(tmp_path / "model").settings.device == "cpu"
 
 
-def test_ctrl_c_is_one_line_and_the_same_command_goes_on(volume, tmp_path, run, tiny, monkeypatch):
+def test_ctrl_c_gives_one_line_and_the_same_command_continues_the_run(
+    volume, tmp_path, run, tiny, monkeypatch
+):
     (tmp_path / "small_encoder.py").write_text(
         "from torch import nn\n"
         "def small():\n"

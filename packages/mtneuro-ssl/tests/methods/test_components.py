@@ -21,7 +21,7 @@ def test_a_whole_images_embedding_is_the_mean_of_its_corners(method, images, tmp
     )
 
 
-def test_fewer_samples_give_fewer_components_and_say_so(images, tmp_path, caplog):
+def test_fewer_samples_give_fewer_components_and_a_warning(images, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         model = train(images, TrainSettings(method="pca"), out=tmp_path / "model")
     assert model.dim == 39  # of 40 crops, less the mean

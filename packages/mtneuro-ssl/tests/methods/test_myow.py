@@ -56,7 +56,7 @@ def test_a_mined_sample_is_one_of_the_nearest(method_of):
     assert chosen.tolist() == order[torch.arange(BATCH), candidates.ranks].tolist()
 
 
-def test_how_often_the_mined_sample_has_the_samples_label_is_told(method_of):
+def test_the_history_has_how_often_a_mined_sample_has_the_same_label(method_of):
     method = method_of("myow").float()
     logs = method.step_logs(method.draw_at(0))
     assert 0 <= logs["mined_accuracy"] <= 1

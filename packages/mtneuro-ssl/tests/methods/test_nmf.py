@@ -6,7 +6,7 @@ from mtneuro_ssl.methods.nmf import nonnegative_coefficients
 from scipy.optimize import nnls
 
 
-def test_nmf_says_when_it_has_not_converged(tmp_path, caplog):
+def test_nmf_warns_when_it_has_not_converged(tmp_path, caplog):
     images = np.random.default_rng(0).integers(0, 256, (10, 16, 16), dtype=np.uint8)
     with caplog.at_level(logging.WARNING):
         settings = TrainSettings(method="nmf", components=4, nmf_iterations=1)

@@ -1,1 +1,1 @@
-"""The commands, a file a verb; each returns the lines that tell its result."""
+"""The commands, one file each; a command returns the lines that report its result."""

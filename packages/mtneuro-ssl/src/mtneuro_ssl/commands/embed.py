@@ -33,9 +33,9 @@ def embed(
     ranges
         The part of the volume to read.
     corners
-        Embed the four corners of each image, of half its height and width, in place of the whole.
+        Embed the four corners of each image, of half its height and width, instead of the whole image.
     batch_size
-        Images at a time.
+        Number of images to embed at a time.
     device
         Where to compute; by default as the model's settings say.
     trust

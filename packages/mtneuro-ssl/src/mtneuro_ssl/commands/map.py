@@ -24,7 +24,7 @@ def map_(
 ) -> Iterator[str]:
     """Embed a dense grid of windows over a volume of any size.
 
-    An interrupted map goes on where it was when the same command is given again.
+    The same command, given again, continues an interrupted map.
 
     Example: `mtneuro-ssl map byol volume.zarr -o map.zarr --window 64 64 --picture map.png`
 
@@ -46,7 +46,7 @@ def map_(
         Picture to write (.png): the first slice, and over it the embeddings' first three principal components
         as red, green and blue.
     workers
-        Processes of this machine that share the work.
+        Number of processes on this machine that share the work.
     scheduler
         Share the work among the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.
     device

@@ -26,32 +26,32 @@ def train(
 ) -> str | None:
     """Train a model on the images of a volume.
 
-    An interrupted run goes on where it was when the same command is given again.
+    The same command, given again, continues an interrupted run.
 
     Example: `mtneuro-ssl train images.npz --method byol -o byol --set epochs=20 --set batch_size=64`
 
     Parameters
     ----------
     volume
-        Images: an .npz export (its images), an .npy array (n, y, x), a Zarr, or any file or URI that an
-        installed mtneuro-data opens.
+        Images: an .npz export (its array `images`), an .npy array (n, y, x), a Zarr, or any file or URI that
+        an installed mtneuro-data opens.
     output
         Model folder to write.
     ranges
         The part of the volume to read.
     method
-        How to learn; `mtneuro-ssl methods` lists the names. By default the settings' own, or byol.
+        Training method; `mtneuro-ssl methods` lists them. By default the one in the settings, or byol.
     labels
-        Class of each image, for supervised methods: an .npz (its region), .npy or Zarr. By default the region
-        in the volume's .npz.
+        File with the class of each image, for supervised methods: .npz (its array `region`), .npy or Zarr. By
+        default the array `region` of the volume's own .npz.
     settings
         Settings file (.toml or .json).
     changes
-        One setting, as key=value; may be given several times, and goes before the file.
+        One setting, as key=value; may be given several times, and overrides the file.
     device
         Where to compute; by default as the settings say.
     tensorboard
-        Folder for TensorBoard's logs; the run's bear the output's name.
+        Folder for TensorBoard's logs; those of this run are in a subfolder with the output's name.
     """
     chosen = chosen_settings(settings, changes, method=method, device=device)
     from mtneuro_ssl._shared.logs import tensorboard_logger

@@ -19,7 +19,7 @@ def views(
     device: Device | None = None,
     trust: Trust = (),
 ) -> str:
-    """Draw what a method is shown: a few images, two views of each, and with a model what it mines.
+    """Draw a few images, two random views of each, and with a model the nearest view of another image.
 
     Example: `mtneuro-ssl views images.npz -o views.png --settings run.toml --model myow`
 
@@ -34,7 +34,7 @@ def views(
     model
         Model folder, for a last column: the nearest view of another image.
     samples
-        Images that are shown.
+        Number of images to draw.
     settings
         Settings file (.toml or .json).
     changes

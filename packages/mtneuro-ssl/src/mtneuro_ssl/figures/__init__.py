@@ -1,1 +1,1 @@
-"""Pictures: what a method is shown, and maps of embeddings in colour."""
+"""Pictures: the random views that a method learns from, and maps of embeddings in colour."""

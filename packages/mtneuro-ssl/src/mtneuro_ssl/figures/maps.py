@@ -1,4 +1,4 @@
-"""Draw a map of embeddings in colour over the slice that it was made of."""
+"""Draw a map of embeddings in colour over the slice that it was computed from."""
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, UInt8
 from mtneuro_ssl.dense import Grid
 
 _SIDE = 2000
-"""Most pixels along a side of a picture."""
+"""Largest height or width of a picture, in pixels."""
 
 _OPACITY = 0.65
 
@@ -16,16 +16,16 @@ def principal_colours(
 ) -> UInt8[np.ndarray, "*grid 3"]:
     """Return the first three principal components of embeddings as red, green and blue.
 
-    Each component is shown by its rank, so that outliers do not darken the rest. With fewer than three
-    features the other colours are dark.
+    A component's values are shown by their ranks, so that outliers do not darken the rest. With fewer than
+    three features, the colours that are left over are 0.
 
     Parameters
     ----------
     embeddings
         Embeddings on a grid.
     inside
-        Which of them to show; the components are theirs, and the others are black, as those are that are
-        missing.
+        Which of them to show: the components are computed from these alone. The others are black, and so are
+        embeddings that are missing (nan).
     """
     rows = embeddings.reshape(-1, embeddings.shape[-1]).astype(np.float64)
     shown = np.isfinite(rows).all(axis=1)
@@ -45,7 +45,8 @@ def colour_picture(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Return a slice with the first three principal components of its windows' embeddings laid over it.
 
-    What is no tissue stays grey. The picture has every pixel of the slice, or every so many of a large one.
+    Outside the tissue the picture stays grey. A slice that is larger than 2000 pixels is reduced, by taking
+    every second pixel, every third, and so on.
     """
     inside = tissue_windows(slice_, grid)
     every = -(-max(slice_.shape) // _SIDE)
@@ -57,10 +58,10 @@ def colour_picture(
 
 
 def tissue_windows(slice_: UInt8[np.ndarray, "y x"], grid: Grid) -> Bool[np.ndarray, "rows columns"]:
-    """Return which windows are tissue: nine tenths brighter than a fifth of what is bright in the slice.
+    """Return which windows are tissue: nine tenths of their pixels exceed a fifth of the brightest.
 
-    What lies outside is black, or nearly so, and the edge between would outdo all that differs inside.
-    Where no window passes for tissue, all are taken.
+    The brightest is the slice's 99th percentile. The background is black or nearly so; if it were included,
+    its edge would outweigh all differences within the tissue. If no window is tissue by this rule, all are.
     """
     floor = np.percentile(slice_, 99) / 5
     inside = (grid.windows(slice_) > floor).mean(axis=(1, 2)).reshape(grid.shape) >= 0.9

@@ -1,4 +1,4 @@
-"""Draw the views that a method is shown of a few samples, and what is mined for them."""
+"""Draw a few samples, random views of them, and the view that is mined for each."""
 
 from dataclasses import replace
 
@@ -25,15 +25,15 @@ def view_sheet(
     samples: int = 6,
     sample_id: np.ndarray | None = None,
 ) -> UInt8[np.ndarray, "rows columns"]:
-    """Return a picture with a row for each of a few samples: the image, two views of it, and what is mined.
+    """Return a picture with a row for each of a few samples: the image, two views, and a mined view.
 
-    The last column is there with a model: among one view of every other image, that whose embedding is
-    nearest to the second view's. It is the paper's Figure A3.
+    The mined view needs a model: it is the one whose embedding is nearest to the second view's, among one
+    view of every other image. The picture is like the paper's Figure A3.
 
     Raises
     ------
     ValueError
-        If the images are not uint8 of shape (n, y, x), or fewer than the samples.
+        If the images are not uint8 of shape (n, y, x), or there are fewer of them than ``samples``.
     """
     check_samples(images)
     if not 1 <= samples <= len(images):
@@ -71,6 +71,6 @@ def view_sheet(
 
 
 def _pixels(views: Tensor, settings: TrainSettings) -> UInt8[np.ndarray, "n h w"]:
-    """Return views as intensities of 0 to 255 again."""
+    """Return views scaled back to intensities of 0 to 255."""
     scaled = (views[:, 0] * settings.sd + settings.mean) * 255
     return scaled.round().clamp(0, 255).to(torch.uint8).numpy()

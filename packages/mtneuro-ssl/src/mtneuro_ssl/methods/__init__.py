@@ -1,1 +1,1 @@
-"""The methods, one a file, each with its loss."""
+"""The training methods, one file each."""

@@ -1,4 +1,4 @@
-"""The base of every trained method: images on the device, a step's batch and views, and the optimiser."""
+"""The base class of all trained methods: a step's batch and views, the optimiser and its schedule."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ Samples = UInt8[Tensor, "n y x"] | Float32[Tensor, "n features"]
 class Draw:
     """One step's batch. Everything that it draws depends on the seed and the step alone.
 
-    It draws on the CPU, and what goes to the device from there does not wait for it, so that a step is made
-    ready while the one before is computed.
+    Random numbers are drawn on the CPU and copied to the device without waiting for it, so that a step is
+    prepared while the one before is computed.
     """
 
     images: Samples | StreamedImages
@@ -46,10 +46,10 @@ class Draw:
     generator: torch.Generator
     settings: TrainSettings
     share: tuple[int, int] = (0, 1)
-    """Which process this is, and of how many, that share a batch."""
+    """Rank of this process, and the number of processes that share a batch."""
 
     def own(self, rows: Tensor) -> Tensor:
-        """Return this process's part of what has a row for each sample of the batch.
+        """Return this process's rows of an array that has a row for each sample of the batch.
 
         All processes draw the same for the whole batch and then take their part, so that together they see
         what one process would.
@@ -73,12 +73,12 @@ class Draw:
         return self.own(made) if positions is None else made
 
     def whole(self) -> Float32[Tensor, "batch *size"]:
-        """Return the whole batch's whole images, varied as the settings say but not cropped."""
+        """Return the images of all processes' batch, varied as the settings say but not cropped."""
         held, places = located(self.images, self.positions, device=self.device)
         return self._for_encoder(held[places])
 
     def batch_labels(self) -> Int64[Tensor, " batch"]:
-        """Return the whole batch's labels.
+        """Return the labels of all processes' batch.
 
         Raises
         ------
@@ -100,7 +100,7 @@ class Draw:
 class Method(LightningModule, ABC):
     """A way to train an encoder: its networks, and the loss of one step.
 
-    A subclass builds its heads in ``__init__`` and says in `step_logs` what one step minimises. Lightning's
+    A subclass builds its heads in `build` and returns in `step_logs` what one step minimises. Lightning's
     ``Trainer`` does the rest; its loader counts steps only, and a step draws its own images.
 
     Attributes
@@ -138,14 +138,14 @@ class Method(LightningModule, ABC):
 
     @abstractmethod
     def build(self, width: int, classes: int) -> None:
-        """Add the networks around an encoder of so many features."""
+        """Add the networks that the method needs beside the encoder, which has ``width`` features."""
 
     @abstractmethod
     def step_logs(self, draw: Draw) -> dict[str, Tensor]:
-        """Return ``"loss"``, which the step minimises, and whatever else goes into the history."""
+        """Return ``"loss"``, which the step minimises, and other columns of the history."""
 
     def after_step(self, step: int) -> None:
-        """Do what follows the optimiser's step, such as moving a target network."""
+        """Do what must follow the optimiser's step, such as moving a target network."""
 
     def sample_positions(self, step: int) -> Int64[Tensor, " samples"]:
         """Return the positions of the samples of a step: its batch, and whatever else a method looks at."""
@@ -190,7 +190,7 @@ class Method(LightningModule, ABC):
             lr=settings.learning_rate * scale,
             momentum=settings.momentum or 0.0,
             weight_decay=settings.weight_decay or 0.0,
-            # One kernel for all parameters; on a CPU the step is nothing beside the passes.
+            # One kernel for all parameters. On a CPU the update takes next to no time anyway.
             fused=self.device.type == "cuda",
         )
         # A lambda, since torch would pickle a bound method into every checkpoint.
@@ -205,7 +205,7 @@ class Method(LightningModule, ABC):
 
     @override
     def optimizer_step(self, *args: object, **kwargs: object) -> None:
-        """Take the optimiser's step, then the method's own."""
+        """Let the optimiser update the weights, then do what the method does after a step."""
         step = self.global_step
         super().optimizer_step(*args, **kwargs)  # pyright: ignore[reportArgumentType]  # passed through
         self.after_step(step)

@@ -1,4 +1,4 @@
-"""BYOL: predict what a slowly moving copy of the network makes of another view.
+"""BYOL: predict a slowly moving copy's projection of another view.
 
 Grill et al., "Bootstrap your own latent", NeurIPS 2020.
 """

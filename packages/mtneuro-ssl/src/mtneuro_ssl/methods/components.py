@@ -78,7 +78,7 @@ def scaled_pixels(crops: UInt8[np.ndarray, "n h w"]) -> Float32[np.ndarray, "n p
 
 
 def component_count(crops: UInt8[np.ndarray, "n h w"], settings: TrainSettings) -> int:
-    """Return how many components so many crops allow, and say so where that is fewer than asked for."""
+    """Return how many components the crops allow, with a warning if the settings ask for more."""
     count = min(settings.components, len(crops), crops[0].size)
     if count < settings.components:
         log.warning(

@@ -1,4 +1,4 @@
-"""DINO: agree with a slow copy on classes of its own invention.
+"""DINO: assign a view to the class that a slowly moving copy assigns another view to; classes are learnt.
 
 Caron et al., "Emerging properties in self-supervised vision transformers", ICCV 2021.
 """
@@ -18,9 +18,9 @@ from mtneuro_ssl.methods.byol import BYOL
 class DINO(BYOL):
     """DINO with lightly's head and loss, on two views of one size; the teacher follows as BYOL's target does.
 
-    The centre begins as the first batch's mean rather than at 0, from where it would take some dozen steps to
-    arrive, while the loss rises. The head's output layer is not frozen in the first epoch, and the teacher's
-    temperature does not change.
+    The centre begins as the first batch's mean rather than at 0: from 0 it would take a few dozen steps to
+    get there, and the loss would rise meanwhile. The head's output layer is not frozen in the first epoch,
+    and the teacher's temperature does not change.
     """
 
     @override
@@ -49,6 +49,6 @@ class DINO(BYOL):
         with torch.no_grad():
             teacher = [self.target_projector(self.target_encoder(view)) for view in (first, second)]
         centre, mean = self.criterion.get_buffer("center"), torch.stack(teacher).mean((0, 1), keepdim=True)
-        # Without asking on the host, which would wait for a GPU.
+        # Not an `if`, which would have to wait for the GPU.
         centre.copy_(torch.where(centre.any(), centre, mean))
         return self.criterion(teacher, student)

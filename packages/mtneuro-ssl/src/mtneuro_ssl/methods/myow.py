@@ -20,7 +20,7 @@ from mtneuro_ssl.views import batch_positions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """What a step mines: a third view of the batch, and the pool that it searches."""
+    """What one step of mining needs: a third view of the batch, and the pool to search."""
 
     view: Float[Tensor, "batch *size"]
     pool: Float[Tensor, "pool *size"]
@@ -28,10 +28,10 @@ class Candidates:
     """Which sample each candidate is."""
 
     view_positions: Int64[Tensor, " batch"] | None = None
-    """Which sample each view is, where it may not find itself."""
+    """Which sample each view is; None if a sample may be mined as its own neighbour."""
 
     ranks: Int64[Tensor, " batch"] | None = None
-    """Which of the nearest each view takes, if not the nearest."""
+    """Which of the nearest each view takes, counted from 0; None if all take the nearest."""
 
 
 def gathered(rows: Float[Tensor, "part features"]) -> Float[Tensor, "pool features"]:
@@ -107,9 +107,9 @@ class MYOW(BYOL):
         return mined_weight(step, rampup=rampup, weight=self.settings.mined_weight)
 
     def mine(self, online: Tensor, candidates: Candidates) -> tuple[Tensor, Tensor]:
-        """Return the place in the pool that each sample mines, and the target's features there."""
+        """Return the position in the pool that each sample mines, and the target's features of it."""
         with torch.no_grad():
-            # At most a batch at a time, since BatchNorm's statistics are a batch's; each process its part.
+            # At most a batch at a time, for BatchNorm's statistics; each process embeds its part.
             rank, count = process_share()
             parts = candidates.pool.chunk(count)[rank].split(self.settings.batch_size // count)
             features = gathered(torch.cat([self.target_encoder(part) for part in parts]))
@@ -119,7 +119,7 @@ class MYOW(BYOL):
         return chosen, features[chosen]
 
     def mined_loss(self, candidates: Candidates) -> tuple[Tensor, Tensor]:
-        """Return ``2 - 2 cos`` between predictions and mined projections, and what was mined."""
+        """Return ``2 - 2 cos`` between predictions and mined projections, and the mined positions."""
         online = self.encoder(candidates.view)
         chosen, features = self.mine(online, candidates)
         prediction = self.mined_predictor(self.mined_projector(self.projector(online)))

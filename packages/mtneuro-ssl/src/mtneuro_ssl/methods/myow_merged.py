@@ -12,17 +12,17 @@ class MYOWMerged(MYOW):
 
     Each way needs one side of the pair from the online encoder and the other from the target's, so a step
     passes four batches through each: BYOL's two views, the third view, and the mined samples (for the
-    target, the pool that they are mined from). No pass serves twice, since the two encoders have weights of
-    their own, nor can two be made one, since BatchNorm's statistics are each view's. The original code takes
-    five of each.
+    target, the pool that they are mined from). No result can be used twice, since the two encoders have
+    different weights, and no two passes can be joined, since BatchNorm's statistics are each view's. The
+    original code makes five passes through each.
     """
 
     def build(self, width: int, classes: int) -> None:
-        """Add BYOL's networks alone."""
+        """Add BYOL's networks and no others."""
         BYOL.build(self, width, classes)
 
     def mined_loss(self, candidates: Candidates) -> tuple[Tensor, Tensor]:
-        """Return the symmetric loss between views and the samples nearest to them, and what was mined."""
+        """Return the symmetric loss between views and their nearest samples, and the mined positions."""
         online = self.encoder(candidates.view)
         chosen, features = self.mine(online, candidates)
         forward = self.predictor(self.projector(online))

@@ -17,7 +17,7 @@ _SWEEPS = 200
 
 
 class NMF(ComponentModel):
-    """Parts that add up to the crops: scikit-learn's coordinate descent, seeded by its NNDSVDa start."""
+    """NMF by scikit-learn's coordinate descent, which starts from NNDSVDa with the settings' seed."""
 
     @override
     @classmethod
@@ -29,19 +29,19 @@ class NMF(ComponentModel):
         from sklearn.exceptions import ConvergenceWarning
 
         factorisation = decomposition.NMF(
-            # The stubs know the default only, which is a word.
+            # The type stubs allow the default only, a string.
             n_components=component_count(crops, settings),  # pyright: ignore[reportArgumentType]
             init="nndsvda",
             random_state=settings.seed,
             max_iter=settings.nmf_iterations,
         )
         with warnings.catch_warnings():
-            # Said by the log below, with the figures.
+            # The log below says so, with the figures.
             warnings.simplefilter("ignore", ConvergenceWarning)
             factorisation.fit(scaled_pixels(crops))
         if factorisation.n_iter_ >= settings.nmf_iterations:
             log.warning(
-                "nmf: not converged after %d iterations, reconstruction error %.4g; more: nmf_iterations",
+                "nmf: not converged after %d iterations, reconstruction error %.4g: raise nmf_iterations",
                 factorisation.n_iter_, factorisation.reconstruction_err_,
             )  # fmt: skip
         parts = factorisation.components_.astype(np.float32)
@@ -57,7 +57,7 @@ def nonnegative_coefficients(
 ) -> Float32[np.ndarray, "n k"]:
     """Return the non-negative combination of parts nearest to each row, by cyclic coordinate descent from 0.
 
-    Each row is solved for itself. scikit-learn's ``transform`` starts and stops by properties of the whole
+    Each row is solved independently. scikit-learn's ``transform`` starts and stops by properties of the whole
     batch, so there a row's coefficients depend on its neighbours in the array.
 
     Examples

@@ -53,8 +53,8 @@ def principal_components(
     """Return the leading principal components, largest variance first, as unit rows.
 
     Where there are fewer rows than columns, the eigenvectors ``u`` of the n x n matrix ``X X'`` give them as
-    ``X' u`` to unit length. Components without variance are left out. The sign is such that the entry of
-    largest size is positive.
+    ``X' u`` to unit length. Components without variance are left out. Signs are chosen so that the entry
+    of largest size is positive.
     """
     from scipy.linalg import eigh
 

@@ -1,4 +1,4 @@
-"""SimSiam: predict another view's projection by the same network, with no slow copy.
+"""SimSiam: predict another view's projection by the same network, without a slowly moving copy.
 
 Chen and He, "Exploring simple Siamese representation learning", CVPR 2021.
 """

@@ -1,4 +1,4 @@
-"""Learning the region of whole images from labels, plainly or with mixup."""
+"""Supervised training on whole images and their labels, with or without mixup."""
 
 import numpy as np
 import torch
@@ -9,10 +9,10 @@ from mtneuro_ssl.methods.base import Draw, Method
 
 
 class Supervised(Method):
-    """Cross entropy of a linear classifier on the embedding, some of whose features are dropped.
+    """Cross entropy of a linear classifier on the embedding, with dropout.
 
     The dropped features are drawn from the step's own generator: torch's dropout would draw them from the
-    global one, and a resumed run would differ.
+    global generator, and a resumed run would then differ.
     """
 
     def build(self, width: int, classes: int) -> None:
@@ -35,14 +35,14 @@ class Supervised(Method):
 
 
 class SupervisedMixup(Supervised):
-    """Supervised, on mixtures of two images with the same mixture of losses.
+    """Supervised training on weighted mixtures of two images, whose losses are weighted alike.
 
     Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018. A batch is mixed with the
     probability of the settings, one weight a batch, drawn from Beta(alpha, alpha).
     """
 
     def step_logs(self, draw: Draw) -> dict[str, Tensor]:
-        """Return the mixed cross entropy, and the accuracy weighed likewise."""
+        """Return the mixed cross entropy, and the accuracy weighted in the same way."""
         weight, partner = self.mixture(draw)
         images, labels = draw.whole(), draw.batch_labels()
         mixed = weight * images + (1 - weight) * images[partner]
