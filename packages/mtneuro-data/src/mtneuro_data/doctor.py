@@ -93,7 +93,7 @@ def _host(server: BossServer) -> str:
         socket.create_connection((host, number), timeout=5).close()
     except socket.gaierror as error:
         raise ConnectionError(
-            f"the name {host} is not known here: no network, or a wrong INTERN_HOST"
+            f"the host name {host} cannot be resolved; check the network and the variable INTERN_HOST"
         ) from error
     except OSError as error:
         hint = f"; the proxy of {proxies[0]} may still reach it" if proxies else ""

@@ -184,7 +184,7 @@ class TaskSpec(Settings):
     def _check_label_maps(self) -> None:
         if self.kind == "region":
             if self.annotation is not None and not self.roi_map:
-                raise ValueError("roi_map must not be empty where the task has an annotation of regions")
+                raise ValueError("roi_map must not be empty if the task has an annotation of regions")
         elif self.annotation is None or not self.class_names or not self.label_map:
             raise ValueError(f'the kind "{self.kind}" needs annotation, class_names and label_map')
         for key, table, size in (

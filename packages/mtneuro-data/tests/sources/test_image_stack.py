@@ -88,7 +88,7 @@ def test_one_image_is_one_slice(tmp_path: Path, volume: np.ndarray) -> None:
 def test_images_that_differ_in_size_are_refused(tmp_path: Path) -> None:
     Image.new("L", (4, 4)).save(tmp_path / "a.png")
     Image.new("L", (4, 5)).save(tmp_path / "b.png")
-    with pytest.raises(ValueError, match=r"must be alike: .*a.png is \(4, 4\), .*b.png is \(5, 4\)"):
+    with pytest.raises(ValueError, match=r"must have one size: .*a.png is \(4, 4\), .*b.png is \(5, 4\)"):
         open_volume(tmp_path)
 
 

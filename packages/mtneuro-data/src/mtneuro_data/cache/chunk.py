@@ -98,7 +98,7 @@ class ChunkReader:
         file.seek(rows.start * self._row)
         n_rows = rows.stop - rows.start
         if file.readinto(self._bytes[: n_rows * self._row]) != n_rows * self._row:
-            raise ValueError("it ended early")
+            raise ValueError("it ends too early")
         # Swapping two axes is its own inverse.
         return self._buffer[:n_rows].transpose(ORDER)
 

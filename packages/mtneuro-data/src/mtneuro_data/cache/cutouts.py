@@ -59,7 +59,7 @@ class Cutouts:
                     False,
                     self._dtype,
                 ):
-                    raise ValueError("it holds something else")
+                    raise ValueError("it holds another shape or type")
                 if file.readinto(into.reshape(-1).view(np.uint8).data) != into.nbytes or file.read(1):
                     raise ValueError("its size is wrong")
         except FileNotFoundError:

@@ -22,11 +22,11 @@ def correlation(
     Parameters
     ----------
     task
-        A task's name or file; the cubes of its first split are looked at.
+        A task's name or file; the cubes of its first split are measured.
     output
         Picture to write, .png.
     source
-        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+        Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
     furthest
         Largest distance, in slices.
     threshold
@@ -54,4 +54,4 @@ def correlation(
     if len(known) == len(gaps):
         yield f"leave {max(known)} slices between train and test; the task leaves {spec.z_buffer}"
     else:
-        yield f"no gap up to {furthest} slices makes all cubes unlike; the task leaves {spec.z_buffer}"
+        yield f"some cubes are still alike {furthest} slices apart; the task leaves {spec.z_buffer}"

@@ -18,8 +18,8 @@ def cutout(
 ) -> Iterator[str]:
     """Write a box of any volume as .npy, .npz, .tif, .zarr (OME-Zarr 0.5), .nii or .nii.gz.
 
-    OME-Zarr opens in napari and Neuroglancer, NIfTI in ITK-SNAP; labels corrected there are read back by
-    giving the saved file wherever a volume is asked for.
+    OME-Zarr opens in napari and Neuroglancer, NIfTI in ITK-SNAP. A file of labels corrected there can be
+    given to any command that reads a volume.
 
     Example: `mtneuro-data cutout phantom://pixel_labels --cube A-CTX --z 110:380 --labels -o ctx.nii.gz`
 
@@ -28,11 +28,11 @@ def cutout(
     uri
         The volume's URI or path.
     output
-        File to write; its ending says the format.
+        File to write; its ending sets the format.
     ranges
         The part to write; all by default.
     cube
-        Rows and columns of one of the paper's cubes in place of --y and --x: A-CTX to D-ZI.
+        Read the rows and columns of one of the paper's cubes, A-CTX to D-ZI, in place of --y and --x.
     labels
         The voxels are labels: reduce them by majority in the levels of an OME-Zarr.
     """
@@ -56,7 +56,7 @@ def _with_face(part: Ranges, cube: str) -> Ranges:
 
     cubes = builtin_task("roi-c3").cubes
     if part.y or part.x:
-        raise ValueError("--cube stands in place of --y and --x, got both")
+        raise ValueError("--cube replaces --y and --x; give one or the other, got both")
     if cube not in cubes:
         raise ValueError(unknown_name("--cube", cube, cubes))
     return replace(part, y="{}:{}".format(*cubes[cube].y), x="{}:{}".format(*cubes[cube].x))

@@ -21,7 +21,7 @@ def export(
 ) -> Iterator[str]:
     """Write the images and labels of a task's splits: one .npz of plain arrays, or a volume for each cube.
 
-    The .npz holds images, region, sample_id, voxel_size_um, region_names, class_names and, where the
+    The .npz holds images, region, sample_id, voxel_size_um, region_names, class_names and, if the
     task has them, masks. Read it with `numpy.load`. With --format, the output is a folder of volumes at
     full resolution, with the labels unchanged: OME-Zarr 0.5 for napari and Neuroglancer, TIFF for
     ImageJ, NIfTI for ITK-SNAP.
@@ -35,17 +35,17 @@ def export(
     task
         A task's name or file.
     split
-        One split, or several in a row.
+        One or more splits, loaded in this order.
     output
         File to write, .npz; with --format a folder.
     source
-        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+        Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
     format
         Write a volume for each cube, in this format.
     downsample
-        Reduce rows and columns by 2 or 4; by default as the task says.
+        Reduce rows and columns by 2 or 4; by default as in the task.
     z_step
-        Keep every n-th image; by default as the task says.
+        Keep every n-th image; by default as in the task.
     corners
         Cut every image into its four corners.
     """

@@ -28,7 +28,7 @@ def fetch(
     split
         The splits to fetch; all by default.
     source
-        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+        Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
     double_read
         Ask for every block until two answers agree; for a network that corrupts data.
     """

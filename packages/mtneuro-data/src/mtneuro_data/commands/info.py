@@ -20,10 +20,10 @@ not for        clinical use: one healthy mouse brain, one modality, annotated by
 
 
 def info(uri: str, /, *, source: str | None = None) -> Iterator[str]:
-    """Show what a volume or a task is.
+    """Describe a volume or a task.
 
-    Of a volume the shape, type and voxel size; of a task the images of each split and the share of each
-    class by region and split, which reads all its labels.
+    For a volume, show its shape, type and voxel size. For a task, show the number of images of each split and
+    the proportion of each class by region and split, for which all labels are read.
 
     Example: `mtneuro-data info bossdb://prasad/prasad2020/image`
 
@@ -34,7 +34,7 @@ def info(uri: str, /, *, source: str | None = None) -> Iterator[str]:
     uri
         The volume's URI or path, or a task's name or file.
     source
-        For a task: other volumes with the same coordinates.
+        Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
     """
     from mtneuro_data.paper import task_names
     from mtneuro_data.volume import open_volume

@@ -27,7 +27,7 @@ def interpolate(
     slices
         The annotated slices, ascending.
     output
-        File to write; its ending says the format, as in cutout.
+        File to write; its ending sets the format, as in cutout.
     undecided
         Label for the pixels that a person must decide.
     """

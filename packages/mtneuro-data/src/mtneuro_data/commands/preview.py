@@ -18,7 +18,7 @@ def preview(task: str, /, *, output: Output, source: str | None = None) -> Itera
     output
         Picture to write, .png.
     source
-        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+        Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
     """
     from PIL import Image
 

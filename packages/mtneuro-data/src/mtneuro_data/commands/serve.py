@@ -18,18 +18,18 @@ def serve(
 ) -> Iterator[str]:
     """Serve volumes as a BossDB database on this machine, until Ctrl-C.
 
-    The intern client, its array, and any script written for BossDB work against it; so does every
-    command here, with the variables that it prints. Without channels the phantom's three are served
-    under the names of the benchmark's own.
+    The intern client, its array, and any script written for BossDB work with it; so do the
+    commands here, once the variables that it prints are set. Without channels, the phantom's three channels
+    are served under the names of the benchmark's own.
 
     Example: `mtneuro-data serve lab/scan/em=volume.zarr`
 
     Parameters
     ----------
     channels
-        What to serve: collection/experiment/channel=URI, as many as you like.
+        What to serve: collection/experiment/channel=URI, once or more.
     host
-        Address to listen on; the loopback address keeps others out.
+        Address to listen on; the loopback address accepts this machine only.
     port
         Port to listen on; 0 takes a free one.
     levels
@@ -37,7 +37,7 @@ def serve(
     token
         Accept this token only.
     writable
-        Take uploads too, into .npy files and Zarr arrays.
+        Accept uploads too, into .npy files and Zarr arrays.
     faults
         Share of answers to spoil on purpose, 0 to 1, to test a client against a bad network.
     fault_seed

@@ -9,8 +9,8 @@ from mtneuro_data.commands._task import named_task
 def tasks(name: str | None = None, /, *, source: str | None = None) -> Iterator[str]:
     """List the paper's tasks, or show one in full as JSON, with its counts.
 
-    The JSON, less its last three keys, is a task file: save it, change it, and name the file wherever a
-    task is asked for.
+    Without its last three keys, the JSON is a task file: save it, change it, and give the file to any command
+    that takes a task.
 
     Example: `mtneuro-data tasks roi-c1`
 
@@ -19,7 +19,7 @@ def tasks(name: str | None = None, /, *, source: str | None = None) -> Iterator[
     name
         A task's name, or a task file (.json, .toml; the original benchmark's JSON too).
     source
-        Other volumes with the same coordinates: bossdb, phantom, or phantom?seed=7.
+        Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
     """
     from mtneuro_data.paper import builtin_task, task_names
 

@@ -95,8 +95,8 @@ class StackSource(Source):
             plane = _slice(self._paths[z])
             if plane.shape != self.shape[1:] or plane.dtype != self.dtype:
                 raise ValueError(
-                    f"images of a stack must be alike: {self._paths[0]} is {self.shape[1:]} of {self.dtype}, "
-                    f"{self._paths[z]} is {plane.shape} of {plane.dtype}"
+                    f"images of a stack must have one size and type: {self._paths[0]} is {self.shape[1:]} of "
+                    f"{self.dtype}, {self._paths[z]} is {plane.shape} of {plane.dtype}"
                 )
             self._last = (z, plane)
         return plane
@@ -143,7 +143,7 @@ def _check_size(path: Path, source: StackSource, first: Path) -> None:
         raise ValueError(f"{path} is not a readable image: {error}") from None
     if (height, width) != source.shape[1:]:
         raise ValueError(
-            f"images of a stack must be alike: {first} is {source.shape[1:]}, {path} is {(height, width)}"
+            f"images of a stack must have one size: {first} is {source.shape[1:]}, {path} is {height, width}"
         )
 
 
