@@ -16,7 +16,8 @@ from rich.console import Console
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite._shared.terminal import INTERRUPTED, Changes, Output, command_line, run
 from mtneuro_suite._shared.words import one_line
-from mtneuro_suite.execute.progress import Display, JsonLines, duration
+from mtneuro_suite.execute.progress import Display, JsonLines, Tally
+from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.preset.model import Preset, checked_preset, read_preset
 from mtneuro_suite.preset.overrides import preset_text, with_own_row, with_tasks, with_values
 from mtneuro_suite.report.terminal import print_estimate, print_tables
@@ -198,10 +199,9 @@ def run_all(
         f"Preset {preset.name} on {volume}: {len(asked)} runs, {already} done before, "
         f"{len(todo)} to do" + (f", roughly {duration(cost)} with {processes} processes" if todo else "")
     )
+    tally = Tally(todo, already=already)
     display = (
-        JsonLines(todo, already=already, stream=sys.stdout)
-        if how.json_lines
-        else Display(todo, already=already, console=err)
+        JsonLines(tally, say=partial(print, flush=True)) if how.json_lines else Display(tally, console=err)
     )
     with display.shown():
         failures = executor.run(attempts, store, display, gpus=gpus)
@@ -232,7 +232,7 @@ def _write_results(
     err: Console,
 ) -> bool:
     """Write the table of results and the report, print the tables, and return whether all was written."""
-    from mtneuro_suite.report.about import about_text
+    from mtneuro_suite.report.about import FILE_NAME, about
     from mtneuro_suite.report.html import write_report
     from mtneuro_suite.report.tables import all_tables
     from mtneuro_suite.runs.store import csv_text
@@ -240,9 +240,10 @@ def _write_results(
     rows = store.rows(plan.runs)
     tables = all_tables(plan, rows)
     csv, report = folder / "results.csv", folder / "report.html"
+    texts = {csv: csv_text(rows), folder / FILE_NAME: about(plan).model_dump_json(indent=1) + "\n"}
     unwritten = ""
     try:
-        for path, text in ((csv, csv_text(rows)), (folder / "about.json", about_text(plan))):
+        for path, text in texts.items():
             with written_beside(path) as beside:
                 beside.write_text(text, encoding="utf-8")
         write_report(plan, store, tables, report, failures=failures)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -25,11 +26,9 @@ class Listener(Protocol):
 
     def progressed(self, run_id: str, done: int, total: int) -> None:
         """Hear that a run has done so much of its work."""
-        ...
 
     def finished(self, run_id: str, failure: str | None) -> None:
         """Hear that a run has ended, and why if it failed."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,6 @@ class Pool(Protocol):
 
     def start(self, attempt: Attempt) -> None:
         """Carry a run out as soon as there is room for it."""
-        ...
 
     def ended(self, seconds: float) -> list[Ended]:
         """Return the runs that have ended since the last call, having waited for one so long at most."""
@@ -66,9 +64,7 @@ class _Here:
         self._ended: list[Ended] = []
 
     def start(self, attempt: Attempt) -> None:
-        def progress(done: int, total: int) -> None:
-            self._listener.progressed(attempt.run.id, done, total)
-
+        progress = partial(self._listener.progressed, attempt.run.id)
         progress(0, 1)
         try:
             done = execute(attempt, self._root, progress)

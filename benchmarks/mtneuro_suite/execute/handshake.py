@@ -12,15 +12,16 @@ from mtneuro_suite.runs.imports import PACKAGES, package_folder
 _MARK = ".shared"
 
 
+@cache
 def sources() -> str:
     """Return the digest of all that workers execute, which must be the same as here."""
-    return digest({package: _package_digest(package) for package in PACKAGES})
-
-
-@cache
-def _package_digest(package: str) -> str:
-    root = package_folder(package)
-    return digest({path.relative_to(root).as_posix(): file_digest(path) for path in root.rglob("*.py")})
+    folders = [package_folder(package) for package in PACKAGES]
+    files = {
+        f"{folder.name}/{path.relative_to(folder).as_posix()}": path
+        for folder in folders
+        for path in folder.rglob("*.py")
+    }
+    return digest({name: file_digest(path) for name, path in files.items()})
 
 
 def check_here(root: str, mark: str) -> None:

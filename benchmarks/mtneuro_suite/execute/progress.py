@@ -5,31 +5,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, get_args
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
+from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.runs.run import Run
 
 MOST_BARS = 12
 """More running runs are counted, and not drawn."""
 
 State = Literal["waiting", "running", "done", "failed"]
-
-
-def duration(seconds: float) -> str:
-    """Return a time as a person would say it.
-
-    Examples
-    --------
-    >>> duration(42), duration(200), duration(7300)
-    ('42 s', '3 min', '2.0 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class Tally:
@@ -72,13 +60,8 @@ class Tally:
     def counts(self) -> dict[State, int]:
         """Runs by state; those that were done before are done."""
         counted = Counter(self._state.values())
-        done = counted["done"] + self.already
-        return {
-            "waiting": counted["waiting"],
-            "running": counted["running"],
-            "done": done,
-            "failed": counted["failed"],
-        }
+        counted["done"] += self.already
+        return {state: counted[state] for state in get_args(State)}
 
     @property
     def total(self) -> int:
@@ -115,16 +98,14 @@ class Display:
 
     Parameters
     ----------
-    runs
-        Those that will be carried out.
-    already
-        How many more were done before.
+    tally
+        Of the runs that will be carried out.
     console
         Where to draw; a terminal gets bars, anything else a line a run.
     """
 
-    def __init__(self, runs: Sequence[Run], *, already: int, console: Console) -> None:
-        self._tally = Tally(runs, already=already)
+    def __init__(self, tally: Tally, *, console: Console) -> None:
+        self._tally = tally
         self._console = console
         self._bars: dict[str, TaskID] = {}
         # What is said stands last, where a narrow terminal breaks it over lines.
@@ -181,19 +162,6 @@ class Display:
         self._console.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
-@runtime_checkable
-class Stream(Protocol):
-    """Where text can be written, such as ``sys.stdout``."""
-
-    def write(self, text: str, /) -> object:
-        """Write some text."""
-        ...
-
-    def flush(self) -> object:
-        """Hand on what was written."""
-        ...
-
-
 class JsonLines:
     """Tells what happens to the runs as JSON, an object a line, for other programs.
 
@@ -204,29 +172,17 @@ class JsonLines:
 
     Parameters
     ----------
-    runs
-        Those that will be carried out.
-    already
-        How many more were done before.
-    stream
-        Where the lines go.
+    tally
+        Of the runs that will be carried out.
+    say
+        Writes a line.
     every_s
         A run's progress is told no more often.
-    clock
-        Seconds from any start.
     """
 
-    def __init__(
-        self,
-        runs: Sequence[Run],
-        *,
-        already: int,
-        stream: Stream,
-        every_s: float = 1.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._tally = Tally(runs, already=already, clock=clock)
-        self._stream = stream
+    def __init__(self, tally: Tally, *, say: Callable[[str], object], every_s: float = 1.0) -> None:
+        self._tally = tally
+        self._say = say
         self._every_s = every_s
         self._told: dict[str, float] = {}
 
@@ -249,8 +205,7 @@ class JsonLines:
             "elapsed_s": round(self._tally.elapsed, 1),
             "left_s": None if left is None else round(left, 1),
         }
-        self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._stream.flush()
+        self._say(json.dumps(line, ensure_ascii=False))
 
     def progressed(self, run_id: str, done: int, total: int) -> None:
         """Hear that a run has done so much of its work."""

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from distributed import Client
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mtneuro_suite._shared.settings import Settings, read_values
-from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.execute.pool import KEPT_BYTES, ONE_THREAD
+from mtneuro_suite.plan.models import merged_settings
 
 _HERE = Path(__file__).parents[2]
 
@@ -102,11 +102,7 @@ def read_queue(path: Path) -> Queue:
     FileNotFoundError
         If the file does not exist.
     """
-    values = read_values(path)
-    try:
-        return Queue.model_validate(values)
-    except ValidationError as error:
-        raise ValueError(f"{path.name}: {one_line(error)}") from None
+    return merged_settings(Queue, path.name, read_values(path))
 
 
 def check_slurm() -> None:
@@ -152,16 +148,13 @@ def submitted(queue: Queue, root: Path, *, runs: int) -> Generator[Client]:
         yield client
 
 
-def _given_path() -> list[str]:
-    return [given] if (given := os.environ.get("PYTHONPATH")) else []
-
-
 def _job(queue: Queue, root: Path) -> dict[str, Any]:
     """Return the queue as dask-jobqueue's arguments."""
     memory = ("TARGET", "SPILL", "PAUSE", "TERMINATE")
+    # Modules of the user's own lie where the command is run.
+    modules = (str(_HERE), str(Path.cwd()), os.environ.get("PYTHONPATH"))
     environment = {
-        # Modules of the user's own lie where the command is run.
-        "PYTHONPATH": os.pathsep.join([str(_HERE), str(Path.cwd()), *_given_path()]),
+        "PYTHONPATH": os.pathsep.join(filter(None, modules)),
         **ONE_THREAD,
         # SLURM sees to the memory of a job.
         **{f"DASK_DISTRIBUTED__WORKER__MEMORY__{name}": "False" for name in memory},

@@ -1,4 +1,4 @@
-"""How much the runs of a task read, and roughly how long a network takes over it."""
+"""How much the runs of a task read, roughly how long a network takes over it, and times in words."""
 
 from collections.abc import Iterable
 from math import prod
@@ -20,3 +20,18 @@ def pixel_count(task: TaskSpec) -> int:
 def forward_cost(pixels: float) -> float:
     """Return the seconds of a ResNet-18 forward pass: 4.43 GFLOP for 64 x 64 pixels, 60 GFLOP/s a core."""
     return pixels / 4096 * 4.43 / 60
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person would say it.
+
+    Examples
+    --------
+    >>> duration(42), duration(200), duration(7300), duration(300_000)
+    ('42 s', '3 min', '2.0 h', '3.5 days')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"

@@ -1,18 +1,19 @@
 """What a plan will cost: time, memory, disk and downloads, from a short timing on this machine."""
 
 import shutil
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
+from timeit import Timer
 from typing import TYPE_CHECKING
 
 import psutil
 from mtneuro_data import Cache, TaskSpec
+from rich.filesize import decimal
 
-from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
+from mtneuro_suite.plan.costs import duration, forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.table1 import CLASSICAL
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.step import Step
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 _SIDE = 64
 """Side of the images that networks are timed on, in pixels."""
-
-_SECONDS = 0.5
-"""How long each is timed, at least."""
 
 LABEL_BYTES = 8
 """A voxel of labels, as the database sends it before compression."""
@@ -55,27 +53,28 @@ class Estimate:
 
     processes: int
     memory_bytes: int
-    """Of the largest run, beside what the process itself takes."""
+    """Of the largest run, beside what the process itself takes; on a GPU the same."""
 
     process_bytes: int
-    gpu_bytes: int
-    """Of the largest run, where there is a GPU."""
-
     disk_bytes: int
     download_bytes: int
 
     def lines(self) -> list[tuple[str, str]]:
         """Return the figures in words."""
         each = self.memory_bytes + self.process_bytes
+        largest, most = decimal(each), decimal(each * self.processes)
         return [
             ("runs", f"{self.runs}, of which {self.done} are done"),
-            ("time", f"about {_hours(self.seconds)} with {self.processes} processes here"),
-            ("memory", f"{_size(each)} for the largest run, {_size(each * self.processes)} at most in all"),
-            ("GPU memory", f"{_size(self.gpu_bytes)} for the largest run, where there is a GPU"),
-            ("disk", f"{_size(self.disk_bytes)} for arrays, models and results"),
+            ("time", f"about {duration(self.seconds)} with {self.processes} processes here"),
+            (
+                "memory",
+                f"{largest} for the largest run, {most} at most in all",
+            ),
+            ("GPU memory", f"{decimal(self.memory_bytes)} for the largest run, where there is a GPU"),
+            ("disk", f"{decimal(self.disk_bytes)} for arrays, models and results"),
             (
                 "download",
-                f"{_size(self.download_bytes)} before compression, beside what is cached"
+                f"{decimal(self.download_bytes)} before compression, beside what is cached"
                 if self.download_bytes
                 else "nothing",
             ),
@@ -93,36 +92,21 @@ class Estimate:
         free = shutil.disk_usage(there).free
         if self.disk_bytes > free:
             raise ValueError(
-                f"output needs {_size(self.disk_bytes)} of disk, and {there} has {_size(free)} free; "
+                f"output needs {decimal(self.disk_bytes)} of disk, and {there} has {decimal(free)} free; "
                 "use another --output"
             )
         total, each = psutil.virtual_memory().total, self.memory_bytes + self.process_bytes
         if each > total:
             raise ValueError(
-                f"the largest run needs {_size(each)} of memory, and this machine has {_size(total)}; "
+                f"the largest run needs {decimal(each)} of memory, and this machine has {decimal(total)}; "
                 "lower its batch_size (--set task1.settings.batch_size=…, or task2's) or use another machine"
             )
         if each * self.processes > total:
             fit = total // each
             raise ValueError(
-                f"{self.processes} processes need up to {_size(each * self.processes)} of memory, and this "
-                f"machine has {_size(total)}; use --workers {fit}"
+                f"{self.processes} processes need up to {decimal(each * self.processes)} of memory, and this "
+                f"machine has {decimal(total)}; use --workers {fit}"
             )
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
-def _hours(seconds: float) -> str:
-    if seconds < 5400:
-        return f"{max(1, round(seconds / 60))} min"
-    hours = seconds / 3600
-    return f"{hours:.3g} h" if hours < 48 else f"{hours / 24:.3g} days"
 
 
 def estimate(
@@ -144,10 +128,7 @@ def estimate(
     rates: dict[str, Rate] = {}
     seconds: dict[str, float] = {}
     arrays = {
-        one.id: _loaded(one.step.task)
-        for run in todo
-        for one in (run, *run.needed)
-        if isinstance(one.step, Arrays)
+        one.id: one.step.task for run in todo for one in (run, *run.needed) if isinstance(one.step, Arrays)
     }
     memory = disk = 0
     for run in todo:
@@ -162,10 +143,10 @@ def estimate(
             rate = rates[name]
             cost *= rate.factor
             # Weights, their gradients and the optimiser's state; a slow copy besides, where there is one.
-            held = 16 * rate.parameters + int(rate.saved_per_pixel * _pixels_a_step(read[0].pixels, trained))
+            held = 16 * rate.parameters + int(rate.saved_per_pixel * _pixels_a_step(read[0], trained))
             kept = 4 * rate.parameters
-        memory = max(memory, held + 3 * sum(one.n_bytes for one in read))
-        disk += kept + (arrays[run.id].n_bytes if run.id in arrays else 200_000)
+        memory = max(memory, held + 3 * sum(map(_n_bytes, read)))
+        disk += kept + (_n_bytes(arrays[run.id]) if run.id in arrays else 200_000)
         seconds[run.id] = cost
     return Estimate(
         runs=len(runs),
@@ -174,7 +155,6 @@ def estimate(
         processes=max(1, processes),
         memory_bytes=memory,
         process_bytes=psutil.Process().memory_info().rss,
-        gpu_bytes=memory,
         disk_bytes=disk,
         download_bytes=_download_bytes(run.step.task for run in todo if isinstance(run.step, Arrays)),
     )
@@ -182,13 +162,9 @@ def estimate(
 
 def _trained(step: Step) -> Encoder | Segmenter | None:
     """Return the step itself where it trains a network."""
-    match step:
-        case Encoder(taken=None, train=settings) if settings.method not in CLASSICAL:
-            return step
-        case Segmenter(taken=None):
-            return step
-        case _:
-            return None
+    if isinstance(step, Segmenter) or (isinstance(step, Encoder) and step.train.method not in CLASSICAL):
+        return None if step.taken else step
+    return None
 
 
 def _network_name(step: Encoder | Segmenter) -> str:
@@ -199,26 +175,21 @@ def _network_name(step: Encoder | Segmenter) -> str:
     return " ".join(str(part) for part in parts if part is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
-    """What an ``arrays`` run loads."""
-
-    pixels: int
-    """Of one image or subvolume."""
-
-    n_bytes: int
+def _pixels(task: TaskSpec) -> int:
+    """Return the pixels of one image or subvolume."""
+    return pixel_count(task) * task.depth
 
 
-def _loaded(task: TaskSpec) -> _Loaded:
-    pixels = pixel_count(task) * task.depth
-    return _Loaded(pixels=pixels, n_bytes=image_count([task]) * pixels * (1 if task.kind == "region" else 2))
+def _n_bytes(task: TaskSpec) -> int:
+    """Return how much an ``arrays`` run of the task loads."""
+    return image_count([task]) * _pixels(task) * (1 if task.kind == "region" else 2)
 
 
-def _pixels_a_step(pixels: int, step: Encoder | Segmenter) -> float:
-    """Return the pixels whose activations a training step keeps, of images of so many."""
+def _pixels_a_step(task: TaskSpec, step: Encoder | Segmenter) -> float:
+    """Return the pixels whose activations a training step keeps."""
     # Self-supervised methods keep two or three crops of a quarter of each image.
     whole = isinstance(step, Segmenter) or step.train.method.startswith("supervised")
-    return step.train.batch_size * pixels * (1 if whole else 0.75)
+    return step.train.batch_size * _pixels(task) * (1 if whole else 0.75)
 
 
 def _longest_chain(runs: Sequence[Run], seconds: Mapping[str, float]) -> float:
@@ -294,16 +265,10 @@ def _measured(network: "torch.nn.Module", shape: tuple[int, ...], device: str, *
                 torch.cuda.synchronize()
 
         one()
-        passes, start = 0, time.perf_counter()
-        while passes == 0 or time.perf_counter() - start < _SECONDS:
-            one()
-            passes += 1
-        seconds = (time.perf_counter() - start) / passes
+        passes, seconds = Timer(one).autorange()
     finally:
         torch.set_num_threads(threads)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    pixels = prod(shape)
     # Weights are among what is saved; they do not grow with the image.
-    return Rate(
-        factor=seconds, saved_per_pixel=max(0, saved - 4 * parameters) / pixels, parameters=parameters
-    )
+    saved_per_pixel = max(0, saved - 4 * parameters) / prod(shape)
+    return Rate(factor=seconds / passes, saved_per_pixel=saved_per_pixel, parameters=parameters)

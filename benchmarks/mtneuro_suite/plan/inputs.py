@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from mtneuro_data import TaskSpec, builtin_task
 
-from mtneuro_suite.preset.model import Factor, Preset, RegionPreset
+from mtneuro_suite.preset.model import Factor, Preset, RegionPreset, SegmentationPreset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +53,25 @@ class SegmentationInput:
     test: tuple[TaskSpec, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Inputs:
     """Everything that the runs read."""
 
     regions: tuple[RegionInput, ...]
     segmentation: tuple[SegmentationInput, ...]
     semantics: tuple[TaskSpec, ...]
-    semantics_downsample: Factor
     label_values: Mapping[str, int]
     """Label of each annotated class in the semantics task's masks."""
 
-    fingerprints: Mapping[str, str]
-    """Digest of each local file that is read, so that another file of the same name is another input."""
-
     caveat: str
-    """One line on what the figures are not."""
+    """One line on why the figures are not the paper's; empty where they are."""
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """Digest of each local file that is read, so that another file of the same name is another input."""
+        groups = (*self.regions, *self.segmentation)
+        tasks = [task for group in groups for task in (*group.train, *group.test)]
+        return local_fingerprints([*tasks, *self.semantics])
 
 
 def parts(task: TaskSpec, splits: Sequence[str], *, downsample: Factor, z_step: int) -> tuple[TaskSpec, ...]:
@@ -150,37 +154,50 @@ def paper_inputs(preset: Preset) -> Inputs:
     regions = _region_inputs(preset.task1, task, train) if preset.task1 else []
     segmentation: list[SegmentationInput] = []
     if two := preset.task2:
-        for classes in two.classes:
-            for dimensions in (2, 3):
-                name = f"seg-{dimensions}d-{classes}"
-                learnt = train if two.search is None else ("train",)
-                val = () if two.search is None else ("val",)
-                segmentation.append(
-                    SegmentationInput(
-                        name=name,
-                        classes=classes,
-                        class_names=task(name).class_names,
-                        dimensions=dimensions,
-                        train=parts(task(name), learnt, downsample=two.downsample, z_step=two.z_step),
-                        training_set=joined_splits(name, learnt),
-                        val=parts(task(name), val, downsample=two.downsample, z_step=two.z_step),
-                        test=parts(task(name), ("test",), downsample=two.downsample, z_step=two.test_z_step),
-                    )
-                )
+        segmentation = [
+            segmentation_input(task(f"seg-{dimensions}d-{classes}"), two, classes=classes, learnt=train)
+            for classes in two.classes
+            for dimensions in (2, 3)
+        ]
     semantics: tuple[TaskSpec, ...] = ()
-    downsample: Factor = 1
     if preset.task1 and (three := preset.task3):
         semantics = parts(task("semantics"), ("all",), downsample=1, z_step=three.z_step)
-        downsample = three.downsample or preset.task1.downsample[0]
-    tasks = [t for group in (*regions, *segmentation) for t in (*group.train, *group.test)] + list(semantics)
     return Inputs(
         regions=tuple(regions),
         segmentation=tuple(segmentation),
         semantics=semantics,
-        semantics_downsample=downsample,
         label_values={"vessel": 1, "cell": 2, "axon": 3},
-        fingerprints=local_fingerprints(tasks),
         caveat=_caveat(preset),
+    )
+
+
+def segmentation_input(
+    task: TaskSpec, two: SegmentationPreset, *, classes: str, learnt: tuple[str, ...]
+) -> SegmentationInput:
+    """Return what the networks of one task read; a search keeps the validation split to choose by.
+
+    Parameters
+    ----------
+    task
+        The task.
+    two
+        How it is run.
+    classes
+        The paper's class setting, or a name of one's own.
+    learnt
+        Splits to train on, where there is no search.
+    """
+    val = ("val",) if two.search else ()
+    learnt = ("train",) if two.search else learnt
+    return SegmentationInput(
+        name=task.name,
+        classes=classes,
+        class_names=task.class_names,
+        dimensions=3 if task.depth > 1 else 2,
+        train=parts(task, learnt, downsample=two.downsample, z_step=two.z_step),
+        training_set=joined_splits(task.name, learnt),
+        val=parts(task, val, downsample=two.downsample, z_step=two.z_step),
+        test=parts(task, ("test",), downsample=two.downsample, z_step=two.test_z_step),
     )
 
 

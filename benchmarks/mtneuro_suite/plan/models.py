@@ -20,7 +20,9 @@ _FILES = ("config.json", "model.safetensors")
 
 
 def merged_settings(model: type[SettingsT], where: str, *layers: Mapping[str, Any]) -> SettingsT:
-    """Return training settings from layers of which the last wins.
+    """Return settings from layers; where several have a key, the last wins.
+
+    ``where`` names their place in an error message.
 
     Raises
     ------

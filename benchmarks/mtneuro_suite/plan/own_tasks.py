@@ -1,4 +1,6 @@
-"""A user's own dataset: what the three tasks read, from task files."""
+"""What the three tasks read where they are not the paper's: a user's task files, or tasks made here."""
+
+from collections.abc import Sequence
 
 from mtneuro_data import TaskSpec
 
@@ -7,16 +9,28 @@ from mtneuro_suite.plan.inputs import (
     RegionInput,
     SegmentationInput,
     joined_splits,
-    local_fingerprints,
     parts,
+    segmentation_input,
 )
 from mtneuro_suite.preset.model import Preset
 from mtneuro_suite.preset.task_files import read_tasks
 
 
-def task_inputs(preset: Preset) -> Inputs:
-    """Return what the runs read, where the preset names task files."""
+def task_file_inputs(preset: Preset) -> Inputs:
+    """Return what the runs of a preset with task files read."""
     tasks = read_tasks(preset.task_files)
+    names = ", ".join(task.name for task in tasks)
+    return task_inputs(preset, tasks, caveat=f"Your own data ({names}): nothing of it is in the paper.")
+
+
+def task_inputs(preset: Preset, tasks: Sequence[TaskSpec], *, caveat: str) -> Inputs:
+    """Return what the runs read, given tasks of one's own, each with the preset's settings for its kind.
+
+    Raises
+    ------
+    ValueError
+        If a search finds no split to select on, or the features find no class to measure.
+    """
     regions: list[RegionInput] = []
     segmentation: list[SegmentationInput] = []
     semantics: tuple[TaskSpec, ...] = ()
@@ -41,20 +55,7 @@ def task_inputs(preset: Preset) -> Inputs:
         elif task.kind == "segmentation" and two:
             if two.search and "val" not in task.splits:
                 raise ValueError(f"a search selects on the split 'val', which task {task.name!r} lacks")
-            val = ("val",) if two.search else ()
-            learnt = ("train",) if two.search else learnt
-            segmentation.append(
-                SegmentationInput(
-                    name=task.name,
-                    classes=task.name,
-                    class_names=task.class_names,
-                    dimensions=3 if task.depth > 1 else 2,
-                    train=parts(task, learnt, downsample=two.downsample, z_step=two.z_step),
-                    training_set=joined_splits(task.name, learnt),
-                    val=parts(task, val, downsample=two.downsample, z_step=two.z_step),
-                    test=parts(task, ("test",), downsample=two.downsample, z_step=two.test_z_step),
-                )
-            )
+            segmentation.append(segmentation_input(task, two, classes=task.name, learnt=learnt))
         elif task.kind == "semantics" and three:
             semantics = parts(task, ("all",), downsample=1, z_step=three.z_step)
             values = {
@@ -71,8 +72,6 @@ def task_inputs(preset: Preset) -> Inputs:
         regions=tuple(regions),
         segmentation=tuple(segmentation),
         semantics=semantics,
-        semantics_downsample=(three and three.downsample) or (one.downsample[0] if one else 1),
         label_values=values,
-        fingerprints=local_fingerprints(tasks),
-        caveat=f"Your own data ({', '.join(task.name for task in tasks)}): nothing of it is in the paper.",
+        caveat=caveat,
     )

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from mtneuro_data import open_task
 
-from mtneuro_suite.plan.inputs import Inputs, RegionInput, paper_inputs
-from mtneuro_suite.plan.own_tasks import task_inputs
+from mtneuro_suite.plan.inputs import Inputs, paper_inputs
+from mtneuro_suite.plan.own_tasks import task_file_inputs
 from mtneuro_suite.plan.real_sample import real_sample_inputs
-from mtneuro_suite.plan.table1 import Encoders, region_runs
+from mtneuro_suite.plan.table1 import region_runs
 from mtneuro_suite.plan.table2 import segmenter_runs
 from mtneuro_suite.plan.table3 import semantics_runs
 from mtneuro_suite.preset.model import Preset
@@ -91,12 +91,8 @@ def plan_of(preset: Preset, *, data: Path | None = None) -> Plan:
             f"--data is read by the preset real-sample only, got preset {preset.name!r}; see --source"
         )
     else:
-        inputs = task_inputs(preset) if preset.inputs == "tasks" else paper_inputs(preset)
-    encoders: Encoders = {}
-    scores: list[Run[Regions]] = []
-    trained: list[RegionInput] = []
-    if preset.task1:
-        encoders, scores, trained = region_runs(preset, preset.task1, inputs)
+        inputs = task_file_inputs(preset) if preset.inputs == "tasks" else paper_inputs(preset)
+    encoders, scores, trained = region_runs(preset, preset.task1, inputs) if preset.task1 else ({}, [], [])
     segmenters, networks = segmenter_runs(preset, preset.task2, inputs) if preset.task2 else ([], [])
     features, semantics, drawn = None, [], []
     if preset.task1 and preset.task3:

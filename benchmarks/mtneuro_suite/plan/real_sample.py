@@ -7,15 +7,17 @@ cells and vessels labelled.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 from mtneuro_data import Cube, SplitPart, TaskSpec, builtin_task
 from PIL import Image, ImageDraw
 
-from mtneuro_suite.plan.inputs import Inputs, RegionInput, SegmentationInput, local_fingerprints, parts
+from mtneuro_suite.plan.inputs import Inputs
+from mtneuro_suite.plan.own_tasks import task_inputs
 from mtneuro_suite.preset.model import Preset
 
 FILES = ("prasad2020/image_z159.png", "prasad2020/calibration.json", "dyer2017/v2.npz")
@@ -105,7 +107,7 @@ def region_task(folder: Path) -> TaskSpec:
             if not any(_overlap(tile, other) for other in train):
                 add("test", f"{name}@{tile[0]},{tile[1]}", region, tile)
     return TaskSpec(
-        name="real-regions",
+        name="z159",
         kind="region",
         image=str(folder / FILES[0]),
         annotation=None,
@@ -115,10 +117,10 @@ def region_task(folder: Path) -> TaskSpec:
     )
 
 
-def _cutout_task(folder: Path, kind: str, cubes: Mapping[str, Cube], **fields: Any) -> TaskSpec:
+def _cutout_task(folder: Path, name: str, kind: str, cubes: Mapping[str, Cube], **fields: Any) -> TaskSpec:
     return TaskSpec.model_validate(
         {
-            "name": f"real-{kind}",
+            "name": name,
             "kind": kind,
             "image": f"{folder / FILES[2]}#image",
             "annotation": f"{folder / FILES[2]}#label",
@@ -138,7 +140,8 @@ def segmentation_task(folder: Path, *, depth: int) -> TaskSpec:
     cubes = {"V2": Cube(region="CTX", y=(4, 196), x=(4, 196))}
     ranges = {"train": (0, 64), "test": (76, 100)}
     splits = {split: (SplitPart(cubes=tuple(cubes), z=z),) for split, z in ranges.items()}
-    return _cutout_task(folder, "segmentation", cubes, splits=splits, depth=depth)
+    name = f"real-{3 if depth > 1 else 2}d-3class"
+    return _cutout_task(folder, name, "segmentation", cubes, splits=splits, depth=depth)
 
 
 def semantics_task(folder: Path) -> TaskSpec:
@@ -148,9 +151,8 @@ def semantics_task(folder: Path) -> TaskSpec:
     """
     corners = ((0, 0), (0, 72), (72, 0), (72, 72))
     cubes = {f"V2@{y},{x}": Cube(region="CTX", y=(y, y + 128), x=(x, x + 128)) for y, x in corners}
-    return _cutout_task(
-        folder, "semantics", cubes, splits={"all": (SplitPart(cubes=tuple(cubes), z=(0, 100)),)}
-    )
+    splits = {"all": (SplitPart(cubes=tuple(cubes), z=(0, 100)),)}
+    return _cutout_task(folder, "real-semantics", "semantics", cubes, splits=splits)
 
 
 def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
@@ -167,51 +169,22 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
             raise FileNotFoundError(
                 f"--data must be a folder that holds {', '.join(FILES)}; {folder / name} is missing"
             )
-    regions: tuple[RegionInput, ...] = ()
-    if one := preset.task1:
-        task = region_task(folder)
-        factor = one.downsample[0]
-        regions = (
-            RegionInput(
-                name="z159",
-                trained_in="z159",
-                train=parts(task, ("train",), downsample=factor, z_step=1),
-                training_set="z159:train",
-                test=parts(task, ("test",), downsample=factor, z_step=1),
-                column="z=159: A to B, C, D",
-                paper_column="roi-c2",
-                downsample=factor,
-            ),
-        )
-    segmentation: list[SegmentationInput] = []
-    halves: tuple[tuple[Literal[2, 3], int], ...] = ((2, 1), (3, 8))
-    if two := preset.task2:
-        for dimensions, depth in halves:
-            task = segmentation_task(folder, depth=depth)
-            segmentation.append(
-                SegmentationInput(
-                    name=f"real-{dimensions}d-3class",
-                    classes="3class",
-                    class_names=task.class_names,
-                    dimensions=dimensions,
-                    train=parts(task, ("train",), downsample=two.downsample, z_step=1),
-                    training_set=f"real-{dimensions}d-3class:train",
-                    test=parts(task, ("test",), downsample=two.downsample, z_step=1),
-                )
-            )
-    semantics: tuple[TaskSpec, ...] = ()
-    if three := preset.task3:
-        semantics = parts(semantics_task(folder), ("all",), downsample=1, z_step=three.z_step)
-    tasks = [t for group in (*regions, *segmentation) for t in (*group.train, *group.test)] + list(semantics)
-    return Inputs(
-        regions=regions,
-        segmentation=tuple(segmentation),
-        semantics=semantics,
-        semantics_downsample=(preset.task3 and preset.task3.downsample)
-        or (preset.task1 and preset.task1.downsample[0])
-        or 1,
-        label_values={"vessel": 1, "cell": 2},
-        fingerprints=local_fingerprints(tasks),
+    tasks: list[TaskSpec] = []
+    if preset.task1:
+        tasks.append(region_task(folder))
+    if preset.task2:
+        tasks += (segmentation_task(folder, depth=1), segmentation_task(folder, depth=8))
+    if preset.task3:
+        tasks.append(semantics_task(folder))
+    inputs = task_inputs(
+        preset,
+        tasks,
         caveat="One slice and one small cutout of real tissue: few samples, many of them overlapping or "
         "neighbours, so the figures are rough and are not the paper's tasks.",
+    )
+    column = {"column": "z=159: A to B, C, D", "paper_column": "roi-c2"}
+    return replace(
+        inputs,
+        regions=tuple(replace(region, **column) for region in inputs.regions),
+        segmentation=tuple(replace(half, classes="3class") for half in inputs.segmentation),
     )

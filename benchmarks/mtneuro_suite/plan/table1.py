@@ -1,14 +1,13 @@
 """The runs of Task 1: one training a row, training set and seed, and its scores."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.inputs import Inputs, RegionInput
 from mtneuro_suite.plan.models import check_factory, check_known, folder_digest, merged_settings, taken_model
+from mtneuro_suite.plan.rows import TableRow, encoder_rows
 from mtneuro_suite.preset.model import Preset, RegionPreset
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Arrays, Encoder, Regions
@@ -28,50 +27,6 @@ Encoders = dict[tuple[str, str, int], Run[Encoder]]
 """Trained encoders by row, task and seed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """One row of Table 1: the name of its results and how its encoder comes about."""
-
-    name: str
-    method: str
-    chosen: Mapping[str, Any]
-    folder: Path | None = None
-
-    @property
-    def seeded(self) -> bool:
-        """Whether another seed gives another result."""
-        return self.method != "pca" and self.folder is None
-
-
-def mixup_variants(preset: RegionPreset) -> dict[str, float]:
-    """Return the names under which mixup's results are kept, with their probabilities."""
-    return {f"supervised+mixup p={p:g}": p for p in preset.mixup_probabilities}
-
-
-def _rows(one: RegionPreset) -> list[_Row]:
-    found: list[_Row] = []
-    for method in one.methods:
-        if method == "supervised+mixup":
-            found += [
-                _Row(name=name, method=method, chosen={"mixup_probability": p})
-                for name, p in mixup_variants(one).items()
-            ]
-        else:
-            found.append(_Row(name=method, method=method, chosen={}))
-    for name, settings in one.rows.items():
-        if "folder" in settings:
-            folder = Path(settings["folder"]).expanduser().resolve()
-            found.append(_Row(name=name, method="folder", chosen={}, folder=folder))
-        else:
-            found.append(_Row(name=name, method=str(settings.get("method", "byol")), chosen=settings))
-    return found
-
-
-def row_method(one: RegionPreset, name: str) -> str:
-    """Return the method that learns a row's encoder; ``folder`` where it comes trained."""
-    return next(row.method for row in _rows(one) if row.name == name)
-
-
 def region_runs(
     preset: Preset, one: RegionPreset, inputs: Inputs
 ) -> tuple[Encoders, list[Run[Regions]], list[RegionInput]]:
@@ -86,7 +41,7 @@ def region_runs(
 
     check_known("task1.methods", one.methods, method_names())
     check_known("task1.per_method", one.per_method, one.methods)
-    rows = _rows(one)
+    rows = encoder_rows(one)
     encoders: Encoders = {}
     scores: list[Run[Regions]] = []
     trained = [region for region in inputs.regions if region.trained_in == region.name]
@@ -117,7 +72,7 @@ def region_runs(
 
 
 def _encoder_run(
-    row: _Row,
+    row: TableRow,
     region: RegionInput,
     train: tuple[Run[Arrays], ...],
     one: RegionPreset,

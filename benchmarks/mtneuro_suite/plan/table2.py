@@ -1,7 +1,6 @@
 """The runs of Task 2: one training a row, class setting and seed, or a search and what it chose."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import image_count, pixel_count
 from mtneuro_suite.plan.inputs import Inputs, SegmentationInput
 from mtneuro_suite.plan.models import check_factory, check_known, merged_settings, taken_model
+from mtneuro_suite.plan.rows import TableRow, network_rows
 from mtneuro_suite.preset.model import Preset, SearchPreset, SegmentationPreset
 from mtneuro_suite.preset.paper import CLASS_SETTINGS, NETWORK_ROWS
 from mtneuro_suite.runs.run import Run
@@ -18,26 +18,6 @@ from mtneuro_suite.steps.segmentation_scores import ScoredNetwork
 
 if TYPE_CHECKING:
     from mtneuro_seg import TrainSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """One row of Table 2: the name of its results, and its settings or its folder."""
-
-    name: str
-    chosen: Mapping[str, Any]
-    folder: Path | None = None
-
-
-def _rows(two: SegmentationPreset) -> list[_Row]:
-    found = [_Row(name=name, chosen={"model": name}) for name in two.models]
-    for name, settings in two.rows.items():
-        if "folder" in settings:
-            folder = Path(settings["folder"]).expanduser().resolve()
-            found.append(_Row(name=name, chosen={}, folder=folder))
-        else:
-            found.append(_Row(name=name, chosen=settings))
-    return found
 
 
 def segmenter_runs(
@@ -57,8 +37,8 @@ def segmenter_runs(
     scored: list[Run[ScoredNetwork]] = []
     trained: list[Run[Segmenter]] = []
     for half in inputs.segmentation:
-        for row in _rows(two):
-            for seed in preset.seeds if row.folder is None else preset.seeds[:1]:
+        for row in network_rows(two):
+            for seed in preset.seeds if row.seeded else preset.seeds[:1]:
                 if row.folder is not None:
                     runs = _taken(row, row.folder, half, inputs)
                     scored += runs
@@ -81,7 +61,7 @@ def segmenter_runs(
 
 
 def _settings(
-    row: _Row, two: SegmentationPreset, half: SegmentationInput, *, seed: int, device: str
+    row: TableRow, two: SegmentationPreset, half: SegmentationInput, *, seed: int, device: str
 ) -> "TrainSettings":
     from mtneuro_seg import TrainSettings, paper_settings
 
@@ -136,11 +116,7 @@ def _training(
     pixels = pixel_count(half.train[0]) * half.train[0].depth
     return Run(
         step=Segmenter(
-            model=name,
-            task=half.name,
-            training_set=half.training_set,
-            test_set=f"{half.name}:{split}",
-            seed=settings.seed,
+            **_key(name, half, seed=settings.seed, split=split),
             train=settings,
         ),
         title=f"segment with {name}, {half.name}, seed {settings.seed}",
@@ -152,25 +128,26 @@ def _training(
     )
 
 
+def _key(name: str, half: SegmentationInput, *, seed: int, split: str = "test") -> dict[str, Any]:
+    """Return the key under which a network's scores are looked up."""
+    test_set = f"{half.name}:{split}"
+    key = {"model": name, "task": half.name, "training_set": half.training_set, "test_set": test_set}
+    return {**key, "seed": seed}
+
+
 def _selection(
-    row: _Row, runs: list[Run[Segmenter]], half: SegmentationInput, inputs: Inputs, *, seed: int
+    row: TableRow, runs: list[Run[Segmenter]], half: SegmentationInput, inputs: Inputs, *, seed: int
 ) -> Run[Selection]:
     """Return the run that takes the best of a search and scores it on the test slices."""
     return Run(
-        step=Selection(
-            model=row.name,
-            task=half.name,
-            training_set=half.training_set,
-            test_set=f"{half.name}:test",
-            seed=seed,
-        ),
+        step=Selection(**_key(row.name, half, seed=seed)),
         title=f"choose among {len(runs)} of {row.name}, {half.name}, seed {seed}",
         needs={"candidates": tuple(runs), "test": arrays_runs(half.test, inputs)},
         cost=5,
     )
 
 
-def _taken(row: _Row, folder: Path, half: SegmentationInput, inputs: Inputs) -> list[Run[Segmenter]]:
+def _taken(row: TableRow, folder: Path, half: SegmentationInput, inputs: Inputs) -> list[Run[Segmenter]]:
     """Return the run that scores a trained model as it is; none where it is of the other class setting."""
     from mtneuro_seg import TrainSettings
 
@@ -178,16 +155,9 @@ def _taken(row: _Row, folder: Path, half: SegmentationInput, inputs: Inputs) -> 
     if settings.network.axes != half.dimensions or settings.classes != len(half.class_names):
         return []
     _check_fit(half, settings)
+    key: dict[str, Any] = {**_key(row.name, half, seed=settings.seed), "training_set": ""}
     run = Run(
-        step=Segmenter(
-            model=row.name,
-            task=half.name,
-            training_set="",
-            test_set=f"{half.name}:test",
-            seed=settings.seed,
-            train=settings,
-            taken=taken,
-        ),
+        step=Segmenter(**key, train=settings, taken=taken),
         title=f"segment with {row.name} as it is, {half.name}",
         needs={"test": arrays_runs(half.test, inputs)},
         cost=10,

@@ -43,7 +43,8 @@ def semantics_runs(
         cost=3,
     )
     images = image_count(inputs.semantics)
-    pixels = pixel_count(inputs.semantics[0]) // inputs.semantics_downsample**2
+    downsample = three.downsample or (preset.task1.downsample[0] if preset.task1 else 1)
+    pixels = pixel_count(inputs.semantics[0]) // downsample**2
     read_out = three.encoders if preset.inputs == "paper" else tuple(region.name for region in trained)
     training_sets = {region.name: region.training_set for region in trained}
     runs: dict[tuple[str, str, int], Run[Semantics]] = {}
@@ -57,7 +58,7 @@ def semantics_runs(
                 task=task,
                 training_set=training_sets[task],
                 view=three.view,
-                downsample=inputs.semantics_downsample,
+                downsample=downsample,
             ),
             title=f"read features off {row} from {task}, seed {seed}",
             needs={"encoder": (encoder,), "samples": samples, "features": (features,)},

@@ -5,17 +5,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from mtneuro_suite._shared.settings import Settings, read_values
 from mtneuro_suite._shared.words import one_line, unknown_name
-from mtneuro_suite.preset.paper import METHOD_ROWS
+from mtneuro_suite.preset.paper import METHOD_ROWS, NETWORK_ROWS
 
 RegionTask = Literal["roi-c1", "roi-c2", "roi-c3"]
 Factor = Literal[1, 2, 4]
@@ -109,17 +103,7 @@ class SearchPreset(Settings):
 class SegmentationPreset(Settings):
     """Task 2: which networks learn, and in which class settings."""
 
-    models: tuple[str, ...] = (
-        "unet",
-        "manet",
-        "fpn",
-        "unetplusplus",
-        "pan",
-        "pspnet",
-        "unet3d",
-        "vnetlight",
-        "highresnet",
-    )
+    models: tuple[str, ...] = tuple(NETWORK_ROWS)
     """Names from ``mtneuro-seg models``."""
 
     classes: tuple[Literal["3class", "4class"], ...] = ("3class", "4class")

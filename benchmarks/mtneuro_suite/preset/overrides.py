@@ -59,20 +59,18 @@ def with_own_row(
     """
     values = preset.model_dump(exclude_unset=True)
     names: list[str] = []
-    if encoder is not None:
-        if preset.task1 is None:
-            raise ValueError(f"--encoder needs a preset with task1, and {preset.name!r} has none")
-        name, settings = _encoder_row(encoder)
-        values["task1"] = {**values["task1"], "rows": {**preset.task1.rows, name: settings}}
-        if "task3" in values:
-            values["task3"] = {**(values["task3"] or {}), "umap_method": name}
-        names.append(name)
-    if segmenter is not None:
-        if preset.task2 is None:
-            raise ValueError(f"--segmenter needs a preset with task2, and {preset.name!r} has none")
-        name, settings = _segmenter_row(segmenter)
-        values["task2"] = {**values["task2"], "rows": {**preset.task2.rows, name: settings}}
-        names.append(name)
+    for task, option, given, row in (
+        ("task1", "--encoder", encoder, _encoder_row),
+        ("task2", "--segmenter", segmenter, _segmenter_row),
+    ):
+        if given is not None:
+            if values.get(task) is None:
+                raise ValueError(f"{option} needs a preset with {task}, and {preset.name!r} has none")
+            name, settings = row(given)
+            values[task] = {**values[task], "rows": {**values[task].get("rows", {}), name: settings}}
+            names.append(name)
+    if encoder is not None and "task3" in values:
+        values["task3"] = {**(values["task3"] or {}), "umap_method": names[0]}
     return checked_preset(values, where="the options"), tuple(names)
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from mtneuro_suite import SUITE_VERSION
+from mtneuro_suite._shared.settings import Settings
 from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.runs.row import Row
@@ -16,19 +17,15 @@ from mtneuro_suite.runs.row import Row
 FILE_NAME = "about.json"
 
 
-class RegionColumn(BaseModel):
+class RegionColumn(Settings):
     """Where a sub-task of Task 1 stands in the paper."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     paper_column: str
     downsample: int
 
 
-class About(BaseModel):
+class About(Settings):
     """The preset that made a ``results.csv``, and how its tasks are called in the paper."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     about_version: Literal[1] = 1
     suite_version: str
@@ -63,11 +60,6 @@ def about(plan: Plan) -> About:
         preset=plan.preset.model_dump(mode="json"),
         runs=tuple(run.id for run in plan.runs),
     )
-
-
-def about_text(plan: Plan) -> str:
-    """Return the text of a plan's ``about.json``."""
-    return about(plan).model_dump_json(indent=1) + "\n"
 
 
 def read_about(folder: Path) -> About:

@@ -26,7 +26,6 @@ TITLES = {
 AS_TABLE_1 = "accuracy, as Table 1"
 """Whole images for supervised models, corners for all others."""
 
-
 _HOW_PAIRED = (
     "Difference: the first minus the second, over the seeds that both have, with Student's 95 % interval. p: "
     "exact sign-flip permutation of the differences, two-sided, not corrected for the number of lines."
@@ -123,9 +122,8 @@ def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> 
         raise ValueError(f"tolerance must be 0 or more, got {tolerance}")
     judged = {one.name: not one.about.caveat for one in results}
     found = [line for one in results for line in lines(one)]
-    metrics = sorted(
-        {line.metric for line in found}, key=lambda metric: (*[metric not in TITLES], _order(metric))
-    )
+    measured = dict.fromkeys(line.metric for line in found)
+    metrics = dict.fromkeys(metric for metric in (*TITLES, *measured) if metric in measured)
     notes = _notes(results, tolerance)
     several = len(results) > 1
     grids: list[Grid] = []
@@ -147,10 +145,6 @@ def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> 
         )  # fmt: skip
         grids.append(grid.without_empty_columns())
     return grids
-
-
-def _order(metric: str) -> int:
-    return list(TITLES).index(metric) if metric in TITLES else len(TITLES)
 
 
 def _paper_row(line: Line, judged: bool, tolerance: float) -> tuple[str | int | float | None, ...]:

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Format = Literal["markdown", "latex", "csv"]
@@ -34,17 +34,11 @@ class Grid:
 
     def without_empty_columns(self) -> "Grid":
         """Return the grid without the columns in which no row has anything."""
-        kept = [
-            i
-            for i in range(len(self.columns))
-            if any(row[i] is not None and row[i] != "" for row in self.rows)
-        ]
-        return Grid(
-            title=self.title,
+        kept = [i for i in range(len(self.columns)) if any(row[i] not in (None, "") for row in self.rows)]
+        return replace(
+            self,
             columns=tuple(self.columns[i] for i in kept),
             rows=tuple(tuple(row[i] for i in kept) for row in self.rows),
-            notes=self.notes,
-            digits=self.digits,
         )
 
 

@@ -2,15 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mtneuro_suite._shared.files import written_beside
-from mtneuro_suite.execute.progress import duration
+from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves
 from mtneuro_suite.report.names import model_name
@@ -21,63 +20,45 @@ from mtneuro_suite.runs.failure import Failure
 from mtneuro_suite.runs.store import Store
 from mtneuro_suite.steps import Arrays
 
-
-@dataclass(frozen=True, slots=True)
-class Confusion:
-    """One confusion matrix: rows are the truth, counts and shares of the row."""
-
-    caption: str
-    names: tuple[str, ...]
-    rows: tuple[tuple[tuple[int, float], ...], ...]
+Results = Mapping[str, Mapping[str, Any]]
+"""Result files of the finished runs, by the runs' names."""
 
 
-def _confusions(plan: Plan, store: Store) -> list[Confusion]:
-    """Return one confusion matrix for each sub-task and method, first seed."""
-    done = [run for run in first_seed(plan.regions, plan) if store.done(run)]
-    shown: list[Confusion] = []
+def _confusions(plan: Plan, results: Results) -> list[dict[str, Any]]:
+    """Return one confusion matrix for each sub-task and method, first seed: counts, and shares of the row."""
+    done = [run for run in first_seed(plan.regions, plan) if run.id in results]
+    shown: list[dict[str, Any]] = []
     for region in plan.inputs.regions:
         for run in done:
-            extra = store.result(run)["extra"]
+            extra = results[run.id]["extra"]
             view = "whole" if run.step.supervised else "corners"
             counts: list[list[int]] | None = extra.get(f"confusion {region.name} {view}")
             if counts is not None:
-                rows = tuple(tuple((count, count / max(1, sum(row))) for count in row) for row in counts)
+                rows = [[(count, count / max(1, sum(row))) for count in row] for row in counts]
                 caption = f"{region.column}, {model_name(run.step.model)}"
-                shown.append(Confusion(caption, tuple(extra["region_names"]), rows))
+                shown.append({"caption": caption, "names": extra["region_names"], "rows": rows})
     return shown
 
 
-def _inputs(plan: Plan, store: Store) -> list[dict[str, Any]]:
+def _inputs(plan: Plan, results: Results) -> list[dict[str, Any]]:
     """Return what each arrays run loaded."""
     shown: list[dict[str, Any]] = []
     for run in plan.runs:
-        if isinstance(run.step, Arrays) and store.done(run):
-            extra = store.result(run)["extra"]
+        if isinstance(run.step, Arrays) and run.id in results:
+            extra = results[run.id]["extra"]
             counts = ", ".join(f"{region} {n}" for region, n in extra["per_region"].items() if n)
             shape = " × ".join(str(side) for side in extra["shape"][1:])
             shown.append({"title": run.title, "images": extra["images"], "shape": shape, "regions": counts})
     return shown
 
 
-def _costs(plan: Plan, store: Store) -> list[dict[str, Any]]:
-    """Return time and memory of each run."""
-    shown: list[dict[str, Any]] = []
-    for run in plan.runs:
-        if store.done(run):
-            made = store.result(run)["provenance"]
-            shown.append(
-                {
-                    "title": run.title,
-                    "kind": run.step.kind,
-                    "seconds": made["seconds"],
-                    "time": duration(made["seconds"]),
-                    "memory": made["peak_memory_mib"],
-                    "gpu_memory": made["peak_gpu_memory_mib"],
-                    "device": made["device"],
-                    "id": run.id,
-                }
-            )
-    return shown
+def _costs(plan: Plan, results: Results) -> list[dict[str, Any]]:
+    """Return each run with its provenance, which has its time and memory."""
+    return [
+        {"title": run.title, "kind": run.step.kind, "id": run.id, **results[run.id]["provenance"]}
+        for run in plan.runs
+        if run.id in results
+    ]
 
 
 def _summed(costs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -90,23 +71,20 @@ def _summed(costs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             "kind": kind,
             "runs": len(found),
             "seconds": sum(cost["seconds"] for cost in found),
-            "time": duration(sum(cost["seconds"] for cost in found)),
-            "memory": max(cost["memory"] for cost in found),
+            "peak_memory_mib": max(cost["peak_memory_mib"] for cost in found),
         }
         for kind, found in groups.items()
     ]
 
 
-def _made_with(plan: Plan, store: Store) -> dict[str, str]:
+def _made_with(costs: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Return what the results were made with, the values of all runs joined."""
     found: dict[str, set[str]] = defaultdict(set)
-    for run in plan.runs:
-        if store.done(run):
-            made = store.result(run)["provenance"]
-            for key in ("suite_version", "commit", "python", "platform", "device"):
-                found[key.replace("_", " ")].add(str(made[key]))
-            for library, version in made["versions"].items():
-                found[library].add(version)
+    for made in costs:
+        for key in ("suite_version", "commit", "python", "platform", "device"):
+            found[key.replace("_", " ")].add(str(made[key]))
+        for library, version in made["versions"].items():
+            found[library].add(version)
     return {key: ", ".join(sorted(values)) for key, values in found.items()}
 
 
@@ -139,14 +117,15 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["anchor"] = _anchor
-    costs = _costs(plan, store)
+    environment.filters |= {"anchor": _anchor, "duration": duration}
+    results = {run.id: store.result(run) for run in plan.runs if store.done(run)}
+    costs = _costs(plan, results)
     html = environment.get_template("report.html.j2").render(
         preset=plan.preset,
         caveat=plan.inputs.caveat,
         tables=tables,
         accuracy=accuracy_figures(plan, store),
-        confusions=_confusions(plan, store),
+        confusions=_confusions(plan, results),
         segmentations=segmentation_sheets(plan, store),
         most_networks=MOST_NETWORKS,
         classes=class_key(plan),
@@ -154,10 +133,10 @@ def write_report(
         umap=umap_section(plan, store),
         curves=learning_curves(plan, store),
         failures=failures,
-        inputs=_inputs(plan, store),
+        inputs=_inputs(plan, results),
         costs=costs,
         cost_by_kind=_summed(costs),
-        made_with=_made_with(plan, store),
+        made_with=_made_with(costs),
         settings=plan.preset.model_dump_json(indent=2),
         missing=len(plan.runs) - len(costs),
     )

@@ -4,7 +4,6 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,16 +113,9 @@ def segmentation_sheets(plan: Plan, store: Store) -> list[SegmentationSheet]:
         for name in _preferred(ordered):
             found = {setting: examples[name] for setting, examples in settings.items() if name in examples}
             fullest = max(found.values(), key=lambda example: len(example["names"]))
-            pictures = [_laid_over(fullest, None), _laid_over(fullest, "truth")]
-            rows.append(
-                SegmentationRow(
-                    name,
-                    (
-                        *pictures,
-                        *(_laid_over(found[s], "prediction") if s in found else None for s in settings),
-                    ),
-                )
-            )
+            predictions = [_laid_over(found[s], "prediction") if s in found else None for s in settings]
+            pictures = (_laid_over(fullest, None), _laid_over(fullest, "truth"), *predictions)
+            rows.append(SegmentationRow(name, pictures))
         headings = ("image", "truth", *(setting.replace("class", " classes") for setting in settings))
         sheets.append(SegmentationSheet(model_name(model), headings, tuple(rows)))
     return sheets
@@ -161,8 +153,3 @@ def surfaces(plan: Plan, store: Store) -> list[Picture]:
             caption = f"{model_name(run.step.model)}, {len(names)} classes, {region}"
             shown.append(Picture(_figure_uri(figure), caption))
     return shown
-
-
-def array_file(store: Store, run: Run) -> Path:
-    """Return the images file of an ``arrays`` run."""
-    return store.folder(run) / "arrays.npz"

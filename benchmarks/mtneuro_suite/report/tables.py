@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
-from typing import NamedTuple
 
 from mtneuro_seg import paper_settings
 
 from mtneuro_suite.plan.plan import Plan
-from mtneuro_suite.plan.table1 import mixup_variants, row_method
+from mtneuro_suite.plan.rows import TableRow, encoder_rows, mixup_variants, network_rows
 from mtneuro_suite.preset.paper import (
     CLASS_SETTINGS,
     NETWORK_ROWS,
@@ -63,9 +62,8 @@ class Cell:
         """The paper's, as printed."""
         if self.quoted is None:
             return NONE
-        return f"{self.quoted.mean:{self.form}}" + (
-            "" if self.quoted.sd is None else f"±{self.quoted.sd:.2f}"
-        )
+        sd = "" if self.quoted.sd is None else f"±{self.quoted.sd:.2f}"
+        return f"{self.quoted.mean:{self.form}}{sd}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,35 +96,24 @@ def _cell(rows: Sequence[Row], quoted: Quoted | None = None, *, expected: int = 
     return Cell(values, quoted, note, expected)
 
 
-def _seeds(plan: Plan, method: str) -> int:
-    """Return how many seeds a method is run with."""
-    return 1 if method in ("pca", "folder") else len(plan.preset.seeds)
+def _seeds(plan: Plan, line: TableRow) -> int:
+    """Return how many seeds a row's models are trained with."""
+    return len(plan.preset.seeds) if line.seeded else 1
 
 
-class _Line(NamedTuple):
-    """One method's row of a table."""
-
-    label: str
-    method: str
-    model: str
-    """The name under which its results are."""
-
-    paper: str
-    """The paper's method, and empty for a row of one's own."""
+def _label(line: TableRow) -> str:
+    return line.name if line.own else model_name(line.name)
 
 
-def _methods(plan: Plan, rows: Sequence[Row]) -> list[_Line]:
-    """Return the rows of the tables of encoders."""
+def _encoders(plan: Plan, rows: Sequence[Row]) -> list[TableRow]:
+    """Return the rows of the tables of encoders; of mixup's variants the best alone."""
     one = plan.preset.task1
     if one is None:
         return []
-    found: list[_Line] = []
-    for method in one.methods:
-        model = method
-        if method == "supervised+mixup":
-            model = best_mixup(rows) or next(iter(mixup_variants(one)))
-        found.append(_Line(model_name(model), method, model, paper=method))
-    return found + [_Line(name, row_method(one, name), name, paper="") for name in one.rows]
+    best = best_mixup(rows) or next(iter(mixup_variants(one)), None)
+    return [
+        line for line in encoder_rows(one) if line.paper_method != "supervised+mixup" or line.name == best
+    ]
 
 
 def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
@@ -134,13 +121,13 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     if plan.preset.task1 is None:
         return None
     body: list[tuple[str, tuple[Cell, ...]]] = []
-    for label, method, model, paper in _methods(plan, rows):
+    for line in _encoders(plan, rows):
         cells: list[Cell] = []
         for region in plan.inputs.regions:
-            chosen = _select(rows, model=model, task=region.name, metric=table1_metric(method))
-            quoted = table1(paper, region.paper_column, downsample=region.downsample)
-            cells.append(_cell(chosen, quoted, expected=_seeds(plan, method)))
-        body.append((label, tuple(cells)))
+            chosen = _select(rows, model=line.name, task=region.name, metric=table1_metric(line.method))
+            quoted = table1(line.paper_method, region.paper_column, downsample=region.downsample)
+            cells.append(_cell(chosen, quoted, expected=_seeds(plan, line)))
+        body.append((_label(line), tuple(cells)))
     crops = {
         region.column: max(row.n for row in chosen)
         for region in plan.inputs.regions
@@ -187,17 +174,13 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
         for metric, heading in (("f1", "F1"), ("iou", "IoU")):
             of_metric = _select(rows, task=tasks, test_set=[f"{task}:test" for task in tasks], metric=metric)
             body: list[tuple[str, tuple[Cell, ...]]] = []
-            for model in (*two.models, *two.rows):
-                of_model = _select(of_metric, model=model)
-                cells = [
-                    _cell(
-                        _select(of_model, class_name=name),
-                        table2(model, metric, setting, heading),
-                        expected=1 if "folder" in two.rows.get(model, {}) else len(plan.preset.seeds),
-                    )
-                    for name, heading in headings.items()
-                ]
-                body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
+            for line in network_rows(two):
+                cells: list[Cell] = []
+                for name, column in headings.items():
+                    chosen = _select(of_metric, model=line.name, class_name=name)
+                    quoted = table2(line.name, metric, setting, column)
+                    cells.append(_cell(chosen, quoted, expected=_seeds(plan, line)))
+                body.append((NETWORK_ROWS.get(line.name, line.name), tuple(cells)))
             note = {"3class": " Axons count as background.", "4class": " Without the region ZI."}.get(
                 setting, ""
             )
@@ -258,12 +241,12 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
             of_metric = _select(rows, task=task, metric=metric)
             body: list[tuple[str, tuple[Cell, ...]]] = []
             reasons: dict[str, None] = {}
-            for label, method, model, paper in _methods(plan, rows):
+            for line in _encoders(plan, rows):
                 cells: list[Cell] = []
                 for feature in FEATURES:
-                    chosen = _select(of_metric, model=model, class_name=feature)
-                    quoted = table3(paper, task, feature) if metric == "r2_same_sample" else None
-                    cell = _cell(chosen, quoted, expected=_seeds(plan, method))
+                    chosen = _select(of_metric, model=line.name, class_name=feature)
+                    quoted = table3(line.paper_method, task, feature) if metric == "r2_same_sample" else None
+                    cell = _cell(chosen, quoted, expected=_seeds(plan, line))
                     structure = feature.removesuffix("_density")
                     if feature.endswith("_density") and structure not in plan.inputs.label_values:
                         cell = Cell((), quoted, f"no {structure}s")
@@ -271,7 +254,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                         reasons[f"{NONE}: {cell.note}."] = None
                         cell = Cell((), quoted)
                     cells.append(cell)
-                body.append((label, tuple(cells)))
+                body.append((_label(line), tuple(cells)))
             sizes = sorted({row.n for row in of_metric if row.n})
             if sizes:
                 span = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
@@ -290,15 +273,13 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
 
 def all_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     """Return every table that the preset fills."""
-    one = region_table(plan, rows)
-    found = search_table(plan, rows)
     tables = [
-        *([one] if one else []),
+        region_table(plan, rows),
         *segmentation_tables(plan, rows),
-        *([found] if found else []),
+        search_table(plan, rows),
         *semantics_tables(plan, rows),
     ]
-    return [_starred(table) for table in tables]
+    return [_starred(table) for table in tables if table]
 
 
 def _starred(table: Table) -> Table:

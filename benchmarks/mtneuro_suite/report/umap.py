@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.report.figures import COLOURS
 from mtneuro_suite.report.names import FEATURES, model_name
-from mtneuro_suite.report.pictures import THUMBNAIL, array_file, thumbnail_sheet
+from mtneuro_suite.report.pictures import THUMBNAIL, thumbnail_sheet
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
 from mtneuro_suite.steps import Semantics
@@ -71,7 +71,7 @@ def _thumbnails(store: Store, semantics: Run[Semantics], sample_id: list[str]) -
     wanted = dict.fromkeys(sample_id)
     images: dict[str, np.ndarray] = {}
     for run in semantics.needs["samples"]:
-        arrays = TaskArrays.read(array_file(store, run))
+        arrays = TaskArrays.read(store.folder(run) / "arrays.npz")
         if semantics.step.view == "corners":
             arrays = arrays.corners()
         images |= {

@@ -85,7 +85,7 @@ class Sources:
         elif name in offered:
             yield from self._homes(*offered[name])
         else:
-            yield f"{module}.{name}" if _exists(f"{module}.{name}") else module
+            yield f"{module}.{name}" if _found(f"{module}.{name}") else module
 
     def _data(self, module: str) -> dict[str, Path]:
         """Return the data files that a module names: beside it, or in its package's folder."""
@@ -171,27 +171,20 @@ def package_folder(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _place(module: str) -> Path:
-    package, _, rest = module.partition(".")
-    return package_folder(package).joinpath(*rest.split(".")) if rest else package_folder(package)
-
-
-def _exists(module: str) -> bool:
-    place = _place(module)
-    return place.with_name(f"{place.name}.py").is_file() or (place / "__init__.py").is_file()
-
-
 @cache
-def _file(module: str) -> Path:
-    if _package(module) not in PACKAGES:
+def _found(module: str) -> Path | None:
+    """Return the file of a module, or None where there is no such module."""
+    package, _, rest = module.partition(".")
+    if package not in PACKAGES:
         spec = find_spec(module)
-        if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(f"no module named {module!r}")
-        return Path(spec.origin)
-    place = _place(module)
-    file = place.with_name(f"{place.name}.py")
-    if file.is_file():
-        return file
-    if (place / "__init__.py").is_file():
-        return place / "__init__.py"
-    raise ModuleNotFoundError(f"no module named {module!r}")
+        return Path(spec.origin) if spec and spec.origin else None
+    place = package_folder(package).joinpath(*rest.split(".")) if rest else package_folder(package)
+    files = (place.with_name(f"{place.name}.py"), place / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
+
+
+def _file(module: str) -> Path:
+    file = _found(module)
+    if file is None:
+        raise ModuleNotFoundError(f"no module named {module!r}")
+    return file

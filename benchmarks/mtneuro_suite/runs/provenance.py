@@ -14,19 +14,17 @@ import psutil
 from mtneuro_suite import SUITE_VERSION
 
 
+def _git(*arguments: str) -> str:
+    here = Path(__file__).parent
+    return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout
+
+
 def git_commit() -> str | None:
     """Return the checkout's commit, with ``+changes`` where the tree is not clean."""
-    here = Path(__file__).parent
     try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        status = subprocess.run(
-            ["git", "status", "--porcelain"], cwd=here, capture_output=True, text=True, check=True
-        ).stdout
+        return _git("rev-parse", "HEAD").strip() + ("+changes" if _git("status", "--porcelain") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return commit + ("+changes" if status else "")
 
 
 def forget_peak_memory() -> None:
@@ -74,10 +72,8 @@ def provenance(seconds: float) -> dict[str, Any]:
         "umap-learn",
         "connected-components-3d",
     ):
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     torch = sys.modules.get("torch")
     gpu_memory = torch.cuda.max_memory_allocated() if torch and torch.cuda.is_available() else 0
     return {

@@ -18,7 +18,7 @@ class Row:
     model: str
     seed: int
     metric: str
-    class_name: str
+    class_name: str = ""
     """A class or a feature; ``""`` where the metric is of all."""
 
     value: float | None

@@ -64,13 +64,10 @@ class Regions(Step):
                 n = int(confusion.sum())
                 rows.append(
                     Row(
+                        **self.model_dump(include={"model", "seed", "training_set"}),
                         task=task,
-                        training_set=self.training_set,
                         test_set=f"{task}:test",
-                        model=self.model,
-                        seed=self.seed,
                         metric=f"accuracy_{view}",
-                        class_name="",
                         value=float(confusion.trace() / n),
                         n=n,
                     )

@@ -29,9 +29,7 @@ class Selection(ScoredNetwork):
         found = {one["settings"]["model"]: score for one, score in zip(results, scores, strict=True)}
         outcome = scored(model, self, roles, out, extra={"chosen": chosen["model"], "validation": found})
         for metric in ("learning_rate", "batch_size"):
-            outcome.rows.append(
-                Row(**self.key, metric=metric, class_name="", value=chosen["train"][metric], n=len(results))
-            )
+            outcome.rows.append(Row(**self.key, metric=metric, value=chosen["train"][metric], n=len(results)))
         return outcome
 
 

@@ -47,11 +47,8 @@ class Semantics(Step):
                 value = float(values[metric])
                 rows.append(
                     Row(
-                        task=self.task,
-                        training_set=self.training_set,
+                        **self.model_dump(include={"model", "seed", "task", "training_set"}),
                         test_set="semantics:all",
-                        model=self.model,
-                        seed=self.seed,
                         metric=metric,
                         class_name=str(feature),
                         value=None if np.isnan(value) else value,

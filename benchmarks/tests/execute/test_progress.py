@@ -60,7 +60,7 @@ def test_news_of_a_run_that_has_ended_or_is_not_ours_is_none():
 
 def test_elsewhere_than_on_a_terminal_every_run_is_one_line():
     runs, out = some(2), io.StringIO()
-    display = Display(runs, already=1, console=Console(file=out, width=200))
+    display = Display(Tally(runs, already=1), console=Console(file=out, width=200))
     with display.shown():
         display.progressed(runs[0].id, 1, 2)
         display.finished(runs[0].id, None)
@@ -74,7 +74,7 @@ def test_elsewhere_than_on_a_terminal_every_run_is_one_line():
 def test_a_terminal_shows_what_runs_and_how_many_wait():
     runs, out = some(MOST_BARS + 3), io.StringIO()
     console = Console(file=out, force_terminal=True, width=160, height=60)
-    display = Display(runs, already=0, console=console)
+    display = Display(Tally(runs, already=0), console=console)
     with display.shown():
         for run in runs[:-1]:
             display.progressed(run.id, 1, 4)
@@ -87,8 +87,8 @@ def test_a_terminal_shows_what_runs_and_how_many_wait():
 
 
 def test_machines_read_a_json_object_a_line():
-    runs, out, clock = some(2), io.StringIO(), Clock()
-    lines = JsonLines(runs, already=1, stream=out, clock=clock)
+    runs, out, clock = some(2), list[str](), Clock()
+    lines = JsonLines(Tally(runs, already=1, clock=clock), say=out.append)
     with lines.shown():
         lines.progressed(runs[0].id, 0, 4)
         lines.progressed(runs[0].id, 1, 4)
@@ -96,7 +96,7 @@ def test_machines_read_a_json_object_a_line():
         lines.progressed(runs[0].id, 2, 4)
         lines.finished(runs[0].id, None)
         lines.finished(runs[1].id, "the disk is full")
-    told = [json.loads(line) for line in out.getvalue().splitlines()]
+    told = [json.loads(line) for line in out]
     assert [one["event"] for one in told] == ["start", "progress", "progress", "finished", "finished", "end"]
     assert [one["share"] for one in told if one["event"] == "progress"] == [0.0, 0.5]
     assert told[0]["left_s"] is None
@@ -108,16 +108,16 @@ def test_machines_read_a_json_object_a_line():
 
 
 def test_an_end_is_told_of_when_the_work_breaks_off():
-    out = io.StringIO()
-    lines = JsonLines(some(1), already=0, stream=out)
+    out = list[str]()
+    lines = JsonLines(Tally(some(1), already=0), say=out.append)
     with pytest.raises(KeyboardInterrupt), lines.shown():
         raise KeyboardInterrupt
-    assert json.loads(out.getvalue().splitlines()[-1])["event"] == "end"
+    assert json.loads(out[-1])["event"] == "end"
 
 
 def test_both_are_what_the_engine_speaks_to():
     listeners: list[Listener] = [
-        Display([], already=0, console=Console(file=io.StringIO())),
-        JsonLines([], already=0, stream=io.StringIO()),
+        Display(Tally([], already=0), console=Console(file=io.StringIO())),
+        JsonLines(Tally([], already=0), say=print),
     ]
     assert all(isinstance(one, Listener) for one in listeners)

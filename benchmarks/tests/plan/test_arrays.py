@@ -16,13 +16,15 @@ def test_a_title_says_what_is_loaded_from_where_and_how_small():
     assert arrays_run(deep, inputs).title.endswith(f", {deep.depth} slices deep")
 
 
-def test_a_local_file_is_part_of_the_name_of_the_run_that_reads_it():
+def test_what_a_local_file_holds_is_part_of_the_name_of_the_run_that_reads_it(tmp_path):
+    path = tmp_path / "volume.npy"
     inputs = paper_inputs(read_preset("demo"))
-    task = inputs.regions[0].test[0].with_source({"image": "volume.npy"})
-    ids = {
-        arrays_run(task, replace(inputs, fingerprints={"volume.npy": digest})).id
-        for digest in ("one", "another")
-    }
+    task = inputs.regions[0].test[0].with_source({"image": str(path)})
+    region = replace(inputs.regions[0], train=(), test=(task,))
+    ids: set[str] = set()
+    for content in ("one", "another", "one"):
+        path.write_text(content)
+        ids.add(arrays_run(task, replace(inputs, regions=(region,))).id)
     assert len(ids) == 2
 
 

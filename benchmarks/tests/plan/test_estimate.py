@@ -48,7 +48,7 @@ def test_ten_times_the_steps_cost_about_ten_times_the_time():
 def _tight(**changes: Any) -> Estimate:
     fields: dict[str, Any] = {
         "runs": 1, "done": 0, "seconds": 60.0, "processes": 2, "memory_bytes": 10**9, "process_bytes": 10**9,
-        "gpu_bytes": 10**9, "disk_bytes": 10**6, "download_bytes": 0,
+        "disk_bytes": 10**6, "download_bytes": 0,
     }  # fmt: skip
     return Estimate(**{**fields, **changes})
 
@@ -56,8 +56,8 @@ def _tight(**changes: Any) -> Estimate:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"disk_bytes": 10**18}, r"output needs 1e\+06 TB of disk.*use another --output"),
-        ({"memory_bytes": 10**14}, r"largest run needs 100 TB of memory.*lower its batch_size"),
+        ({"disk_bytes": 10**18}, r"output needs 1.0 EB of disk.*use another --output"),
+        ({"memory_bytes": 10**14}, r"largest run needs 100.0 TB of memory.*lower its batch_size"),
         ({"processes": 10**6}, r"1000000 processes need.*use --workers \d+"),
     ],
 )

@@ -2,12 +2,12 @@ import pytest
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
-from mtneuro_suite.report.about import FILE_NAME, about, about_text, read_about, read_results
+from mtneuro_suite.report.about import FILE_NAME, about, read_about, read_results
 
 
 def test_what_is_written_is_read_back(tmp_path):
     plan = plan_of(read_preset("smoke"))
-    (tmp_path / FILE_NAME).write_text(about_text(plan), encoding="utf-8")
+    (tmp_path / FILE_NAME).write_text(about(plan).model_dump_json(), encoding="utf-8")
     read = read_about(tmp_path)
     assert read == about(plan)
     assert read.regions["roi-c2"].paper_column == "roi-c2"

@@ -1,0 +1,71 @@
+"""The rows of Tables 1 and 2: the paper's methods and networks, and a preset's own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtneuro_suite.preset.model import OwnRows, RegionPreset, SegmentationPreset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRow:
+    """One row of a table: the name of its results, and how its model comes about."""
+
+    name: str
+    chosen: Mapping[str, Any]
+    """Training settings that are the row's own."""
+
+    folder: Path | None = None
+    """Folder of a trained model that is taken as it is."""
+
+    own: bool = False
+    """Whether it is a preset's own, and so not in the paper."""
+
+    @property
+    def method(self) -> str:
+        """The method that trains an encoder; ``folder`` where it is taken as it is."""
+        return "folder" if self.folder else str(self.chosen.get("method", "byol"))
+
+    @property
+    def paper_method(self) -> str:
+        """The method under which the paper has the row; empty for a preset's own."""
+        return "" if self.own else self.method
+
+    @property
+    def seeded(self) -> bool:
+        """Whether another seed gives another result."""
+        return self.method not in ("pca", "folder")
+
+
+def mixup_variants(preset: RegionPreset) -> dict[str, float]:
+    """Return the names under which mixup's results are kept, with their probabilities."""
+    return {f"supervised+mixup p={p:g}": p for p in preset.mixup_probabilities}
+
+
+def encoder_rows(one: RegionPreset) -> list[TableRow]:
+    """Return the rows of Table 1; mixup has one for each probability."""
+    found: list[TableRow] = []
+    for method in one.methods:
+        if method == "supervised+mixup":
+            found += [
+                TableRow(name=name, chosen={"method": method, "mixup_probability": p})
+                for name, p in mixup_variants(one).items()
+            ]
+        else:
+            found.append(TableRow(name=method, chosen={"method": method}))
+    return found + _own_rows(one.rows)
+
+
+def network_rows(two: SegmentationPreset) -> list[TableRow]:
+    """Return the rows of Table 2."""
+    return [TableRow(name=name, chosen={"model": name}) for name in two.models] + _own_rows(two.rows)
+
+
+def _own_rows(rows: OwnRows) -> list[TableRow]:
+    return [
+        TableRow(name=name, chosen={}, folder=Path(settings["folder"]).expanduser().resolve(), own=True)
+        if "folder" in settings
+        else TableRow(name=name, chosen=settings, own=True)
+        for name, settings in rows.items()
+    ]

@@ -1,0 +1,33 @@
+from pathlib import Path
+
+from mtneuro_suite.plan.rows import encoder_rows, mixup_variants, network_rows
+from mtneuro_suite.preset.model import RegionPreset, SegmentationPreset
+
+
+def test_mixup_has_a_row_for_each_probability():
+    preset = RegionPreset(methods=("byol", "supervised+mixup"), mixup_probabilities=(0.1, 0.5))
+    rows = {row.name: row for row in encoder_rows(preset)}
+    assert list(rows) == ["byol", *mixup_variants(preset)]
+    assert rows["supervised+mixup p=0.1"].chosen["mixup_probability"] == 0.1
+    assert {row.paper_method for row in rows.values()} == {"byol", "supervised+mixup"}
+
+
+def test_another_seed_gives_another_result_but_of_pca_and_of_a_model_taken_as_it_is():
+    own = {"mine": {"encoder": "resnet50"}, "folder": {"folder": "models/mine"}, "my pca": {"method": "pca"}}
+    rows = encoder_rows(RegionPreset(methods=("byol", "pca"), rows=own))
+    assert {row.name: row.seeded for row in rows} == {
+        "byol": True, "pca": False, "mine": True, "folder": False, "my pca": False,
+    }  # fmt: skip
+
+
+def test_a_presets_own_row_has_no_method_of_the_papers_though_it_is_trained_by_one():
+    (row,) = (row for row in encoder_rows(RegionPreset(rows={"mine": {"encoder": "resnet50"}})) if row.own)
+    assert (row.method, row.paper_method) == ("byol", "")
+
+
+def test_the_folder_of_a_network_is_found_from_wherever_the_suite_is_run(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    own = {"here": {"folder": "net"}, "home": {"folder": "~/net"}}
+    rows = network_rows(SegmentationPreset(models=("unet",), rows=own))
+    assert [row.folder for row in rows] == [None, *[Path(tmp_path).resolve() / "net"] * 2]
