@@ -33,7 +33,7 @@ app = command_line("run_all.py", version=False)
 
 @dataclass(frozen=True, kw_only=True)
 class What:
-    """What is run."""
+    """Which runs there are."""
 
     preset: str = "demo"
     """What to run: `demo` (minutes on 2 cores), `smoke` (smaller still), `real-sample` (real tissue, needs
@@ -69,7 +69,7 @@ class What:
     as the others are, or the folder of a model. Only its row of Task 2 is run."""
 
     def resolved(self) -> tuple[Preset, tuple[str, ...]]:
-        """Return the preset with all changes, and the names of the rows that are one's own.
+        """Return the preset with all changes, and the names of the user's own rows.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class What:
 
 @dataclass(frozen=True, kw_only=True)
 class Where:
-    """Where it is run, and where results go."""
+    """Where the runs are done, and where their results go."""
 
     output: Output = Path("results")
     """Folder for results and reports. Presets share it."""
@@ -109,7 +109,7 @@ class Where:
 
 @dataclass(frozen=True, kw_only=True)
 class How:
-    """What is done with the runs, and how it is told."""
+    """What is done with the runs, and how progress is shown."""
 
     list_runs: Annotated[bool, Parameter(name="--list")] = False
     """List the runs, and which are done or failed, and stop."""
@@ -121,7 +121,7 @@ class How:
     """Print the preset, every value resolved, as TOML, and stop."""
 
     json_lines: Annotated[bool, Parameter(name="--json")] = False
-    """Tell what happens as JSON, one object a line on standard output, in place of the tables."""
+    """Report progress as JSON, one object a line on standard output, in place of the tables."""
 
     only: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
     """Do these runs and what they need, by the names that `--list` shows; one that failed is tried again."""
@@ -169,8 +169,8 @@ def run_all(
     executor = Executor(workers=where.workers, scheduler=where.scheduler, queue=queue)
     gpus = 0 if preset.device == "cpu" else executor.gpus
     if preset.device == "cuda" and not gpus:
-        raise ValueError("device cuda was asked for, and there is none where the runs go; use --device cpu")
-    # What is resolved enters the runs' identity: a GPU's results are not a CPU's.
+        raise ValueError("device cuda needs a GPU where the runs go, and none was found; use --device cpu")
+    # The device that is used is part of the runs' names: a GPU's results differ from a CPU's.
     preset = preset.model_copy(update={"device": "cuda" if gpus else "cpu"})
     plan = plan_of(preset, data=what.data)
     store = Store(where.output)
@@ -213,7 +213,7 @@ def run_all(
 
 
 def _listed(runs: "Sequence[Run]", store: "Store") -> Iterator[str]:
-    """Yield a line a run: what has become of it, its name and its title."""
+    """Yield a line for each run: its state, its name and its title."""
     from mtneuro_suite.runs.failure import read_note
 
     for one in runs:
@@ -248,7 +248,7 @@ def _write_results(
                 beside.write_text(text, encoding="utf-8")
         write_report(plan, store, tables, report, failures=failures)
     except OSError as error:
-        # The tables are worth showing all the same.
+        # Print the tables even if they could not be written.
         unwritten = one_line(error)
     if isinstance(display, Display):
         print_tables(tables, plan.inputs.caveat, out)
@@ -286,7 +286,7 @@ def main() -> None:
         interrupted="what is done is kept: run the same command again to go on from here",
     )
     if status == INTERRUPTED:
-        # Worker threads may still be in a library's call; nothing of theirs is worth waiting for.
+        # Worker threads may still be inside a library's call; their work is not needed, so leave at once.
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)

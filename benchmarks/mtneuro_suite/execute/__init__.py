@@ -1,1 +1,1 @@
-"""Carry runs out: in this process, over processes of its own, a Dask scheduler's workers, or SLURM's jobs."""
+"""Carry out runs: in this process, on worker processes, on a Dask scheduler's workers, or in SLURM jobs."""

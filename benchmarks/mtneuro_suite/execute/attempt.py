@@ -1,4 +1,4 @@
-"""Carry one run out under its lease: from where an interrupted attempt stopped, else from the start."""
+"""Carry out one run under its lease, resuming an interrupted attempt where there is one."""
 
 import time
 from contextlib import closing
@@ -15,26 +15,26 @@ from mtneuro_suite.runs.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A run to be carried out, and what of others' work it may pass over."""
+    """A run to be carried out, and which older result or stale lease it may replace."""
 
     run: Run
     replace: int | None = field(default=None, kw_only=True)
-    """Stamp of the result that shall be replaced, None where there shall be none yet. A result with another
-    stamp is taken for the one that was asked for."""
+    """Stamp of the result to replace; None if there should be none yet. A result with another stamp is
+    newer, so it counts as the one that was asked for."""
 
     stale_lease: int = field(default=0, kw_only=True)
     """Number of another process's lease that is known to be stale."""
 
 
 class Stopped(Exception):  # noqa: N818
-    """Whoever asked for the run has gone; what is done is kept for the next start."""
+    """The process that asked for the run has gone; the work so far is kept for the next start."""
 
 
 def execute(attempt: Attempt, root: Path, progress: Progress) -> bool:
-    """Carry one run out, rename its folder into place, and return whether there is a result.
+    """Carry out one run, rename its folder into place, and return whether there is a result.
 
-    There is none where another process holds the run's lease. An interrupted run's folder is kept: what a
-    package can take up again from there, it does.
+    There is none where another process holds the run's lease. An interrupted run's folder is kept, and
+    its packages resume from it where they can.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def execute(attempt: Attempt, root: Path, progress: Progress) -> bool:
 
 
 def _do(run: Run, store: Store, progress: Progress) -> Outcome:
-    """Do the run's step, anew if it cannot go on from what an interrupted attempt left."""
+    """Do the run's step; start it afresh if it cannot resume what an interrupted attempt left."""
     begun = store.begun(run)
     partial = store.start(run)
     roles = {role: [store.folder(need) for need in needs] for role, needs in run.needs.items()}
@@ -93,9 +93,9 @@ def _do(run: Run, store: Store, progress: Progress) -> Outcome:
     except (LeaseLost, Stopped):
         raise
     except Exception as error:
-        # A checkpoint that cannot be read must not stand in the way of every further attempt.
+        # An unreadable checkpoint must not make every further attempt fail.
         if not begun or of_surroundings(error):
             raise
-        store.log(run, f"could not go on from what was there ({reason_of(error)}): started anew")
+        store.log(run, f"could not resume the interrupted attempt ({reason_of(error)}): restarted")
         store.clear(run)
     return run.step.run(roles, partial, progress)

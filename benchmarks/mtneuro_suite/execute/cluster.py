@@ -1,4 +1,4 @@
-"""Carry runs out over the workers of a Dask scheduler, checked first."""
+"""Carry out runs on the workers of a Dask scheduler, after checking that they can."""
 
 import logging
 import re
@@ -44,7 +44,7 @@ def check_workers(client: Client, root: Path, mark: str, *, gpu: bool) -> None:
     root
         The output folder.
     mark
-        What the file in it says.
+        Contents of the marker file in it: see `marked`.
     gpu
         Whether a run needs a GPU.
 
@@ -76,7 +76,7 @@ def check_workers(client: Client, root: Path, mark: str, *, gpu: bool) -> None:
     wrong = {address: answer for address, answer in answers.items() if answer is not None}
     if wrong:
         address, error = next(iter(wrong.items()))
-        # The scheduler hands on what it cannot read itself as text.
+        # An error that the scheduler cannot unpickle arrives as text.
         missing = re.search(r"No module named '\w+'", str(error))
         why = f"{missing[0]}; start it with PYTHONPATH=benchmarks" if missing else str(error)
         raise OSError(f"{len(wrong)} of {len(answers)} workers cannot be used: {address}: {why}")
@@ -114,7 +114,7 @@ def run_on_cluster(
     client: Client,
     jobs: bool = False,
 ) -> list[Failure]:
-    """Carry the runs out over a scheduler's workers, each of which must share the checkout and the output.
+    """Carry out the runs on a scheduler's workers, each of which must share the checkout and the output.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def run_on_cluster(
     store
         Where the results are.
     listener
-        Hears of each run.
+        Is told of each run.
     client
         Connected to the scheduler.
     jobs

@@ -22,13 +22,13 @@ POLLED_EVERY = 1.0
 
 @runtime_checkable
 class Listener(Protocol):
-    """Hears what happens to the runs."""
+    """Is told what happens to the runs."""
 
     def progressed(self, run_id: str, done: int, total: int) -> None:
-        """Hear that a run has done so much of its work."""
+        """Take note that a run has done so much of its work."""
 
     def finished(self, run_id: str, failure: str | None) -> None:
-        """Hear that a run has ended, and why if it failed."""
+        """Take note that a run has ended, and why if it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Ended:
 
     attempt: Attempt
     held: bool = False
-    """Whether another process is at work on it."""
+    """Whether another process is working on it."""
 
     error: BaseException | None = None
     reason: str | None = None
@@ -49,7 +49,7 @@ class Pool(Protocol):
     """Carries out the runs that it is given."""
 
     def start(self, attempt: Attempt) -> None:
-        """Carry a run out as soon as there is room for it."""
+        """Carry out a run as soon as there is room for it."""
 
     def ended(self, seconds: float) -> list[Ended]:
         """Return the runs that have ended since the last call, having waited for one so long at most."""
@@ -57,7 +57,7 @@ class Pool(Protocol):
 
 
 class _Here:
-    """Carries runs out in this process, one after the other."""
+    """Carries out runs in this process, one after the other."""
 
     def __init__(self, root: Path, listener: Listener) -> None:
         self._root, self._listener = root, listener
@@ -81,7 +81,7 @@ class _Here:
 
 
 class _Board:
-    """Which runs wait, work and have ended."""
+    """Keeps track of which runs wait, are at work, or have ended."""
 
     def __init__(self, attempts: Sequence[Attempt], store: Store, listener: Listener) -> None:
         self.waiting = {attempt.run.id: attempt for attempt in attempts}
@@ -93,7 +93,7 @@ class _Board:
         self._no_room = ""
 
     def start(self, pool: Pool, room: Callable[[], bool]) -> None:
-        """Give the pool every run that can start, and settle those that another process has ended."""
+        """Give the pool every run that can start, and end those that another process has done."""
         for attempt in list(self.waiting.values()):
             if not room():
                 return
@@ -149,7 +149,7 @@ def carry_out(
     *,
     at_once: int | None = None,
 ) -> list[Failure]:
-    """Carry runs out over a pool and return those that failed; one that fails stops those that need it.
+    """Carry out runs over a pool and return those that failed; one that fails stops those that need it.
 
     A run that another process holds is waited for, and taken over should that process die. A run whose
     failure is on record is not tried again: see `mtneuro_suite.runs.failure.forget`.
@@ -161,7 +161,7 @@ def carry_out(
     store
         Where the results are.
     listener
-        Hears of each run.
+        Is told of each run.
     pool
         Does the work.
     at_once
@@ -177,5 +177,5 @@ def carry_out(
 
 
 def run_here(attempts: Sequence[Attempt], store: Store, listener: Listener) -> list[Failure]:
-    """Carry the runs out one after the other in this process; one that fails stops those that need it."""
+    """Carry out the runs one after the other in this process; one that fails stops those that need it."""
     return carry_out(attempts, store, listener, _Here(store.root, listener), at_once=1)

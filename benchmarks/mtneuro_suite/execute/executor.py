@@ -1,4 +1,4 @@
-"""Carry runs out at one place: this process, its own workers, a Dask scheduler's, or SLURM's jobs."""
+"""Carry out runs in one place: this process, its own workers, a Dask scheduler's, or SLURM's jobs."""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from mtneuro_suite.runs.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class Executor:
-    """Carries runs out at one place.
+    """Carries out runs in one place.
 
     Raises
     ------
@@ -38,7 +38,7 @@ class Executor:
         given = {"--workers": self.workers, "--scheduler": self.scheduler, "--slurm": self.queue}
         names = [name for name, value in given.items() if value is not None]
         if len(names) > 1:
-            raise ValueError(f"runs go to one place: give one of {' and '.join(names)}")
+            raise ValueError(f"give only one of {', '.join(given)}, got {' and '.join(names)}")
         if self.workers is not None and self.workers < 0:
             raise ValueError(f"workers must be 0 or more, got {self.workers}")
         if self.queue:
@@ -60,7 +60,7 @@ class Executor:
         return self._found[0]
 
     def processes(self, *, gpus: int) -> int:
-        """Return how many runs go on at once, given how many GPUs are used."""
+        """Return how many runs are carried out at once, given how many GPUs are used."""
         if self.workers is not None:
             return max(1, self.workers)
         if self.scheduler or self.queue:
@@ -70,7 +70,7 @@ class Executor:
     def run(
         self, attempts: Sequence[Attempt], store: Store, listener: Listener, *, gpus: int = 0
     ) -> list[Failure]:
-        """Carry the runs out and return those that failed.
+        """Carry out the runs and return those that failed.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class Executor:
         store
             Where the results go.
         listener
-            Hears of each run.
+            Is told of each run.
         gpus
             GPUs of this machine to share among its own workers.
 

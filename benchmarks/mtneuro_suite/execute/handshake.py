@@ -14,7 +14,7 @@ _MARK = ".shared"
 
 @cache
 def sources() -> str:
-    """Return the digest of all that workers execute, which must be the same as here."""
+    """Return the digest of all sources that workers execute, which must be the same there as here."""
     folders = [package_folder(package) for package in PACKAGES]
     files = {
         f"{folder.name}/{path.relative_to(folder).as_posix()}": path
@@ -43,12 +43,12 @@ def check_here(root: str, mark: str) -> None:
     except OSError as error:
         raise OSError(f"it must read and write the output folder {root}: {error}") from None
     if found != mark:
-        raise OSError(f"its output folder {root} is not the one here")
+        raise OSError(f"its output folder {root} is not the one here; mount the same folder there")
 
 
 @contextmanager
 def marked(root: Path) -> Generator[str]:
-    """Leave a file in the output folder, by which workers know it; removed when the block is left."""
+    """Leave a marker file in the output folder, by which workers recognise it, until the block is left."""
     token = token_hex(8)
     mark = f"{sources()} {token}"
     path = root / f"{_MARK}-{token}"

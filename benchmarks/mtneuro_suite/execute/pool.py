@@ -33,8 +33,8 @@ KEPT_BYTES = "1073741824"
 _WORKERS: dict[str, Any] = {
     "distributed.worker.daemon": False,
     "distributed.comm.timeouts.connect": "60s",
-    # A worker that died is started again. By default it is given up, and nobody is left to do the runs, if it
-    # is away when 15 s have passed since: as one is whose next process died too, or starts slowly.
+    # A worker that died is restarted. By default Dask gives it up if it is not back within 15 s, which
+    # happens if its next process dies too or starts slowly; then no worker would be left to do the runs.
     "distributed.deploy.lost-worker-timeout": "1000 days",
     "distributed.nanny.pre-spawn-environ": {
         **ONE_THREAD,
@@ -62,7 +62,7 @@ def _execute_in_worker(attempt: Attempt, root: str, key: str, mark: str | None) 
             last = now
             task = worker.state.tasks.get(key)
             if task is None or task.state == "cancelled":
-                raise Stopped(f"nobody waits for {run.title!r} any more")
+                raise Stopped(f"{run.title!r} is no longer asked for")
             worker.log_event(_TOPIC, {"run": run.id, "done": done, "total": total})
 
     progress(0, 1)
@@ -70,7 +70,7 @@ def _execute_in_worker(attempt: Attempt, root: str, key: str, mark: str | None) 
 
 
 class DaskPool:
-    """Carries runs out on a scheduler's workers; those of a lost worker are begun again on another.
+    """Carries out runs on a scheduler's workers; those of a lost worker are resumed on another.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class DaskPool:
     root
         The output folder, which the workers know by the same name.
     listener
-        Hears of each run's progress.
+        Is told of each run's progress.
     mark
         Contents of the file by which a worker knows that it shares the folder and the sources; None where
         the workers are this process's own.
@@ -172,7 +172,7 @@ def _worker(index: int, gpus: int) -> dict[str, Any]:
 def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
     """Start worker processes on this machine, and end them when the block is left.
 
-    Ctrl-C reaches this process only; the workers are then killed, which no unfinished run minds.
+    Ctrl-C reaches this process only; the workers are then killed. Unfinished runs resume at the next start.
 
     Parameters
     ----------
@@ -181,9 +181,9 @@ def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
     gpus
         GPUs of this machine, given out in turn, one a worker.
     """
-    # Its chatter about connections is not for whoever runs a benchmark.
+    # Dask's messages about connections are of no use to whoever runs a benchmark.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    # Workers inherit what is held back, so that Ctrl-C is for this process alone.
+    # Workers inherit the blocked signal, so that Ctrl-C reaches this process alone.
     with _interrupts_held_back() as let_through, dask.config.set(_WORKERS):
         cluster = SpecCluster(
             workers={index: _worker(index, gpus) for index in range(count)},
@@ -205,7 +205,7 @@ def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
                 let_through()
                 yield client
             except KeyboardInterrupt:
-                # Closing would wait for work that nobody waits for any more.
+                # Closing would wait for the work in progress, which is no longer wanted.
                 for nanny in cluster.workers.values():
                     nanny.auto_restart = False
                 for child in psutil.Process().children(recursive=True):
@@ -215,7 +215,7 @@ def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
 
 @contextmanager
 def _interrupts_held_back() -> Generator[Callable[[], object]]:
-    """Hold Ctrl-C back until the block is left, or what it is given is called; one that comes waits."""
+    """Hold Ctrl-C back until the block is left or the function that it is given is called."""
     if sys.platform == "win32":  # has no mask of signals
         yield lambda: None
         return
@@ -229,8 +229,8 @@ def _interrupts_held_back() -> Generator[Callable[[], object]]:
 def run_on_workers(
     attempts: Sequence[Attempt], store: Store, listener: Listener, *, workers: int, gpus: int = 0
 ) -> list[Failure]:
-    """Carry the runs out over worker processes on this machine, one thread each."""
+    """Carry out the runs on worker processes of this machine, one thread each."""
     with own_workers(workers, gpus=gpus) as client:
         pool = DaskPool(client, store.root, listener)
-        # No more than there are workers: Dask blames a worker's death on all the runs that it was given.
+        # No more runs than workers: Dask counts a worker's death against every run that it was given.
         return carry_out(attempts, store, listener, pool, at_once=workers)

@@ -15,13 +15,13 @@ from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.runs.run import Run
 
 MOST_BARS = 12
-"""More running runs are counted, and not drawn."""
+"""Running runs beyond these are counted, and get no bar."""
 
 State = Literal["waiting", "running", "done", "failed"]
 
 
 class Tally:
-    """Counts the runs by what has become of them, and reckons the time left.
+    """Counts the runs by their state, and estimates the time left.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Tally:
         self._state: dict[str, State] = dict.fromkeys(self.runs, "waiting")
 
     def progressed(self, run_id: str, done: int, total: int) -> bool:
-        """Note that a run has done so much of its work; return whether that is news."""
+        """Note that a run has done so much of its work; return whether it is a run that is still at work."""
         if self._state.get(run_id) not in {"waiting", "running"}:
             return False
         self._state[run_id] = "running"
@@ -82,13 +82,13 @@ class Tally:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds left, if the rest goes as what is done went; None while too little is done to say."""
+        """Seconds left, if the rest goes as fast as what is done; None while too little is done to say."""
         share = self.share
         return self.elapsed * (1 - share) / share if share >= 0.02 and self.elapsed >= 5 else None
 
     @property
     def left(self) -> str:
-        """The time left in words; empty while nobody knows."""
+        """The time left in words; empty while it is not known."""
         seconds = self.seconds_left
         return "" if seconds is None else f"about {duration(seconds)} left"
 
@@ -108,7 +108,7 @@ class Display:
         self._tally = tally
         self._console = console
         self._bars: dict[str, TaskID] = {}
-        # What is said stands last, where a narrow terminal breaks it over lines.
+        # The description comes last, where a narrow terminal can break it over lines.
         self._progress = Progress(
             BarColumn(bar_width=20, table_column=Column(min_width=12)),
             TextColumn("{task.percentage:>3.0f} %", table_column=Column(min_width=5)),
@@ -134,7 +134,7 @@ class Display:
         self._progress.update(self._whole, description=", ".join(said), completed=self._tally.share)
 
     def progressed(self, run_id: str, done: int, total: int) -> None:
-        """Hear that a run has done so much of its work."""
+        """Take note that a run has done so much of its work."""
         if not self._tally.progressed(run_id, done, total):
             return
         if run_id not in self._bars and len(self._bars) < MOST_BARS:
@@ -145,7 +145,7 @@ class Display:
         self._refresh()
 
     def finished(self, run_id: str, failure: str | None) -> None:
-        """Hear that a run has ended, and why if it failed."""
+        """Take note that a run has ended, and why if it failed."""
         self._tally.finished(run_id, failure)
         if run_id in self._bars:
             self._progress.remove_task(self._bars.pop(run_id))
@@ -166,7 +166,7 @@ class JsonLines:
     """Tells what happens to the runs as JSON, an object a line, for other programs.
 
     Every line has ``event`` (``start``, ``progress``, ``finished``, ``end``), the counts ``waiting``,
-    ``running``, ``done`` and ``failed``, ``elapsed_s``, and ``left_s``, null while nobody knows.
+    ``running``, ``done`` and ``failed``, ``elapsed_s``, and ``left_s``, null while it is not known.
     ``progress`` and ``finished`` name the ``run`` and its ``title``; ``progress`` has its ``share`` from
     0 to 1, ``finished`` its ``failure``, null if there was none.
 
@@ -177,7 +177,7 @@ class JsonLines:
     say
         Writes a line.
     every_s
-        A run's progress is told no more often.
+        Seconds between two lines about the progress of one run, at least.
     """
 
     def __init__(self, tally: Tally, *, say: Callable[[str], object], every_s: float = 1.0) -> None:
@@ -188,7 +188,7 @@ class JsonLines:
 
     @contextmanager
     def shown(self) -> Generator[None]:
-        """Tell of the start and, whatever happens, of the end."""
+        """Write a line at the start and, whatever happens, at the end."""
         self.tell("start")
         try:
             yield
@@ -208,7 +208,7 @@ class JsonLines:
         self._say(json.dumps(line, ensure_ascii=False))
 
     def progressed(self, run_id: str, done: int, total: int) -> None:
-        """Hear that a run has done so much of its work."""
+        """Take note that a run has done so much of its work."""
         now = self._tally.elapsed
         if not self._tally.progressed(run_id, done, total):
             return
@@ -219,6 +219,6 @@ class JsonLines:
         self.tell("progress", run=run_id, title=self._tally.runs[run_id].title, share=share)
 
     def finished(self, run_id: str, failure: str | None) -> None:
-        """Hear that a run has ended, and why if it failed."""
+        """Take note that a run has ended, and why if it failed."""
         self._tally.finished(run_id, failure)
         self.tell("finished", run=run_id, title=self._tally.runs[run_id].title, failure=failure)

@@ -1,4 +1,4 @@
-"""Start workers as SLURM jobs: what a job asks for, and a scheduler here that submits them."""
+"""Start workers as SLURM jobs: the settings of a job, and a scheduler here that submits jobs."""
 
 import logging
 import os
@@ -37,7 +37,7 @@ class Queue(Settings):
     """Account that the time is charged to."""
 
     cores: int = Field(default=1, ge=1)
-    """Cores of a job. Each is a worker, so that many runs go on at once; a job with a GPU is one worker."""
+    """Cores of a job. Each is a worker and does one run at a time; a job with a GPU is one worker."""
 
     memory: str = Field(default="8GB", pattern=r"^\d+ ?[KMGT]i?B$")
     """Memory of a job, for all its workers."""
@@ -46,7 +46,7 @@ class Queue(Settings):
     """Time that a job may last, ``hours:minutes:seconds`` or ``days-hours:minutes:seconds``."""
 
     margin: int = Field(default=120, ge=1)
-    """Seconds before the walltime at which a worker ends by itself; its run goes on from its checkpoint."""
+    """Seconds before the walltime at which a worker ends by itself; its run resumes elsewhere."""
 
     gpus: Literal[0, 1] = 0
     """GPUs of a job. More GPUs are more jobs."""
@@ -114,7 +114,9 @@ def check_slurm() -> None:
         If there is no ``sbatch``.
     """
     if shutil.which("sbatch") is None:
-        raise FileNotFoundError("--slurm submits with sbatch, which is not on the PATH here")
+        raise FileNotFoundError(
+            "--slurm needs sbatch on the PATH, found none; run it where jobs are submitted"
+        )
 
 
 @contextmanager
@@ -137,7 +139,7 @@ def submitted(queue: Queue, root: Path, *, runs: int) -> Generator[Client]:
     cluster = SLURMCluster(**_job(queue, root))
     jobs = min(queue.jobs_max, -(-runs // queue.workers))
     with cluster, Client(cluster, set_as_default=False) as client:
-        # A job may wait in the queue for long: it is not given back in the first quiet minute.
+        # A job may have waited long in the queue: keep it for a minute without work before giving it back.
         cluster.adapt(
             minimum_jobs=min(queue.jobs_min, jobs),
             maximum_jobs=jobs,

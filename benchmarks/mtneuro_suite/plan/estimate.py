@@ -1,4 +1,4 @@
-"""What a plan will cost: time, memory, disk and downloads, from a short timing on this machine."""
+"""Estimate what a plan will cost: time, memory, disk and downloads, from a short timing on this machine."""
 
 import shutil
 from collections import defaultdict

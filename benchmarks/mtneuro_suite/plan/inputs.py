@@ -64,7 +64,7 @@ class Inputs:
     """Label of each annotated class in the semantics task's masks."""
 
     caveat: str
-    """One line on why the figures are not the paper's; empty where they are."""
+    """One line on why the figures are not comparable with the paper's; empty if they are."""
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -229,7 +229,7 @@ def _region_inputs(
 
 
 def _caveat(preset: Preset) -> str:
-    """Return what stands between our figures and the paper's, in one line; empty where nothing does."""
+    """Return in one line why our figures are not comparable with the paper's; empty if they are."""
     if preset.source.partition("?")[0] == "phantom":
         return (
             "The phantom is not the brain: these figures show that the benchmark runs, and are not to be "

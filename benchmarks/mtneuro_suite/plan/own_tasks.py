@@ -24,7 +24,7 @@ def task_file_inputs(preset: Preset) -> Inputs:
 
 
 def task_inputs(preset: Preset, tasks: Sequence[TaskSpec], *, caveat: str) -> Inputs:
-    """Return what the runs read, given tasks of one's own, each with the preset's settings for its kind.
+    """Return what the runs read, given the tasks themselves, each with the preset's settings for its kind.
 
     Raises
     ------

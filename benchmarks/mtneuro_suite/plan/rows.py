@@ -10,7 +10,7 @@ from mtneuro_suite.preset.model import OwnRows, RegionPreset, SegmentationPreset
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:
-    """One row of a table: the name of its results, and how its model comes about."""
+    """One row of a table: the name of its results, and how its model is made."""
 
     name: str
     chosen: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""The runs of Task 3: the features, what each encoder knows of them, and the picture of one."""
+"""The runs of Task 3: measure features, read them off each encoder's embeddings, draw one method's UMAP."""
 
 from collections.abc import Sequence
 

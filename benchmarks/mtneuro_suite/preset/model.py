@@ -20,7 +20,7 @@ TrainingValues = dict[str, Any]
 """Fields of a package's ``TrainSettings``; checked against it when the runs are planned."""
 
 OwnRows = dict[str, TrainingValues]
-"""Rows of one's own by name: training settings, or ``{folder = "..."}``, a trained model's folder."""
+"""A user's own rows by name: training settings, or ``{folder = "..."}``, a trained model's folder."""
 
 
 def _distinct(names: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -38,7 +38,7 @@ class RegionPreset(Settings):
     """Task 1: which methods learn, from how much, and where they are scored."""
 
     methods: tuple[str, ...] = (*METHOD_ROWS, "untrained")
-    """Names from ``mtneuro-ssl methods``. ``untrained``, random weights, is the floor under the table."""
+    """Names from ``mtneuro-ssl methods``. ``untrained``, random weights, is what any method should beat."""
 
     tasks: tuple[RegionTask, ...] = ("roi-c1", "roi-c2", "roi-c3")
     """Columns of Table 1. Ignored by the real sample, which has one task of its own."""
@@ -172,7 +172,7 @@ class Preset(Settings):
     ``tasks``: what ``task_files`` say."""
 
     task_files: tuple[str, ...] = ()
-    """Files of tasks of one's own, for ``inputs = "tasks"``: JSON or TOML as ``mtneuro-data`` reads them."""
+    """Files of a user's own tasks, for ``inputs = "tasks"``: JSON or TOML as ``mtneuro-data`` reads them."""
 
     source: str = "phantom"
     """``phantom`` (or ``phantom?seed=7``), ``bossdb``, or a folder or URI under which ``image``,

@@ -1,4 +1,4 @@
-"""Change a preset from the command line: single values, rows and tasks of one's own; print it as TOML."""
+"""Change a preset from the command line (values, a user's own rows and tasks), and print it as TOML."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -75,7 +75,7 @@ def with_own_row(
 
 
 def with_tasks(preset: Preset, files: Sequence[str]) -> Preset:
-    """Return a preset that runs tasks of one's own, with the settings that it has for each kind.
+    """Return a preset that runs a user's own tasks, with the settings that it has for each kind.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Read and write about.json, by which tables can be made of a folder of results without its plan."""
+"""Read and write about.json, which describes a folder of results so that it can be read without its plan."""
 
 import csv
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class About(Settings):
     suite_version: str
     name: str
     caveat: str
-    """Why the figures cannot be judged as a reproduction; empty where they can."""
+    """Why the figures cannot be judged as a reproduction; empty if they can."""
 
     regions: dict[str, RegionColumn]
     """Sub-tasks of Task 1."""
@@ -47,7 +47,7 @@ class About(Settings):
 
 
 def about(plan: Plan) -> About:
-    """Return what is to be said of a plan's results."""
+    """Return the description of a plan's results."""
     return About(
         suite_version=SUITE_VERSION,
         name=plan.preset.name,
@@ -63,7 +63,7 @@ def about(plan: Plan) -> About:
 
 
 def read_about(folder: Path) -> About:
-    """Return what a folder of results says of itself.
+    """Return the description in a folder of results.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def read_about(folder: Path) -> About:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One folder's rows, and what it says of itself."""
+    """One folder's rows, and their description."""
 
     name: str
     about: About

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST_CURVES = 24
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8a8d91", "#b3a125")
-"""Okabe and Ito's, without black, which the dark would swallow."""
+"""The palette of Okabe and Ito, without black, which a dark page would hide."""
 
 MARKERS = "os^Dv<>P"
 _SCHEME = (
@@ -45,7 +45,7 @@ class Picture:
 
 
 def svg_uri(figure: "Figure") -> str:
-    """Return a figure as a data URI of an SVG whose ink follows the reader's light or dark scheme."""
+    """Return a figure as a data URI of an SVG whose black parts follow the reader's light or dark scheme."""
     from matplotlib import rc_context
 
     buffer = io.StringIO()

@@ -73,7 +73,7 @@ def _markdown(grids: Sequence[Grid]) -> str:
             "-" * (width - 1) + ":" if at_right else "-" * width
             for width, at_right in zip(widths, right, strict=True)
         ]
-        # Notes that the next table shares stand beneath that.
+        # Notes that the next table repeats are printed beneath that one.
         shared = place < len(grids) and grids[place].notes == grid.notes
         notes = "" if shared else "".join(f"\n{note}\n" for note in grid.notes)
         blocks.append("\n".join([f"### {grid.title}", "", line(head), line(rule), *map(line, body), notes]))

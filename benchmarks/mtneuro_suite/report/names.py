@@ -34,7 +34,7 @@ def model_name(model: str) -> str:
 
 
 def class_setting(name: str) -> str:
-    """Return a class setting in words; a task of one's own is its name.
+    """Return a class setting in words; a user's own task is called by its name.
 
     Examples
     --------

@@ -50,7 +50,7 @@ def thumbnail_sheet(images: Sequence[UInt8[np.ndarray, "y x"]]) -> tuple[str, in
 
 @dataclass(frozen=True, slots=True)
 class SegmentationRow:
-    """One sample: its image, its truth and what a network made of it, a picture for each heading."""
+    """One sample: its image, its truth and the network's predictions, a picture for each heading."""
 
     sample_id: str
     pictures: tuple[str | None, ...]

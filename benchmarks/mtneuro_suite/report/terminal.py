@@ -58,7 +58,7 @@ def print_estimate(
 
 
 def print_tables(tables: Sequence[Table], caveat: str, out: Console) -> None:
-    """Print the tables, and what their figures are not."""
+    """Print the tables, and beneath them why their figures are not the paper's."""
     for table in tables:
         out.print()
         out.print(table.title, style="bold")

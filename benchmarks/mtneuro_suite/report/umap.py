@@ -16,7 +16,7 @@ from mtneuro_suite.runs.store import Store
 from mtneuro_suite.steps import Semantics
 
 MOST_POINTS = 2000
-"""More would make the file heavy, and no plot clearer."""
+"""More would make the file larger, and the plot no clearer."""
 
 _SIDE = 1000
 

@@ -34,7 +34,7 @@ class FailureNote:
     """One line: the error and its message."""
 
     of_surroundings: bool
-    """Whether memory, disk, network or a lost worker was at fault: the next start tries again unasked."""
+    """Whether memory, disk, network or a lost worker was at fault: the next start tries again by itself."""
 
     traceback: str
     when: str
@@ -48,7 +48,7 @@ class Failure:
     run: Run
     reason: str
     needs_another: bool = False
-    """Whether the run itself is blameless."""
+    """Whether the run was not tried, because another one that it needs failed or the disk is full."""
 
 
 def note_of(run: Run, error: BaseException, *, reason: str | None = None) -> FailureNote:
@@ -99,7 +99,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def of_surroundings(error: BaseException) -> bool:
-    """Return whether memory, disk or network was at fault, so that the same run may do well another time.
+    """Return whether memory, disk or network was at fault, so that the same run may succeed another time.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def of_surroundings(error: BaseException) -> bool:
 
 
 def no_room(error: BaseException) -> bool:
-    """Return whether a disk is full or cannot be written, which every further run would meet too."""
+    """Return whether a disk is full or cannot be written, so that every further run would fail too."""
     return any(isinstance(cause, OSError) and cause.errno in _NO_ROOM for cause in _causes(error))
 
 
@@ -124,7 +124,7 @@ def _path(store: Store, run: Run) -> Path:
 
 
 def write_note(store: Store, run: Run, note: FailureNote) -> None:
-    """Leave a note beside the run's folder; on a full disk there is none, and the next start tries again."""
+    """Write a note beside the run's folder; on a full disk there is none, and the next start tries again."""
     try:
         with written_beside(_path(store, run)) as beside:
             beside.write_text(json.dumps(asdict(note), indent=1), encoding="utf-8")
@@ -141,5 +141,5 @@ def read_note(store: Store, run: Run) -> FailureNote | None:
 
 
 def forget(store: Store, run: Run) -> None:
-    """Remove the note of a run that shall be tried again, or has done well."""
+    """Remove the note of a run that is to be tried again, or has succeeded."""
     _path(store, run).unlink(missing_ok=True)

@@ -1,11 +1,11 @@
-"""Leases: who is at work on a run, so that suites and machines that share a folder never do one twice.
+"""Leases: they say which process works on a run, so that suites that share a folder never do one twice.
 
 A lease is a file beside the run's folder, ``RUN.lease-N``. Its holder is the process that created the
-highest ``N``, which only one can: the file is opened with ``O_EXCL``, which NFS keeps to as well, where
-locks are not to be trusted. While the holder works, a thread renews the file's time. A lease is passed
-over, by creating ``N + 1``, at once where its process was on this machine and is dead, and otherwise when
-it has been seen not to be renewed for `STALE_AFTER` seconds. So no clock of another machine is trusted, and
-two that find one lease stale cannot both have the next.
+highest ``N``. Only one process can create it, because the file is opened with ``O_EXCL``, which is reliable
+over NFS too, where locks are not. While the holder works, a thread renews the file's modification time.
+Another process takes the run over by creating ``N + 1``: at once if the holder was a process of its own
+machine and is dead, otherwise when it has watched the lease for `STALE_AFTER` seconds without a renewal. So
+no other machine's clock is trusted, and of two processes that find a lease stale only one gets the next.
 """
 
 import json
@@ -23,14 +23,14 @@ import psutil
 logger = logging.getLogger(__name__)
 
 STALE_AFTER = 60.0
-"""Seconds without renewal after which a lease of another machine is passed over."""
+"""Seconds without renewal after which a lease of another machine is taken over."""
 
 RENEWED_EVERY = 5.0
 """Seconds between two renewals."""
 
 
 class LeaseLost(Exception):  # noqa: N818
-    """Another process has passed over this one's lease, having taken it for dead."""
+    """Another process has taken over this one's run, believing it dead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def _file(base: Path, number: int) -> Path:
 
 
 def _holder(path: Path) -> Holder | None:
-    """Return whose lease it is, or None where the file is gone or not yet written."""
+    """Return the holder of a lease, or None where the file is gone or not yet written."""
     try:
         return Holder(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -143,7 +143,7 @@ class Lease:
                     return
                 os.utime(_file(self._base, self._number))
             except OSError:
-                # A share that is away for a moment; who finds the lease stale passes over it.
+                # The share is away for a moment; if it lasts, another process takes the run over.
                 logger.warning("could not renew the lease of %s", self._base.name, exc_info=True)
 
 
@@ -188,7 +188,7 @@ def lease(base: Path, *, stale_lease: int = 0) -> Lease | None:
 
 
 class Watch:
-    """Notices when a lease is free, by what changes under its own eyes.
+    """Notices when a lease is free, by the changes that it sees itself.
 
     Parameters
     ----------
@@ -201,13 +201,13 @@ class Watch:
         self._seen: dict[Path, tuple[object, float]] = {}
 
     def stale_lease(self, base: Path) -> int | None:
-        """Return the number of the lease that may be passed over, 0 where none is held, None while one is."""
+        """Return the number of the lease that may be taken over, 0 where none is held, None while one is."""
         newest = _newest(base)
         if not newest:
             return 0
         path = _file(base, newest)
         try:
-            # Opened, and not only asked after: over NFS this is what brings the file's true time.
+            # Opened, and not only looked up: over NFS this is what fetches the file's true time.
             with path.open("rb") as file:
                 state = (newest, file.read(), os.fstat(file.fileno()).st_mtime_ns)
         except OSError:

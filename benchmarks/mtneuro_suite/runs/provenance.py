@@ -28,13 +28,13 @@ def git_commit() -> str | None:
 
 
 def forget_peak_memory() -> None:
-    """Start the count of the process's peak memory anew, where the system can: a worker does many runs."""
+    """Reset the process's peak memory, where the system can, because a worker does many runs."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_memory_kib() -> int:
-    """Return the most memory that the process held since it was forgotten, or else since its start."""
+    """Return the most memory that the process held since it was last reset, or else since its start."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:

@@ -20,7 +20,7 @@ RESULT_VERSION = 1
 """Version of the result file's layout."""
 
 LOG = "run.log"
-"""File in a run's folder: when and where it was started, taken up again, or started anew."""
+"""File in a run's folder: when and where it was started, resumed, or restarted."""
 
 
 class Store:
@@ -55,15 +55,15 @@ class Store:
             return None
 
     def start(self, run: Run) -> Path:
-        """Return the folder to work in: made, or taken over as an interrupted attempt left it."""
+        """Return the folder to work in: a new one, or the one that an interrupted attempt left."""
         partial = self.partial(run)
         partial.mkdir(parents=True, exist_ok=True)
         resumed = self.begun(run)
-        self.log(run, f"{'taken up again' if resumed else 'started'} on {socket.gethostname()}")
+        self.log(run, f"{'resumed' if resumed else 'started'} on {socket.gethostname()}")
         return partial
 
     def begun(self, run: Run) -> bool:
-        """Return whether an interrupted attempt left something to go on from."""
+        """Return whether an interrupted attempt left something to resume from."""
         partial = self.partial(run)
         return partial.is_dir() and any(path.name != LOG for path in partial.iterdir())
 

@@ -54,7 +54,7 @@ def test_an_unfinished_run_leaves_no_result(tmp_path, monkeypatch):
     assert (store.partial(run) / "half").exists()
 
 
-def test_what_cannot_be_gone_on_from_is_started_anew_and_the_log_says_so(tmp_path, monkeypatch):
+def test_an_attempt_that_cannot_be_resumed_is_restarted_and_the_log_says_so(tmp_path, monkeypatch):
     def resuming(self, roles, out, progress):
         checkpoint = out / "model.partial" / "checkpoint"
         if checkpoint.exists() and checkpoint.read_text() != "whole":
@@ -67,5 +67,5 @@ def test_what_cannot_be_gone_on_from_is_started_anew_and_the_log_says_so(tmp_pat
     (store.partial(run) / "model.partial" / "checkpoint").write_text("ha")
     assert execute(Attempt(run), tmp_path, ignored)
     log = (store.folder(run) / "run.log").read_text()
-    assert "taken up again" in log
-    assert "could not go on from what was there (RuntimeError: checkpoint is damaged): started anew" in log
+    assert "resumed on" in log
+    assert "could not resume the interrupted attempt (RuntimeError: checkpoint is damaged): restarted" in log

@@ -5,7 +5,7 @@ from mtneuro_suite.execute.slurm import Queue
 
 
 def test_runs_go_to_one_place():
-    with pytest.raises(ValueError, match="give one of --workers and --scheduler"):
+    with pytest.raises(ValueError, match=r"give only one of .*, got --workers and --scheduler"):
         Executor(workers=2, scheduler="tcp://127.0.0.1:8786")
     with pytest.raises(ValueError, match="workers must be 0 or more, got -1"):
         Executor(workers=-1)
@@ -14,7 +14,7 @@ def test_runs_go_to_one_place():
 
 def test_slurm_without_sbatch_is_refused(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(FileNotFoundError, match="sbatch, which is not on the PATH"):
+    with pytest.raises(FileNotFoundError, match="sbatch on the PATH, found none"):
         Executor(queue=Queue())
 
 

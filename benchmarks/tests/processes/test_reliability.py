@@ -207,4 +207,4 @@ def test_a_damaged_checkpoint_is_left_and_the_log_says_so(tmp_path, suite, unint
     assert process.returncode == 0, err
     assert (tmp_path / TABLE).read_bytes() == uninterrupted
     logs = [log.read_text() for log in (tmp_path / "runs").glob("*/run.log")]
-    assert sum("started anew" in log for log in logs) == 2
+    assert sum("): restarted" in log for log in logs) == 2

@@ -110,7 +110,7 @@ def test_a_worker_killed_in_mid_run_changes_no_table(tmp_path, dask, scheduler, 
     assert (output / TABLE).read_bytes() == uninterrupted
     log = (output / "runs" / name / "run.log").read_text()
     assert "started on" in log
-    assert "taken up again on" in log
+    assert "resumed on" in log
     assert not list(output.glob(".shared-*"))
 
 
@@ -168,7 +168,7 @@ def test_ctrl_c_leaves_a_schedulers_workers_free(tmp_path, dask, scheduler, suit
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    until(lambda: not list(output.glob("runs/*.lease-*")), "end of the run that nobody waits for")
+    until(lambda: not list(output.glob("runs/*.lease-*")), "end of the abandoned run")
     process = suite(output, "--scheduler", scheduler)
     _, err = process.communicate()
     assert process.returncode == 0, err
@@ -302,6 +302,6 @@ def test_slurm_jobs_carry_the_runs_out_and_one_killed_changes_no_table(tmp_path,
     _, err = process.communicate()
     assert process.returncode == 0, err
     assert (output / TABLE).read_bytes() == uninterrupted
-    assert "taken up again" in (output / "runs" / name / "run.log").read_text()
+    assert "resumed on" in (output / "runs" / name / "run.log").read_text()
     until(lambda: not jobs(), "end of the last job", seconds=60)
     assert list((output / "slurm").iterdir()), "the jobs' logs are kept"
