@@ -56,7 +56,7 @@ def test_help_teaches_and_loads_nothing_heavy(words):
         (["features", "images.npz", "-o", "f.csv", "--label", "synapse"], "must read NAME=VALUE"),
         (
             ["features", "images.npz", "-o", "f.csv", "--label", "a=1", "--feature", "all"],
-            "goes with no other",
+            "leave out all other",
         ),
         (["readout", "e.npz", "f.csv", "--test", "e.npz"], "needs a table of features, or --regions"),
         (["readout", "e.npz", "--regions", "images.npz", "--confident", "c.png"], "needs the images"),
@@ -94,7 +94,7 @@ def test_an_interrupt_is_one_line_and_status_130(monkeypatch, capsys, tmp_path, 
 
     monkeypatch.setattr("mtneuro_probe.semantic_features", interrupted)
     assert run("features", export, "-o", tmp_path / "f.csv") == 130
-    assert capsys.readouterr().err == "mtneuro-probe: interrupted; what it had written is whole\n"
+    assert capsys.readouterr().err == "mtneuro-probe: interrupted; files that it had written are complete\n"
 
 
 def test_the_version_is_the_package_s(capsys, run):

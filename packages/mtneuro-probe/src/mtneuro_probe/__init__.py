@@ -1,11 +1,11 @@
-"""What an embedding knows: semantic features of label volumes, linear readouts, and UMAP.
+"""Measure label volumes, and test what embeddings know of the measurements.
 
 Three questions, each one call. ``semantic_features`` measures label images (vessel and axon density,
 the number, size and spacing of cells); ``feature_readout`` and ``region_readout`` say how much of that,
 and of the brain region, a linear model finds in anybody's embeddings; the figures show it. Rows are kept
 together by their ``sample_id``, which names the cube, the slice and the corner an image was cut from.
 
-Nothing heavy loads with this package: each name below brings its libraries when it is first used.
+Importing the package loads no heavy library: each name loads what it needs when it is first used.
 """
 
 from importlib.metadata import version

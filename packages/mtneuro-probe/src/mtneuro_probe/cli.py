@@ -12,8 +12,8 @@ from mtneuro_probe.commands.umap import umap
 
 app = command_line(
     "mtneuro-probe",
-    "What an embedding knows about tissue: measure label images, read the measurements out of "
-    "embeddings, map them, and draw it all.",
+    "Test what embeddings know about tissue: measure label images, read the measurements out of "
+    "embeddings, map them, and draw the results.",
 )
 for command in (features, readout, map_, umap, compare):
     app.command(command)
@@ -21,5 +21,5 @@ for command in (features, readout, map_, umap, compare):
 
 def main() -> None:
     """Run the command line on the process's arguments, and end with its status."""
-    told = "what it had written is whole"
+    told = "files that it had written are complete"
     sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True), interrupted=told))

@@ -71,7 +71,7 @@ def semantic_features(
         Names of the features, the table's columns.
     definition
         ``image`` as above; ``original`` gives the numbers of the original benchmark's code, in its units
-        (percent and pixels) and with its slips, for the four corners of each slice; see
+        (percent and pixels) and with its mistakes, for the four corners of each slice; see
         ``original_features``. It takes no other setting.
     components
         ``2d``: cells are found in each image by itself. ``3d``: in the volume that neighbouring slices of

@@ -75,7 +75,7 @@ def open_embedding_map(path: str | os.PathLike[str]) -> tuple[LazyArray, tuple[f
     FileNotFoundError
         If there is nothing at the path.
     ValueError
-        If it is neither, or its voxel size is no lengths.
+        If it is neither, or its voxel size is not a length for each axis.
     """
     target = Path(path)
     if not is_zarr(target):

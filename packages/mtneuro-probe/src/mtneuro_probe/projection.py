@@ -55,13 +55,13 @@ def umap_embedding(
         )
     standardised = StandardScaler().fit_transform(embeddings.astype(np.float64))
     with warnings.catch_warnings():
-        # umap tells at import that TensorFlow is missing, which nothing here needs.
+        # umap warns at import that TensorFlow is missing, which nothing here needs.
         warnings.simplefilter("ignore", ImportWarning)
         from umap import UMAP
-    # So few samples lack the eigenvectors of the usual start.
+    # The usual start needs more eigenvectors than so few samples have.
     start = "spectral" if len(embeddings) > 10 else "random"
     with warnings.catch_warnings():
-        # A graph in several pieces is laid out piece by piece, as it should be; umap says so each time.
+        # A graph in several pieces is laid out piece by piece, as it should be; umap warns of it each time.
         warnings.filterwarnings("ignore", category=UserWarning, module="umap")
         # numba compiles umap's kernels here, and may run them on one thread only.
         warnings.filterwarnings("ignore", module="numba")

@@ -1,8 +1,8 @@
 """Segmentation of microstructure in image volumes: the 2D and 3D networks of the MTNeuro benchmark.
 
 Images in, labels out: `train` makes a `Model` from images and masks, `predict` labels other images with
-it, `confusion_matrix` and `scores` say how well. Everything that crosses is a NumPy array; torch and the
-libraries of networks are loaded when something of theirs is first used.
+it, `confusion_matrix` and `scores` say how well. Arrays are NumPy's throughout; torch and the network
+libraries are loaded when they are first needed.
 """
 
 from importlib.metadata import version

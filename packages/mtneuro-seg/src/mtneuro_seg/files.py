@@ -54,7 +54,7 @@ def read_labelled_images(
     source = open_volume_file(images, ranges=ranges)
     if labels is None and not images.partition("#")[0].endswith(".npz"):
         raise ValueError(
-            f"LABELS must be given when IMAGES is no .npz with masks in it, got {images!r} alone"
+            f"LABELS must be given unless IMAGES is an .npz that holds masks, got {images!r} alone"
         )
     found = source.loaded()
     masks = open_volume_file(labels or images.partition("#")[0], key="masks", ranges=ranges).loaded()
@@ -78,7 +78,7 @@ def save_labels(
     Raises
     ------
     ValueError
-        If the name ends otherwise.
+        If the name has another ending.
     FileExistsError
         If a ``.zarr`` folder would replace something else than a Zarr array.
     """

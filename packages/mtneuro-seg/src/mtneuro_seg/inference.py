@@ -28,10 +28,10 @@ def predict(
         A trained model.
     images
         Intensities, ``(n, y, x)`` for a 2D network and ``(n, z, y, x)`` for a 3D one. A volume
-        ``(z, y, x)`` is so many images to a 2D network.
+        ``(z, y, x)`` is a stack of images to a 2D network.
     batch_size
-        Images at once; lower it if memory runs out. In fp32 it may change the last bits of the class scores,
-        and so a label where two classes tie.
+        Images in a batch; lower it if memory runs out. In fp32 it may change the last bits of the class
+        scores, and so a label where two classes tie.
     device
         ``"cpu"`` or ``"cuda"``; by default where the network is.
     progress
@@ -46,7 +46,7 @@ def predict(
     Raises
     ------
     TypeError, ValueError
-        If the images are not uint8, have other axes, or are none; or if ``batch_size`` is not positive.
+        If the images are not uint8, have other axes, or are empty; or if ``batch_size`` is not positive.
     """
     settings = model.settings
     check_images(images, settings)
@@ -68,7 +68,7 @@ def predict(
 
 
 def place_network(model: Model, device: str | None) -> torch.device:
-    """Put a model's network on a device, ready to predict and laid out for it, and return the device."""
+    """Move a model's network to a device, in evaluation mode and channels last, and return the device."""
     place = torch.device(device) if device else next(model.network.parameters()).device
     layout = torch.channels_last if model.settings.network.axes == 2 else torch.channels_last_3d
     network = model.network.to(place).eval()

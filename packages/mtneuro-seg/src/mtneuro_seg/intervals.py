@@ -33,18 +33,18 @@ def bootstrap_intervals(
 ) -> ScoreIntervals:
     """Return percentile intervals of the pooled scores by a circular block bootstrap.
 
-    Neighbouring slices show the same cells, so single slices are no independent samples: whole runs of
-    slices are drawn instead (Politis and Romano, 1992). A run that reaches its group's end goes on at its
-    start, so that every slice is drawn as often as any other; none crosses into another group, and every
-    group keeps its size.
+    Neighbouring slices show the same cells, so single slices are no independent samples: whole runs of slices
+    are drawn instead (Politis and Romano, 1992). A run that reaches its group's end continues at its start,
+    so that every slice is drawn as often as any other; none crosses into another group, and every group keeps
+    its size.
 
     Parameters
     ----------
     confusions
         A confusion matrix for every image, in the order of the slices within each group.
     block
-        Slices of a block: at least as many as an object is deep, and few beside the slices of a group; a
-        group of one block cannot vary.
+        Slices of a block: at least as many as an object is deep, and few compared with the slices of a group;
+        a group of a single block cannot vary.
     groups
         A number for every image that says which stack of slices it is from, such as its region.
     resamples
@@ -61,8 +61,8 @@ def bootstrap_intervals(
 
     Notes
     -----
-    The intervals say how the scores would vary over other slices of the same tissue. They say nothing of
-    other animals, nor of another training of the same network; for that, train with several seeds.
+    The intervals say how the scores would vary over other slices of the same tissue. They say nothing about
+    other animals, nor about another training of the same network; for that, train with several seeds.
 
     Examples
     --------

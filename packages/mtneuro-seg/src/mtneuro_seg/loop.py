@@ -27,9 +27,9 @@ def fit(
 ) -> tuple[dict[str, float], ...]:
     """Train the segmenter's network to the end of its schedule and return the history.
 
-    Starts from ``checkpoint`` where it exists, and renews it as training goes on. Where the settings keep the
-    best weights, they pass through the file ``best``, and the network ends with them. The history goes to the
-    folder ``tensorboard`` too, where one is given.
+    Starts from ``checkpoint`` if it exists, and renews it as training goes on. If the settings keep the best
+    weights, these are stored in the file ``best`` and loaded at the end. If a folder ``tensorboard`` is
+    given, the history is also logged there.
     """
     steps = segmenter.schedule.steps
     gpus = [torch.cuda.current_device()] if device.type == "cuda" else []
@@ -47,7 +47,7 @@ def fit(
         recorder = stack.enter_context(
             closing(Recorder(checkpoint, best=best, progress=progress, tensorboard=tensorboard))
         )
-        # Batches follow from the step alone, so the loader only counts: to Lightning, all steps are one pass.
+        # Batches follow from the step number alone, so the loader only counts; Lightning sees one long epoch.
         warnings.filterwarnings(
             "ignore", "You're resuming from a checkpoint that ended before the epoch ended"
         )
@@ -72,7 +72,7 @@ def fit(
 
 @contextmanager
 def _deterministic() -> Generator[None]:
-    """Use deterministic algorithms and one thread for a while."""
+    """Use deterministic algorithms and one thread inside the block."""
     before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     # cuBLAS needs this to be deterministic, and reads it when its first handle is made.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

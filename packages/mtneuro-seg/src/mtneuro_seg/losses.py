@@ -18,7 +18,7 @@ _FOCUS = 2.0
 """The exponent of the focal loss, as in its paper."""
 
 _SMOOTH = 1.0
-"""Added to both sides of the Dice ratio, so that an absent class has one."""
+"""Added above and below the line of the Dice ratio, so that it is defined for an absent class."""
 
 
 def cross_entropy(
@@ -55,7 +55,7 @@ def dice(
 ) -> Float[Tensor, ""]:
     """Return one minus the soft Dice overlap (Milletari et al., 2016), averaged over the classes by weight.
 
-    The overlap is that of the whole batch, so a class that is rare in an image does not leap.
+    The overlap is that of the whole batch: image by image, the loss of a rare class would jump.
     """
     axes = [0, *range(2, logits.ndim)]
     shares = logits.float().softmax(dim=1) * labelled[:, None]

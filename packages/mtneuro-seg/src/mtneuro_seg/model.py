@@ -52,7 +52,7 @@ class Model:
         Raises
         ------
         FileExistsError
-            If there is something else than a model's folder in its place.
+            If something other than a model's folder is in its place.
         """
         model_folder.write_model(
             Path(folder),
@@ -122,14 +122,14 @@ def normalised(images: UInt8[Tensor, "..."], settings: TrainSettings) -> Float[T
 
 
 def check_images(images: object, settings: TrainSettings) -> None:
-    """Raise unless ``images`` are what the settings' network can be given, whatever their height and width.
+    """Raise unless the settings' network can take the images, whatever their height and width.
 
     Raises
     ------
     TypeError
-        If they are no NumPy array.
+        If they are not a NumPy array.
     ValueError
-        If they have another type than uint8, other axes, or none in them.
+        If they are not uint8, have other axes, or are empty.
     """
     axes = "(n, y, x)" if settings.network.axes == 2 else "(n, z, y, x)"
     if not isinstance(images, np.ndarray):
@@ -153,7 +153,7 @@ def checked_class_names(names: Sequence[str] | None, classes: int) -> tuple[str,
     Raises
     ------
     ValueError
-        If there is not one name a class.
+        If there is not exactly one name for each class.
     """
     if names is None:
         return default_class_names(classes)
@@ -178,7 +178,7 @@ def load_model(folder: str | os.PathLike[str], *, trusted: Collection[str] = ())
     FileNotFoundError
         If the folder or one of its files is missing.
     ValueError
-        If a file is not what its name says or comes from another version, or the network is not trusted.
+        If a file is damaged or comes from another version, or the network is not trusted.
     """
     root = Path(folder)
     config = model_folder.read_config(root, kinds=[_KIND], format_version=FORMAT_VERSION)

@@ -29,7 +29,7 @@ def model_card(
         "Labels microstructure in grey-scale image volumes. Made by `mtneuro-seg`; the weights are in",
         "`model.safetensors`, every setting in `config.json`, the learning curves in `history.csv`.",
         "",
-        f"- Network: `{settings.model}` ({entry.paper or 'of its own'}; {entry.family}{encoder})",
+        f"- Network: `{settings.model}` ({entry.paper or 'no paper'}; {entry.family}{encoder})",
         f"- Input: uint8, {'(n, y, x)' if entry.axes == 2 else '(n, z, y, x)'}",
         f"- Classes: {', '.join(f'{label} {name}' for label, name in enumerate(class_names))}",
         *_training_lines(settings, history),
@@ -68,7 +68,7 @@ def _data_lines(data: Mapping[str, Mapping[str, Any]]) -> list[str]:
         return ["Not recorded."]
     return [
         f"- {name.replace('_', ' ')}: {' x '.join(map(str, about['shape']))} {about['dtype']}, "
-        # Models of early versions name their data by another hash.
+        # Early versions named the data by another hash.
         f"digest `{about.get('digest') or about.get('blake2b')}`"
         for name, about in data.items()
     ]

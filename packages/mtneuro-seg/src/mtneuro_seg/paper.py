@@ -70,7 +70,7 @@ def paper_search(
 
 
 def paper_settings(model: str, classes: int, **changes: Any) -> TrainSettings:
-    """Return the paper's settings of a network: Table A4's learning rate and batch, and the text's rest.
+    """Return the paper's settings of a network: learning rate and batch of Table A4, the rest of its text.
 
     Parameters
     ----------

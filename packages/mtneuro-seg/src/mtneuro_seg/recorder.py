@@ -36,7 +36,7 @@ class Recorder(pl.Callback):
     checkpoint
         The resume point.
     best
-        Where the weights of the best epoch are kept, if they are.
+        File for the weights of the best epoch, if the settings keep them.
     progress
         Called with (steps done, steps in all).
     tensorboard
@@ -65,7 +65,7 @@ class Recorder(pl.Callback):
         return {"rows": self.rows, "loss": float(self._loss), "steps": self._steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the state of an interrupted run."""
+        """Restore the state of an interrupted run."""
         self.rows, self._loss, self._steps = state_dict["rows"], state_dict["loss"], state_dict["steps"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -137,5 +137,5 @@ class Recorder(pl.Callback):
         return int(np.argmax(np.nan_to_num([row["val_iou"] for row in self.rows], nan=-1.0)))
 
     def _has_stalled(self, patience: int | None) -> bool:
-        """Return whether the last so many epochs brought nothing better."""
+        """Return whether the last ``patience`` epochs brought no better score."""
         return bool(self.rows) and patience is not None and len(self.rows) - 1 - self._best_row() >= patience

@@ -10,7 +10,7 @@ from mtneuro_seg.settings import TrainSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Batches of a whole training, so that any step can be taken up again.
+    """The batches of a whole training, any of which can be asked for again.
 
     Examples
     --------
@@ -28,7 +28,7 @@ class Schedule:
     """Images a step."""
 
     steps_per_epoch: int
-    """Steps that see every image once, save those of a last batch that is dropped."""
+    """Steps in which every image is seen once, except those of a last batch that is dropped."""
 
     steps: int
     """Steps of the whole training."""
@@ -38,7 +38,7 @@ class Schedule:
 
     @classmethod
     def of(cls, images: int, settings: TrainSettings) -> "Schedule":
-        """Return the schedule of so many images.
+        """Return the schedule for a number of images.
 
         A last batch that would hold a single image is dropped: batch normalisation cannot use it.
         """

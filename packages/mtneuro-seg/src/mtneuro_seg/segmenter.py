@@ -89,7 +89,7 @@ class Segmenter(pl.LightningModule):
         return total
 
     def _logits(self, images: UInt8[Tensor, "part *size"]) -> Float[Tensor, "..."]:
-        """Return class scores; a compiled network is compiled for one shape, so smaller parts go without."""
+        """Return class scores; a network is compiled for one shape only, so smaller parts run uncompiled."""
         given = normalised(images, self.settings)[:, None]
         if self._compiled is not None and len(images) == self._full:
             return self._compiled(given)

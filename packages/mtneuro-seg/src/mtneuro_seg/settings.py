@@ -87,8 +87,8 @@ class TrainSettings(Settings):
     """A value in the masks that means unlabelled: such pixels count neither in the loss nor in the scores."""
 
     accumulate: PositiveInt = 1
-    """Parts that a batch is computed in, one after the other, to save memory; batch normalisation sees one
-    part at a time."""
+    """Number of parts in which a batch is computed, one after the other, to save memory; batch normalisation
+    sees one part at a time."""
 
     keep: Literal["last", "best"] = "last"
     """Keep the weights of the last epoch, or those of the best mean IoU on the validation images."""
@@ -106,7 +106,7 @@ class TrainSettings(Settings):
     """Subtracted from intensities divided by 255; the mean of the benchmark's volume."""
 
     sd: PositiveFloat = 0.1238
-    """Divides them then; the standard deviation of the benchmark's volume."""
+    """Divides the difference; the standard deviation of the benchmark's volume."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the first weights, the order of the images, augmentation and dropout."""
@@ -122,7 +122,7 @@ class TrainSettings(Settings):
     """Where to train; ``auto`` takes a GPU if there is one."""
 
     checkpoint_every: PositiveInt = 50
-    """Steps between two resume points; a resume point stands at the end of each epoch too."""
+    """Steps between two resume points; another is written at the end of each epoch."""
 
     @field_validator("model")
     @classmethod
@@ -136,13 +136,13 @@ class TrainSettings(Settings):
     @field_validator("encoder_weights")
     @classmethod
     def _none_in_words(cls, weights: str | None) -> str | None:
-        """Take the word ``none``, in any case, for None."""
+        """Read the word ``none``, in capitals or not, as None."""
         return None if weights is not None and weights.lower() == "none" else weights
 
     @field_validator("class_weights", mode="before")
     @classmethod
     def _weights_in_words(cls, weights: object) -> object:
-        """Take ``1,2,3``, as a command line gives it, for numbers."""
+        """Read ``1,2,3``, as it is typed on a command line, as numbers."""
         if isinstance(weights, str) and weights != "balanced":
             return tuple(weights.split(","))
         return weights
@@ -190,7 +190,7 @@ class TrainSettings(Settings):
 
     @property
     def network(self) -> Network:
-        """The registry's entry of ``model``, or one made up for a network of the user's own."""
+        """The registry's entry of ``model``, or an entry made for a network of the user's own."""
         if self.model == "unet" and self.encoder_name is not None:
             return UNET_WITH_ENCODER
         if ":" not in self.model:

@@ -1,4 +1,4 @@
-"""Read settings from a file: TOML or JSON of our own keys, or a network file of the original benchmark."""
+"""Read settings from a file: TOML or JSON with our own keys, or a network file of the original benchmark."""
 
 import os
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _BUILT: dict[str, tuple[object, ...]] = {
     "augmentations": (0, 1),
     "optimizer": ("Adam", "SGD"),
 }
-"""Keys of the original of which we build some values only."""
+"""Keys of the original of which only some values are supported here."""
 
 _RENAMED = {
     "seed": "seed",
@@ -59,19 +59,19 @@ def load_settings(path: str | os.PathLike[str], **changes: Any) -> TrainSettings
         A ``.toml`` or ``.json`` whose keys are those of `TrainSettings`, or a network file of the original
         benchmark, read as it is.
     **changes
-        Settings that go before the file's.
+        Settings that override the file's.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it cannot be parsed, has an unknown key (the nearest is named), or a value that is not built.
+        If it cannot be parsed, has an unknown key (the nearest is named), or a value that is not supported.
 
     Notes
     -----
     Of the original's keys, ``outputdir``, ``outweightfilename``, ``eval_threshold`` and ``eval_reduction``
-    have no bearing here. Its ``UNet`` is the plain one whatever encoder stands beside it, as in its code.
+    are ignored. Its ``UNet`` is the plain one whatever encoder stands beside it, as in its code.
     """
     values = settings_values(path) | changes
     try:
@@ -97,7 +97,7 @@ def from_original(found: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If a key is unknown, or a value is not built; the message says what is.
+        If a key is unknown, or a value is not supported; the message says which are.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Cut a stack of slices into subvolumes, which 3D networks learn from."""
+"""Cut a stack of slices into subvolumes, to train 3D networks on."""
 
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ def subvolumes(
 ) -> Shaped[np.ndarray, "subvolumes depth y x"]:
     """Return runs of neighbouring slices, none of which crosses from one group into another.
 
-    The paper cuts its subvolumes side by side, and names overlapping ones, which are more, as a help.
+    The paper cuts its subvolumes side by side, and suggests overlapping ones, which would be more.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ def subvolumes(
     depth
         Slices of a subvolume.
     overlap
-        Share of a subvolume that the next one covers again, in ``[0, 1)``. At 0, slices that fill no
-        subvolume at a group's end are left out; above, the last one is drawn back to end with its group.
+        Fraction of a subvolume that the next one overlaps, in ``[0, 1)``. At 0, slices at a group's end that
+        do not fill a subvolume are left out; above 0, the last subvolume is moved back to end with its group.
     groups
         A number for every slice that says which region it is from; by default all are from one.
 

@@ -56,7 +56,9 @@ def rendered_surfaces(
     first meets a structure, shaded by the angle between the surface and the light.
     """
     if labels.ndim != 3 or labels.size == 0:
-        raise ValueError(f"labels must be a volume (z, y, x) with a voxel at least, got shape {labels.shape}")
+        raise ValueError(
+            f"labels must be a volume (z, y, x) with at least one voxel, got shape {labels.shape}"
+        )
     colours = np.array(class_rgb(class_names)) / 255
     shares = torch.stack(
         [torch.from_numpy((labels == label).astype(np.float32)) for label in range(1, len(class_names))]

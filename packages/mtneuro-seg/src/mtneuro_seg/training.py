@@ -53,7 +53,7 @@ def train(
 ) -> Model:
     """Train a network and write its folder.
 
-    While it runs, ``<out>.partial`` holds a resume point. A run that was interrupted, or killed, goes on from
+    While it runs, ``<out>.partial`` holds a resume point. A run that was interrupted, or killed, resumes from
     there and ends bit-equal to an uninterrupted one, as long as settings, data, device and number of threads
     are the same; with other settings or data it starts anew. A folder that is finished with the same settings
     and data is loaded instead.
@@ -88,7 +88,7 @@ def train(
         If the images are not what the network takes, the masks do not fit them, or the device or its memory
         cannot do what the settings ask for.
     OSError
-        If the encoder's weights cannot be had, or ``out`` cannot be written. Where the disk is full, the
+        If the encoder's weights cannot be obtained, or ``out`` cannot be written. Where the disk is full, the
         resume point stays, and the same call goes on from there when there is room.
     """
     check_images(images, settings)
@@ -205,7 +205,7 @@ def _times(size: tuple[int, ...]) -> str:
 
 
 def _device(settings: TrainSettings) -> torch.device:
-    """Return the device that the settings ask for, where it can do what they ask."""
+    """Return the device of the settings, or raise if it cannot compute what they ask for."""
     device = chosen_device(settings.device)
     if device.type == "cpu" and settings.precision == "16-mixed":
         raise ValueError("precision must be '32-true' or 'bf16-mixed' on a CPU, got '16-mixed'")
@@ -218,11 +218,11 @@ def _device(settings: TrainSettings) -> torch.device:
 
 
 def _identity(settings: TrainSettings, names: Sequence[str], fingerprint: dict[str, Any]) -> str:
-    """Return what tells one run from another."""
+    """Return a digest of everything that decides a run's result."""
     return digest(
         {
             "format_version": FORMAT_VERSION,
-            # Without settings at their default: one that is added later leaves the identity of earlier runs.
+            # Defaults are left out, so that a setting added later does not rename earlier runs.
             "settings": settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT, exclude_defaults=True),
             "class_names": list(names),
             "data": fingerprint,

@@ -1,1 +1,1 @@
-"""The commands of mtneuro-probe: each does its work and yields the lines that there are to tell."""
+"""The commands of mtneuro-probe: each does its work and yields the lines to print."""

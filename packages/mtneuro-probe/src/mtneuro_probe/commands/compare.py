@@ -19,7 +19,7 @@ def compare(
     run_length: int = 10,
     seed: int = 0,
 ) -> Iterator[str]:
-    """Say how alike the embeddings of several encoders are, and which of them is closer to a reference.
+    """Compare the embeddings of several encoders, and say which of them is closer to a reference.
 
     CKA: do the same directions spread the samples? RSA: are the same samples alike? Both are 1 for embeddings
     that agree and around 0 for unrelated ones, whatever their dimensions.
@@ -33,13 +33,13 @@ def compare(
     second
         Embeddings of the same samples by another encoder.
     others
-        Further ones.
+        Further embeddings of the same samples.
     output
         Table of the pairs to write, .csv or .parquet.
     reference
-        Embeddings that each pair is held against: which of the two is closer, with an interval.
+        Embeddings to compare each pair with: which of the two is closer to them, with an interval.
     run_length
-        Slices that the interval's bootstrap draws together.
+        Neighbouring slices that the interval's bootstrap draws together.
     seed
         Seed of the bootstrap.
     """

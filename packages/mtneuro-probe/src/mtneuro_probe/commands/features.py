@@ -70,7 +70,7 @@ def features(
     axon_value
         Label value of axons. By default as the file's class names say, or else 3.
     not_annotated
-        Labels that nobody drew in this volume; their features are missing.
+        Labels that were not annotated in this volume; their features are missing.
     label
         Measure density, count, size and distance of a label of your own instead: NAME=VALUE, once for each.
     ignore
@@ -78,17 +78,18 @@ def features(
     feature
         Name of a feature, once for each; `all` for every one. By default the paper's five.
     definition
-        `original` gives the original benchmark's numbers, slips included, for the four corners of each slice.
+        `original` gives the original benchmark's numbers, mistakes included,
+        for the four corners of each slice.
     components
         Whether cells are found in each image by itself or in the volume.
     connectivity
-        Which pixels join: 4 or 8 in 2d (8 by default), 6, 18 or 26 in 3d (6).
+        How many neighbours of a pixel count as connected: 4 or 8 in 2d (8 by default), 6, 18 or 26 in 3d (6).
     corners
         Measure the four corners of each image.
     minimum_area_px
         Smaller components of a label are left out.
     neighbour
-        Which neighbour the distance goes to; 1 is the nearest.
+        Neighbour to measure the distance to; 1 is the nearest.
     workers
         Number of processes.
     """
@@ -97,7 +98,7 @@ def features(
 
     given = {"vessel": vessel_value, "cell": cell_value, "axon": axon_value}
     if label and (feature or definition != "image" or not_annotated or any(given.values())):
-        raise ValueError("--label measures labels of your own, and goes with no other label or feature")
+        raise ValueError("--label measures labels of your own: leave out all other labels and features")
     volume = open_volume(labels, key="masks", cube=cube, first_z=first_z, ranges=ranges)
     with bar("features") as progress:
         settings: dict[str, Any] = {

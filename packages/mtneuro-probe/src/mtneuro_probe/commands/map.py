@@ -57,9 +57,9 @@ def map(  # noqa: A001 - the verb's name
         Distance between neighbouring embeddings y x in micrometres, for the figure's axes. By default the
         map's own.
     n_splits
-        Blocks of slices that the ridge's strength is chosen over.
+        Number of blocks of slices over which the ridge's strength is chosen.
     gap
-        Slices between them.
+        Slices left out between blocks.
     """
     check_ending(output, ".zarr", ".npy", what="a map")
     check_figures(figure)

@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
-"""The file that a command writes where it is asked to."""
+"""The file that a command writes if it is asked to."""
 
 
 def check_table(path: Path | None) -> None:
-    """Raise ``ValueError`` unless the name of a table to write, if any, ends as a table's."""
+    """Raise ``ValueError`` unless a table can be written under such a name, if there is one."""
     if path is not None:
         check_ending(path, ".csv", ".parquet", what="a table")
 
 
 def check_figures(*paths: Path | None) -> None:
-    """Raise ``ValueError`` unless the names of the figures to write, if any, end as a figure's."""
+    """Raise ``ValueError`` unless figures can be written under such names, if there are any."""
     for path in paths:
         if path is not None:
             check_ending(path, ".png", ".pdf", ".svg", what="a figure")
 
 
 def write_table(path: Path | None, table: "pd.DataFrame") -> Iterator[str]:
-    """Write a table where one is asked for, and tell it."""
+    """Write a table if one is asked for, and yield the line that says so."""
     if path is not None:
         from mtneuro_probe.tables import save_table
 
@@ -40,7 +40,7 @@ def write_table(path: Path | None, table: "pd.DataFrame") -> Iterator[str]:
 
 
 def write_figure(path: Path | None, draw: "Callable[[], Figure]") -> Iterator[str]:
-    """Draw and write a figure where one is asked for, and tell it."""
+    """Draw and write a figure if one is asked for, and yield the line that says so."""
     if path is not None:
         save_figure(path, draw())
         yield f"figure written to {path}"

@@ -66,8 +66,8 @@ def readout(
     figure
         Figure to write: bars of R², or the confusion matrix (.png, .pdf or .svg).
     images
-        The images themselves (.npz, .npy, Zarr, or with mtneuro-data installed whatever it opens): adds the
-        floors that need no encoder, and shows which images the region readout is sure of.
+        The images themselves (.npz, .npy, Zarr, or with mtneuro-data installed whatever it opens): adds
+        baselines that need no encoder, and shows which images the region readout is sure of.
     n_splits
         Number of contiguous blocks of slices that each cube is cut into.
     gap
@@ -97,7 +97,9 @@ def readout(
         raise ValueError("--z, --y and --x say which part of --images VOLUME to read, and need it")
     if regions is not None:
         if features is not None or scatter is not None or second_annotation is not None:
-            raise ValueError("--regions scores regions, and goes with no features, scatter or annotation")
+            raise ValueError(
+                "--regions scores regions: leave out features, --scatter and --second-annotation"
+            )
         if confident is not None and images is None:
             raise ValueError("--confident needs the images, --images VOLUME")
         yield from _score_regions(
@@ -198,7 +200,7 @@ def _score_regions(
         f"chance {score.chance:.3f}) on {score.n_test} samples, fitted on {score.n_train}{told}"
     )
     confusion = pd.DataFrame(score.confusion, index=score.class_names, columns=score.class_names)
-    yield confusion.rename_axis(index="true \\ named").to_string()
+    yield confusion.rename_axis(index="true \\ predicted").to_string()
     yield from write_table(output, confusion.rename_axis("region"))
     yield from write_figure(figure, lambda: probe.confusion_figure(score.confusion, score.class_names))
     if confident is not None and images is not None:

@@ -36,7 +36,7 @@ def umap(
     regions
         An .npz with `region` and `sample_id`, such as an export; a panel.
     n_neighbors
-        Size of the neighbourhood that the layout keeps.
+        Size of the neighbourhood that the layout preserves.
     seed
         Seed of the layout.
     """

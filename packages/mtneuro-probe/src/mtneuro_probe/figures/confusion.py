@@ -15,7 +15,7 @@ def confusion_figure(
     Parameters
     ----------
     confusion
-        Number of samples, a row a true class and a column a named one.
+        Number of samples, a row for each true class and a column for each predicted one.
     class_names
         One name a class.
     title

@@ -1,4 +1,4 @@
-"""Figure of features as measured against as read out."""
+"""Figure of features as the readout predicts them against those measured."""
 
 from collections.abc import Sequence
 

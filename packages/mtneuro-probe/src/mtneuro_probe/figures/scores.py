@@ -1,4 +1,4 @@
-"""Figure of R² scores: bars, their intervals, and what they are to be held against."""
+"""Figure of R² scores: bars, their intervals, and the levels to compare them with."""
 
 from itertools import cycle
 

@@ -7,13 +7,13 @@ from scipy import ndimage
 from mtneuro_probe.measures.label_images import LabelImages
 
 SMOOTHING_UM = 2.0
-"""Standard deviation of the Gaussian whose derivatives see the mask's edges."""
+"""Standard deviation of the Gaussian whose derivatives find the mask's edges."""
 
 
 def orientation(images: LabelImages, label: str) -> Float64[np.ndarray, " images"]:
     """Return the direction along which the label runs, in degrees anticlockwise from the x axis, in [0, 180).
 
-    NaN where there is none, or no direction at all. See ``structure_tensor``.
+    NaN where there is no such label, or it has no direction. See ``structure_tensor``.
     """
     (yy, yx, xx) = structure_tensor(images, label).T
     # The gradient is steepest across the fibre; the image's y axis points down.
@@ -46,7 +46,7 @@ def structure_tensor(images: LabelImages, label: str) -> Float64[np.ndarray, "im
             continue
         smooth = np.asarray(ndimage.gaussian_filter(mask.astype(np.float64), sigma, mode="nearest"))
         y, x = (np.gradient(smooth, length, axis=axis) for axis, length in enumerate(images.spacing_um))
-        # Rounding is no edge.
+        # Smaller gradients are rounding errors, not edges.
         steep = np.hypot(y, x) > 1e-9
         y, x = y[steep], x[steep]
         tensor[position] = [(y * y).sum(), (y * x).sum(), (x * x).sum()]

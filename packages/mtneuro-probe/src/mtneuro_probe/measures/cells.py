@@ -1,4 +1,4 @@
-"""Number, size, spacing and shape of cells, and of any label whose connected components are things."""
+"""Number, size, spacing and shape of cells, and of any label whose connected components are objects."""
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
@@ -38,7 +38,7 @@ def mean_eccentricity(images: LabelImages, label: str) -> Float64[np.ndarray, " 
     yy, yx, xx = (images.components(label).moments_px * [y * y, y * x, x * x]).T
     middle, spread = (yy + xx) / 2, np.hypot((yy - xx) / 2, yx)
     largest = middle + spread
-    # A component of one pixel is as round as can be told.
+    # A component of one pixel counts as round.
     ratio = np.divide(middle - spread, largest, out=np.ones_like(largest), where=largest > 0)
     return _mean(images, label, np.sqrt(np.clip(1 - ratio, 0, 1)))
 
@@ -82,7 +82,7 @@ def nearest_neighbour_distance(
         )
     if not np.isfinite(centroids).all():
         raise ValueError("centroids must be finite, got nan or inf")
-    # A plain tree is built twice as fast, and is asked only once. The closest hit to a point in it is itself.
+    # An unbalanced tree is built twice as fast, and is searched only once. The closest is the cell itself.
     tree = KDTree(centroids, balanced_tree=False, compact_nodes=False)
     distance = np.asarray(tree.query(centroids, k=neighbour + 1)[0])
     return distance[:, neighbour]

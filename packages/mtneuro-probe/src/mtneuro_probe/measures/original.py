@@ -1,4 +1,4 @@
-"""The semantic features as the original benchmark's code computes them, slips included."""
+"""The semantic features as the original benchmark's code computes them, mistakes included."""
 
 from collections.abc import Callable
 

@@ -18,15 +18,15 @@ from mtneuro_probe.measures.label_images import LabelImages, corner_crops
 from mtneuro_probe.sample import CORNERS, sample_positions
 from mtneuro_probe.types import rows_at_once
 
-# What stays in a core's cache is several times faster to pass over again.
+# Images that stay in a core's cache are measured several times faster.
 _PIXELS_AT_ONCE = 1 << 19
-# From a file, larger pieces; so too for a process, which is handed one piece at a time.
+# Pieces that are read from a file, or sent to a worker process, are larger.
 _PIXELS_A_READ = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measurement:
-    """Measures one piece of a volume: all that a process needs to be told."""
+    """Measures one piece of a volume; holds everything that a worker process needs to know."""
 
     features: Mapping[str, Feature]
     values: Mapping[str, int]

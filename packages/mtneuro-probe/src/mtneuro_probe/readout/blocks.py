@@ -15,7 +15,7 @@ def block_splits(
 
     The slices of every cube are cut into ``n_splits`` blocks of neighbours. Split k tests on the k-th block
     of each cube and trains on the rest of it, less every slice nearer than ``gap`` to the tested block: one
-    slice is almost a copy of the next, and a shuffled split would score memory.
+    slice is almost a copy of the next, so a shuffled split would reward memorising.
 
     Parameters
     ----------

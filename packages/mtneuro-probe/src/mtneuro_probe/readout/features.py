@@ -177,7 +177,7 @@ def feature_predictions(
 
 @dataclass(frozen=True, slots=True)
 class _Draws:
-    """How often to draw, and from what."""
+    """Number of draws, what is permuted, and the seed."""
 
     n_bootstrap: int
     n_permutations: int
@@ -187,7 +187,7 @@ class _Draws:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Place:
-    """Where samples lie, and how they are held out."""
+    """Cube and slice of each sample, and how samples are held out."""
 
     cube: np.ndarray
     z: Int64[np.ndarray, " samples"]

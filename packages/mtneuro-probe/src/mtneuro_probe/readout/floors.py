@@ -1,4 +1,4 @@
-"""Embeddings that need no encoder: the scores that any encoder should beat."""
+"""Baseline embeddings that need no encoder, whose scores any encoder should beat."""
 
 import numpy as np
 from jaxtyping import Float32, Shaped
@@ -32,7 +32,7 @@ def pixel_statistics(images: Shaped[np.ndarray, "samples ..."]) -> Float32[np.nd
 def random_projection(
     images: Shaped[np.ndarray, "samples ..."], *, n_components: int = 256, seed: int = 0
 ) -> Float32[np.ndarray, "samples dimensions"]:
-    """Return each image's pixels projected on random directions: an encoder that has seen nothing.
+    """Return each image's pixels projected on random directions: an encoder without any training.
 
     The directions are Gaussian, of expected length 1. W. B. Johnson and J. Lindenstrauss (1984), Extensions
     of Lipschitz mappings into a Hilbert space, Contemporary Mathematics 26, 189-206.

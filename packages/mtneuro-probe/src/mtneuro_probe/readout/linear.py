@@ -101,7 +101,7 @@ class _RidgePath:
     def __init__(self, x: Float64[np.ndarray, "n d"], targets: Float64[np.ndarray, "n t"]) -> None:
         self.mean, self.target_mean = x.mean(axis=0), targets.mean(axis=0)
         scale = x.std(axis=0)
-        # A constant dimension says nothing: it stays zero, and its rounding errors are not blown up.
+        # A constant dimension carries no information: at zero, its rounding errors are not amplified.
         self.scale = np.where(scale > 1e-12 * np.abs(self.mean), scale, np.inf)
         left, self.singular, self.right = linalg.svd(
             (x - self.mean) / self.scale, full_matrices=False, check_finite=False

@@ -183,7 +183,7 @@ def write_feature_map(
 def fraction_outside(values: LazyArray, measured: Float[np.ndarray, " samples"]) -> float:
     """Return the fraction of a map's known places where it exceeds what was measured on the labelled samples.
 
-    A readout knows nothing out there: where the fraction is large, the map's embeddings are not like the
+    A readout is not reliable there: where the fraction is large, the map's embeddings are unlike the
     samples'.
 
     Examples

@@ -30,19 +30,19 @@ class RegionScore:
     """What a region readout got right on its test samples."""
 
     accuracy: float
-    """Fraction of test samples whose region was named."""
+    """Fraction of test samples whose region was predicted correctly."""
 
     confusion: Int64[np.ndarray, "classes classes"]
-    """Number of test samples, a row a true region and a column a named one."""
+    """Number of test samples, a row for each true region and a column for each predicted one."""
 
     class_names: tuple[str, ...]
     """Names of the regions, in the order of the rows."""
 
     predicted: Int64[np.ndarray, " samples"]
-    """Region named for each sample; -1 for one that was never tested."""
+    """Region predicted for each sample; -1 for one that was never tested."""
 
     confidence: Float64[np.ndarray, " samples"]
-    """Probability that the classifier gives to the region it names, NaN where never tested."""
+    """Probability that the classifier gives to the region it predicts, NaN where never tested."""
 
     n_train: int
     """Number of training samples; the mean over the splits where there are several."""
@@ -54,7 +54,7 @@ class RegionScore:
     """Whether every fit reached its optimum within the iterations allowed."""
 
     chance: float
-    """Accuracy of always naming the most common region of the test samples."""
+    """Accuracy of always predicting the most common region of the test samples."""
 
     accuracy_low: float = float("nan")
     """Lower end of the accuracy's 95 % interval, NaN where the samples' slices are not known."""
@@ -79,7 +79,7 @@ def region_readout(
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> RegionScore:
-    """Return how well a classifier fitted to training samples names the region of test samples.
+    """Return how well a classifier fitted to training samples predicts the region of test samples.
 
     Embeddings are standardised by the training set's mean and standard deviation.
 
@@ -259,7 +259,7 @@ class _Model:
     def named(
         self, train: np.ndarray, region: np.ndarray, test: np.ndarray
     ) -> tuple[Int64[np.ndarray, " test"], Float64[np.ndarray, " test"], bool]:
-        """Return the region named for each test sample, its probability, and whether the fit converged."""
+        """Return each test sample's predicted region, its probability, and whether the fit converged."""
         scaler = StandardScaler().fit(train.astype(np.float64))
         if self.classifier == "knn":
             model = KNeighborsClassifier(min(self.n_neighbors, len(train)), metric="cosine")

@@ -47,7 +47,7 @@ def shifted_orders(
     least: int = 1,
     within_cubes: bool = False,
 ) -> Int64[np.ndarray, "draws samples"]:
-    """Return orders of the samples that break what ties a value to its sample, and keep neighbours together.
+    """Return orders of the samples that separate values from their samples, but keep neighbours together.
 
     The cubes are laid end to end in a random order, and the whole turned by a random number of slices as if
     its ends met. Shuffled slices would no longer be alike as neighbours are, and a feature that drifts

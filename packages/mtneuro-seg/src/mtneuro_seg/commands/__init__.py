@@ -1,1 +1,1 @@
-"""The commands of mtneuro-seg, a file each: they do the work and yield the lines to print."""
+"""The commands of mtneuro-seg, one file each: a command does its work and yields the lines to print."""

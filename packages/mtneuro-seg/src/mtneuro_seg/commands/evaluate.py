@@ -36,19 +36,19 @@ def evaluate(
     images
         Images to score it on.
     labels
-        Their labels, where IMAGES does not hold them.
+        Their labels, if IMAGES does not contain them.
     batch_size
-        Images at once.
+        Images in a batch.
     figure
         Write image, truth and prediction of up to four images here (.png, .pdf, .svg).
     intervals
-        Print 95 % intervals too, by a bootstrap over blocks of neighbouring images, several in a region.
+        Also print 95 % confidence intervals, by a bootstrap over blocks of neighbouring images.
     block
-        Images of a block.
+        Images in a block, fewer than the longest region has.
     device
         Where to predict; auto takes a GPU if there is one.
     trust
-        A network of your own, as package.module:factory, that may be called if FOLDER names it.
+        Your own network, as package.module:factory, which may be imported and called if FOLDER names it.
     ranges
         The part of IMAGES and LABELS to score.
     """
@@ -90,12 +90,12 @@ def evaluate(
 
 
 def _check_block(block: int, groups: Any, *, count: int) -> None:
-    """Raise if every stack of images is one block: nothing varies then, and intervals have no width."""
+    """Raise if every stack of images is a single block: resampling would then change nothing."""
     longest = count if groups is None else max(Counter(groups.tolist()).values())
     if not 1 <= block < longest:
         raise ValueError(
             f"block must be at least 1 and less than the {longest} images of the longest stack, got {block}; "
-            "intervals come from drawing blocks"
+            "a stack of a single block leaves nothing to resample"
         )
 
 

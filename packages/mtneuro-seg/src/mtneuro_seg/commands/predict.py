@@ -29,9 +29,8 @@ def predict(
 ) -> Iterator[str]:
     """Label a volume of any size, or a set of images, with a model.
 
-    A window slides over the volume, and overlapping windows are blended. To a .zarr, labels are written shard
-    by shard in constant memory; an interrupted prediction goes on where it was when the command is given
-    again.
+    A window slides over the volume, and overlapping windows are blended. A .zarr is written shard by shard in
+    constant memory; an interrupted prediction resumes when the same command is run again.
 
     Example: `mtneuro-seg predict models/unet brain.zarr -o labels.zarr`
 
@@ -54,7 +53,7 @@ def predict(
     scheduler
         Share the work among the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.
     trust
-        A network of your own, as package.module:factory, that may be called if FOLDER names it.
+        Your own network, as package.module:factory, which may be imported and called if FOLDER names it.
     ranges
         The part of VOLUME to label.
     """
@@ -115,7 +114,7 @@ def predict(
 
 
 def _check_apart(volume: str, output: Path, probabilities: Path | None) -> None:
-    """Raise if two of the files are one: the volume would be replaced."""
+    """Raise if two of the paths are the same: the volume would be overwritten."""
     given = (Path(volume.partition("#")[0]), output, probabilities)
     paths = [path.resolve() for path in given if path is not None]
     if len(set(paths)) < len(paths):

@@ -27,7 +27,7 @@ def render(
     output
         The picture to write (.png, .pdf, .svg).
     step
-        Use every so many voxels along each axis, for a large volume.
+        Use only every STEP-th voxel along each axis, for a large volume.
     size
         Pixels along each side of the picture.
     ranges

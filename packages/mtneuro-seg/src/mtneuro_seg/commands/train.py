@@ -49,8 +49,7 @@ def train(
 ) -> Iterator[str]:
     """Train a network on labelled images and write its folder.
 
-    An interrupted training goes on where it was when the command is given again; a finished one is not
-    repeated.
+    An interrupted training resumes when the same command is run again; a finished one is not repeated.
 
     Example: `mtneuro-seg train train.npz --model unet --set epochs=5 -o models/unet`
 
@@ -68,17 +67,17 @@ def train(
     settings
         Settings file (.toml or .json), or a network file of the original benchmark.
     changes
-        One setting, as key=value; may be given several times, and goes before the file.
+        One setting, as key=value; may be given several times, and overrides the file.
     paper
         Take learning rate and batch size from the paper's Table A4, for the network and its classes.
     validation
         Images to score after each epoch.
     validation_labels
-        Their labels, where the validation file does not hold them.
+        Their labels, if the validation file does not contain them.
     depth
         Slices of a subvolume, where a 3D network is given images (n, y, x); none crosses a region's end.
     depth_overlap
-        Share of a training subvolume that the next one covers again.
+        Fraction of a training subvolume that the next one overlaps.
     curves
         Draw the learning curves here (.png, .pdf, .svg).
     tensorboard

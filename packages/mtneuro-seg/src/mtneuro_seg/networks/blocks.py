@@ -38,7 +38,7 @@ class _Joining(torch.autograd.Function):
 
 
 class DepthPadded(nn.Module):
-    """A network whose input must be deeper than a thin subvolume is, with the missing slices added.
+    """Pad thin subvolumes to the depth that a network needs.
 
     The last slice is repeated up to the next multiple, and the scores are cropped back.
     """

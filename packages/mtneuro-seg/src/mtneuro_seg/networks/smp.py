@@ -16,7 +16,7 @@ _HUB_TIMEOUT_S = 5
 """Seconds that the hub may take to answer."""
 
 _TIMM = "tu-"
-"""How segmentation-models-pytorch marks an encoder of timm."""
+"""Prefix by which segmentation-models-pytorch names the encoders of timm."""
 
 _CLASSES = {
     "unet": "Unet",
@@ -79,7 +79,7 @@ def smp_network(settings: TrainSettings) -> nn.Module:
 
 
 def _checked_encoder(name: str | None) -> str:
-    """Return the name of an encoder that there is."""
+    """Return the encoder's name, or raise if there is no such encoder."""
     import segmentation_models_pytorch as smp
 
     if name is not None and name.startswith(_TIMM):

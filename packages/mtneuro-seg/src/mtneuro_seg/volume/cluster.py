@@ -121,7 +121,7 @@ def _row(
     job: VolumeJob,
     device: str | None,
 ) -> int:
-    """Do one row of shards on a worker."""
+    """Label one row of shards on a worker."""
     # With another number of threads the last bits of the scores differ.
     torch.set_num_threads(job.threads)
     if job.tick(row).exists():

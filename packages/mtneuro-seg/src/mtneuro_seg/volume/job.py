@@ -41,7 +41,7 @@ def check_volume(volume: LazyArray) -> None:
     """
     shape = tuple(volume.shape)
     if len(shape) != 3 or 0 in shape:
-        raise ValueError(f"a volume must have axes (z, y, x) and a voxel at least, got shape {shape}")
+        raise ValueError(f"a volume must have axes (z, y, x) and at least one voxel, got shape {shape}")
     if volume.dtype != np.uint8:
         raise ValueError(
             f"a volume must be uint8 (0 to 255), got {volume.dtype}; fill NaNs, scale and convert it first"
@@ -71,7 +71,7 @@ class VolumeJob:
     """Slices of a row of shards."""
 
     threads: int
-    """Threads that compute: another number gives other last bits."""
+    """Number of threads; the last bits of the scores depend on it."""
 
     @property
     def partial(self) -> Path:
@@ -135,7 +135,7 @@ def prepare_job(
     lower: Sequence[int] = (0, 0, 0),
     shard_depth: int | None = None,
 ) -> VolumeJob:
-    """Check everything that can be known, make or take up ``<out>.partial``, and return the work to be done.
+    """Check the arguments, create or resume ``<out>.partial``, and return the work to be done.
 
     The parameters and errors are those of `predict_volume`.
     """
@@ -191,13 +191,13 @@ def _create_empty(job: VolumeJob, layout: Layout) -> None:
 
 
 def _chunk_depth(volume: LazyArray) -> int:
-    """Return how many slices a 2D network does at once: no chunk of the volume is decoded twice for it."""
+    """Return how many slices a 2D network labels at once, so that no chunk of the volume is decoded twice."""
     chunks = getattr(volume, "chunks", None)
     return min(max(int(chunks[0]), 16), 64) if chunks else 16
 
 
 def _manifest(model: Model, volume: LazyArray, job: VolumeJob) -> dict[str, Any]:
-    """Return everything that decides a bit of the result."""
+    """Return everything that the result depends on, down to its last bit."""
     weights = {
         name: array_digest(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         for name, value in model.network.state_dict().items()

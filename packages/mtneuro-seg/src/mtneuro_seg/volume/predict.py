@@ -79,7 +79,8 @@ def predict_volume(
 ) -> None:
     """Write the labels of a volume of any size as a sharded Zarr array, or as OME-Zarr with levels.
 
-    A row of shards is the unit of work: it is computed, written whole, and ticked off in ``<out>.partial``.
+    A row of shards is the unit of work: it is computed, written whole, and marked as done in
+    ``<out>.partial``.
     After a kill the same call does the rows that are missing; the result is bit-equal to that of an
     uninterrupted run, and to `swept_labels`. The finished array is renamed into place.
 
@@ -88,7 +89,7 @@ def predict_volume(
     model
         A trained model, 2D or 3D.
     volume
-        uint8 ``(z, y, x)``: a Zarr array, or anything that cuts like one.
+        uint8 ``(z, y, x)``: a Zarr array, or anything that is sliced like one.
     out
         The ``.zarr`` to write: one array, or, where the name ends in ``.ome.zarr``, OME-Zarr 0.5 with the
         labels' colours and levels that halve y and x, for napari and Neuroglancer.
@@ -152,7 +153,7 @@ def predict_row(
     device: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Compute one row of shards, write it and tick it off; return its number."""
+    """Compute one row of shards, write it and mark it as done; return its number."""
     place = place_network(model, device)
     rows = job.slices(row)
     wanted = job.probabilities is not None

@@ -21,14 +21,14 @@ class SweepSettings(Settings):
     images that the network was trained on."""
 
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    """Share of a window that the next one covers again."""
+    """Fraction of a window that the next one overlaps."""
 
     batch_size: PositiveInt = 4
-    """Windows at once; lower it if memory runs out."""
+    """Windows in a batch; lower it if memory runs out."""
 
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Arithmetic of the network. bf16 is several times faster on processors made for it, and refused where
-    its labels, in a batch of windows, agree with those of ``32-true`` in less than 0.999 of the voxels."""
+    """Arithmetic of the network. bf16 is several times faster on processors made for it, and refused if, in
+    a batch of windows, its labels agree with those of ``32-true`` in less than 0.999 of the voxels."""
 
     flips: bool = False
     """Test-time augmentation: average each window's scores with those of its flips along y, x and both."""

@@ -16,7 +16,7 @@ from mtneuro_seg.colours import class_rgb
 _PLANE_SHARD = 1024
 _CHUNK = 64
 _SMALLEST_FACE = 128
-"""Pixels along y and x that a level has at least."""
+"""Least number of pixels along y and x in a level."""
 
 
 def is_ome_zarr(path: Path) -> bool:
@@ -36,9 +36,9 @@ def zarr_path(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ValueError
-        If its name ends otherwise.
+        If its name has another ending.
     FileExistsError
-        If there is something else in its place.
+        If something else is in its place.
     """
     target = Path(path)
     if target.suffix != ".zarr":
@@ -87,7 +87,7 @@ def create_labels(path: Path, shape: tuple[int, int, int], *, ome: bool, layout:
     """Make the empty uint8 labels ``(z, y, x)``, whose shards are as deep as a row of work.
 
     An OME-Zarr gets levels that halve y and x down to 128 pixels; each takes every second voxel of the one
-    before, so no label is made up.
+    before, so no new label values arise.
     """
     if not ome:
         _create(path, shape, "uint8", layout=layout)
@@ -125,7 +125,7 @@ def write_probabilities(path: Path, shares: Float16[np.ndarray, "class z y x"], 
 
 
 def move_into_place(partial: Path, target: Path) -> None:
-    """Rename a finished Zarr into place; one that is there already was renamed before an interruption."""
+    """Rename a finished Zarr into place; does nothing if that was done before an interruption."""
     if not partial.exists():
         return
     if target.exists():

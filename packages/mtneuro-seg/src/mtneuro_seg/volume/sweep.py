@@ -73,7 +73,7 @@ def swept_scores(
     device
         Where the network is.
     divide
-        Divide by the summed weights. Labels do without: all classes of a voxel have the same.
+        Divide by the summed weights. Labels do not need it: all classes of a voxel have the same weights.
     """
     window = window_of(model, sweep)
     depth, height, width = (max(n, w) for n, w in zip(_shape(volume), window, strict=True))
@@ -145,7 +145,7 @@ class _Reader:
         return part[:depth]
 
     def _read(self, z: int) -> None:
-        """Take in the slab from slice ``z`` to the end of its chunk, and keep what is already here."""
+        """Read the slab from slice ``z`` to the end of its chunk, except the slices that are held already."""
         depth, height, width = (max(n, w) for n, w in zip(_shape(self._volume), self._window, strict=True))
         stop = -(-(z + self._window[0]) // self._thickness) * self._thickness
         stop = min(stop, max(self._needed, z + self._window[0]), depth)
@@ -184,7 +184,7 @@ class _Blend:
     def finished(
         self, rows: range, crop: tuple[int, int], *, upto: int
     ) -> Iterator[tuple[int, Float32[Tensor, "classes y x"]]]:
-        """Yield the slices before ``upto``, which no later window reaches, and roll them out."""
+        """Yield the slices before ``upto``, which no later window reaches, and drop them from the sums."""
         if self.start < 0:
             return
         done = upto - self.start

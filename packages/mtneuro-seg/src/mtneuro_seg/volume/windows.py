@@ -8,9 +8,9 @@ from jaxtyping import Float32
 
 
 def window_starts(length: int, window: int, *, overlap: float) -> tuple[int, ...]:
-    """Return where windows start along one axis: at even steps, the last one drawn back to end with the axis.
+    """Return where windows start along one axis: at even steps, the last one moved back to end with the axis.
 
-    The grid hangs on the volume alone, not on how the volume is cut for reading, writing or sharing.
+    The grid depends on the volume alone, not on how the volume is cut for reading, writing or sharing.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def window_starts(length: int, window: int, *, overlap: float) -> tuple[int, ...
     window
         Voxels of a window along it; a shorter axis has one window, that reaches beyond it.
     overlap
-        Share of a window that the next one covers again, in ``[0, 1)``.
+        Fraction of a window that the next one overlaps, in ``[0, 1)``.
 
     Examples
     --------
@@ -55,7 +55,8 @@ def windows_over(
 def gaussian_weights(window: tuple[int, ...]) -> Float32[np.ndarray, "*window"]:
     """Return the weight of each voxel of a window: a Gaussian about its centre, an eighth of the window wide.
 
-    The weight never falls below a thousandth, so a voxel that a single window reaches is still its own.
+    The weight never falls below a thousandth, so that a voxel which only one window reaches keeps that
+    window's scores.
 
     Examples
     --------
