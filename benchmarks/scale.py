@@ -197,7 +197,7 @@ def _tree_memory(process: psutil.Process) -> int:
         for one in (process, *process.children(recursive=True)):
             total += one.memory_info().rss
     except psutil.NoSuchProcess:
-        # It ended while it was looked at.
+        # The process ended while its memory was read.
         pass
     return total
 

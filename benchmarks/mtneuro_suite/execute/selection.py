@@ -52,9 +52,10 @@ def to_do(
 
 
 def forget_failures(runs: Sequence[Run], store: Store, *, retry: bool) -> None:
-    """Clear the way for runs that failed before: all, or those whose surroundings were at fault.
+    """Remove the notes of runs that failed, so that they are tried again.
 
-    Full memory, a full disk, a lost worker or a network that was away say nothing of the run itself.
+    Without ``retry`` only of those that full memory, a full disk, a lost worker or a network stopped: these
+    failures say nothing about the run itself.
     """
     for run in runs:
         note = read_note(store, run)

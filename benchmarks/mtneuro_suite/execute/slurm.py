@@ -114,9 +114,7 @@ def check_slurm() -> None:
         If there is no ``sbatch``.
     """
     if shutil.which("sbatch") is None:
-        raise FileNotFoundError(
-            "--slurm needs sbatch on the PATH, found none; run it where jobs are submitted"
-        )
+        raise FileNotFoundError("--slurm needs sbatch on the PATH, found none; run where jobs are submitted")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from mtneuro_suite.steps.segmentation_scores import ScoredNetwork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A preset's runs, by what the tables and the report ask of them."""
+    """A preset's runs, grouped as the tables and the report need them."""
 
     preset: Preset
     inputs: Inputs
