@@ -30,7 +30,7 @@ class Scripted(Faults):
 
 @dataclass
 class Boss:
-    """A running database: what it holds, what it was asked, and what it shall do wrong next."""
+    """A running database: its volumes, the requests that it got, and the faults to come."""
 
     running: VolumeServer
     volumes: dict[str, np.ndarray]
