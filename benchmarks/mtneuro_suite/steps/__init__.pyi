@@ -6,5 +6,3 @@ from .segmenter import Segmenter as Segmenter
 from .selection import Selection as Selection
 from .semantics import Semantics as Semantics
 from .umap import Umap as Umap
-
-__all__ = ["Arrays", "Encoder", "Features", "Regions", "Segmenter", "Selection", "Semantics", "Umap"]

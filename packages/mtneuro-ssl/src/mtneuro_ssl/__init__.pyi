@@ -21,27 +21,3 @@ from .training import train as train
 from .views import corner_crops as corner_crops
 
 __version__: str
-
-__all__ = [
-    "Grid",
-    "Model",
-    "TrainSettings",
-    "VolumeFile",
-    "colour_picture",
-    "corner_crops",
-    "embed",
-    "embedding_map",
-    "encoder_names",
-    "executed_modules",
-    "load_encoder",
-    "load_model",
-    "method_names",
-    "new_method",
-    "open_images",
-    "open_volume_file",
-    "principal_colours",
-    "save_embeddings",
-    "train",
-    "untrained",
-    "view_sheet",
-]
