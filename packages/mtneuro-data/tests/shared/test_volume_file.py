@@ -88,7 +88,7 @@ def test_an_array_of_an_archive_can_be_named(tmp_path, voxels):
     [
         ({"sample_id": ["a"]}, "sample_id of .* must have 6 entries"),
         ({"region": [0, 1]}, "region of .* must have 6 entries"),
-        ({"region": np.zeros(6)}, "must be one integer an image"),
+        ({"region": np.zeros(6)}, "must be one integer per image"),
         ({"voxel_size_um": 2.0}, "three positive numbers"),
         ({"format_version": 2}, "format_version must be 1"),
     ],

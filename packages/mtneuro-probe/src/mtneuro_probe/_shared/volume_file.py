@@ -108,7 +108,7 @@ class VolumeFile:
         for what, values in (("sample_id", self.sample_id), ("region", self.region)):
             if values is not None and len(values) != count:
                 raise ValueError(
-                    f"{what} of {self.name} must have {count} entries, one an image, got {len(values)}"
+                    f"{what} of {self.name} must have {count} entries, one per image, got {len(values)}"
                 )
 
     def loaded(self) -> np.ndarray:
@@ -204,7 +204,7 @@ def _from_npz(path: Path, fragment: str | None, key: str) -> VolumeFile:
         held = {each: archive[each] for each in archive if each == name or each in _ABOUT}
     region = held.get("region")
     if region is not None and (region.ndim != 1 or region.dtype.kind not in "ui"):
-        raise ValueError(f"region of {path} must be one integer an image, got {region.dtype} {region.shape}")
+        raise ValueError(f"region of {path} must be one integer per image, got {region.dtype} {region.shape}")
     return VolumeFile(
         name=str(path),
         array=_volume(held[name], None, f"{path}#{name}"),

@@ -205,7 +205,7 @@ def checked_index(sample_id: Sequence[str] | np.ndarray | None, n_images: int, *
         [f"labels/z{z}" for z in range(n_images)] if sample_id is None else [str(name) for name in sample_id]
     )
     if len(ids) != n_images:
-        raise ValueError(f"sample_id must have one id an image, got {len(ids)} for {n_images} images")
+        raise ValueError(f"sample_id must have one id per image, got {len(ids)} for {n_images} images")
     if corners:
         cut = [name for name in ids if name.endswith(tuple(f"/{corner}" for corner in CORNERS))]
         if cut:

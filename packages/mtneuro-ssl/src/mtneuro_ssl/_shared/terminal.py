@@ -20,7 +20,7 @@ SettingsFile = Annotated[Path | None, Parameter(name="--settings")]
 """A settings file, .toml or .json."""
 
 Changes = Annotated[tuple[str, ...], Parameter(name="--set", show_default=False)]
-"""Single settings as ``key=value``, which go before the file's."""
+"""Single settings as ``key=value``, which override the file."""
 
 
 @dataclass(frozen=True, slots=True)
