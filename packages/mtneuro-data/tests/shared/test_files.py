@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,27 @@ def test_a_folder_that_cannot_be_renamed_leaves_the_older_one(tmp_path, monkeypa
     with pytest.raises(OSError, match="cannot write"):
         write(tmp_path / "model", folder=True)
     assert names(tmp_path / "model") == ["older"]
+
+
+def test_a_link_is_written_through(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "a.txt").symlink_to(tmp_path / "disk" / "a.txt")
+    write(tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").is_symlink()
+    assert (tmp_path / "disk" / "a.txt").read_text() == "newer"
+    assert names(tmp_path / "disk") == ["a.txt"]
+
+
+def test_what_is_renamed_and_the_name_itself_are_on_the_disk(tmp_path, monkeypatch):
+    synchronised: list[tuple[int, list[str]]] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: synchronised.append((os.fstat(file).st_ino, names(tmp_path)))
+    )
+    write(tmp_path / "model", folder=True)
+    folder, file = tmp_path / "model", tmp_path / "model" / "newer"
+    inodes = [path.stat().st_ino for path in (folder, file, tmp_path)]
+    assert [inode for inode, _ in synchronised] == inodes
+    assert [("model" in at) for _, at in synchronised] == [False, False, True]
 
 
 @pytest.mark.parametrize(

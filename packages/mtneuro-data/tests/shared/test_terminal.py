@@ -1,5 +1,9 @@
 """How every command line ends, and what it reads of a volume."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,3 +86,86 @@ def test_an_option_that_moved_is_told_by_its_new_name(app, capsys):
 
 def test_an_ending_that_is_allowed_passes():
     check_ending(Path("a.ome.zarr"), ".npy", ".zarr", what="labels")
+
+
+TOOL = """
+import sys, time
+from functools import partial
+from mtneuro_data._shared.terminal import command_line, run
+
+app = command_line("tool", "Measures the brain \u2026")
+
+@app.command
+def talk():
+    for number in range(20_000):
+        yield "a line of some length"
+    sys.stderr.write("finished\\n")
+
+@app.command
+def wait():
+    yield "ready"
+    time.sleep(60)
+
+sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True)))
+"""
+
+
+def started(*arguments: str, **options: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", TOOL, *arguments]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, **(streams | options))  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def test_work_goes_on_quietly_when_the_reader_of_its_lines_has_gone():
+    with started("talk") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "a line of some length\n"
+        process.stdout.close()
+        assert process.stderr.read() == "finished\n"
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_each_signal_that_ends_a_process_says_what_is_kept(name):
+    number = getattr(signal, name)
+    process = started("wait")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, err = process.communicate()
+    assert err == "tool: interrupted; what is done is kept: the same command goes on from there\n"
+    assert process.returncode == 128 + number
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+def test_a_signal_that_nohup_ignores_stays_ignored():
+    process = started("wait", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_help_is_shown_by_a_terminal_that_knows_ascii_alone():
+    process = started("--help", env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    assert "Measures the brain ?" in out
+
+
+def test_too_little_memory_is_one_line_and_status_2(capsys):
+    app = App(name="tool")
+
+    @app.default
+    def work() -> None:
+        raise MemoryError("Unable to allocate 3 TiB for an array")
+
+    assert run(app, [], say=print) == 2
+    error = (
+        "out of memory (Unable to allocate 3 TiB for an array); take a smaller part or a machine with more"
+    )
+    assert capsys.readouterr().err == f"tool: error: {error} memory\n"

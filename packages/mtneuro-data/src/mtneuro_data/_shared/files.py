@@ -38,8 +38,8 @@ def name_beside(path: Path, /) -> Path:
 def written_beside(path: str | os.PathLike[str], /) -> Generator[Path]:
     """Give a temporary path to write a file or a folder to, and rename it to ``path`` if the block succeeds.
 
-    A folder takes the place of an older one. If the block fails, ``path`` is as it was and nothing else is
-    left.
+    A folder takes the place of an older one, and a link is kept and written through. What is renamed is on
+    the disk by then. If the block fails, ``path`` is as it was and nothing else is left.
 
     Raises
     ------
@@ -55,13 +55,13 @@ def written_beside(path: str | os.PathLike[str], /) -> Generator[Path]:
     ...     [path.name for path in Path(folder).iterdir()]
     ['a.txt']
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)  # noqa: PTH114
     beside = name_beside(target)
     try:
-        with disk_errors_named(target):
+        with disk_errors_named(path):
             target.parent.mkdir(parents=True, exist_ok=True)
             yield beside
-            _put(beside, target)
+            rename_into_place(beside, target)
     finally:
         _remove(beside)
 
@@ -103,19 +103,33 @@ def _names(error: OSError, path: str | os.PathLike[str]) -> bool:
     return error.filename is None and str(path) in str(error)
 
 
-def _put(beside: Path, target: Path) -> None:
-    """Rename a file or a folder into place; an older folder is moved aside first, and back on failure."""
+def rename_into_place(beside: Path, target: Path, /) -> None:
+    """Rename what is whole, and on the disk by then; an older folder moves aside, and back on failure."""
+    for path in [beside, *beside.rglob("*")] if beside.is_dir() else [beside]:
+        _synchronise(path)
     if not (beside.is_dir() and target.is_dir()):
         os.replace(beside, target)  # noqa: PTH105 - the atomic rename, by its own name
+    else:
+        older = name_beside(target)
+        target.rename(older)
+        try:
+            beside.rename(target)
+        except OSError:
+            older.rename(target)
+            raise
+        shutil.rmtree(older, ignore_errors=True)
+    _synchronise(target.parent)
+
+
+def _synchronise(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk; Windows does that for files only."""
+    if os.name == "nt" and path.is_dir():
         return
-    older = name_beside(target)
-    target.rename(older)
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
     try:
-        beside.rename(target)
-    except OSError:
-        older.rename(target)
-        raise
-    shutil.rmtree(older, ignore_errors=True)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _remove(beside: Path) -> None:

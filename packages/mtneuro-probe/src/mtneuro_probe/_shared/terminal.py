@@ -1,17 +1,23 @@
 """What every command line shares: common options, the progress bar, and how a command ends."""
 
+import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 from pydantic import ValidationError
 
 from .words import one_line, unknown_name
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 """The file or folder that a command writes."""
@@ -61,7 +67,18 @@ RangesOption = Annotated[Ranges | None, Parameter(name="*")]
 """The options ``--z``, ``--y`` and ``--x`` of a command that reads a volume."""
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C."""
+"""Exit status after Ctrl-C; after another signal it is 128 and the signal's number."""
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Return a console for plain text, which goes quiet when its reader has gone."""
+    from rich.console import Console
+
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            _discard_output()
+
+    return Quiet(stderr=stderr, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -76,15 +93,14 @@ def bar(what: str, *, speed: bool = False) -> Generator[Callable[[int, int], Non
         Whether to show bytes a second too; the callback is then given bytes.
     """
     from rich import progress as bars
-    from rich.console import Console
 
     columns = [bars.TextColumn("{task.description}"), bars.BarColumn()]
     columns += (
         [bars.TaskProgressColumn(), bars.TransferSpeedColumn()] if speed else [bars.MofNCompleteColumn()]
     )
     columns += [bars.TimeRemainingColumn()]
-    console = Console(stderr=True)
-    with bars.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as drawn:
+    shown = console(stderr=True)
+    with bars.Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as drawn:
         task = drawn.add_task(what, total=None)
         yield lambda done, total: drawn.update(task, completed=done, total=total)
 
@@ -160,26 +176,72 @@ def run(
         What to tell after Ctrl-C.
     """
     name = app.name[0]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character shows a question mark in its place.
+            stream.reconfigure(errors="replace")
     for argument in arguments:
         option = argument.partition("=")[0]
         if moved and option in moved:
             return _refused(name, f"{option} is now {moved[option]}")
-    try:
-        told = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-        for line in _lines(told):
-            say(line)
-    except KeyboardInterrupt:
-        sys.stderr.write(f"{name}: interrupted; {interrupted}\n")
-        return INTERRUPTED
-    except (CycloptsError, ValueError, OSError) as error:
-        if os.environ.get("MTNEURO_TRACEBACK") == "1":
-            raise
-        return _refused(name, _mistake(name, error))
+    with _signals_as_interrupts() as received:
+        try:
+            told = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+            for line in _lines(told):
+                _say(line, say)
+        except KeyboardInterrupt:
+            sys.stderr.write(f"{name}: interrupted; {interrupted}\n")
+            # Whoever presses Ctrl-C once more, while the interpreter ends, wants no traceback.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            return 128 + received[0] if received else INTERRUPTED
+        except (CycloptsError, ValueError, OSError, MemoryError) as error:
+            if os.environ.get("MTNEURO_TRACEBACK") == "1":
+                raise
+            return _refused(name, _mistake(name, error))
     return 0
+
+
+@contextmanager
+def _signals_as_interrupts() -> Generator[list[int]]:
+    """Let the signals that end a process raise ``KeyboardInterrupt``, and give a list of their numbers."""
+    received: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    named = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # What is ignored, as under nohup, stays ignored.
+    taken = [number for number in named if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        taken = []
+    for number in taken:
+        signal.signal(number, interrupt)
+    try:
+        yield received
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _say(line: str, say: Callable[[str], object]) -> None:
+    try:
+        say(line)
+    except BrokenPipeError:
+        _discard_output()
+
+
+def _discard_output() -> None:
+    """Send what is still said nowhere: its reader, such as ``head``, has read enough. The work goes on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _mistake(name: str, error: Exception) -> str:
     """Return what was wrong on one line; for what was typed wrongly, with the help to read."""
+    if isinstance(error, MemoryError):
+        return f"out of memory ({one_line(error)}); take a smaller part or a machine with more memory"
     if not isinstance(error, CycloptsError):
         return one_line(error)
     if isinstance(error.__cause__, ValidationError):
