@@ -89,8 +89,7 @@ class Recorder(pl.Callback):
             self._close_epoch(step, pl_module)
             trainer.should_stop = self._has_stalled(pl_module.settings.patience)
         if closes or step % pl_module.settings.checkpoint_every == 0:
-            with written_beside(self._checkpoint) as beside:
-                trainer.save_checkpoint(beside)
+            trainer.save_checkpoint(self._checkpoint)
         if self._progress is not None:
             self._progress(step, schedule.steps)
 

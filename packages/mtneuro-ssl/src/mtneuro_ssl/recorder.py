@@ -4,7 +4,6 @@ import csv
 import io
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +62,8 @@ class Recorder(Callback):
         self._pending.append((step, self._rate, outputs))
         if step == total or time.monotonic() - self._saved >= self.every:
             self.collect()
-            path = self.partial / CHECKPOINT
             # Every process takes part; only the first writes.
-            with written_beside(path) if trainer.is_global_zero else nullcontext(path) as beside:
-                trainer.save_checkpoint(beside)
+            trainer.save_checkpoint(self.partial / CHECKPOINT)
             if trainer.is_global_zero:
                 with written_beside(self.partial / HISTORY) as beside:
                     beside.write_text(self.as_csv(), encoding="utf-8")

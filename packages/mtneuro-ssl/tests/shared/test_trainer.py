@@ -1,5 +1,6 @@
 import logging
 import signal
+import tempfile
 from pickle import UnpicklingError
 
 import pytest
@@ -47,6 +48,13 @@ def test_training_goes_on_from_a_checkpoint(tmp_path):
     fit(trainer(tmp_path), resumed, loader=Steps(4), checkpoint=tmp_path / "a.ckpt")
     assert whole.weight.item() == pytest.approx(0.8**4)
     assert torch.equal(resumed.weight, whole.weight)
+
+
+def test_a_checkpoint_never_passes_through_the_folder_for_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    saved = At(2, lambda trainer: trainer.save_checkpoint(tmp_path / "out" / "a.ckpt"))
+    fit(trainer(tmp_path, saved), Line(), loader=Steps(4), checkpoint=tmp_path / "none.ckpt")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.ckpt"]
 
 
 def test_nothing_in_a_checkpoint_is_executed(tmp_path):

@@ -9,8 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
+from typing_extensions import override
+
+from .files import written_beside
 
 
 def new_trainer(**options: Any) -> Trainer:
@@ -21,7 +26,7 @@ def new_trainer(**options: Any) -> Trainer:
         "enable_progress_bar": False,
         "enable_model_summary": False,
         # Not the cluster's: a worker of a SLURM job trains alone.
-        "plugins": [LightningEnvironment()],
+        "plugins": [LightningEnvironment(), _Checkpoints()],
     }
     with _quiet_lightning():
         return Trainer(**(quiet | options))
@@ -33,18 +38,33 @@ def fit(trainer: Trainer, module: LightningModule, *, loader: Iterable[Any], che
     Nothing in the checkpoint is executed. Ctrl-C raises ``KeyboardInterrupt``: Lightning alone would end the
     interpreter, and leave further Ctrl-C ignored.
     """
-    resumed: dict[str, Any] = {"ckpt_path": checkpoint, "weights_only": True} if checkpoint.is_file() else {}
+    resumed = checkpoint if checkpoint.is_file() else None
     in_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
     try:
         with _quiet_lightning():
-            trainer.fit(module, train_dataloaders=loader, **resumed)
+            trainer.fit(module, train_dataloaders=loader, ckpt_path=resumed)
     except SystemExit:
         if not trainer.interrupted:
             raise
         if in_main:
             signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from None
+
+
+class _Checkpoints(TorchCheckpointIO):
+    """Writes checkpoints beside their place, not through ``TMPDIR`` as Lightning does; runs nothing in them."""
+
+    @override
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        with written_beside(path) as beside:
+            torch.save(checkpoint, beside)
+
+    @override
+    def load_checkpoint(
+        self, path: Any, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return torch.load(path, map_location=map_location, weights_only=True)
 
 
 @contextmanager
