@@ -1,5 +1,6 @@
 """Train by Lightning's ``Trainer``: quietly, and with Ctrl-C as Python has it."""
 
+import io
 import logging
 import signal
 import threading
@@ -53,12 +54,15 @@ def fit(trainer: Trainer, module: LightningModule, *, loader: Iterable[Any], che
 
 
 class _Checkpoints(TorchCheckpointIO):
-    """Writes checkpoints beside their place, not through ``TMPDIR`` as Lightning does; runs nothing in them."""
+    """Writes checkpoints beside their place, not by way of ``TMPDIR``, and executes nothing in them."""
 
     @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        # Not into the file itself: torch reports a full disk as a wrong position in the file.
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
         with written_beside(path) as beside:
-            torch.save(checkpoint, beside)
+            beside.write_bytes(content.getbuffer())
 
     @override
     def load_checkpoint(
