@@ -1,15 +1,15 @@
 """Measure a volume of label images piece by piece, in one process or several, to a table."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Integer, Shaped
 
+from mtneuro_probe._shared.process_pool import process_pool
 from mtneuro_probe._shared.volume_file import LazyArray
 from mtneuro_probe._shared.words import unknown_name
 from mtneuro_probe.measures.components import Connectivity, component_numbers
@@ -136,8 +136,7 @@ def _measured(
         for piece in pieces:
             yield measure(*piece)
         return
-    # A fresh process: a forked one would inherit locks that another thread holds.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with process_pool(workers) as pool:
         # No more pieces are read ahead than the processes can start on, so memory stays flat.
         waiting: list[Future[np.ndarray]] = [
             pool.submit(measure, *piece) for piece in islice(pieces, 2 * workers)

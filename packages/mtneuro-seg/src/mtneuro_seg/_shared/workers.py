@@ -1,12 +1,12 @@
 """Share work among processes of this machine, or among the workers of a Dask scheduler."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, as_completed
 from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from .extras import check_extra
+from .process_pool import process_pool
 
 _RETRIES = 3
 
@@ -52,8 +52,7 @@ def worker_pool(
             # Not pure: the result is a file, which may have been deleted since.
             yield client.get_executor(pure=False, retries=_RETRIES)
     elif workers > 1:
-        # Not forked: torch's threads do not survive it.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+        with process_pool(workers) as executor:
             yield executor
     else:
         yield None
