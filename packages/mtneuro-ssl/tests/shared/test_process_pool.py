@@ -15,13 +15,15 @@ def test_work_is_done_elsewhere_and_the_processes_end_with_the_block():
 
 
 def test_an_interruption_ends_a_process_in_the_midst_of_its_work():
-    before = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), process_pool(1) as pool:
-        pool.submit(abs, -1).result()
-        pool.submit(time.sleep, 60)
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with process_pool(1) as pool:
+            pool.submit(abs, -1).result()
+            pool.submit(time.sleep, 600)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert not active_children()
-    assert time.monotonic() - before < 30
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows masks no signals")
