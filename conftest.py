@@ -35,6 +35,13 @@ os.environ.update(
 )
 
 
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C raise ``KeyboardInterrupt`` again after a command that was interrupted in this process."""
+    yield
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def unchecked() -> Iterator[None]:
     """Switch the shape checks off, to reach an entry point's own refusal of bad input."""
