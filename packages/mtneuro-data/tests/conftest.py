@@ -96,7 +96,8 @@ def boss(
     np.save(folder / "image.npy", volume)
     np.save(folder / "labels.npy", labels)
     channels = {f"lab/scan/{name}": open_volume(folder / f"{name}.npy") for name in ("image", "labels")}
-    with VolumeServer(Catalogue(channels, levels=2)) as running:
+    catalogue = Catalogue(channels, levels=2, annotations=["lab/scan/labels"])
+    with VolumeServer(catalogue) as running:
         running.service.requests = []
         monkeypatch.setenv("INTERN_HOST", running.address.host)
         monkeypatch.setenv("INTERN_PROTOCOL", "http")

@@ -71,3 +71,10 @@ def test_an_indivisible_size_is_refused(reduced: object) -> None:
 def test_an_image_without_corners_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 by 2"):
         four_corners(np.zeros((1, 4), np.uint8))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
+def test_the_mean_of_the_brightest_image_of_a_type_does_not_overflow(dtype: type[np.unsignedinteger]) -> None:
+    brightest = np.iinfo(dtype).max
+    reduced = downsampled_images(np.full((1, 64, 64), brightest, dtype), 64)
+    assert (reduced.dtype, reduced.item()) == (dtype, brightest)

@@ -1,13 +1,13 @@
 """Reduce images by area means and labels by majority, and cut images into their four corners."""
 
 import numpy as np
-from jaxtyping import Integer, Shaped, UInt8
+from jaxtyping import Integer, Shaped, UInt
 
 CORNERS = ("tl", "tr", "bl", "br")
 """The corners of an image in their order: top left, top right, bottom left, bottom right."""
 
 
-def downsampled_images(images: UInt8[np.ndarray, "... y x"], factor: int, /) -> UInt8[np.ndarray, "... v u"]:
+def downsampled_images(images: UInt[np.ndarray, "... y x"], factor: int, /) -> UInt[np.ndarray, "... v u"]:
     """Return images reduced along rows and columns by the mean of each block.
 
     Parameters
@@ -35,8 +35,8 @@ def downsampled_images(images: UInt8[np.ndarray, "... y x"], factor: int, /) -> 
     if factor == 1:
         return images
     blocks = _blocks(images, factor)
-    total = blocks.sum(axis=(-3, -1), dtype=np.uint32)
-    return np.rint(total / factor**2).astype(np.uint8)
+    total = blocks.sum(axis=(-3, -1), dtype=np.uint32 if images.itemsize == 1 else np.uint64)
+    return np.rint(total / factor**2).astype(images.dtype)
 
 
 def downsampled_labels(

@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.sources import locate
-from mtneuro_data.sources.base import Progress, Source, WritableSource
+from mtneuro_data.sources.base import Kind, Progress, Source, WritableSource
 
 if TYPE_CHECKING:
     from mtneuro_data.cache.folder import Cache
@@ -94,6 +94,11 @@ class Volume:
     def voxel_size_um(self) -> tuple[float, float, float] | None:
         """Edges of a voxel in micrometres, ``(z, y, x)``; ``None`` if the storage does not state it."""
         return self.source.voxel_size_um
+
+    @property
+    def kind(self) -> Kind | None:
+        """Whether it is an image or an annotation; ``None`` if the storage does not state it, nor a cache."""
+        return self.source.kind
 
     def read(
         self, lower: Corner, upper: Corner, /, *, out: np.ndarray | None = None

@@ -3,11 +3,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from mtneuro_data import TaskSpec
 from mtneuro_data.preview import contact_sheet
+from mtneuro_data.serving import VolumeServer
 from PIL import Image
 
 
@@ -39,7 +41,44 @@ def test_a_served_phantom_is_fetched_and_previewed_by_the_same_command_line(
         assert server.wait(timeout=20) == 0
         # The server is gone: the picture comes from what was fetched.
         assert run("preview", "remote.json", "-o", "sheet.png") == "2 cubes written to sheet.png\n"
-    assert lines[3].startswith("https://neuroglancer")
+    assert [line.split()[-1] for line in lines[:2]] == ["image", "annotation"]
+    assert lines[3].endswith("serve with --allow-origin https://neuroglancer-demo.appspot.com\n")
     with Image.open(tmp_path / "sheet.png") as picture:
         drawn = np.asarray(picture)
     np.testing.assert_array_equal(drawn, contact_sheet(task.with_source(f"phantom{query}")))
+
+
+def test_served_channels_are_told_with_their_kind_and_the_viewer_with_its_origin(
+    tmp_path: Path, shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(VolumeServer, "serve_forever", lambda server: seen.append(server.service))
+    np.save(tmp_path / "em.npy", np.zeros((2, 8, 8), np.uint16))
+    channels = [f"lab/scan/{name}={tmp_path / 'em.npy'}" for name in ("em", "cells")]
+    page = "https://neuroglancer-demo.appspot.com"
+    status, told, _ = shell(
+        "serve", *channels, "--port", 0, "--annotation", "lab/scan/cells", "--voxel-size", 0.04, 0.004, 0.004,
+        "--allow-origin", page,
+    )  # fmt: skip
+    assert status == 0
+    lines = told.splitlines()
+    assert lines[0].endswith("  image (if it holds labels: --annotation lab/scan/em)")
+    assert lines[1].endswith("  annotation")
+    assert lines[3].startswith(f"{page}/#!")
+    (service,) = seen
+    assert service.origins == {page}
+    assert service.token is None
+    assert service.catalogue.voxel_size_um("lab/scan/em") == (0.04, 0.004, 0.004)
+
+
+def test_a_writable_server_has_a_token(tmp_path: Path, shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VolumeServer, "serve_forever", lambda _: None)
+    np.save(tmp_path / "em.npy", np.zeros((2, 8, 8), np.uint8))
+    tokens: list[str] = []
+    for given in ((), (), ("--token", "secret")):
+        channel = f"lab/scan/em={tmp_path / 'em.npy'}"
+        _, told, _ = shell("serve", channel, "--port", 0, "--writable", *given)
+        tokens.append(told.splitlines()[1].partition(" INTERN_TOKEN=")[2])
+    assert tokens[2] == "secret"
+    assert len({*tokens}) == 3
+    assert all(len(token) >= 20 for token in tokens[:2])

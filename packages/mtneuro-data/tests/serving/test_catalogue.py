@@ -6,8 +6,9 @@ import pytest
 from intern import array
 from intern.convenience.array import _BossDBVolumeProvider  # the one way to give it another host
 from intern.remote.boss import BossRemote
-from mtneuro_data import downsampled_labels, open_volume
-from mtneuro_data.serving import Catalogue
+from mtneuro_data import downsampled_images, downsampled_labels, open_volume, save_volume
+from mtneuro_data.box import Box
+from mtneuro_data.serving import Catalogue, catalogue
 from mtneuro_data.sources.boss import BossServer
 
 
@@ -23,10 +24,70 @@ def intern_array(server: BossServer, channel: str, level: int = 0) -> Any:
     )
 
 
-def test_levels_are_means_of_images_and_majorities_of_labels(boss: Any, labels: np.ndarray) -> None:
+def test_levels_are_means_of_images_and_majorities_of_labels(
+    boss: Any, volume: np.ndarray, labels: np.ndarray
+) -> None:
     reduced = intern_array(boss.server, "labels", level=1)
     assert reduced.shape == (40, 75, 100)
     np.testing.assert_array_equal(reduced[0:2, 0:75, 0:100], downsampled_labels(labels[0:2], 2))
+    reduced = intern_array(boss.server, "image", level=1)
+    np.testing.assert_array_equal(reduced[0:2, 0:75, 0:100], downsampled_images(volume[0:2], 2))
+
+
+def test_a_channel_is_what_the_caller_or_its_metadata_state_whatever_its_type_and_name(
+    tmp_path: Path,
+) -> None:
+    np.save(tmp_path / "wide.npy", np.arange(64, dtype=np.uint16).reshape(1, 8, 8))
+    np.save(tmp_path / "small.npy", np.array([[[1, 1], [1, 9]]], np.uint8))
+    shape = "?shape=1,8,8"
+    served = Catalogue(
+        {
+            "lab/wide/labelled_em": open_volume(tmp_path / "wide.npy"),
+            "lab/small/cells": open_volume(tmp_path / "small.npy"),
+            "lab/phantom/a": open_volume(f"phantom://image{shape}"),
+            "lab/phantom/b": open_volume(f"phantom://pixel_labels{shape}"),
+        },
+        levels=2,
+        annotations=["lab/small/cells"],
+    )
+    assert [served.kind(path) for path in served.volumes] == ["image", "annotation", "image", "annotation"]
+    described = served.description(("collection", "lab", "experiment", "small", "channel", "cells"))
+    assert described is not None
+    assert described["type"] == "annotation"
+    assert served.cutout("lab/small/cells", 1, Box((0, 0, 0), (1, 1, 1))).item() == 1
+    mean = served.cutout("lab/wide/labelled_em", 1, Box((0, 0, 0), (1, 1, 1)))
+    assert (mean.dtype, mean.item()) == (np.uint16, 4)  # of 0, 1, 8 and 9: 4.5 goes to the even neighbour
+    with pytest.raises(ValueError, match="did you mean 'lab/small/cells'"):
+        Catalogue(served.volumes, annotations=["lab/small/cell"])
+
+
+def test_a_coarse_cutout_is_the_same_read_in_parts(
+    boss: Any, volume: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "_READ_AT_ONCE", 1000)
+    box = Box((1, 2, 3), (9, 50, 60))
+    part = boss.service.catalogue.cutout("lab/scan/image", 1, box)
+    np.testing.assert_array_equal(part, downsampled_images(volume[1:9, 4:100, 6:120], 2))
+
+
+def test_the_voxel_size_is_the_callers_or_what_the_experiments_volumes_state(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((2, 3, 4), np.uint8))
+    for name, size in (("b", (3.0, 2.0, 1.0)), ("c", (3.0, 2.0, 1.5))):
+        save_volume(tmp_path / f"{name}.nii", np.zeros((2, 3, 4), np.uint8), voxel_size_um=size)
+    a, b, c = (open_volume(tmp_path / name) for name in ("a.npy", "b.nii", "c.nii"))
+    own = Catalogue({"lab/scan/a": a, "lab/scan/b": b})
+    told = Catalogue({"lab/scan/a": a, "lab/scan/b": b, "lab/scan/c": c}, voxel_size_um=(4.0, 0.5, 0.5))
+    for served, expected in ((own, (3.0, 2.0, 1.0)), (told, (4.0, 0.5, 0.5))):
+        assert [served.voxel_size_um(path) for path in served.volumes] == [expected] * len(served.volumes)
+        frame = served.description(("coord", "lab-scan"))
+        assert frame is not None
+        assert tuple(frame[f"{axis}_voxel_size"] for axis in "zyx") == expected
+    with pytest.raises(
+        ValueError, match=r"scan/b has \(3.0, 2.0, 1.0\), lab/scan/c has .*; state one for all"
+    ):
+        Catalogue({"lab/scan/b": b, "lab/scan/c": c})
+    with pytest.raises(ValueError, match="must be three positive numbers"):
+        Catalogue({"lab/scan/a": a}, voxel_size_um=(1.0, 0.0, 1.0))
 
 
 def test_channels_that_cannot_be_served_are_refused(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,15 @@ def test_a_port_that_is_taken_or_out_of_range_is_refused(boss: Any) -> None:
         VolumeServer(catalogue, port=taken)
     with pytest.raises(ValueError, match=r"port must lie within \[0, 65536\), got 65536"):
         VolumeServer(catalogue, port=65536)
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "null", "evil.example", "https://evil.example/", "https://evil.example/page", "file://"]
+)
+def test_an_origin_that_no_browser_sends_is_refused(boss: Any, origin: str) -> None:
+    with pytest.raises(ValueError, match=r"an origin must be scheme://host\[:port\]"):
+        VolumeServer(boss.service.catalogue, allow_origins=[origin])
+
+
+def test_a_server_answers_to_its_names_alone(boss: Any) -> None:
+    assert {"127.0.0.1", "localhost", socket.gethostname().lower()} <= boss.service.hosts

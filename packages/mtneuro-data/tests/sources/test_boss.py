@@ -241,3 +241,8 @@ def test_a_pickled_source_does_not_take_its_socket_along(boss: Boss, volume: np.
     opened.fetch(Box((0, 0, 0), (1, 2, 3)))
     copy: BossSource = pickle.loads(pickle.dumps(opened))
     np.testing.assert_array_equal(copy.fetch(Box((0, 0, 0), (1, 2, 3))), volume[0:1, 0:2, 0:3])
+
+
+def test_a_channel_is_of_the_kind_that_the_database_states(boss: Boss) -> None:
+    assert source(boss).kind == "image"
+    assert source(boss, "bossdb://lab/scan/labels").kind == "annotation"

@@ -30,3 +30,8 @@ def test_a_phantoms_levels_and_looks_are_part_of_its_address() -> None:
 def test_a_malformed_phantom_uri_is_refused(uri: str, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         open_volume(uri)
+
+
+def test_a_phantoms_channels_state_their_kind() -> None:
+    kinds = [open_volume(f"phantom://{name}").kind for name in ("image", "pixel_labels", "roi_labels")]
+    assert kinds == ["image", "annotation", "annotation"]

@@ -7,6 +7,7 @@ import pytest
 import tifffile
 import zarr
 from mtneuro_data import downsampled_images, open_volume, save_volume
+from mtneuro_data._shared.ome import multiscales
 from PIL import Image
 
 
@@ -102,3 +103,33 @@ def test_a_scale_of_a_whole_ome_zarr_and_its_unit_count(tmp_path: Path) -> None:
     scale["axes"][0]["unit"] = "nanometer"
     (path / "zarr.json").write_text(json.dumps(about))
     assert open_volume(path).voxel_size_um == pytest.approx((0.003, 2.0, 10.0))
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_zarr_at_an_address_is_read_with_the_servers_token(
+    boss: Any, volume: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("aiohttp", reason="the extra `remote` is not installed")
+    config = pytest.importorskip("fsspec.config")
+    boss.service.token = "secret"
+    address = f"http://{boss.server.host}/zarr/lab/scan/image"
+    with pytest.raises(ValueError, match="is not a readable Zarr store"):
+        _ = open_volume(address).shape
+    # What the variable FSSPEC_HTTP says.
+    headers = {"Authorization": "Token secret"}
+    monkeypatch.setitem(config.conf, "http", {"client_kwargs": {"headers": headers}})
+    np.testing.assert_array_equal(open_volume(address)[0:2, 0:9, 0:9], volume[0:2, 0:9, 0:9])
+
+
+def test_a_zarr_is_an_annotation_if_its_metadata_say_so(tmp_path: Path, volume: np.ndarray) -> None:
+    about = multiscales("a", [(1, 1, 1)], labels=[{"value": 1, "name": "vessel", "rgba": (255, 0, 0, 255)}])
+    kinds = {"array": None, "group": "annotation", "classes": "annotation"}
+    zarr.open_group(str(tmp_path / "group.zarr"), mode="w", attributes={"ome": about})
+    arrays: dict[str, dict[str, Any]] = {
+        "array.zarr": {},
+        "group.zarr/0": {},
+        "classes.zarr": {"class_names": ["background", "cell"]},
+    }
+    for name, attributes in arrays.items():
+        zarr.create_array(str(tmp_path / name), data=volume, attributes=attributes)
+    assert {name: open_volume(tmp_path / f"{name}.zarr").kind for name in kinds} == kinds

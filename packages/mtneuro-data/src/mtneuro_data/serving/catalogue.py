@@ -2,17 +2,22 @@
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
+from mtneuro_data._shared.ome import voxel_size
+from mtneuro_data._shared.words import unknown_name
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
+from mtneuro_data.sources.base import Kind
 from mtneuro_data.volume import Volume
 
 _PATH = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/){2}[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _TYPES = ("uint8", "uint16", "uint64")
+_READ_AT_ONCE = 1 << 26
+"""Most voxels of the finest level that are in memory for a box of a coarser one."""
 
 
 class Catalogue:
@@ -26,12 +31,18 @@ class Catalogue:
     levels
         Resolution levels to offer; rows and columns halve with each, as area means of images and
         majorities of labels, computed when they are asked for.
+    annotations
+        Paths of the channels that hold labels. Any other is what its volume states, an image if it states
+        nothing.
+    voxel_size_um
+        Edges of a voxel of all channels in micrometres, ``(z, y, x)``; by default what the volumes of an
+        experiment state, or 1 if none does.
 
     Raises
     ------
     ValueError
-        If a path is malformed, a type is not one that the database knows, or the channels of an
-        experiment differ in shape.
+        If a path is malformed or unknown, a type is not one that the database knows, or the channels of
+        an experiment differ in shape or voxel size.
 
     Examples
     --------
@@ -41,7 +52,14 @@ class Catalogue:
     (8, 32, 32)
     """
 
-    def __init__(self, volumes: Mapping[str, Volume], *, levels: int = 1) -> None:
+    def __init__(
+        self,
+        volumes: Mapping[str, Volume],
+        *,
+        levels: int = 1,
+        annotations: Collection[str] = (),
+        voxel_size_um: tuple[float, float, float] | None = None,
+    ) -> None:
         if not volumes:
             raise ValueError("a server needs at least one channel, got none")
         if levels < 1:
@@ -49,6 +67,14 @@ class Catalogue:
         self.volumes = dict(volumes)
         self.levels = levels
         self.lock = threading.Lock()
+        for path in annotations:
+            if path not in volumes:
+                raise ValueError(unknown_name("an annotation", path, volumes))
+        self._kinds: dict[str, Kind] = {
+            path: "annotation" if path in annotations else volume.kind or "image"
+            for path, volume in self.volumes.items()
+        }
+        self._voxel_size_um = voxel_size(voxel_size_um, name="the served channels")
         frames: dict[str, tuple[str, Corner]] = {}
         for path, volume in self.volumes.items():
             if not _PATH.fullmatch(path):
@@ -60,6 +86,7 @@ class Catalogue:
                     f"{path} has {volume.shape}"
                 )
             self.datatype(path)
+            self.voxel_size_um(path)
 
     def datatype(self, path: str) -> str:
         """Return the database's type that holds a channel's voxels."""
@@ -69,6 +96,29 @@ class Catalogue:
                 return name
         raise ValueError(f"{path}: the database holds {', '.join(_TYPES)}, got a volume of {dtype}")
 
+    def kind(self, path: str) -> Kind:
+        """Return whether a channel is an image or an annotation."""
+        return self._kinds[path]
+
+    def voxel_size_um(self, path: str) -> tuple[float, float, float]:
+        """Return the edges of a voxel of a channel's experiment in micrometres, ``(z, y, x)``."""
+        if self._voxel_size_um is not None:
+            return self._voxel_size_um
+        experiment = path.rpartition("/")[0]
+        stated = {
+            other: volume.voxel_size_um
+            for other, volume in self.volumes.items()
+            if other.rpartition("/")[0] == experiment and volume.voxel_size_um is not None
+        }
+        first, size = next(iter(stated.items()), ("", (1.0, 1.0, 1.0)))
+        for other, own in stated.items():
+            if not np.allclose(own, size, rtol=1e-3, atol=0):
+                raise ValueError(
+                    f"channels of one experiment must have one voxel size: {first} has {size}, {other} has "
+                    f"{own} (z, y, x) in micrometres; state one for all"
+                )
+        return size
+
     def shape(self, path: str, level: int) -> Corner:
         """Return a channel's shape at a level, ``(z, y, x)``."""
         z, y, x = self.volumes[path].shape
@@ -77,12 +127,15 @@ class Catalogue:
     def cutout(self, path: str, level: int, box: Box) -> np.ndarray:
         """Return a box at a level, in the database's type."""
         factor = 2**level
+        if level and box.size * factor**2 > _READ_AT_ONCE and box.size > 1:
+            halves = _halves(box)
+            return np.concatenate([self.cutout(path, level, half) for half in halves], _longest(box))
         lower, upper = ((z, y * factor, x * factor) for z, y, x in box)
-        voxels = self.volumes[path].read(lower, upper)
-        if factor > 1:
-            reduced = downsampled_images if self._is_image(path) else downsampled_labels
-            voxels = reduced(voxels, factor)
-        return np.ascontiguousarray(voxels, self.datatype(path))
+        voxels = np.ascontiguousarray(self.volumes[path].read(lower, upper), self.datatype(path))
+        if factor == 1:
+            return voxels
+        reduced = downsampled_images if self.kind(path) == "image" else downsampled_labels
+        return np.ascontiguousarray(reduced(voxels, factor))
 
     def write(self, path: str, box: Box, voxels: np.ndarray) -> None:
         """Write a box at the finest level."""
@@ -135,7 +188,7 @@ class Catalogue:
             **_named(path.split("/")[2]),
             "experiment": path.split("/")[1],
             "default_time_sample": 0,
-            "type": "image" if self._is_image(path) else "annotation",
+            "type": self.kind(path),
             "base_resolution": 0,
             "datatype": self.datatype(path),
             "sources": [],
@@ -153,15 +206,24 @@ class Catalogue:
         if names[0] not in frames:
             return None
         volume = self.volumes[frames[names[0]]]
-        sizes = volume.voxel_size_um or (1.0, 1.0, 1.0)
+        sizes = self.voxel_size_um(frames[names[0]])
         frame = {**_named(names[0]), "voxel_unit": "micrometers"}
         for axis, extent, size in zip("zyx", volume.shape, sizes, strict=True):
             frame |= {f"{axis}_start": 0, f"{axis}_stop": extent, f"{axis}_voxel_size": size}
         return frame
 
-    def _is_image(self, path: str) -> bool:
-        """Return whether a channel is an image, judged by its name too: labels may also be uint8."""
-        return self.volumes[path].dtype == np.uint8 and "label" not in path.split("/")[2]
+
+def _longest(box: Box) -> int:
+    return int(np.argmax(box.shape))
+
+
+def _halves(box: Box) -> tuple[Box, Box]:
+    """Return the two halves of a box along its longest axis."""
+    axis = _longest(box)
+    middle = (box.lower[axis] + box.upper[axis]) // 2
+    lower, upper = list(box.lower), list(box.upper)
+    lower[axis] = upper[axis] = middle
+    return Box(box.lower, (upper[0], upper[1], upper[2])), Box((lower[0], lower[1], lower[2]), box.upper)
 
 
 def _named(name: str) -> dict[str, Any]:

@@ -1,32 +1,22 @@
 """An HTTP server of volumes, with one thread for each connection."""
 
-import logging
-import sys
+import re
+import socket
 import threading
+from collections.abc import Collection
 from functools import partial
-from http.server import ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
 
 import blosc
 
 from mtneuro_data.serving.catalogue import Catalogue
+from mtneuro_data.serving.connections import BoundedServer
 from mtneuro_data.serving.faults import Faults
 from mtneuro_data.serving.handler import Handler
 from mtneuro_data.serving.service import Service
 from mtneuro_data.sources.boss import BossServer
 
-logger = logging.getLogger(__name__)
-
-
-class _HTTPServer(ThreadingHTTPServer):
-    daemon_threads = True
-    # Many workers connect at once; the default backlog of 5 would reset some of them.
-    request_queue_size = 128
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Log a broken connection, such as a killed client leaves, and continue."""
-        logger.debug("the connection from %s broke: %s", client_address, sys.exception())
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 
 class VolumeServer:
@@ -41,7 +31,9 @@ class VolumeServer:
     token
         The only token to accept; any token if ``None``.
     writable
-        Whether cutouts may be uploaded.
+        Whether cutouts may be uploaded; never by a web page.
+    allow_origins
+        Origins of the web pages that may read, such as ``https://neuroglancer-demo.appspot.com``.
     faults
         Faults to simulate.
     latency_s, bytes_per_s
@@ -65,12 +57,19 @@ class VolumeServer:
         port: int = 0,
         token: str | None = None,
         writable: bool = False,
+        allow_origins: Collection[str] = (),
         faults: Faults | None = None,
         latency_s: float = 0.0,
         bytes_per_s: float | None = None,
     ) -> None:
+        for origin in allow_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"an origin must be scheme://host[:port], as a browser names it, got {origin!r}"
+                )
         self.service = Service(
             catalogue=catalogue,
+            origins=frozenset(allow_origins),
             token=token,
             writable=writable,
             faults=faults,
@@ -83,12 +82,14 @@ class VolumeServer:
         if not 0 <= port < 1 << 16:
             raise ValueError(f"port must lie within [0, 65536), got {port}")
         try:
-            self._http = _HTTPServer((host, port), partial(Handler, self.service))
+            self._http = BoundedServer((host, port), partial(Handler, self.service))
         except OSError as error:
             words = error.strerror or error
             raise OSError(
                 f"cannot listen on {host}:{port}: {words}; give another port, or 0 for a free one"
             ) from error
+        names = (host, str(self._http.server_address[0]), self._http.server_name, socket.gethostname())
+        self.service.hosts = frozenset(name.lower() for name in (*names, "localhost"))
         self._thread: threading.Thread | None = None
 
     @property

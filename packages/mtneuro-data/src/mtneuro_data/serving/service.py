@@ -13,6 +13,12 @@ class Service:
     catalogue: Catalogue
     """What is served."""
 
+    hosts: frozenset[str] = frozenset()
+    """Names and addresses that the server listens on."""
+
+    origins: frozenset[str] = frozenset()
+    """Origins of the web pages that may read."""
+
     token: str | None = None
     """The only token to accept; any token if ``None``."""
 

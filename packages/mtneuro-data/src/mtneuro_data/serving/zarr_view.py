@@ -13,6 +13,12 @@ from mtneuro_data.serving.catalogue import Catalogue
 
 CHUNK = (16, 128, 128)
 
+NEUROGLANCER = "https://neuroglancer-demo.appspot.com"
+"""The origin of the viewer that `neuroglancer_link` opens."""
+
+_BACKGROUND = {"value": 0, "name": "background", "rgba": (0, 0, 0, 0)}
+"""The one label that is known of an annotation; it marks the OME-Zarr image as one of labels."""
+
 
 def zarr_file(catalogue: Catalogue, parts: tuple[str, ...], /) -> bytes | None:
     """Return the content of one file of the OME-Zarr 0.5 view, or ``None`` if there is no such file.
@@ -61,19 +67,20 @@ def neuroglancer_link(catalogue: Catalogue, address: str, /) -> str:
     layers = [
         {
             "name": path.rpartition("/")[2],
-            "type": "segmentation" if "label" in path.rpartition("/")[2] else "image",
+            "type": "segmentation" if catalogue.kind(path) == "annotation" else "image",
             "source": f"zarr://{address}/zarr/{path}",
         }
         for path in catalogue.volumes
     ]
     state = json.dumps({"layers": layers}, separators=(",", ":"))
-    return f"https://neuroglancer-demo.appspot.com/#!{quote(state, safe='')}"
+    return f"{NEUROGLANCER}/#!{quote(state, safe='')}"
 
 
 def _group(catalogue: Catalogue, path: str) -> dict[str, Any]:
-    z, y, x = catalogue.volumes[path].voxel_size_um or (1.0, 1.0, 1.0)
+    z, y, x = catalogue.voxel_size_um(path)
     scales = [(z, y * 2**level, x * 2**level) for level in range(catalogue.levels)]
-    about = multiscales(path.rpartition("/")[2], scales)
+    labels = None if catalogue.kind(path) == "image" else [_BACKGROUND]
+    about = multiscales(path.rpartition("/")[2], scales, labels=labels)
     return {"zarr_format": 3, "node_type": "group", "attributes": {"ome": about}}
 
 

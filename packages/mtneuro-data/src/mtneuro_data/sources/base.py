@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,10 @@ from mtneuro_data.box import Box, Corner
 
 Progress = Callable[[int, int], None]
 """A callback that is called with the amount done and the total amount."""
+
+
+Kind = Literal["image", "annotation"]
+"""Grey values, which are averaged where they are reduced, or labels, of which the majority is taken."""
 
 
 class Source(ABC):
@@ -25,6 +29,11 @@ class Source(ABC):
 
     voxel_size_um: tuple[float, float, float] | None = None
     """Edges of a voxel in micrometres, or ``None`` if the storage does not state it."""
+
+    @property
+    def kind(self) -> Kind | None:
+        """Whether the volume is an image or an annotation; ``None`` if the storage does not state it."""
+        return None
 
     side_by_side: bool = False
     """Whether several boxes are read faster at once than one after another."""

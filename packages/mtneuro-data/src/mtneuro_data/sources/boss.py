@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 
 from mtneuro_data.box import Box, Corner
-from mtneuro_data.sources.base import BoxesSource, Location
+from mtneuro_data.sources.base import BoxesSource, Kind, Location
 
 logger = logging.getLogger(__name__)
 
@@ -191,6 +191,11 @@ class BossSource(BoxesSource):
         self._round_trip_s = math.inf
         self._remote: tuple[int, Any, Any] | None = None
         self.shape, self.voxel_size_um, self.dtype = self._describe()
+
+    @property
+    def kind(self) -> Kind:
+        """Whether the database calls the channel an image or an annotation."""
+        return "annotation" if self._open()[1].type == "annotation" else "image"
 
     @property
     def parallel(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mtneuro_data._shared.words import unknown_name
 from mtneuro_data.box import Box, Corner
-from mtneuro_data.sources.base import Location, Source
+from mtneuro_data.sources.base import Kind, Location, Source
 
 if TYPE_CHECKING:
     from mtneuro_data.phantom import Appearance
@@ -41,6 +41,11 @@ class PhantomSource(Source):
         )
         self.shape = self._phantom.shape_at(address.level)
         self.voxel_size_um = self._phantom.voxel_size_um_at(address.level)
+
+    @property
+    def kind(self) -> Kind:
+        """Whether the channel is the image or one of its annotations."""
+        return "image" if self.address.channel == "image" else "annotation"
 
     def read(self, box: Box, /) -> np.ndarray:
         """Return the voxels of a box."""

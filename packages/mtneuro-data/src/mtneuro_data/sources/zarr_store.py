@@ -1,5 +1,6 @@
 """Zarr arrays of version 2 and 3, and OME-Zarr groups."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,19 +8,31 @@ import numpy as np
 from mtneuro_data._shared.volume_file import VolumeFile, open_zarr
 from mtneuro_data.box import Box
 from mtneuro_data.sources.array_file import checked
-from mtneuro_data.sources.base import File, Location, Source, WritableSource
+from mtneuro_data.sources.base import File, Kind, Location, Source, WritableSource
 
 
 class ZarrSource(Source):
     """A Zarr array of three axes."""
 
-    def __init__(self, found: VolumeFile) -> None:
+    def __init__(self, found: VolumeFile, store: str) -> None:
+        self._store = store
+        self._has_class_names = found.class_names is not None
         self._array = found.array
         self._name = found.name
         z, y, x = found.array.shape
         self.shape = (z, y, x)
         self.dtype = found.array.dtype
         self.voxel_size_um = found.voxel_size_um
+
+    @property
+    def kind(self) -> Kind | None:
+        """An annotation if it names its classes or is an OME-Zarr image of labels; else not stated."""
+        import zarr
+
+        about: Any = zarr.open(self._store, mode="r").attrs.asdict()
+        described = about.get("ome", about)
+        labels = isinstance(described, Mapping) and "image-label" in described
+        return "annotation" if labels or self._has_class_names else None
 
     def read(self, box: Box, /) -> np.ndarray:
         """Return the voxels of a box.
@@ -43,7 +56,7 @@ class WritableZarrSource(ZarrSource, WritableSource):
     def __init__(self, found: VolumeFile, store: str) -> None:
         import zarr
 
-        super().__init__(found)
+        super().__init__(found, store)
         if not isinstance(found.array, zarr.Array):
             raise ValueError(f"{found.name} can be written only if its axes are z, y, x")
         self._writable: Any = zarr.open_array(store, path=found.array.path, mode="r+")
@@ -62,11 +75,12 @@ def open_folder(file: File, /) -> ZarrSource:
         If the store cannot be read, has no such level, or does not hold an array of the axes ``(z, y, x)``.
     """
     found = checked(open_zarr(file.path, level=file.key))
-    return WritableZarrSource(found, str(file.path)) if file.writable else ZarrSource(found)
+    kind = WritableZarrSource if file.writable else ZarrSource
+    return kind(found, str(file.path))
 
 
 def located(uri: str, _server: object, /) -> Location:
     """Return the location of a Zarr store at a web address; an OME-Zarr level follows a ``#``."""
     address, mark, key = uri.partition("#")
     level = key if mark else None
-    return Location(uri, lambda: ZarrSource(checked(open_zarr(address, level=level))))
+    return Location(uri, lambda: ZarrSource(checked(open_zarr(address, level=level)), address))
