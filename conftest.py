@@ -2,8 +2,9 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import pytest
@@ -48,6 +49,24 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes folders of certificates, none of which is good for another's."""
+    distributed: Any = pytest.importorskip("distributed", reason="certificates are those of Dask")
+    pytest.importorskip("cryptography", reason="certificates are made with it")
+
+    def made(name: str) -> Path:
+        security, folder = distributed.Security.temporary(), tmp_path / name
+        folder.mkdir()
+        (folder / "ca.pem").write_text(security.tls_ca_file)
+        (folder / "cert.pem").write_text(security.tls_client_cert)
+        (folder / "key.pem").touch(mode=0o600)
+        (folder / "key.pem").write_text(security.tls_client_key)
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")

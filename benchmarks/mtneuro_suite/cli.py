@@ -100,8 +100,11 @@ class Where:
     """Processes to use: by default one a core, or one a GPU. 0 runs everything in this process."""
 
     scheduler: str | None = None
-    """Address of a Dask scheduler, `tcp://HOST:8786`: the runs spread over its workers, which must have this
+    """Address of a Dask scheduler, `tls://HOST:8786`: the runs spread over its workers, which must have this
     checkout and see the output folder."""
+
+    tls: Path | None = None
+    """Folder of the scheduler's certificates: `ca.pem`, `cert.pem` and `key.pem`."""
 
     slurm: Path | None = None
     """TOML file of the jobs to ask SLURM for: see `benchmarks/README.md`."""
@@ -166,7 +169,7 @@ def run_all(
     from mtneuro_suite.runs.store import Store
 
     queue = read_queue(where.slurm) if where.slurm else None
-    executor = Executor(workers=where.workers, scheduler=where.scheduler, queue=queue)
+    executor = Executor(workers=where.workers, scheduler=where.scheduler, tls=where.tls, queue=queue)
     gpus = 0 if preset.device == "cpu" else executor.gpus
     if preset.device == "cuda" and not gpus:
         raise ValueError("device cuda needs a GPU where the runs go, and none was found; use --device cpu")
@@ -278,6 +281,8 @@ def _tell_failures(failures: "Sequence[Failure]", err: Console) -> None:
 def main() -> None:
     """Run the command line; bad input ends with one line and exit status 2."""
     logging.basicConfig(level=os.environ.get("MTNEURO_LOG", "ERROR"))
+    # What the packages warn of is in a run's own log; what the suite itself warns of is for the user.
+    logging.getLogger("mtneuro_suite").setLevel(os.environ.get("MTNEURO_LOG", "WARNING"))
     status = run(
         app,
         sys.argv[1:],

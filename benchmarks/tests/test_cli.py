@@ -38,6 +38,8 @@ def _argv(monkeypatch):
         (["--presett", "demo"], "--presett"),
         (["--workers", "-1"], "workers must be 0 or more, got -1"),
         (["--workers", "many"], "many"),
+        (["--tls", "certificates"], "names the certificates of a --scheduler"),
+        (["--scheduler", "tls://127.0.0.1:9", "--tls", "nowhere"], "key.pem, found no nowhere/ca.pem"),
         (["--source", "nowhere"], "source must be phantom, bossdb"),
         (["--source", "phantom?shape=8,8,8"], "8"),
         (["--preset", "real-sample"], "give their folder with --data"),
@@ -53,6 +55,14 @@ def test_wrong_input_ends_with_one_line_and_status_2_before_anything_is_written(
     assert line.startswith("run_all.py: error: ")
     assert message in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scheduler_without_tls_is_warned_of(capsys, caplog, monkeypatch):
+    monkeypatch.setattr("mtneuro_suite.execute.cluster.ANSWER_WITHIN", 0.5)
+    line = refusal(capsys, "--preset", "smoke", "--scheduler", "tcp://127.0.0.1:9", "--list")
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in line
+    assert [one.levelname for one in caplog.records] == ["WARNING"]
+    assert "whoever reaches that port" in caplog.text
 
 
 def test_a_database_out_of_reach_is_refused_before_any_work(capsys, tmp_path, monkeypatch):

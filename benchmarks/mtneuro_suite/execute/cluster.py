@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from distributed import Client
 
+from mtneuro_suite._shared.tls import scheduler_security, unanswered
 from mtneuro_suite.execute.attempt import Attempt
 from mtneuro_suite.execute.engine import Listener, carry_out
 from mtneuro_suite.execute.handshake import check_here, marked
@@ -83,25 +84,31 @@ def check_workers(client: Client, root: Path, mark: str, *, gpu: bool) -> None:
 
 
 @contextmanager
-def connected(address: str) -> Generator[Client]:
+def connected(address: str, *, tls: Path | None = None) -> Generator[Client]:
     """Connect to a Dask scheduler that is running already.
+
+    Parameters
+    ----------
+    address
+        The scheduler's address.
+    tls
+        Folder of the certificates that it asks for: ``ca.pem``, ``cert.pem`` and ``key.pem``.
 
     Raises
     ------
     ValueError
-        If the address is not one.
+        If the address is not one, or the certificates are not its.
     OSError
-        If nothing answers there.
+        If nothing answers there, or others may read the key of the certificates.
     """
     if not re.fullmatch(r"(tcp|tls|ucx)://\S+:\d+", address):
-        raise ValueError(f"scheduler must be an address such as tcp://host:8786, got {address!r}")
+        raise ValueError(f"scheduler must be an address such as tls://host:8786, got {address!r}")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    security = scheduler_security(address, tls)
     try:
-        client = Client(address, timeout=ANSWER_WITHIN, set_as_default=False)
+        client = Client(address, timeout=ANSWER_WITHIN, set_as_default=False, security=security)
     except (OSError, TimeoutError):
-        raise OSError(
-            f"no Dask scheduler answers at {address}; start one with `uv run dask scheduler`"
-        ) from None
+        raise OSError(f"{unanswered(address)}; start one with `uv run dask scheduler`") from None
     with client:
         yield client
 

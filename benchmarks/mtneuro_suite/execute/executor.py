@@ -31,6 +31,9 @@ class Executor:
     scheduler: str | None = None
     """Address of a Dask scheduler."""
 
+    tls: Path | None = None
+    """Folder of the certificates that the scheduler asks for."""
+
     queue: Queue | None = None
     """Jobs to ask SLURM for."""
 
@@ -41,13 +44,18 @@ class Executor:
             raise ValueError(f"give only one of {', '.join(given)}, got {' and '.join(names)}")
         if self.workers is not None and self.workers < 0:
             raise ValueError(f"workers must be 0 or more, got {self.workers}")
+        if self.tls is not None and self.scheduler is None:
+            raise ValueError(
+                f"--tls names the certificates of a --scheduler, got {str(self.tls)!r} and no scheduler; the "
+                "suite's own workers and SLURM's jobs have certificates of their own"
+            )
         if self.queue:
             check_slurm()
 
     @cached_property
     def _found(self) -> tuple[int, int]:
         if self.scheduler:
-            with connected(self.scheduler) as client:
+            with connected(self.scheduler, tls=self.tls) as client:
                 return gpus_of(client), workers_of(client)
         if self.queue:
             return self.queue.gpus * self.queue.jobs_max, self.queue.workers * self.queue.jobs_max
@@ -91,7 +99,7 @@ class Executor:
         if not attempts or self.workers == 0:
             return run_here(attempts, store, listener)
         if self.scheduler:
-            with connected(self.scheduler) as client:
+            with connected(self.scheduler, tls=self.tls) as client:
                 return run_on_cluster(attempts, store, listener, client=client)
         if self.queue:
             with submitted(self.queue, store.root, runs=len(attempts)) as client:

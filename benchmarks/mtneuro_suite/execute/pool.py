@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import dask
 import psutil
-from distributed import Client, Future, KilledWorker, Nanny, Scheduler, SpecCluster, get_worker
+from distributed import Client, Future, KilledWorker, Nanny, Scheduler, Security, SpecCluster, get_worker
 
 from mtneuro_suite.execute.attempt import Attempt, Stopped, execute
 from mtneuro_suite.execute.engine import Ended, Listener, carry_out
@@ -30,7 +30,13 @@ _TOPIC = "mtneuro-progress"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 KEPT_BYTES = "1073741824"
 
+NO_PAGES: dict[str, Any] = {
+    f"distributed.{part}.http.routes": [] for part in ("scheduler", "worker", "nanny")
+}
+"""Dask's setting by which its web server, which asks for no certificate, has no pages."""
+
 _WORKERS: dict[str, Any] = {
+    **NO_PAGES,
     "distributed.worker.daemon": False,
     "distributed.comm.timeouts.connect": "60s",
     # A worker that died is restarted. By default Dask gives it up if it is not back within 15 s, which
@@ -151,11 +157,12 @@ def _ended(attempt: Attempt, future: Future[Any]) -> Ended:
     return Ended(attempt, error=error, reason=reason)
 
 
-def _worker(index: int, gpus: int) -> dict[str, Any]:
+def _worker(index: int, gpus: int, security: Security) -> dict[str, Any]:
     """Return what starts one worker: one thread, and one GPU where there are any."""
     options: dict[str, Any] = {
         "host": "127.0.0.1",
-        "protocol": "tcp",
+        "protocol": "tls",
+        "security": security,
         "nthreads": 1,
         "memory_limit": 0,
         "dashboard": False,
@@ -172,6 +179,9 @@ def _worker(index: int, gpus: int) -> dict[str, Any]:
 def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
     """Start worker processes on this machine, and end them when the block is left.
 
+    They and their scheduler answer who holds their certificates, which are made here and nowhere kept: other
+    accounts of this machine reach their ports too, and what they are sent they run.
+
     Ctrl-C reaches this process only; the workers are then killed. Unfinished runs resume at the next start.
 
     Parameters
@@ -183,17 +193,20 @@ def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
     """
     # Dask's messages about connections are of no use to whoever runs a benchmark.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    security = Security.temporary()
     # Workers inherit the blocked signal, so that Ctrl-C reaches this process alone.
     with _interrupts_held_back() as let_through, dask.config.set(_WORKERS):
         cluster = SpecCluster(
-            workers={index: _worker(index, gpus) for index in range(count)},
+            workers={index: _worker(index, gpus, security) for index in range(count)},
+            security=security,
             scheduler={
                 "cls": Scheduler,
                 # Any free port: two suites may run on one machine.
                 "options": {
                     "host": "127.0.0.1",
                     "port": 0,
-                    "protocol": "tcp",
+                    "protocol": "tls",
+                    "security": security,
                     "dashboard": False,
                     "dashboard_address": "127.0.0.1:0",
                 },

@@ -8,13 +8,15 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from distributed import Client
+import dask
+from distributed import Client, Security
 from pydantic import Field, field_validator, model_validator
 
 from mtneuro_suite._shared.settings import Settings, read_values
-from mtneuro_suite.execute.pool import KEPT_BYTES, ONE_THREAD
+from mtneuro_suite.execute.pool import KEPT_BYTES, NO_PAGES, ONE_THREAD
 from mtneuro_suite.plan.models import merged_settings
 
 _HERE = Path(__file__).parents[2]
@@ -121,12 +123,15 @@ def check_slurm() -> None:
 def submitted(queue: Queue, root: Path, *, runs: int) -> Generator[Client]:
     """Start a scheduler here whose workers are SLURM jobs, as many as there is work for.
 
+    It answers who holds its certificates. They are made here, and the jobs find them in files of the output
+    folder that only the user may read, for as long as the scheduler lives.
+
     Parameters
     ----------
     queue
         What a job is.
     root
-        The output folder; the jobs' logs lie in its ``slurm``.
+        The output folder; the jobs' logs and certificates lie in its ``slurm``.
     runs
         How many runs there are to do.
     """
@@ -134,18 +139,34 @@ def submitted(queue: Queue, root: Path, *, runs: int) -> Generator[Client]:
 
     check_slurm()
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    cluster = SLURMCluster(**_job(queue, root))
     jobs = min(queue.jobs_max, -(-runs // queue.workers))
-    with cluster, Client(cluster, set_as_default=False) as client:
-        # A job may have waited long in the queue: keep it for a minute without work before giving it back.
-        cluster.adapt(
-            minimum_jobs=min(queue.jobs_min, jobs),
-            maximum_jobs=jobs,
-            interval="1s",
-            wait_count=60,
-            target_duration="1s",
-        )
-        yield client
+    with _certificates(root.resolve() / "slurm") as security:
+        with dask.config.set(NO_PAGES):
+            cluster = SLURMCluster(**_job(queue, root), security=security)
+        with cluster, Client(cluster, set_as_default=False) as client:
+            # A job may have waited long in the queue: it is kept for a minute without work.
+            cluster.adapt(
+                minimum_jobs=min(queue.jobs_min, jobs),
+                maximum_jobs=jobs,
+                interval="1s",
+                wait_count=60,
+                target_duration="1s",
+            )
+            yield client
+
+
+@contextmanager
+def _certificates(folder: Path) -> Generator[Security]:
+    """Make certificates, and keep a job's in files that only the user may read until the block is left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    security = Security.temporary()
+    with TemporaryDirectory(prefix=".certificates-", dir=folder, ignore_cleanup_errors=True) as private:
+        for name in ("tls_ca_file", "tls_worker_cert", "tls_worker_key"):
+            path = Path(private) / f"{name}.pem"
+            path.touch(mode=0o600)
+            path.write_text(getattr(security, name), encoding="ascii")
+            setattr(security, name, str(path))
+        yield security
 
 
 def _job(queue: Queue, root: Path) -> dict[str, Any]:
@@ -158,6 +179,7 @@ def _job(queue: Queue, root: Path) -> dict[str, Any]:
         **ONE_THREAD,
         # SLURM sees to the memory of a job.
         **{f"DASK_DISTRIBUTED__WORKER__MEMORY__{name}": "False" for name in memory},
+        **{f"DASK_DISTRIBUTED__{part}__HTTP__ROUTES": "[]" for part in ("WORKER", "NANNY")},
         "DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__MALLOC_TRIM_THRESHOLD_": KEPT_BYTES,
     }
     arguments = ["--lifetime", f"{queue.lasting - queue.margin}s", "--no-dashboard"]
@@ -180,5 +202,5 @@ def _job(queue: Queue, root: Path) -> dict[str, Any]:
         ],
         "worker_extra_args": arguments,
         "log_directory": str(root.resolve() / "slurm"),
-        "scheduler_options": {"dashboard": False},
+        "scheduler_options": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
     }

@@ -12,6 +12,11 @@ def test_runs_go_to_one_place():
     assert Executor(workers=0).processes(gpus=0) == 1
 
 
+def test_certificates_without_a_scheduler_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"certificates of a --scheduler, got .* the suite's own workers"):
+        Executor(workers=2, tls=tmp_path)
+
+
 def test_slurm_without_sbatch_is_refused(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(FileNotFoundError, match="sbatch on the PATH, found none"):

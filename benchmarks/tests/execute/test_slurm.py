@@ -1,7 +1,11 @@
+import os
+import sys
+
 import pytest
+from distributed import Client, Security
 from pydantic import ValidationError
 
-from mtneuro_suite.execute.slurm import Queue, _job, read_queue
+from mtneuro_suite.execute.slurm import Queue, _job, read_queue, submitted
 
 
 @pytest.mark.parametrize(
@@ -44,3 +48,43 @@ def test_a_worker_ends_by_itself_before_its_job_does(tmp_path):
 def test_a_queue_is_frozen():
     with pytest.raises(ValidationError):
         Queue().cores = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+SBATCH = """#!/bin/sh
+for script; do :; done
+cp "$script" {root}/job.sh
+setsid sh {root}/job.sh >{root}/job.log 2>&1 &
+echo "Submitted batch job $!"
+"""
+SCANCEL = """#!/bin/sh
+kill -- "-$1"
+"""
+
+
+@pytest.fixture
+def no_queue(tmp_path, monkeypatch):
+    """Commands of SLURM's names that start each job at once on this machine."""
+    (tmp_path / "bin").mkdir()
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (tmp_path / "bin" / name).write_text(text.format(root=tmp_path))
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the network interface is called lo on Linux")
+@pytest.mark.usefixtures("no_queue")
+def test_jobs_find_certificates_that_nobody_else_can_read(tmp_path):
+    queue = Queue(jobs_max=1, memory="500MB", interface="lo")
+    with submitted(queue, tmp_path / "output", runs=1) as client:
+        assert client.submit(abs, -1).result(timeout=100) == 1, (tmp_path / "job.log").read_text()
+        address = client.scheduler_info()["address"]
+        assert address.startswith("tls://")
+        (folder,) = (tmp_path / "output" / "slurm").glob(".certificates-*")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o600] * 3
+        assert "BEGIN" not in (tmp_path / "job.sh").read_text()
+        intruders = [(address.replace("tls", "tcp"), Security()), (address, Security.temporary())]
+        for intruder, security in intruders:
+            with pytest.raises(OSError), Client(intruder, security=security, timeout=1):
+                pass
+    assert not list((tmp_path / "output" / "slurm").glob(".certificates-*"))

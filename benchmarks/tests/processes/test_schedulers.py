@@ -14,6 +14,8 @@ from typing import cast
 
 import pytest
 
+from mtneuro_suite.execute.cluster import connected
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 TABLE = "small/results.csv"
@@ -42,14 +44,22 @@ def lease_in(output, kind):
 
 
 @pytest.fixture
-def dask(tmp_path):
-    """Starts ``dask`` commands with the suite on their path, each in a session of its own."""
+def tls(certificates):
+    """The folder of everybody's certificates."""
+    return certificates("tls")
+
+
+@pytest.fixture
+def dask(tmp_path, tls):
+    """Starts ``dask`` commands with TLS and the suite on their path, each in a session of its own."""
     started = []
+    secret = ["--protocol", "tls", "--tls-ca-file", tls / "ca.pem"]
+    secret += ["--tls-cert", tls / "cert.pem", "--tls-key", tls / "key.pem"]
     environment = {**os.environ, "PYTHONPATH": str(BENCHMARKS)}
 
     def start(*arguments, **more):
         process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *arguments],
+            [sys.executable, "-m", "dask", *arguments, *secret],
             env={**environment, **more},
             cwd=tmp_path,
             stdout=subprocess.DEVNULL,
@@ -83,23 +93,21 @@ def scheduler(dask, tmp_path):
     return until(address, "scheduler")
 
 
-def worker(dask, scheduler, *, count=1, **more):
+def worker(dask, scheduler, tls, *, count=1, **more):
     process = dask(
         "worker",
         *(scheduler, "--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--host", "127.0.0.1"),
         **more,
     )
-    from distributed import Client
-
-    with Client(scheduler, set_as_default=False) as client:
+    with connected(scheduler, tls=tls) as client:
         client.wait_for_workers(count, timeout=120)
     return process
 
 
-def test_a_worker_killed_in_mid_run_changes_no_table(tmp_path, dask, scheduler, suite, uninterrupted):
-    workers = [worker(dask, scheduler, count=count) for count in (1, 2)]
+def test_a_worker_killed_in_mid_run_changes_no_table(tmp_path, dask, scheduler, tls, suite, uninterrupted):
+    workers = [worker(dask, scheduler, tls, count=count) for count in (1, 2)]
     output = tmp_path / "output"
-    process = suite(output, "--scheduler", scheduler)
+    process = suite(output, "--scheduler", scheduler, "--tls", str(tls))
     pid, name = until(lambda: lease_in(output, "encoder"), "training", seconds=240)
     # The worker and its nanny: a machine that is gone.
     session = os.getsid(pid)
@@ -115,36 +123,34 @@ def test_a_worker_killed_in_mid_run_changes_no_table(tmp_path, dask, scheduler, 
 
 
 def test_a_worker_at_its_walltimes_end_leaves_the_rest_to_the_next(
-    tmp_path, dask, scheduler, suite, uninterrupted
+    tmp_path, dask, scheduler, tls, suite, uninterrupted
 ):
-    from distributed import Client
-
     def at_lifetimes_end(dask_worker):
         # What a worker started with ``--lifetime`` does when that is over.
         dask_worker.loop.add_callback(dask_worker.close_gracefully, reason="worker-lifetime-reached")
 
-    first = worker(dask, scheduler)
+    first = worker(dask, scheduler, tls)
     output = tmp_path / "output"
-    process = suite(output, "--scheduler", scheduler)
+    process = suite(output, "--scheduler", scheduler, "--tls", str(tls))
     until(lambda: lease_in(output, "encoder"), "training", seconds=240)
-    with Client(scheduler, set_as_default=False) as client:
+    with connected(scheduler, tls=tls) as client:
         client.run(at_lifetimes_end)
     until(lambda: first.poll() is not None, "end of the first worker")
     assert process.poll() is None, "the suite ended with the worker"
-    worker(dask, scheduler)
+    worker(dask, scheduler, tls)
     _, err = process.communicate()
     assert process.returncode == 0, err
     assert (output / TABLE).read_bytes() == uninterrupted
     assert not list(output.glob("runs/*.failed.json"))
 
 
-def test_a_worker_of_another_checkout_is_refused_before_any_run(tmp_path, dask, scheduler, suite):
+def test_a_worker_of_another_checkout_is_refused_before_any_run(tmp_path, dask, scheduler, tls, suite):
     other = tmp_path / "other"
     shutil.copytree(BENCHMARKS / "mtneuro_suite", other / "mtneuro_suite")
     with (other / "mtneuro_suite" / "steps" / "__init__.py").open("a") as file:
         file.write("# edited\n")
-    worker(dask, scheduler, PYTHONPATH=str(other))
-    process = suite(tmp_path / "output", "--scheduler", scheduler)
+    worker(dask, scheduler, tls, PYTHONPATH=str(other))
+    process = suite(tmp_path / "output", "--scheduler", scheduler, "--tls", str(tls))
     _, err = process.communicate()
     assert process.returncode == 2, err
     assert "1 of 1 workers cannot be used" in err
@@ -152,24 +158,24 @@ def test_a_worker_of_another_checkout_is_refused_before_any_run(tmp_path, dask, 
     assert not list((tmp_path / "output" / "runs").iterdir())
 
 
-def test_a_worker_without_the_suite_is_refused_with_how_to_start_it(tmp_path, dask, scheduler, suite):
-    worker(dask, scheduler, PYTHONPATH="")
-    process = suite(tmp_path / "output", "--scheduler", scheduler)
+def test_a_worker_without_the_suite_is_refused_with_how_to_start_it(tmp_path, dask, scheduler, tls, suite):
+    worker(dask, scheduler, tls, PYTHONPATH="")
+    process = suite(tmp_path / "output", "--scheduler", scheduler, "--tls", str(tls))
     _, err = process.communicate()
     assert process.returncode == 2, err
     assert "No module named 'mtneuro_suite'; start it with PYTHONPATH=benchmarks" in err
 
 
-def test_ctrl_c_leaves_a_schedulers_workers_free(tmp_path, dask, scheduler, suite, uninterrupted):
-    worker(dask, scheduler)
+def test_ctrl_c_leaves_a_schedulers_workers_free(tmp_path, dask, scheduler, tls, suite, uninterrupted):
+    worker(dask, scheduler, tls)
     output = tmp_path / "output"
-    process = suite(output, "--scheduler", scheduler)
+    process = suite(output, "--scheduler", scheduler, "--tls", str(tls))
     until(lambda: lease_in(output, "encoder"), "training", seconds=240)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     until(lambda: not list(output.glob("runs/*.lease-*")), "end of the abandoned run")
-    process = suite(output, "--scheduler", scheduler)
+    process = suite(output, "--scheduler", scheduler, "--tls", str(tls))
     _, err = process.communicate()
     assert process.returncode == 0, err
     assert (output / TABLE).read_bytes() == uninterrupted

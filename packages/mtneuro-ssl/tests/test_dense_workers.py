@@ -25,14 +25,22 @@ class Interrupted(Exception):
 
 
 @pytest.fixture
-def scheduler(tmp_path: Path, lab: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """Return a scheduler's address and its two workers."""
+def tls(certificates) -> Path:
+    """Return the folder of the scheduler's certificates."""
+    return certificates("tls")
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path, lab: Path, tls: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Return a scheduler's address and its two workers, all with TLS."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(lab)}
     known = tmp_path / "scheduler.json"
 
     def started(part: str, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{part}", "--scheduler-file", str(known)]
         command += ["--host", "127.0.0.1", "--no-dashboard", *options]
+        command += ["--protocol", "tls", "--tls-ca-file", tls / "ca.pem"]
+        command += ["--tls-cert", tls / "cert.pem", "--tls-key", tls / "key.pem"]
         return subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL)
 
     running = [started("scheduler", "--port", "0")]
@@ -60,7 +68,7 @@ OPTIONS = {"window": (16, 12), "stride": (8, 12), "trusted": [TINY]}
 
 @pytest.mark.slow
 def test_two_workers_of_which_one_is_killed_write_the_map_of_one_process(
-    scheduler, files, tmp_path, monkeypatch
+    scheduler, files, tls, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("mtneuro_ssl.dense.ROW_WINDOWS", 4)
     address, workers = scheduler
@@ -70,7 +78,7 @@ def test_two_workers_of_which_one_is_killed_write_the_map_of_one_process(
         if done == 2:
             raise Interrupted
 
-    with worker_pool(scheduler=address) as executor, pytest.raises(Interrupted):
+    with worker_pool(scheduler=address, tls=tls) as executor, pytest.raises(Interrupted):
         embedding_map(*files, out=tmp_path / "shared.zarr", executor=executor, progress=stop, **OPTIONS)
     calls: list[int] = []
 
@@ -79,7 +87,7 @@ def test_two_workers_of_which_one_is_killed_write_the_map_of_one_process(
             workers[0].kill()
         calls.append(done)
 
-    with worker_pool(scheduler=address) as executor:
+    with worker_pool(scheduler=address, tls=tls) as executor:
         found = embedding_map(
             *files, out=tmp_path / "shared.zarr", executor=executor, progress=kill, **OPTIONS
         )

@@ -28,11 +28,19 @@ def model() -> Model:
 
 
 @pytest.fixture
-def processes(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """Return a scheduler's address and its two workers."""
+def tls(certificates) -> Path:
+    """Return the folder of the scheduler's certificates."""
+    return certificates("tls")
+
+
+@pytest.fixture
+def processes(tmp_path: Path, tls: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Return a scheduler's address and its two workers, all with TLS."""
+    secret = ["--protocol", "tls", "--tls-ca-file", tls / "ca.pem"]
+    secret += ["--tls-cert", tls / "cert.pem", "--tls-key", tls / "key.pem"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "DASK_DISTRIBUTED__DASHBOARD__LINK": ""}
     known = tmp_path / "scheduler.json"
-    common = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    common = [sys.executable, "-m", "distributed.cli.dask_scheduler", *secret]
     started = [
         subprocess.Popen(
             [*common, "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(known)],
@@ -45,7 +53,7 @@ def processes(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes
         if known.is_file() and known.stat().st_size:
             break
         time.sleep(0.1)
-    common = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(known)]
+    common = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(known), *secret]
     started += [
         subprocess.Popen(
             [*common, "--host", "127.0.0.1", "--no-nanny", "--nthreads", "1", "--no-dashboard"],
@@ -63,7 +71,7 @@ def processes(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes
         process.wait()
 
 
-def test_a_killed_workers_rows_are_done_again_and_labels_are_bit_equal(model, processes, tmp_path):
+def test_a_killed_workers_rows_are_done_again_and_labels_are_bit_equal(model, processes, tls, tmp_path):
     address, workers = processes
     given = np.random.default_rng(0).integers(0, 256, (48, 48, 48), dtype=np.uint8)
     zarr.create_array(tmp_path / "volume.zarr", data=given, chunks=(8, 48, 48))
@@ -86,6 +94,7 @@ def test_a_killed_workers_rows_are_done_again_and_labels_are_bit_equal(model, pr
             out=tmp_path / "labels.zarr",
             sweep=DEEP,
             shard_depth=4,
+            tls=tls,
             progress=kill,
         )
     finally:

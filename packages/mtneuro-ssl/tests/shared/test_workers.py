@@ -74,3 +74,43 @@ def test_a_scheduler_needs_the_extra(monkeypatch):
         worker_pool(scheduler="tcp://x:1"),
     ):
         pass
+
+
+def test_certificates_without_a_scheduler_are_refused(tmp_path):
+    with (
+        pytest.raises(ValueError, match=r"names the certificates of a --scheduler, got .* and no scheduler"),
+        worker_pool(workers=2, tls=tmp_path),
+    ):
+        pass
+
+
+@pytest.fixture
+def scheduler(certificates):
+    """A scheduler with TLS and one worker in this process, and the folder of its certificates."""
+    distributed = pytest.importorskip("distributed", reason="sharing among workers needs the extra 'dask'")
+    folder = certificates("tls")
+    ca, cert, key = (str(folder / name) for name in ("ca.pem", "cert.pem", "key.pem"))
+    parts = {f"tls_{part}_cert": cert for part in ("scheduler", "worker", "client")}
+    keys = {name.replace("cert", "key"): key for name in parts}
+    security = distributed.Security(require_encryption=True, tls_ca_file=ca, **parts, **keys)
+    with distributed.LocalCluster(
+        n_workers=1, processes=False, protocol="tls", host="127.0.0.1", dashboard_address=None,
+        security=security,
+    ) as cluster:  # fmt: skip
+        yield cluster.scheduler_address, folder
+
+
+def test_a_scheduler_with_tls_serves_who_holds_its_certificates_alone(scheduler, certificates):
+    address, folder = scheduler
+    with worker_pool(scheduler=address, tls=folder) as executor:
+        assert sorted(results(abs, [-1, -2], executor=executor)) == [1, 2]
+    with (
+        pytest.raises(OSError, match=r"answers at tls://.*, or it does not take these certificates"),
+        worker_pool(scheduler=address, tls=certificates("other"), connect_timeout_s=2),
+    ):
+        pass
+    with (
+        pytest.raises(OSError, match="no Dask scheduler answers at tcp://"),
+        worker_pool(scheduler=address.replace("tls", "tcp"), connect_timeout_s=2),
+    ):
+        pass

@@ -24,6 +24,7 @@ def predict(
     probabilities: Path | None = None,
     device: Device = "auto",
     scheduler: str | None = None,
+    tls: Path | None = None,
     trust: Trust = (),
     ranges: RangesOption = None,
 ) -> Iterator[str]:
@@ -51,7 +52,9 @@ def predict(
     device
         Where to predict; auto takes a GPU if there is one.
     scheduler
-        Share the work among the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.
+        Share the work among the workers of this Dask scheduler, such as tls://10.0.0.1:8786.
+    tls
+        Folder of the scheduler's certificates: ca.pem, cert.pem and key.pem.
     trust
         Your own network, as package.module:factory, which may be imported and called if FOLDER names it.
     ranges
@@ -63,6 +66,8 @@ def predict(
     _check_apart(volume, output, probabilities)
     if output.suffix != ".zarr" and (probabilities is not None or scheduler is not None):
         raise ValueError(f"--probabilities and --scheduler need a .zarr to write to, got {str(output)!r}")
+    if tls is not None and scheduler is None:
+        raise ValueError(f"--tls names the certificates of a --scheduler, got {str(tls)!r} and no scheduler")
     chosen = sweep or SweepSettings()
     if scheduler is not None:
         from mtneuro_seg.volume.cluster import predict_volume_on_cluster
@@ -78,6 +83,7 @@ def predict(
                 sweep=chosen,
                 probabilities=probabilities,
                 device=None if device == "auto" else device,
+                tls=tls,
                 progress=progress,
             )
         yield f"labels written to {output}"

@@ -32,6 +32,7 @@ def predict_volume_on_cluster(
     probabilities: str | os.PathLike[str] | None = None,
     shard_depth: int | None = None,
     device: str | None = None,
+    tls: Path | None = None,
     connect_timeout_s: float = 30,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -44,7 +45,7 @@ def predict_volume_on_cluster(
     Parameters
     ----------
     scheduler
-        The scheduler's address, such as ``tcp://10.0.0.1:8786``.
+        The scheduler's address, such as ``tls://10.0.0.1:8786``.
     folder
         The model's folder.
     volume
@@ -55,6 +56,8 @@ def predict_volume_on_cluster(
         As for `mtneuro_seg.load_model`.
     out, sweep, probabilities, shard_depth, device
         As for `mtneuro_seg.predict_volume`.
+    tls
+        Folder of the certificates that the scheduler asks for: ``ca.pem``, ``cert.pem`` and ``key.pem``.
     connect_timeout_s
         Seconds to wait for the scheduler.
     progress
@@ -63,14 +66,15 @@ def predict_volume_on_cluster(
     Raises
     ------
     ValueError
-        If the volume or the window does not fit, ``<out>.partial`` comes from other settings, or
-        `distributed` is not installed.
+        If the volume or the window does not fit, ``<out>.partial`` comes from other settings, the
+        certificates are not the address's, or `distributed` is not installed.
     OSError
-        If the scheduler does not answer, or ``out`` cannot be written.
+        If the scheduler does not answer or refuses the certificates, others may read their key, or ``out``
+        cannot be written.
     """
     model_path, source = Path(folder).resolve(), _absolute(volume)
     # Connect first: where the scheduler does not answer, nothing has been written.
-    with worker_pool(scheduler=scheduler, connect_timeout_s=connect_timeout_s) as executor:
+    with worker_pool(scheduler=scheduler, tls=tls, connect_timeout_s=connect_timeout_s) as executor:
         opened = open_volume_file(source, ranges=ranges)
         model = load_model(model_path, trusted=trusted)
         sweep = sweep or SweepSettings()

@@ -19,6 +19,7 @@ def map_(
     picture: Path | None = None,
     workers: int = 1,
     scheduler: str | None = None,
+    tls: Path | None = None,
     device: Device | None = None,
     trust: Trust = (),
 ) -> Iterator[str]:
@@ -48,7 +49,9 @@ def map_(
     workers
         Number of processes on this machine that share the work.
     scheduler
-        Share the work among the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.
+        Share the work among the workers of this Dask scheduler, such as tls://10.0.0.1:8786.
+    tls
+        Folder of the scheduler's certificates: ca.pem, cert.pem and key.pem.
     device
         Where to compute; by default as the model's settings say.
     trust
@@ -64,7 +67,7 @@ def map_(
     from mtneuro_ssl.figures.png import save_png
     from mtneuro_ssl.files import open_images
 
-    with worker_pool(workers=workers, scheduler=scheduler) as executor, bar("map") as progress:
+    with worker_pool(workers=workers, scheduler=scheduler, tls=tls) as executor, bar("map") as progress:
         found = embedding_map(
             model,
             volume,
