@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,21 @@ def test_temporary_names_differ_and_keep_the_ending(tmp_path):
     assert one != other
     assert one.parent == tmp_path
     assert one.suffix == ".npz"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell whether a process is alive")
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from mtneuro_data._shared.files import written_beside\n"
+        "with written_beside(Path(sys.argv[1])) as beside: beside.mkdir(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "model")], check=False)
+    (left,) = names(tmp_path)
+    alive = name_beside(tmp_path / "other").name
+    (tmp_path / alive).touch()
+    write(tmp_path / "a.txt")
+    assert left.endswith("-model")
+    assert names(tmp_path) == [alive, "a.txt"]
 
 
 def test_a_missing_folder_is_made(tmp_path):

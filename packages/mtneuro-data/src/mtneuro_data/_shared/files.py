@@ -2,11 +2,15 @@
 
 import errno
 import os
+import re
 import shutil
-import uuid
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 
 _WORDS = {
     "no space left": errno.ENOSPC,
@@ -15,6 +19,9 @@ _WORDS = {
     "file too large": errno.EFBIG,
 }
 """The numbers of the errors that torch and safetensors report in words alone."""
+
+_TEMPORARY = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}-.+", re.DOTALL)
+"""What `name_beside` makes of a name."""
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; make room",
@@ -31,7 +38,42 @@ def name_beside(path: Path, /) -> Path:
     >>> name_beside(Path("results/a.npz")).name.endswith("-a.npz")
     True
     """
-    return path.with_name(f".{uuid.uuid4().hex[:12]}-{path.name}")
+    return path.with_name(f".{_machine()}-{os.getpid()}-{token_hex(4)}-{path.name}")
+
+
+def is_temporary(name: str, /) -> bool:
+    """Return whether a name is one of `name_beside`."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def remove_abandoned(folder: Path, /) -> None:
+    """Remove what processes of this machine that were killed left under names of `name_beside`."""
+    for path in folder.iterdir():
+        named = _TEMPORARY.fullmatch(path.name)
+        if named and named["machine"] == _machine() and not _alive(int(named["process"])):
+            _remove(path)
+
+
+@cache
+def _machine() -> str:
+    """Return digits that name this host, its start and its process namespace."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii"))
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return sha256(" ".join(parts).encode()).hexdigest()[:8]
+
+
+def _alive(process: int) -> bool:
+    if os.name == "nt":  # os.kill would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 @contextmanager
@@ -60,10 +102,17 @@ def written_beside(path: str | os.PathLike[str], /) -> Generator[Path]:
     try:
         with disk_errors_named(path):
             target.parent.mkdir(parents=True, exist_ok=True)
+            _tidy(target.parent)
             yield beside
             rename_into_place(beside, target)
     finally:
         _remove(beside)
+
+
+@cache
+def _tidy(folder: Path) -> None:
+    """Remove what killed processes left in a folder, the first time that this process writes there."""
+    remove_abandoned(folder)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import threading
 import time
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from mtneuro_data._shared.files import name_beside, written_beside
+from mtneuro_data._shared.files import is_temporary, name_beside, written_beside
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.cache.chunk import CHUNK, LEVEL, ORDER, ChunkReader, DamagedChunkError, packed, raw
 from mtneuro_data.cache.cutouts import Cutouts, is_whole
@@ -204,7 +203,7 @@ class ChunkStore:
         """Remove temporary files that killed processes left behind."""
         before = time.time() - older_than_s
         for path in self.folder.rglob(".*-*"):
-            if re.fullmatch(r"\.[0-9a-f]{12}-.+", path.name) and path.is_file():
+            if is_temporary(path.name) and path.is_file():
                 with contextlib.suppress(FileNotFoundError):
                     if path.stat().st_mtime < before:
                         path.unlink()
