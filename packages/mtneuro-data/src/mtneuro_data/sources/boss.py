@@ -47,6 +47,9 @@ SMALLEST_BLOCK = 1 << 18
 _PIECE = 4 << 20
 
 CONNECT_S, READ_S = 10.0, 60.0
+REQUEST_S = 300.0
+"""A request may take this long in all, however steadily its answer drips in."""
+
 ATTEMPTS = 6
 FIRST_ATTEMPTS = 2
 """Attempts at a host that has never answered: most likely there is no network, or its name is wrong."""
@@ -179,12 +182,14 @@ class BossSource(BoxesSource):
         *,
         server: BossServer | None = None,
         timeout_s: tuple[float, float] = (CONNECT_S, READ_S),
+        deadline_s: float = REQUEST_S,
         attempts: int = ATTEMPTS,
         first_pause_s: float = 0.5,
     ) -> None:
         self.channel = channel
         self.server = server or BossServer.from_environment()
         self._timeout = timeout_s
+        self._deadline_s = deadline_s
         self.attempts = attempts
         self._first_pause_s = first_pause_s
         self._answered = False
@@ -301,11 +306,14 @@ class BossSource(BoxesSource):
 
     def _try(self, request: Callable[[], T], what: str) -> T:
         """Call until it succeeds; after a temporary failure, try again after a growing pause."""
+        from mtneuro_data.sources.deadline import ended_after
+
         pause = self._first_pause_s
         for attempt in range(1, self.attempts + 1):
             start = time.perf_counter()
             try:
-                answer = request()
+                with ended_after(self._deadline_s):
+                    answer = request()
             except Exception as error:
                 final = _final(error, self, what)
                 if final is not None:
@@ -351,9 +359,9 @@ def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
 
 def _adapter() -> Any:
     """Return an adapter that keeps one connection to a host for each thread, read in large pieces."""
-    from requests.adapters import HTTPAdapter
+    from mtneuro_data.sources.deadline import WatchedAdapter
 
-    class LargePieces(HTTPAdapter):
+    class LargePieces(WatchedAdapter):
         def send(self, request: Any, *args: Any, **options: Any) -> Any:
             response: Any = super().send(request, *args, **options)
 
