@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,23 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], bool]]:
+    """Puts ``planted.nets:make`` into the current folder, and tells whether it was imported or called."""
+    package = tmp_path / "here" / "planted"
+    package.mkdir(parents=True)
+    ran = package / "ran"
+    for name in ("__init__", "nets"):
+        (package / f"{name}.py").write_text(
+            f"open({str(ran)!r}, 'w').close()\ndef make(**_): raise TypeError\n"
+        )
+    monkeypatch.chdir(package.parent)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield ran.exists
+    for name in ("planted", "planted.nets"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter
 from rich.console import Console
 
+from mtneuro_suite._shared.factories import is_factory, look_here
 from mtneuro_suite._shared.files import written_beside
+from mtneuro_suite._shared.settings import changed_values
 from mtneuro_suite._shared.terminal import INTERRUPTED, Changes, Output, command_line, run
 from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.execute.progress import Display, JsonLines, Tally
@@ -68,6 +70,16 @@ class What:
     """Your segmentation network: `package.module:factory` (`:3d` at the end if it takes subvolumes), trained
     as the others are, or the folder of a model. Only its row of Task 2 is run."""
 
+    trust: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """Code, as `package.module:factory`, that may be imported if a preset file or the folder of a model names
+    it. May be given more than once."""
+
+    @property
+    def trusted(self) -> frozenset[str]:
+        """Every `package.module:factory` that was typed: it may be imported wherever it is named."""
+        typed = [self.encoder or "", (self.segmenter or "").removesuffix(":3d"), *self.trust]
+        return frozenset(filter(is_factory, (*typed, *_texts(changed_values({}, self.changes)))))
+
     def resolved(self) -> tuple[Preset, tuple[str, ...]]:
         """Return the preset with all changes, and the names of the user's own rows.
 
@@ -87,6 +99,15 @@ class What:
                 raise ValueError("a task file names its own channels: leave --source and --data out")
             preset = with_tasks(preset, self.tasks)
         return with_own_row(preset, encoder=self.encoder, segmenter=self.segmenter)
+
+
+def _texts(values: object) -> Iterator[str]:
+    """Yield every text in values."""
+    if isinstance(values, str):
+        yield values
+    elif isinstance(values, dict | list):
+        for value in values.values() if isinstance(values, dict) else values:
+            yield from _texts(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +178,8 @@ def run_all(
     """
     what, where, how = what or What(), where or Where(), how or How()
     preset, own = what.resolved()
-    # A module in the folder where the command is run is found, by the workers as well.
-    sys.path.append(str(Path.cwd()))
+    # The workers search the same folders.
+    look_here(what.trusted)
     if how.print_preset:
         yield from preset_text(preset).splitlines()
         return
@@ -175,7 +196,7 @@ def run_all(
         raise ValueError("device cuda needs a GPU where the runs go, and none was found; use --device cpu")
     # The device that is used is part of the runs' names: a GPU's results differ from a CPU's.
     preset = preset.model_copy(update={"device": "cuda" if gpus else "cpu"})
-    plan = plan_of(preset, data=what.data)
+    plan = plan_of(preset, data=what.data, trusted=what.trusted)
     store = Store(where.output)
     asked = named_runs(plan.runs_of(own) if own else plan.runs, how.only)
     attempts = to_do(asked, store, named=how.only, force=how.force)

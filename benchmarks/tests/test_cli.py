@@ -1,6 +1,7 @@
 """The command as a user runs it: help, wrong input, and interruption."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -199,3 +200,67 @@ def test_a_failed_run_is_listed_with_the_command_that_repeats_it(tmp_path, monke
     assert f"failed  {name}" in capsys.readouterr().out
     refused = refusal(capsys, *arguments, "--only", name[:-1])
     assert f"got '{name[:-1]}'; did you mean '{name}'?" in refused
+
+
+@pytest.fixture
+def model_folder(tmp_path):
+    """Makes the folder of a model whose settings name code."""
+
+    def made(**settings):
+        folder = tmp_path / "model"
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps({"settings": settings}))
+        (folder / "model.safetensors").write_bytes(b"weights")
+        return str(folder)
+
+    return made
+
+
+PRESET = """
+description = "with code"
+source = "phantom"
+device = "cpu"
+[task1]
+methods = ["pca"]
+tasks = ["roi-c1"]
+rows.mine = { method = "untrained", encoder = "planted.nets:make" }
+[task2]
+models = ["unet"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "settings", "where"),
+    [
+        ("--encoder", {"encoder": "planted.nets:make"}, "config.json"),
+        ("--segmenter", {"model": "planted.nets:make", "classes": 4}, "config.json"),
+        ("--preset", {}, "row 'mine' of the preset"),
+    ],
+)
+def test_code_that_a_file_names_is_imported_only_if_it_is_named_on_the_command_line_too(
+    capsys, tmp_path, model_folder, planted, monkeypatch, option, settings, where
+):
+    (tmp_path / "mine.toml").write_text(PRESET)
+    options = ["--preset", str(tmp_path / "mine.toml")] if option == "--preset" else ["--preset", "smoke"]
+    if settings:
+        options += [option, model_folder(**settings)]
+    for trust in ([], ["--trust", "planted.nets:mak"], ["--trust", "planted.nets"]):
+        line = refusal(capsys, *options, "--list", *trust)
+        assert f"{where} names 'planted.nets:make', code that would be imported and called" in line
+        assert "give --trust planted.nets:make " in line
+        assert not planted()
+    monkeypatch.setattr(sys, "argv", ["run_all.py", *options, "--list", "--trust", "planted.nets:make"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 0, capsys.readouterr().err
+    # Found in the current folder: Python imports the package around a module to find it.
+    assert planted()
+
+
+def test_code_that_a_change_names_is_trusted():
+    given = cli.What(
+        encoder="one:make",
+        segmenter="two.nets:make:3d",
+        changes=("task2.rows.x.model=three:make", "seeds=[1]"),
+    )
+    assert given.trusted == {"one:make", "two.nets:make", "three:make"}

@@ -87,6 +87,9 @@ def _do(run: Run, store: Store, progress: Progress) -> Outcome:
     """Do the run's step; start it afresh if it cannot resume what an interrupted attempt left."""
     begun = store.begun(run)
     partial = store.start(run)
+    for need in run.needed:
+        # Steps import what the results that they read name: it must be what was planned, and so trusted.
+        store.check_settings(need)
     roles = {role: [store.folder(need) for need in needs] for role, needs in run.needs.items()}
     try:
         return run.step.run(roles, partial, progress)

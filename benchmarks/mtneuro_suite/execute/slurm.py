@@ -173,7 +173,9 @@ def _job(queue: Queue, root: Path) -> dict[str, Any]:
     """Return the queue as dask-jobqueue's arguments."""
     memory = ("TARGET", "SPILL", "PAUSE", "TERMINATE")
     # Modules of the user's own lie where the command is run.
-    modules = (str(_HERE), str(Path.cwd()), os.environ.get("PYTHONPATH"))
+    here = str(Path.cwd())
+    # The current folder only where it is searched here too: a job would find it before Python's own modules.
+    modules = (str(_HERE), here if here in sys.path else None, os.environ.get("PYTHONPATH"))
     environment = {
         "PYTHONPATH": os.pathsep.join(filter(None, modules)),
         **ONE_THREAD,

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mtneuro_suite._shared.digests import digest, file_digest
+from mtneuro_suite._shared.factories import check_trusted
 from mtneuro_suite._shared.words import one_line, unknown_name
 from mtneuro_suite.steps.taken import Taken
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
-_FILES = ("config.json", "model.safetensors")
+CONFIG = "config.json"
+_FILES = (CONFIG, "model.safetensors")
 """What a model's folder holds."""
 
 
@@ -42,14 +44,27 @@ def check_known(what: str, names: Iterable[str], allowed: Sequence[str]) -> None
             raise ValueError(unknown_name(what, name, allowed))
 
 
-def check_factory(factory: str) -> None:
-    """Check that a user's ``package.module:factory`` is there, without importing it.
+def check_factory(factory: str, trusted: Collection[str], *, where: object) -> None:
+    """Check that a user's ``package.module:factory`` may be imported and is there; other names pass.
+
+    Parameters
+    ----------
+    factory
+        What settings name.
+    trusted
+        What the user has named.
+    where
+        The place of the settings.
 
     Raises
     ------
     ValueError
-        If there is no such module, or it has no such name.
+        If the user has not named it, there is no such module, or it has no such name.
     """
+    if ":" not in factory:
+        return
+    # First: even to find a module, Python imports the packages around it.
+    check_trusted(factory, trusted, where=where)
     module, _, name = factory.partition(":")
     try:
         spec = find_spec(module)
@@ -91,9 +106,9 @@ def taken_model(folder: Path, model: type[SettingsT]) -> tuple[Taken, SettingsT]
         If its settings are not of this kind of model.
     """
     taken = Taken(folder=folder, digest=folder_digest(folder))
-    text = (folder / "config.json").read_text(encoding="utf-8")
+    text = (folder / CONFIG).read_text(encoding="utf-8")
     try:
         settings = json.loads(text)["settings"]
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{folder / 'config.json'} must hold the settings of a model") from None
-    return taken, merged_settings(model, str(folder / "config.json"), settings)
+        raise ValueError(f"{folder / CONFIG} must hold the settings of a model") from None
+    return taken, merged_settings(model, str(folder / CONFIG), settings)

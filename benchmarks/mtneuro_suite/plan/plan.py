@@ -65,7 +65,7 @@ def check_sources(runs: Iterable[Run]) -> None:
             open_task(run.step.task, "all")
 
 
-def plan_of(preset: Preset, *, data: Path | None = None) -> Plan:
+def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str] = ()) -> Plan:
     """Return a preset's runs, everything checked that can be known before they start.
 
     Parameters
@@ -74,11 +74,14 @@ def plan_of(preset: Preset, *, data: Path | None = None) -> Plan:
         What to run.
     data
         Folder of real files, for presets whose ``inputs`` are ``real-sample``.
+    trusted
+        Encoders and networks, as ``package.module:factory``, that the preset and the model folders that it
+        names may name: they are imported.
 
     Raises
     ------
     ValueError
-        If a method, a network, a setting or a range is not allowed.
+        If a method, a network, a setting or a range is not allowed, or a factory is not trusted.
     FileNotFoundError
         If a real file is missing.
     """
@@ -92,8 +95,12 @@ def plan_of(preset: Preset, *, data: Path | None = None) -> Plan:
         )
     else:
         inputs = task_file_inputs(preset) if preset.inputs == "tasks" else paper_inputs(preset)
-    encoders, scores, trained = region_runs(preset, preset.task1, inputs) if preset.task1 else ({}, [], [])
-    segmenters, networks = segmenter_runs(preset, preset.task2, inputs) if preset.task2 else ([], [])
+    encoders, scores, trained = (
+        region_runs(preset, preset.task1, inputs, trusted=trusted) if preset.task1 else ({}, [], [])
+    )
+    segmenters, networks = (
+        segmenter_runs(preset, preset.task2, inputs, trusted=trusted) if preset.task2 else ([], [])
+    )
     features, semantics, drawn = None, [], []
     if preset.task1 and preset.task3:
         features, semantics, drawn = semantics_runs(preset, preset.task3, inputs, encoders, trained)

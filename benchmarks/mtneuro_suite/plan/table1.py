@@ -1,12 +1,20 @@
 """The runs of Task 1: one training a row, training set and seed, and its scores."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.inputs import Inputs, RegionInput
-from mtneuro_suite.plan.models import check_factory, check_known, folder_digest, merged_settings, taken_model
+from mtneuro_suite.plan.models import (
+    CONFIG,
+    check_factory,
+    check_known,
+    folder_digest,
+    merged_settings,
+    taken_model,
+)
 from mtneuro_suite.plan.rows import TableRow, encoder_rows
 from mtneuro_suite.preset.model import Preset, RegionPreset
 from mtneuro_suite.runs.run import Run
@@ -28,14 +36,15 @@ Encoders = dict[tuple[str, str, int], Run[Encoder]]
 
 
 def region_runs(
-    preset: Preset, one: RegionPreset, inputs: Inputs
+    preset: Preset, one: RegionPreset, inputs: Inputs, *, trusted: Collection[str] = ()
 ) -> tuple[Encoders, list[Run[Regions]], list[RegionInput]]:
     """Return Task 1's encoders, the runs that score them, and the columns that train any.
 
     Raises
     ------
     ValueError
-        If a method or a setting is not allowed, or a batch is larger than its training set.
+        If a method or a setting is not allowed, an encoder is not trusted, or a batch is larger than its
+        training set.
     """
     from mtneuro_ssl import method_names
 
@@ -53,7 +62,9 @@ def region_runs(
         pixels = pixel_count(region.train[0])
         for row in rows:
             for seed in preset.seeds if row.seeded else preset.seeds[:1]:
-                encoder = _encoder_run(row, region, train, one, seed=seed, device=preset.device)
+                encoder = _encoder_run(
+                    row, region, train, one, seed=seed, device=preset.device, trusted=trusted
+                )
                 encoders[row.name, region.name, seed] = encoder
                 scores.append(
                     Run(
@@ -79,11 +90,13 @@ def _encoder_run(
     *,
     seed: int,
     device: str,
+    trusted: Collection[str],
 ) -> Run[Encoder]:
     from mtneuro_ssl import TrainSettings
 
     if row.folder is not None:
         taken, settings = taken_model(row.folder, TrainSettings)
+        check_factory(settings.encoder, trusted, where=row.folder / CONFIG)
         return Run(step=Encoder(train=settings, taken=taken), title=f"take {row.name} as it is", cost=1)
     settings = merged_settings(
         TrainSettings,
@@ -99,8 +112,7 @@ def _encoder_run(
             f"{row.name!r} on {region.name} must have at least batch_size {settings.batch_size} "
             f"training images, got {images}; lower task1.settings.batch_size or task1.z_step"
         )
-    if ":" in settings.encoder:
-        check_factory(settings.encoder)
+    check_factory(settings.encoder, trusted, where=f"row {row.name!r} of the preset")
     weights = settings.encoder_weights
     folder = Path(weights) if weights and weights != "hub" else None
     return Run(

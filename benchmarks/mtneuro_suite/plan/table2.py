@@ -1,6 +1,6 @@
 """The runs of Task 2: one training a row, class setting and seed, or a search and what it chose."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import image_count, pixel_count
 from mtneuro_suite.plan.inputs import Inputs, SegmentationInput
-from mtneuro_suite.plan.models import check_factory, check_known, merged_settings, taken_model
+from mtneuro_suite.plan.models import CONFIG, check_factory, check_known, merged_settings, taken_model
 from mtneuro_suite.plan.rows import TableRow, network_rows
 from mtneuro_suite.preset.model import Preset, SearchPreset, SegmentationPreset
 from mtneuro_suite.preset.paper import CLASS_SETTINGS, NETWORK_ROWS
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 
 def segmenter_runs(
-    preset: Preset, two: SegmentationPreset, inputs: Inputs
+    preset: Preset, two: SegmentationPreset, inputs: Inputs, *, trusted: Collection[str] = ()
 ) -> tuple[list[Run[ScoredNetwork]], list[Run[Segmenter]]]:
     """Return the runs whose scores are Table 2's, and those that train.
 
     Raises
     ------
     ValueError
-        If a network or a setting is not allowed, or a network cannot take its task's images.
+        If a network or a setting is not allowed, a network is not trusted, or one cannot take its task's
+        images.
     """
     from mtneuro_seg import model_names
 
@@ -40,11 +41,12 @@ def segmenter_runs(
         for row in network_rows(two):
             for seed in preset.seeds if row.seeded else preset.seeds[:1]:
                 if row.folder is not None:
-                    runs = _taken(row, row.folder, half, inputs)
+                    runs = _taken(row, row.folder, half, inputs, trusted=trusted)
                     scored += runs
                     trained += runs
                     continue
                 settings = _settings(row, two, half, seed=seed, device=preset.device)
+                check_factory(settings.model, trusted, where=f"row {row.name!r} of the preset")
                 if settings.network.axes != half.dimensions:
                     continue
                 if two.search is None:
@@ -109,8 +111,6 @@ def _training(
 ) -> Run[Segmenter]:
     """Return the run that trains a network and scores it on a split."""
     _check_fit(half, settings)
-    if ":" in settings.model:
-        check_factory(settings.model)
     images = image_count(half.train)
     steps = settings.steps or settings.epochs * max(1, images // settings.batch_size)
     pixels = pixel_count(half.train[0]) * half.train[0].depth
@@ -147,11 +147,14 @@ def _selection(
     )
 
 
-def _taken(row: TableRow, folder: Path, half: SegmentationInput, inputs: Inputs) -> list[Run[Segmenter]]:
+def _taken(
+    row: TableRow, folder: Path, half: SegmentationInput, inputs: Inputs, *, trusted: Collection[str]
+) -> list[Run[Segmenter]]:
     """Return the run that scores a trained model as it is; none where it is of the other class setting."""
     from mtneuro_seg import TrainSettings
 
     taken, settings = taken_model(folder, TrainSettings)
+    check_factory(settings.model, trusted, where=folder / CONFIG)
     if settings.network.axes != half.dimensions or settings.classes != len(half.class_names):
         return []
     _check_fit(half, settings)

@@ -123,6 +123,21 @@ class Store:
             )
         return result
 
+    def check_settings(self, run: Run) -> None:
+        """Check that a finished run's result file has the settings that were planned.
+
+        Raises
+        ------
+        ValueError
+            If somebody has changed it.
+        """
+        planned = json.loads(json.dumps(run.step.model_dump(mode="json")))
+        if self.result(run).get("settings") != planned:
+            raise ValueError(
+                f"{self.folder(run) / 'result.json'} must hold the settings of its run, got others: somebody "
+                f"changed it; delete {self.folder(run)} and run again"
+            )
+
     def rows(self, runs: Iterable[Run]) -> list[Row]:
         """Return the rows of every finished run."""
         return [Row(**row) for run in runs if self.done(run) for row in self.result(run)["rows"]]

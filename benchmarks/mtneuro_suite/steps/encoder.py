@@ -37,7 +37,7 @@ class Encoder(Step):
         from mtneuro_ssl import load_model, train
 
         if self.taken is not None:
-            load_model(self.taken.folder)
+            load_model(self.taken.folder, trusted=(self.train.encoder,))
             shutil.copytree(self.taken.folder, out / "model", dirs_exist_ok=True)
             return Outcome()
         data = joined_arrays(roles["train"])

@@ -37,7 +37,8 @@ class Segmenter(ScoredNetwork):
         from mtneuro_seg import load_model, train
 
         if self.taken is not None:
-            return scored(load_model(self.taken.folder), self, roles, out, extra={})
+            model = load_model(self.taken.folder, trusted=(self.train.model,))
+            return scored(model, self, roles, out, extra={})
         data, masks = labelled_arrays(roles["train"])
         model = train(
             data.images,

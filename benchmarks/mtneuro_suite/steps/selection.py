@@ -25,7 +25,7 @@ class Selection(ScoredNetwork):
         scores = [_mean_iou(one["rows"]) for one in results]
         best = int(np.argmax(scores))
         chosen = results[best]["settings"]
-        model = load_model(roles["candidates"][best] / "model")
+        model = load_model(roles["candidates"][best] / "model", trusted=(chosen["train"]["model"],))
         found = {one["settings"]["model"]: score for one, score in zip(results, scores, strict=True)}
         outcome = scored(model, self, roles, out, extra={"chosen": chosen["model"], "validation": found})
         for metric in ("learning_rate", "batch_size"):

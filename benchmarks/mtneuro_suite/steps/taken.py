@@ -1,4 +1,4 @@
-"""A trained model that is taken as it is."""
+"""A trained model that is taken as it is; the code that its folder names was trusted when it was planned."""
 
 from pathlib import Path
 

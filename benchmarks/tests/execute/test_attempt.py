@@ -1,3 +1,4 @@
+import json
 from contextlib import closing
 from typing import ClassVar
 
@@ -18,6 +19,12 @@ class Work(Step):
     def run(self, roles, out, progress):
         progress(1, 1)
         return Outcome()
+
+
+class Other(Work):
+    """Does nothing with what it reads."""
+
+    kind: ClassVar = "other"
 
 
 def ignored(done, total):
@@ -69,3 +76,18 @@ def test_an_attempt_that_cannot_be_resumed_is_restarted_and_the_log_says_so(tmp_
     log = (store.folder(run) / "run.log").read_text()
     assert "resumed on" in log
     assert "could not resume the interrupted attempt (RuntimeError: checkpoint is damaged): restarted" in log
+
+
+def test_a_need_whose_result_file_was_changed_is_not_read(tmp_path):
+    store, need = Store(tmp_path), Run(step=Work(), title="need")
+    assert execute(Attempt(need), tmp_path, ignored)
+    path = store.folder(need) / "result.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({**told, "settings": {"train": {"encoder": "planted.nets:make"}}}))
+    run = Run(step=Other(), title="x", needs={"encoder": (need,)})
+    with pytest.raises(
+        ValueError, match=r"must hold the settings of its run, got others: somebody changed it"
+    ):
+        execute(Attempt(run), tmp_path, ignored)
+    path.write_text(json.dumps(told))
+    assert execute(Attempt(run), tmp_path, ignored)

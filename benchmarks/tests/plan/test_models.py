@@ -1,5 +1,6 @@
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from mtneuro_ssl import TrainSettings
@@ -32,12 +33,23 @@ def test_a_name_that_is_not_known_is_refused_with_the_nearest():
 def test_a_factory_is_found_without_being_imported(tmp_path, monkeypatch):
     (tmp_path / "my_networks.py").write_text("def encoder(): ...\nraise RuntimeError('imported')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    check_factory("my_networks:encoder")
+    names = ["my_networks:encoder", "my_networks:encodr", "not_my_networks:encoder"]
+    check_factory(names[0], names, where="here")
     assert "my_networks" not in sys.modules
     with pytest.raises(ValueError, match="must name a function in my_networks, which holds no 'encodr'"):
-        check_factory("my_networks:encodr")
+        check_factory(names[1], names, where="here")
     with pytest.raises(ValueError, match=r"'not_my_networks' is not one; run the command in the module's"):
-        check_factory("not_my_networks:encoder")
+        check_factory(names[2], names, where="here")
+
+
+def test_the_packages_around_a_factory_that_is_not_trusted_are_not_imported(planted, monkeypatch):
+    monkeypatch.syspath_prepend(Path.cwd())
+    with pytest.raises(
+        ValueError, match=r"^here names 'planted.nets:make', code that .* --trust planted.nets:make"
+    ):
+        check_factory("planted.nets:make", ["planted:make"], where="here")
+    assert not planted()
+    check_factory("planted.nets:make", ["planted.nets:make"], where="here")
 
 
 @pytest.fixture

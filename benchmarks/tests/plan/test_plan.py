@@ -65,7 +65,7 @@ def test_the_resolutions_and_extra_sets_are_columns_of_their_own():
 def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
     preset, own = with_own_row(read_preset("smoke"), encoder="examples.tiny_encoder:encoder")
     assert own == ("tiny_encoder:encoder",)
-    plan = plan_of(preset)
+    plan = plan_of(preset, trusted=["examples.tiny_encoder:encoder"])
     alone = plan.runs_of(own)
     assert {run.step.kind for run in alone} == {
         "arrays",
@@ -93,7 +93,7 @@ def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
 )
 def test_an_own_row_that_means_nothing_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
-        plan_of(with_own_row(read_preset("smoke"), **given)[0])
+        plan_of(with_own_row(read_preset("smoke"), **given)[0], trusted=list(given.values()))
 
 
 def test_a_source_that_is_no_folder_is_refused():

@@ -30,7 +30,10 @@ def candidates(tmp_path):
                 ("iou", "average", iou),
             )
         ]
-        settings = {"model": f"unet {name}", "train": {"learning_rate": rate, "batch_size": 4}}
+        settings = {
+            "model": f"unet {name}",
+            "train": {"model": "unet", "learning_rate": rate, "batch_size": 4},
+        }
         (folder / "result.json").write_text(json.dumps({"rows": rows, "settings": settings}))
         folders.append(folder)
     return folders
@@ -42,7 +45,7 @@ def test_the_network_with_the_highest_mean_iou_on_validation_is_scored_on_test(
     masks = np.zeros((3, 16, 16), np.uint8)
     masks[:, :4] = 1
     test = arrays_folder("test", masks, masks=masks, class_names=("background", "cell"))
-    monkeypatch.setattr("mtneuro_seg.load_model", lambda folder: folder)
+    monkeypatch.setattr("mtneuro_seg.load_model", lambda folder, trusted: folder)
     # Only the best of the three predicts without an error.
     monkeypatch.setattr(
         "mtneuro_seg.predict", lambda model, images: masks if model == candidates[1] / "model" else 1 - masks

@@ -26,11 +26,3 @@ def test_the_factory_that_a_run_itself_called_is_called_again(run_folder, dark_a
     embeddings = embed(trained_encoder(run_folder), dark_and_bright[0])
     assert embeddings.shape == (12, 64)
     assert np.isfinite(embeddings).all()
-
-
-def test_the_factory_that_a_taken_model_names_is_not_called(run_folder):
-    told = json.loads((run_folder / "result.json").read_text())
-    told["settings"]["taken"] = {"folder": "elsewhere", "digest": "x"}
-    (run_folder / "result.json").write_text(json.dumps(told))
-    with pytest.raises(ValueError, match=f"'{FACTORY}', which would be imported and called"):
-        trained_encoder(run_folder)

@@ -1,5 +1,6 @@
 """The command line as a user meets it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -101,3 +102,50 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert child.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("predict", "MODEL", "DATA", "-o", "labels.npz"),
+        ("predict", "MODEL", "DATA", "-o", "labels.zarr"),
+        ("evaluate", "MODEL", "DATA"),
+        ("train", "DATA", "-o", "new", "--settings", "SETTINGS"),
+    ],
+)
+def test_code_that_a_file_names_is_imported_only_if_it_is_named_on_the_command_line_too(
+    command, model, data, tmp_path, run, planted, capsys
+):
+    config = model / "config.json"
+    config.write_text(config.read_text().replace('"unet"', '"planted.nets:make"'))
+    (tmp_path / "settings.json").write_text('{"model": "planted.nets:make"}')
+    places = {"MODEL": model, "DATA": data, "SETTINGS": tmp_path / "settings.json"}
+    words = [places.get(word, word) for word in command]
+    for trust in ((), ("--trust", "planted.nets:mak"), ("--trust", "planted.nets")):
+        assert run(*words, *trust) == 2
+        said = capsys.readouterr().err
+        assert "names 'planted.nets:make', code that would be imported and called" in said
+        assert "give --trust planted.nets:make " in said
+        assert said.count("\n") == 1
+    assert not planted()
+    with pytest.raises(TypeError):
+        run(*words, "--trust", "planted.nets:make")
+    assert planted()
+
+
+def test_code_that_is_named_on_the_command_line_is_imported_from_the_current_folder(
+    data, tmp_path, run, planted
+):
+    with pytest.raises(TypeError):
+        run("train", data, "-o", tmp_path / "new", "--model", "planted.nets:make")
+    assert planted()
+
+
+@pytest.mark.parametrize(
+    "name", [["planted.nets:make"], {"module": "planted.nets:make"}, "..planted.nets:make"]
+)
+def test_a_name_in_a_list_or_a_table_is_no_network(name, model, data, run, planted):
+    config = model / "config.json"
+    config.write_text(config.read_text().replace('"unet"', json.dumps(name)))
+    assert run("evaluate", model, data, "--trust", "planted.nets:make") == 2
+    assert not planted()

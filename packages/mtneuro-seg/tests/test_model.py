@@ -68,7 +68,7 @@ def test_weights_of_an_encoder_are_never_downloaded_on_loading(tmp_path):
 def test_code_that_a_folder_names_is_not_imported_unless_it_is_trusted(tmp_path):
     settings = TrainSettings(model="no_such_module:make", classes=2)
     Model(network=torch.nn.Identity(), settings=settings, class_names=("a", "b")).save(tmp_path / "model")
-    with pytest.raises(ValueError, match=r"is built by 'no_such_module:make', .* name it in trusted"):
+    with pytest.raises(ValueError, match=r"config.json names 'no_such_module:make', code .* trusted="):
         load_model(tmp_path / "model")
     with pytest.raises(ValueError, match="must name something that can be imported"):
         load_model(tmp_path / "model", trusted=["no_such_module:make"])

@@ -107,3 +107,11 @@ def test_files_that_are_none_are_refused(tmp_path):
         load_settings(written(tmp_path, "[]"))
     with pytest.raises(ValueError, match="got 'modle'; did you mean 'model'"):
         load_settings(written(tmp_path, {"modle": "unet"}))
+
+
+def test_a_network_of_ones_own_in_a_file_is_refused_unless_it_is_trusted(tmp_path):
+    path = written(tmp_path, {"model": "nets:make", "classes": 3})
+    with pytest.raises(ValueError, match=r"names 'nets:make', code that would be imported"):
+        load_settings(path)
+    assert load_settings(path, trusted=["nets:make"]).model == "nets:make"
+    assert load_settings(path, model="mine:make").model == "mine:make"

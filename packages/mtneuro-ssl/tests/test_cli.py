@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -84,3 +85,56 @@ def test_importing_the_package_leaves_the_heavy_libraries_out():
         f"assert not set({HEAVY!r}) & set(sys.modules), set({HEAVY!r}) & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("embed", "MODEL", "VOLUME", "-o", "e.npz"),
+        ("map", "MODEL", "VOLUME", "-o", "m.zarr", "--window", "8", "8"),
+        ("views", "VOLUME", "-o", "v.png", "--model", "MODEL"),
+        ("train", "VOLUME", "-o", "new", "--settings", "SETTINGS"),
+        ("views", "VOLUME", "-o", "v.png", "--settings", "SETTINGS"),
+    ],
+)
+def test_code_that_a_file_names_is_imported_only_if_it_is_named_on_the_command_line_too(
+    command, volume, tmp_path, run, tiny, planted, capsys
+):
+    run("train", volume, "--method", "pca", "-o", tmp_path / "model", *tiny())
+    config = tmp_path / "model" / "config.json"
+    config.write_text(config.read_text().replace("resnet18", "planted.nets:make"))
+    (tmp_path / "settings.json").write_text('{"encoder": "planted.nets:make", "batch_size": 4}')
+    places = {"MODEL": tmp_path / "model", "VOLUME": volume, "SETTINGS": tmp_path / "settings.json"}
+    words = [places.get(word, word) for word in command]
+    capsys.readouterr()
+    for trust in ((), ("--trust", "planted.nets:mak"), ("--trust", "planted.nets")):
+        run(*words, *trust, status=2)
+        said = capsys.readouterr().err
+        assert "names 'planted.nets:make', code that would be imported and called" in said
+        assert "give --trust planted.nets:make " in said
+        assert said.count("\n") == 1
+    assert not planted()
+
+
+def test_code_that_is_named_on_the_command_line_is_imported_from_the_current_folder(
+    volume, tmp_path, run, tiny, planted, capsys
+):
+    (tmp_path / "settings.json").write_text('{"encoder": "planted.nets:make"}')
+    for named in (
+        ("--set", "encoder=planted.nets:make"),
+        ("--settings", tmp_path / "settings.json", "--trust", "planted.nets:make"),
+    ):
+        run("train", volume, "--method", "untrained", "-o", tmp_path / "model", *tiny(), *named, status=2)
+        assert "encoder 'planted.nets:make' must be package.module:function" in capsys.readouterr().err
+        assert planted()
+
+
+@pytest.mark.parametrize(
+    "name", [["planted.nets:make"], {"module": "planted.nets:make"}, "..planted.nets:make"]
+)
+def test_a_name_in_a_list_or_a_table_is_no_encoder(name, volume, tmp_path, run, tiny, planted, capsys):
+    run("train", volume, "--method", "pca", "-o", tmp_path / "model", *tiny())
+    config = tmp_path / "model" / "config.json"
+    config.write_text(config.read_text().replace('"resnet18"', json.dumps(name)))
+    run("embed", tmp_path / "model", volume, "-o", "e.npz", "--trust", "planted.nets:make", status=2)
+    assert not planted()

@@ -91,7 +91,7 @@ def test_another_map_is_not_overwritten(model, volume, tmp_path):
         ({"window": (41, 8)}, "the window must be 1 to 40 pixels along y, got 41"),
         ({"stride": (1, 0)}, "the stride must be at least 1 along x, got 0"),
         ({"slices": [3]}, r"slices must lie within \[0, 3\), got 3"),
-        ({"trusted": []}, "which would be imported and called"),
+        ({"trusted": []}, "code that would be imported and called"),
     ],
 )
 def test_a_grid_that_does_not_fit_is_refused(changes, message, model, volume, tmp_path):

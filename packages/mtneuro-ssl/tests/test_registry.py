@@ -1,8 +1,9 @@
 import pytest
 from mtneuro_ssl import encoder_names, method_names
+from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl.methods.base import Method
 from mtneuro_ssl.methods.components import ComponentModel
-from mtneuro_ssl.registry import ENCODERS, METHODS, imported
+from mtneuro_ssl.registry import ENCODERS, METHODS
 
 BASES = {"supervised": Method, "self-supervised": Method, "classical": ComponentModel}
 

@@ -97,3 +97,10 @@ def test_a_file_that_is_not_settings_is_refused(name, text, message, tmp_path):
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=message):
         TrainSettings.from_file(tmp_path / name)
+
+
+def test_an_encoder_of_ones_own_in_a_file_is_refused_unless_it_is_trusted(tmp_path):
+    (tmp_path / "a.toml").write_text('encoder = "nets:make"')
+    with pytest.raises(ValueError, match=r"names 'nets:make', code that would be imported"):
+        TrainSettings.from_file(tmp_path / "a.toml")
+    assert TrainSettings.from_file(tmp_path / "a.toml", trusted=["nets:make"]).encoder == "nets:make"

@@ -1,7 +1,6 @@
 """A trained network, and its folder: ``model.safetensors``, ``config.json``, ``history.csv``, a card."""
 
 import csv
-import importlib
 import io
 import os
 from collections.abc import Collection, Sequence
@@ -15,6 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from mtneuro_seg._shared import model_folder
+from mtneuro_seg._shared.factories import check_trusted, imported
 from mtneuro_seg._shared.words import one_line
 from mtneuro_seg.model_card import model_card
 from mtneuro_seg.settings import TrainSettings, default_class_names
@@ -92,9 +92,8 @@ def build_network(settings: TrainSettings) -> nn.Module:
     OSError
         If the encoder's weights cannot be read or downloaded.
     """
-    module, _, name = settings.network.factory.partition(":")
     try:
-        factory = getattr(importlib.import_module(module), name)
+        factory = imported(settings.network.factory)
     except (ImportError, AttributeError) as error:
         raise ValueError(
             f"model must name something that can be imported, got {settings.model!r}: {error}"
@@ -188,11 +187,7 @@ def load_model(folder: str | os.PathLike[str], *, trusted: Collection[str] = ())
     except (KeyError, TypeError, ValueError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
         raise ValueError(f"{root / model_folder.CONFIG} must describe a model: {reason}") from error
-    if ":" in settings.model and settings.model not in trusted:
-        raise ValueError(
-            f"{root} is built by {settings.model!r}, code outside mtneuro-seg: if you trust it, name it in "
-            "trusted (on the command line: --trust)"
-        )
+    check_trusted(settings.model, trusted, where=root / model_folder.CONFIG)
     # The file holds all weights, those of the encoder included: nothing is downloaded.
     network = build_network(settings.model_copy(update={"encoder_weights": None}))
     weights = model_folder.read_weights(root)

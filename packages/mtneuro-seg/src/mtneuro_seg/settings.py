@@ -1,17 +1,15 @@
 """Settings of a training, checked when they are made."""
 
-import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from mtneuro_seg._shared.factories import is_factory
 from mtneuro_seg._shared.settings import Settings
 from mtneuro_seg.registry import UNET_WITH_ENCODER, Network, SizeRule, network
 
 LossName = Literal["cross_entropy", "dice", "dice_cross_entropy", "focal"]
-
-_FACTORY = re.compile(r"[\w.]+:\w+")
 
 ENCODER = "efficientnet-b7"
 """The encoder of all the paper's 2D networks."""
@@ -129,7 +127,7 @@ class TrainSettings(Settings):
     def _known(cls, name: str) -> str:
         if ":" not in name:
             network(name)
-        elif not _FACTORY.fullmatch(name):
+        elif not is_factory(name):
             raise ValueError(f"a network of your own is named as package.module:factory, got {name!r}")
         return name
 

@@ -1,9 +1,10 @@
 """Read settings from a file: TOML or JSON with our own keys, or a network file of the original benchmark."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from mtneuro_seg._shared.factories import check_trusted
 from mtneuro_seg._shared.settings import read_values
 from mtneuro_seg._shared.words import one_line, unknown_name
 from mtneuro_seg.settings import TrainSettings
@@ -50,7 +51,9 @@ _ORIGINAL = {*_BUILT, *_RENAMED, *_IGNORED, *_OWN_KEYS}
 _ONLY_ORIGINAL = _ORIGINAL - set(TrainSettings.model_fields)
 
 
-def load_settings(path: str | os.PathLike[str], **changes: Any) -> TrainSettings:
+def load_settings(
+    path: str | os.PathLike[str], *, trusted: Collection[str] = (), **changes: Any
+) -> TrainSettings:
     """Return the settings of a file.
 
     Parameters
@@ -58,6 +61,8 @@ def load_settings(path: str | os.PathLike[str], **changes: Any) -> TrainSettings
     path
         A ``.toml`` or ``.json`` whose keys are those of `TrainSettings`, or a network file of the original
         benchmark, read as it is.
+    trusted
+        Networks of the user's own, as ``package.module:factory``, that the file may name.
     **changes
         Settings that override the file's.
 
@@ -66,7 +71,8 @@ def load_settings(path: str | os.PathLike[str], **changes: Any) -> TrainSettings
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it cannot be parsed, has an unknown key (the nearest is named), or a value that is not supported.
+        If it cannot be parsed, has an unknown key (the nearest is named) or a value that is not supported, or
+        its network is not trusted.
 
     Notes
     -----
@@ -75,9 +81,12 @@ def load_settings(path: str | os.PathLike[str], **changes: Any) -> TrainSettings
     """
     values = settings_values(path) | changes
     try:
-        return TrainSettings.model_validate(values)
+        settings = TrainSettings.model_validate(values)
     except ValueError as error:
         raise ValueError(f"{path}: {one_line(error)}") from error
+    if "model" not in changes:
+        check_trusted(settings.model, trusted, where=path)
+    return settings
 
 
 def settings_values(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, weights_errors_named
-from mtneuro_ssl.registry import ENCODERS, imported
+from mtneuro_ssl.registry import ENCODERS
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import generator_at
 

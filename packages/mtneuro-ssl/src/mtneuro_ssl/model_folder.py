@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mtneuro_ssl._shared.factories import check_trusted, imported
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, read_config, read_weights, weights_errors_named
 from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, NetworkModel
-from mtneuro_ssl.registry import imported
 from mtneuro_ssl.settings import TrainSettings
 
 
@@ -36,11 +36,7 @@ def load_model(folder: Path | str, *, trusted: Collection[str] = (), device: str
     folder = Path(folder)
     config = read_config(folder, kinds=KINDS, format_version=FORMAT_VERSION)
     settings = TrainSettings.model_validate(config["settings"])
-    if ":" in settings.encoder and settings.encoder not in trusted:
-        raise ValueError(
-            f"{folder / CONFIG} names the encoder {settings.encoder!r}, which would be imported and called: "
-            "if you trust it, name it in trusted, or behind --trust on the command line"
-        )
+    check_trusted(settings.encoder, trusted, where=folder / CONFIG)
     if device is None:
         device = settings.device if settings.device != "cuda" or torch.cuda.is_available() else "auto"
     settings = settings.model_copy(update={"device": device})

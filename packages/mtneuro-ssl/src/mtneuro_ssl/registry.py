@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +118,3 @@ def encoder_names() -> tuple[str, ...]:
     ('resnet18', 'resnet50')
     """
     return tuple(ENCODERS)
-
-
-def imported(target: str) -> Any:
-    """Return the object that ``package.module:name`` stands for.
-
-    Examples
-    --------
-    >>> imported("mtneuro_ssl.registry:method_names") is method_names
-    True
-    """
-    module, _, name = target.partition(":")
-    return getattr(import_module(module), name)

@@ -1,11 +1,13 @@
 """Settings of a training run, checked before any work starts."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
+from mtneuro_ssl._shared.factories import check_trusted, is_factory
 from mtneuro_ssl._shared.settings import Settings
 from mtneuro_ssl._shared.words import unknown_name
 from mtneuro_ssl.registry import ENCODERS, METHODS, MethodEntry
@@ -16,7 +18,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-_OTHER_ENCODER = re.compile(r"timm/[\w.]+|\w+(\.\w+)*:\w+")
+_TIMM = re.compile(r"timm/[\w.]+")
 
 
 class ViewSettings(Settings):
@@ -198,7 +200,7 @@ class TrainSettings(Settings):
     @field_validator("encoder")
     @classmethod
     def _known_encoder(cls, name: str) -> str:
-        if name not in ENCODERS and not _OTHER_ENCODER.fullmatch(name):
+        if name not in ENCODERS and not _TIMM.fullmatch(name) and not is_factory(name):
             known = (*ENCODERS, "timm/<model>", "package.module:factory")
             raise ValueError(unknown_name("encoder", name, known))
         return name
@@ -228,17 +230,26 @@ class TrainSettings(Settings):
         return self.steps or self.epochs * (images // self.batch_size)
 
     @classmethod
-    def from_file(cls, path: Path | str) -> "TrainSettings":
+    def from_file(cls, path: Path | str, *, trusted: Collection[str] = ()) -> "TrainSettings":
         """Return the settings in a TOML or JSON file, or in a network file of the original benchmark.
+
+        Parameters
+        ----------
+        path
+            The file.
+        trusted
+            Encoders, as ``package.module:factory``, that the file may name.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         ValueError
-            If it is not TOML or JSON, or a key or value is not allowed.
+            If it is not TOML or JSON, a key or value is not allowed, or the encoder is not trusted.
         """
-        return cls.model_validate(file_values(path, known=cls.model_fields))
+        settings = cls.model_validate(file_values(path, known=cls.model_fields))
+        check_trusted(settings.encoder, trusted, where=path)
+        return settings
 
 
 def executed_modules(settings: TrainSettings) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from jaxtyping import Int64
 from lightning.pytorch.loggers import Logger
 
 from mtneuro_ssl._shared.devices import chosen_device
+from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl._shared.files import written_beside
 from mtneuro_ssl._shared.model_folder import WEIGHTS, check_destination, read_config
 from mtneuro_ssl.checks import check_run, vector_width_of
@@ -24,7 +25,6 @@ from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, untrained
 from mtneuro_ssl.model_folder import load_model
 from mtneuro_ssl.processes import launch, process_share
 from mtneuro_ssl.recorder import CHECKPOINT
-from mtneuro_ssl.registry import imported
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.stream import StreamedImages, blocks, is_streamed
 from mtneuro_ssl.types import Progress, Samples, Volume

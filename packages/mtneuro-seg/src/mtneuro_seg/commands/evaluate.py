@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtneuro_seg._shared.factories import look_here
 from mtneuro_seg._shared.terminal import RangesOption, bar
 from mtneuro_seg.commands.options import Device, Trust, check_figure
 
@@ -59,6 +60,7 @@ def evaluate(
     from mtneuro_seg.metrics import check_labels, confusion_per_image, scores, scores_per_image
     from mtneuro_seg.model import load_model
 
+    look_here(trust)
     model = load_model(folder, trusted=trust)
     data = read_labelled_images(images, labels, ranges=ranges)
     array, truth = data.images, data.masks

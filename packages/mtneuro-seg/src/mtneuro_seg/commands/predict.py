@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from mtneuro_seg._shared.factories import look_here
 from mtneuro_seg._shared.terminal import RangesOption, bar
 from mtneuro_seg.commands.options import Device, OutputOption, Trust
 from mtneuro_seg.volume.settings import SweepSettings
@@ -68,6 +69,7 @@ def predict(
         raise ValueError(f"--probabilities and --scheduler need a .zarr to write to, got {str(output)!r}")
     if tls is not None and scheduler is None:
         raise ValueError(f"--tls names the certificates of a --scheduler, got {str(tls)!r} and no scheduler")
+    look_here(trust)
     chosen = sweep or SweepSettings()
     if scheduler is not None:
         from mtneuro_seg.volume.cluster import predict_volume_on_cluster

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtneuro_seg._shared.factories import check_trusted, look_here
 from mtneuro_seg._shared.settings import changed_values, settings_list
 from mtneuro_seg._shared.terminal import Changes, RangesOption, SettingsFile, bar
-from mtneuro_seg.commands.options import Device, OutputOption, check_figure
+from mtneuro_seg.commands.options import Device, OutputOption, Trust, check_figure
 from mtneuro_seg.paper import paper_settings
 from mtneuro_seg.settings import TrainSettings
 from mtneuro_seg.settings_file import settings_values
@@ -45,6 +46,7 @@ def train(
     curves: Path | None = None,
     tensorboard: Path | None = None,
     device: Device | None = None,
+    trust: Trust = (),
     ranges: RangesOption = None,
 ) -> Iterator[str]:
     """Train a network on labelled images and write its folder.
@@ -84,14 +86,20 @@ def train(
         Write a TensorBoard log of losses and scores into this folder.
     device
         Where to train. By default the settings' own, or a GPU if there is one.
+    trust
+        Your own network, as package.module:factory, which may be imported if the settings file names it.
     ranges
         The part of IMAGES and LABELS to train on.
     """
     if curves is not None:
         check_figure(curves)
     given: dict[str, Any] = {} if settings is None else settings_values(settings)
+    typed = changed_values({}, changes)
     given = changed_values(given, changes)
     given |= {name: value for name, value in (("model", model), ("device", device)) if value is not None}
+    if model is None and "model" not in typed:
+        check_trusted(given.get("model"), trust, where=settings)
+    look_here([given.get("model"), *trust])
     # Wrong settings are refused before the images are read; the number of classes may follow from their file.
     TrainSettings.model_validate(given)
     from mtneuro_seg.files import read_labelled_images

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mtneuro_ssl._shared.factories import look_here
 from mtneuro_ssl._shared.terminal import Output, RangesOption, bar, check_ending
 from mtneuro_ssl.commands.options import Device, Trust
 
@@ -39,7 +40,7 @@ def embed(
     device
         Where to compute; by default as the model's settings say.
     trust
-        A factory, as package.module:factory, that may be called to build the model's encoder.
+        A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
     """
     check_ending(output, ".npz", what="embeddings")
     from mtneuro_ssl.embedding import corner_ids
@@ -47,6 +48,7 @@ def embed(
     from mtneuro_ssl.model_folder import load_model
     from mtneuro_ssl.views import corner_crops
 
+    look_here(trust)
     loaded = load_model(model, trusted=trust, device=device)
     source = open_images(volume, ranges=ranges)
     images, ids = source.images, source.sample_id

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from mtneuro_ssl._shared.factories import look_here
 from mtneuro_ssl._shared.terminal import Output, RangesOption, bar, check_ending
 from mtneuro_ssl.commands.options import Device, Size, Trust
 
@@ -55,7 +56,7 @@ def map_(
     device
         Where to compute; by default as the model's settings say.
     trust
-        A factory, as package.module:factory, that may be called to build the model's encoder.
+        A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
     """
     if picture is not None:
         check_ending(picture, ".png", what="a picture")
@@ -67,6 +68,7 @@ def map_(
     from mtneuro_ssl.figures.png import save_png
     from mtneuro_ssl.files import open_images
 
+    look_here(trust)
     with worker_pool(workers=workers, scheduler=scheduler, tls=tls) as executor, bar("map") as progress:
         found = embedding_map(
             model,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from mtneuro_ssl._shared.factories import check_trusted, look_here
 from mtneuro_ssl._shared.settings import changed_values
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.settings_file import file_values
@@ -15,8 +16,14 @@ Size = tuple[int, int]
 Trust = Annotated[tuple[str, ...], Parameter(show_default=False)]
 
 
-def chosen_settings(file: Path | None, changes: tuple[str, ...], **given: Any) -> TrainSettings:
+def chosen_settings(
+    file: Path | None, changes: tuple[str, ...], *, trust: tuple[str, ...] = (), **given: Any
+) -> TrainSettings:
     """Return the settings of a file, changed by ``key=value``, then by options that are not None."""
     values = {} if file is None else file_values(file, known=TrainSettings.model_fields)
     options = {name: value for name, value in given.items() if value is not None}
-    return TrainSettings.model_validate(changed_values(values, changes) | options)
+    chosen = TrainSettings.model_validate(changed_values(values, changes) | options)
+    if "encoder" not in changed_values({}, changes):
+        check_trusted(chosen.encoder, trust, where=file)
+    look_here([chosen.encoder, *trust])
+    return chosen

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mtneuro_ssl._shared.settings import settings_list
 from mtneuro_ssl._shared.terminal import Changes, Output, RangesOption, SettingsFile, bar
-from mtneuro_ssl.commands.options import Device, chosen_settings
+from mtneuro_ssl.commands.options import Device, Trust, chosen_settings
 from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings
 
@@ -22,6 +22,7 @@ def train(
     settings: SettingsFile = None,
     changes: Changes = (),
     device: Device | None = None,
+    trust: Trust = (),
     tensorboard: Path | None = None,
 ) -> str | None:
     """Train a model on the images of a volume.
@@ -50,10 +51,12 @@ def train(
         One setting, as key=value; may be given several times, and overrides the file.
     device
         Where to compute; by default as the settings say.
+    trust
+        A factory, as package.module:factory, that may be called if the settings file names it as the encoder.
     tensorboard
         Folder for TensorBoard's logs; those of this run are in a subfolder with the output's name.
     """
-    chosen = chosen_settings(settings, changes, method=method, device=device)
+    chosen = chosen_settings(settings, changes, trust=trust, method=method, device=device)
     from mtneuro_ssl._shared.logs import tensorboard_logger
     from mtneuro_ssl.files import open_images, read_labels
     from mtneuro_ssl.training import train as train_model

@@ -42,10 +42,10 @@ def views(
     device
         Where to compute; by default as the model's settings say.
     trust
-        A factory, as package.module:factory, that may be called to build the model's encoder.
+        A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
     """
     check_ending(output, ".png", what="a picture")
-    chosen = chosen_settings(settings, changes)
+    chosen = chosen_settings(settings, changes, trust=trust)
     import numpy as np
 
     from mtneuro_ssl.figures.png import save_png

@@ -1,0 +1,37 @@
+import sys
+from pathlib import Path
+
+import pytest
+from mtneuro_ssl._shared.factories import check_trusted, imported, is_factory, look_here
+
+
+@pytest.mark.parametrize(
+    "name", ["", "make", "nets:", ":make", "..nets:make", "nets:make.it", "nets:a:b", 3, ["a:b"]]
+)
+def test_other_names_are_no_functions(name):
+    assert not is_factory(name)
+
+
+def test_a_name_in_a_file_passes_only_if_it_is_trusted():
+    check_trusted("resnet18", (), where="config.json")
+    check_trusted("nets:make", ["nets:make"], where="config.json")
+    for trusted in ([], ["nets:make_it"], ["nets"], ["nets:Make"]):
+        with pytest.raises(
+            ValueError, match=r"^config.json names 'nets:make', code that .* give --trust nets:make"
+        ):
+            check_trusted("nets:make", trusted, where="config.json")
+
+
+def test_one_text_is_no_list_of_names():
+    with pytest.raises(TypeError, match="must be a list of names, got 'nets:make_it'"):
+        check_trusted("nets:make", "nets:make_it", where="config.json")
+
+
+def test_the_current_folder_is_searched_last_and_only_for_what_was_named(planted):
+    before = list(sys.path)
+    look_here(["resnet18", None])
+    assert sys.path == before
+    look_here(["planted.nets:make"])
+    assert sys.path == [*before, str(Path.cwd())]
+    assert imported("planted.nets:make").__module__ == "planted.nets"
+    assert planted()
