@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtneuro_data import TaskArrays, TaskSpec, four_corners, load
+from mtneuro_data._shared import bounds
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -94,3 +95,13 @@ def test_an_images_file_of_another_version_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "test.npz", format_version=np.array(2))
     with pytest.raises(ValueError, match="format_version must be 1, got 2"):
         TaskArrays.read(tmp_path / "test.npz")
+
+
+def test_an_images_file_that_unpacks_to_more_than_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeros = np.zeros((100, 1000, 1000), np.uint8)
+    np.savez_compressed(tmp_path / "a.npz", format_version=1, voxel_size_um=np.ones(3), images=zeros)
+    monkeypatch.setattr(bounds, "memory_at_hand", lambda: 10_000_000)
+    with pytest.raises(ValueError, match="must fit into memory, got 100 MB of 10 MB at hand"):
+        TaskArrays.read(tmp_path / "a.npz")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mtneuro_data import Cache, SplitPart, TaskSpec, downsampled_images, load, loading, open_volume
+from mtneuro_data._shared import bounds
 from mtneuro_data.loading import fetch
 from mtneuro_data.sources.phantom import PhantomSource
 
@@ -184,3 +185,12 @@ def test_distant_slices_are_requested_in_parallel(
     arrays = load(remote, "train")
     assert len(boss.cutouts) == 20
     np.testing.assert_array_equal(arrays.images[1], boss.volumes["image"][8, 4:36, 8:56])
+
+
+def test_a_task_of_more_images_than_memory_is_refused_before_anything_is_read(
+    task: TaskSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "_ALWAYS", 0)
+    monkeypatch.setattr(bounds, "memory_at_hand", lambda: 1000)
+    with pytest.raises(ValueError, match=r"the images of small must fit into memory, got .* raise z_step"):
+        load(task, "train")

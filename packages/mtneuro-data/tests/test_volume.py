@@ -191,3 +191,11 @@ def test_arrays_for_two_phantoms_must_fit_too() -> None:
         ValueError, match=r"out must be uint8 of the shape \(1, 2, 3\), got uint8 of \(4, 2, 3\)"
     ):
         image.read_both(labels, [((0, 0, 0), (1, 2, 3))], out=(None, [np.empty((4, 2, 3), np.uint8)]))
+
+
+def test_a_box_larger_than_memory_is_refused_with_both_sizes() -> None:
+    opened = open_volume("phantom://image?shape=100000,100000,100000")
+    with pytest.raises(ValueError, match=r"must fit into memory, got 1,000,000\.0 GB of .* smaller boxes"):
+        opened[:, :, :]
+    with pytest.raises(ValueError, match=r"must fit into memory, got 2,000,000\.0 GB of"):
+        opened.read_boxes([((0, 0, 0), opened.shape)] * 2)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
 from mtneuro_data._shared.files import written_beside
+from mtneuro_data._shared.volume_file import opened_archive
 from mtneuro_data.reduction import CORNERS, four_corners
 
 FORMAT_VERSION = 1
@@ -102,13 +102,11 @@ class TaskArrays:
         Raises
         ------
         ValueError
-            If the file is not an images file of this version.
+            If the file is not an images file of this version, or larger than the memory at hand.
         OSError
             If it cannot be read.
         """
-        try:
-            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                content = {key: file[key] for key in file.files}
+        with opened_archive(path, what="an images file of this version") as content:
             if int(content["format_version"]) != FORMAT_VERSION:
                 raise ValueError(f"format_version must be {FORMAT_VERSION}, got {content['format_version']}")
             z_um, y_um, x_um = content["voxel_size_um"].tolist()
@@ -122,8 +120,6 @@ class TaskArrays:
                 voxel_size_um=(z_um, y_um, x_um),
                 fingerprint=str(content["fingerprint"]),
             )
-        except (ValueError, KeyError, AttributeError, BadZipFile) as error:
-            raise ValueError(f"{path} is not an images file of this version: {error}") from None
 
     @classmethod
     def joined(cls, parts: Sequence["TaskArrays"], /) -> "TaskArrays":

@@ -1,10 +1,12 @@
 """Load the splits of a task as plain arrays, or download them into a cache."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtneuro_data._shared.bounds import check_memory
 from mtneuro_data.arrays import TaskArrays
 from mtneuro_data.labels import mapped_labels, voted_region
 from mtneuro_data.opening import open_task
@@ -54,7 +56,7 @@ def load(
     ------
     ValueError
         If the task has no such split, a cube leaves the volume, image and annotation differ in
-        shape, or a raw label is unknown.
+        shape, a raw label is unknown, or the images are more than the memory at hand.
     OSError
         If a volume cannot be read.
 
@@ -75,14 +77,20 @@ def load(
     image, annotation = open_task(task, split, cache=cache, server=server)
     cubes = [cube for name in task.split_names(split) for cube in task.boxes(name)]
     pieces = list(pieces_of(task, cubes, image, annotation))
-    image.prefetch([piece.box for piece in pieces])
-    if annotation is not None:
-        annotation.prefetch([piece.box for piece in labelled(task, pieces)])
     n = pieces[-1].rows.stop
     height, width = cubes[0][1].shape[1:]
     shape = (n, task.depth, height // task.downsample, width // task.downsample)
+    kinds = 1 if task.kind == "region" else 2
+    check_memory(
+        f"the images of {task.name}",
+        kinds * math.prod(shape),
+        remedy="raise z_step or downsample",
+    )
+    image.prefetch([piece.box for piece in pieces])
+    if annotation is not None:
+        annotation.prefetch([piece.box for piece in labelled(task, pieces)])
     images = np.empty(shape, np.uint8)
-    masks = None if task.kind == "region" else np.empty(shape, np.uint8)
+    masks = np.empty(shape, np.uint8) if kinds == 2 else None
     region = np.empty(n, np.int64)
     # Storage that reads one box at a time gains nothing from a batch, and reports progress after each box.
     for batch in batches(pieces, _BATCH_BYTES if image.side_by_side else 0):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Shaped
 
+from mtneuro_data._shared.bounds import check_memory
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.sources import locate
 from mtneuro_data.sources.base import Kind, Progress, Source, WritableSource
@@ -117,6 +118,8 @@ class Volume:
         ------
         IndexError
             If the box is empty or leaves the volume.
+        ValueError
+            If the box is larger than the memory at hand.
         OSError
             If the storage cannot be read; for a database also ``PermissionError``,
             ``FileNotFoundError``, ``ConnectionError`` and ``TimeoutError``.
@@ -155,8 +158,7 @@ class Volume:
         [(1, 8, 8), (2, 4, 4)]
         """
         inside = self._inside(boxes)
-        if out is not None:
-            _check_targets(inside, out, self.dtype)
+        self._check_targets(inside, out)
         voxels = self.source.read_boxes(inside, out=out) if inside else []
         for box, some in zip(inside if keep else (), voxels if keep else (), strict=True):
             self.source.keep(box, some)
@@ -195,8 +197,7 @@ class Volume:
             return mine, other.read_boxes(boxes, out=out[1], keep=keep)
         inside = self._inside(boxes)
         for volume, arrays in zip((self, other), out, strict=True):
-            if arrays is not None:
-                _check_targets(inside, arrays, volume.dtype)
+            volume._check_targets(inside, arrays)
         found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
         for at, box in enumerate(inside):
             for voxels, arrays, done in zip(read(box), out, found, strict=True):
@@ -245,6 +246,20 @@ class Volume:
         """Return the boxes; raise ``IndexError`` if one leaves the volume."""
         shape = self.shape
         return [Box.inside(_corner(lower), _corner(upper), shape, what=self.uri) for lower, upper in boxes]
+
+    def _check_targets(self, boxes: Sequence[Box], out: Sequence[np.ndarray] | None) -> None:
+        """Refuse arrays that do not take the voxels of boxes, and voxels that memory does not take."""
+        if out is None:
+            n = sum(box.size for box in boxes)
+            check_memory(f"what is read of {self.uri}", n * self.dtype.itemsize, remedy="read smaller boxes")
+            return
+        if len(out) != len(boxes):
+            raise ValueError(f"out must hold an array for each of {len(boxes)} boxes, got {len(out)}")
+        for box, array in zip(boxes, out, strict=True):
+            if array.shape != box.shape or array.dtype != self.dtype:
+                raise ValueError(
+                    f"out must be {self.dtype} of the shape {box.shape}, got {array.dtype} of {array.shape}"
+                )
 
     def __getitem__(self, key: Any, /) -> Shaped[np.ndarray, "z y x"]:
         if not (isinstance(key, tuple) and len(key) == 3 and all(isinstance(item, slice) for item in key)):
@@ -312,17 +327,6 @@ def open_volume(
     if writable and not isinstance(source, WritableSource):
         raise ValueError(f"only a .npy file or a Zarr array can be written, got {uri}")
     return volume
-
-
-def _check_targets(boxes: Sequence[Box], out: Sequence[np.ndarray], dtype: np.dtype[Any]) -> None:
-    """Raise ``ValueError`` unless the arrays have the shapes of the boxes and the volume's type."""
-    if len(out) != len(boxes):
-        raise ValueError(f"out must hold an array for each of {len(boxes)} boxes, got {len(out)}")
-    for box, array in zip(boxes, out, strict=True):
-        if array.shape != box.shape or array.dtype != dtype:
-            raise ValueError(
-                f"out must be {dtype} of the shape {box.shape}, got {array.dtype} of {array.shape}"
-            )
 
 
 def _corner(values: Any) -> Corner:

@@ -1,14 +1,20 @@
 """The thin reader of .npy, .npz, Zarr and OME-Zarr, and the plug-ins behind it."""
 
+import io
+import json
+import math
 from importlib.metadata import EntryPoint
+from pathlib import Path
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
 import zarr
-from mtneuro_data._shared import volume_file
+from mtneuro_data._shared import bounds, volume_file
 from mtneuro_data._shared.ome import multiscales
 from mtneuro_data._shared.terminal import Ranges
-from mtneuro_data._shared.volume_file import VolumeFile, open_volume_file, opened_archive
+from mtneuro_data._shared.volume_file import BoundedArray, VolumeFile, open_volume_file, opened_archive
+from numpy.lib import format as npy
 
 
 @pytest.fixture
@@ -122,7 +128,7 @@ def test_what_has_not_the_axes_of_a_volume_is_refused(tmp_path, shape):
 def test_a_zarr_is_read_where_it_is_sliced(tmp_path, voxels):
     zarr.create_array(tmp_path / "a.zarr", data=voxels, attributes={"voxel_size_um": [3, 2, 1]})
     found = open_volume_file(tmp_path / "a.zarr")
-    assert isinstance(found.array, zarr.Array)
+    assert isinstance(found.array, BoundedArray)
     assert found.voxel_size_um == (3, 2, 1)
 
 
@@ -235,3 +241,109 @@ def test_a_key_that_an_archive_lacks_names_the_file(tmp_path):
 
 def test_the_axes_are_named_by_their_number(voxels):
     assert VolumeFile(name="a", array=voxels[None]).axes == ("n", "z", "y", "x")
+
+
+CLAIM = (10_000, 1_000_000, 1_000)
+"""The shape of 10 TB of bytes, more than the memory of any machine that runs this."""
+
+
+def header(shape: tuple[int, ...], dtype: str = "|u1") -> bytes:
+    """Return the first bytes of a .npy file that claims an array."""
+    file = io.BytesIO()
+    npy.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+def test_an_npy_that_claims_more_than_it_holds_is_refused_with_both_sizes(tmp_path):
+    (tmp_path / "a.npy").write_bytes(header(CLAIM) + bytes(100))
+    with pytest.raises(ValueError, match=r"got a claim of 10,000,000,000,000 bytes of 100$"):
+        open_volume_file(tmp_path / "a.npy")
+
+
+def test_a_huge_npy_is_read_in_parts(tmp_path):
+    # A file with a hole: 10 TB that take no room.
+    with (tmp_path / "a.npy").open("wb") as file:
+        file.write(header(CLAIM))
+        try:
+            file.truncate(file.tell() + math.prod(CLAIM))
+        except OSError:
+            pytest.skip("this disk's files may not be that large")
+    found = open_volume_file(tmp_path / "a.npy")
+    assert found.array[5000, 10:12, 3:5].tolist() == [[0, 0], [0, 0]]
+
+
+def archive(path: Path, content: bytes, *, size: int | None = None, packing: int = ZIP_DEFLATED) -> None:
+    """Write an archive with the one member ``images.npy``, whose size may be said to be another."""
+    with ZipFile(path, "w", packing) as packed:
+        packed.writestr("images.npy", content)
+        info = packed.getinfo("images.npy")
+        # The directory at the end is written from this.
+        info.file_size = info.file_size if size is None else size
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_an_archive_whose_array_claims_more_than_it_holds_is_refused(tmp_path, small):
+    archive(tmp_path / "a.npz", header((1000, 10, 10) if small else CLAIM) + bytes(100))
+    with pytest.raises(ValueError, match=r"a\.npz is not a readable .* got a claim of [\d,]+ bytes of 100$"):
+        open_volume_file(tmp_path / "a.npz")
+
+
+def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused_with_both_sizes(tmp_path):
+    archive(tmp_path / "a.npz", header(CLAIM) + bytes(100), size=math.prod(CLAIM) + 128)
+    told = r"^images of .*a\.npz must fit into memory, got 10,000\.0 GB of [\d,.]+ .B at hand; "
+    with pytest.raises(ValueError, match=told):
+        open_volume_file(tmp_path / "a.npz")
+
+
+def test_a_bomb_of_zeros_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(bounds, "memory_at_hand", lambda: 100 << 20)
+    archive(tmp_path / "a.npz", header((200, 1024, 1024)) + bytes(200 << 20))
+    assert (tmp_path / "a.npz").stat().st_size < 1 << 20
+    with pytest.raises(ValueError, match="must fit into memory, got 210 MB of 105 MB at hand"):
+        open_volume_file(tmp_path / "a.npz")
+
+
+def test_an_archive_of_another_packing_is_refused(tmp_path):
+    archive(tmp_path / "a.npz", header((1, 10, 10)) + bytes(100), packing=ZIP_BZIP2)
+    with pytest.raises(ValueError, match="images must be stored or deflated"):
+        open_volume_file(tmp_path / "a.npz")
+
+
+def test_a_zarr_with_a_chunk_larger_than_memory_is_refused_when_it_is_read(tmp_path):
+    zarr.create_array(tmp_path / "a.zarr", shape=CLAIM, chunks=CLAIM, dtype="u1")
+    found = open_volume_file(tmp_path / "a.zarr")
+    told = r"a chunk of .*a\.zarr must fit into memory, got 10,000\.0 GB of .* smaller chunks"
+    with pytest.raises(ValueError, match=told):
+        found.array[0, 0:2, 0:2]
+
+
+def test_a_zarr_larger_than_memory_is_read_in_parts_but_not_whole(tmp_path):
+    zarr.create_array(tmp_path / "a.zarr", shape=CLAIM, chunks=(1, 64, 64), dtype="u1")
+    found = open_volume_file(tmp_path / "a.zarr")
+    assert found.array[9_999, -2:, [1, 7]].tolist() == [[0, 0], [0, 0]]
+    assert found.array[::5000, 0, ..., 0].tolist() == [0, 0]
+    for read in (found.loaded, lambda: found.array[5:], lambda: np.asarray(found.array)):
+        with pytest.raises(ValueError, match="must fit into memory, got"):
+            read()
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_plugins_volume_is_measured_too(monkeypatch):
+    monkeypatch.setattr(bounds, "_ALWAYS", 0)
+    monkeypatch.setattr(bounds, "memory_at_hand", lambda: 100)
+    found = open_volume_file("bossdb://lab/scan/em")
+    assert found.array[0, 0].shape == (12,)
+    for read in (found.loaded, lambda: found.array[0:2]):
+        with pytest.raises(ValueError, match="must fit into memory, got"):
+            read()
+
+
+@pytest.mark.parametrize("part", ["compressor", "filters"])
+def test_a_zarr_that_would_unpickle_is_refused(tmp_path, voxels, part):
+    zarr.create_array(tmp_path / "a.zarr", data=voxels, zarr_format=2, compressors=None)
+    path = tmp_path / "a.zarr" / ".zarray"
+    pickled = {"id": "pickle", "protocol": 4}
+    about = json.loads(path.read_text()) | {part: pickled if part == "compressor" else [pickled]}
+    path.write_text(json.dumps(about))
+    with pytest.raises(ValueError, match="is not a readable Zarr store"):
+        open_volume_file(tmp_path / "a.zarr")

@@ -1,13 +1,17 @@
 """Pictures and TIFF files: what their pixels and axes mean."""
 
 import json
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from mtneuro_data import open_volume
+from mtneuro_data._shared import bounds
+from mtneuro_data.sources import image_stack
 from PIL import Image
 
 
@@ -96,6 +100,63 @@ def test_slices_are_stacked_in_natural_order(tmp_path: Path) -> None:
     for z in (0, 2, 10, 9):
         Image.fromarray(np.full((2, 2), z, np.uint8)).save(tmp_path / f"z{z}.png")
     assert open_volume(tmp_path)[:, 0:1, 0:1].ravel().tolist() == [0, 2, 9, 10]
+
+
+@pytest.fixture
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave 1 GB of memory at hand."""
+    for module in (bounds, image_stack):
+        monkeypatch.setattr(module, "memory_at_hand", lambda: 10**9)
+
+
+def png(width: int, height: int) -> bytes:
+    """Return a PNG that claims so many grey pixels, and holds none."""
+    parts = [(b"IHDR", struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b""))]
+    chunks = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in [*parts, (b"IEND", b"")]
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("side", [60_000, 1_000_000])
+def test_a_picture_that_claims_more_than_memory_is_refused_with_both_sizes(tmp_path: Path, side: int) -> None:
+    (tmp_path / "a.png").write_bytes(png(side, side))
+    told = rf"^{tmp_path}/a\.png must fit into memory, got [\d,]+\.\d GB of 1\.0 GB at hand; "
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=told):
+            open_volume(tmp_path / "a.png")
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_tiff_that_claims_more_than_memory_is_refused_with_both_sizes(
+    tmp_path: Path, compression: str | None
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5), np.uint8), compression=compression)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        for name in ("ImageWidth", "ImageLength", "RowsPerStrip"):
+            file.pages.first.tags[name].overwrite(60_000)
+    told = rf"^{tmp_path}/a\.tif must fit into memory, got 3\.6 GB of 1\.0 GB at hand"
+    with pytest.raises(ValueError, match=told):
+        open_volume(tmp_path / "a.tif")
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_a_strip_that_unpacks_to_more_than_it_says_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros((1000, 1000), np.uint8), compression="zlib", rowsperstrip=1000
+    )
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        for name in ("ImageWidth", "ImageLength", "RowsPerStrip"):
+            file.pages.first.tags[name].overwrite(10)
+    monkeypatch.setattr(image_stack, "memory_at_hand", lambda: 1000)
+    with pytest.raises(ValueError, match="a strip must unpack to the 100 bytes that it says, got more"):
+        open_volume(tmp_path / "a.tif")
 
 
 def test_a_slice_beyond_pillows_guard_opens_without_a_warning(

@@ -13,7 +13,14 @@ from jaxtyping import Int64, Shaped
 from mtneuro_probe._shared.files import written_beside
 from mtneuro_probe._shared.ome import voxel_size
 from mtneuro_probe._shared.terminal import Ranges
-from mtneuro_probe._shared.volume_file import LazyArray, VolumeFile, is_zarr, open_volume_file, opened_archive
+from mtneuro_probe._shared.volume_file import (
+    BoundedArray,
+    LazyArray,
+    VolumeFile,
+    is_zarr,
+    open_volume_file,
+    opened_archive,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,7 +96,8 @@ def open_embedding_map(path: str | os.PathLike[str]) -> tuple[LazyArray, tuple[f
     # A slice's map may tell the two lengths in its plane alone.
     plane = isinstance(stored, Sequence) and len(stored) == 2 and len(node.shape) == 3
     size = voxel_size([1.0, *stored] if plane else stored, name=str(target))
-    return node, None if size is None else size[1 - len(node.shape) :]
+    array = BoundedArray(node, name=str(target))
+    return array, None if size is None else size[1 - len(node.shape) :]
 
 
 def load_regions(

@@ -7,8 +7,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from mtneuro_ssl._shared.bounds import check_memory
 from mtneuro_ssl._shared.files import written_beside
-from mtneuro_ssl._shared.volume_file import Ranges, is_zarr, open_volume_file, opened_archive
+from mtneuro_ssl._shared.volume_file import (
+    BoundedArray,
+    Ranges,
+    is_zarr,
+    mapped,
+    open_volume_file,
+    opened_archive,
+)
 from mtneuro_ssl.types import Volume
 
 FORMAT_VERSION = 1
@@ -105,6 +113,7 @@ def read_labels(path: Path | str) -> Int64[np.ndarray, " n"]:
     labels = _labels_in(path)
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         raise ValueError(f"{path} must hold an integer per image, got {labels.dtype} of shape {labels.shape}")
+    check_memory(f"the labels of {path}", labels.size * np.dtype(np.int64).itemsize)
     return labels.astype(np.int64)
 
 
@@ -112,16 +121,16 @@ def _labels_in(path: Path) -> np.ndarray:
     if is_zarr(path):
         import zarr
 
-        return np.asarray(zarr.open_array(path, mode="r")[...])
+        return np.asarray(BoundedArray(zarr.open_array(path, mode="r"), name=str(path))[...])
     if path.suffix == ".npz":
         with opened_archive(path) as archive:
             if "region" not in archive:
                 raise ValueError(f"it must hold the array 'region', got {', '.join(archive) or 'none'}")
             return archive["region"]
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} must be .npz, .npy or Zarr, of plain numbers: {error}") from None
+        return mapped(path)
+    except ValueError as error:
+        raise ValueError(f"labels must be .npz, .npy or Zarr, of plain numbers: {error}") from None
 
 
 def save_embeddings(

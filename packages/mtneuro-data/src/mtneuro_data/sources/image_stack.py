@@ -1,8 +1,10 @@
 """Images as slices: single files, folders and patterns of them, and TIFF stacks."""
 
 import glob
+import math
 import re
 import threading
+import zlib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,19 +12,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtneuro_data._shared.bounds import MemoryBoundError, check_memory, memory_at_hand
+from mtneuro_data._shared.words import one_line
 from mtneuro_data.box import Box
 from mtneuro_data.sources.array_file import ArraySource, volume_array
 from mtneuro_data.sources.base import File, Source
 
 if TYPE_CHECKING:
     import tifffile
+    from PIL import Image
 
-# A slice of a whole brain may exceed the size that Pillow allows as a guard against hostile files.
-_LARGEST_IMAGE = 1 << 31
 _limit = threading.Lock()
 
-_GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-"""Pillow's names of images with one grey value a pixel; palette images are not among them."""
+_GREY_MODES = {"1": 1, "L": 1, "I": 4, "F": 4, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
+"""Pillow's modes of images with one grey value per pixel, and its bytes; palette images are not among them."""
+
+_COPIES = 3
+"""Copies of an image's pixels that Pillow holds while it hands them to NumPy."""
+
+_DEFLATED = (8, 32946)
+"""Numbers of the TIFF compressions that zlib unpacks, to any size."""
+
+_PIECE = 1 << 20
+
+_DEFLATE_RATIO = 1032
+"""Bytes that one deflated byte unpacks to at most."""
 
 _LITTER = ("Thumbs.db", "desktop.ini")
 """Files that operating systems leave in folders; they are skipped, as are hidden files."""
@@ -41,34 +55,41 @@ def natural_key(path: Path, /) -> tuple[object, ...]:
 
 
 @contextmanager
-def _large_images() -> Generator[None]:
+def _opened(path: Path) -> Generator["Image.Image"]:
+    """Open an image of any size, undecoded.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or what the block raises while it decodes it.
+    """
     from PIL import Image
 
-    # The limit is a global variable of Pillow, so it is changed under a lock and restored.
+    # A slice of a whole brain may exceed the size that Pillow allows as a guard against hostile files, so its
+    # bytes are compared with the memory instead. The limit is a global variable of Pillow, so it is changed
+    # under a lock and restored.
     with _limit:
         before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = _LARGEST_IMAGE
+        Image.MAX_IMAGE_PIXELS = None
         try:
-            yield
+            with Image.open(path) as image:
+                yield image
+        except (FileNotFoundError, PermissionError, MemoryBoundError):
+            raise
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"{path} is not a readable image: {one_line(error)}") from None
         finally:
             Image.MAX_IMAGE_PIXELS = before
 
 
 def _slice(path: Path) -> np.ndarray:
-    from PIL import Image
-
     if path.suffix.lower() in (".tif", ".tiff"):
         return np.asarray(_tiff_array(path))
-    try:
-        with _large_images(), Image.open(path) as image:
-            if image.mode not in _GREY_MODES:
-                raise ValueError(f"a slice must have one grey value a pixel, got the mode {image.mode}")
-            array = np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, (FileNotFoundError, PermissionError)):
-            raise
-        raise ValueError(f"{path} is not a readable image: {error}") from None
-    return array
+    with _opened(path) as image:
+        if image.mode not in _GREY_MODES:
+            raise ValueError(f"a slice must have one grey value a pixel, got the mode {image.mode}")
+        check_memory(str(path), _COPIES * math.prod(image.size) * _GREY_MODES[image.mode])
+        return np.asarray(image)
 
 
 class StackSource(Source):
@@ -134,13 +155,8 @@ def open_images(file: File, /) -> StackSource:
 
 def _check_size(path: Path, source: StackSource, first: Path) -> None:
     """Compare the size in an image's header, without decoding it."""
-    from PIL import Image
-
-    try:
-        with _large_images(), Image.open(path) as image:
-            width, height = image.size
-    except OSError as error:
-        raise ValueError(f"{path} is not a readable image: {error}") from None
+    with _opened(path) as image:
+        width, height = image.size
     if (height, width) != source.shape[1:]:
         raise ValueError(
             f"images of a stack must have one size: {first} is {source.shape[1:]}, {path} is {height, width}"
@@ -160,15 +176,45 @@ def _tiff_array(path: Path) -> np.ndarray:
         with tifffile.TiffFile(path) as tiff:
             shape = _checked_shape(tiff)
             inverted = tiff.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        try:
-            array = tifffile.memmap(path, mode="r")
-        except ValueError:
-            # Compressed or not contiguous: the pixels cannot be memory-mapped.
-            array = tifffile.imread(path)
+            n_bytes = math.prod(shape) * tiff.series[0].dtype.itemsize
+            try:
+                array = tifffile.memmap(path, mode="r")
+            except ValueError:
+                # Compressed or not contiguous: the pixels cannot be memory-mapped.
+                check_memory(str(path), n_bytes)
+                _check_strips(tiff)
+                array = tifffile.imread(path)
+    except MemoryBoundError:
+        raise
     except (tifffile.TiffFileError, ValueError, IndexError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path} is not a readable TIFF file: {error}") from None
     array = array.reshape(shape)
-    return np.iinfo(array.dtype).max - array if inverted and array.dtype.kind == "u" else array
+    if not (inverted and array.dtype.kind == "u"):
+        return array
+    check_memory(str(path), n_bytes)
+    return np.iinfo(array.dtype).max - array
+
+
+def _check_strips(tiff: "tifffile.TiffFile") -> None:
+    """Raise where a strip or tile unpacks to more than it says, if that might be more than memory holds."""
+    at_hand = memory_at_hand()
+    if at_hand is None:
+        return
+    for page in tiff.series[0].pages:
+        if page is None or page.dtype is None or page.compression not in _DEFLATED:
+            continue
+        said = math.prod(page.chunks) * page.dtype.itemsize
+        for start, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+            if size * _DEFLATE_RATIO <= at_hand:
+                continue
+            tiff.filehandle.seek(start)
+            unpacker, packed = zlib.decompressobj(), tiff.filehandle.read(size)
+            done = 0
+            while packed and done <= said:
+                done += len(unpacker.decompress(packed, _PIECE))
+                packed = unpacker.unconsumed_tail
+            if done > said:
+                raise ValueError(f"a strip must unpack to the {said:,} bytes that it says, got more")
 
 
 def _checked_shape(tiff: "tifffile.TiffFile") -> tuple[int, ...]:

@@ -1,16 +1,22 @@
 """NIfTI-1 files, in which proofreading tools such as ITK-SNAP keep volumes and labels."""
 
 import gzip
+import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 
+from mtneuro_data._shared.bounds import MemoryBoundError, check_memory
 from mtneuro_data.sources.array_file import ArraySource, volume_array
 from mtneuro_data.sources.base import File
 
 _HEADER_BYTES = 348
 _OFFSET = 352
+_MOST_OFFSET = 1 << 31
+"""Where voxels may begin at most: the extensions before them are texts."""
+
 _TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
 }  # fmt: skip
@@ -62,20 +68,22 @@ def open_nifti(file: File, /) -> ArraySource:
     Raises
     ------
     ValueError
-        If the file is no NIfTI-1 file of three axes.
+        If the file is no NIfTI-1 file of three axes, or needs more memory than there is at hand.
     """
     path = file.path
     try:
-        content = (
-            gzip.decompress(path.read_bytes()) if path.name.lower().endswith(".gz") else path.read_bytes()
-        )
-        voxels, size = _parsed(content)
+        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as content:
+            voxels, size = _read(content, path)
+    except MemoryBoundError:
+        raise
     except (struct.error, ValueError, KeyError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a readable NIfTI-1 file: {error}") from None
     return ArraySource(volume_array(voxels, str(path)), voxel_size_um=size)
 
 
-def _parsed(content: bytes) -> tuple[np.ndarray, tuple[float, float, float]]:
+def _read(file: io.BufferedIOBase, path: Path) -> tuple[np.ndarray, tuple[float, float, float]]:
+    """Return voxels and voxel size; of what is packed, no more is unpacked than the header asks for."""
+    content = file.read(_HEADER_BYTES)
     order = "<" if content[:4] == struct.pack("<i", _HEADER_BYTES) else ">"
     if struct.unpack_from(f"{order}i", content)[0] != _HEADER_BYTES or content[344:347] != b"n+1":
         raise ValueError("it does not begin with a NIfTI-1 header")
@@ -90,9 +98,18 @@ def _parsed(content: bytes) -> tuple[np.ndarray, tuple[float, float, float]]:
     offset, slope, shift = struct.unpack_from(f"{order}3f", content, 108)
     if (slope, shift) not in ((0.0, 0.0), (1.0, 0.0)):
         raise ValueError(f"its values must not be scaled, got the slope {slope} and the intercept {shift}")
+    if not _HEADER_BYTES <= offset <= _MOST_OFFSET:
+        raise ValueError(f"its voxels must begin after its header, got the offset {offset}")
     dtype = np.dtype(order + _TYPES[code])
-    voxels = np.frombuffer(content, dtype, depth * rows * columns, int(offset))
+    n_bytes = depth * rows * columns * dtype.itemsize
+    # Those of the other byte order are turned round in a copy.
+    check_memory(str(path), n_bytes * (1 if dtype.isnative else 2))
+    file.seek(int(offset))
+    raw = file.read(n_bytes)
+    if len(raw) < n_bytes:
+        raise ValueError(f"its voxels must be {n_bytes:,} bytes, got {len(raw):,}")
+    voxels = np.frombuffer(raw, dtype)
     unit = _MICROMETRES.get(content[123] & 7, 1e3)
     size = (pixdim[3] * unit, pixdim[2] * unit, pixdim[1] * unit)
-    native = voxels.reshape(depth, rows, columns).astype(dtype.newbyteorder("="))
+    native = voxels.reshape(depth, rows, columns).astype(dtype.newbyteorder("="), copy=False)
     return native, (round(size[0], 6), round(size[1], 6), round(size[2], 6))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mtneuro_data._shared.volume_file import VolumeFile, open_zarr
+from mtneuro_data._shared.volume_file import BoundedArray, VolumeFile, open_zarr
 from mtneuro_data.box import Box
 from mtneuro_data.sources.array_file import checked
 from mtneuro_data.sources.base import File, Kind, Location, Source, WritableSource
@@ -57,7 +57,7 @@ class WritableZarrSource(ZarrSource, WritableSource):
         import zarr
 
         super().__init__(found, store)
-        if not isinstance(found.array, zarr.Array):
+        if not isinstance(found.array, BoundedArray):
             raise ValueError(f"{found.name} can be written only if its axes are z, y, x")
         self._writable: Any = zarr.open_array(store, path=found.array.path, mode="r+")
 

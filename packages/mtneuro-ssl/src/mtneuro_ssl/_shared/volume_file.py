@@ -5,10 +5,12 @@ function that takes a URI and returns what has ``shape``, ``dtype`` and ``voxel_
 an axis, ``[z0:z1, y0:y1, x0:x1]``. `mtneuro-data` does.
 """
 
+import io
+import math
 import operator
 import os
 import zipfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -16,7 +18,9 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.lib import format as npy
 
+from .bounds import MemoryBoundError, check_memory
 from .ome import levels_of, voxel_size
 
 FORMAT_VERSION = 1
@@ -112,7 +116,15 @@ class VolumeFile:
                 )
 
     def loaded(self) -> np.ndarray:
-        """Return the whole array in memory."""
+        """Return the whole array in memory, or mapped where its file is.
+
+        Raises
+        ------
+        ValueError
+            If it is larger than the memory at hand.
+        """
+        if not isinstance(self.array, np.ndarray):
+            check_memory(self.name, math.prod(self.array.shape) * self.array.dtype.itemsize)
         return np.asarray(self.array[...])
 
 
@@ -144,7 +156,7 @@ def open_volume_file(uri: str | Path, /, *, key: str = "images", ranges: Ranges 
     elif path.suffix.lower() == ".npz" and path.is_file():
         found = _from_npz(path, fragment, key)
     elif path.suffix.lower() == ".npy" and path.is_file():
-        found = VolumeFile(name=text, array=_volume(_mapped(path), None, text))
+        found = VolumeFile(name=text, array=_volume(mapped(path), None, text))
     else:
         found = _from_plugin(text)
     return found if ranges is None else _within(found, ranges)
@@ -163,37 +175,99 @@ def _path_and_fragment(text: str) -> tuple[Path, str | None]:
     return Path(name).expanduser(), fragment
 
 
-def _mapped(path: Path) -> np.ndarray:
-    with path.open("rb") as file:
-        magic = file.read(len(np.lib.format.MAGIC_PREFIX))
-    if magic != np.lib.format.MAGIC_PREFIX:
-        raise ValueError(f"{path} is not a readable .npy file: it does not begin as one")
+def mapped(path: Path, /) -> np.ndarray:
+    """Return the array of a ``.npy`` file, mapped; nothing is read before it is used.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file of plain numbers, or shorter than it claims.
+    """
     try:
+        with path.open("rb") as file:
+            magic = file.read(len(npy.MAGIC_PREFIX))
+            if magic != npy.MAGIC_PREFIX:
+                raise ValueError("it does not begin as one")
+            file.seek(0)
+            _check_claim(file, os.fstat(file.fileno()).st_size)
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OverflowError) as error:
         raise ValueError(f"{path} is not a readable .npy file: {error}") from None
 
 
+def _check_claim(file: io.BufferedIOBase, n_bytes: int) -> None:
+    """Raise ``ValueError`` where the header of an array claims more than the file's bytes hold."""
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"its version must be 1.0 or 2.0, got {version[0]}.{version[1]}")
+    shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
+    claimed, held = math.prod(shape) * dtype.itemsize, n_bytes - file.tell()
+    # Objects are refused by name when they are read.
+    if claimed > held and not dtype.hasobject:
+        raise ValueError(f"its array must lie in the file, got a claim of {claimed:,} bytes of {held:,}")
+
+
 @contextmanager
-def opened_archive(path: str | os.PathLike[str], /) -> Generator[Mapping[str, np.ndarray]]:
+def opened_archive(
+    path: str | os.PathLike[str], /, *, what: str = "a readable .npz file"
+) -> Generator[Mapping[str, np.ndarray]]:
     """Give the arrays of an ``.npz`` file, each read when it is looked up; nothing in it is executed.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what
+        What it shall be, for the message that says that it is not.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no archive of plain arrays, or what the block raises as ``ValueError`` or ``KeyError``; the
-        message names the file.
+        If it is no archive of plain arrays, an array that is looked up needs more memory than there is at
+        hand, or what the block raises as ``ValueError`` or ``KeyError``; the message names the file.
     """
     try:
         # NumPy leaves a file open that it opened itself and could not read.
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it is a single array, not an archive")
-            yield archive
+            yield _Archive(archive, str(path))
+    except MemoryBoundError:
+        raise
     except (zipfile.BadZipFile, EOFError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a readable .npz file: {error}") from None
+        raise ValueError(f"{path} is not {what}: {error}") from None
+
+
+class _Archive(Mapping[str, np.ndarray]):
+    """The arrays of an archive, each measured before it is unpacked."""
+
+    def __init__(self, archive: np.lib.npyio.NpzFile, path: str) -> None:
+        self._archive, self._path = archive, path
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._archive.files)
+
+    def __len__(self) -> int:
+        return len(self._archive.files)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._archive.files
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._archive.files:
+            raise KeyError(f"{name} is not a file in the archive")
+        packed: Any = self._archive.zip
+        names = packed.namelist()
+        member = packed.getinfo(f"{name}.npy" if f"{name}.npy" in names else name)
+        # The others are unpacked in pieces of any size.
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{name} must be stored or deflated, got another packing")
+        check_memory(f"{name} of {self._path}", member.file_size)
+        with packed.open(member) as file:
+            _check_claim(file, member.file_size)
+        return self._archive[name]
 
 
 def _from_npz(path: Path, fragment: str | None, key: str) -> VolumeFile:
@@ -278,11 +352,68 @@ def open_zarr(store: str | Path, /, *, level: str | None = None) -> VolumeFile:
     axes = axes or about.get("_ARRAY_DIMENSIONS") or getattr(node.metadata, "dimension_names", None)
     return VolumeFile(
         name=str(store) if level is None else f"{store}#{level}",
-        array=_volume(node, axes, str(store)),
+        array=_volume(BoundedArray(node, name=str(store)), axes, str(store)),
         voxel_size_um=size or voxel_size(about.get("voxel_size_um"), name=str(store)),
         sample_id=_words(about.get("sample_id")),
         class_names=_words(about.get("class_names")),
     )
+
+
+class BoundedArray:
+    """A Zarr array that refuses to read more than the memory at hand.
+
+    Parameters
+    ----------
+    array
+        The array.
+    name
+        What messages call it.
+    """
+
+    def __init__(self, array: Any, *, name: str) -> None:
+        self._array, self._name = array, name
+        self.shape: tuple[int, ...] = tuple(array.shape)
+        self.dtype: np.dtype[Any] = array.dtype
+        self.chunks: tuple[int, ...] = tuple(array.chunks)
+        self.path: str = array.path
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any, /) -> Any:
+        item = self.dtype.itemsize
+        check_memory(
+            f"a chunk of {self._name}", math.prod(self.chunks) * item, remedy="write it with smaller chunks"
+        )
+        check_memory(f"what is read of {self._name}", _selected(self.shape, key) * item)
+        return self._array[key]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[...], dtype=dtype)
+
+
+def _selected(shape: tuple[int, ...], key: Any) -> int:
+    """Return how many elements a key of slices, indices and a list of them picks."""
+    return math.prod(
+        len(range(*each.indices(size))) if isinstance(each, slice) else np.size(each)
+        for each, size in zip(_whole_key(key, len(shape)), shape, strict=True)
+    )
+
+
+def _whole_key(key: Any, ndim: int) -> tuple[Any, ...]:
+    """Return a key with one entry an axis."""
+    given = key if isinstance(key, tuple) else (key,)
+    at = next((at for at, each in enumerate(given) if each is Ellipsis), None)
+    if at is not None:
+        given = (*given[:at], *[slice(None)] * (ndim - len(given) + 1), *given[at + 1 :])
+    if len(given) > ndim:
+        raise IndexError(f"{ndim} axes take at most as many indices, got {len(given)}")
+    return (*given, *[slice(None)] * (ndim - len(given)))
 
 
 def _from_plugin(text: str) -> VolumeFile:
@@ -379,11 +510,14 @@ class _View:
     def __getitem__(self, key: Any, /) -> Any:
         if isinstance(key, (list, np.ndarray)):
             return np.stack([self[int(at)] for at in np.asarray(key)])
-        picked = [self._picked(each, axis) for axis, each in enumerate(self._whole_key(key))]
+        picked = [self._picked(each, axis) for axis, each in enumerate(_whole_key(key, self.ndim))]
         read = tuple(
             slice(part.start + lo, part.start + hi)
             for part, (lo, hi, _) in zip(self._box, picked, strict=True)
         )
+        if not isinstance(self._array, np.ndarray):
+            n = math.prod(part.stop - part.start for part in read)
+            check_memory("what is read of a volume", n * self.dtype.itemsize)
         if self._flat:
             voxels = np.asarray(self._array[(0,) * self._lead + read[1:]])[None]
         else:
@@ -392,16 +526,6 @@ class _View:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[...], dtype=dtype)
-
-    def _whole_key(self, key: Any) -> tuple[Any, ...]:
-        """Return a key with one entry an axis."""
-        given = key if isinstance(key, tuple) else (key,)
-        if Ellipsis in given:
-            at = given.index(Ellipsis)
-            given = (*given[:at], *[slice(None)] * (self.ndim - len(given) + 1), *given[at + 1 :])
-        if len(given) > self.ndim:
-            raise IndexError(f"{self.ndim} axes take at most as many indices, got {len(given)}")
-        return (*given, *[slice(None)] * (self.ndim - len(given)))
 
     def _picked(self, key: Any, axis: int) -> tuple[int, int, Any]:
         """Return the range to read along an axis, and what to take of it."""
