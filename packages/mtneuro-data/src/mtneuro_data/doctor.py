@@ -5,6 +5,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from mtneuro_data._shared.digests import array_digest
 from mtneuro_data._shared.files import written_beside
@@ -85,8 +86,8 @@ def _cache(cache: Cache) -> str:
 
 
 def _host(server: BossServer) -> str:
-    host, _, port = server.host.partition(":")
-    number = int(port) if port else {"https": 443, "http": 80}[server.protocol]
+    place = urlsplit(server.address)
+    host, number = place.hostname or "", place.port or {"https": 443, "http": 80}[server.protocol]
     proxies = [name for name in ("HTTPS_PROXY", "HTTP_PROXY") if os.environ.get(name)]
     whose = "the public token" if server.token == BossServer().token else "a token of your own"
     try:
@@ -97,7 +98,7 @@ def _host(server: BossServer) -> str:
         ) from error
     except OSError as error:
         hint = f"; the proxy of {proxies[0]} may still reach it" if proxies else ""
-        raise ConnectionError(f"{host} does not answer on port {number}: {error}{hint}") from error
+        raise ConnectionError(f"{host} does not answer on port {number}: {one_line(error)}{hint}") from error
     return f"{server.protocol}://{server.host} answers; {whose} is used"
 
 

@@ -64,7 +64,9 @@ def test_a_zarr_whose_metadata_do_not_match_its_chunks_is_refused_when_read(
         ({"shape": [10**6, 10**6, 10**6]}, np.s_[:, :, :]),
     ):
         (path / "zarr.json").write_text(json.dumps(about | changes))
-        with pytest.raises(ValueError, match=r"volume.v3.zarr: the box .* cannot be read: "):
+        with pytest.raises(
+            ValueError, match=r"volume.v3.zarr(: the box .* cannot be read: | must fit into memory, got )"
+        ):
             open_volume(path)[box]
 
 
@@ -133,3 +135,18 @@ def test_a_zarr_is_an_annotation_if_its_metadata_say_so(tmp_path: Path, volume: 
     for name, attributes in arrays.items():
         zarr.create_array(str(tmp_path / name), data=volume, attributes=attributes)
     assert {name: open_volume(tmp_path / f"{name}.zarr").kind for name in kinds} == kinds
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("http://127.0.0.1:9/a.zarr", "check the network and the host"),
+        ("http://[::1]:9/a.zarr", "use the host's name in place of its IPv6 address"),
+    ],
+)
+def test_an_address_that_cannot_be_reached_is_told_with_what_to_do(uri: str, told: str) -> None:
+    pytest.importorskip("aiohttp", reason="the extra `remote` is not installed")
+    pytest.importorskip("fsspec")
+    with pytest.raises(ValueError, match=told):
+        open_volume(uri)

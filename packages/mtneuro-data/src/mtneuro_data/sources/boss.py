@@ -5,6 +5,7 @@ not be shared with a forked child. Here each process has a client of its own, a 
 requests by threads, every request has a time-out, and temporary failures are tried again.
 """
 
+import ipaddress
 import logging
 import math
 import os
@@ -17,12 +18,23 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import numpy as np
 
+from mtneuro_data._shared.words import one_line
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.sources.base import BoxesSource, Kind, Location
+from mtneuro_data.sources.boss_answers import (
+    Answer,
+    Channel,
+    Experiment,
+    Frame,
+    bounded_body,
+    described,
+    final_error,
+    given_up,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +55,6 @@ NEAR_S = 0.01
 
 SMALLEST_BLOCK = 1 << 18
 """Requests of fewer voxels than this are not divided further to keep the threads busy."""
-
-_PIECE = 4 << 20
 
 CONNECT_S, READ_S = 10.0, 60.0
 REQUEST_S = 300.0
@@ -69,7 +79,7 @@ class BossServer:
     """
 
     host: str = "api.bossdb.io"
-    """Host name, with a port if one is needed."""
+    """Host name or address, with a port if one is needed; an IPv6 address must stand in brackets."""
 
     protocol: str = "https"
     """``https`` or ``http``."""
@@ -84,10 +94,25 @@ class BossServer:
     def __post_init__(self) -> None:
         if self.protocol not in ("https", "http"):
             raise ValueError(f'protocol must be "https" or "http", got "{self.protocol}"')
-        if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d+)?", self.host):
-            raise ValueError(f'host must be a name or address with an optional port, got "{self.host}"')
+        if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d+)?", self.host) and not _is_ipv6(self.host):
+            hint = "; write [::1] or [::1]:8000 for an IPv6 address" if self.host.count(":") > 1 else ""
+            raise ValueError(f'host must be a name or address with an optional port, got "{self.host}"{hint}')
+        port = re.search(r":(\d+)$", self.host)
+        if port and not 0 < int(port[1]) < 1 << 16:
+            raise ValueError(f'the port of host must lie within [1, 65535], got "{self.host}"')
         if not re.fullmatch(r"[A-Za-z0-9._=-]+", self.token):
             raise ValueError("token must consist of letters, digits and . _ = -")
+
+    @property
+    def address(self) -> str:
+        """Protocol and host.
+
+        Examples
+        --------
+        >>> BossServer(host="[::1]:8000", protocol="http").address
+        'http://[::1]:8000'
+        """
+        return f"{self.protocol}://{self.host}"
 
     @classmethod
     def from_environment(cls) -> "BossServer":
@@ -101,6 +126,17 @@ class BossServer:
             protocol=os.environ.get("INTERN_PROTOCOL") or default.protocol,
             token=os.environ.get("INTERN_TOKEN") or default.token,
         )
+
+
+def _is_ipv6(host: str) -> bool:
+    found = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](:\d+)?", host)
+    if found is None:
+        return False
+    try:
+        ipaddress.IPv6Address(found[1])
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,14 +313,13 @@ class BossSource(BoxesSource):
         from intern.resource.boss.resource import CoordinateFrameResource
 
         remote, resource = self._open()
-        experiment = self._try(
-            lambda: remote.get_experiment(self.channel.collection, self.channel.experiment), "its experiment"
-        )
-        frame = self._try(
-            lambda: remote.get_project(CoordinateFrameResource(experiment.coord_frame)),
-            "its coordinate frame",
-        )
-        levels = int(experiment.num_hierarchy_levels)
+        names = (self.channel.collection, self.channel.experiment)
+        channel = self._described(Channel, resource, "its description")
+        what = "its experiment"
+        experiment = self._described(Experiment, self._try(lambda: remote.get_experiment(*names), what), what)
+        what, place = "its coordinate frame", CoordinateFrameResource(experiment.coord_frame)
+        frame = self._described(Frame, self._try(lambda: remote.get_project(place), what), what)
+        levels = experiment.num_hierarchy_levels
         if self.channel.level >= max(1, levels):
             raise ValueError(f"{self.channel}: level must lie within [0, {levels}), got {self.channel.level}")
         factor = 2**self.channel.level
@@ -297,12 +332,21 @@ class BossSource(BoxesSource):
         )
         if min(shape) < 1:
             raise ValueError(f"{self.channel}: the database describes an empty volume of the shape {shape}")
+        dtype = np.dtype(channel.datatype)
+        if math.prod(shape) * dtype.itemsize >= 1 << 63:
+            raise ValueError(
+                f"{self.channel}: a volume must have less than 2^63 bytes, got the shape {shape}"
+            )
         size = (
             frame.z_voxel_size * unit * deep,
             frame.y_voxel_size * unit * factor,
             frame.x_voxel_size * unit * factor,
         )
-        return shape, size, np.dtype(resource.datatype)
+        return shape, size, dtype
+
+    def _described(self, form: type[Answer], answer: Any, what: str) -> Answer:
+        """Return the client's answer in the form that a description must have."""
+        return described(form, answer.raw, host=self.server.host, what=f"{what} of {self.channel}")
 
     def _try(self, request: Callable[[], T], what: str) -> T:
         """Call until it succeeds; after a temporary failure, try again after a growing pause."""
@@ -315,13 +359,15 @@ class BossSource(BoxesSource):
                 with ended_after(self._deadline_s):
                     answer = request()
             except Exception as error:
-                final = _final(error, self, what)
+                asked_of = {"source": str(self.channel), "address": self.server.address, "what": what}
+                final = final_error(error, **asked_of)
                 if final is not None:
                     raise final from error
                 if attempt == self.attempts or (attempt == FIRST_ATTEMPTS and self._unreached(error)):
-                    raise _given_up(error, self, what, attempt) from error
+                    raise given_up(error, **asked_of, attempts=attempt) from error
                 asked = asked_to_wait_s(error)
-                logger.info("%s, %s: %s; attempt %d of %d", self.channel, what, error, attempt, self.attempts)
+                told = one_line(error)
+                logger.info("%s, %s: %s; attempt %d of %d", self.channel, what, told, attempt, self.attempts)
             else:
                 self._answered = True
                 # The fastest answer is a description, which takes little more than the round trip.
@@ -347,7 +393,7 @@ def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
     blosc.set_releasegil(True)
     blosc.set_nthreads(1)
     remote = BossRemote({"protocol": server.protocol, "host": server.host, "token": server.token})
-    address = f"{server.protocol}://{quote(server.host, safe=':')}"
+    address = server.address
     services: tuple[Any, ...] = (remote.project_service, remote.volume_service)
     for service in services:
         service.session.mount(address, _adapter())
@@ -368,51 +414,12 @@ def _adapter() -> Any:
             def pieces(*_: int) -> Any:
                 # Removed at once: the reference cycle would keep the response in memory.
                 del response.iter_content
-                return response.iter_content(_PIECE)
+                return bounded_body(response)
 
-            # By default a body is joined from pieces of 10 KB, which takes longer than its transfer.
             response.iter_content = pieces
             return response
 
     return LargePieces(pool_connections=1, pool_maxsize=FAR_THREADS)
-
-
-def _final(error: Exception, source: BossSource, what: str) -> Exception | None:
-    """Return the error to raise at once, or ``None`` if another attempt may succeed."""
-    import requests
-    from blosc.blosc_extension import error as BloscError  # noqa: N812 - a class, in C
-
-    channel, host = source.channel, source.server.host
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        status = error.response.status_code
-        if status in (408, 429) or status >= 500:
-            return None
-        if status in (401, 403):
-            return PermissionError(
-                f"{channel}: {host} refused the token (status {status}); "
-                "set INTERN_TOKEN to one that may read it"
-            )
-        if status == 404:
-            return FileNotFoundError(f"{channel}: {host} has no such channel (status 404, {what})")
-        return OSError(f"{channel}: {host} refused {what} (status {status}): {_message(error)}")
-    if isinstance(error, (requests.RequestException, ValueError, BloscError)):
-        return None
-    return error
-
-
-def _given_up(error: Exception, source: BossSource, what: str, attempts: int) -> OSError:
-    import requests
-
-    text = f"{source.channel}: no complete answer from {source.server.host} in {attempts} attempts ({what})"
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return OSError(f"{text}; the last had status {error.response.status_code}")
-    if isinstance(error, requests.Timeout):
-        return TimeoutError(f"{text}; the last timed out")
-    if isinstance(error, requests.ConnectionError):
-        return ConnectionError(
-            f"{text}; the host cannot be reached; check the network and the variable INTERN_HOST"
-        )
-    return OSError(f"{text}; the last could not be decoded: {error}")
 
 
 def asked_to_wait_s(error: Exception) -> float:
@@ -420,13 +427,6 @@ def asked_to_wait_s(error: Exception) -> float:
     headers = getattr(getattr(error, "response", None), "headers", {})
     text = str(headers.get("Retry-After", ""))
     return min(float(text), 60.0) if text.isdecimal() else 0.0
-
-
-def _message(error: Any) -> str:
-    try:
-        return str(error.response.json()["message"])
-    except (ValueError, KeyError, TypeError):
-        return str(error.response.text)[:200]
 
 
 def _blocks(box: Box, largest: Corner, threads: int) -> list[Box]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _limit = threading.Lock()
 
 _GREY_MODES = {"1": 1, "L": 1, "I": 4, "F": 4, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
-"""Pillow's modes of images with one grey value per pixel, and its bytes; palette images are not among them."""
+"""Pillow's modes of images with one grey value per pixel, and its bytes; none is of palette images."""
 
 _COPIES = 3
 """Copies of an image's pixels that Pillow holds while it hands them to NumPy."""
