@@ -405,9 +405,9 @@ def _remote(server: BossServer, timeout_s: tuple[float, float]) -> Any:
 
 def _adapter() -> Any:
     """Return an adapter that keeps one connection to a host for each thread, read in large pieces."""
-    from mtneuro_data.sources.deadline import WatchedAdapter
+    from mtneuro_data.sources.deadline import TimedAdapter
 
-    class LargePieces(WatchedAdapter):
+    class LargePieces(TimedAdapter):
         def send(self, request: Any, *args: Any, **options: Any) -> Any:
             response: Any = super().send(request, *args, **options)
 

@@ -1,8 +1,12 @@
 """A total deadline for a request, because a time-out is one of each read and begins again with each byte."""
 
 import contextlib
+import http.client
+import io
+import math
 import socket
 import threading
+import time
 from collections.abc import Generator
 from typing import Any
 
@@ -12,60 +16,35 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 
-class _Deadline:
-    """The sockets of one request, and whether its time is over."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self.over = False
-
-    def watch(self, connected: socket.socket) -> None:
-        with self._lock:
-            self._sockets.append(connected)
-            if self.over:
-                _end(connected)
-
-    def end(self) -> None:
-        with self._lock:
-            self.over = True
-            for connected in self._sockets:
-                _end(connected)
+class _Thread(threading.local):
+    deadline = math.inf
 
 
-_thread = threading.local()
+_thread = _Thread()
 
 
 @contextlib.contextmanager
 def ended_after(seconds: float, /) -> Generator[None]:
-    """End the requests of this thread's `WatchedAdapter` if the block takes longer.
+    """End the requests that this thread sends through a `TimedAdapter` if the block takes longer.
 
     Raises
     ------
     requests.Timeout
-        If it took longer. A head that was cut off would else pass as an answer.
+        If the block failed after that time.
     """
-    deadline = _Deadline()
-    timer = threading.Timer(seconds, deadline.end)
-    timer.daemon = True
-    timer.start()
-    _thread.deadline = deadline
-    failure: Exception | None = None
+    _thread.deadline = time.monotonic() + seconds
     try:
         yield
     except Exception as error:
-        failure = error
+        if time.monotonic() < _thread.deadline:
+            raise
+        raise requests.Timeout(f"no complete answer within {seconds:g} s") from error
     finally:
-        _thread.deadline = None
-        timer.cancel()
-    if deadline.over:
-        raise requests.Timeout(f"no complete answer within {seconds:g} s") from failure
-    if failure is not None:
-        raise failure
+        _thread.deadline = math.inf
 
 
-class WatchedAdapter(HTTPAdapter):
-    """Connections that `ended_after` can end."""
+class TimedAdapter(HTTPAdapter):
+    """Connections whose answers `ended_after` can end."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Make the pools of connections to hosts."""
@@ -80,16 +59,43 @@ class WatchedAdapter(HTTPAdapter):
         return manager
 
 
+class _TimedReads(io.RawIOBase):
+    """The bytes of a socket until the thread's deadline."""
+
+    def __init__(self, file: Any, connected: socket.socket) -> None:
+        self._file = file
+        self._connected = connected
+        self._time_out = connected.gettimeout()
+        self._deadline = _thread.deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        if self._deadline < math.inf:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the deadline of the request has passed")
+            self._connected.settimeout(min(left, self._time_out or left))
+        return self._file.raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp: Any = io.BufferedReader(_TimedReads(self.fp, sock))
+
+
 class _Connection(HTTPConnection):
-    def getresponse(self) -> Any:
-        _watch(self.sock)
-        return super().getresponse()
+    response_class = _Response
 
 
 class _SecureConnection(HTTPSConnection):
-    def getresponse(self) -> Any:
-        _watch(self.sock)
-        return super().getresponse()
+    response_class = _Response
 
 
 class _Pool(HTTPConnectionPool):
@@ -101,16 +107,3 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 _POOLS: Any = {"http": _Pool, "https": _SecurePool}
-
-
-def _watch(connected: socket.socket | None) -> None:
-    deadline: _Deadline | None = getattr(_thread, "deadline", None)
-    if deadline is not None and connected is not None:
-        deadline.watch(connected)
-
-
-def _end(connected: socket.socket) -> None:
-    """Wake the thread that reads from a socket, which finds that nothing more comes."""
-    with contextlib.suppress(OSError):
-        # A secure socket's own method would take its state from under the reading thread.
-        socket.socket.shutdown(connected, socket.SHUT_RDWR)
