@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from mtneuro_data import open_volume
+from mtneuro_data._shared import bounds
 from mtneuro_data.box import Box
 from mtneuro_data.serving import Catalogue
 from mtneuro_data.serving.gate import RefusalError, Request, admitted
@@ -158,3 +159,12 @@ def test_numbers_too_long_to_be_bounds_or_labels_are_no_fault_of_the_server(serv
     many: Any = "9" * 5000
     assert status(service, "GET", f"/v1/cutout/lab/scan/em/0/0:{many}/0:4/0:2/") == 400
     assert asked(service, "GET", f"{CUTOUT}?filter=1,{many},{2**64},x,7").only == (1, 7)
+
+
+def test_a_cutout_that_the_memory_at_hand_does_not_hold_is_put_off(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "_ALWAYS", 0)
+    monkeypatch.setattr(bounds, "memory_at_hand", lambda: 100)
+    assert status(service, "GET", CUTOUT) == 503
+    assert asked(service, "GET", "/v1/cutout/lab/scan/em/0/0:8/0:4/0:1/").cutout is not None

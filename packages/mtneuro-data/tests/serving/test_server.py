@@ -78,3 +78,15 @@ def test_an_origin_that_no_browser_sends_is_refused(boss: Any, origin: str) -> N
 
 def test_a_server_answers_to_its_names_alone(boss: Any) -> None:
     assert {"127.0.0.1", "localhost", socket.gethostname().lower()} <= boss.service.hosts
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_a_server_listens_on_an_ipv6_address(boss: Any, volume: np.ndarray) -> None:
+    try:
+        server = VolumeServer(boss.service.catalogue, host="::1")
+    except OSError as error:
+        pytest.skip(str(error))
+    with server:
+        assert server.address.host.startswith("[::1]:")
+        opened = open_volume("bossdb://lab/scan/image", server=server.address)
+        np.testing.assert_array_equal(opened[0:2, 0:3, 0:4], volume[0:2, 0:3, 0:4])

@@ -41,10 +41,12 @@ class BoundedServer(ThreadingHTTPServer):
     # Many workers connect at once; the default backlog of 5 would reset some of them.
     request_queue_size = 128
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, address: tuple[str, int], *arguments: Any) -> None:
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
         self._open: dict[socket.socket, _Connection] = {}
         self._lock = threading.Lock()
-        super().__init__(*arguments)
+        super().__init__(address, *arguments)
 
     def wait_for_request(self, connection: socket.socket, /) -> None:
         """Note that a connection waits for the head of a request."""

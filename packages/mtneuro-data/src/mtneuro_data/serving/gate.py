@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, unquote
 
 import numpy as np
 
+from mtneuro_data._shared.bounds import MemoryBoundError, check_memory
 from mtneuro_data.box import Box
 from mtneuro_data.serving.service import Service
 
@@ -207,6 +208,10 @@ def _checked_bytes(service: Service, cutout: Cutout) -> int:
     n_bytes = cutout.box.size * np.dtype(service.catalogue.datatype(cutout.path)).itemsize
     if n_bytes > LARGEST_CUTOUT:
         raise RefusalError(413, 2000, f"a cutout must be at most {LARGEST_CUTOUT} bytes, got {n_bytes}")
+    try:
+        check_memory("a cutout and its packed form", 2 * n_bytes, remedy="ask again later")
+    except MemoryBoundError as error:
+        raise RefusalError(503, 9001, str(error)) from error
     return n_bytes
 
 

@@ -96,7 +96,7 @@ class VolumeServer:
     def address(self) -> BossServer:
         """The address for clients: the host with its port, the protocol and the token."""
         host, port = self._http.server_address[:2]
-        name = host if isinstance(host, str) else host.decode()
+        name = f"[{host}]" if ":" in str(host) else host
         return BossServer(host=f"{name}:{port}", protocol="http", token=self.service.token or "public")
 
     def serve_forever(self) -> None:
