@@ -51,7 +51,7 @@ def remove_abandoned(folder: Path, /) -> None:
     for path in folder.iterdir():
         named = _TEMPORARY.fullmatch(path.name)
         if named and named["machine"] == _machine() and not _alive(int(named["process"])):
-            _remove(path)
+            remove(path)
 
 
 @cache
@@ -76,12 +76,27 @@ def _alive(process: int) -> bool:
     return True
 
 
+def remove(path: Path, /) -> None:
+    """Remove a file, or a folder with all that is in it, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        path.unlink()
+
+
 @contextmanager
-def written_beside(path: str | os.PathLike[str], /) -> Generator[Path]:
+def written_beside(path: str | os.PathLike[str], /, *, durable: bool = True) -> Generator[Path]:
     """Give a temporary path to write a file or a folder to, and rename it to ``path`` if the block succeeds.
 
-    A folder takes the place of an older one, and a link is kept and written through. What is renamed is on
-    the disk by then. If the block fails, ``path`` is as it was and nothing else is left.
+    A folder takes the place of an older one, and a link is kept and written through. If the block fails,
+    ``path`` is as it was and nothing else is left.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    durable
+        Whether what is renamed, and its name, are on the disk by then; else a loss of power may take them.
 
     Raises
     ------
@@ -104,9 +119,9 @@ def written_beside(path: str | os.PathLike[str], /) -> Generator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             _tidy(target.parent)
             yield beside
-            rename_into_place(beside, target)
+            rename_into_place(beside, target, durable=durable)
     finally:
-        _remove(beside)
+        remove(beside)
 
 
 @cache
@@ -152,10 +167,11 @@ def _names(error: OSError, path: str | os.PathLike[str]) -> bool:
     return error.filename is None and str(path) in str(error)
 
 
-def rename_into_place(beside: Path, target: Path, /) -> None:
+def rename_into_place(beside: Path, target: Path, /, *, durable: bool = True) -> None:
     """Rename what is whole, and on the disk by then; an older folder moves aside, and back on failure."""
-    for path in [beside, *beside.rglob("*")] if beside.is_dir() else [beside]:
-        _synchronise(path)
+    if durable:
+        for path in [beside, *beside.rglob("*")] if beside.is_dir() else [beside]:
+            synchronise(path)
     if not (beside.is_dir() and target.is_dir()):
         os.replace(beside, target)  # noqa: PTH105 - the atomic rename, by its own name
     else:
@@ -167,10 +183,11 @@ def rename_into_place(beside: Path, target: Path, /) -> None:
             older.rename(target)
             raise
         shutil.rmtree(older, ignore_errors=True)
-    _synchronise(target.parent)
+    if durable:
+        synchronise(target.parent)
 
 
-def _synchronise(path: Path) -> None:
+def synchronise(path: Path, /) -> None:
     """Wait until a file, or the names in a folder, are on the disk; Windows does that for files only."""
     if os.name == "nt" and path.is_dir():
         return
@@ -179,10 +196,3 @@ def _synchronise(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _remove(beside: Path) -> None:
-    if beside.is_dir():
-        shutil.rmtree(beside, ignore_errors=True)
-    with suppress(OSError):
-        beside.unlink()

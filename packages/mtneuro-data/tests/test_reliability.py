@@ -2,12 +2,15 @@
 
 import math
 import multiprocessing
+import os
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -188,8 +191,6 @@ def test_a_limited_cache_drops_what_was_filled_longest_ago(
 
 
 def test_files_left_by_killed_writers_are_removed_after_an_hour(server: VolumeServer, tmp_path: Path) -> None:
-    import os
-
     cache = Cache(tmp_path / "cache")
     open_volume(URI, cache=cache)[0:1, 0:1, 0:1]
     folder = next(path for path in cache.root.rglob("c/0/0/0")).parent
@@ -209,3 +210,76 @@ def test_one_chunk_costs_the_same_in_a_volume_of_any_size(tmp_path: Path, shape:
     opened[0:1, 0:1, 0:1]
     assert cache.entries()[0].chunks == 1
     assert len([path for path in cache.root.rglob("*") if path.is_file()]) == 5
+
+
+def as_user(number: int, umask: int, told: Path, root: Path) -> None:
+    """Read the whole volume through a cache as another user of the group 65534, and tell what went wrong."""
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(number)
+    os.umask(umask)
+    try:
+        fill(root)
+    except OSError as error:
+        told.write_text(str(error))
+        raise
+
+
+@pytest.fixture
+def shared_folder(server: VolumeServer, tmp_path: Path) -> Iterator[Path]:
+    """A folder that a group shares, where other users reach it."""
+    # Loads all libraries here: other users may not read them.
+    open_volume(URI, cache=Cache(tmp_path / "first"))[0:1, 0:1, 0:1]
+    server.service.requests = []
+    with TemporaryDirectory() as folder:
+        path = Path(folder)
+        os.chown(path, -1, 65534)
+        path.chmod(0o2775)
+        yield path
+
+
+two_users = pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can be two users"
+)
+
+
+@fork
+@no_fork_warning
+@two_users
+@pytest.mark.timeout(200)
+def test_two_users_fill_one_cache_at_once(
+    server: VolumeServer, large: np.ndarray, shared_folder: Path
+) -> None:
+    server.service.latency_s = 0.005
+    told, chunks = shared_folder / "told", shared_folder / "c"
+    users = [started(as_user, number, 0o002, told, chunks) for number in (65533, 65534)]
+    for user in users:
+        user.join()
+    assert [user.exitcode for user in users] == [0, 0]
+    assert asked(server).total() <= 202
+    files = [path for path in chunks.rglob("*") if path.is_file()]
+    assert {path.stat().st_uid for path in files} == {65533, 65534}, "both had a share"
+    assert {path.stat().st_gid for path in files} == {65534}
+    assert all(path.stat().st_mode & 0o060 == 0o060 for path in files)
+    held = Cache(chunks, offline=True)
+    np.testing.assert_array_equal(open_volume(URI, cache=held)[:, :, :], large)
+
+
+@fork
+@no_fork_warning
+@two_users
+@pytest.mark.timeout(200)
+def test_a_cache_that_is_not_shared_is_read_by_others_and_says_what_to_set(
+    shared_folder: Path,
+) -> None:
+    told, chunks = shared_folder / "told", shared_folder / "c"
+    for number in (65533, 65534):
+        user = started(as_user, number, 0o022, told, chunks)
+        user.join()
+        assert user.exitcode == 0
+    Cache(chunks).entries()[0].folder.joinpath("chunks.sha256", "0.0.0").unlink()
+    user = started(as_user, 65534, 0o022, told, chunks)
+    user.join()
+    assert user.exitcode == 1
+    expected = r"cannot write the cache at .*: Permission denied; share it \(chgrp -R GROUP, chmod -R g\+rwXs"
+    assert re.search(expected, told.read_text())

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import zarr
 from mtneuro_data import Cache, open_volume
+from mtneuro_data._shared.files import name_beside
 from mtneuro_data.cache.chunk import CHUNK
 from mtneuro_data.cache.store import CACHE_VERSION, ChunkStore
 
@@ -95,3 +97,43 @@ def test_stores_created_at_the_same_time_are_one(tmp_path: Path) -> None:
     first.write((0, 0, 0), np.ones((4, 4, 4), np.uint8))
     assert ChunkStore.create(tmp_path / "0", **about).has((0, 0, 0))
     assert [path.name for path in tmp_path.iterdir()] == ["0"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ChunkStore:
+    return ChunkStore.create(
+        tmp_path / "0", uri="u", shape=(4, 4, 4), dtype=np.dtype("uint8"), voxel_size_um=None
+    )
+
+
+def test_voxels_are_on_the_disk_before_their_name_is(
+    store: ChunkStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synchronised: list[tuple[int, bool]] = []
+
+    def noted(file: int) -> None:
+        synchronised.append((os.fstat(file).st_ino, store.chunk_path((0, 0, 0)).exists()))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    store.write((0, 0, 0), np.ones((4, 4, 4), np.uint8))
+    assert synchronised == [(store.chunk_path((0, 0, 0)).stat().st_ino, False)]
+
+
+def test_a_lock_is_for_whoever_may_write_in_its_folder(store: ChunkStore) -> None:
+    locks = store.folder / ".locks"
+    locks.mkdir()
+    locks.chmod(0o770)
+    with store.claimed((0, 0, 0), wait_s=0):
+        (lock,) = locks.iterdir()
+        assert lock.stat().st_mode & 0o777 == 0o660
+
+
+def test_what_was_left_of_a_store_that_was_being_made_is_swept(store: ChunkStore) -> None:
+    half = name_beside(store.folder)
+    half.mkdir()
+    store.sweep()
+    assert half.exists(), "someone may be at work on it"
+    os.utime(half, (0, 0))
+    store.sweep()
+    assert not half.exists()
+    assert store.folder.exists()

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mtneuro_data._shared.files import disk_errors_named, name_beside, written_beside
+from mtneuro_data._shared.files import disk_errors_named, name_beside, remove, written_beside
 
 
 def write(path: Path, *, then: BaseException | None = None, folder: bool = False) -> None:
@@ -119,6 +119,13 @@ def test_what_is_renamed_and_the_name_itself_are_on_the_disk(tmp_path, monkeypat
     assert [("model" in at) for _, at in synchronised] == [False, False, True]
 
 
+def test_what_need_not_last_is_renamed_without_waiting_for_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda file: pytest.fail("waited for the disk"))
+    with written_beside(tmp_path / "a.txt", durable=False) as beside:
+        beside.write_text("newer")
+    assert names(tmp_path) == ["a.txt"]
+
+
 @pytest.mark.parametrize(
     ("error", "remedy"),
     [
@@ -147,3 +154,16 @@ def test_an_error_of_the_disk_keeps_its_kind_and_names_the_path(tmp_path):
 def test_an_error_that_is_not_of_the_disk_passes():
     with pytest.raises(ValueError, match=r"^something else$"):
         fail(ValueError("something else"))
+
+
+def test_a_file_a_folder_and_a_link_are_removed_and_what_is_not_there_is_not_missed(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "a").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a").touch()
+    (tmp_path / "file").touch()
+    for name in ("link", "folder", "file", "nothing"):
+        remove(tmp_path / name)
+    assert names(tmp_path) == ["kept"]
+    assert names(tmp_path / "kept") == ["a"]

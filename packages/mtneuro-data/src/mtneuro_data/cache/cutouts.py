@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from mtneuro_data._shared.digests import file_digest
-from mtneuro_data._shared.files import written_beside
+from mtneuro_data._shared.files import synchronise, written_beside
 from mtneuro_data.box import Box
 
 logger = logging.getLogger(__name__)
@@ -77,11 +77,13 @@ class Cutouts:
         """Keep a box; if that fails, for example because the disk is full, continue without it."""
         path = self._path(box)
         try:
-            with written_beside(path) as beside:
+            # As with chunks: what lies under this name must be whole, and need not be there.
+            with written_beside(path, durable=False) as beside:
                 with beside.open("wb") as file:
                     np.save(file, voxels, allow_pickle=False)
+                synchronise(beside)
                 digest = file_digest(beside)
-                with written_beside(path.with_suffix(".sha256")) as other:
+                with written_beside(path.with_suffix(".sha256"), durable=False) as other:
                     other.write_text(digest + "\n", "ascii")
         except OSError as error:
             logger.info("%s; the box will be assembled from chunks next time too", error)

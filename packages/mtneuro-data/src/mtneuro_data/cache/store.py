@@ -5,15 +5,17 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from mtneuro_data._shared.files import is_temporary, name_beside, written_beside
+from mtneuro_data._shared.files import is_temporary, name_beside, remove, synchronise, written_beside
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.cache.chunk import CHUNK, LEVEL, ORDER, ChunkReader, DamagedChunkError, packed, raw
 from mtneuro_data.cache.cutouts import Cutouts, is_whole
@@ -90,6 +92,8 @@ class ChunkStore:
                 "voxel_size_um": None if voxel_size_um is None else list(voxel_size_um),
             }
             (beside / "cache.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+            for path in [*beside.rglob("*"), beside]:
+                synchronise(path)
             with contextlib.suppress(OSError):
                 # Fails if another process has created the store first; then that one is used.
                 os.replace(beside, folder)  # noqa: PTH105
@@ -179,42 +183,60 @@ class ChunkStore:
         self.digest_path(chunk).unlink(missing_ok=True)
         self.chunk_path(chunk).unlink(missing_ok=True)
 
-    def claimed(self, chunk: Corner, *, wait_s: float) -> FileLock:
-        """Return a lock that one process at a time holds for a chunk; killing the process frees it.
+    @contextlib.contextmanager
+    def claimed(self, chunk: Corner, *, wait_s: float) -> Generator[None]:
+        """Hold a lock that one process at a time holds for a chunk; killing the process frees it.
 
         Parameters
         ----------
+        chunk
+            The chunk's grid place.
         wait_s
-            How long to wait for the lock, in seconds; for ever if negative. After that, entering it raises
-            ``filelock.Timeout``.
+            How long to wait for the lock, in seconds; for ever if negative.
+
+        Raises
+        ------
+        filelock.Timeout
+            If another process holds it for longer.
+        OSError
+            If the cache cannot be written.
         """
         # A limited number of files rather than one for each chunk; chunks that share one wait for each other.
         z, y, x = chunk
         locks = self.folder / ".locks"
         try:
             locks.mkdir(exist_ok=True)
+            path = locks / f"{(z * 31 + y * 7 + x) % _LOCKS:03}"
+            lock = FileLock(str(path), timeout=wait_s, mode=_file_mode(locks), poll_interval=0.02)
+            lock.acquire()
+        except Timeout:
+            raise
         except OSError as error:
             raise _unwritable(self.folder, error) from error
-        return FileLock(
-            str(locks / f"{(z * 31 + y * 7 + x) % _LOCKS:03}"), timeout=wait_s, poll_interval=0.02
-        )
+        try:
+            yield
+        finally:
+            lock.release()
 
     def sweep(self, *, older_than_s: float = 3600) -> None:
         """Remove temporary files that killed processes left behind."""
         before = time.time() - older_than_s
-        for path in self.folder.rglob(".*-*"):
-            if is_temporary(path.name) and path.is_file():
-                with contextlib.suppress(FileNotFoundError):
-                    if path.stat().st_mtime < before:
-                        path.unlink()
+        # Beside the folder too, where it was being made.
+        for path in list(self.folder.parent.rglob(".*-*")):
+            with contextlib.suppress(FileNotFoundError):
+                if is_temporary(path.name) and path.stat().st_mtime < before:
+                    remove(path)
 
     def _put(self, chunk: Corner, voxels: np.ndarray, dtype: np.dtype[Any]) -> None:
         full = np.zeros(CHUNK, dtype)
         full[tuple(slice(size) for size in voxels.shape)] = voxels
         content = packed(full) if self.compressed else raw(full)
-        with written_beside(self.chunk_path(chunk)) as beside:
+        # Only the voxels must be on the disk before their name is: where a loss of power takes a name or a
+        # digest, the chunk is fetched again, and waiting for these as well takes three times as long.
+        with written_beside(self.chunk_path(chunk), durable=False) as beside:
             beside.write_bytes(content)
-        with written_beside(self.digest_path(chunk)) as beside:
+            synchronise(beside)
+        with written_beside(self.digest_path(chunk), durable=False) as beside:
             beside.write_text(hashlib.sha256(content).hexdigest() + "\n", "ascii")
 
     def _widen(self, dtype: np.dtype[Any]) -> None:
@@ -223,7 +245,7 @@ class ChunkStore:
         The description is written first: a chunk's type follows from its length, so that a process killed
         in between leaves nothing that cannot be read.
         """
-        with self._thread_lock, FileLock(str(self.folder / ".widening.lock")):
+        with self._thread_lock, FileLock(str(self.folder / ".widening.lock"), mode=_file_mode(self.folder)):
             if dtype.itemsize <= self.dtype.itemsize:
                 return
             path = self.folder / "volume.zarr" / "zarr.json"
@@ -254,6 +276,11 @@ def _described(folder: Path) -> dict[str, Any]:
     return about
 
 
+def _file_mode(folder: Path) -> int:
+    """Return the mode of a lock that whoever may write in its folder may take."""
+    return stat.S_IMODE(folder.stat().st_mode) & 0o666
+
+
 def _needed(voxels: np.ndarray, source: np.dtype[Any]) -> np.dtype[Any]:
     """Return the smallest unsigned type that holds these labels; an image's own type."""
     if source.kind != "u":
@@ -265,7 +292,10 @@ def _unwritable(folder: Path, error: OSError) -> OSError:
     if isinstance(error, DamagedChunkError):
         return error
     reason = error.strerror or str(error)
+    remedy = "free space"
+    if isinstance(error, PermissionError):
+        remedy = "share it (chgrp -R GROUP, chmod -R g+rwXs, and umask 002 for every user)"
     return type(error)(
         error.errno,
-        f"cannot write the cache at {folder}: {reason}; free space or set MTNEURO_CACHE to another folder",
+        f"cannot write the cache at {folder}: {reason}; {remedy} or set MTNEURO_CACHE to another folder",
     )
