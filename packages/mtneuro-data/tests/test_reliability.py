@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mtneuro_data import Cache, open_volume
+from mtneuro_data._shared.files import name_beside
 from mtneuro_data.cache.chunk import CHUNK
 from mtneuro_data.serving import Catalogue, Faults, VolumeServer
 from mtneuro_data.sources import boss as boss_source
@@ -194,7 +195,7 @@ def test_files_left_by_killed_writers_are_removed_after_an_hour(server: VolumeSe
     cache = Cache(tmp_path / "cache")
     open_volume(URI, cache=cache)[0:1, 0:1, 0:1]
     folder = next(path for path in cache.root.rglob("c/0/0/0")).parent
-    old, new = folder / ".0123456789ab-1", folder / ".0123456789ac-1"
+    old, new = name_beside(folder / "0"), name_beside(folder / "0")
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mtneuro_data._shared.files import disk_errors_named, name_beside, remove, written_beside
+from mtneuro_data._shared.files import disk_errors_named, link_target, name_beside, remove, written_beside
 
 
 def write(path: Path, *, then: BaseException | None = None, folder: bool = False) -> None:
@@ -105,6 +105,12 @@ def test_a_link_is_written_through(tmp_path):
     assert (tmp_path / "a.txt").is_symlink()
     assert (tmp_path / "disk" / "a.txt").read_text() == "newer"
     assert names(tmp_path / "disk") == ["a.txt"]
+
+
+def test_a_link_leads_to_where_it_points_and_other_paths_to_themselves(tmp_path):
+    (tmp_path / "b").symlink_to("a")
+    assert link_target(tmp_path / "b") == tmp_path / "a"
+    assert link_target("c/../d") == Path("c/../d")
 
 
 def test_what_is_renamed_and_the_name_itself_are_on_the_disk(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ def test_rows_cover_all_slices_once(job):
 
 
 def test_a_row_that_is_ticked_off_is_not_missing(job):
-    job.tick(1).touch()
+    job.tick_off(1)
     assert job.missing() == [0, 2]
 
 
@@ -34,3 +34,8 @@ def test_a_job_with_missing_rows_is_not_finished(job):
     with pytest.raises(ValueError, match="must be done, got 2 missing, the first 1"):
         job.finish()
     assert job.partial.is_dir()
+
+
+def test_what_is_done_so_far_lies_where_a_link_leads(job, tmp_path):
+    (tmp_path / "labels.zarr").symlink_to(tmp_path / "disk" / "a")
+    assert job.partial == tmp_path / "disk" / "a.partial"

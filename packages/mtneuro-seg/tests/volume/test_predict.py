@@ -188,6 +188,42 @@ def test_a_prediction_that_meets_a_full_disk_goes_on_after_its_finished_shards(t
     np.testing.assert_array_equal(labels_of(out), swept_labels(model, given, sweep=FLAT))
 
 
+def test_an_output_on_a_link_is_written_through_and_leaves_nothing_beside(tmp_path):
+    model, given = untrained(), volume(8, 20, 20)
+    for name in ("labels", "shares"):
+        (tmp_path / "disk").mkdir(exist_ok=True)
+        (tmp_path / f"{name}.ome.zarr").symlink_to(tmp_path / "disk" / name)
+    labels, shares = (tmp_path / f"{name}.ome.zarr" for name in ("labels", "shares"))
+    for _ in range(2):  # made, and replaced
+        predict_volume(model, given, out=labels, sweep=FLAT, probabilities=shares)
+        assert labels.is_symlink()
+        assert shares.is_symlink()
+        assert sorted(path.name for path in (tmp_path / "disk").iterdir()) == ["labels", "shares"]
+    expected = swept_labels(model, given, sweep=FLAT)
+    np.testing.assert_array_equal(labels_of(tmp_path / "disk" / "labels" / "0"), expected)
+
+
+def test_a_row_is_on_the_disk_before_it_is_marked_as_done(tmp_path, monkeypatch):
+    model, given = untrained(), volume(8, 20, 20)
+    shares = tmp_path / "shares.zarr"
+    job = prepare_job(
+        model, given, out=tmp_path / "a.ome.zarr", probabilities=shares, sweep=FLAT, shard_depth=4
+    )
+    synchronised: set[int] = set()
+
+    def noted(file: int) -> None:
+        assert not job.tick(1).exists()
+        synchronised.add(os.fstat(file).st_ino)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    predict_row(model, given, job, 1)
+    assert job.missing() == [0]
+    written = [*job.unfinished_labels.rglob("c/1/**/*"), *job.unfinished_probabilities.rglob("c/0/1/**/*")]
+    assert len([path for path in written if path.is_file()]) == 2
+    assert {path.stat().st_ino for path in written} <= synchronised
+    assert (job.unfinished_labels / "0" / "c").stat().st_ino in synchronised
+
+
 def test_rows_in_any_order_give_the_same_labels(tmp_path):
     model, given = untrained("unet3d"), volume(20, 24, 24)
     job = prepare_job(model, given, out=tmp_path / "labels.zarr", sweep=DEEP, shard_depth=8)

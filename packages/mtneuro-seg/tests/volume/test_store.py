@@ -1,5 +1,7 @@
 """Where labels are written: shards, levels, and what is not replaced."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,44 @@ def test_a_finished_zarr_takes_the_place_of_an_earlier_one(tmp_path):
     assert isinstance(zarr.open(tmp_path / "labels.zarr", mode="r"), zarr.Array)
     move_into_place(tmp_path / "new.zarr", tmp_path / "labels.zarr")
     assert [path.name for path in tmp_path.iterdir()] == ["labels.zarr"]
+
+
+def test_the_earlier_zarr_stays_until_the_new_one_is_in_its_place(tmp_path, monkeypatch):
+    earlier, new = (created(tmp_path / f"{name}.zarr", ome=False) for name in ("earlier", "new"))
+    before = (earlier / "zarr.json").stat().st_ino
+    rename = Path.rename
+
+    def refused(path: Path, to: Path) -> Path:
+        if path == new:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OSError, match="Input/output error"):
+        move_into_place(new, earlier)
+    assert (earlier / "zarr.json").stat().st_ino == before
+
+
+def test_a_finished_zarr_is_moved_to_another_disk(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def refused(path: Path, to: Path) -> None:
+        if Path(path).name == "new.zarr":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(path, to)
+
+    monkeypatch.setattr(os, "replace", refused)
+    move_into_place(created(tmp_path / "new.zarr", ome=False), tmp_path / "other" / "labels.zarr")
+    assert isinstance(zarr.open(tmp_path / "other" / "labels.zarr", mode="r"), zarr.Array)
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_what_a_killed_writer_left_in_a_zarr_is_not_kept(tmp_path):
+    new = created(tmp_path / "new.zarr", ome=False)
+    (new / "c" / "0").mkdir(parents=True)
+    (new / "c" / "0" / "0.0123.partial").touch()
+    move_into_place(new, tmp_path / "labels.zarr")
+    assert list((tmp_path / "labels.zarr" / "c" / "0").iterdir()) == []
 
 
 def test_something_else_is_not_replaced(tmp_path):

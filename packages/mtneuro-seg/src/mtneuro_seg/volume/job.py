@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from mtneuro_seg._shared.digests import array_digest, digest
-from mtneuro_seg._shared.files import disk_errors_named, written_beside
+from mtneuro_seg._shared.files import disk_errors_named, link_target, written_beside
 from mtneuro_seg._shared.volume_file import LazyArray
 from mtneuro_seg.model import Model
 from mtneuro_seg.volume.settings import SweepSettings
@@ -23,6 +23,7 @@ from mtneuro_seg.volume.store import (
     create_probabilities,
     is_ome_zarr,
     move_into_place,
+    synchronise_row,
     zarr_path,
 )
 from mtneuro_seg.volume.sweep import window_of
@@ -76,7 +77,8 @@ class VolumeJob:
     @property
     def partial(self) -> Path:
         """The folder that holds what is done so far."""
-        return self.out.with_name(self.out.name + ".partial")
+        place = link_target(self.out)
+        return place.with_name(place.name + ".partial")
 
     @property
     def unfinished_labels(self) -> Path:
@@ -103,6 +105,13 @@ class VolumeJob:
     def tick(self, row: int) -> Path:
         """Return the file whose presence says that a row is done."""
         return self.partial / _DONE / f"{row:06d}"
+
+    def tick_off(self, row: int) -> None:
+        """Mark a row as done, once it is on the disk."""
+        synchronise_row(self.unfinished_labels, row)
+        if self.probabilities is not None:
+            synchronise_row(self.unfinished_probabilities, row)
+        self.tick(row).touch()
 
     def finish(self) -> None:
         """Rename the finished arrays into place.

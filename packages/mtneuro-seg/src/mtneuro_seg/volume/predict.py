@@ -171,7 +171,7 @@ def predict_row(
         write_labels(job.unfinished_labels, labels, start=rows.start)
         if wanted:
             write_probabilities(job.unfinished_probabilities, shares, start=rows.start)
-        job.tick(row).touch()
+        job.tick_off(row)
     return row
 
 

@@ -1,5 +1,6 @@
 """Create and write the Zarr of a whole volume's labels: one array, or an OME-Zarr with levels for viewers."""
 
+import errno
 import os
 import shutil
 from collections.abc import Sequence
@@ -11,7 +12,11 @@ import numpy as np
 from jaxtyping import Float16, UInt8
 
 from mtneuro_seg._shared import ome as ome_zarr
+from mtneuro_seg._shared.files import link_target, rename_into_place, synchronise, written_beside
 from mtneuro_seg.colours import class_rgb
+
+_UNFINISHED = ".partial"
+"""Ending of the files that Zarr renames when they are whole; a process that was killed leaves them."""
 
 _PLANE_SHARD = 1024
 _CHUNK = 64
@@ -125,13 +130,35 @@ def write_probabilities(path: Path, shares: Float16[np.ndarray, "class z y x"], 
 
 
 def move_into_place(partial: Path, target: Path) -> None:
-    """Rename a finished Zarr into place; does nothing if that was done before an interruption."""
+    """Rename a finished Zarr into place; does nothing if that was done before an interruption.
+
+    An older one is removed once the new one stands in its place. A link is written through, to another disk
+    as well.
+    """
     if not partial.exists():
         return
-    if target.exists():
-        shutil.rmtree(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial.replace(target)
+    for path in partial.rglob(f"*{_UNFINISHED}"):
+        path.unlink()
+    place = link_target(target)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        rename_into_place(partial, place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with written_beside(place) as beside:
+            shutil.copytree(partial, beside)
+        shutil.rmtree(partial)
+
+
+def synchronise_row(path: Path, row: int) -> None:
+    """Wait until a row of shards is on the disk, in every level."""
+    # Before the shard's place along z comes, of probabilities, that along the classes.
+    places = (f"c/{row}/*/*", f"c/0/{row}/*/*")
+    shards = [shard for place in places for shard in path.rglob(place) if shard.is_file()]
+    folders = {folder for shard in shards for folder in shard.parents if folder.is_relative_to(path)}
+    for written in (*shards, *folders):
+        synchronise(written)
 
 
 def _levels(path: Path) -> list[Any]:

@@ -46,6 +46,11 @@ def is_temporary(name: str, /) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
+def link_target(path: str | os.PathLike[str], /) -> Path:
+    """Return where a link leads, though nothing may stand there yet; the path as it is if it is no link."""
+    return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)  # noqa: PTH114
+
+
 def remove_abandoned(folder: Path, /) -> None:
     """Remove what processes of this machine that were killed left under names of `name_beside`."""
     for path in folder.iterdir():
@@ -112,7 +117,7 @@ def written_beside(path: str | os.PathLike[str], /, *, durable: bool = True) -> 
     ...     [path.name for path in Path(folder).iterdir()]
     ['a.txt']
     """
-    target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)  # noqa: PTH114
+    target = link_target(path)
     beside = name_beside(target)
     try:
         with disk_errors_named(path):
