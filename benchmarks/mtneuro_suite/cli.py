@@ -187,6 +187,7 @@ def run_all(
     from mtneuro_suite.execute.selection import forget_failures, named_runs, to_do
     from mtneuro_suite.execute.slurm import read_queue
     from mtneuro_suite.plan.plan import check_sources, plan_of
+    from mtneuro_suite.runs.repair import tidy
     from mtneuro_suite.runs.store import Store
 
     queue = read_queue(where.slurm) if where.slurm else None
@@ -215,6 +216,10 @@ def run_all(
     if how.list_runs or how.estimate:
         return
     create_output(where.output)
+    tidy(asked, store)
+    for one in todo:
+        if damage := store.damage(one):
+            err.print(f"damaged, so repeated: {one.title}: {damage}", style="red")
     forget_failures(todo, store, retry=how.retry or bool(how.only))
     already = len(asked) - len(todo)
     cost = sum(one.cost for one in todo) / processes
@@ -241,7 +246,15 @@ def _listed(runs: "Sequence[Run]", store: "Store") -> Iterator[str]:
     from mtneuro_suite.runs.failure import read_note
 
     for one in runs:
-        state = "done" if store.done(one) else "failed" if read_note(store, one) else "to do"
+        state = (
+            "done"
+            if store.done(one)
+            else "failed"
+            if read_note(store, one)
+            else "broken"
+            if store.damage(one)
+            else "to do"
+        )
         yield f"{state:6}  {one.id}  {one.title}"
 
 
@@ -255,17 +268,21 @@ def _write_results(
     out: Console,
     err: Console,
 ) -> bool:
-    """Write the table of results and the report, print the tables, and return whether all was written."""
+    """Write the table of results and the report, print the tables, and return whether all was written.
+
+    Results that turn out to be damaged are named and left out.
+    """
     from mtneuro_suite.report.about import FILE_NAME, about
     from mtneuro_suite.report.html import write_report
     from mtneuro_suite.report.tables import all_tables
+    from mtneuro_suite.runs.repair import set_aside_damaged
     from mtneuro_suite.runs.store import csv_text
 
     rows = store.rows(plan.runs)
     tables = all_tables(plan, rows)
     csv, report = folder / "results.csv", folder / "report.html"
     texts = {csv: csv_text(rows), folder / FILE_NAME: about(plan).model_dump_json(indent=1) + "\n"}
-    unwritten = ""
+    unwritten, damaged = "", list[str]()
     try:
         for path, text in texts.items():
             with written_beside(path) as beside:
@@ -274,6 +291,15 @@ def _write_results(
     except OSError as error:
         # Print the tables even if they could not be written.
         unwritten = one_line(error)
+    except Exception:
+        damaged = set_aside_damaged(plan.runs, store)
+        if not damaged:
+            raise
+    for damage in damaged:
+        err.print(f"damaged: {damage}; run the same command again to repeat its run", style="red")
+    if damaged:
+        _write_results(plan, store, folder, failures, display=display, out=out, err=err)
+        return False
     if isinstance(display, Display):
         print_tables(tables, plan.inputs.caveat, out)
     if unwritten:

@@ -1,6 +1,7 @@
 """The command as a user runs it: help, wrong input, and interruption."""
 
 import errno
+import io
 import json
 import os
 import signal
@@ -10,8 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from mtneuro_suite import cli
+from mtneuro_suite.execute.progress import Display, Tally
+from mtneuro_suite.plan.plan import plan_of
+from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.steps import Arrays
 
 RUN_ALL = Path(__file__).parent.parent / "run_all.py"
@@ -173,6 +178,51 @@ def test_three_interruptions_change_no_table(tmp_path):
     again, err = process.communicate()
     assert "0 to do" in err
     assert again == out
+
+
+def test_a_damaged_result_is_listed_named_and_made_again_by_the_next_start(tmp_path, monkeypatch, capsys):
+    def told(*more):
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            ["run_all.py", "--preset", "smoke", "--workers", "0", "--output", str(tmp_path), *more],
+        )
+        with pytest.raises(SystemExit):
+            cli.main()
+        return capsys.readouterr()
+
+    name = next(line.split()[2] for line in told("--list").out.splitlines() if "arrays-" in line)
+    told("--only", name)
+    arrays = tmp_path / "runs" / name / "arrays.npz"
+    whole = arrays.read_bytes()
+    arrays.write_bytes(whole[:100])
+    assert f"broken  {name}" in told("--list").out
+    err = told("--only", name).err
+    assert f"{arrays} must have {len(whole):,} bytes, got 100" in err
+    assert "1 to do" in err
+    assert arrays.read_bytes() == whole
+    assert f"done    {name}" in told("--list").out
+
+
+def test_a_damaged_file_is_left_out_of_the_report_and_named(tmp_path, made_up):
+    plan = plan_of(read_preset("smoke"))
+    store = made_up(plan, tmp_path)
+    run = plan.segmenters[0]
+    examples = store.folder(run) / "examples.npz"
+    examples.write_bytes(bytes(examples.stat().st_size))
+    told_out, told_err = io.StringIO(), io.StringIO()
+    out, err = (Console(file=file, width=500) for file in (told_out, told_err))
+    display = Display(Tally([], already=0), console=err)
+    written = cli._write_results(plan, store, tmp_path / "smoke", [], display=display, out=out, err=err)
+    assert written is False
+    said = told_err.getvalue()
+    assert f"damaged: {examples} no longer holds what was written; run the same command again" in said
+    assert sorted(path.name for path in (tmp_path / "smoke").iterdir()) == [
+        "about.json",
+        "report.html",
+        "results.csv",
+    ]
+    assert [one for one in plan.runs if not store.done(one)] == [run]
 
 
 def test_a_failed_run_is_listed_with_the_command_that_repeats_it(tmp_path, monkeypatch, capsys):

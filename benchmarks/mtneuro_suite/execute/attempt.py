@@ -8,6 +8,7 @@ from pathlib import Path
 from mtneuro_suite.runs.failure import forget, note_of, of_surroundings, reason_of, write_note
 from mtneuro_suite.runs.lease import LeaseLost, lease
 from mtneuro_suite.runs.provenance import forget_peak_memory
+from mtneuro_suite.runs.repair import DamagedInputError, check_inputs, set_aside_damaged
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.step import Outcome, Progress
 from mtneuro_suite.runs.store import Store
@@ -62,7 +63,7 @@ def execute(attempt: Attempt, root: Path, progress: Progress) -> bool:
         progress(done, total)
 
     with closing(held):
-        if store.stamp(run) != attempt.replace:
+        if store.stamp(run) not in (None, attempt.replace):
             return True
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
@@ -77,6 +78,10 @@ def execute(attempt: Attempt, root: Path, progress: Progress) -> bool:
         except Stopped:
             raise
         except Exception as error:
+            try:
+                held.check()
+            except LeaseLost:
+                return False  # the files that it missed are the other's by now
             write_note(store, run, note_of(run, error))
             raise
         forget(store, run)
@@ -85,6 +90,7 @@ def execute(attempt: Attempt, root: Path, progress: Progress) -> bool:
 
 def _do(run: Run, store: Store, progress: Progress) -> Outcome:
     """Do the run's step; start it afresh if it cannot resume what an interrupted attempt left."""
+    check_inputs(run, store)
     begun = store.begun(run)
     partial = store.start(run)
     for need in run.needed:
@@ -96,6 +102,8 @@ def _do(run: Run, store: Store, progress: Progress) -> Outcome:
     except (LeaseLost, Stopped):
         raise
     except Exception as error:
+        if damage := set_aside_damaged(run.needed, store):
+            raise DamagedInputError(damage) from error
         # An unreadable checkpoint must not make every further attempt fail.
         if not begun or of_surroundings(error):
             raise

@@ -106,7 +106,7 @@ class _Board:
                 self._end(run, Failure(run, reason, needs_another=True))
             elif any(need.id in self.waiting or need.id in self.working for need in run.needed):
                 continue
-            elif self._store.stamp(run) != attempt.replace:
+            elif self._store.stamp(run) not in (None, attempt.replace):
                 self._end(run)
             elif note := read_note(self._store, run):
                 self._end(run, Failure(run, note.reason))

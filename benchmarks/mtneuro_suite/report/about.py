@@ -97,12 +97,20 @@ def _read_rows(path: Path) -> tuple[Row, ...]:
     fields = list(Row.__dataclass_fields__)
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        missing = set(fields) - set(reader.fieldnames or ())
-        if missing:
+        try:
+            missing = set(fields) - set(reader.fieldnames or ())
+            lines = [] if missing else [{name: values[name] for name in fields} for values in reader]
+            rows = tuple(map(_row, lines))
+        except (ValueError, TypeError, csv.Error):
             raise ValueError(
-                f"{path} must have the columns of a results.csv, and lacks {', '.join(sorted(missing))}"
-            )
-        return tuple(_row({name: values[name] for name in fields}) for values in reader)
+                f"{path} is damaged in line {reader.line_num + 1}; run run_all.py's command again, which "
+                "repeats no finished run and writes it anew"
+            ) from None
+    if missing:
+        raise ValueError(
+            f"{path} must have the columns of a results.csv, and lacks {', '.join(sorted(missing))}"
+        )
+    return rows
 
 
 def _row(text: dict[str, str]) -> Row:

@@ -103,11 +103,11 @@ def learning_curves(plan: Plan, store: Store) -> list[CurveGroup]:
     seed = plan.preset.seeds[0]
     groups: dict[str, list[tuple[str, Path]]] = {}
     for run in plan.encoders:
-        if run.step.taken or run.step.train.seed == seed:
+        if store.done(run) and (run.step.taken or run.step.train.seed == seed):
             name = run.title.removeprefix("train ").rpartition(",")[0]
             groups.setdefault("Encoders of Task 1", []).append((name, store.folder(run)))
     halves = {half.name: half for half in plan.inputs.segmentation}
-    for run in first_seed(plan.networks, plan):
+    for run in filter(store.done, first_seed(plan.networks, plan)):
         half = halves[run.step.task]
         name = f"{model_name(run.step.model)}, {class_setting(half.classes)}"
         groups.setdefault(f"Networks of Task 2 in {half.dimensions}D", []).append((name, store.folder(run)))

@@ -101,7 +101,7 @@ def segmentation_sheets(plan: Plan, store: Store) -> list[SegmentationSheet]:
     networks: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     for run in first_seed(plan.segmenters, plan):
         kept = run.step.model in networks or len(networks) < MOST_NETWORKS
-        if kept and (store.folder(run) / "examples.npz").is_file():
+        if kept and store.done(run) and (store.folder(run) / "examples.npz").is_file():
             setting = classes[run.step.task]
             networks.setdefault(run.step.model, {})[setting] = _examples(run, store)
     sheets: list[SegmentationSheet] = []
@@ -143,7 +143,7 @@ def surfaces(plan: Plan, store: Store) -> list[Picture]:
     shown: list[Picture] = []
     for run in first_seed(plan.segmenters, plan):
         path = store.folder(run) / "volume.npz"
-        if len(shown) < MOST_SURFACES and path.is_file():
+        if len(shown) < MOST_SURFACES and store.done(run) and path.is_file():
             from mtneuro_seg import surface_figure
 
             with np.load(path, allow_pickle=False) as file:

@@ -1,5 +1,6 @@
 """Collect what the report's UMAP shows: layouts, features and thumbnails, as the page's script reads them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,14 +103,20 @@ def _feature_values(features: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
+def _drawn_from(run: Run, read: Mapping[str, Run[Semantics]]) -> tuple[Run, ...]:
+    """Return the runs whose files one UMAP's drawing is made of."""
+    semantics = read[run.needs["semantics"][0].id]
+    return run, semantics, *semantics.needs["samples"]
+
+
 def umap_section(plan: Plan, store: Store) -> UmapSection | None:
     """Return the finished UMAPs of a plan, or None where there is none."""
     from mtneuro_probe import load_embeddings
 
-    done = [run for run in plan.umap if store.done(run)]
-    if not done or plan.features is None:
-        return None
     read = {run.id: run for run in plan.semantics}
+    done = [run for run in plan.umap if all(map(store.done, _drawn_from(run, read)))]
+    if not done or plan.features is None or not store.done(plan.features):
+        return None
     drawn = [read[run.needs["semantics"][0].id] for run in done]
     first = drawn[0]
     sample_id = load_embeddings(store.folder(first) / "embeddings.npz").sample_id

@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import socket
+import sys
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -41,8 +42,8 @@ class Holder:
     """Host, boot and process namespace: a process number means nothing outside them."""
 
     pid: int
-    started: float
-    """When the process started, in seconds of the epoch: a process number may be given again."""
+    start: float
+    """When the process started, by a clock that nobody sets: a process number may be given again."""
 
     token: str
     """Drawn for this lease alone."""
@@ -53,11 +54,34 @@ class Holder:
             return False
         try:
             process = psutil.Process(self.pid)
-            return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - self.started) > 2
+            return process.status() == psutil.STATUS_ZOMBIE or _started(self.pid) != self.start
         except psutil.NoSuchProcess:
-            return True
+            return not _exists(self.pid)
         except psutil.Error:
             return False
+
+
+def _started(pid: int) -> float:
+    """Return when a process started, in ticks since the system's start where there is ``/proc``."""
+    try:
+        # The name in parentheses may hold anything; the start is the 22nd field of all.
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return psutil.Process(pid).create_time()
+    return int(fields[19])
+
+
+def _exists(pid: int) -> bool:
+    """Return whether there is a process, though a system may hide other users' from who looks."""
+    if sys.platform == "win32":  # where this signal ends a process
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _machine() -> str:
@@ -171,7 +195,7 @@ def lease(base: Path, *, stale_lease: int = 0) -> Lease | None:
     holder = Holder(
         machine=_machine(),
         pid=os.getpid(),
-        started=psutil.Process().create_time(),
+        start=_started(os.getpid()),
         token=secrets.token_hex(8),
     )
     try:

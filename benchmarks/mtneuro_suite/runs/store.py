@@ -4,14 +4,15 @@ import csv
 import io
 import json
 import os
-import shutil
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from mtneuro_suite._shared.digests import file_digest
+from mtneuro_suite._shared.files import disk_errors_named, is_temporary, remove, rename_into_place
 from mtneuro_suite.runs.provenance import provenance
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
@@ -21,6 +22,12 @@ RESULT_VERSION = 1
 
 LOG = "run.log"
 """File in a run's folder: when and where it was started, resumed, or restarted."""
+
+
+RESULT = "result.json"
+"""File in a run's folder that holds its numbers, written last."""
+
+_KEYS = frozenset({"run", "rows", "extra", "settings", "needs", "provenance"})
 
 
 class Store:
@@ -44,20 +51,72 @@ class Store:
         return self.root / "runs" / f"{run.id}.partial"
 
     def done(self, run: Run) -> bool:
-        """Return whether the run has finished, here or on another machine."""
-        return (self.folder(run) / "result.json").is_file()
+        """Return whether the run has finished, here or on another machine, and its files are whole."""
+        return self.stamp(run) is not None
 
     def stamp(self, run: Run) -> int | None:
-        """Return when the run's result was written, in nanoseconds; None where there is no result."""
+        """Return when the run's result was written, in nanoseconds; None where there is no whole result."""
         try:
-            return (self.folder(run) / "result.json").stat().st_mtime_ns
+            stamp = (self.folder(run) / RESULT).stat().st_mtime_ns
         except (FileNotFoundError, NotADirectoryError):
             return None
+        return None if self.damage(run) else stamp
+
+    def damage(self, run: Run, *, thoroughly: bool = False) -> str | None:
+        """Return what is wrong with a finished run's files, or None where they are whole or there are none.
+
+        Parameters
+        ----------
+        run
+            The run; one that was never finished is not damaged.
+        thoroughly
+            Compare contents too, and not only sizes. A result that an older version of the suite wrote has
+            neither on record: its arrays are taken as they are.
+        """
+        folder = self.folder(run)
+        path = folder / RESULT
+        try:
+            result = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValueError:
+            return f"{path} must be a result file, and cannot be read as one"
+        if not isinstance(result, dict) or not isinstance(result.get("result_version"), int):
+            return f"{path} must be a result file, and lacks its result_version"
+        content = cast("dict[str, Any]", result)
+        if content["result_version"] != RESULT_VERSION:
+            return None  # not damaged, but another program's: `result` refuses it
+        if lacking := _KEYS - content.keys():
+            return f"{path} must be a result file, and lacks {', '.join(sorted(lacking))}"
+        try:
+            _rows(content)
+        except TypeError:
+            return f"{path} must be a result file, and its rows are none"
+        files: Mapping[str, Mapping[str, Any]] = content.get("files", {})
+        for name, written in files.items():
+            found = folder / name
+            try:
+                size = found.stat().st_size
+            except (FileNotFoundError, NotADirectoryError):
+                return f"{found} is gone"
+            if size != written["bytes"]:
+                return f"{found} must have {written['bytes']:,} bytes, got {size:,}"
+            if thoroughly and file_digest(found) != written["sha256"]:
+                return f"{found} no longer holds what was written"
+        return None
+
+    def set_aside(self, run: Run) -> None:
+        """Take a damaged run's result for undone; its files stay until it has been made again."""
+        (self.folder(run) / RESULT).replace(self.folder(run) / f"{RESULT}.damaged")
 
     def start(self, run: Run) -> Path:
         """Return the folder to work in: a new one, or the one that an interrupted attempt left."""
         partial = self.partial(run)
         partial.mkdir(parents=True, exist_ok=True)
+        # Nobody else is at work here: what has a temporary name was left by a killed process.
+        for path in list(partial.rglob(".*-*")):
+            if is_temporary(path.name):
+                remove(path)
         resumed = self.begun(run)
         self.log(run, f"{'resumed' if resumed else 'started'} on {socket.gethostname()}")
         return partial
@@ -70,10 +129,8 @@ class Store:
     def clear(self, run: Run) -> None:
         """Remove what an interrupted attempt left, but for its log."""
         for path in self.partial(run).iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != LOG:
-                path.unlink()
+            if path.name != LOG:
+                remove(path)
 
     def log(self, run: Run, line: str) -> None:
         """Add a line to the unfinished run's log, which stays with its result."""
@@ -82,7 +139,12 @@ class Store:
             file.write(f"{now} process {os.getpid()}: {line}\n")
 
     def finish(self, run: Run, rows: Iterable[Row], *, extra: dict[str, Any], seconds: float) -> None:
-        """Write the result file and rename the run's folder into place; an older result is then removed."""
+        """Write the result file and rename the run's folder into place; an older result is then removed.
+
+        What is renamed is on the disk by then, and the result file says how long every other file is.
+        """
+        partial, folder = self.partial(run), self.folder(run)
+        (partial / RESULT).unlink(missing_ok=True)
         result = {
             "result_version": RESULT_VERSION,
             "run": run.id,
@@ -92,16 +154,12 @@ class Store:
             "settings": run.step.model_dump(mode="json"),
             "needs": {role: [need.id for need in needs] for role, needs in run.needs.items()},
             "provenance": provenance(seconds),
+            "files": _files(partial),
         }
-        partial, folder = self.partial(run), self.folder(run)
-        older = folder.with_name(f"{run.id}.older")
-        (partial / "result.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(older, ignore_errors=True)
-            folder.rename(older)
-        # A stop between the two renames loses nothing: what is in the partial folder is whole.
-        partial.rename(folder)
-        shutil.rmtree(older, ignore_errors=True)
+        with disk_errors_named(folder):
+            (partial / RESULT).write_text(json.dumps(result, indent=1), encoding="utf-8")
+            # A stop between the renames of the older result and this one loses nothing: this one is whole.
+            rename_into_place(partial, folder)
 
     def result(self, run: Run) -> dict[str, Any]:
         """Return a finished run's result file.
@@ -109,13 +167,12 @@ class Store:
         Raises
         ------
         ValueError
-            If the file is not a result of this version.
+            If the run's files are damaged, or of another version.
         """
-        path = self.folder(run) / "result.json"
-        try:
-            result = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise ValueError(f"{path} is not a result file; delete {path.parent} and run again") from None
+        path = self.folder(run) / RESULT
+        if damage := self.damage(run):
+            raise ValueError(f"{damage}; run the same command again to repeat its run")
+        result = json.loads(path.read_text(encoding="utf-8"))
         if result.get("result_version") != RESULT_VERSION:
             raise ValueError(
                 f"{path} must have result_version {RESULT_VERSION}, got {result.get('result_version')!r}; "
@@ -140,7 +197,20 @@ class Store:
 
     def rows(self, runs: Iterable[Run]) -> list[Row]:
         """Return the rows of every finished run."""
-        return [Row(**row) for run in runs if self.done(run) for row in self.result(run)["rows"]]
+        return [row for run in runs if self.done(run) for row in _rows(self.result(run))]
+
+
+def _rows(result: Mapping[str, Any]) -> list[Row]:
+    return [Row(**row) for row in result["rows"]]
+
+
+def _files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return length and SHA-256 of every file below a folder but the log, by its path there."""
+    return {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": file_digest(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / LOG
+    }
 
 
 def csv_text(rows: Iterable[Row]) -> str:

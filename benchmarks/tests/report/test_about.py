@@ -25,3 +25,12 @@ def test_results_read_back_are_those_that_were_written(tmp_path, row, written):
     rows = [row("byol", 1, 0.5), row("byol", 2, None), row("pca", 1, 0.25, class_name="a, b")]
     (read,) = read_results([written(tmp_path / "demo", rows)])
     assert read.rows == tuple(rows)
+
+
+@pytest.mark.parametrize("content", ["{header}\nroi-c1,a,b,byol,1", "{header}\na,b,c,d,x,e,f,g,h,i,j\n"])
+def test_a_damaged_table_is_one_line_that_says_how_to_make_it_again(tmp_path, row, written, content):
+    folder = written(tmp_path / "demo", [row("byol", 1, 0.5)])
+    path = folder / "results.csv"
+    path.write_text(content.format(header=path.read_text().splitlines()[0]))
+    with pytest.raises(ValueError, match=r"results\.csv is damaged in line \d; run run_all\.py's command"):
+        read_results([folder])

@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mtneuro_suite.runs import lease as lease_module
@@ -23,7 +24,7 @@ def files(base):
 
 def another_machines(base, number=1):
     """Lay a lease as another machine's process would."""
-    holder = {"machine": "elsewhere", "pid": 1, "started": 0.0, "token": "x"}
+    holder = {"machine": "elsewhere", "pid": 1, "start": 0.0, "token": "x"}
     path = base.with_name(f"{base.name}.lease-{number}")
     path.write_text(json.dumps(holder))
     return path
@@ -89,12 +90,43 @@ def test_a_process_number_that_was_given_again_is_another_process(base, monkeypa
     held = lease(base)
     assert held is not None
     path = base.with_name("encoder-12.lease-1")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "pid": other.pid, "started": 1000.0}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "pid": other.pid, "start": 1000.0}))
     taken = lease(base)
     other.kill()
     other.wait()
     assert taken is not None
     taken.close()
+
+
+def test_a_process_that_the_system_hides_is_not_dead(base, monkeypatch):
+    def hidden(pid=0):
+        raise psutil.NoSuchProcess(pid)
+
+    held = lease(base)
+    assert held is not None
+    monkeypatch.setattr(psutil, "Process", hidden)
+    assert lease(base) is None
+    held.close()
+
+
+def test_a_clock_that_is_set_steals_no_lease(base, monkeypatch):
+    held = lease(base)
+    assert held is not None
+    created = psutil.Process().create_time()
+    # What is reckoned from the wall clock moves with it.
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: created + 3600)
+    assert lease(base) is None
+    assert Watch().stale_lease(base) is None
+    held.close()
+    assert files(base) == []
+
+
+def test_a_process_start_is_known_without_proc(monkeypatch):
+    def nothing(path):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_bytes", nothing)
+    assert lease_module._started(os.getpid()) == psutil.Process().create_time()
 
 
 def test_another_machines_lease_is_free_only_after_it_was_seen_to_be_still(base):
