@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cyclopts import App
-from mtneuro_data._shared.terminal import Ranges, RangesOption, check_ending, run
+from mtneuro_data._shared.terminal import Ranges, RangesOption, check_output, run
 
 
 @pytest.fixture
@@ -84,8 +84,23 @@ def test_an_option_that_moved_is_told_by_its_new_name(app, capsys):
     assert capsys.readouterr().err == "tool: error: --config is now --settings\n"
 
 
+def test_an_output_below_a_file_is_refused_before_any_work(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        NotADirectoryError, match=r"labels must be written to a folder .*/file is not a folder"
+    ):
+        check_output(tmp_path / "file" / "new" / "a.npy", what="labels")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_output_in_a_folder_that_is_read_only_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match=r"labels must be written to a folder .* is read-only"):
+        check_output(tmp_path / "a.npy", ".npy", what="labels")
+
+
 def test_an_ending_that_is_allowed_passes():
-    check_ending(Path("a.ome.zarr"), ".npy", ".zarr", what="labels")
+    check_output(Path("a.ome.zarr"), ".npy", ".zarr", what="labels")
 
 
 TOOL = """

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mtneuro_data._shared.terminal import Output, bar, check_ending
+from mtneuro_data._shared.terminal import Output, bar, check_output
 from mtneuro_data.commands._task import cache_for, named_task
 
 
@@ -38,7 +38,7 @@ def correlation(
     from mtneuro_data.correlation import correlation_plot, task_correlations
 
     spec = named_task(task, source)
-    check_ending(output, ".png", what="a picture")
+    check_output(output, ".png", what="a picture")
     with bar("correlation") as progress:
         curves = task_correlations(spec, furthest=furthest, cache=cache_for(spec.image), progress=progress)
     with written_beside(output) as beside:

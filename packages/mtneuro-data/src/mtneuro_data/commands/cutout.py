@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mtneuro_data._shared.terminal import Output, Ranges, RangesOption, check_ending
+from mtneuro_data._shared.terminal import Output, Ranges, RangesOption, check_output
 from mtneuro_data.commands._task import cache_for
 
 
@@ -39,7 +39,7 @@ def cutout(
     from mtneuro_data.saving import FORMATS, save_volume
     from mtneuro_data.volume import open_volume
 
-    check_ending(output, *FORMATS, what="a volume")
+    check_output(output, *FORMATS, what="a volume")
     part = ranges or Ranges()
     if cube is not None:
         part = _with_face(part, cube)

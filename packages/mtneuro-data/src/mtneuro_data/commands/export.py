@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from mtneuro_data._shared.terminal import Output, bar, check_ending
+from mtneuro_data._shared.terminal import Output, bar, check_output
 from mtneuro_data.commands._task import Splits, cache_for, named_task
 
 
@@ -68,7 +68,7 @@ def export(
             )
         yield f"{len(files)} volumes written to {output}"
         return
-    check_ending(output, ".npz", what="images")
+    check_output(output, ".npz", what="images")
     with bar("export") as progress:
         arrays = load(spec, split, cache=cache_for(spec.image), progress=progress)
     arrays = arrays.corners() if corners else arrays

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mtneuro_data._shared.terminal import Output, bar, check_ending
+from mtneuro_data._shared.terminal import Output, bar, check_output
 
 
 def interpolate(
@@ -37,7 +37,7 @@ def interpolate(
     from mtneuro_data.saving import FORMATS, save_volume
     from mtneuro_data.volume import open_volume
 
-    check_ending(output, *FORMATS, what="a volume")
+    check_output(output, *FORMATS, what="a volume")
     volume = open_volume(uri)
     depth = volume.shape[0]
     if any(not 0 <= at < depth for at in slices):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mtneuro_data._shared.terminal import Output, bar, check_ending
+from mtneuro_data._shared.terminal import Output, bar, check_output
 from mtneuro_data.commands._task import cache_for, named_task
 
 
@@ -26,7 +26,7 @@ def preview(task: str, /, *, output: Output, source: str | None = None) -> Itera
     from mtneuro_data.preview import contact_sheet
 
     spec = named_task(task, source)
-    check_ending(output, ".png", what="a picture")
+    check_output(output, ".png", what="a picture")
     with bar("preview") as progress:
         sheet = contact_sheet(spec, cache=cache_for(spec.image), progress=progress)
     with written_beside(output) as beside:

@@ -7,7 +7,7 @@ import numpy as np
 
 import mtneuro_probe as probe
 from mtneuro_probe._shared.files import written_beside
-from mtneuro_probe._shared.terminal import Output, Ranges, bar, check_ending
+from mtneuro_probe._shared.terminal import Output, Ranges, bar, check_output
 from mtneuro_probe.commands.outputs import check_figures, write_figure
 from mtneuro_probe.files import open_embedding_map, open_volume
 
@@ -61,7 +61,7 @@ def map(  # noqa: A001 - the verb's name
     gap
         Slices left out between blocks.
     """
-    check_ending(output, ".zarr", ".npy", what="a map")
+    check_output(output, ".zarr", ".npy", what="a map")
     check_figures(figure)
     if output.exists() and output.suffix == ".zarr":
         raise FileExistsError(f"a map is written to a new folder, {output} is there already")

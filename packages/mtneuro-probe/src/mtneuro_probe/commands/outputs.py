@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from mtneuro_probe._shared.terminal import check_ending
+from mtneuro_probe._shared.terminal import check_output
 from mtneuro_probe.files import save_figure
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 def check_table(path: Path | None) -> None:
     """Raise ``ValueError`` unless a table can be written under such a name, if there is one."""
     if path is not None:
-        check_ending(path, ".csv", ".parquet", what="a table")
+        check_output(path, ".csv", ".parquet", what="a table")
 
 
 def check_figures(*paths: Path | None) -> None:
     """Raise ``ValueError`` unless figures can be written under such names, if there are any."""
     for path in paths:
         if path is not None:
-            check_ending(path, ".png", ".pdf", ".svg", what="a figure")
+            check_output(path, ".png", ".pdf", ".svg", what="a figure")
 
 
 def write_table(path: Path | None, table: "pd.DataFrame") -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from mtneuro_seg._shared.terminal import Output, check_ending
+from mtneuro_seg._shared.terminal import Output, check_output
 
 OutputOption = Annotated[Output, Parameter(alias="--out")]
 """The file or folder that a command writes."""
@@ -20,4 +20,4 @@ Trust = Annotated[tuple[str, ...], Parameter(show_default=False)]
 
 def check_figure(path: Path) -> None:
     """Raise ``ValueError`` unless a figure can be written under such a name."""
-    check_ending(path, ".png", ".pdf", ".svg", what="a figure")
+    check_output(path, ".png", ".pdf", ".svg", what="a figure")

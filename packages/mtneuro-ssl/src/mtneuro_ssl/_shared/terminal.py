@@ -105,19 +105,44 @@ def bar(what: str, *, speed: bool = False) -> Generator[Callable[[int, int], Non
         yield lambda done, total: drawn.update(task, completed=done, total=total)
 
 
-def check_ending(path: Path, *endings: str, what: str) -> None:
-    """Raise ``ValueError`` unless the name of an output ends in one of the endings.
+def check_output(path: Path, *endings: str, what: str) -> None:
+    """Raise, before any work, unless an output can be written where the user wants it.
+
+    Parameters
+    ----------
+    path
+        The file or folder to write.
+    endings
+        Of which its name must have one; any name if there are none.
+    what
+        What is written.
+
+    Raises
+    ------
+    ValueError
+        If its name ends otherwise.
+    NotADirectoryError
+        If a file stands where its folder would be made.
+    PermissionError
+        If its folder cannot be written.
 
     Examples
     --------
-    >>> check_ending(Path("map.jpg"), ".png", ".pdf", what="a figure")
+    >>> check_output(Path("map.jpg"), ".png", ".pdf", what="a figure")
     Traceback (most recent call last):
     ValueError: a figure must be written to a .png or .pdf, got 'map.jpg'
     """
-    if not path.name.endswith(endings):
+    if endings and not path.name.endswith(endings):
         *some, last = endings
         wanted = f"{', '.join(some)} or {last}" if some else last
         raise ValueError(f"{what} must be written to a {wanted}, got {str(path)!r}")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    reason = (
+        "is not a folder" if not folder.is_dir() else "" if os.access(folder, os.W_OK) else "is read-only"
+    )
+    if reason:
+        kind = PermissionError if folder.is_dir() else NotADirectoryError
+        raise kind(f"{what} must be written to a folder that can be written, got {path}: {folder} {reason}")
 
 
 def _parsed(text: str | None, size: int, *, axis: str) -> slice:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtneuro_ssl._shared.factories import look_here
-from mtneuro_ssl._shared.terminal import Output, RangesOption, bar, check_ending
+from mtneuro_ssl._shared.terminal import Output, RangesOption, bar, check_output
 from mtneuro_ssl.commands.options import Device, Size, Trust
 
 
@@ -59,7 +59,7 @@ def map_(
         A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
     """
     if picture is not None:
-        check_ending(picture, ".png", what="a picture")
+        check_output(picture, ".png", what="a picture")
     import numpy as np
 
     from mtneuro_ssl._shared.workers import worker_pool

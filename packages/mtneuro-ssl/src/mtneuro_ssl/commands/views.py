@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mtneuro_ssl._shared.terminal import Changes, Output, RangesOption, SettingsFile, check_ending
+from mtneuro_ssl._shared.terminal import Changes, Output, RangesOption, SettingsFile, check_output
 from mtneuro_ssl.commands.options import Device, Trust, chosen_settings
 
 
@@ -44,7 +44,7 @@ def views(
     trust
         A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
     """
-    check_ending(output, ".png", what="a picture")
+    check_output(output, ".png", what="a picture")
     chosen = chosen_settings(settings, changes, trust=trust)
     import numpy as np
 
