@@ -22,7 +22,8 @@ COMMANDS = {
         "export": "mtneuro-data export task.json --split train test -o OUT/images.npz",
         "volumes": "mtneuro-data export task.json --split test --format zarr -o OUT/cubes",
         "features": "mtneuro-probe features labels.npy --voxel-size-um 1 1 1 --workers 2 -o OUT/features.csv",
-        "ssl-train": f"mtneuro-ssl train images.npy {_SMALL} --set steps=30 --set checkpoint_every=0 -o OUT/model",
+        "ssl-train": f"mtneuro-ssl train images.npy {_SMALL} --set steps=30 --set checkpoint_every=0 "
+        "-o OUT/model",
         "embed": "mtneuro-ssl embed byol images.npy -o OUT/embeddings.npz",
         "map": "mtneuro-ssl map byol images.npy --window 16 16 --stride 4 4 -o OUT/map.zarr",
         "seg-train": f"mtneuro-seg train images.npy labels.npy {_SMALL} --set filters=4 --set epochs=2 "

@@ -86,9 +86,7 @@ def test_an_option_that_moved_is_told_by_its_new_name(app, capsys):
 
 def test_an_output_below_a_file_is_refused_before_any_work(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(
-        NotADirectoryError, match=r"labels must be written to a folder .*/file is not a folder"
-    ):
+    with pytest.raises(NotADirectoryError, match=r"labels must be written to .*/file is not a folder"):
         check_output(tmp_path / "file" / "new" / "a.npy", what="labels")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
