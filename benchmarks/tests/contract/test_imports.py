@@ -18,7 +18,7 @@ PACKAGES = {
 }
 HOUSES = {**PACKAGES, "mtneuro_suite": ROOT / "benchmarks"}
 PAGE = ROOT / "docs/architecture.md"
-INSIDERS = {"test_odd_files.py"}
+INSIDERS = {"test_code_in_files.py", "test_odd_files.py"}
 """Tests from outside that compare the insides of packages."""
 
 

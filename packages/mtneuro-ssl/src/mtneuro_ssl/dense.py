@@ -207,7 +207,7 @@ def _opened(out: Path, attributes: dict[str, Any], grid: Grid, *, features: int)
     if out.exists():
         with suppress(Exception):  # whatever zarr raises for what is no array of its own
             array = zarr.open_array(out, mode="r+")
-            if _on_any_device(array.attrs) == _on_any_device(attributes):
+            if array.dtype == np.float32 and _on_any_device(array.attrs) == _on_any_device(attributes):
                 return array
         raise FileExistsError(f"out must be new, or the map of this model, volume and grid, got {out}")
     return zarr.create_array(

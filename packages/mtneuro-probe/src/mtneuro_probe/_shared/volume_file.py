@@ -360,7 +360,7 @@ def open_zarr(store: str | Path, /, *, level: str | None = None) -> VolumeFile:
 
 
 class BoundedArray:
-    """A Zarr array that refuses to read more than the memory at hand.
+    """A Zarr array of numbers that refuses to read more than the memory at hand.
 
     Parameters
     ----------
@@ -368,9 +368,17 @@ class BoundedArray:
         The array.
     name
         What messages call it.
+
+    Raises
+    ------
+    ValueError
+        If it holds something else than numbers.
     """
 
     def __init__(self, array: Any, *, name: str) -> None:
+        # Only numbers: a store can hold pickled objects, and to read those is to run them.
+        if array.dtype.kind not in "buif":
+            raise ValueError(f"{name}: a volume holds numbers, got the type {array.dtype}")
         self._array, self._name = array, name
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: np.dtype[Any] = array.dtype

@@ -1,7 +1,7 @@
 """Networks of segmentation-models-pytorch, with their encoders and the encoders' weights."""
 
-import pickle
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -147,6 +147,6 @@ def _load_encoder(encoder: nn.Module, path: Path, name: str) -> None:
             load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
         )
         encoder.load_state_dict(state)
-    except (SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError, AttributeError) as error:
+    except (SafetensorError, RuntimeError, UnpicklingError, EOFError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{str(path)!r} must hold the weights of encoder {name!r}, got: {reason}") from error
