@@ -82,3 +82,23 @@ def test_a_writable_server_has_a_token(tmp_path: Path, shell: Any, monkeypatch: 
     assert tokens[2] == "secret"
     assert len({*tokens}) == 3
     assert all(len(token) >= 20 for token in tokens[:2])
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [(("--host", "0.0.0.0"), True), (("--host", "0.0.0.0", "--token", "secret"), False), ((), False)],
+)
+def test_a_server_that_other_machines_reach_says_so_if_it_asks_for_no_token(
+    tmp_path: Path, shell: Any, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], warned: bool
+) -> None:
+    monkeypatch.setattr(VolumeServer, "serve_forever", lambda _: None)
+    np.save(tmp_path / "em.npy", np.zeros((2, 8, 8), np.uint8))
+    status, _, said = shell("serve", f"lab/scan/em={tmp_path / 'em.npy'}", "--port", 0, *options)
+    assert status == 0
+    assert ("may read the channels; --token restricts them" in said) == warned
+
+
+def test_a_wrong_origin_is_refused_in_one_line(shell: Any) -> None:
+    status, _, said = shell("serve", "--port", 0, "--allow-origin", "*")
+    assert status == 2
+    assert "an origin must be scheme://host[:port], as a browser names it, got '*'" in said

@@ -94,6 +94,10 @@ def serve(
     else:
         told = ", without a token" if token else ""
         yield f"to open the channels in Neuroglancer, serve with --allow-origin {NEUROGLANCER}{told}"
+    if token is None and not server.is_local:
+        sys.stderr.write(
+            f"mtneuro-data: whoever reaches {at.host} may read the channels; --token restricts them\n"
+        )
     try:
         server.serve_forever()
     except KeyboardInterrupt:

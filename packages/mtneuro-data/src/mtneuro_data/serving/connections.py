@@ -1,4 +1,8 @@
-"""An HTTP server with a bounded number of connections, each of which has a deadline."""
+"""An HTTP server with a bounded number of connections, each of which has a deadline.
+
+The small servers of other projects (uvicorn, waitress, cheroot) bound connections or idle time, but give no
+deadline to a head or a body that drips in, and some read a body before the application sees its head.
+"""
 
 import contextlib
 import logging

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Collection
 from functools import partial
+from ipaddress import ip_address
 from types import TracebackType
 
 import blosc
@@ -98,6 +99,11 @@ class VolumeServer:
         host, port = self._http.server_address[:2]
         name = f"[{host}]" if ":" in str(host) else host
         return BossServer(host=f"{name}:{port}", protocol="http", token=self.service.token or "public")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it listens on a loopback address, which other machines cannot reach."""
+        return ip_address(str(self._http.server_address[0])).is_loopback
 
     def serve_forever(self) -> None:
         """Serve in this thread until `close` or an interrupt."""
