@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -196,7 +197,8 @@ def run(
     say
         Prints a line of the result.
     moved
-        Options that have a new form: ``{"--config": "--settings"}``.
+        Options that have a new form: ``{"--config": "--settings"}``. One that ends in ``=`` is told with
+        the value that was typed.
     interrupted
         What to tell after Ctrl-C.
     """
@@ -205,10 +207,8 @@ def run(
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character shows a question mark in its place.
             stream.reconfigure(errors="replace")
-    for argument in arguments:
-        option = argument.partition("=")[0]
-        if moved and option in moved:
-            return _refused(name, f"{option} is now {moved[option]}")
+    if renamed := _renamed(arguments, moved or {}):
+        return _refused(name, "; ".join(renamed))
     with _signals_as_interrupts() as received:
         try:
             told = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
@@ -224,6 +224,17 @@ def run(
                 raise
             return _refused(name, _mistake(name, error))
     return 0
+
+
+def _renamed(arguments: Sequence[str], moved: Mapping[str, str]) -> list[str]:
+    """Return, for each old option that was typed, its new form with the value that it was given."""
+    told: list[str] = []
+    for argument, following in pairwise([*arguments, "--"]):
+        option, equals, value = argument.partition("=")
+        if option in moved:
+            given = value if equals else "" if following.startswith("--") else following
+            told.append(f"{option} is now {moved[option]}{given if moved[option].endswith('=') else ''}")
+    return told
 
 
 @contextmanager

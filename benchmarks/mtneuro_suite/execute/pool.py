@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from secrets import token_hex
@@ -222,7 +222,10 @@ def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
                 for nanny in cluster.workers.values():
                     nanny.auto_restart = False
                 for child in psutil.Process().children(recursive=True):
-                    child.kill()
+                    with suppress(psutil.Error):
+                        # Python's tracker of what processes share would be missed, and ends by itself.
+                        if not any("resource_tracker" in word for word in child.cmdline()):
+                            child.kill()
                 raise
 
 

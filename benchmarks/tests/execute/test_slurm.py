@@ -29,7 +29,7 @@ def test_a_queue_that_is_wrong_is_refused_by_key(tmp_path, text, message):
 
 
 def test_a_queue_that_is_missing_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="must exist, found none at"):
+    with pytest.raises(FileNotFoundError, match="no file at"):
         read_queue(tmp_path / "queue.toml")
 
 

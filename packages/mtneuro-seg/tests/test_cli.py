@@ -55,7 +55,7 @@ def test_wrong_inputs_end_with_one_line_and_status_2(data, tmp_path, capsys, run
         ("train", data, "-o", out, "--set", "classes=4"): "classes must be 3, as ",
         ("train", data, "-o", out, "--model", "unett"): "did you mean 'unet'",
         ("train", data, "-o", out, "--set", "batch_size=0"): "batch_size",
-        ("train", data, "-o", out, "--set", "epochs=many"): "epochs: Input should be a valid integer",
+        ("train", data, "-o", out, "--set", "epochs=many"): "epochs must be a whole number",
         ("train", data, "-o", out, "--no-such-thing"): "no-such-thing",
         ("train", tmp_path / "x.npz", "-o", out): "no file or folder at",
         ("train", tmp_path / "images.npy", "-o", out): "LABELS must be given",

@@ -87,7 +87,7 @@ def test_its_plain_unet_may_be_3d(tmp_path):
         ({"model": "smp_MAnett"}, "did you mean 'smp_MAnet'"),
         ({"model": "smp_FPN", "dim": 3}, "dim must be 2 for 'smp_FPN'"),
         ({"learning_rat": 1}, "got 'learning_rat'; did you mean 'learning_rate'"),
-        ({"epochs": "many"}, "epochs: Input should be a valid integer"),
+        ({"epochs": "many"}, "epochs must be a whole number"),
     ],
 )
 def test_what_is_not_built_is_refused_by_name(tmp_path, change, message):
@@ -97,7 +97,7 @@ def test_what_is_not_built_is_refused_by_name(tmp_path, change, message):
 
 
 def test_files_that_are_none_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="must exist"):
+    with pytest.raises(FileNotFoundError, match="no file at"):
         load_settings(tmp_path / "a.toml")
     with pytest.raises(ValueError, match=r"must end in \.toml or \.json"):
         load_settings(tmp_path / "a.yaml")

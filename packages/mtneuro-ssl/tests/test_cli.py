@@ -17,7 +17,7 @@ HEAVY = ("torch", "lightning", "lightly", "sklearn", "timm", "zarr", "rich.progr
             "got 'epocs'; did you mean 'epochs'?",
         ),
         (["train", "VOLUME", "-o", "OUT", "--set", "qqqq=3"], "a key must be one of method, encoder, "),
-        (["train", "VOLUME", "-o", "OUT", "--set", "epochs=many"], "epochs: Input should be a valid integer"),
+        (["train", "VOLUME", "-o", "OUT", "--set", "epochs=many"], "epochs must be a whole number"),
         (
             ["train", "VOLUME", "-o", "OUT", "--set", "epochs"],
             "such as epochs=20, got 'epochs'",

@@ -1,7 +1,7 @@
 """Settings: the strict model, files, and changes."""
 
 import json
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pytest
 from mtneuro_data._shared.settings import Settings, changed_values, read_values, settings_list
@@ -44,7 +44,7 @@ def test_what_is_no_settings_file_is_refused(tmp_path, name, text, told):
 
 
 def test_a_missing_settings_file_is_told(tmp_path):
-    with pytest.raises(FileNotFoundError, match="a settings file must exist"):
+    with pytest.raises(FileNotFoundError, match="no file at"):
         read_values(tmp_path / "a.toml")
 
 
@@ -72,6 +72,9 @@ class Nested(Settings):
 
     betas: tuple[float, float] = (0.9, 0.99)
 
+    device: Literal["auto", "cpu"] | None = None
+    """Where to train."""
+
     views: Views = Views()
 
 
@@ -79,6 +82,7 @@ def test_settings_are_listed_as_set_takes_them_with_their_meanings():
     assert settings_list(Nested).splitlines() == [
         "- `steps=none`: Steps of the optimiser.",
         "- `betas=[0.9, 0.99]`: ",
+        "- `device=none`: Where to train. One of auto, cpu.",
         "- `views.flip=false`: Mirror some.",
     ]
 

@@ -97,6 +97,14 @@ def test_an_output_in_a_folder_that_is_read_only_is_refused(tmp_path, monkeypatc
         check_output(tmp_path / "a.npy", ".npy", what="labels")
 
 
+def test_every_option_that_moved_is_told_with_its_value(app, capsys):
+    typed = ["--epochs", "3", "--rate=0.1", "--plan"]
+    moved = {"--epochs": "--set epochs=", "--rate": "--set rate=", "--plan": "--estimate"}
+    assert ran(app, "lines", *typed, moved=moved)[0] == 2
+    told = "--epochs is now --set epochs=3; --rate is now --set rate=0.1; --plan is now --estimate"
+    assert capsys.readouterr().err == f"tool: error: {told}\n"
+
+
 def test_an_ending_that_is_allowed_passes():
     check_output(Path("a.ome.zarr"), ".npy", ".zarr", what="labels")
 

@@ -29,8 +29,17 @@ def test_a_long_list_is_written_out_only_where_no_name_is_near():
 def test_a_models_error_says_where_and_what_was_got():
     with pytest.raises(ValidationError) as caught:
         Model.model_validate({"epochs": "many"})
-    assert one_line(caught.value).startswith("epochs: Input should be a valid integer")
+    assert one_line(caught.value).startswith("epochs must be a whole number")
     assert one_line(caught.value).endswith("got 'many'")
+
+
+def test_a_value_that_is_missing_is_told_in_plain_words():
+    class Needs(BaseModel):
+        name: str
+
+    with pytest.raises(ValidationError) as caught:
+        Needs.model_validate({})
+    assert one_line(caught.value) == "name must be given"
 
 
 def test_every_fault_of_a_model_is_told_on_the_line():

@@ -8,6 +8,15 @@ from pydantic import BaseModel, ValidationError
 _LISTED, _LISTED_WITH_HINT = 40, 20
 """Most names that a message lists, without and with the one that was probably meant."""
 
+_RULES = {
+    "missing": "must be given",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    "string_type": "must be text",
+}
+"""Rules of pydantic by their names, in plainer words than its own."""
+
 
 def unknown_name(what: str, name: str, allowed: Iterable[str]) -> str:
     """Return the message that refuses an unknown name: what is allowed, and which name was probably meant.
@@ -53,11 +62,13 @@ def _fault(fault: dict[str, object]) -> str:
     """Return one fault of a pydantic model: its place, the rule, and the value."""
     location = fault["loc"]
     place = ".".join(map(str, location)) if isinstance(location, tuple) else ""
-    text = str(fault["msg"]).removeprefix("Value error, ")
+    text = _RULES.get(str(fault["type"])) or str(fault["msg"])
+    text = text.removeprefix("Value error, ").replace("Input should be ", "must be ")
     value = fault.get("input")
     # A validator of our own names the value itself, and often the key; where a whole model is at fault, it is
     # too long to show.
     ours = fault["type"] == "value_error"
     told = ours or isinstance(value, (dict, BaseModel))
     placed = not place or (ours and text.startswith(f"{place} "))
-    return ("" if placed else f"{place}: ") + text + ("" if told else f", got {value!r}")
+    joined = f"{place} " if text.startswith("must ") else f"{place}: "
+    return ("" if placed else joined) + text + ("" if told else f", got {value!r}")

@@ -5,7 +5,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -48,7 +48,7 @@ def read_values(path: str | os.PathLike[str], /) -> dict[str, Any]:
     if source.suffix not in (".toml", ".json"):
         raise ValueError(f"a settings file must end in .toml or .json, got {source}")
     if not source.is_file():
-        raise FileNotFoundError(f"a settings file must exist, found none at {source}")
+        raise FileNotFoundError(f"no file at {source}; check the path")
     try:
         text = source.read_text(encoding="utf-8")
         values = tomllib.loads(text) if source.suffix == ".toml" else json.loads(text)
@@ -108,8 +108,16 @@ def settings_list(model: type[BaseModel], /, *, table: str = "") -> str:
             value = "none" if field.default is None else field.default
             told = value if isinstance(value, str) else json.dumps(value)
             meaning = " ".join((field.description or "").split())
-            lines.append(f"- `{key}={told}`: {meaning}")
+            words = ", ".join(_words(field.annotation))
+            lines.append(f"- `{key}={told}`: {meaning}" + (f" One of {words}." if words else ""))
     return "\n".join(lines)
+
+
+def _words(annotation: Any) -> list[str]:
+    """Return the words that a type allows, if it is a choice of words."""
+    if get_origin(annotation) is Literal:
+        return [word for word in get_args(annotation) if isinstance(word, str)]
+    return [word for inner in get_args(annotation) for word in _words(inner)]
 
 
 def _value(text: str) -> Any:
