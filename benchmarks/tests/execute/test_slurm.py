@@ -13,10 +13,10 @@ from mtneuro_suite.execute.slurm import Queue, _job, read_queue, submitted
     [
         ("wall_time = '1:00:00'", "a key must be one of .*, got 'wall_time'; did you mean 'walltime'"),
         ("walltime = '90'", "walltime: .*got '90'"),
-        ("walltime = '00:00:30'", "walltime: must be a minute or more, got '00:00:30'"),
+        ("walltime = '00:00:30'", "walltime must be a minute or more, got '00:00:30'"),
         ("walltime = '00:01:00'", "margin must be below the walltime's 60 s, got 120"),
         ("memory = 'much'", "memory: .*got 'much'"),
-        ("gpus = 2", "gpus: .*got 2"),
+        ("gpus = 2", "gpus must be 0 or 1, got 2"),
         ("jobs_min = 5", "jobs_min must be at most jobs_max 4, got 5"),
         ("cores = [", "must be TOML"),
     ],
