@@ -3,9 +3,9 @@
     python benchmarks/speed/speed_data.py --quick
 
 Warm loading beside `np.load` of the same bytes, an epoch through the datasets beside one over a bare array,
-cold downloads over the loopback address beside intern's own array, their memory, and one chunk of half a
-terabyte beside one of a small volume. Every figure is a ratio of two ways that were first seen to give the
-same result, measured in turns. Exits with 1 if a floor is missed.
+cold downloads over the loopback address beside intern's own array, into a cache with and without waiting for
+the disk, their memory, and one chunk of half a terabyte beside one of a small volume. Every figure is a ratio
+of two ways that were first seen to give the same result, in turns. Exits with 1 if a floor is missed.
 """
 
 import os
@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import blosc
 import numpy as np
@@ -235,6 +236,34 @@ def cold(*, quick: bool) -> Iterator[Figure]:
                 )
 
 
+def durable(*, quick: bool) -> Iterator[Figure]:
+    """Yield what it costs that downloaded chunks are on the disk before they count."""
+    box = np.s_[10:106, 37:549, 51:563]
+
+    def filled() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            open_volume(IMAGE, cache=Cache(folder))[box]
+
+    def without_waiting() -> None:
+        with mock.patch("os.fsync"):
+            filled()
+
+    with volumes(120) as folder:
+        for name, settings in (
+            ("near server", {}),
+            ("server at 50 ms and 20 MB/s", {"latency_s": 0.05, "bytes_per_s": 20e6}),
+        ):
+            with server(folder, **settings):
+                filled()
+                yield compared(
+                    f"time to fill a cache from a {name}, with fsync / without",
+                    filled,
+                    without_waiting,
+                    rounds=3 if quick else 9,
+                    clock=time.perf_counter,
+                )
+
+
 def memory(*, quick: bool) -> Iterator[Figure]:
     """Yield the peak memory of a download beside the size of its result."""
     depth = 128 if quick else 252
@@ -275,4 +304,4 @@ def flat(*, quick: bool) -> Iterator[Figure]:
 
 
 if __name__ == "__main__":
-    sys.exit(main("data", [warm, epoch, cold, memory, flat], about=__doc__))
+    sys.exit(main("data", [warm, epoch, cold, durable, memory, flat], about=__doc__))

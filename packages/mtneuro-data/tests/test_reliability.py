@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mtneuro_data import Cache, open_volume
-from mtneuro_data._shared.files import name_beside
+from mtneuro_data._shared.files import is_temporary, name_beside
 from mtneuro_data.cache.chunk import CHUNK
 from mtneuro_data.serving import Catalogue, Faults, VolumeServer
 from mtneuro_data.sources import boss as boss_source
@@ -155,6 +155,38 @@ def test_eight_processes_fill_one_cache_and_fetch_each_chunk_once(
         open_volume(URI, cache=Cache(tmp_path / "cache", offline=True))[:, :, :], large
     )
     assert Cache(tmp_path / "cache").verify() == ()
+
+
+@pytest.mark.slow
+@fork
+@no_fork_warning
+@pytest.mark.timeout(600)
+def test_eight_processes_on_one_cache_killed_20_times_while_a_third_of_the_answers_fail_end_bit_exact(
+    server: VolumeServer, large: np.ndarray, tmp_path: Path
+) -> None:
+    root = tmp_path / "cache"
+    server.service.faults = Faults(rate=0.3, seed=1, stall_s=0.2)
+    server.service.latency_s = 0.05
+    open_volume(URI)
+    draw = random.Random(3)
+    children = [started(fill, root) for _ in range(8)]
+    killed = 0
+    for _ in range(20):
+        asked_for = len(server.service.requests or []) + draw.randint(1, 8)
+        while len(server.service.requests or []) < asked_for and any(one.is_alive() for one in children):
+            time.sleep(0.002)
+        at = draw.randrange(8)
+        killed += children[at].is_alive()
+        children[at].kill()
+        children[at].join()
+        children[at] = started(fill, root)
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0] * 8
+    assert killed > 10, "the kills must come in the middle to mean anything"
+    np.testing.assert_array_equal(open_volume(URI, cache=Cache(root, offline=True))[:, :, :], large)
+    assert Cache(root).verify() == ()
+    assert [path for path in root.rglob("*") if is_temporary(path.name)] == []
 
 
 def test_a_verifying_cache_finds_a_flipped_byte_as_it_reads(

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from mtneuro_data._shared.files import is_temporary, name_beside, remove, synchronise, written_beside
+from mtneuro_data._shared.files import (
+    is_temporary,
+    name_beside,
+    remove,
+    remove_abandoned,
+    synchronise,
+    written_beside,
+)
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.cache.chunk import CHUNK, LEVEL, ORDER, ChunkReader, DamagedChunkError, packed, raw
 from mtneuro_data.cache.cutouts import Cutouts, is_whole
@@ -222,7 +229,12 @@ class ChunkStore:
         """Remove temporary files that killed processes left behind."""
         before = time.time() - older_than_s
         # Beside the folder too, where it was being made.
-        for path in list(self.folder.parent.rglob(".*-*")):
+        inside = self.folder.parent
+        for folder in [inside, *(path for path in inside.rglob("*") if path.is_dir())]:
+            if folder.is_dir():
+                remove_abandoned(folder)
+        # Whether another machine's processes live, their files' age must tell.
+        for path in list(inside.rglob(".*-*")):
             with contextlib.suppress(FileNotFoundError):
                 if is_temporary(path.name) and path.stat().st_mtime < before:
                     remove(path)
