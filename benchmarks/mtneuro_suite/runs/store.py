@@ -11,8 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import BaseModel, ValidationError
+
 from mtneuro_suite._shared.digests import file_digest
 from mtneuro_suite._shared.files import disk_errors_named, is_temporary, remove, rename_into_place
+from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.runs.provenance import provenance
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
@@ -27,7 +30,24 @@ LOG = "run.log"
 RESULT = "result.json"
 """File in a run's folder that holds its numbers, written last."""
 
-_KEYS = frozenset({"run", "rows", "extra", "settings", "needs", "provenance"})
+
+class _File(BaseModel):
+    """What is on record of one file of a run."""
+
+    bytes: int
+    sha256: str
+
+
+class _Result(BaseModel):
+    """What a result file holds."""
+
+    run: str
+    rows: list[Row]
+    extra: dict[str, Any]
+    settings: dict[str, Any]
+    needs: dict[str, list[str]]
+    provenance: dict[str, Any]
+    files: dict[str, _File] = {}
 
 
 class Store:
@@ -81,27 +101,25 @@ class Store:
             return None
         except ValueError:
             return f"{path} must be a result file, and cannot be read as one"
-        if not isinstance(result, dict) or not isinstance(result.get("result_version"), int):
+        content = cast("dict[str, Any]", result) if isinstance(result, dict) else {}
+        version = content.get("result_version")
+        if not isinstance(version, int):
             return f"{path} must be a result file, and lacks its result_version"
-        content = cast("dict[str, Any]", result)
-        if content["result_version"] != RESULT_VERSION:
+        if version != RESULT_VERSION:
             return None  # not damaged, but another program's: `result` refuses it
-        if lacking := _KEYS - content.keys():
-            return f"{path} must be a result file, and lacks {', '.join(sorted(lacking))}"
         try:
-            _rows(content)
-        except TypeError:
-            return f"{path} must be a result file, and its rows are none"
-        files: Mapping[str, Mapping[str, Any]] = content.get("files", {})
+            files = _Result.model_validate(content).files
+        except ValidationError as error:
+            return f"{path} must be a result file; {one_line(error)}"
         for name, written in files.items():
             found = folder / name
             try:
                 size = found.stat().st_size
             except (FileNotFoundError, NotADirectoryError):
                 return f"{found} is gone"
-            if size != written["bytes"]:
-                return f"{found} must have {written['bytes']:,} bytes, got {size:,}"
-            if thoroughly and file_digest(found) != written["sha256"]:
+            if size != written.bytes:
+                return f"{found} must have {written.bytes:,} bytes, got {size:,}"
+            if thoroughly and file_digest(found) != written.sha256:
                 return f"{found} no longer holds what was written"
         return None
 

@@ -90,7 +90,7 @@ def test_a_damaged_result_file_makes_its_run_undone_and_no_other(store, run, con
     assert store.stamp(run) is None
     assert str(path) in store.damage(run)
     assert store.rows([run, other]) == [row("pca", 1, 0.5)]
-    with pytest.raises(ValueError, match=r"must be a result file, .* run the same command again"):
+    with pytest.raises(ValueError, match=r"must be a result file.* run the same command again"):
         store.result(run)
 
 
@@ -98,7 +98,15 @@ def test_rows_that_are_none_are_damage(store, run, row):
     finish(store, run, [row("byol", 1, 0.5)])
     path = store.folder(run) / "result.json"
     path.write_text(path.read_text().replace('"metric"', '"metre"'))
-    assert "its rows are none" in store.damage(run)
+    assert f"{path} must be a result file; rows" in store.damage(run)
+
+
+@pytest.mark.parametrize("key", ["rows", "extra", "provenance", "files"])
+def test_a_result_file_with_null_in_place_of_a_value_is_damaged(store, run, key):
+    finish(store, run)
+    path = store.folder(run) / "result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: None}))
+    assert f"{path} must be a result file; {key}" in store.damage(run)
 
 
 @pytest.fixture

@@ -111,3 +111,11 @@ def test_a_cache_keeps_levels_and_looks_of_a_phantom_apart(tmp_path: Path) -> No
         kept = open_volume(uri, cache=Cache(tmp_path))[40:41, 200:220, 800:830]
         np.testing.assert_array_equal(kept, open_volume(uri)[40:41, 200:220, 800:830])
     assert len(Cache(tmp_path).entries()) == 4
+
+
+def test_a_cache_on_a_link_is_filled_where_the_link_leads(boss: Any, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "cache").symlink_to(tmp_path / "disk")
+    open_volume(IMAGE, cache=Cache(tmp_path / "cache"))[0:1, 0:1, 0:1]
+    assert (tmp_path / "cache").is_symlink()
+    assert [entry.chunks for entry in Cache(tmp_path / "disk", offline=True).entries()] == [1]
