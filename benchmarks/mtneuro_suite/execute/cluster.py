@@ -10,6 +10,7 @@ from typing import Any, cast
 from distributed import Client
 
 from mtneuro_suite._shared.tls import scheduler_security, unanswered
+from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.execute.attempt import Attempt
 from mtneuro_suite.execute.engine import Listener, carry_out
 from mtneuro_suite.execute.handshake import check_here, marked
@@ -79,7 +80,7 @@ def check_workers(client: Client, root: Path, mark: str, *, gpu: bool) -> None:
         address, error = next(iter(wrong.items()))
         # An error that the scheduler cannot unpickle arrives as text.
         missing = re.search(r"No module named '\w+'", str(error))
-        why = f"{missing[0]}; start it with PYTHONPATH=benchmarks" if missing else str(error)
+        why = f"{missing[0]}; start it with PYTHONPATH=benchmarks" if missing else one_line(error)
         raise OSError(f"{len(wrong)} of {len(answers)} workers cannot be used: {address}: {why}")
 
 

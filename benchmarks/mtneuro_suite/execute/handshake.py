@@ -7,6 +7,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from mtneuro_suite._shared.digests import digest, file_digest
+from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.runs.imports import PACKAGES, package_folder
 
 _MARK = ".shared"
@@ -41,7 +42,7 @@ def check_here(root: str, mark: str) -> None:
         probe.write_text(mark, encoding="ascii")
         probe.unlink()
     except OSError as error:
-        raise OSError(f"it must read and write the output folder {root}: {error}") from None
+        raise OSError(f"it must read and write the output folder {root}: {one_line(error)}") from None
     if found != mark:
         raise OSError(f"its output folder {root} is not the one here; mount the same folder there")
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mtneuro_suite._shared.files import written_beside
+from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
 
@@ -86,9 +87,9 @@ def reason_of(error: BaseException) -> str:
     'out of memory; use fewer --workers or a machine with more'
     """
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        detail = f" ({' '.join(str(error).split())})" if str(error) else ""
+        detail = f" ({one_line(error)})" if str(error) else ""
         return f"out of memory{detail}; use fewer --workers or a machine with more"
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from mtneuro_probe._shared import bounds
 from mtneuro_probe.tables import load_features, save_table
 
 
@@ -48,3 +49,24 @@ def test_parquet_without_its_library_says_what_to_install(tmp_path: Path, table)
     with pytest.raises(ValueError, match=r"install mtneuro-probe\[parquet\]"):
         save_table(tmp_path / "t.parquet", table)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_parquet_that_claims_more_than_memory_is_refused(tmp_path: Path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    zeros = np.zeros(1_000_000)
+    save_table(tmp_path / "t.parquet", pd.DataFrame({"a": zeros}, index=pd.Index(zeros, name="sample_id")))
+    monkeypatch.setattr(bounds, "_ALWAYS", 0)
+    monkeypatch.setattr(bounds, "memory_at_hand", lambda: 1_000_000)
+    assert (tmp_path / "t.parquet").stat().st_size < 1_000_000
+    with pytest.raises(ValueError, match=r"t\.parquet must fit into memory, got 16 MB of 1 MB at hand"):
+        load_features(tmp_path / "t.parquet")
+
+
+def test_a_damaged_parquet_is_named(tmp_path: Path, table):
+    pytest.importorskip("pyarrow")
+    save_table(tmp_path / "t.parquet", table)
+    content = bytearray((tmp_path / "t.parquet").read_bytes())
+    content[4:60] = bytes(56)
+    (tmp_path / "t.parquet").write_bytes(content)
+    with pytest.raises(ValueError, match=r"t\.parquet must be a table of features: "):
+        load_features(tmp_path / "t.parquet")

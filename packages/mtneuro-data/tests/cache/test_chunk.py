@@ -44,3 +44,13 @@ def test_a_file_cut_short_is_damaged(tmp_path: Path, voxels: np.ndarray, compres
     reader = ChunkReader(written(tmp_path, content[:-9]), np.dtype(np.uint8), compressed=compressed)
     with pytest.raises(DamagedChunkError, match="0/1/2 is damaged"):
         reader.voxels((0, 1, 2), slice(0, 32), slice(0, 128))
+
+
+def test_labels_that_say_to_unpack_to_more_than_a_chunk_are_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = written(tmp_path, packed(np.zeros((64, 1024, 1024), np.uint8)))
+    monkeypatch.setattr("numcodecs.zstd.decompress", lambda *_: pytest.fail("unpacked"))
+    reader = ChunkReader(folder, np.dtype(np.uint8), compressed=True)
+    with pytest.raises(DamagedChunkError, match="it says to unpack to 67108864 bytes"):
+        reader.voxels((0, 1, 2), slice(0, 1), slice(0, 1))

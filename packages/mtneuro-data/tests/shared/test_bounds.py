@@ -1,10 +1,11 @@
 """The memory at hand, and the refusal of what claims more."""
 
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from mtneuro_data._shared import bounds
-from mtneuro_data._shared.bounds import MemoryBoundError, check_memory, memory_at_hand
+from mtneuro_data._shared.bounds import MemoryBoundError, check_file, check_memory, memory_at_hand
 
 
 @pytest.fixture
@@ -77,3 +78,19 @@ def test_what_needs_more_is_refused_with_both_sizes(system):
 def test_little_is_never_refused(system):
     system(proc__meminfo="MemAvailable: 1 kB\n")
     check_memory("an image", 1 << 20)
+
+
+def test_a_file_counts_with_what_it_unpacks_to(system, tmp_path):
+    system(proc__meminfo="MemAvailable: 100000 kB\n")
+    with ZipFile(tmp_path / "a.zip", "w", ZIP_DEFLATED) as packed:
+        packed.writestr("zeros", bytes(110_000_000))
+    with pytest.raises(MemoryBoundError, match=r"a\.zip must fit into memory, got 110 MB of 102 MB at hand"):
+        check_file(tmp_path / "a.zip")
+
+
+def test_a_file_of_holes_counts_with_its_length(system, tmp_path):
+    system(proc__meminfo="MemAvailable: 100000 kB\n")
+    with (tmp_path / "a.json").open("wb") as file:
+        file.truncate(10**10)
+    with pytest.raises(MemoryBoundError, match=r"must fit into memory, got 10\.0 GB of 102 MB at hand"):
+        check_file(tmp_path / "a.json")

@@ -4,6 +4,7 @@ import json
 from typing import ClassVar, Literal
 
 import pytest
+from mtneuro_data._shared import bounds
 from mtneuro_data._shared.settings import Settings, changed_values, read_values, settings_list
 from pydantic import ValidationError
 
@@ -93,3 +94,11 @@ def test_a_setting_that_was_renamed_is_read_by_its_old_name():
         epochs: int = 5
 
     assert Renamed.model_validate({"rounds": 7}).epochs == 7
+
+
+def test_a_file_larger_than_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(bounds, "memory_at_hand", lambda: 10**9)
+    with (tmp_path / "a.json").open("wb") as file:
+        file.truncate(10**10)
+    with pytest.raises(ValueError, match=r"a\.json must fit into memory, got 10\.0 GB of 1\.0 GB at hand"):
+        read_values(tmp_path / "a.json")

@@ -50,3 +50,8 @@ def test_every_fault_of_a_model_is_told_on_the_line():
 
 def test_an_error_of_the_system_is_told_in_words_and_not_by_number():
     assert one_line(OSError(28, "No space left on device")) == "No space left on device"
+
+
+def test_the_systems_number_is_left_out_of_a_librarys_text_too():
+    error = ValueError("it cannot be read: [Errno 28] No space left on device, [Errno -2] Name unknown")
+    assert one_line(error) == "it cannot be read: No space left on device, Name unknown"

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from mtneuro_probe._shared.bounds import MemoryBoundError, check_file, check_memory
 from mtneuro_probe._shared.files import written_beside
+from mtneuro_probe._shared.words import one_line
 
 ENDINGS = (".csv", ".parquet")
+
+_NUMBER_BYTES = 8
 
 
 def save_table(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
@@ -51,19 +55,31 @@ def load_features(path: str | os.PathLike[str]) -> pd.DataFrame:
     target = _checked(path)
     if not target.is_file():
         raise FileNotFoundError(f"a table of features must exist, found none at {target}")
+    check_file(target)
     try:
         if target.suffix == ".csv":
             table = pd.read_csv(target, dtype={"sample_id": str})
         else:
+            _check_rows(target)
             table = pd.read_parquet(target).reset_index()
     except ImportError as error:
         raise ValueError(_NO_PARQUET) from error
-    except ValueError as error:
-        # pandas' parser errors, and a file that is no text.
-        raise ValueError(f"{target} must be a table of features: {error}") from error
+    except MemoryBoundError:
+        raise
+    except (ValueError, OSError) as error:
+        # pandas' parser errors, a file that is no text, and pages of Parquet that are damaged.
+        raise ValueError(f"{target} must be a table of features: {one_line(error)}") from error
     if "sample_id" not in table.columns:
         raise ValueError(f"{target} must have a column 'sample_id', got {', '.join(map(str, table.columns))}")
     return table.set_index("sample_id")
+
+
+def _check_rows(target: Path) -> None:
+    """Raise if a Parquet file claims more numbers than memory holds: equal ones take no room in it."""
+    from pyarrow import parquet
+
+    about = parquet.read_metadata(target)
+    check_memory(str(target), about.num_rows * about.num_columns * _NUMBER_BYTES)
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:

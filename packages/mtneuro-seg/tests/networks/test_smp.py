@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
 from mtneuro_seg import TrainSettings, build_network, encoder_names
+from mtneuro_seg._shared import bounds
 from safetensors.torch import save_file
 
 
@@ -87,3 +89,12 @@ def test_a_file_that_does_not_hold_the_encoders_weights_is_refused(tmp_path):
     )
     with pytest.raises(ValueError, match="must hold the weights of encoder 'resnet18'"):
         build_network(other)
+
+
+def test_weights_that_unpack_to_more_than_memory_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "weights.pth"
+    with ZipFile(path, "w", ZIP_DEFLATED) as packed:
+        packed.writestr("weights/data.pkl", bytes(70 << 20))
+    monkeypatch.setattr(bounds, "memory_at_hand", lambda: 1_000_000)
+    with pytest.raises(ValueError, match=r"weights\.pth must fit into memory, got 73 MB of 1 MB at hand"):
+        build_network(TrainSettings(model="fpn", encoder_name="resnet18", encoder_weights=str(path)))

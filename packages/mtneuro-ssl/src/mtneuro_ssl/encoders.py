@@ -11,8 +11,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from mtneuro_ssl._shared.bounds import check_file
 from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, weights_errors_named
+from mtneuro_ssl._shared.words import one_line
 from mtneuro_ssl.registry import ENCODERS
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import generator_at
@@ -83,7 +85,9 @@ def _timm_model(name: str, weights: str | None) -> nn.Module:
         except TypeError:
             return timm.create_model(name, **options)
     except (RuntimeError, OSError) as error:
-        raise ValueError(f"encoder_weights {weights!r} must load into timm/{name}: {error}") from error
+        raise ValueError(
+            f"encoder_weights {weights!r} must load into timm/{name}: {one_line(error)}"
+        ) from error
 
 
 def _made(target: str) -> nn.Module:
@@ -103,6 +107,7 @@ def _load_weights(encoder: nn.Module, path: Path) -> None:
     file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
         raise FileNotFoundError(f"encoder_weights must be a safetensors file or a model folder, got {path}")
+    check_file(file)
     with weights_errors_named(file, of="the encoder in the settings"):
         tensors = load_file(file)
         own = {

@@ -8,6 +8,7 @@ from torch import nn
 
 from mtneuro_ssl._shared.factories import check_trusted, imported
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, read_config, read_weights, weights_errors_named
+from mtneuro_ssl._shared.words import one_line
 from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, NetworkModel
 from mtneuro_ssl.settings import TrainSettings
 
@@ -80,5 +81,6 @@ def _fetched(repository: str) -> Path:
         return Path(snapshot_download(repository, allow_patterns=[WEIGHTS, CONFIG]))
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise FileNotFoundError(
-            f"{repository} must be a model folder, or a repository of one that can be fetched: {error}"
+            f"{repository} must be a model folder, or a repository of one that can be fetched: "
+            f"{one_line(error)}"
         ) from error

@@ -1,7 +1,10 @@
+import json
+import struct
 from pathlib import Path
 
 import pytest
 import torch
+from mtneuro_ssl._shared import bounds
 from mtneuro_ssl._shared.model_folder import (
     check_destination,
     read_config,
@@ -97,3 +100,37 @@ def test_weights_that_do_not_fit_name_their_file():
         weights_errors_named(Path("a.safetensors"), of="an encoder"),
     ):
         torch.nn.Linear(2, 2).load_state_dict({"weight": torch.zeros(3, 3), "bias": torch.zeros(2)})
+
+
+@pytest.mark.parametrize("length", [99 << 20, 1 << 40, (1 << 64) - 1])
+def test_a_header_longer_than_its_file_is_refused(tmp_path, length):
+    write(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", length) + b"{}")
+    with pytest.raises(ValueError, match=r"model\.safetensors must hold the weights of .*, got: .*header"):
+        read_weights(tmp_path)
+
+
+def test_weights_that_claim_more_than_their_file_holds_are_refused(tmp_path):
+    write(tmp_path)
+    claim = {"a": {"dtype": "F32", "shape": [10**6, 10**6], "data_offsets": [0, 4 * 10**12]}}
+    header = json.dumps(claim).encode()
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
+    with pytest.raises(ValueError, match=r"must hold the weights of .*, got: "):
+        read_weights(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_file_larger_than_memory_is_refused_before_it_is_read(tmp_path, monkeypatch, name):
+    write(tmp_path)
+    monkeypatch.setattr(bounds, "memory_at_hand", lambda: 10**9)
+    with (tmp_path / name).open("r+b") as file:
+        file.truncate(10**10)
+    with pytest.raises(ValueError, match=r"must fit into memory, got 10\.0 GB of 1\.0 GB at hand"):
+        read(tmp_path) if name == "config.json" else read_weights(tmp_path)
+
+
+def test_a_config_that_nests_without_end_is_refused(tmp_path):
+    write(tmp_path)
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="must be JSON"):
+        read(tmp_path)

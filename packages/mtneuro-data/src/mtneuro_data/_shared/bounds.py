@@ -1,6 +1,8 @@
 """The memory at hand, and the refusal of what claims more than that before it is decoded."""
 
+import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _ALWAYS = 64 << 20
@@ -65,6 +67,23 @@ def check_memory(
         raise MemoryBoundError(
             f"{what} must fit into memory, got {_told(n_bytes)} of {_told(at_hand)} at hand; {remedy}"
         )
+
+
+def check_file(path: Path, /) -> None:
+    """Raise where a file that is read whole, or what it unpacks to as a zip archive, is more than memory.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    MemoryBoundError
+        A ``ValueError`` that names both sizes.
+    """
+    n_bytes = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as packed:
+            n_bytes = max(n_bytes, sum(member.file_size for member in packed.infolist()))
+    check_memory(str(path), n_bytes, remedy="use a smaller file, or a machine with more memory")
 
 
 def _told(n_bytes: int) -> str:

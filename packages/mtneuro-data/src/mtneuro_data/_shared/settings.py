@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from .bounds import check_file
 from .words import unknown_name
 
 
@@ -42,13 +43,14 @@ def read_values(path: str | os.PathLike[str], /) -> dict[str, Any]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If its name ends otherwise, or it is no table of values.
+        If its name ends otherwise, it is no table of values, or it is larger than the memory at hand.
     """
     source = Path(path)
     if source.suffix not in (".toml", ".json"):
         raise ValueError(f"a settings file must end in .toml or .json, got {source}")
     if not source.is_file():
         raise FileNotFoundError(f"no file at {source}; check the path")
+    check_file(source)
     try:
         text = source.read_text(encoding="utf-8")
         values = tomllib.loads(text) if source.suffix == ".toml" else json.loads(text)

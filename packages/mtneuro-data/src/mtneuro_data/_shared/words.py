@@ -1,6 +1,7 @@
 """Error messages: the nearest known name, and any error as one line."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from pydantic import BaseModel, ValidationError
@@ -46,8 +47,11 @@ def one_line(error: BaseException) -> str:
     'a corner is three numbers'
     >>> one_line(FileNotFoundError(2, "No such file or directory", "brain.zarr"))
     'No such file or directory: brain.zarr'
+    >>> one_line(ValueError("it cannot be read: [Errno 28] No space left on device"))
+    'it cannot be read: No space left on device'
     """
-    return " ".join(_message(error).split())
+    # Libraries put the system's numbers into texts of their own.
+    return " ".join(re.sub(r"\[Errno -?\d+\] ?", "", _message(error)).split())
 
 
 def _message(error: BaseException) -> str:

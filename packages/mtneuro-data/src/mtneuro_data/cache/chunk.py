@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mtneuro_data._shared.words import one_line
 from mtneuro_data.box import Box, Corner
 
 CHUNK = (32, 128, 128)
@@ -88,7 +89,7 @@ class ChunkReader:
                 return self._raw(file, rows)[layers]
         except (FileNotFoundError, ValueError, RuntimeError) as error:
             raise DamagedChunkError(
-                f"the chunk {path} is damaged: {error}; find all with: mtneuro-data cache verify"
+                f"the chunk {path} is damaged: {one_line(error)}; find all with: mtneuro-data cache verify"
             ) from error
 
     def _raw(self, file: io.FileIO, rows: slice) -> np.ndarray:
@@ -118,13 +119,14 @@ def packed(voxels: np.ndarray, /) -> bytes:
 def _unpacked(content: bytes, buffer: np.ndarray) -> np.ndarray:
     from numcodecs.zstd import decompress
 
-    if _frame_size(content) == buffer.nbytes:
+    stated = _frame_size(content)
+    if stated == buffer.nbytes:
         decompress(content, buffer)
         return buffer
-    raw = bytes(decompress(content))
-    size, rest = divmod(len(raw), math.prod(CHUNK))
+    size, rest = divmod(stated or 0, math.prod(CHUNK))
     if rest or size not in (1, 2, 4, 8):
-        raise ValueError(f"it holds {len(raw)} bytes")
+        raise ValueError(f"it says to unpack to {stated} bytes")
+    raw = bytes(decompress(content))
     return np.frombuffer(raw, f"<u{size}").reshape(CHUNK)
 
 

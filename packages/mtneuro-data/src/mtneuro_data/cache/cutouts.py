@@ -9,6 +9,7 @@ from numpy.lib import format as npy
 
 from mtneuro_data._shared.digests import file_digest
 from mtneuro_data._shared.files import synchronise, written_beside
+from mtneuro_data._shared.words import one_line
 from mtneuro_data.box import Box
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,8 @@ class Cutouts:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            logger.warning("the cutout %s is damaged (%s); it is assembled from chunks again", path, error)
+            told = one_line(error)
+            logger.warning("the cutout %s is damaged (%s); it is assembled from chunks again", path, told)
             self._drop(path)
             return None
         if out is None or out is into:
@@ -86,7 +88,7 @@ class Cutouts:
                 with written_beside(path.with_suffix(".sha256"), durable=False) as other:
                     other.write_text(digest + "\n", "ascii")
         except OSError as error:
-            logger.info("%s; the box will be assembled from chunks next time too", error)
+            logger.info("%s; the box will be assembled from chunks next time too", one_line(error))
 
     def drop_damaged(self) -> list[Path]:
         """Delete the files whose digest no longer matches, and return their paths."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import blosc
 import numpy as np
 
+from mtneuro_data._shared.words import one_line
 from mtneuro_data.serving.faults import Fault, Faults
 from mtneuro_data.serving.gate import Cutout, RefusalError, Request, admitted, may_read
 from mtneuro_data.serving.service import Service
@@ -147,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self.service.catalogue.write(path, box, voxels)
         except (OSError, ValueError) as error:
-            raise RefusalError(400, 1000, str(error)) from error
+            raise RefusalError(400, 1000, one_line(error)) from error
         return _Answer(b"", "text/plain", status=201)
 
     def _send(self, answer: _Answer) -> None:

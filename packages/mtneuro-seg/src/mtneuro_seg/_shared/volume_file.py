@@ -22,6 +22,7 @@ from numpy.lib import format as npy
 
 from .bounds import MemoryBoundError, check_memory
 from .ome import levels_of, voxel_size
+from .words import one_line
 
 FORMAT_VERSION = 1
 """Version of the .npz files of images that the packages exchange."""
@@ -329,7 +330,7 @@ def open_zarr(store: str | Path, /, *, level: str | None = None) -> VolumeFile:
     try:
         node: Any = zarr.open(str(store), mode="r")
     except Exception as error:  # what zarr raises for a broken store has no common class
-        raise ValueError(f"{store} is not a readable Zarr store: {error}") from None
+        raise ValueError(f"{store} is not a readable Zarr store: {one_line(error)}") from None
     size = None
     axes: Sequence[str | None] | None = None
     if isinstance(node, zarr.Group):

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from mtneuro_seg._shared.bounds import check_file
 from mtneuro_seg._shared.words import unknown_name
 from mtneuro_seg.settings import TrainSettings
 
@@ -142,6 +143,7 @@ def _load_encoder(encoder: nn.Module, path: Path, name: str) -> None:
     """Put the weights of a local file into an encoder."""
     if not path.is_file():
         raise FileNotFoundError(f"encoder_weights must be an existing file, got {str(path)!r}")
+    check_file(path)
     try:
         state: dict[str, Tensor] = (
             load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)

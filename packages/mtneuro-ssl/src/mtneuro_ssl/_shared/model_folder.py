@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from .bounds import check_file
 from .files import written_beside
 
 WEIGHTS = "model.safetensors"
@@ -82,9 +83,10 @@ def read_config(folder: Path, /, *, kinds: Collection[str], format_version: int)
         if not (folder / name).is_file():
             raise FileNotFoundError(f"a model folder must hold {name}, found none in {folder}")
     path = folder / CONFIG
+    check_file(path)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} must be JSON: {error}") from error
     found = config if isinstance(config, dict) else {}
     kind, version = found.get("kind"), found.get("format_version")
@@ -103,8 +105,9 @@ def read_weights(folder: Path, /) -> dict[str, Tensor]:
     Raises
     ------
     ValueError
-        If the file is damaged.
+        If the file is damaged, or larger than the memory at hand.
     """
+    check_file(folder / WEIGHTS)
     with weights_errors_named(folder / WEIGHTS):
         return load_file(folder / WEIGHTS)
 
