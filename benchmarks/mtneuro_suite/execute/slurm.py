@@ -178,6 +178,7 @@ def _job(queue: Queue, root: Path) -> dict[str, Any]:
     modules = (str(_HERE), here if here in sys.path else None, os.environ.get("PYTHONPATH"))
     environment = {
         "PYTHONPATH": os.pathsep.join(filter(None, modules)),
+        "PYTHONSAFEPATH": "1",
         **ONE_THREAD,
         # SLURM sees to the memory of a job.
         **{f"DASK_DISTRIBUTED__WORKER__MEMORY__{name}": "False" for name in memory},

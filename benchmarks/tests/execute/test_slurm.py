@@ -73,7 +73,11 @@ def no_queue(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the network interface is called lo on Linux")
 @pytest.mark.usefixtures("no_queue")
-def test_jobs_find_certificates_that_nobody_else_can_read(tmp_path):
+def test_jobs_find_certificates_that_nobody_else_can_read(tmp_path, monkeypatch):
+    # And import nothing from the folder where they are submitted.
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "tokenize.py").write_text("open('imported', 'w').close()")
+    monkeypatch.chdir(tmp_path / "here")
     queue = Queue(jobs_max=1, memory="500MB", interface="lo")
     with submitted(queue, tmp_path / "output", runs=1) as client:
         assert client.submit(abs, -1).result(timeout=100) == 1, (tmp_path / "job.log").read_text()
@@ -88,3 +92,4 @@ def test_jobs_find_certificates_that_nobody_else_can_read(tmp_path):
             with pytest.raises(OSError), Client(intruder, security=security, timeout=1):
                 pass
     assert not list((tmp_path / "output" / "slurm").glob(".certificates-*"))
+    assert not (tmp_path / "here" / "imported").exists()

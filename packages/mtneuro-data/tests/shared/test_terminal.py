@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,21 @@ def test_too_little_memory_is_one_line_and_status_2(capsys):
         "out of memory (Unable to allocate 3 TiB for an array); take a smaller part or a machine with more"
     )
     assert capsys.readouterr().err == f"tool: error: {error} memory\n"
+
+
+def test_processes_that_a_command_starts_import_nothing_from_the_current_folder(app, tmp_path, monkeypatch):
+    # What a new process imports before it is told where to look.
+    (tmp_path / "multiprocessing.py").write_text("open('imported', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+
+    @app.command
+    def shared() -> str:
+        process = get_context("spawn").Process(target=print)
+        process.start()
+        process.join()
+        return str(process.exitcode)
+
+    assert ran(app, "shared") == (0, ["0"])
+    assert not (tmp_path / "imported").exists()
+    assert "PYTHONSAFEPATH" not in os.environ

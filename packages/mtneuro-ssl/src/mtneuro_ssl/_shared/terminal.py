@@ -209,7 +209,7 @@ def run(
             stream.reconfigure(errors="replace")
     if renamed := _renamed(arguments, moved or {}):
         return _refused(name, "; ".join(renamed))
-    with _signals_as_interrupts() as received:
+    with _signals_as_interrupts() as received, _children_import_nothing_from_here():
         try:
             told = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
             for line in _lines(told):
@@ -235,6 +235,24 @@ def _renamed(arguments: Sequence[str], moved: Mapping[str, str]) -> list[str]:
             given = value if equals else "" if following.startswith("--") else following
             told.append(f"{option} is now {moved[option]}{given if moved[option].endswith('=') else ''}")
     return told
+
+
+@contextmanager
+def _children_import_nothing_from_here() -> Generator[None]:
+    """Let Python processes that are started look for modules where this one does alone.
+
+    By itself Python looks in the current folder first, even for its own modules, and anybody's files may lie
+    there.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 @contextmanager
