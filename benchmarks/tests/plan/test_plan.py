@@ -36,7 +36,7 @@ def test_equal_parts_are_loaded_once():
             {"task1": {"settings": {"learning_rat": 1}}},
             r"settings of supervised: .*'learning_rat'; did you mean '?learning_rate",
         ),
-        ({"task1": {"settings": {"batch_size": -1}}}, r"settings of \w+: batch_size: .*got -1"),
+        ({"task1": {"settings": {"batch_size": -1}}}, r"settings of \w+: batch_size must be .*got -1"),
         ({"task2": {"settings": {"epocs": 1}}}, r"settings of \w+: .*epocs"),
         ({"task2": {"per_model": {"pan": {}}}}, r"task2.per_model must be one of unet, .*got 'pan'"),
     ],

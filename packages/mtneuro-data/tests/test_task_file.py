@@ -98,7 +98,7 @@ def test_an_original_task_with_an_encoder_is_one_of_semantics(
         ({"z_train": [379, 110]}, r"z_train: range must satisfy .* got \[379, 110\)"),
         ({"z_train": [-5, 110]}, "z_train"),
         ({"z_train": [0, 10**30]}, "z_train: range must satisfy"),
-        ({"volume_z": 10**12}, r"depth: .* less than or equal to 2147483648, got 1000000000000"),
+        ({"volume_z": 10**12}, r"depth must be less than or equal to 2147483648, got 1000000000000"),
         ({"z_test": [400, 470]}, "splits must share no voxel"),
         ({"tile_size": [128, 256]}, r"tile_size .* got \[128, 256\]"),
         ({"task_type": "4class"}, "task_type"),
