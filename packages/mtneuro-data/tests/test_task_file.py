@@ -120,7 +120,7 @@ def test_a_wrong_original_key_is_refused(
         ("task.json", "[1]", "must hold a table of settings, got list"),
         ("task.json", "[" * 100_000, "task.json must be JSON"),
         ("task.yaml", "", "must end in .toml or .json"),
-        ("task.json", '{"name": "x"}', "kind: "),
+        ("task.json", '{"name": "x"}', "kind must be given"),
     ],
 )
 def test_a_file_that_is_no_task_is_refused(tmp_path: Path, name: str, content: str, text: str) -> None:
