@@ -5,6 +5,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import time
 from typing import cast
@@ -13,6 +14,7 @@ import psutil
 import pytest
 from mtneuro_data import builtin_task
 
+from mtneuro_suite._shared.files import is_temporary
 from mtneuro_suite.execute.attempt import Attempt
 from mtneuro_suite.execute.engine import carry_out
 from mtneuro_suite.execute.pool import DaskPool, own_workers
@@ -40,27 +42,83 @@ def waited_for(pattern, output, process, seconds=240):
     raise AssertionError(f"no {pattern} in {output}: {process.communicate()}")
 
 
+def left_behind(*folders):
+    """Return what no finished suite needs: temporary and unfinished files, leases, and what is in TMPDIR.
+
+    Dask keeps two empty locks there, by which it clears away what killed workers left.
+    """
+    output, temporary = folders
+    marks = (".partial", ".lease-", ".failed", ".probe", ".shared-")
+    half = [
+        path
+        for path in output.rglob("*")
+        if is_temporary(path.name) or any(mark in path.name for mark in marks)
+    ]
+    locks = {"global.lock", "purge.lock"}
+    return half + [path for path in temporary.rglob("*") if path.is_file() and path.name not in locks]
+
+
+@pytest.fixture
+def places(tmp_path):
+    """An output folder, a TMPDIR, and the environment that sets it."""
+    output, temporary = tmp_path / "output", tmp_path / "temporary"
+    temporary.mkdir()
+    return output, temporary, {**os.environ, "TMPDIR": str(temporary)}
+
+
 @pytest.mark.parametrize("seed", range(4))
-def test_killed_at_20_random_moments_the_tables_are_the_same(tmp_path, suite, uninterrupted, seed):
+def test_killed_at_20_random_moments_the_tables_are_the_same(places, suite, uninterrupted, seed):
+    output, temporary, environment = places
     draw = random.Random(seed)
     at_work: list[str] = []
     # So many runs done, of 11, and a moment more: the same moments on a fast and on a slow machine.
     for done in sorted(draw.sample(range(9), 5)):
-        process = suite(tmp_path, "--workers", "2")
-        while process.poll() is None and len(list(tmp_path.glob("runs/*/result.json"))) < done:
+        process = suite(output, "--workers", "2", env=environment)
+        while process.poll() is None and len(list(output.glob("runs/*/result.json"))) < done:
             time.sleep(0.02)
         time.sleep(draw.uniform(0, 1.5))
         assert process.poll() is None, process.communicate()
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        at_work += [path.name for path in tmp_path.glob("runs/*.lease-*")]
-    process = suite(tmp_path, "--workers", "2")
+        at_work += [path.name for path in output.glob("runs/*.lease-*")]
+    process = suite(output, "--workers", "2", env=environment)
     _, err = process.communicate()
     assert process.returncode == 0, err
-    assert (tmp_path / TABLE).read_bytes() == uninterrupted
-    assert not [name for name in run_folders(tmp_path) if "." in name], "nothing half-done is left"
+    assert (output / TABLE).read_bytes() == uninterrupted
+    assert left_behind(output, temporary) == []
     # Moments in which nobody was at work would prove little.
     assert at_work
+
+
+def test_killed_while_it_writes_its_report_the_next_start_writes_the_same(places, suite):
+    output, temporary, environment = places
+    listed, _ = suite(output, "--list", env=environment).communicate()
+    name = next(word for word in listed.split() if word.startswith("arrays-"))
+    arguments = ("--workers", "0", "--only", name)
+
+    def files():
+        return {path.name: path.read_bytes() for path in (output / "small").iterdir()}
+
+    suite(output, *arguments, env=environment).communicate()
+    whole = files()
+    draw, killed = random.Random(4), 0
+    for _ in range(8):
+        shutil.rmtree(output / "small")
+        process = suite(output, *arguments, env=environment)
+        waited_for("small/*", output, process)
+        time.sleep(draw.uniform(0, 1.5))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            killed += 1
+        process.communicate()
+        assert all(whole[name] == content for name, content in files().items() if name in whole)
+    assert killed > 3
+    process = suite(output, *arguments, env=environment)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert files() == whole
+    assert sorted(whole) == ["about.json", "report.html", "results.csv"]
+    assert left_behind(output, temporary) == []
 
 
 def test_two_suites_at_one_folder_do_nothing_twice_and_end_with_the_same_tables(
