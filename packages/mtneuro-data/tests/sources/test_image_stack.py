@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -178,3 +180,14 @@ def test_the_real_slice_has_the_measured_cortex(real_data: Path) -> None:
         "A_CTX"
     ]
     assert opened[0:1, 900:1156, 4600:4856].mean() == pytest.approx(measured["mean"], abs=1e-3)
+
+
+def test_a_damaged_tiff_is_told_in_one_line_alone(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5), np.uint8), compression="zlib")
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        file.pages.first.tags["ImageWidth"].overwrite(60)
+    # A process of its own: pytest's handler takes what would be printed.
+    code = "from mtneuro_data.cli import main; main()"
+    command = [sys.executable, "-c", code, "info", str(tmp_path / "a.tif")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr

@@ -1,6 +1,7 @@
 """Images as slices: single files, folders and patterns of them, and TIFF stacks."""
 
 import glob
+import logging
 import math
 import re
 import threading
@@ -37,6 +38,9 @@ _PIECE = 1 << 20
 
 _DEFLATE_RATIO = 1032
 """Bytes that one deflated byte unpacks to at most."""
+
+# What tifffile notes of a damaged file is for its own log: the user reads the one line of the error.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _LITTER = ("Thumbs.db", "desktop.ini")
 """Files that operating systems leave in folders; they are skipped, as are hidden files."""
