@@ -31,7 +31,7 @@ HEAVY = ("torch", "lightning", "lightly", "sklearn", "timm", "zarr", "rich.progr
                 "OUT",
                 "VOLUME",
                 "-o",
-                "m",
+                "m.zarr",
                 "--window",
                 "8",
                 "8",
@@ -45,6 +45,14 @@ HEAVY = ("torch", "lightning", "lightly", "sklearn", "timm", "zarr", "rich.progr
         (["embed", "OUT", "VOLUME", "-o", "e.npz"], "a model folder must hold config.json"),
         (["embed", "OUT", "VOLUME", "-o", "e.txt"], "embeddings must be written to a .npz, got 'e.txt'"),
         (["map", "OUT", "VOLUME", "-o", "m", "--slices", "2", "4"], "--slices is now --z, such as --z 2:4"),
+        (["map", "OUT", "VOLUME", "-o", "m.npy", "--window", "8", "8"], "a map must be written to a .zarr"),
+        (["train", "VOLUME", "-o", "OUT", "--epochs", "3"], "--epochs is now --set epochs="),
+        (["train", "VOLUME", "-o", "OUT", "--crop=0.25"], "--crop is now --set views.crop="),
+        (["train", "VOLUME", "-o", "OUT"], "lower it (--set batch_size=8) or provide more images"),
+        (
+            ["train", "VOLUME", "-o", "OUT", "--labels", "none.npy"],
+            "error: no file or folder at none.npy; check the path",
+        ),
         (["train", "VOLUME", "-o", "OUT", "--z", "2:99"], "--z must be first:end with 0 <= first < end <= 8"),
         (["trian"], "train"),
     ],
@@ -57,6 +65,29 @@ def test_a_mistake_is_one_line_and_status_2(arguments, message, volume, tmp_path
     assert message in said
     assert "\n" not in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npz"]
+
+
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [
+        (["train", "nowhere.npz"], "model"),
+        (["embed", "nowhere", "nowhere.npz"], "e.npz"),
+        (["map", "nowhere", "nowhere.npz", "--window", "8", "8"], "m.zarr"),
+        (["views", "nowhere.npz"], "v.png"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
+    command, output, tmp_path, run, capsys
+):
+    (tmp_path / "file").write_text("")
+    run(*command, "-o", tmp_path / "file" / output, status=2)
+    assert f"got {tmp_path / 'file' / output}: {tmp_path / 'file'} is not a folder" in capsys.readouterr().err
+
+
+def test_a_file_in_a_models_place_is_refused_before_the_images_are_read(tmp_path, run, capsys):
+    (tmp_path / "file").write_text("")
+    run("train", "nowhere.npz", "-o", tmp_path / "file", status=2)
+    assert "must be a new folder or one that holds a model" in capsys.readouterr().err
 
 
 def test_the_version_is_that_of_the_package(run, capsys):

@@ -27,6 +27,12 @@ def test_npy_zarr_and_ome_zarr_give_the_same_images(tmp_path):
         assert found.sample_id.tolist() == ["volume/z0", "volume/z1", "volume/z2"]
 
 
+def test_a_file_of_embeddings_is_refused_as_one(tmp_path):
+    save_embeddings(tmp_path / "e.npz", np.zeros((4, 6), np.float32), sample_id=np.array(list("abcd")))
+    with pytest.raises(ValueError, match="it holds embeddings and no images; give the images"):
+        open_images(tmp_path / "e.npz")
+
+
 def test_a_file_is_opened_without_being_read(tmp_path):
     np.save(tmp_path / "a.npy", IMAGES)
     assert isinstance(open_images(tmp_path / "a.npy").images, np.memmap)

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtneuro_ssl import TrainSettings, load_model, method_names, train, untrained
+from mtneuro_ssl._shared.terminal import Ranges
+from mtneuro_ssl.files import open_images
 from mtneuro_ssl.registry import METHODS
-from mtneuro_ssl.training import run_digest
+from mtneuro_ssl.training import new_method, run_digest
 from safetensors.numpy import load_file
 
 TINY = "tiny_lab:encoder"
@@ -69,6 +71,13 @@ def test_a_trained_model_is_the_one_in_its_folder(method, images, labels, tmp_pa
     assert embeddings.shape == (12, model.dim)
     np.testing.assert_array_equal(load_model(tmp_path / "model", trusted=[TINY]).embed(images), embeddings)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+
+
+def test_a_part_of_a_mapped_file_is_copied_into_memory_of_its_own(images, tmp_path):
+    np.save(tmp_path / "a.npy", images)
+    part = open_images(tmp_path / "a.npy", ranges=Ranges(y="0:16", x="0:16")).images
+    kept = new_method(part, small("byol").resolved()).images
+    np.testing.assert_array_equal(kept[:], images[:, :, :16])  # a warning of torch would be an error
 
 
 def test_the_history_has_a_row_for_each_step(images, labels, tmp_path):

@@ -117,7 +117,7 @@ def _check_counts(settings: TrainSettings, count: int) -> None:
     if batch > count:
         raise ValueError(
             f"batch_size must be at most the number of images, {count}, got {batch}: "
-            "lower batch_size or provide more images"
+            f"lower it (--set batch_size={count}) or provide more images"
         )
     if pool is not None and pool > count:
         raise ValueError(f"pool_size must be at most the number of images, {count}, got {pool}")

@@ -7,7 +7,7 @@ from mtneuro_ssl._shared.terminal import command_line, run
 from mtneuro_ssl.commands.embed import embed
 from mtneuro_ssl.commands.map import map_
 from mtneuro_ssl.commands.methods import methods
-from mtneuro_ssl.commands.train import SETTINGS_HELP, train
+from mtneuro_ssl.commands.train import MOVED, SETTINGS_HELP, train
 from mtneuro_ssl.commands.views import views
 
 app = command_line(
@@ -23,4 +23,6 @@ app.command(map_, name="map")
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit status 2."""
     moved = {"--slices": "--z, such as --z 2:4"}
+    if sys.argv[1:2] == ["train"]:
+        moved |= MOVED
     sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True), moved=moved))

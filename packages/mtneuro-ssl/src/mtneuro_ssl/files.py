@@ -63,6 +63,7 @@ def open_images(uri: Path | str, *, ranges: Ranges | None = None) -> ImageFile:
     ValueError
         If it is none of these, or its images are not uint8.
     """
+    _check_no_embeddings(uri)
     found = open_volume_file(uri, ranges=ranges)
     images: Any = found.array
     if images.dtype != np.uint8:
@@ -81,6 +82,15 @@ def open_images(uri: Path | str, *, ranges: Ranges | None = None) -> ImageFile:
         class_names=found.region_names,
         lower=found.lower,
     )
+
+
+def _check_no_embeddings(uri: Path | str) -> None:
+    """Raise ``ValueError`` where a file of embeddings stands in the place of images."""
+    path = Path(uri).expanduser()
+    if path.suffix.lower() == ".npz" and path.is_file():
+        with opened_archive(path, what="a file of images") as archive:
+            if "embeddings" in archive and "images" not in archive:
+                raise ValueError("it holds embeddings and no images; give the images that were embedded")
 
 
 def _slice_id(name: str, offset: int) -> str:
@@ -110,6 +120,8 @@ def read_labels(path: Path | str) -> Int64[np.ndarray, " n"]:
         If it does not hold one integer per image.
     """
     path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no file or folder at {path}; check the path")
     labels = _labels_in(path)
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         raise ValueError(f"{path} must hold an integer per image, got {labels.dtype} of shape {labels.shape}")

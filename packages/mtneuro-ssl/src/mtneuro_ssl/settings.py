@@ -70,10 +70,10 @@ class TrainSettings(Settings):
     """
 
     method: str = "byol"
-    """Training method; `method_names` lists them."""
+    """Training method; `mtneuro-ssl methods` lists them."""
 
     encoder: str = "resnet18"
-    """Network from image to embedding: one that `encoder_names` lists, ``timm/<model>``, or
+    """Network from image to embedding: one that `mtneuro-ssl methods` lists, ``timm/<model>``, or
     ``package.module:factory``, which returns a module from (n, 1, y, x) to (n, features)."""
 
     encoder_weights: str | None = None
@@ -81,7 +81,7 @@ class TrainSettings(Settings):
     publishes. The method ``untrained`` evaluates them as they are."""
 
     latent_dim: PositiveInt | None = 256
-    """Features of an embedding, by a linear layer; None keeps the encoder's own (512 for ResNet-18)."""
+    """Features of an embedding, by a linear layer; none keeps the encoder's own (512 for ResNet-18)."""
 
     epochs: PositiveInt = 100
     """Passes over the images; the last, partial batch of each is dropped."""
@@ -135,7 +135,7 @@ class TrainSettings(Settings):
     """Keep a sample from being mined as its own neighbour (the original code lets it)."""
 
     pool_size: Annotated[int, Field(ge=2)] | None = None
-    """Candidates that a step mines among; None is one batch."""
+    """Candidates that a step mines among; none is one batch."""
 
     mined_neighbours: PositiveInt = 1
     """A mined sample is a random one of this many nearest."""
@@ -172,12 +172,12 @@ class TrainSettings(Settings):
     it needs a C++ compiler."""
 
     stream: bool | None = None
-    """Read the images of each batch one step ahead, instead of keeping all images on the device. None does so
+    """Read the images of each batch one step ahead, instead of keeping all images on the device; none does so
     if they would take more than half of its memory. Not part of a run's identity, since the
     batches are the same."""
 
     monitor_every: PositiveInt | None = None
-    """Steps between measurements of the embeddings' rank and spread; None measures four times a run. Not part
+    """Steps between measurements of the embeddings' rank and spread; none measures four times a run. Not part
     of a run's identity."""
 
     monitor_neighbours: NonNegativeInt = 0

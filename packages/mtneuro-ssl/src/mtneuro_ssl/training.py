@@ -226,4 +226,5 @@ def new_method(
 
 
 def _copied(images: Samples | Volume) -> Samples:
-    return np.array(images, order="C") if isinstance(images, np.ndarray) else np.asarray(images[:])
+    # What owns its memory was read for this run alone; a view of an array or of a mapped file does not.
+    return np.require(images[:], requirements=["C", "W", "O", "E"])

@@ -37,7 +37,7 @@ def map_(
     volume
         Volume (z, y, x), as for `train`.
     output
-        Zarr array to write, (z, y, x, feature) with a row and column for each window.
+        Zarr array to write (.zarr), (z, y, x, feature) with a row and column for each window.
     window
         Height and width of a window in pixels.
     stride
@@ -58,6 +58,7 @@ def map_(
     trust
         A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
     """
+    check_output(output, ".zarr", what="a map")
     if picture is not None:
         check_output(picture, ".png", what="a picture")
     import numpy as np

@@ -3,12 +3,23 @@
 from pathlib import Path
 
 from mtneuro_ssl._shared.settings import settings_list
-from mtneuro_ssl._shared.terminal import Changes, Output, RangesOption, SettingsFile, bar
+from mtneuro_ssl._shared.terminal import Changes, Output, RangesOption, SettingsFile, bar, check_output
 from mtneuro_ssl.commands.options import Device, Trust, chosen_settings
 from mtneuro_ssl.processes import launch
-from mtneuro_ssl.settings import TrainSettings
+from mtneuro_ssl.settings import TrainSettings, ViewSettings
 
 SETTINGS_HELP = f"For `--settings` and `--set`:\n\n{settings_list(TrainSettings)}"
+
+_TABLES = {"": TrainSettings, "views.": ViewSettings}
+_FLAGS = ("rotate", "compile", "stream")
+MOVED = {
+    f"--{name.replace('_', '-')}": f"--set {table}{name}={'true' if name in _FLAGS else ''}"
+    for table, model in _TABLES.items()
+    for name in model.model_fields
+    # Options of their own, a table, and what once was another command's option.
+    if name not in {"method", "device", "views", "slices"}
+}
+"""What to write in place of an option of ``train`` for each setting."""
 
 
 def train(
@@ -56,11 +67,16 @@ def train(
     tensorboard
         Folder for TensorBoard's logs; those of this run are in a subfolder with the output's name.
     """
+    check_output(output, what="a model")
+    if tensorboard is not None:
+        check_output(tensorboard / output.name, what="TensorBoard's logs")
     chosen = chosen_settings(settings, changes, trust=trust, method=method, device=device)
     from mtneuro_ssl._shared.logs import tensorboard_logger
+    from mtneuro_ssl._shared.model_folder import check_destination
     from mtneuro_ssl.files import open_images, read_labels
     from mtneuro_ssl.training import train as train_model
 
+    check_destination(output)
     source = open_images(volume, ranges=ranges)
     region = source.labels if labels is None else read_labels(labels)
     supervised = chosen.entry.family == "supervised"
