@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ def test_every_command_has_help_with_an_example(shell: Any, verb: list[str]) -> 
     [
         (["tasks", "roi-c9"], "got 'roi-c9'; did you mean 'roi-c3'?"),
         (["info", "absent.npy"], "no file or folder at absent.npy"),
+        (["info", "roi-c4"], "no file or folder at roi-c4; a task must be one of roi-c1"),
         (["info", "bossdb://x"], "a database URI is"),
         (["fetch", "absent.json"], "absent.json"),
         (["fetch", "roi-c1", "--split", "trian"], "got 'trian'; did you mean 'train'?"),
@@ -53,6 +55,12 @@ def test_every_command_has_help_with_an_example(shell: Any, verb: list[str]) -> 
             ["interpolate", "phantom://image", "--slices", "0", "900", "-o", "a.npy"],
             "--slices must lie within",
         ),
+        (["correlation", "roi-c1", "--furthest", "0", "-o", "a.png"], "within [1, 269]"),
+        (
+            ["correlation", "roi-c1", "--furthest", "270", "-o", "a.png"],
+            "--furthest must lie within [1, 269]",
+        ),
+        (["correlation", "roi-c1", "--threshold", "2", "-o", "a.png"], "-1 to 1, got 2.0"),
         (["correlation", "roi-c1", "-o", "a.pdf"], "a picture must be written to a .png, got 'a.pdf'"),
         (["serve", "phantom://image"], "a channel is given as collection/experiment/channel=URI"),
         (["serve", "--port", "99999"], "port must lie within [0, 65536), got 99999"),
@@ -67,6 +75,33 @@ def test_a_mistake_is_one_line_and_status_2(shell: Any, arguments: list[str], te
     assert err.startswith("mtneuro-data: error: ")
     assert err.count("\n") == 1
     assert text in err
+
+
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [
+        (["cutout", "absent.npy"], "a.npy"),
+        (["interpolate", "absent.npy", "--slices", "0", "2"], "a.tif"),
+        (["preview", "absent.json"], "a.png"),
+        (["correlation", "absent.json"], "a.png"),
+        (["export", "roi-c1", "--split", "test"], "a.npz"),
+        (["export", "roi-c1", "--split", "test", "--format", "tif"], "folder"),
+        (["export", "roi-c1", "--split", "test", "--format", "tif"], ""),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
+    shell: Any, tmp_path: Path, command: list[str], output: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    status, _, err = shell(*command, "-o", tmp_path / "file" / output)
+    assert status == 2
+    assert f"{tmp_path / 'file'} is not a folder" in err
+
+
+def test_a_folder_in_a_files_place_is_refused_before_anything_is_read(shell: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.npy").mkdir()
+    status, _, err = shell("cutout", "absent.npy", "-o", tmp_path / "a.npy")
+    assert (status, "only a file may be replaced" in err) == (2, True)
 
 
 def test_a_traceback_is_shown_on_request(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,10 +60,24 @@ def test_volumes_that_cannot_be_saved_are_refused(tmp_path: Path, volume: np.nda
         save_volume(tmp_path / "a.png", volume, voxel_size_um=(1, 1, 1))
     with pytest.raises(ValueError, match="NIfTI has no type for bool"):
         save_volume(tmp_path / "a.nii", volume > 3, voxel_size_um=(1, 1, 1))
-    save_volume(tmp_path / "a.zarr", volume, voxel_size_um=(1, 1, 1))
-    with pytest.raises(FileExistsError, match="exists already"):
-        save_volume(tmp_path / "a.zarr", volume, voxel_size_um=(1, 1, 1))
     (tmp_path / "file").write_text("")
     for name in ("a.nii", "a.zarr"):
         with pytest.raises(OSError, match=r"cannot write .*file/a\.(nii|zarr): "):
             save_volume(tmp_path / "file" / name, volume, voxel_size_um=(1, 1, 1))
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_volume_replaces_an_older_one(tmp_path: Path, volume: np.ndarray, ending: str) -> None:
+    path = tmp_path / f"volume{ending}"
+    for voxels in (volume, volume[:2]):
+        save_volume(path, voxels, voxel_size_um=(1, 1, 1))
+    np.testing.assert_array_equal(open_volume(path)[:, :, :], volume[:2])
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_volume_replaces_nothing_else(tmp_path: Path, volume: np.ndarray, ending: str) -> None:
+    path = tmp_path / f"volume{ending}"
+    zarr.create_array(path, data=volume)
+    with pytest.raises(FileExistsError, match=r"only (a file|an OME-Zarr) may be replaced, and .* is none"):
+        save_volume(path, volume, voxel_size_um=(1, 1, 1))
+    assert np.array_equal(np.asarray(zarr.open_array(path)[:]), volume)

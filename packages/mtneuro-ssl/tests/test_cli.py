@@ -46,8 +46,8 @@ HEAVY = ("torch", "lightning", "lightly", "sklearn", "timm", "zarr", "rich.progr
         (["embed", "OUT", "VOLUME", "-o", "e.txt"], "embeddings must be written to a .npz, got 'e.txt'"),
         (["map", "OUT", "VOLUME", "-o", "m", "--slices", "2", "4"], "--slices is now --z, such as --z 2:4"),
         (["map", "OUT", "VOLUME", "-o", "m.npy", "--window", "8", "8"], "a map must be written to a .zarr"),
-        (["train", "VOLUME", "-o", "OUT", "--epochs", "3"], "--epochs is now --set epochs="),
-        (["train", "VOLUME", "-o", "OUT", "--crop=0.25"], "--crop is now --set views.crop="),
+        (["train", "VOLUME", "-o", "OUT", "--epochs", "3"], "--epochs is now --set epochs=3"),
+        (["train", "VOLUME", "-o", "OUT", "--crop=0.25"], "--crop is now --set views.crop=0.25"),
         (["train", "VOLUME", "-o", "OUT"], "lower it (--set batch_size=8) or provide more images"),
         (
             ["train", "VOLUME", "-o", "OUT", "--labels", "none.npy"],

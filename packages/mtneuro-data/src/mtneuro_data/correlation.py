@@ -14,6 +14,9 @@ from mtneuro_data.task import TaskSpec
 if TYPE_CHECKING:
     from mtneuro_data.cache.folder import Cache
 
+DISTANCES = 30
+"""Largest distance to measure, in slices, where none is given."""
+
 THRESHOLD = 0.1
 """Correlation below which two slices count as unlike."""
 
@@ -48,7 +51,9 @@ class SliceCorrelation:
         return None if last + 1 >= len(self.correlation) else last
 
 
-def slice_correlation(volume: UInt8[np.ndarray, "z y x"], /, *, furthest: int = 30) -> SliceCorrelation:
+def slice_correlation(
+    volume: UInt8[np.ndarray, "z y x"], /, *, furthest: int = DISTANCES
+) -> SliceCorrelation:
     """Return the mean correlation of the slices of a volume by their distance.
 
     Parameters
@@ -91,7 +96,7 @@ def slice_correlation(volume: UInt8[np.ndarray, "z y x"], /, *, furthest: int = 
 def task_correlations(
     task: TaskSpec,
     *,
-    furthest: int = 30,
+    furthest: int = DISTANCES,
     cache: "Cache | None" = None,
     progress: Progress | None = None,
 ) -> dict[str, SliceCorrelation]:

@@ -1,6 +1,7 @@
 """Write volumes in the file formats that viewers and proofreading tools open."""
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def save_volume(
     OSError
         If the file cannot be written.
     FileExistsError
-        If an OME-Zarr of that name is there already.
+        As `check_replaceable`.
 
     Examples
     --------
@@ -61,6 +62,7 @@ def save_volume(
     ((2, 3, 4), (3.0, 2.0, 1.0))
     """
     path = Path(path)
+    check_replaceable(path)
     kind = next((ending for ending in FORMATS if path.name.endswith(ending)), None)
     if kind is None:
         raise ValueError(f"a volume's file must end in one of {', '.join(FORMATS)}, got {path.name}")
@@ -69,6 +71,32 @@ def save_volume(
         return
     with written_beside(path) as beside:
         _write(beside, kind, voxels, voxel_size_um)
+
+
+def check_replaceable(path: Path, /) -> None:
+    """Raise unless a volume can be written without losing anything but an older volume of the same kind.
+
+    Raises
+    ------
+    FileExistsError
+        If a folder stands there, other than an OME-Zarr where one is written; or a file where one is.
+    """
+    if path.name.endswith(".zarr"):
+        wanted, replaced = "an OME-Zarr", _is_ome_zarr(path)
+    else:
+        wanted, replaced = "a file", path.is_file()
+    if path.exists() and not replaced:
+        raise FileExistsError(
+            f"only {wanted} may be replaced, and {path} is none: remove it first, or choose another name"
+        )
+
+
+def _is_ome_zarr(path: Path) -> bool:
+    try:
+        about = json.loads((path / "zarr.json").read_text("utf-8"))
+        return "multiscales" in about["attributes"]["ome"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _write(path: Path, kind: str, voxels: np.ndarray, size: tuple[float, float, float]) -> None:
@@ -95,8 +123,6 @@ def _write(path: Path, kind: str, voxels: np.ndarray, size: tuple[float, float, 
 def _save_ome_zarr(path: Path, voxels: np.ndarray, size: tuple[float, float, float], labels: bool) -> None:
     import zarr
 
-    if path.exists():
-        raise FileExistsError(f"{path} exists already; remove it first, or choose another name")
     with written_beside(path) as beside:
         group = zarr.open_group(str(beside), mode="w", zarr_format=3)
         scales: list[tuple[float, float, float]] = []

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mtneuro_data.cache.folder import Cache
     from mtneuro_data.task import TaskSpec
 
-Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True)]
+Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False)]
 
 
 def named_task(name: str, source: str | None) -> "TaskSpec":
@@ -24,6 +24,17 @@ def named_task(name: str, source: str | None) -> "TaskSpec":
     for warning in told:
         sys.stderr.write(f"mtneuro-data: warning: {warning.message}\n")
     return task if source is None else task.with_source(source)
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number with what it counts.
+
+    Examples
+    --------
+    >>> counted(1, "image"), counted(1080, "image")
+    ('1 image', '1080 images')
+    """
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def cache_for(uri: str) -> "Cache | None":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from cyclopts import App
 
 from mtneuro_data._shared.terminal import bar
+from mtneuro_data.commands._task import counted
 
 cache = App(name="cache", help="List, check and clear what has been downloaded.")
 
@@ -21,9 +22,9 @@ def list_cache() -> Iterator[str]:
     held = Cache()
     entries = held.entries()
     for entry in entries:
-        yield f"{entry.uri}  {entry.dtype}  {entry.chunks} chunks  {entry.n_bytes:,} bytes"
+        yield f"{entry.uri}  {entry.dtype}  {counted(entry.chunks, 'chunk')}  {entry.n_bytes:,} bytes"
     total = sum(entry.n_bytes for entry in entries)
-    yield f"{len(entries)} channels, {total:,} bytes in {held.root}"
+    yield f"{counted(len(entries), 'channel')}, {total:,} bytes in {held.root}"
 
 
 @cache.command
@@ -36,10 +37,12 @@ def verify() -> Iterator[str]:
     """
     from mtneuro_data.cache.folder import Cache
 
+    held = Cache()
+    checked = counted(sum(entry.chunks for entry in held.entries()), "chunk")
     with bar("verify") as progress:
-        damaged = Cache().verify(progress=progress)
+        damaged = held.verify(progress=progress)
     yield from map(str, damaged)
-    yield f"{len(damaged)} damaged chunks" + (", dropped" if damaged else "")
+    yield f"{checked} checked, {len(damaged)} damaged" + (", dropped" if damaged else "")
     if damaged:
         sys.exit(1)
 
@@ -58,4 +61,4 @@ def clear(uri: str | None = None, /) -> Iterator[str]:
     from mtneuro_data.cache.folder import Cache
 
     held = Cache()
-    yield f"{held.clear(uri)} channels removed from {held.root}"
+    yield f"{counted(held.clear(uri), 'channel')} removed from {held.root}"

@@ -28,7 +28,8 @@ def cutout(
     uri
         The volume's URI or path.
     output
-        File to write; its ending sets the format.
+        File to write; its ending sets the format. What stands there is replaced if it is a file, or for .zarr
+        an OME-Zarr.
     ranges
         The part to write; all by default.
     cube
@@ -36,10 +37,11 @@ def cutout(
     labels
         The voxels are labels: reduce them by majority in the levels of an OME-Zarr.
     """
-    from mtneuro_data.saving import FORMATS, save_volume
+    from mtneuro_data.saving import FORMATS, check_replaceable, save_volume
     from mtneuro_data.volume import open_volume
 
     check_output(output, *FORMATS, what="a volume")
+    check_replaceable(output)
     part = ranges or Ranges()
     if cube is not None:
         part = _with_face(part, cube)

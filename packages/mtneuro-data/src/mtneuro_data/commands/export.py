@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from mtneuro_data._shared.terminal import Output, bar, check_output
-from mtneuro_data.commands._task import Splits, cache_for, named_task
+from mtneuro_data.commands._task import Splits, cache_for, counted, named_task
 
 
 def export(
@@ -37,7 +37,7 @@ def export(
     split
         One or more splits, loaded in this order.
     output
-        File to write, .npz; with --format a folder.
+        File to write, .npz; with --format a folder. What an earlier export wrote there is replaced.
     source
         Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
     format
@@ -62,15 +62,16 @@ def export(
             raise ValueError("--format writes whole cubes: leave out --corners, --downsample and --z-step")
         if output.suffix:
             raise ValueError(f"with --format the output must be a folder's name, got {output}")
+        check_output(output / f"image.{format}", what="volumes")
         with bar("export") as progress:
             files = export_cubes(
                 spec, split, output, ending=f".{format}", cache=cache_for(spec.image), progress=progress
             )
-        yield f"{len(files)} volumes written to {output}"
+        yield f"{counted(len(files), 'volume')} written to {output}"
         return
     check_output(output, ".npz", what="images")
     with bar("export") as progress:
         arrays = load(spec, split, cache=cache_for(spec.image), progress=progress)
     arrays = arrays.corners() if corners else arrays
     arrays.save(output)
-    yield f"{len(arrays)} images {arrays.images.shape[1:]} written to {output}"
+    yield f"{counted(len(arrays), 'image')} {arrays.images.shape[1:]} written to {output}"

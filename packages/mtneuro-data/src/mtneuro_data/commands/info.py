@@ -1,13 +1,18 @@
 """``mtneuro-data info``: describe a volume or a task."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtneuro_data._shared.terminal import bar
-from mtneuro_data.commands._task import cache_for, named_task
+from mtneuro_data.commands._task import cache_for, counted, named_task
 
 if TYPE_CHECKING:
     from mtneuro_data.task import TaskSpec
+
+_WORD = re.compile(r"[\w-]+")
+"""What may be meant as a task's name: no path, pattern or file with an ending."""
 
 _PUBLISHED = "/prasad/prasad"
 """Part of the URI and of the web address of each of the benchmark's channels."""
@@ -36,19 +41,22 @@ def info(uri: str, /, *, source: str | None = None) -> Iterator[str]:
     source
         Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
     """
+    from mtneuro_data._shared.words import unknown_name
     from mtneuro_data.paper import task_names
     from mtneuro_data.volume import open_volume
 
     if uri in task_names() or uri.endswith((".json", ".toml")):
         yield from _task_lines(named_task(uri, source))
         return
+    if _WORD.fullmatch(uri) and not Path(uri).exists():
+        raise FileNotFoundError(f"no file or folder at {uri}; {unknown_name('a task', uri, task_names())}")
     volume = open_volume(uri)
     z, y, x = volume.shape
     size = volume.voxel_size_um
     yield f"uri            {volume.uri}"
     yield f"shape (z,y,x)  {z} x {y} x {x}"
     yield f"type           {volume.dtype}"
-    edges = "not stated" if size is None else " x ".join(f"{edge:g}" for edge in size) + " um"
+    edges = "not stated" if size is None else " x ".join(f"{edge:g}" for edge in size) + " µm"
     yield f"voxel size     {edges}"
     yield f"bytes          {z * y * x * volume.dtype.itemsize:,}"
     if _PUBLISHED in uri:
@@ -62,7 +70,7 @@ def _task_lines(task: "TaskSpec") -> Iterator[str]:
     yield f"regions        {', '.join(task.regions)}"
     yield f"fingerprint    {task.fingerprint}"
     for split, count in task.counts().items():
-        yield f"{split:14} {count} images"
+        yield f"{split:14} {counted(count, 'image')}"
     for one, cube, two, other in task.touching():
         yield f"touching       {cube} of {one} and {other} of {two}"
     if _PUBLISHED in task.image:

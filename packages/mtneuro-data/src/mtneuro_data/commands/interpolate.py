@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mtneuro_data._shared.terminal import Output, bar, check_output
+from mtneuro_data.commands._task import counted
 
 
 def interpolate(
@@ -27,17 +28,19 @@ def interpolate(
     slices
         The annotated slices, ascending.
     output
-        File to write; its ending sets the format, as in cutout.
+        File to write; its ending sets the format, as in cutout. What stands there is
+        replaced if it is a file, or for .zarr an OME-Zarr.
     undecided
         Label for the pixels that a person must decide.
     """
     import numpy as np
 
     from mtneuro_data.interpolation import interpolated_labels
-    from mtneuro_data.saving import FORMATS, save_volume
+    from mtneuro_data.saving import FORMATS, check_replaceable, save_volume
     from mtneuro_data.volume import open_volume
 
     check_output(output, *FORMATS, what="a volume")
+    check_replaceable(output)
     volume = open_volume(uri)
     depth = volume.shape[0]
     if any(not 0 <= at < depth for at in slices):
@@ -48,5 +51,5 @@ def interpolate(
     size = volume.voxel_size_um or (1.0, 1.0, 1.0)
     save_volume(output, filled, voxel_size_um=size, labels=True)
     share = float((filled == undecided).mean())
-    told = f"{len(filled)} slices from {slices[0]} on, {share:.2%} undecided ({undecided})"
+    told = f"{counted(len(filled), 'slice')} from {slices[0]} on, {share:.2%} undecided ({undecided})"
     yield f"{told}, written to {output}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mtneuro_data._shared.terminal import Output, bar, check_output
-from mtneuro_data.commands._task import cache_for, named_task
+from mtneuro_data.commands._task import cache_for, counted, named_task
 
 
 def preview(task: str, /, *, output: Output, source: str | None = None) -> Iterator[str]:
@@ -25,10 +25,10 @@ def preview(task: str, /, *, output: Output, source: str | None = None) -> Itera
     from mtneuro_data._shared.files import written_beside
     from mtneuro_data.preview import contact_sheet
 
-    spec = named_task(task, source)
     check_output(output, ".png", what="a picture")
+    spec = named_task(task, source)
     with bar("preview") as progress:
         sheet = contact_sheet(spec, cache=cache_for(spec.image), progress=progress)
     with written_beside(output) as beside:
         Image.fromarray(sheet).save(beside, format="PNG")
-    yield f"{len(spec.cubes)} cubes written to {output}"
+    yield f"{counted(len(spec.cubes), 'cube')} written to {output}"

@@ -9,19 +9,19 @@ from cyclopts import Parameter
 
 
 def serve(
-    channels: tuple[str, ...] = (),
+    channels: Annotated[tuple[str, ...], Parameter(show_default=False)] = (),
     /,
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
     levels: int = 4,
-    annotation: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    annotation: Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False)] = (),
     voxel_size_um: Annotated[
         tuple[float, float, float] | None, Parameter(name=["--voxel-size", "--voxel-size-um"])
     ] = None,
     token: str | None = None,
     writable: bool = False,
-    allow_origin: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    allow_origin: Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False)] = (),
     faults: float = 0.0,
     fault_seed: int = 0,
 ) -> Iterator[str]:
