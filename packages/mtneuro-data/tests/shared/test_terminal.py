@@ -92,6 +92,12 @@ def test_an_output_below_a_file_is_refused_before_any_work(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path):
+    (tmp_path / "a.npz").mkdir()
+    with pytest.raises(IsADirectoryError, match="images must be written to a file, got the folder"):
+        check_output(tmp_path / "a.npz", ".npz", what="images")
+
+
 def test_an_output_in_a_folder_that_is_read_only_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(PermissionError, match=r"labels must be written to a folder .* is read-only"):

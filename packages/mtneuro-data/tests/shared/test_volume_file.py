@@ -347,3 +347,9 @@ def test_a_zarr_that_would_unpickle_is_refused(tmp_path, voxels, part):
     path.write_text(json.dumps(about))
     with pytest.raises(ValueError, match="is not a readable Zarr store"):
         open_volume_file(tmp_path / "a.zarr")
+
+
+def test_a_text_that_is_named_as_an_archive_is_told_as_none(tmp_path):
+    (tmp_path / "a.npz").write_text("cube,z\n")
+    with pytest.raises(ValueError, match=r"a\.npz is not a readable .npz file: it is no zip archive$"):
+        open_volume_file(tmp_path / "a.npz")

@@ -191,3 +191,10 @@ def test_a_damaged_tiff_is_told_in_one_line_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, "info", str(tmp_path / "a.tif")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+
+
+def test_a_picture_that_another_program_would_draw_is_refused(tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "slice.eps")
+    (tmp_path / "slice.eps").rename(tmp_path / "slice.png")
+    with pytest.raises(ValueError, match="cannot identify image file"):
+        open_volume(tmp_path / "slice.png")

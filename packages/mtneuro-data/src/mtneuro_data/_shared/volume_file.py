@@ -231,10 +231,12 @@ def opened_archive(
     """
     try:
         # NumPy leaves a file open that it opened itself and could not read.
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array, not an archive")
-            yield _Archive(archive, str(path))
+        with Path(path).open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise ValueError("it is no zip archive")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                yield _Archive(archive, str(path))
     except MemoryBoundError:
         raise
     except (zipfile.BadZipFile, EOFError, AttributeError, KeyError, TypeError, ValueError) as error:

@@ -28,6 +28,9 @@ _limit = threading.Lock()
 _GREY_MODES = {"1": 1, "L": 1, "I": 4, "F": 4, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 """Pillow's modes of images with one grey value per pixel, and its bytes; none is of palette images."""
 
+_FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "BMP", "PPM", "TIFF", "GIF", "TGA")
+"""Formats of a slice that are decoded; those that Pillow hands to another program, such as EPS, are not."""
+
 _COPIES = 3
 """Copies of an image's pixels that Pillow holds while it hands them to NumPy."""
 
@@ -76,7 +79,7 @@ def _opened(path: Path) -> Generator["Image.Image"]:
         before = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=_FORMATS) as image:
                 yield image
         except (FileNotFoundError, PermissionError, MemoryBoundError):
             raise

@@ -122,6 +122,8 @@ def check_output(path: Path, *endings: str, what: str) -> None:
     ------
     ValueError
         If its name ends otherwise.
+    IsADirectoryError
+        If a folder stands where a file would be written.
     NotADirectoryError
         If a file stands where its folder would be made.
     PermissionError
@@ -137,6 +139,8 @@ def check_output(path: Path, *endings: str, what: str) -> None:
         *some, last = endings
         wanted = f"{', '.join(some)} or {last}" if some else last
         raise ValueError(f"{what} must be written to a {wanted}, got {str(path)!r}")
+    if endings and path.is_dir() and path.suffix != ".zarr":
+        raise IsADirectoryError(f"{what} must be written to a file, got the folder {path}")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     reason = (
         "is not a folder" if not folder.is_dir() else "" if os.access(folder, os.W_OK) else "is read-only"
