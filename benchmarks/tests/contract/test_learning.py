@@ -19,7 +19,7 @@ def studied(method: str, out: Path, *, steps: int) -> ssl_study.Row:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("method", ["byol", "myow"])
 def test_predicting_other_views_beats_the_untrained_encoder(method, out):
     row = studied(method, out, steps=120)
