@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -149,3 +150,23 @@ def test_a_name_in_a_list_or_a_table_is_no_network(name, model, data, run, plant
     config.write_text(config.read_text().replace('"unet"', json.dumps(name)))
     assert run("evaluate", model, data, "--trust", "planted.nets:make") == 2
     assert not planted()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("predict", "--folder", "m"), "--folder is now the argument MODEL, before all others"),
+        (("evaluate", "m", "--images=a.npz"), "--images is now the argument IMAGES, after MODEL"),
+    ],
+)
+def test_what_was_an_option_and_is_an_argument_now_is_answered_with_its_place(capsys, run, words, told):
+    assert run(*words) == 2
+    assert capsys.readouterr().err == f"mtneuro-seg: error: {told}\n"
+
+
+@pytest.mark.parametrize("verb", ["train", "predict", "evaluate", "render"])
+def test_the_help_shows_arguments_apart_and_no_earlier_name(capsys, run, verb):
+    assert run(verb, "--help") == 0
+    told = capsys.readouterr().out
+    assert "Arguments" in told
+    assert not re.search(r"--(out|folder|volume|images)\b", told)

@@ -5,7 +5,7 @@ import pytest
 import zarr
 from mtneuro_seg._shared.terminal import Ranges
 from mtneuro_seg._shared.volume_file import open_volume_file
-from mtneuro_seg.files import read_labelled_images, save_labels
+from mtneuro_seg.files import check_zarr_path, read_labelled_images, save_labels
 
 NAMES = ("background", "vessels")
 
@@ -91,3 +91,23 @@ def test_labels_are_not_written_over_something_else(labels, tmp_path):
     (tmp_path / "mine.zarr" / "notes").write_text("mine")
     with pytest.raises(FileExistsError):
         save_labels(tmp_path / "mine.zarr", labels, class_names=NAMES)
+
+
+def test_labels_that_no_prediction_wrote_are_not_replaced(labels, tmp_path):
+    zarr.create_array(tmp_path / "labels.zarr", data=labels)
+    with pytest.raises(FileExistsError, match=r"must be new or an earlier prediction, got something else"):
+        check_zarr_path(tmp_path / "labels.zarr")
+
+
+def test_an_npz_of_images_is_not_replaced_by_labels(labels, tmp_path):
+    np.savez(tmp_path / "both.npz", images=labels, masks=labels)
+    with pytest.raises(FileExistsError, match=r"earlier prediction, got an \.npz with images"):
+        save_labels(tmp_path / "both.npz", labels, class_names=NAMES)
+
+
+@pytest.mark.parametrize("about", ["[]", "{", '{"attributes": 1}', "[" * 100_000])
+def test_a_zarr_of_broken_metadata_is_not_replaced(tmp_path, about):
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr" / "zarr.json").write_text(about)
+    with pytest.raises(FileExistsError):
+        check_zarr_path(tmp_path / "a.zarr")

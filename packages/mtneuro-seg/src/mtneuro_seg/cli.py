@@ -1,6 +1,7 @@
 """The command line of mtneuro-seg."""
 
 import sys
+from collections.abc import Mapping
 from functools import partial
 
 from mtneuro_seg._shared.terminal import command_line, run
@@ -19,7 +20,27 @@ for _command in (evaluate, render, predict, models):
     app.command(_command)
 
 
+_EARLIER = {"--out": "--output"}
+"""Earlier names of options, which are still read."""
+
+_MODEL_AND = {"--folder": "the argument MODEL, before all others"}
+_MOVED: Mapping[str, Mapping[str, str]] = {
+    "train": MOVED | {"--images": "the argument IMAGES, before all others"},
+    "predict": _MODEL_AND | {"--volume": "the argument VOLUME, after MODEL"},
+    "evaluate": _MODEL_AND | {"--images": "the argument IMAGES, after MODEL"},
+    "render": {"--labels": "the argument LABELS"},
+}
+"""Options of each command that have a new form."""
+
+
 def main() -> None:
     """Run the command line; a wrong input ends it with one line and status 2."""
-    moved = MOVED if sys.argv[1:2] == ["train"] else None
-    sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True), moved=moved))
+    words = [_shown(word) for word in sys.argv[1:]]
+    moved = _MOVED.get(words[0]) if words else None
+    sys.exit(run(app, words, say=partial(print, flush=True), moved=moved))
+
+
+def _shown(word: str) -> str:
+    """Return an option under the name that the help shows."""
+    option, equals, value = word.partition("=")
+    return _EARLIER.get(option, option) + equals + value

@@ -1,8 +1,11 @@
 """Read images with their labels, and write labels."""
 
+import json
 import os
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,14 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mtneuro_seg._shared.files import written_beside
+from mtneuro_seg._shared.terminal import check_output
 from mtneuro_seg._shared.volume_file import FORMAT_VERSION, Ranges, open_volume_file
+
+PREDICTION = "prediction"
+"""Attribute of a Zarr that says that a prediction wrote it."""
+
+_NPZ = {"format_version", "masks", "class_names", "voxel_size_um", "sample_id"}
+"""Arrays of an ``.npz`` of labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,10 +87,8 @@ def save_labels(
 
     Raises
     ------
-    ValueError
-        If the name has another ending.
-    FileExistsError
-        If a ``.zarr`` folder would replace something else than a Zarr array.
+    ValueError, OSError
+        As `check_labels_path`.
     """
     target = Path(path)
     check_labels_path(target)
@@ -95,7 +103,8 @@ def save_labels(
         elif target.suffix == ".npz":
             np.savez_compressed(beside, format_version=FORMAT_VERSION, masks=labels, **about)
         else:
-            _write_zarr(beside, labels, about)
+            mark = {"versions": {"mtneuro-seg": version("mtneuro-seg")}}
+            _write_zarr(beside, labels, about | {PREDICTION: mark})
 
 
 def check_labels_path(path: Path) -> None:
@@ -106,12 +115,56 @@ def check_labels_path(path: Path) -> None:
     ValueError
         If the name ends otherwise than in ``.npy``, ``.npz`` or ``.zarr``.
     FileExistsError
-        If a ``.zarr`` folder would replace something else than a Zarr array.
+        If an ``.npz`` would replace one that holds more than labels, or a ``.zarr`` something else than a
+        prediction.
+    OSError
+        If it cannot be written there.
     """
-    if path.suffix not in {".npy", ".npz", ".zarr"}:
-        raise ValueError(f"labels must be written to a .npy, .npz or .zarr, got {str(path)!r}")
-    if path.suffix == ".zarr" and path.exists() and not (path / "zarr.json").is_file():
-        raise FileExistsError(f"{str(path)!r} must be new or a Zarr array, got something else in its place")
+    check_output(path, ".npy", ".npz", ".zarr", what="labels")
+    if path.suffix == ".zarr":
+        check_zarr_path(path)
+    elif path.suffix == ".npz" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            others = sorted({name.removesuffix(".npy") for name in archive.namelist()} - _NPZ)
+        if others:
+            raise _kept(path, f"an .npz with {', '.join(others)}")
+
+
+def check_zarr_path(path: Path) -> None:
+    """Raise unless a Zarr can be written to a path: nothing is there, or what an earlier prediction wrote.
+
+    Raises
+    ------
+    ValueError
+        If its name ends otherwise than in ``.zarr``.
+    FileExistsError
+        If something else is there.
+    OSError
+        If it cannot be written there.
+    """
+    check_output(path, ".zarr", what="a whole volume's output")
+    if path.exists() and not _is_prediction(path):
+        raise _kept(path, "something else")
+
+
+def _is_prediction(path: Path) -> bool:
+    """Return whether the metadata of a Zarr, or of its finest level, say that a prediction wrote it."""
+    for place in (path, path / "0"):
+        try:
+            about = json.loads((place / "zarr.json").read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return False
+        attributes = about.get("attributes") if isinstance(about, dict) else None
+        if isinstance(attributes, dict) and PREDICTION in attributes:
+            return True
+    return False
+
+
+def _kept(path: Path, found: str) -> FileExistsError:
+    return FileExistsError(
+        f"{str(path)!r} must be new or an earlier prediction, got {found}, which is not replaced; "
+        "choose another name, or remove it first"
+    )
 
 
 def _write_zarr(path: Path, labels: np.ndarray, attributes: dict[str, Any]) -> None:

@@ -69,13 +69,14 @@ class TrainSettings(Settings):
     """Constant learning rate."""
 
     optimiser: Literal["adam", "sgd"] = "adam"
-    """Adam, or SGD with momentum 0.9."""
+    """``adam``, or ``sgd`` with momentum 0.9."""
 
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     """Decay of Adam's two running means."""
 
     loss: LossName = "cross_entropy"
-    """What is minimised over the labelled pixels."""
+    """What is minimised over the labelled pixels: ``cross_entropy``, ``dice``, ``dice_cross_entropy`` (their
+    sum) or ``focal``."""
 
     class_weights: Literal["balanced"] | tuple[PositiveFloat, ...] | None = None
     """A weight for every class in the loss (``1,2,3``), or ``balanced``: the inverse of its share of the
@@ -89,7 +90,7 @@ class TrainSettings(Settings):
     sees one part at a time."""
 
     keep: Literal["last", "best"] = "last"
-    """Keep the weights of the last epoch, or those of the best mean IoU on the validation images."""
+    """Keep the weights of the ``last`` epoch, or those of the ``best`` mean IoU on the validation images."""
 
     patience: PositiveInt | None = None
     """Stop early after so many epochs without a better mean IoU on the validation images."""
@@ -110,7 +111,7 @@ class TrainSettings(Settings):
     """Seed of the first weights, the order of the images, augmentation and dropout."""
 
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Arithmetic of the forward and backward passes."""
+    """Arithmetic of the forward and backward passes: ``32-true``, ``bf16-mixed`` or ``16-mixed``."""
 
     compile: bool = False
     """Compile the network for training: half a minute or more at first, then faster steps. On a CPU it needs

@@ -73,3 +73,9 @@ def test_labels_and_blocks_that_do_not_fit_are_refused_before_predicting(
     for words, message in wrong.items():
         assert run("evaluate", model, *words) == 2, words
         assert message in capsys.readouterr().err, words
+
+
+def test_a_figure_that_cannot_be_written_is_refused_before_the_model_is_read(capsys, run, tmp_path):
+    (tmp_path / "file").touch()
+    assert run("evaluate", tmp_path / "no model", "no images", "--figure", tmp_path / "file" / "a.png") == 2
+    assert "file is not a folder" in capsys.readouterr().err

@@ -87,3 +87,39 @@ def test_a_volume_is_not_written_over_and_subvolumes_are_no_volume(capsys, data,
         assert run("predict", model, *words) == 2, words
         assert message in capsys.readouterr().err, words
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "model", "volume.npy"]
+
+
+@pytest.fixture
+def corrected(tmp_path) -> Any:
+    """An OME-Zarr of labels that somebody corrected by hand."""
+    group = zarr.open_group(tmp_path / "corrected.zarr", mode="w")
+    array = group.create_array("0", data=np.full((8, 16, 16), 2, np.uint8))
+    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0, 1.0, 1.0]}]}
+    axes = [{"name": name, "type": "space"} for name in "zyx"]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [level]}]}
+    return array
+
+
+@pytest.mark.parametrize("option", ["--output", "--probabilities"])
+def test_labels_that_it_did_not_write_are_never_replaced(
+    capsys, data, model, run, tmp_path, corrected, option
+):
+    places = {"--output": tmp_path / "new.zarr", option: tmp_path / "corrected.zarr"}
+    assert run("predict", model, data, *(word for each in places.items() for word in each), *WINDOW) == 2
+    assert "corrected.zarr' must be new or an earlier prediction" in capsys.readouterr().err
+    np.testing.assert_array_equal(corrected[...], 2)
+
+
+@pytest.mark.parametrize("ending", [".zarr", ".ome.zarr"])
+def test_its_own_labels_and_probabilities_are_replaced(data, model, run, tmp_path, ending):
+    places = ("-o", tmp_path / f"a{ending}", "--probabilities", tmp_path / f"p{ending}")
+    assert [run("predict", model, data, *places, *WINDOW) for _ in range(2)] == [0, 0]
+
+
+@pytest.mark.parametrize("option", ["--output", "--probabilities"])
+def test_a_place_that_cannot_be_written_is_refused_before_the_model_is_read(capsys, run, tmp_path, option):
+    (tmp_path / "file").touch()
+    places = {"--output": tmp_path / "a.zarr", option: tmp_path / "file" / "a.zarr"}
+    words = [word for each in places.items() for word in each]
+    assert run("predict", tmp_path / "no model", "no volume", *words) == 2
+    assert "file is not a folder" in capsys.readouterr().err

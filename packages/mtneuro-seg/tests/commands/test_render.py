@@ -60,13 +60,19 @@ def test_labels_without_names_get_those_of_the_benchmark(tmp_path, run, labels, 
     ("words", "message"),
     [
         (("images.npy", "-o", "a.png"), "labels must have axes (z, y, x), got shape (2, 4, 8, 8)"),
-        (("images.npy", "-o", "a.png", "--step", "0"), "step and size must be at least 1, got 0 and 400"),
+        (("images.npy", "-o", "a.png", "--step", "0"), "--step and --size must be at least 1, got 0 and 400"),
         (("images.npy", "-o", "a.gif"), "must be written to a .png, .pdf or .svg"),
+        (
+            ("grey.npy", "-o", "a.png"),
+            "labels must be whole numbers from 0 to 63 to be drawn, got uint8 up to 250",
+        ),
+        (("grey.npy", "-o", "grey.npy/a.png"), "grey.npy is not a folder"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(capsys, monkeypatch, tmp_path, run, words, message):
     np.save(tmp_path / "images.npy", np.zeros((2, 4, 8, 8), np.uint8))
+    np.save(tmp_path / "grey.npy", np.full((4, 8, 8), 250, np.uint8))
     monkeypatch.chdir(tmp_path)
     assert run("render", *words) == 2
     assert message in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["images.npy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["grey.npy", "images.npy"]

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -89,6 +90,8 @@ def test_a_network_file_of_the_original_benchmark_is_read(data, tmp_path, run):
         (("--config", "seg.toml"), "--config is now --settings"),
         (("--epochs", "5"), "--epochs is now --set epochs="),
         (("--learning-rate=0.1",), "--learning-rate is now --set learning_rate="),
+        (("--image-mean", "0.5"), "--image-mean is now --set mean="),
+        (("--image-sd", "0.1"), "--image-sd is now --set sd="),
         (("--augment",), "--augment is now --set augment=true"),
         (("--no-augment",), "--no-augment is now --set augment=false"),
     ],
@@ -122,3 +125,17 @@ def test_a_3d_network_takes_slices_cut_within_their_regions(tmp_path, run):
     assert run("predict", tmp_path / "model", volume, "-o", labels) == 0
     assert run("render", labels, "-o", tmp_path / "labels.png", "--size", "40") == 0
     assert (tmp_path / "labels.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("option", ["--output", "--curves", "--tensorboard"])
+def test_a_place_that_cannot_be_written_is_refused_before_the_images_are_read(capsys, tmp_path, run, option):
+    (tmp_path / "file").touch()
+    places = {"--output": tmp_path / "model", option: tmp_path / "file" / "a.png"}
+    assert run("train", "no images", *(word for each in places.items() for word in each)) == 2
+    assert "file is not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("setting", ["loss", "optimiser", "precision", "keep"])
+def test_the_help_of_a_setting_names_each_word_that_it_takes(setting):
+    field = TrainSettings.model_fields[setting]
+    assert all(f"``{word}``" in str(field.description) for word in get_args(field.annotation))

@@ -22,7 +22,7 @@ NAMES = ("background", "vessels")
 
 
 def created(path: Path, *, ome: bool) -> Path:
-    layout = Layout(shard_depth=4, class_names=NAMES, attributes={"source": "v"})
+    layout = Layout(shard_depth=4, class_names=NAMES, attributes={"source": "v", "prediction": {}})
     create_labels(path, (6, 260, 140), ome=ome, layout=layout)
     return path
 
@@ -119,5 +119,11 @@ def test_what_a_killed_writer_left_in_a_zarr_is_not_kept(tmp_path):
 
 def test_something_else_is_not_replaced(tmp_path):
     (tmp_path / "mine.zarr").mkdir()
-    with pytest.raises(FileExistsError, match="must be new or a Zarr array"):
+    with pytest.raises(FileExistsError, match="must be new or an earlier prediction"):
         zarr_path(tmp_path / "mine.zarr")
+
+
+@pytest.mark.parametrize("ome", [False, True])
+def test_an_earlier_prediction_is_replaced(tmp_path, ome):
+    path = created(tmp_path / "labels.ome.zarr", ome=ome)
+    assert zarr_path(path) == path

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from mtneuro_seg._shared.factories import look_here
 from mtneuro_seg._shared.terminal import RangesOption, bar
-from mtneuro_seg.commands.options import Device, Trust, check_figure
+from mtneuro_seg.commands.options import Device, Labels, Trust, check_figure
 
 if TYPE_CHECKING:
     from mtneuro_seg.intervals import ScoreIntervals
 
 
 def evaluate(
-    folder: Path,
+    model: Path,
     images: str,
-    labels: str | None = None,
+    /,
+    labels: Labels = None,
     *,
     batch_size: int = 8,
     figure: Path | None = None,
@@ -32,8 +33,8 @@ def evaluate(
 
     Parameters
     ----------
-    folder
-        The model's folder.
+    model
+        Model folder.
     images
         Images to score it on.
     labels
@@ -47,12 +48,14 @@ def evaluate(
     block
         Images in a block, fewer than the longest region has.
     device
-        Where to predict; auto takes a GPU if there is one.
+        Where to compute; auto takes a GPU if there is one.
     trust
-        Your own network, as package.module:factory, which may be imported and called if FOLDER names it.
+        A factory, as package.module:factory, that may be called if MODEL names it as its network.
     ranges
         The part of IMAGES and LABELS to score.
     """
+    if figure is not None:
+        check_figure(figure)
     from mtneuro_seg._shared.devices import chosen_device
     from mtneuro_seg.files import read_labelled_images
     from mtneuro_seg.inference import predict as predict_labels
@@ -61,23 +64,21 @@ def evaluate(
     from mtneuro_seg.model import load_model
 
     look_here(trust)
-    model = load_model(folder, trusted=trust)
+    loaded = load_model(model, trusted=trust)
     data = read_labelled_images(images, labels, ranges=ranges)
     array, truth = data.images, data.masks
-    if figure is not None:
-        check_figure(figure)
-    classes, ignore = model.settings.classes, model.settings.ignore_label
+    classes, ignore = loaded.settings.classes, loaded.settings.ignore_label
     check_labels(truth if ignore is None else truth[truth != ignore], "labels", classes=classes)
     if intervals:
         _check_block(block, data.region, count=len(array))
     place = chosen_device(device).type
     with bar("predicting") as progress:
-        prediction = predict_labels(model, array, batch_size=batch_size, device=place, progress=progress)
+        prediction = predict_labels(loaded, array, batch_size=batch_size, device=place, progress=progress)
     confusions = confusion_per_image(truth, prediction, classes=classes, ignore=ignore)
     pooled = scores(confusions.sum(axis=0))
     single = scores_per_image(truth, prediction, classes=classes, ignore=ignore)
     yield (f"{'class':<18}{'F1':>8}{'IoU':>8}   {'F1 *':>8}{'IoU *':>8}")
-    rows = [*zip(model.class_names, pooled.f1, pooled.iou, single.f1, single.iou, strict=True)]
+    rows = [*zip(loaded.class_names, pooled.f1, pooled.iou, single.f1, single.iou, strict=True)]
     rows.append(("mean", pooled.mean_f1, pooled.mean_iou, single.mean_f1, single.mean_iou))
     for name, *values in rows:
         first, second, third, fourth = ("–" if value != value else f"{value:.3f}" for value in values)
@@ -85,9 +86,9 @@ def evaluate(
     yield "* mean over images of each image's score; the others are from the counts of all images"
     if intervals:
         found = bootstrap_intervals(confusions, block=block, groups=data.region)
-        yield from _interval_lines(model.class_names, found)
+        yield from _interval_lines(loaded.class_names, found)
     if figure is not None:
-        _draw(figure, array, truth, prediction, model.class_names)
+        _draw(figure, array, truth, prediction, loaded.class_names)
         yield f"figure written to {figure}"
 
 
@@ -96,8 +97,8 @@ def _check_block(block: int, groups: Any, *, count: int) -> None:
     longest = count if groups is None else max(Counter(groups.tolist()).values())
     if not 1 <= block < longest:
         raise ValueError(
-            f"block must be at least 1 and less than the {longest} images of the longest stack, got {block}; "
-            "a stack of a single block leaves nothing to resample"
+            f"--block must be at least 1 and less than the {longest} images of the longest stack, "
+            f"got {block}; a stack of a single block leaves nothing to resample"
         )
 
 

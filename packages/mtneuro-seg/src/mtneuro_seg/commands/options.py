@@ -5,14 +5,13 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from mtneuro_seg._shared.terminal import Output, check_output
-
-OutputOption = Annotated[Output, Parameter(alias="--out")]
-"""The file or folder that a command writes."""
+from mtneuro_seg._shared.terminal import check_output
 
 Device = Literal["auto", "cpu", "cuda"]
 """Where a command computes; ``auto`` takes a GPU if there is one."""
 
+Labels = Annotated[str | None, Parameter(group="Arguments")]
+"""The labels of images, after them or as ``--labels``."""
 
 Trust = Annotated[tuple[str, ...], Parameter(show_default=False)]
 """Networks, as package.module:factory, that a model's folder may name."""

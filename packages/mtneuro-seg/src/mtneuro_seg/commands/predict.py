@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mtneuro_seg._shared.factories import look_here
-from mtneuro_seg._shared.terminal import RangesOption, bar
-from mtneuro_seg.commands.options import Device, OutputOption, Trust
+from mtneuro_seg._shared.terminal import Output, RangesOption, bar
+from mtneuro_seg.commands.options import Device, Trust
 from mtneuro_seg.volume.settings import SweepSettings
 
 if TYPE_CHECKING:
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 def predict(
-    folder: Path,
+    model: Path,
     volume: str,
+    /,
     *,
-    output: OutputOption,
+    output: Output,
     sweep: Annotated[SweepSettings | None, Parameter(name="*", consume_multiple=True)] = None,
     probabilities: Path | None = None,
     device: Device = "auto",
@@ -38,8 +39,8 @@ def predict(
 
     Parameters
     ----------
-    folder
-        The model's folder.
+    model
+        Model folder.
     volume
         A volume (z, y, x) as a Zarr array, an OME-Zarr group or a .npy, or whatever else an installed
         mtneuro-data opens, such as bossdb://lab/scan/em; or images, in a .npz too.
@@ -51,20 +52,22 @@ def predict(
     probabilities
         Write the probability of each class too, (class, z, y, x), to this .zarr or .ome.zarr.
     device
-        Where to predict; auto takes a GPU if there is one.
+        Where to compute; auto takes a GPU if there is one.
     scheduler
         Share the work among the workers of this Dask scheduler, such as tls://10.0.0.1:8786.
     tls
         Folder of the scheduler's certificates: ca.pem, cert.pem and key.pem.
     trust
-        Your own network, as package.module:factory, which may be imported and called if FOLDER names it.
+        A factory, as package.module:factory, that may be called if MODEL names it as its network.
     ranges
         The part of VOLUME to label.
     """
-    from mtneuro_seg.files import check_labels_path
+    from mtneuro_seg.files import check_labels_path, check_zarr_path
 
-    check_labels_path(output)
     _check_apart(volume, output, probabilities)
+    check_labels_path(output)
+    if probabilities is not None:
+        check_zarr_path(probabilities)
     if output.suffix != ".zarr" and (probabilities is not None or scheduler is not None):
         raise ValueError(f"--probabilities and --scheduler need a .zarr to write to, got {str(output)!r}")
     if tls is not None and scheduler is None:
@@ -77,7 +80,7 @@ def predict(
         with bar("shards") as progress:
             predict_volume_on_cluster(
                 scheduler,
-                folder,
+                model,
                 volume=volume,
                 out=output,
                 ranges=ranges,
@@ -95,14 +98,14 @@ def predict(
     from mtneuro_seg.model import load_model
     from mtneuro_seg.volume.predict import predict_volume
 
-    model = load_model(folder, trusted=trust)
+    loaded = load_model(model, trusted=trust)
     place = chosen_device(device).type
     source = open_volume_file(volume, ranges=ranges)
     shape = tuple(source.array.shape)
     with bar("predicting") as progress:
         if output.suffix == ".zarr" and len(shape) == 3:
             predict_volume(
-                model,
+                loaded,
                 source.array,
                 out=output,
                 sweep=chosen,
@@ -117,7 +120,7 @@ def predict(
         elif probabilities is not None or output.name.endswith(".ome.zarr"):
             raise ValueError(f"--probabilities and .ome.zarr need a volume (z, y, x), got shape {shape}")
         else:
-            _predict_in_memory(model, source, output, sweep=chosen, device=place, progress=progress)
+            _predict_in_memory(loaded, source, output, sweep=chosen, device=place, progress=progress)
     yield f"labels {shape} written to {output}"
 
 

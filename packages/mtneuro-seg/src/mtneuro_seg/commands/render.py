@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 
-from mtneuro_seg._shared.terminal import RangesOption
-from mtneuro_seg.commands.options import OutputOption, check_figure
+from mtneuro_seg._shared.terminal import Output, RangesOption
+from mtneuro_seg.commands.options import check_figure
 from mtneuro_seg.settings import default_class_names
+
+_MOST_LABELS = 64
+"""Labels without names are drawn up to so many: each takes time, and more are rather images."""
 
 
 def render(
     labels: str,
+    /,
     *,
-    output: OutputOption,
+    output: Output,
     step: int = 1,
     size: int = 400,
     ranges: RangesOption = None,
@@ -35,7 +39,7 @@ def render(
     """
     check_figure(output)
     if step < 1 or size < 1:
-        raise ValueError(f"step and size must be at least 1, got {step} and {size}")
+        raise ValueError(f"--step and --size must be at least 1, got {step} and {size}")
     import numpy as np
 
     from mtneuro_seg._shared.volume_file import open_volume_file
@@ -46,7 +50,14 @@ def render(
     if len(volume.array.shape) != 3:
         raise ValueError(f"labels must have axes (z, y, x), got shape {volume.array.shape}")
     thinned = np.asarray(volume.array[::step, ::step, ::step])
-    names = volume.class_names or default_class_names(max(int(thinned.max()) + 1, 2))
+    highest = int(thinned.max())
+    most = _MOST_LABELS if volume.class_names is None else max(len(volume.class_names), 1)
+    if thinned.dtype.kind not in "bui" or highest >= most:
+        raise ValueError(
+            f"labels must be whole numbers from 0 to {most - 1} to be drawn, "
+            f"got {thinned.dtype} up to {highest}; give the labels, if {labels} holds the images"
+        )
+    names = volume.class_names or default_class_names(max(highest + 1, 2))
     figure = surface_figure(
         thinned, class_names=names, voxel_size_um=volume.voxel_size_um or (1, 1, 1), size=size
     )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from mtneuro_seg._shared.factories import check_trusted, look_here
 from mtneuro_seg._shared.settings import changed_values, settings_list
-from mtneuro_seg._shared.terminal import Changes, RangesOption, SettingsFile, bar
-from mtneuro_seg.commands.options import Device, OutputOption, Trust, check_figure
+from mtneuro_seg._shared.terminal import Changes, Output, RangesOption, SettingsFile, bar, check_output
+from mtneuro_seg.commands.options import Device, Labels, Trust, check_figure
 from mtneuro_seg.paper import paper_settings
 from mtneuro_seg.settings import TrainSettings
 from mtneuro_seg.settings_file import settings_values
@@ -20,6 +20,7 @@ SETTINGS_HELP = f"For `--settings` and `--set`:\n\n{settings_list(TrainSettings)
 _FLAGS = {name for name, field in TrainSettings.model_fields.items() if field.annotation is bool}
 MOVED = {
     "--config": "--settings",
+    **{f"--{old.replace('_', '-')}": f"--set {new}=" for old, new in TrainSettings.renamed.items()},
     **{
         f"--{name.replace('_', '-')}": f"--set {name}={'true' if name in _FLAGS else ''}"
         for name in TrainSettings.model_fields
@@ -32,9 +33,10 @@ MOVED = {
 
 def train(
     images: str,
-    labels: str | None = None,
+    /,
+    labels: Labels = None,
     *,
-    output: OutputOption,
+    output: Output,
     model: str | None = None,
     settings: SettingsFile = None,
     changes: Changes = (),
@@ -63,7 +65,7 @@ def train(
     labels
         Their labels in the same shape; not needed when the .npz of IMAGES holds `masks`.
     output
-        Folder for the model.
+        Model folder to write.
     model
         The network; `mtneuro-seg models` lists them. By default the settings' own, or unet.
     settings
@@ -85,14 +87,17 @@ def train(
     tensorboard
         Write a TensorBoard log of losses and scores into this folder.
     device
-        Where to train. By default the settings' own, or a GPU if there is one.
+        Where to compute; by default as the settings say.
     trust
-        Your own network, as package.module:factory, which may be imported if the settings file names it.
+        A factory, as package.module:factory, that may be called if the settings file names it as the network.
     ranges
         The part of IMAGES and LABELS to train on.
     """
+    check_output(output, what="a model")
     if curves is not None:
         check_figure(curves)
+    if tensorboard is not None:
+        check_output(tensorboard, what="a TensorBoard log")
     given: dict[str, Any] = {} if settings is None else settings_values(settings)
     typed = changed_values({}, changes)
     given = changed_values(given, changes)

@@ -15,6 +15,7 @@ import torch
 from mtneuro_seg._shared.digests import array_digest, digest
 from mtneuro_seg._shared.files import disk_errors_named, link_target, written_beside
 from mtneuro_seg._shared.volume_file import LazyArray
+from mtneuro_seg.files import PREDICTION
 from mtneuro_seg.model import Model
 from mtneuro_seg.volume.settings import SweepSettings
 from mtneuro_seg.volume.store import (
@@ -167,7 +168,7 @@ def prepare_job(
         return job
     attributes: dict[str, Any] = {
         "class_names": list(model.class_names),
-        "prediction": manifest,
+        PREDICTION: manifest,
         "source": source_name,
     }
     if voxel_size_um is not None:

@@ -14,6 +14,7 @@ from jaxtyping import Float16, UInt8
 from mtneuro_seg._shared import ome as ome_zarr
 from mtneuro_seg._shared.files import link_target, rename_into_place, synchronise, written_beside
 from mtneuro_seg.colours import class_rgb
+from mtneuro_seg.files import check_zarr_path
 
 _UNFINISHED = ".partial"
 """Ending of the files that Zarr renames when they are whole; a process that was killed leaves them."""
@@ -40,16 +41,11 @@ def zarr_path(path: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
-    ValueError
-        If its name has another ending.
-    FileExistsError
-        If something else is in its place.
+    ValueError, OSError
+        As `check_zarr_path`.
     """
     target = Path(path)
-    if target.suffix != ".zarr":
-        raise ValueError(f"a whole volume's output must be a .zarr or an .ome.zarr, got {str(target)!r}")
-    if target.exists() and not (target / "zarr.json").is_file():
-        raise FileExistsError(f"{str(target)!r} must be new or a Zarr array, got something else in its place")
+    check_zarr_path(target)
     return target
 
 
