@@ -32,8 +32,31 @@ def test_help_teaches_and_loads_nothing_heavy(words):
     [
         (["features", "none.npy", "-o", "f.csv"], "no file or folder at none.npy"),
         (["features", "images.npz", "-o", "f.txt"], "must be written to a .csv or .parquet, got 'f.txt'"),
-        (["features", "images.npz", "-o", "f.csv", "--cell-value", "1"], "label_values must differ"),
-        (["features", "e.npz", "-o", "f.csv"], "sample_id of e.npz must have"),
+        (
+            ["features", "images.npz", "-o", "f.csv", "--cell-value", "1"],
+            "must have a value of its own, got --vessel-value 1, --cell-value 1",
+        ),
+        (
+            ["features", "e.npz", "-o", "f.csv"],
+            "e.npz is not a file of masks: it holds no masks but embeddings",
+        ),
+        (["features", "images.npz", "-o", "f.csv", "--workers", "0"], "--workers must be at least 1, got 0"),
+        (["features", "none.npz", "-o", "e.npz/f.csv"], "e.npz is not a folder"),
+        (["readout", "none.npz", "f.csv", "-o", "e.npz/f.csv"], "e.npz is not a folder"),
+        (["umap", "none.npz", "-o", "e.npz/u.png"], "e.npz is not a folder"),
+        (["compare", "none.npz", "t.npz", "-o", "e.npz/f.csv"], "e.npz is not a folder"),
+        ([*MAP, "-o", "e.npz/m2.npy"], "e.npz is not a folder"),
+        (["readout", "e.npz", "f.csv", "--permutations", "-1"], "--permutations must be at least 0, got -1"),
+        (
+            ["umap", "e.npz", "-o", "u.png", "--seed", "-1"],
+            "--seed must be at least 0 and less than 2**32, got -1",
+        ),
+        (["umap", "e.npz", "-o", "u.png", "--n-neighbors", "1"], "--neighbours must be at least 2, got 1"),
+        (["compare", "e.npz", "t.npz", "--run-length", "0"], "--run-length must be at least 1 slice, got 0"),
+        (
+            ["compare", "e.npz", "."],
+            ". is not an embeddings file, as mtneuro-ssl embed writes: it is a folder",
+        ),
         (["features", "images.npz", "-o", "f.csv", "--z", "0:99"], "0 <= first < end <= 60, got '0:99'"),
         (["features", "images.npz", "-o", "f.csv", "--not-annotated", "axons"], "axons"),
         (["features", "images.npz"], "--output"),
@@ -43,7 +66,7 @@ def test_help_teaches_and_loads_nothing_heavy(words):
         (["readout", "e.npz", "f.csv", "--regions", "images.npz"], "--regions scores regions"),
         (
             ["readout", "images.npz", "images.npz"],
-            "images.npz is not a readable .npz file: 'embeddings is not",
+            "images.npz is not an embeddings file, as mtneuro-ssl embed writes: it holds no embeddings",
         ),
         (["readout", "e.npz", "broken.csv"], "must have a column 'sample_id'"),
         (["readout", "e.npz", "other.csv"], "60 sample(s) have an embedding but no features: A-CTX/z110"),

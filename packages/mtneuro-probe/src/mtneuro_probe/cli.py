@@ -19,7 +19,18 @@ for command in (features, readout, map_, umap, compare):
     app.command(command)
 
 
+_EARLIER = {"--n-neighbors": "--neighbours", "--n-neighbours": "--neighbours"}
+"""Earlier names of options, which are still read."""
+
+
 def main() -> None:
     """Run the command line on the process's arguments, and end with its status."""
+    words = [_shown(word) for word in sys.argv[1:]]
     told = "files that it had written are complete"
-    sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True), interrupted=told))
+    sys.exit(run(app, words, say=partial(print, flush=True), interrupted=told))
+
+
+def _shown(word: str) -> str:
+    """Return an option under the name that the help shows."""
+    option, equals, value = word.partition("=")
+    return _EARLIER.get(option, option) + equals + value

@@ -105,7 +105,13 @@ def load_embeddings(path: str | os.PathLike[str]) -> Embeddings:
         If the file is no embeddings file of this format, holds pickled objects (which are never loaded),
         or its ids do not fit its rows.
     """
-    with opened_archive(path) as archive:
+    what = "an embeddings file, as mtneuro-ssl embed writes"
+    if Path(path).is_dir():
+        raise ValueError(f"{path} is not {what}: it is a folder")
+    with opened_archive(path, what=what) as archive:
+        missing = {"format_version", "embeddings", "sample_id"} - set(archive)
+        if missing:
+            raise ValueError(f"it holds no {', '.join(sorted(missing))}")
         version, embeddings, sample_id = (
             archive[name] for name in ("format_version", "embeddings", "sample_id")
         )

@@ -53,6 +53,10 @@ def open_volume(
     FileNotFoundError, ValueError
         As ``open_volume_file``.
     """
+    if uri.endswith(".npz") and Path(uri).is_file():
+        with opened_archive(uri, what=f"a file of {key}") as archive:
+            if "embeddings" in archive and key not in archive:
+                raise ValueError(f"it holds no {key} but embeddings")
     volume = open_volume_file(uri, key=key, ranges=ranges)
     if volume.sample_id is not None:
         return volume
@@ -112,7 +116,7 @@ def load_regions(
     ValueError
         If it has no ``region`` and ``sample_id``, one entry a sample.
     """
-    with opened_archive(path) as archive:
+    with opened_archive(path, what="a file of regions, an .npz with region and sample_id") as archive:
         region, ids, names = archive["region"], archive["sample_id"], archive.get("region_names")
     if region.ndim != 1 or region.dtype.kind not in "ui" or ids.shape != region.shape:
         raise ValueError(

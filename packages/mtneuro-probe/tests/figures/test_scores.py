@@ -40,6 +40,11 @@ def test_bars_carry_interval_null_ceiling_and_floors():
     assert "floor: pixels" in shown
 
 
+def test_scores_that_could_not_be_had_are_dashes():
+    table = pd.DataFrame({"r2_same_sample": [np.nan], "r2_cross_validated": [np.nan]}, index=["cell_count"])
+    assert [text.get_text() for text in drawn(r2_figure(table)).axes[0].texts] == ["–", "–"]
+
+
 def test_a_table_without_a_score_is_refused():
     with pytest.raises(ValueError, match="table must have a column of r2_same_sample"):
         r2_figure(pd.DataFrame({"score": [1.0]}))

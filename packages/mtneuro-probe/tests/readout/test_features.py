@@ -112,7 +112,8 @@ def test_a_score_that_cannot_be_had_says_why(rng):
         "same-sample: fewer than 5 samples a feature, near 1 even for noise",
         (
             "same-sample: fewer than 5 samples a feature, near 1 even for noise; "
-            "cross-validated: too few slices where the feature is there"
+            "cross-validated: 5 blocks with a gap of 2 need 6 neighbouring slices of a cube where the "
+            "feature is there, got 3 slices; lower the gap (--gap) or the blocks (--n-splits)"
         ),
     ]
     assert np.isfinite(table.loc["short", "r2_cross_validated"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mtneuro_probe as probe
 from mtneuro_probe._shared.terminal import bar
-from mtneuro_probe.commands.outputs import OptionalOutput, check_table, write_table
+from mtneuro_probe.commands.outputs import OptionalOutput, check_seed, check_table, write_table
 
 
 def compare(
@@ -44,6 +44,9 @@ def compare(
         Seed of the bootstrap.
     """
     check_table(output)
+    check_seed(seed)
+    if run_length < 1:
+        raise ValueError(f"--run-length must be at least 1 slice, got {run_length}")
     paths = [first, second, *others, *([] if reference is None else [reference])]
     stems = [path.stem for path in paths]
     names = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]

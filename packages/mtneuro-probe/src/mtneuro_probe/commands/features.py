@@ -1,6 +1,6 @@
 """The command ``features``: label images measured to a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
@@ -94,6 +94,13 @@ def features(
         Number of processes.
     """
     check_table(output)
+    for option, number in (
+        ("--workers", workers),
+        ("--minimum-area-px", minimum_area_px),
+        ("--neighbour", neighbour),
+    ):
+        if number < 1:
+            raise ValueError(f"{option} must be at least 1, got {number}")
     from mtneuro_probe.registry import values_of
 
     given = {"vessel": vessel_value, "cell": cell_value, "axon": axon_value}
@@ -118,6 +125,7 @@ def features(
         else:
             values = dict(probe.LABEL_VALUES if volume.class_names is None else values_of(volume.class_names))
             values |= {name: value for name, value in given.items() if value is not None}
+            _check_different(values)
             table = probe.semantic_features(
                 volume.array,
                 label_values={name: value for name, value in values.items() if name not in not_annotated},
@@ -128,6 +136,13 @@ def features(
     spread = table.describe().loc[["count", "mean", "std", "min", "max"]].T
     yield spread.to_string(float_format="{:.4g}".format)
     yield from write_table(output, table)
+
+
+def _check_different(values: Mapping[str, int]) -> None:
+    """Raise ``ValueError`` where two labels have one value."""
+    if len(set(values.values())) < len(values):
+        told = ", ".join(f"--{name}-value {value}" for name, value in values.items())
+        raise ValueError(f"each label must have a value of its own, got {told}")
 
 
 def _named_value(text: str) -> tuple[str, int]:

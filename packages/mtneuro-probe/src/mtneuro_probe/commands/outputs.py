@@ -1,4 +1,4 @@
-"""What the commands write: tables and figures, whose endings are checked before the work begins."""
+"""What the commands write, tables and figures, and what they check before the work begins."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +28,12 @@ def check_figures(*paths: Path | None) -> None:
     for path in paths:
         if path is not None:
             check_output(path, ".png", ".pdf", ".svg", what="a figure")
+
+
+def check_seed(seed: int) -> None:
+    """Raise ``ValueError`` unless NumPy and UMAP take such a seed."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"--seed must be at least 0 and less than 2**32, got {seed}")
 
 
 def write_table(path: Path | None, table: "pd.DataFrame") -> Iterator[str]:

@@ -11,6 +11,7 @@ from mtneuro_probe._shared.terminal import Ranges, RangesOption, bar
 from mtneuro_probe.commands.outputs import (
     OptionalOutput,
     check_figures,
+    check_seed,
     check_table,
     write_figure,
     write_table,
@@ -93,6 +94,11 @@ def readout(
     """
     check_table(output)
     check_figures(figure, scatter, confident)
+    if permutations < 0:
+        raise ValueError(f"--permutations must be at least 0, got {permutations}")
+    if n_splits < 2:
+        raise ValueError(f"--n-splits must be at least 2, got {n_splits}")
+    check_seed(seed)
     if ranges is not None and images is None:
         raise ValueError("--z, --y and --x say which part of --images VOLUME to read, and need it")
     if regions is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import mtneuro_probe as probe
 from mtneuro_probe._shared.terminal import Output
-from mtneuro_probe.commands.outputs import check_figures, write_figure
+from mtneuro_probe.commands.outputs import check_figures, check_seed, write_figure
 from mtneuro_probe.files import load_regions
 
 
@@ -16,7 +16,7 @@ def umap(
     output: Output,
     features: Path | None = None,
     regions: Path | None = None,
-    n_neighbors: int = 100,
+    neighbours: int = 100,
     seed: int = 42,
 ) -> Iterator[str]:
     """Draw embeddings in the plane, coloured by region and by each feature.
@@ -35,12 +35,15 @@ def umap(
         Table of features of the same samples (.csv or .parquet); a panel each.
     regions
         An .npz with `region` and `sample_id`, such as an export; a panel.
-    n_neighbors
+    neighbours
         Size of the neighbourhood that the layout preserves.
     seed
         Seed of the layout.
     """
     check_figures(output)
+    check_seed(seed)
+    if neighbours < 2:
+        raise ValueError(f"--neighbours must be at least 2, got {neighbours}")
     from mtneuro_probe.matching import rows_of
     from mtneuro_probe.tables import load_features
 
@@ -50,7 +53,7 @@ def umap(
     if regions is not None:
         ids, every_region, names = load_regions(regions)
         region = every_region[rows_of(loaded, ids, what="a region")]
-    points = probe.umap_embedding(loaded.embeddings, n_neighbors=n_neighbors, seed=seed)
+    points = probe.umap_embedding(loaded.embeddings, n_neighbors=neighbours, seed=seed)
     yield from write_figure(
         output,
         lambda: probe.umap_figure(points, region=region, region_names=names, features=table),

@@ -51,7 +51,7 @@ def r2_figure(table: pd.DataFrame, *, title: str | None = None) -> Figure:
         sure = np.isfinite(low) & np.isfinite(high) & (name == "r2_cross_validated")
         axes.bar(at, np.nan_to_num(score), width, label=label, color=colour)
         axes.vlines(at[sure], low[sure], high[sure], color="0.15", linewidth=1.2)
-        lowest = min(lowest, float(np.nanmin([*score, *low[sure]], initial=0.0)))
+        lowest = min(lowest, float(np.fmin.reduce([*score, *low[sure]], initial=0.0)))
         for x, value, top in zip(at, score, np.where(sure, high, score), strict=True):
             text = "–" if np.isnan(value) else f"{value:.2f}"
             above = (x, max(0.0, np.nan_to_num(top)))
@@ -92,7 +92,7 @@ def _draw_bounds(axes: Axes, table: pd.DataFrame, at: np.ndarray, width: float) 
     lowest = 0.0
     for floor, (marker, colour) in zip(floors, looks, strict=False):
         level = np.maximum(_column(table, floor), -0.95)
-        lowest = min(lowest, float(np.nanmin(level, initial=0.0)))
+        lowest = min(lowest, float(np.fmin.reduce(level, initial=0.0)))
         axes.scatter(
             at,
             level,

@@ -225,5 +225,5 @@ def check_values(labels: np.ndarray, values: Mapping[str, int], ignore: Sequence
         named = ", ".join(f"{value} {name}" for name, value in values.items())
         raise ValueError(
             f"labels may hold 0 background, {named}; got also {', '.join(map(str, unknown[:10]))}; "
-            "name what they are in label_values, or list them in ignore"
+            "say which label they are, or that they count as background (--ignore, ignore=)"
         )

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float64, Int64, Shaped
 from mtneuro_probe.embeddings import check_embeddings
 from mtneuro_probe.readout.blocks import block_splits
 from mtneuro_probe.readout.ceiling import label_ceiling
-from mtneuro_probe.readout.linear import LinearReadout, cross_validated_predictions
+from mtneuro_probe.readout.linear import LinearReadout, cross_validated_predictions, least_slices
 from mtneuro_probe.readout.scores import null_of, r2, r2_interval
 from mtneuro_probe.readout.targets import feature_targets
 from mtneuro_probe.readout.uncertainty import shifted_orders, slice_runs
@@ -194,6 +194,11 @@ class _Place:
     n_splits: int
     gap: int
 
+    @property
+    def slices(self) -> int:
+        """Number of different slices."""
+        return len(set(zip(self.cube.tolist(), self.z.tolist(), strict=True)))
+
     @classmethod
     def of(cls, features: pd.DataFrame, groups: np.ndarray | None, *, n_splits: int, gap: int) -> "_Place":
         """Return the place of each row; groups stand in as the slices of one cube."""
@@ -254,7 +259,11 @@ def _scores(
         scores |= _held_out_scores(x, y, place, draws)
     except ValueError as error:
         _log.info("no cross-validated score: %s", error)
-        reasons.append("cross-validated: too few slices where the feature is there")
+        reasons.append(
+            f"cross-validated: {place.n_splits} blocks with a gap of {place.gap} need "
+            f"{least_slices(place.n_splits, place.gap)} neighbouring slices of a cube where the feature is "
+            f"there, got {place.slices} slices; lower the gap (--gap) or the blocks (--n-splits)"
+        )
     return {**scores, "reason": "; ".join(reasons)}
 
 

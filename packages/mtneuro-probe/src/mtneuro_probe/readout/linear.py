@@ -1,6 +1,8 @@
 """The ridge regression of the readout, and its cross-validated predictions."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -160,3 +162,25 @@ def cross_validated_predictions(
         readout = LinearReadout(alphas=alphas, cv=inner).fit(x[train], targets[train])
         predicted[test] = readout.predict(x[test])
     return predicted
+
+
+@cache
+def least_slices(n_splits: int, gap: int) -> int:
+    """Return how many neighbouring slices of one cube ``cross_validated_predictions`` needs.
+
+    Examples
+    --------
+    >>> least_slices(2, 0)
+    4
+    """
+
+    def enough(n_slices: int) -> bool:
+        cube, z = np.zeros(n_slices, dtype="U1"), np.arange(n_slices)
+        try:
+            for train, _ in block_splits(cube, z, n_splits=n_splits, gap=gap):
+                block_splits(cube[train], z[train], n_splits=n_splits, gap=gap)
+        except ValueError:
+            return False
+        return True
+
+    return bisect_left(range(4 * n_splits * (gap + 1)), True, key=enough)
