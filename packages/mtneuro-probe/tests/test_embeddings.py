@@ -39,7 +39,7 @@ def test_a_pickle_is_refused_and_never_loaded(tmp_path: Path, vectors):
         embeddings=vectors,
         sample_id=np.array(IDS, dtype=object),
     )
-    with pytest.raises(ValueError, match=r"e\.npz is not a readable .*allow_pickle=False"):
+    with pytest.raises(ValueError, match=r"e\.npz is not an embeddings file.*allow_pickle=False"):
         load_embeddings(tmp_path / "e.npz")
 
 
@@ -64,7 +64,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, vectors, arrays, told
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path):
     (tmp_path / "e.npz").write_text("not an archive")
-    with pytest.raises(ValueError, match=r"e\.npz is not a readable \.npz file"):
+    with pytest.raises(ValueError, match=r"e\.npz is not an embeddings file"):
         load_embeddings(tmp_path / "e.npz")
 
 
