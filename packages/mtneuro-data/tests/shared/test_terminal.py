@@ -158,7 +158,7 @@ def test_work_goes_on_quietly_when_the_reader_of_its_lines_has_gone():
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_each_signal_that_ends_a_process_says_what_is_kept(name):
     number = getattr(signal, name)
-    process = started("wait")
+    process = started("wait", preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)

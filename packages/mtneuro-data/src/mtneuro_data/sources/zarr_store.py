@@ -91,6 +91,7 @@ _REMEDIES = {
     "WRONG_VERSION_NUMBER": "use http:// for a server without https",
     "Invalid IPv6 URL": "use the host's name in place of its IPv6 address",
     "Cannot connect to host": "check the network and the host",
+    "Connect call failed": "check the network and the host",
 }
 """What to do about an address that cannot be reached, by a word of the reason."""
 

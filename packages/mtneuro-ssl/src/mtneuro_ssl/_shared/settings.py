@@ -5,7 +5,8 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -110,16 +111,19 @@ def settings_list(model: type[BaseModel], /, *, table: str = "") -> str:
             value = "none" if field.default is None else field.default
             told = value if isinstance(value, str) else json.dumps(value)
             meaning = " ".join((field.description or "").split())
-            words = ", ".join(_words(field.annotation))
-            lines.append(f"- `{key}={told}`: {meaning}" + (f" One of {words}." if words else ""))
+            choices = _choices(field.annotation)
+            if any(word not in meaning for word in choices):
+                meaning = f"{meaning} One of {', '.join(choices)}.".lstrip()
+            lines.append(f"- `{key}={told}`: {meaning}")
     return "\n".join(lines)
 
 
-def _words(annotation: Any) -> list[str]:
-    """Return the words that a type allows, if it is a choice of words."""
-    if get_origin(annotation) is Literal:
-        return [word for word in get_args(annotation) if isinstance(word, str)]
-    return [word for inner in get_args(annotation) for word in _words(inner)]
+def _choices(annotation: Any) -> list[str]:
+    """Return the words that a type allows, if it is a choice of words, or of none and words."""
+    if get_origin(annotation) in (Union, UnionType):
+        (annotation, *others) = (kind for kind in get_args(annotation) if kind is not NoneType)
+        annotation = None if others else annotation
+    return list(map(str, get_args(annotation))) if get_origin(annotation) is Literal else []
 
 
 def _value(text: str) -> Any:
