@@ -356,6 +356,6 @@ def test_volumes_and_windows_that_do_not_fit_are_refused(tmp_path):
         predict_volume(model, volume(4, 8, 8), out=out, sweep=DEEP)
     with pytest.raises(ValueError, match=r"window must be a size that 'unet' takes, got \(18, 16\)"):
         predict_volume(model, volume(4, 8, 8), out=out, sweep=SweepSettings(window=(18, 16)))
-    with pytest.raises(ValueError, match=r"must be a \.zarr"):
+    with pytest.raises(ValueError, match=r"must be written to a \.zarr"):
         predict_volume(model, volume(4, 8, 8), out=tmp_path / "labels.tiff")
     assert not list(tmp_path.iterdir())
