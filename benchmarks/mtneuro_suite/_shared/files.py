@@ -38,7 +38,7 @@ def name_beside(path: Path, /) -> Path:
     >>> name_beside(Path("results/a.npz")).name.endswith("-a.npz")
     True
     """
-    return path.with_name(f".{_machine()}-{os.getpid()}-{token_hex(4)}-{path.name}")
+    return path.with_name(f".{_digits()}-{os.getpid()}-{token_hex(4)}-{path.name}")
 
 
 def is_temporary(name: str, /) -> bool:
@@ -53,25 +53,32 @@ def link_target(path: str | os.PathLike[str], /) -> Path:
 
 def remove_abandoned(folder: Path, /) -> None:
     """Remove what processes of this machine that were killed left under names of `name_beside`."""
+    if os.name == "nt":
+        return
     for path in folder.iterdir():
         named = _TEMPORARY.fullmatch(path.name)
-        if named and named["machine"] == _machine() and not _alive(int(named["process"])):
+        if named and named["machine"] == _digits() and not process_exists(int(named["process"])):
             remove(path)
 
 
 @cache
-def _machine() -> str:
-    """Return digits that name this host, its start and its process namespace."""
+def this_machine() -> str:
+    """Return what names this host, its start and its process namespace, where a process number holds."""
     parts = [socket.gethostname()]
     with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii"))
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return sha256(" ".join(parts).encode()).hexdigest()[:8]
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip())
+    with suppress(OSError):
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))  # containers of one name
+    return " ".join(parts)
 
 
-def _alive(process: int) -> bool:
-    if os.name == "nt":  # os.kill would end the process
-        return True
+@cache
+def _digits() -> str:
+    return sha256(this_machine().encode()).hexdigest()[:8]
+
+
+def process_exists(process: int, /) -> bool:
+    """Return whether a process of this machine exists; not for Windows, where the question would end it."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import secrets
-import socket
 import sys
 import threading
 import time
@@ -20,6 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
+
+from mtneuro_suite._shared.files import process_exists, this_machine
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +51,14 @@ class Holder:
 
     def dead(self) -> bool:
         """Return whether the process is known to have ended."""
-        if self.machine != _machine():
+        if self.machine != this_machine():
             return False
         try:
             process = psutil.Process(self.pid)
             return process.status() == psutil.STATUS_ZOMBIE or _started(self.pid) != self.start
         except psutil.NoSuchProcess:
-            return not _exists(self.pid)
+            # A system may hide another user's process from psutil.
+            return sys.platform == "win32" or not process_exists(self.pid)
         except psutil.Error:
             return False
 
@@ -69,32 +71,6 @@ def _started(pid: int) -> float:
     except OSError:
         return psutil.Process(pid).create_time()
     return int(fields[19])
-
-
-def _exists(pid: int) -> bool:
-    """Return whether there is a process, though a system may hide other users' from who looks."""
-    if sys.platform == "win32":  # where this signal ends a process
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _machine() -> str:
-    parts = [socket.gethostname()]
-    for read in (
-        lambda: Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
-        lambda: str(Path("/proc/self/ns/pid").readlink()),  # containers of one name
-    ):
-        try:
-            parts.append(read())
-        except OSError:
-            continue
-    return " ".join(parts)
 
 
 def _newest(base: Path) -> int:
@@ -193,7 +169,7 @@ def lease(base: Path, *, stale_lease: int = 0) -> Lease | None:
             return None
     path = _file(base, newest + 1)
     holder = Holder(
-        machine=_machine(),
+        machine=this_machine(),
         pid=os.getpid(),
         start=_started(os.getpid()),
         token=secrets.token_hex(8),
