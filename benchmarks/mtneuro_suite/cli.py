@@ -16,7 +16,7 @@ from rich.console import Console
 from mtneuro_suite._shared.factories import is_factory, look_here
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite._shared.settings import changed_values
-from mtneuro_suite._shared.terminal import INTERRUPTED, Changes, Output, command_line, run
+from mtneuro_suite._shared.terminal import INTERRUPTED, Changes, Output, command_line, console, run
 from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.execute.progress import Display, JsonLines, Tally
 from mtneuro_suite.plan.costs import duration
@@ -203,9 +203,7 @@ def run_all(
     attempts = to_do(asked, store, named=how.only, force=how.force)
     todo = [attempt.run for attempt in attempts]
     processes = executor.processes(gpus=gpus)
-    out, err = (
-        Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (False, True)
-    )
+    out, err = console(), console(stderr=True)
     if how.estimate:
         print_estimate(
             asked, todo, processes=processes, device=preset.device, output=where.output, out=out, err=err
