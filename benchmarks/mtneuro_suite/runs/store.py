@@ -93,35 +93,39 @@ class Store:
             Compare contents too, and not only sizes. A result that an older version of the suite wrote has
             neither on record: its arrays are taken as they are.
         """
+        return self._inspected(run, thoroughly=thoroughly)[1]
+
+    def _inspected(self, run: Run, *, thoroughly: bool = False) -> tuple[dict[str, Any] | None, str | None]:
+        """Return what a run's result file holds, if it can be read, and what is wrong with its files."""
         folder = self.folder(run)
         path = folder / RESULT
         try:
             result = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
-            return None
+            return None, None
         except ValueError:
-            return f"{path} must be a result file, and cannot be read as one"
+            return None, f"{path} must be a result file, and cannot be read as one"
         content = cast("dict[str, Any]", result) if isinstance(result, dict) else {}
         version = content.get("result_version")
         if not isinstance(version, int):
-            return f"{path} must be a result file, and lacks its result_version"
+            return content, f"{path} must be a result file, and lacks its result_version"
         if version != RESULT_VERSION:
-            return None  # not damaged, but another program's: `result` refuses it
+            return content, None  # not damaged, but another program's: `result` refuses it
         try:
             files = _Result.model_validate(content).files
         except ValidationError as error:
-            return f"{path} must be a result file; {one_line(error)}"
+            return content, f"{path} must be a result file; {one_line(error)}"
         for name, written in files.items():
             found = folder / name
             try:
                 size = found.stat().st_size
             except (FileNotFoundError, NotADirectoryError):
-                return f"{found} is gone"
+                return content, f"{found} is gone"
             if size != written.bytes:
-                return f"{found} must have {written.bytes:,} bytes, got {size:,}"
+                return content, f"{found} must have {written.bytes:,} bytes, got {size:,}"
             if thoroughly and file_digest(found) != written.sha256:
-                return f"{found} no longer holds what was written"
-        return None
+                return content, f"{found} no longer holds what was written"
+        return content, None
 
     def set_aside(self, run: Run) -> None:
         """Take a damaged run's result for undone; its files stay until it has been made again."""
@@ -186,11 +190,15 @@ class Store:
         ------
         ValueError
             If the run's files are damaged, or of another version.
+        FileNotFoundError
+            If the run has no result.
         """
         path = self.folder(run) / RESULT
-        if damage := self.damage(run):
+        result, damage = self._inspected(run)
+        if damage:
             raise ValueError(f"{damage}; run the same command again to repeat its run")
-        result = json.loads(path.read_text(encoding="utf-8"))
+        if result is None:
+            raise FileNotFoundError(f"there is no {path}; run the same command again to make it")
         if result.get("result_version") != RESULT_VERSION:
             raise ValueError(
                 f"{path} must have result_version {RESULT_VERSION}, got {result.get('result_version')!r}; "
@@ -209,7 +217,7 @@ class Store:
         planned = json.loads(json.dumps(run.step.model_dump(mode="json")))
         if self.result(run).get("settings") != planned:
             raise ValueError(
-                f"{self.folder(run) / 'result.json'} must hold the settings of its run, got others: somebody "
+                f"{self.folder(run) / RESULT} must hold the settings of its run, got others: somebody "
                 f"changed it; delete {self.folder(run)} and run again"
             )
 
