@@ -256,7 +256,7 @@ def test_an_output_that_cannot_be_written_is_refused_in_one_line(tmp_path, suite
 def test_a_damaged_checkpoint_is_left_and_the_log_says_so(tmp_path, suite, uninterrupted):
     for kind in ("encoder", "segmenter"):
         process = suite(tmp_path, "--workers", "2")
-        checkpoint = waited_for(f"runs/{kind}-*.partial/model.partial/*.ckpt", tmp_path, process)
+        checkpoint = waited_for(f"runs/{kind}-*.partial/model.partial/[!.]*.ckpt", tmp_path, process)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         checkpoint.write_bytes(checkpoint.read_bytes()[:1000])

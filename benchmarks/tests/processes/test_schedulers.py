@@ -33,7 +33,7 @@ def until(found, what, seconds=120):
 
 def lease_in(output, kind):
     """Return the process number of who is at work on a run whose checkpoint is there, and the run's name."""
-    for checkpoint in output.glob(f"runs/{kind}-*.partial/model.partial/*.ckpt"):
+    for checkpoint in output.glob(f"runs/{kind}-*.partial/model.partial/[!.]*.ckpt"):
         name = checkpoint.parent.parent.name.removesuffix(".partial")
         for lease in output.glob(f"runs/{name}.lease-*"):
             try:

@@ -78,8 +78,9 @@ def test_two_workers_of_which_one_is_killed_write_the_map_of_one_process(
         if done == 2:
             raise Interrupted
 
-    with worker_pool(scheduler=address, tls=tls) as executor, pytest.raises(Interrupted):
-        embedding_map(*files, out=tmp_path / "shared.zarr", executor=executor, progress=stop, **OPTIONS)
+    # Begun here: workers would go on with the rows that they hold, and might leave none.
+    with pytest.raises(Interrupted):
+        embedding_map(*files, out=tmp_path / "shared.zarr", progress=stop, **OPTIONS)
     calls: list[int] = []
 
     def kill(done: int, total: int) -> None:
@@ -91,7 +92,7 @@ def test_two_workers_of_which_one_is_killed_write_the_map_of_one_process(
         found = embedding_map(
             *files, out=tmp_path / "shared.zarr", executor=executor, progress=kill, **OPTIONS
         )
-    assert calls[0] >= 3  # what the first call had done was not done again
+    assert calls[0] == 3  # what the first call had done was not done again
     assert calls[-1] == 12
     assert workers[0].wait(timeout=10) != 0
     np.testing.assert_array_equal(np.asarray(found[...]), np.asarray(expected[...]))
