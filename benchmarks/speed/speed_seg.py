@@ -52,7 +52,7 @@ CLASSES = 4
 NAMES = ("background", "vessels", "cells", "axons")
 CPU_INFO = Path("/proc/cpuinfo")
 HAS_AMX = CPU_INFO.exists() and "amx_bf16" in CPU_INFO.read_text()
-TABLE_2 = ("unet", "manet", "fpn", "unetplusplus", "pan", "pspnet", "unet3d", "vnetlight", "highresnet")
+TABLE_2 = ("unet", "manet", "fpn", "unetplusplus", "pan", "pspnet", "unet3d", "vnetlight", "highresnet3d")
 PAPER_IMAGES = 1200
 
 
@@ -263,7 +263,11 @@ def step_others_2d(*, quick: bool) -> Iterator[Figure]:
 def step_others_3d(*, quick: bool) -> Iterator[Figure]:
     """A training step of every 3D network, each with its figure (fp32 only on a CPU)."""
     size = (8, 32, 32) if quick else (8, 64, 64)
-    names = ("unet3d",) if quick else ("unet3d", "vnetlight", "highresnet", "swinunetr", "mednext")
+    names = (
+        ("unet3d",)
+        if quick
+        else ("unet3d", "vnetlight", "highresnet3d", "highresnet", "swinunetr", "mednext")
+    )
     for name in names:
         yield from step_figures(name, size, rounds=2, batch=1)
 

@@ -26,7 +26,7 @@ NETWORK_ROWS = {
     "pspnet": "PSPNet",
     "unet3d": "3D U-Net",
     "vnetlight": "VNetLight",
-    "highresnet": "HighResNet",
+    "highresnet3d": "HighResNet",
 }
 """Row of Table 2 by network name."""
 

@@ -65,6 +65,18 @@ def test_weights_of_an_encoder_are_never_downloaded_on_loading(tmp_path):
     assert load_model(tmp_path / "model").settings.encoder_weights == "imagenet"
 
 
+def test_a_vnetlight_of_before_there_were_activations_is_read_with_its_own(tmp_path):
+    settings = TrainSettings(model="vnetlight", activation="elu", classes=3)
+    Model(network=build_network(settings), settings=settings, class_names=("a", "b", "c")).save(
+        tmp_path / "m"
+    )
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    for key in ("activation", "norm", "padding", "upsampling"):
+        del config["settings"][key]
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    assert load_model(tmp_path / "m").settings.activation == "elu"
+
+
 def test_code_that_a_folder_names_is_not_imported_unless_it_is_trusted(tmp_path):
     settings = TrainSettings(model="no_such_module:make", classes=2)
     Model(network=torch.nn.Identity(), settings=settings, class_names=("a", "b")).save(tmp_path / "model")

@@ -17,7 +17,7 @@ def test_all_networks_of_the_paper_have_their_settings():
         "pspnet",
         "unet3d",
         "vnetlight",
-        "highresnet",
+        "highresnet3d",
     ):
         for classes in (3, 4):
             assert paper_settings(name, classes).epochs == 20

@@ -38,6 +38,21 @@ def test_an_encoder_where_there_is_none_is_refused():
         TrainSettings(model="vnetlight", encoder_name="resnet18")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"model": "fpn", "norm": "instance"}, "norm must be left out for 'fpn', which has its own"),
+        ({"model": "vnetlight", "padding": "valid"}, "padding must be left out for 'vnetlight'"),
+        ({"model": "vnetlight", "activation": "relu"}, "activation of vnetlight must be 'prelu' or 'elu'"),
+        ({"norm": "group5"}, "the groups of norm must divide the filters, 32, got 'group5'"),
+        ({"norm": "layer"}, "norm"),
+    ],
+)
+def test_layers_that_a_network_does_not_have_are_refused(wrong, message):
+    with pytest.raises(ValidationError, match=message):
+        TrainSettings.model_validate(wrong)
+
+
 def test_encoder_weights_are_a_word_or_a_file_of_weights():
     assert TrainSettings(model="fpn", encoder_weights="None").encoder_weights is None
     with pytest.raises(ValidationError, match="encoder_weights must be"):

@@ -47,7 +47,13 @@ def test_a_toml_of_our_keys_is_read(tmp_path):
 
 def test_an_original_network_file_is_read_as_it_is(tmp_path):
     expected = TrainSettings(
-        model="unet", classes=4, learning_rate=0.01, batch_size=8, betas=(0.9, 0.99), seed=1
+        model="unet",
+        classes=4,
+        learning_rate=0.01,
+        batch_size=8,
+        betas=(0.9, 0.99),
+        seed=1,
+        activation="relu",
     )
     assert load_settings(written(tmp_path, UNET)) == expected
 
@@ -73,6 +79,51 @@ def test_every_network_of_the_original_has_its_own_here(tmp_path, name, ours):
     assert (settings.optimiser, settings.augment) == ("sgd", True)
 
 
+@pytest.mark.parametrize("version", ["2022-07", "2022-11"])
+@pytest.mark.parametrize("classes", [3, 4])
+@pytest.mark.parametrize(("dim", "model", "batch_size"), [(2, "unet", 8), (3, "unet3d", 1)])
+def test_its_published_network_files_are_read_as_they_are(
+    real_data, version, classes, dim, model, batch_size
+):
+    path = real_data / "original_json" / version / "networkconfig" / f"UNet_{dim}D_{classes}class.json"
+    assert load_settings(path) == TrainSettings(
+        model=model,
+        classes=classes,
+        optimiser="sgd",
+        learning_rate=0.01,
+        epochs=5,
+        batch_size=batch_size,
+        levels=4,
+        filters=32,
+        activation="relu",
+        norm="batch",
+        padding="same",
+        augment=False,
+        seed=0,
+    )
+
+
+def test_the_layers_of_its_plain_unet_are_read_and_no_other_network_reads_them(tmp_path):
+    layers = {"activation": "leaky", "normalization": "group4", "conv_mode": "valid", "up_mode": "bilinear"}
+    settings = load_settings(written(tmp_path, {**UNET, **layers}))
+    assert (settings.activation, settings.norm) == ("leaky_relu", "group4")
+    assert (settings.padding, settings.upsampling) == ("valid", "linear")
+    assert load_settings(written(tmp_path, {**UNET, **layers, "model": "smp_FPN"})).norm == "batch"
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"model": "mzp_HighResNet_3D"}, ("highresnet3d", None)),
+        ({"model": "mzp_VNetLight_3D"}, ("vnetlight", "prelu")),
+        ({"model": "mzp_VNetLight_3D", "elu": True}, ("vnetlight", "elu")),
+    ],
+)
+def test_its_networks_of_medicalzoo_are_the_papers(tmp_path, keys, expected):
+    settings = load_settings(written(tmp_path, {**UNET, "dim": 3, **keys}))
+    assert (settings.model, settings.activation) == expected
+
+
 def test_its_plain_unet_may_be_3d(tmp_path):
     assert load_settings(written(tmp_path, {**UNET, "dim": 3})).model == "unet3d"
 
@@ -80,8 +131,9 @@ def test_its_plain_unet_may_be_3d(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"activation": "elu"}, "activation must be 'relu' here, got 'elu'"),
-        ({"normalization": "group"}, "normalization must be 'batch' here"),
+        ({"activation": "gelu"}, "activation must be 'relu' or 'leaky' or 'elu' or 'prelu' here, got 'gelu'"),
+        ({"normalization": "group"}, "norm"),
+        ({"model": "mzp_VNetLight_3D"}, "dim must be 3 for 'mzp_VNetLight_3D', got 2"),
         ({"in_channels": 3}, "in_channels must be 1 here, got 3"),
         ({"model": "ResNet-18"}, "belongs to mtneuro-ssl"),
         ({"model": "smp_MAnett"}, "did you mean 'smp_MAnet'"),

@@ -17,6 +17,7 @@ from .model import build_network as build_network
 from .model import load_history as load_history
 from .model import load_model as load_model
 from .model import normalised as normalised
+from .networks.highresnet import HighResNet3D as HighResNet3D
 from .networks.smp import encoder_names as encoder_names
 from .networks.unet import PlainUNet as PlainUNet
 from .networks.vnetlight import VNetLight as VNetLight

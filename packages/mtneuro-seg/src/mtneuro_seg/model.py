@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -182,7 +182,7 @@ def load_model(folder: str | os.PathLike[str], *, trusted: Collection[str] = ())
     root = Path(folder)
     config = model_folder.read_config(root, kinds=[_KIND], format_version=FORMAT_VERSION)
     try:
-        settings = TrainSettings.model_validate(config["settings"])
+        settings = TrainSettings.model_validate(_up_to_date(config["settings"]))
         class_names = tuple(config["class_names"])
     except (KeyError, TypeError, ValueError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
@@ -200,6 +200,12 @@ def load_model(folder: str | os.PathLike[str], *, trusted: Collection[str] = ())
         history=load_history(root / model_folder.HISTORY),
         provenance=config.get("provenance", {}),
     )
+
+
+def _up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a folder's settings with what went without saying when it was written: VNetLight had ELU."""
+    written = {"activation": "elu"} if settings.get("model") == "vnetlight" else {}
+    return {**written, **settings}
 
 
 def load_history(path: str | os.PathLike[str]) -> tuple[dict[str, float], ...]:

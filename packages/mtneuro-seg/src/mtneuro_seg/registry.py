@@ -143,7 +143,12 @@ NETWORKS: dict[str, Network] = {
             smallest_alone=16, paper="Milletari et al. 2016, the lighter form of Nikolaos 2019",
         ),
         Network(
-            name="highresnet", title="HighResNet", axes=3, family="MONAI",
+            name="highresnet3d", title="HighResNet", axes=3, family="ours",
+            factory="mtneuro_seg.networks.highresnet:highresnet3d", multiple=1,
+            paper="Li et al. 2017, the form of Nikolaos 2019",
+        ),
+        Network(
+            name="highresnet", title="HighResNet (MONAI)", axes=3, family="MONAI",
             factory="mtneuro_seg.networks.highresnet:highresnet", multiple=1, paper="Li et al. 2017",
         ),
         _smp(

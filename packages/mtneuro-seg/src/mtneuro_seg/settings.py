@@ -56,6 +56,20 @@ class TrainSettings(Settings):
     levels: Annotated[int, Field(ge=2, le=8)] = 4
     """Levels of the plain U-Nets; each but the last halves the image."""
 
+    activation: Literal["relu", "leaky_relu", "elu", "prelu"] | None = None
+    """Activation of the plain U-Nets (by default ``relu``) and of VNetLight (``prelu`` or ``elu``; by default
+    ``prelu``, as in the paper's Table 2)."""
+
+    norm: Annotated[str, Field(pattern=r"^(batch|instance|none|group[1-9][0-9]*)$")] = "batch"
+    """Normalisation in the plain U-Nets: ``batch``, ``instance``, ``group8`` (groups of channels that divide
+    ``filters``) or ``none``."""
+
+    padding: Literal["same", "valid"] = "same"
+    """Convolutions of the plain U-Nets: ``same``, padded with zeros, or ``valid`` over a mirrored border."""
+
+    upsampling: Literal["transposed", "nearest", "linear"] = "transposed"
+    """How the plain U-Nets double an image: ``transposed`` convolution, or interpolation and convolution."""
+
     epochs: PositiveInt = 20
     """Passes over the images."""
 
@@ -171,6 +185,22 @@ class TrainSettings(Settings):
                     "encoder_weights must be 'imagenet', None or a .safetensors, .pth or .pt file, "
                     f"got {self.encoder_weights!r}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _layers_fit(self) -> "TrainSettings":
+        plain = self.model in {"unet", "unet3d"} and self.encoder_name is None
+        for key in ("activation", "norm", "padding", "upsampling"):
+            value, usual = getattr(self, key), type(self).model_fields[key].default
+            taken = plain or (key == "activation" and self.model == "vnetlight")
+            if value != usual and not taken:
+                raise ValueError(
+                    f"{key} must be left out for {self.model!r}, which has its own, got {value!r}"
+                )
+        if self.model == "vnetlight" and self.activation not in (None, "prelu", "elu"):
+            raise ValueError(f"activation of vnetlight must be 'prelu' or 'elu', got {self.activation!r}")
+        if self.norm.startswith("group") and self.filters % int(self.norm.removeprefix("group")):
+            raise ValueError(f"the groups of norm must divide the filters, {self.filters}, got {self.norm!r}")
         return self
 
     def check_class_weights(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from mtneuro_seg._shared.factories import check_trusted
 from mtneuro_seg._shared.settings import read_values
 from mtneuro_seg._shared.words import one_line, unknown_name
+from mtneuro_seg.registry import network
 from mtneuro_seg.settings import TrainSettings
 
 _MODELS = {
@@ -18,13 +19,26 @@ _MODELS = {
     "smp_FPN": "fpn",
     "smp_PSPNet": "pspnet",
     "smp_DeepLabV3Plus": "deeplabv3plus",
+    "mzp_VNetLight_3D": "vnetlight",
+    "mzp_HighResNet_3D": "highresnet3d",
 }
 """The original's names of networks."""
 
+_ACTIVATIONS = {"relu": "relu", "leaky": "leaky_relu", "elu": "elu", "prelu": "prelu"}
+"""The original's names of activations."""
+
+_UPSAMPLING = {
+    "transposed": "transposed",
+    "nearest": "nearest",
+    "linear": "linear",
+    "bilinear": "linear",
+    "trilinear": "linear",
+}
+"""The original's names of ways to double an image."""
+
 _BUILT: dict[str, tuple[object, ...]] = {
-    "activation": ("relu",),
-    "normalization": ("batch",),
-    "conv_mode": ("same",),
+    "activation": tuple(_ACTIVATIONS),
+    "up_mode": tuple(_UPSAMPLING),
     "in_channels": (1,),
     "task_type": ("supervised",),
     "dim": (2, 3),
@@ -46,7 +60,9 @@ _RENAMED = {
 _IGNORED = {"outputdir", "outweightfilename", "eval_threshold", "eval_reduction"}
 """Keys that say where the original writes and how it prints scores: no part of a training."""
 
-_OWN_KEYS = {"model", "encoder_name", "encoder_weights", "beta1", "beta2"}
+_OWN_KEYS = {
+    "model", "encoder_name", "encoder_weights", "beta1", "beta2", "normalization", "conv_mode", "elu",
+}  # fmt: skip
 _ORIGINAL = {*_BUILT, *_RENAMED, *_IGNORED, *_OWN_KEYS}
 _ONLY_ORIGINAL = _ORIGINAL - set(TrainSettings.model_fields)
 
@@ -77,7 +93,8 @@ def load_settings(
     Notes
     -----
     Of the original's keys, ``outputdir``, ``outweightfilename``, ``eval_threshold`` and ``eval_reduction``
-    are ignored. Its ``UNet`` is the plain one whatever encoder stands beside it, as in its code.
+    are ignored. Its ``UNet`` is the plain one whatever encoder stands beside it, as in its code; the other
+    networks do not read the keys of the plain one's layers.
     """
     values = settings_values(path) | changes
     try:
@@ -122,8 +139,7 @@ def from_original(found: Mapping[str, Any]) -> dict[str, Any]:
     own = {ours: found[theirs] for theirs, ours in _RENAMED.items() if theirs in found}
     if "model" in found:
         own = {"model": _model(found)} | own
-        if own["model"] not in {"unet", "unet3d"}:
-            own |= {key: found[key] for key in ("encoder_name", "encoder_weights") if key in found}
+        own |= _layers(found, own["model"])
     if "optimizer" in found:
         own["optimiser"] = str(found["optimizer"]).lower()
     if "augmentations" in found:
@@ -131,6 +147,23 @@ def from_original(found: Mapping[str, Any]) -> dict[str, Any]:
     if "beta1" in found or "beta2" in found:
         own["betas"] = (found.get("beta1", 0.9), found.get("beta2", 0.999))
     return own
+
+
+def _layers(found: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return what the keys of the layers say for the network that reads them; the others do not."""
+    if model in {"unet", "unet3d"}:
+        renamed = {"normalization": "norm", "conv_mode": "padding"}
+        layers = {ours: found[theirs] for theirs, ours in renamed.items() if theirs in found}
+        if "activation" in found:
+            layers["activation"] = _ACTIVATIONS[found["activation"]]
+        if "up_mode" in found:
+            layers["upsampling"] = _UPSAMPLING[found["up_mode"]]
+        return layers
+    if model == "vnetlight":
+        return {"activation": "elu" if found.get("elu", False) else "prelu"}
+    if model == "highresnet3d":
+        return {}
+    return {key: found[key] for key in ("encoder_name", "encoder_weights") if key in found}
 
 
 def _model(found: Mapping[str, Any]) -> str:
@@ -141,8 +174,7 @@ def _model(found: Mapping[str, Any]) -> str:
         )
     if name not in _MODELS:
         raise ValueError(unknown_name("model", str(name), _MODELS))
-    if found.get("dim") == 3:
-        if name != "UNet":
-            raise ValueError(f"dim must be 2 for {name!r}, got 3")
-        return "unet3d"
-    return _MODELS[name]
+    ours = "unet3d" if name == "UNet" and found.get("dim") == 3 else _MODELS[name]
+    if "dim" in found and found["dim"] != network(ours).axes:
+        raise ValueError(f"dim must be {network(ours).axes} for {name!r}, got {found['dim']}")
+    return ours

@@ -25,7 +25,11 @@ def test_vnetlight_has_the_parameters_of_its_description():
     expected += doubling(128, 128) + residual(128, 2)
     expected += doubling(128, 64) + residual(64, 1) + doubling(64, 32) + residual(32, 1)
     expected += conv(32, 4, 125) + 8 + conv(4, 4, 1)
-    assert sum(p.numel() for p in VNetLight(classes=4).parameters()) == expected
+    assert sum(p.numel() for p in VNetLight(classes=4, activation="elu").parameters()) == expected
+
+
+def test_the_papers_form_has_the_parameters_that_were_counted_in_the_original():
+    assert sum(p.numel() for p in VNetLight(classes=4).parameters()) == 12_247_988
 
 
 def test_vnetlight_repeats_its_input_over_the_stem():

@@ -1,10 +1,16 @@
 """VNetLight: the V-Net of Milletari et al. (2016) with one level less, so that eight slices suffice."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mtneuro_seg.networks.layers import ACTIVATIONS
 from mtneuro_seg.settings import TrainSettings
+
+Activation = Callable[[int], nn.Module]
+"""Makes an activation of a number of channels."""
 
 
 class VNetLight(nn.Module):
@@ -17,6 +23,8 @@ class VNetLight(nn.Module):
     ----------
     classes
         Channels of the output.
+    activation
+        ``prelu``, as in the paper's Table 2, which adds 1696 learned slopes and one a class, or ``elu``.
 
     Notes
     -----
@@ -30,26 +38,28 @@ class VNetLight(nn.Module):
     torch.Size([1, 4, 8, 8, 8])
     """
 
-    def __init__(self, *, classes: int) -> None:
+    def __init__(self, *, classes: int, activation: str = "prelu") -> None:
         super().__init__()
+        active = ACTIVATIONS[activation]
         self.stem = nn.Sequential(nn.Conv3d(1, 16, 5, padding=2), nn.BatchNorm3d(16))
-        self.down32 = _Down(16, convolutions=1)
-        self.down64 = _Down(32, convolutions=2)
-        self.down128 = _Down(64, convolutions=3, dropout=True)
-        self.up128 = _Up(128, 128, convolutions=2, dropout=True)
-        self.up64 = _Up(128, 64, convolutions=1)
-        self.up32 = _Up(64, 32, convolutions=1)
+        self.active = active(16)
+        self.down32 = _Down(16, active, convolutions=1)
+        self.down64 = _Down(32, active, convolutions=2)
+        self.down128 = _Down(64, active, convolutions=3, dropout=True)
+        self.up128 = _Up(128, 128, active, convolutions=2, dropout=True)
+        self.up64 = _Up(128, 64, active, convolutions=1)
+        self.up32 = _Up(64, 32, active, convolutions=1)
         self.head = nn.Sequential(
             nn.Conv3d(32, classes, 5, padding=2),
             nn.BatchNorm3d(classes),
-            nn.ELU(inplace=True),
+            active(classes),
             nn.Conv3d(classes, classes, 1),
         )
 
     def forward(self, images: Float[Tensor, "batch 1 z y x"]) -> Float[Tensor, "batch classes z y x"]:
         """Return the class scores (logits) of every voxel."""
         # The input, repeated, is added to each of the stem's 16 channels.
-        level16 = nn.functional.elu(self.stem(images) + images)
+        level16 = self.active(self.stem(images) + images)
         level32 = self.down32(level16)
         level64 = self.down64(level32)
         features = self.up128(self.down128(level64), level64)
@@ -59,46 +69,52 @@ class VNetLight(nn.Module):
 class _Down(nn.Module):
     """Halve the volume, double the channels, and add residual convolutions."""
 
-    def __init__(self, channels: int, *, convolutions: int, dropout: bool = False) -> None:
+    def __init__(
+        self, channels: int, active: Activation, *, convolutions: int, dropout: bool = False
+    ) -> None:
         super().__init__()
         width = 2 * channels
         self.halve = nn.Sequential(
-            nn.Conv3d(channels, width, 2, stride=2), nn.BatchNorm3d(width), nn.ELU(inplace=True)
+            nn.Conv3d(channels, width, 2, stride=2), nn.BatchNorm3d(width), active(width)
         )
         self.drop = nn.Dropout3d() if dropout else nn.Identity()
-        self.residual = _residual(width, convolutions)
+        self.residual = _residual(width, active, convolutions)
+        self.active = active(width)
 
     def forward(self, features: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         halved = self.halve(features)
-        return nn.functional.elu(self.residual(self.drop(halved)) + halved)
+        return self.active(self.residual(self.drop(halved)) + halved)
 
 
 class _Up(nn.Module):
     """Double the volume to half of ``width`` channels, join the skip, and add residual convolutions."""
 
-    def __init__(self, channels: int, width: int, *, convolutions: int, dropout: bool = False) -> None:
+    def __init__(
+        self, channels: int, width: int, active: Activation, *, convolutions: int, dropout: bool = False
+    ) -> None:
         super().__init__()
         self.drop = nn.Dropout3d() if dropout else nn.Identity()
         self.drop_skip = nn.Dropout3d()
         self.widen = nn.Sequential(
             nn.ConvTranspose3d(channels, width // 2, 2, stride=2),
             nn.BatchNorm3d(width // 2),
-            nn.ELU(inplace=True),
+            active(width // 2),
         )
-        self.residual = _residual(width, convolutions)
+        self.residual = _residual(width, active, convolutions)
+        self.active = active(width)
 
     def forward(self, features: Float[Tensor, "..."], skip: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         joined = torch.cat((self.widen(self.drop(features)), self.drop_skip(skip)), dim=1)
-        return nn.functional.elu(self.residual(joined) + joined)
+        return self.active(self.residual(joined) + joined)
 
 
-def _residual(width: int, convolutions: int) -> nn.Sequential:
+def _residual(width: int, active: Activation, convolutions: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for _ in range(convolutions):
-        layers += [nn.Conv3d(width, width, 5, padding=2), nn.BatchNorm3d(width), nn.ELU(inplace=True)]
+        layers += [nn.Conv3d(width, width, 5, padding=2), nn.BatchNorm3d(width), active(width)]
     return nn.Sequential(*layers)
 
 
 def vnetlight(settings: TrainSettings) -> VNetLight:
     """Return the network that the settings describe."""
-    return VNetLight(classes=settings.classes)
+    return VNetLight(classes=settings.classes, activation=settings.activation or "prelu")
