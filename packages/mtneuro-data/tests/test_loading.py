@@ -4,7 +4,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtneuro_data import Cache, SplitPart, TaskSpec, downsampled_images, load, loading, open_volume
+from mtneuro_data import (
+    Cache,
+    Cube,
+    SplitPart,
+    TaskSpec,
+    downsampled_images,
+    load,
+    loading,
+    mapped_labels,
+    open_volume,
+)
 from mtneuro_data._shared import bounds
 from mtneuro_data.loading import fetch
 from mtneuro_data.sources.phantom import PhantomSource
@@ -194,3 +204,57 @@ def test_a_task_of_more_images_than_memory_is_refused_before_anything_is_read(
     monkeypatch.setattr(bounds, "memory_at_hand", lambda: 1000)
     with pytest.raises(ValueError, match=r"the images of small must fit into memory, got .* raise z_step"):
         load(task, "train")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64])
+def test_instances_are_loaded_as_foreground_and_boundaries(
+    task: TaskSpec, labels: np.ndarray, tmp_path: Path, dtype: type
+) -> None:
+    ids = (labels.repeat(2, 2)[:, :, : labels.shape[2]] * (60 if dtype is np.uint8 else 1 << 60)).astype(
+        dtype
+    )
+    np.save(tmp_path / "ids.npy", ids)
+    own = task.replaced(
+        annotation=str(tmp_path / "ids.npy"), class_names=(), label_map={"*": "cell", "boundary": "edge"}
+    )
+    box = ids[24, 4:36, 8:56]
+    for spec in (own, own.replaced(depth=3), own.replaced(z_step=4)):
+        arrays = load(spec, "test")
+        assert arrays.masks is not None
+        assert arrays.class_names == ("background", "cell", "edge")
+        first = arrays.masks[0] if spec.depth == 1 else arrays.masks[0, 0]
+        np.testing.assert_array_equal(first, mapped_labels(box, own.label_map))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint32])
+def test_boundaries_in_the_volume_stay_within_a_subvolume(
+    task: TaskSpec, tmp_path: Path, dtype: type
+) -> None:
+    ids = np.ones((40, 150, 200), dtype)
+    ids[28:] = 2  # between the first subvolume and the second
+    ids[30:] = 3  # within the second
+    np.save(tmp_path / "ids.npy", ids)
+    own = task.replaced(
+        annotation=str(tmp_path / "ids.npy"),
+        class_names=("background", "edge"),
+        label_map={"boundary_3d": 1},
+        depth=4,
+    )
+    masks = load(own, "test").masks
+    assert masks is not None
+    assert masks[:2].all(axis=(2, 3)).tolist() == [[False] * 4, [False, True, True, False]]
+
+
+def test_unlabelled_images_of_one_region_are_loaded(tmp_path: Path, volume: np.ndarray) -> None:
+    np.save(tmp_path / "image.npy", volume)
+    arrays = load(
+        TaskSpec(
+            name="unlabelled",
+            kind="region",
+            image=str(tmp_path / "image.npy"),
+            cubes={"A": Cube(y=(0, 32), x=(0, 48))},
+            splits={"train": (SplitPart(z=(0, 6)),)},
+        ),
+        "train",
+    )
+    assert (arrays.masks, arrays.region.tolist(), arrays.region_names) == (None, [0] * 6, ("volume",))

@@ -1,3 +1,4 @@
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -32,6 +33,28 @@ def test_majorities_agree_with_a_naive_loop(stack: np.ndarray, factor: int) -> N
     for n, v, u in np.ndindex(reduced.shape):
         block = stack[n, v * factor : (v + 1) * factor, u * factor : (u + 1) * factor]
         assert reduced[n, v, u] == np.bincount(block.ravel()).argmax()
+
+
+@given(
+    hnp.arrays(np.int64, (2, 6, 12), elements=st.sampled_from([-2, 0, 1, 5, 1 << 40, 1 << 60])),
+    st.sampled_from([1, 2, 3, 6]),
+)
+def test_majorities_of_ids_agree_with_a_naive_loop(stack: np.ndarray, factor: int) -> None:
+    reduced = downsampled_labels(stack, factor)
+    for n, v, u in np.ndindex(reduced.shape):
+        block = stack[n, v * factor : (v + 1) * factor, u * factor : (u + 1) * factor]
+        values, counts = np.unique(block, return_counts=True)
+        assert reduced[n, v, u] == values[counts.argmax()]
+
+
+def test_the_majority_of_many_ids_does_not_take_a_pass_over_the_volume_for_each(
+    rng: np.random.Generator,
+) -> None:
+    # 16384 ids; at a pass of a millisecond for each this would take many seconds.
+    ids = np.arange(1, 16385, dtype=np.uint64).reshape(4, 64, 64).repeat(8, 1).repeat(8, 2) << np.uint64(40)
+    start = time.process_time()
+    np.testing.assert_array_equal(downsampled_labels(ids, 4), ids[:, ::4, ::4])
+    assert time.process_time() - start < 2
 
 
 @given(images)

@@ -60,6 +60,12 @@ def test_touching_cubes_are_named(task: TaskSpec) -> None:
         ({"depth": 20}, "holds no image of 20 slices"),
         ({"downsample": 3}, "downsample"),
         ({"label_map": {0: 3}}, r"classes in \[0, 3\), got 0 -> 3"),
+        ({"label_map": {"boundry": 1}}, "got 'boundry'; did you mean 'boundary'"),
+        ({"label_map": {"1.5": 1}}, "whole number must be one of .* got '1.5'"),
+        ({"label_map": {"boundary": 1, "boundary_3d": 2}}, "label_map must name one of .* got both"),
+        ({"label_map": {3: "vesel"}}, "gives to 3 must be one of .* got 'vesel'; did you mean 'vessel'"),
+        ({"roi_map": {"boundary": 1}}, r"roi_map takes labels and \*, got boundary"),
+        ({"class_names": [str(n) for n in range(257)]}, "class_names must be 256 at most"),
         ({"label_map": {}}, "needs annotation, class_names and label_map"),
         ({"z_stp": 2}, "got 'z_stp'; did you mean 'z_step'"),
         ({"annotated_z": (5, 5)}, r"got \[5, 5\)"),
@@ -133,3 +139,39 @@ def test_subvolumes_stay_inside_their_part(task: TaskSpec) -> None:
 def test_z_step_keeps_every_kth_image(task: TaskSpec) -> None:
     assert [z for _, z in changed(task, z_step=3).samples("test")] == [24, 27, 30] * 2
     assert [z for _, z in changed(task, depth=2, z_step=2).samples("test")] == [24, 28] * 2
+
+
+def test_a_label_map_holds_ids_of_any_size_words_and_names(task: TaskSpec) -> None:
+    mapped = changed(task, label_map={1 << 63: "cell", "17": 1, -1: 0, "*": "vessel", "boundary": 2})
+    assert mapped.label_map == {1 << 63: 2, 17: 1, -1: 0, "*": 1, "boundary": 2}
+    again = TaskSpec.model_validate_json(mapped.model_dump_json())
+    assert (again, again.fingerprint) == (mapped, mapped.fingerprint)
+
+
+def test_a_volume_of_one_region_is_described_in_a_few_lines() -> None:
+    short: dict[str, Any] = {
+        "name": "mine",
+        "kind": "segmentation",
+        "image": "em.zarr",
+        "annotation": "ids.zarr",
+        "label_map": {"*": "neuron"},
+        "cubes": {"A": {"y": (0, 8), "x": (0, 8)}, "B": {"y": (8, 16), "x": (0, 8)}},
+        "splits": {"train": [{"z": (0, 4)}], "test": [{"cubes": ["B"], "z": (20, 24)}]},
+    }
+    task = TaskSpec(**short)
+    full = task.model_dump()
+    assert full["regions"] == ("volume",)
+    assert {cube.region for cube in task.cubes.values()} == {"volume"}
+    assert (task.class_names, task.label_map) == (("background", "neuron"), {"*": 1})
+    assert task.splits["train"][0].cubes == ("A", "B")
+    assert task.counts() == {"train": 8, "test": 4}
+    assert TaskSpec(**full).fingerprint == task.fingerprint
+
+
+def test_a_cube_of_several_regions_must_name_its_own(task: TaskSpec) -> None:
+    cubes = {**task.cubes, "A-STR": Cube(y=(100, 132), x=(120, 168))}
+    with pytest.raises(ValueError, match='the cube "A-STR" must name its region, one of CTX, STR'):
+        changed(task, cubes=cubes)
+    fields: dict[str, Any] = {**task.model_dump(exclude={"regions"}), "cubes": cubes}
+    with pytest.raises(ValueError, match='the cube "A-STR" must name its region, one of CTX'):
+        TaskSpec(**fields)

@@ -171,11 +171,13 @@ def _read_batch(
     else:
         mask_places = _places(task, batch, masks) if annotation.dtype == np.uint8 else None
         grey, labels = image.read_both(annotation, boxes, out=(places, mask_places), keep=True)
-        for at, (piece, some) in enumerate(zip(batch, labels, strict=True)):
+        for piece, some in zip(batch, labels, strict=True):
+            # As images, so that boundaries within subvolumes do not reach across them.
+            raw = stacked(task, piece, some)
             if mask_places is not None:
-                mapped_labels(some, task.label_map, what=piece.words, out=mask_places[at])
+                mapped_labels(raw, task.label_map, what=piece.words, out=raw)
             else:
-                mapped = mapped_labels(stacked(task, piece, some), task.label_map, what=piece.words)
+                mapped = mapped_labels(raw, task.label_map, what=piece.words)
                 masks[piece.rows] = downsampled_labels(mapped, task.downsample)
     if places is None:
         for piece, some in zip(batch, grey, strict=True):

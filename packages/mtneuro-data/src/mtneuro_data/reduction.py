@@ -6,6 +6,9 @@ from jaxtyping import Integer, Shaped, UInt
 CORNERS = ("tl", "tr", "bl", "br")
 """The corners of an image in their order: top left, top right, bottom left, bottom right."""
 
+_FEW = 16
+"""Fewer labels than this are counted one after another."""
+
 
 def downsampled_images(images: UInt[np.ndarray, "... y x"], factor: int, /) -> UInt[np.ndarray, "... v u"]:
     """Return images reduced along rows and columns by the mean of each block.
@@ -70,15 +73,38 @@ def downsampled_labels(
         return labels
     blocks = _blocks(labels, factor)
     highest = int(labels.max(initial=0))
-    values = np.arange(highest + 1) if 0 <= highest < 16 and labels.dtype.kind == "u" else np.unique(labels)
-    winner = np.full(blocks.shape[:-3] + blocks.shape[-2:-1], values[0], labels.dtype)
+    if not 0 <= highest < _FEW or labels.dtype.kind != "u":
+        return _majority(blocks)
+    winner = np.zeros(blocks.shape[:-3] + blocks.shape[-2:-1], labels.dtype)
     most = np.zeros(winner.shape, np.int32)
-    for value in values:  # ascending, so a tie keeps the smaller
+    for value in range(highest + 1):  # ascending, so a tie keeps the smaller
         count = (blocks == value).sum(axis=(-3, -1), dtype=np.int32)
         more = count > most
         winner[more] = value
         np.maximum(most, count, out=most)
     return winner
+
+
+def _majority(blocks: Integer[np.ndarray, "..."]) -> Integer[np.ndarray, "..."]:
+    """Return the most frequent label of each block, the smallest on a tie, however many labels there are."""
+    size = blocks.shape[-3] * blocks.shape[-1]
+    moved = np.moveaxis(blocks, -3, -2)
+    shape = moved.shape[:-2]
+    winner = np.ascontiguousarray(moved[..., 0, 0]).reshape(-1)
+    rows = moved.reshape(-1, size)
+    # Most blocks lie within one object: only the others are sorted.
+    mixed = np.flatnonzero((rows != rows[:, :1]).any(axis=1))
+    rows = np.sort(rows[mixed], axis=1)
+    winner[mixed] = rows[:, 0]
+    for apart in range(1, size):
+        # A label that stands so far from itself in a sorted row is there more often than that.
+        again = rows[:, apart:] == rows[:, :-apart]
+        there = again.any(axis=1)
+        if not there.any():
+            break
+        mixed, rows, again = mixed[there], rows[there], again[there]
+        winner[mixed] = rows[np.arange(len(rows)), again.argmax(axis=1)]
+    return winner.reshape(shape)
 
 
 def four_corners(images: Shaped[np.ndarray, "... y x"], /) -> Shaped[np.ndarray, "... 4 v u"]:

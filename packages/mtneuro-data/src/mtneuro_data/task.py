@@ -7,11 +7,13 @@ from importlib import import_module
 from itertools import combinations
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from mtneuro_data._shared.settings import Settings
 from mtneuro_data._shared.words import unknown_name
 from mtneuro_data.cube import CubeSpec
+from mtneuro_data.labels import BOUNDARIES, EVERY_OTHER, WORDS
+from mtneuro_data.short_forms import in_full
 
 CHANNELS = {
     "image": "bossdb://prasad/prasad2020/image",
@@ -22,6 +24,7 @@ CHANNELS = {
 
 
 _LARGEST_INDEX = 1 << 31
+_MOST_CLASSES = 256
 
 
 def _half_open(value: tuple[int, int]) -> tuple[int, int]:
@@ -33,6 +36,23 @@ def _half_open(value: tuple[int, int]) -> tuple[int, int]:
 
 Range = Annotated[tuple[int, int], AfterValidator(_half_open)]
 """A half-open range of voxels along one axis."""
+
+
+def _raw_label(raw: Any) -> int | str:
+    if raw in WORDS:
+        return raw
+    try:
+        label = int(raw)
+    except (TypeError, ValueError, OverflowError):
+        label = None
+    if label is None or (not isinstance(raw, str) and label != raw):
+        raise ValueError(unknown_name("a label that is no whole number", str(raw), WORDS))
+    return label
+
+
+# Any, so that a plain dict[int, int] is one of them for a type checker too.
+RawLabel = Annotated[Any, BeforeValidator(_raw_label)]
+"""A label of the label volume, or a word that stands for several: see `mtneuro_data.mapped_labels`."""
 
 Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A finite length above zero."""
@@ -47,8 +67,8 @@ class Cube(Settings):
     (256, 256)
     """
 
-    region: str
-    """Name of the region it lies in; one of the task's ``regions``."""
+    region: str = ""
+    """Name of the region it lies in; one of the task's ``regions``. May be left out where there is one."""
 
     y: Range
     """Rows, half-open."""
@@ -71,8 +91,8 @@ class SplitPart(Settings):
     (110, 380)
     """
 
-    cubes: tuple[str, ...] = Field(min_length=1)
-    """Names of cubes, in the order in which they are loaded."""
+    cubes: tuple[str, ...] = Field(default=(), min_length=1)
+    """Names of cubes, in the order in which they are loaded; all of the task's cubes if left out."""
 
     z: Range
     """Slices, half-open."""
@@ -105,8 +125,9 @@ class TaskSpec(Settings):
     """URI of the label volume: pixel labels, or region labels for the kind ``region``. With ``None``, an
     image of that kind belongs to its cube's region."""
 
-    regions: tuple[str, ...] = Field(min_length=1)
-    """Names of the regions; a region's position here is its class."""
+    regions: tuple[str, ...] = Field(default=(), min_length=1)
+    """Names of the regions; a region's position here is its class. If left out, those that the cubes name, in
+    order; where none does, one region called ``volume``."""
 
     cubes: dict[str, Cube] = Field(min_length=1)
     """The cubes by name."""
@@ -118,13 +139,16 @@ class TaskSpec(Settings):
     """Smallest number of slices between train or val and test in the same rows and columns."""
 
     class_names: tuple[str, ...] = ()
-    """Names of the pixel classes; a class's position here is its value in the masks."""
+    """Names of the pixel classes; a class's position here is its value in the masks. If left out,
+    ``background`` and then the names that ``label_map`` gives, in order."""
 
-    label_map: dict[int, int] = Field(default_factory=dict)
-    """Raw pixel label -> class."""
+    label_map: dict[RawLabel, int] = Field(default_factory=dict)
+    """Raw pixel label -> class, by its number or its name. ``"*"`` is every other label except 0, and
+    ``"boundary"`` and ``"boundary_3d"`` the boundaries of those: see `mtneuro_data.mapped_labels`."""
 
-    roi_map: dict[int, int] = Field(default_factory=dict)
-    """Raw region-of-interest label -> index into ``regions``."""
+    roi_map: dict[RawLabel, int] = Field(default_factory=dict)
+    """Raw region-of-interest label -> index into ``regions``, or its name; ``"*"`` is every other label
+    except 0."""
 
     annotated_z: Range | None = None
     """Slices that have region-of-interest labels; other images belong to their cube's region."""
@@ -141,6 +165,11 @@ class TaskSpec(Settings):
 
     voxel_size_um: tuple[Length, Length, Length] = (1.17, 1.17, 1.17)
     """Edges of a voxel of the volume in micrometres, ``(z, y, x)``."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, values: Any) -> Any:
+        return in_full(values) if isinstance(values, Mapping) else values
 
     @field_validator("regions", "class_names")
     @classmethod
@@ -160,6 +189,9 @@ class TaskSpec(Settings):
 
     def _check_names(self) -> None:
         for name, cube in self.cubes.items():
+            if not cube.region:
+                names = ", ".join(filter(None, self.regions))
+                raise ValueError(f'the cube "{name}" must name its region, one of {names}')
             if cube.region not in self.regions:
                 what = f'the region of the cube "{name}"'
                 raise ValueError(unknown_name(what, cube.region, self.regions))
@@ -187,15 +219,22 @@ class TaskSpec(Settings):
                 raise ValueError("roi_map must not be empty if the task has an annotation of regions")
         elif self.annotation is None or not self.class_names or not self.label_map:
             raise ValueError(f'the kind "{self.kind}" needs annotation, class_names and label_map')
+        if len(self.class_names) > _MOST_CLASSES:
+            raise ValueError(
+                f"class_names must be {_MOST_CLASSES} at most, as a mask holds bytes, "
+                f"got {len(self.class_names)}"
+            )
+        if len(self.label_map.keys() & BOUNDARIES.keys()) > 1:
+            raise ValueError(f"label_map must name one of {', '.join(BOUNDARIES)}, got both")
+        if misplaced := self.roi_map.keys() & BOUNDARIES.keys():
+            raise ValueError(f"roi_map takes labels and {EVERY_OTHER}, got {min(map(str, misplaced))}")
         for key, table, size in (
             ("label_map", self.label_map, len(self.class_names)),
             ("roi_map", self.roi_map, len(self.regions)),
         ):
             for raw, value in table.items():
-                if raw < 0 or not 0 <= value < size:
-                    raise ValueError(
-                        f"{key} must map labels of 0 or more to classes in [0, {size}), got {raw} -> {value}"
-                    )
+                if not 0 <= value < size:
+                    raise ValueError(f"{key} must map labels to classes in [0, {size}), got {raw} -> {value}")
 
     def _check_splits(self) -> None:
         for split in self.splits:
