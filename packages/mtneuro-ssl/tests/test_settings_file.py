@@ -35,7 +35,7 @@ def test_a_self_supervised_file_is_read_unchanged(tmp_path, caplog):
     named = {record.args[0] for record in caplog.records if isinstance(record.args, tuple)}
     assert named == {
         "optimizer", "learning_rate", "epochs", "outputdir", "outweightfilename", "classes",
-        "lr_poly_decay_n", "lr_gamma", "lr_milestone",
+        "lr_poly_decay_n", "lr_gamma", "lr_milestone", "trans_prob",
     }  # fmt: skip
 
 
@@ -56,10 +56,9 @@ def test_a_supervised_file_is_read_unchanged():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("ssl_optimizer", "Adam", "ssl_optimizer must be 'SGD', got 'Adam'"),
-        ("lr_decay", "poly", "lr_decay must be 'cosine', got 'poly'"),
-        ("myow_layout", "parallel", "must be 'cascaded', got 'parallel'"),
-        ("miner_distance", "l2", "must be 'cosine', got 'l2'"),
+        ("ssl_optimizer", "rmsprop", "ssl_optimizer must be one of sgd, adam, adamw, lars, got 'rmsprop'"),
+        ("lr_decay", "linear", "lr_decay must be one of cosine, poly, step, got 'linear'"),
+        ("myow_layout", "nested", "must be one of cascaded, parallel, got 'nested'"),
         ("projector_2_hidden_size", 512, "projector_2_hidden_size must be 4096, got 512"),
         ("transform", ["random_crop", "flip"], r"must be \['random_crop'\] or 'random_crop', got"),
         ("method", "simclr", "method must be one of byol, myow, myowmerged, got 'simclr'"),
@@ -71,6 +70,66 @@ def test_a_supervised_file_is_read_unchanged():
 def test_a_value_that_is_not_supported_is_refused_by_name(key, value, message):
     with pytest.raises(ValueError, match=message):
         translated(SSL_FILE | {key: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"ssl_optimizer": "Adam", "beta2": 0.99}, {"optimiser": "adam", "betas": (0.9, 0.99)}),
+        ({"lr_decay": "poly"}, {"schedule": "poly", "poly_power": 0.9}),
+        ({"lr_decay": "step"}, {"schedule": "step", "step_fractions": (100 / 800,), "step_factor": 0.1}),
+        ({"mm_decay": "cste"}, {"target_schedule": "constant"}),
+        ({"myow_layout": "parallel"}, {"mined_layout": "parallel"}),
+        ({"miner_candidate_repr": "online"}, {"mined_candidates": "online"}),
+        ({"miner_distance": "l2"}, {"mined_distance": "l2"}),
+        ({"byol_warmup_epochs": 80}, {"mined_delay_fraction": 0.1}),
+        ({"method": "byol", "projector_2_hidden_size": 512}, {"method": "byol", "hidden": 4096}),
+    ],
+)
+def test_the_originals_other_choices_are_settings(changes, expected):
+    settings = TrainSettings.model_validate(translated(SSL_FILE | changes))
+    assert {name: getattr(settings, name) for name in expected} == expected
+
+
+METHODS = {"BYOL": "byol", "MYOW": "myow", "MYOWMerged": "myow-m"}
+
+
+@pytest.mark.parametrize("version", ["2022-07", "2022-11"])
+@pytest.mark.parametrize("name", METHODS)
+def test_the_published_self_supervised_files_are_read_as_they_are(real_data, version, name):
+    path = real_data / "original_json" / version / "networkconfig" / f"SSL_{name}_ResNet-18_2D.json"
+    expected = TrainSettings(
+        method=METHODS[name],
+        encoder="resnet18",
+        seed=0,
+        epochs=800,
+        batch_size=8,
+        optimiser="sgd",
+        learning_rate=0.03,
+        momentum=0.9,
+        weight_decay=5e-4,
+        schedule="cosine",
+        warmup_fraction=10 / 800,
+        hidden=4096,
+        projection=256,
+        target_momentum=0.996,
+        target_schedule="cosine",
+        mined_weight=0.1,
+        mined_rampup_fraction=10 / 800,
+        mined_delay_fraction=0,
+        mined_neighbours=1,
+    )
+    used = set() if name != "BYOL" else {"mined_weight", "mined_rampup_fraction", "mined_neighbours"}
+    found = TrainSettings.from_file(path)
+    assert found.model_dump(exclude=used) == expected.model_dump(exclude=used)
+
+
+@pytest.mark.parametrize("version", ["2022-07", "2022-11"])
+def test_the_published_supervised_file_is_read_as_it_is(real_data, version):
+    path = real_data / "original_json" / version / "networkconfig" / "SUP_ResNet-18_2D.json"
+    assert TrainSettings.from_file(path) == TrainSettings(
+        method="supervised", encoder="resnet18", seed=0, epochs=1, batch_size=8, learning_rate=0.01
+    )
 
 
 @pytest.mark.parametrize("key", sorted(SSL_FILE))

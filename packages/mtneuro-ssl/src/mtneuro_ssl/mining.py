@@ -1,5 +1,7 @@
 """Find the nearest other sample."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -13,8 +15,9 @@ def nearest_positions(
     *,
     forbidden: tuple[Int64[Tensor, " queries"], Int64[Tensor, " pool"]] | None = None,
     ranks: Int64[Tensor, " queries"] | None = None,
+    distance: Literal["cosine", "l2"] = "cosine",
 ) -> Int64[Tensor, " queries"]:
-    """Return, for each query, the position in the pool of its nearest neighbour by cosine.
+    """Return, for each query, the position in the pool of its nearest neighbour.
 
     The search is exact: one matrix product of all queries with the whole pool.
 
@@ -27,6 +30,8 @@ def nearest_positions(
         identity.
     ranks
         Which of the nearest each query takes; 0, the nearest, by default.
+    distance
+        ``cosine`` similarity, or the Euclidean distance, ``l2``.
 
     Examples
     --------
@@ -34,7 +39,10 @@ def nearest_positions(
     >>> nearest_positions(torch.tensor([[5.0, 1], [0, 1]]), pool)
     tensor([0, 1])
     """
-    similarity = normalize(queries, dim=1) @ normalize(pool, dim=1).T
+    if distance == "cosine":
+        similarity = normalize(queries, dim=1) @ normalize(pool, dim=1).T
+    else:
+        similarity = -torch.cdist(queries, pool)
     if forbidden is not None:
         own, others = forbidden
         similarity.masked_fill_(own[:, None] == others[None, :], -torch.inf)

@@ -6,6 +6,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
+Schedule = Literal["constant", "cosine", "poly", "step"]
+"""Schedules of the learning rate; all but the constant one begin with a warm-up."""
+
 
 @dataclass(frozen=True, slots=True)
 class MethodEntry:
@@ -26,9 +29,9 @@ class MethodEntry:
     """Weight decay where the settings name none."""
 
     momentum: float = 0.0
-    """Momentum of SGD where the settings name none."""
+    """Momentum of SGD and LARS where the settings name none."""
 
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Schedule = "constant"
     """Schedule of the learning rate where the settings name none."""
 
 

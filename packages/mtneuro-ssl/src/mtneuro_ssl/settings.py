@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 from mtneuro_ssl._shared.factories import check_trusted, is_factory
 from mtneuro_ssl._shared.settings import Settings
 from mtneuro_ssl._shared.words import unknown_name
-from mtneuro_ssl.registry import ENCODERS, METHODS, MethodEntry
+from mtneuro_ssl.registry import ENCODERS, METHODS, MethodEntry, Schedule
 from mtneuro_ssl.settings_file import file_values
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -92,20 +92,39 @@ class TrainSettings(Settings):
     batch_size: PositiveInt = 256
     """Images in a step."""
 
+    optimiser: Literal["sgd", "adam", "adamw", "lars"] = "sgd"
+    """Optimiser: ``sgd``, ``adam``, ``adamw``, or ``lars`` for large batches."""
+
     learning_rate: Positive = 0.03
-    """Peak rate of SGD; self-supervised methods scale it by batch_size / 256."""
+    """Peak rate of the optimiser; self-supervised methods scale it by batch_size / 256."""
 
     weight_decay: NonNegative | None = None
-    """Decay of every parameter, biases and norms included."""
+    """Decay of every parameter, biases and norms included unless ``decay_biases`` is false."""
+
+    decay_biases: bool = True
+    """Decay biases and the parameters of norms too."""
 
     momentum: Fraction | None = None
-    """Momentum of SGD."""
+    """Momentum of SGD and LARS."""
 
-    schedule: Literal["constant", "cosine"] | None = None
-    """Schedule of the learning rate: constant, or linear warm-up and cosine to 0."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """Decay of the two running means of Adam and AdamW."""
+
+    schedule: Schedule | None = None
+    """Schedule of the learning rate: ``constant``, or a linear warm-up and then ``cosine``, ``poly`` (a power
+    of the part that is left) or ``step``."""
 
     warmup_fraction: Fraction = 0.1
-    """Part of the steps in which a cosine schedule rises from 0."""
+    """Part of the steps in which a schedule rises from 0."""
+
+    poly_power: Positive = 1.5
+    """Power of the schedule ``poly``."""
+
+    step_fractions: tuple[Fraction, ...] = ()
+    """Parts of the run at which the schedule ``step`` lowers the rate."""
+
+    step_factor: Fraction = 0.1
+    """What it multiplies the rate by each time."""
 
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Chance to drop a feature before the supervised classifier."""
@@ -123,13 +142,32 @@ class TrainSettings(Settings):
     """Output width of projectors and predictors."""
 
     target_momentum: Fraction = 0.996
-    """Momentum of the target network at the first step; it rises to 1 by a cosine."""
+    """Momentum of the target network at the first step."""
+
+    target_schedule: Literal["cosine", "constant"] = "cosine"
+    """Whether that rises to 1 by a cosine, or stays."""
 
     mined_weight: NonNegative = 0.1
     """Weight of MYOW's mined term once it has risen."""
 
     mined_rampup_fraction: Fraction = 0.1
     """Part of the steps in which the mined term's weight rises from 0."""
+
+    mined_delay_fraction: Fraction = 0.0
+    """Part of the steps in which MYOW is BYOL alone, before the mined term's weight begins to rise."""
+
+    mined_layout: Literal["cascaded", "parallel"] = "cascaded"
+    """Whether MYOW's second projector takes the first one's output, or the encoder's."""
+
+    mined_candidates: Literal["target", "online"] = "target"
+    """Which encoder's features of the candidates are searched."""
+
+    mined_distance: Literal["cosine", "l2"] = "cosine"
+    """What the nearest candidate is nearest by."""
+
+    reencode_mined: bool = True
+    """Whether MYOW-m passes the mined samples through the target encoder again, as the original code does;
+    the features that were searched have the statistics of the pool's batch."""
 
     exclude_self: bool = True
     """Keep a sample from being mined as its own neighbour (the original code lets it)."""

@@ -32,19 +32,25 @@ _RENAMED = {
 }
 """Keys with another name here."""
 
-_FRACTIONS = {"lr_warmup_epochs": "warmup_fraction", "myow_rampup_epochs": "mined_rampup_fraction"}
+_FRACTIONS = {
+    "lr_warmup_epochs": "warmup_fraction",
+    "myow_rampup_epochs": "mined_rampup_fraction",
+    "byol_warmup_epochs": "mined_delay_fraction",
+}
 """Keys that count epochs, where ours are fractions of the run."""
 
+_WORDS: dict[str, tuple[str, dict[str, str]]] = {
+    "ssl_optimizer": ("optimiser", {"sgd": "sgd", "adam": "adam", "adamw": "adamw", "lars": "lars"}),
+    "lr_decay": ("schedule", {"cosine": "cosine", "poly": "poly", "step": "step"}),
+    "mm_decay": ("target_schedule", {"cosine": "cosine", "cste": "constant"}),
+    "myow_layout": ("mined_layout", {"cascaded": "cascaded", "parallel": "parallel"}),
+    "miner_candidate_repr": ("mined_candidates", {"target": "target", "online": "online"}),
+    "miner_distance": ("mined_distance", {"cosine": "cosine", "l2": "l2"}),
+}
+"""Keys whose value is a word, in capitals or not: their name and the word's here."""
+
 _ONLY: dict[str, tuple[object, ...]] = {
-    "ssl_optimizer": ("SGD",),
-    "lr_decay": ("cosine",),
-    "mm_decay": ("cosine",),
-    "trans_prob": (1,),
-    "myow_layout": ("cascaded",),
-    "byol_warmup_epochs": (0,),
     "miner": ("knn",),
-    "miner_candidate_repr": ("target",),
-    "miner_distance": ("cosine",),
     "knn_select": ("random",),
     "in_channels": (1,),
     "encoder_weights": (None, ""),
@@ -54,11 +60,7 @@ _ONLY: dict[str, tuple[object, ...]] = {
 _MEANINGLESS = {
     "outputdir": "the call names the folder",
     "outweightfilename": "the call names the folder",
-    "lr_poly_decay_n": "the schedule is a cosine",
-    "lr_gamma": "the schedule is a cosine",
-    "lr_milestone": "the schedule is a cosine",
-    "beta1": "Adam is not used",
-    "beta2": "Adam is not used",
+    "trans_prob": "a random crop is always made",
     "classes": "the labels have them",
     "encoder_name": "model names the encoder",
 }
@@ -67,9 +69,20 @@ _MEANINGLESS = {
 _OF_THE_READOUT = ("optimizer", "learning_rate", "epochs")
 """Keys of the linear stage in a self-supervised file, and of training in a supervised one."""
 
+_OF_ONE_WORD = {
+    "lr_poly_decay_n": ("schedule", "poly"),
+    "lr_gamma": ("schedule", "step"),
+    "lr_milestone": ("schedule", "step"),
+    "beta1": ("optimiser", "adam"),
+    "beta2": ("optimiser", "adam"),
+    "projector_2_hidden_size": ("method", "myow"),
+    "projector_2_output_size": ("method", "myow"),
+}
+"""Keys that only one value of a setting makes use of."""
+
 KEYS = (
-    *_RENAMED, *_FRACTIONS, *_ONLY, *_MEANINGLESS, *_OF_THE_READOUT, "task_type", "method", "model",
-    "augmentations", "transform", "projector_2_hidden_size", "projector_2_output_size",
+    *_RENAMED, *_FRACTIONS, *_WORDS, *_ONLY, *_MEANINGLESS, *_OF_ONE_WORD, *_OF_THE_READOUT,
+    "task_type", "method", "model", "augmentations", "transform",
 )  # fmt: skip
 
 
@@ -125,18 +138,35 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
             if values.get(key) is not None:
                 log.warning("%s belongs to the linear readout, not to self-supervised training: ignored", key)
     else:
-        _require(values, "optimizer", "SGD")
+        if "optimizer" in values:
+            settings["optimiser"] = _one_of(
+                "optimizer", str(values["optimizer"]).lower(), {"sgd": "sgd", "adam": "adam"}
+            )
         settings |= {key: values[key] for key in ("learning_rate", "epochs") if key in values}
     for key, allowed in _ONLY.items():
         _require(values, key, *allowed)
     for key, reason in _MEANINGLESS.items():
         if key in values:
             log.warning("%s has no effect, since %s: ignored", key, reason)
+    for key, (name, words) in _WORDS.items():
+        if key in values:
+            settings[name] = _one_of(key, str(values[key]).lower(), words)
     settings |= {name: values[key] for key, name in _RENAMED.items() if key in values}
     epochs = settings.get("epochs", 100)
     settings |= {name: values[key] / epochs for key, name in _FRACTIONS.items() if key in values}
-    _require(values, "projector_2_hidden_size", settings.get("hidden", 4096))
-    _require(values, "projector_2_output_size", settings.get("projection", 256))
+    for key, (name, word) in _OF_ONE_WORD.items():
+        if key in values and settings.get(name) != word:
+            log.warning("%s has no effect, since %s is not %s: ignored", key, name, word)
+    if settings.get("schedule") == "poly" and "lr_poly_decay_n" in values:
+        settings["poly_power"] = values["lr_poly_decay_n"]
+    if settings.get("schedule") == "step":
+        settings["step_fractions"] = [epoch / epochs for epoch in values.get("lr_milestone", ())]
+        settings |= {"step_factor": values["lr_gamma"]} if "lr_gamma" in values else {}
+    if settings.get("optimiser") == "adam":
+        settings["betas"] = (values.get("beta1", 0.9), values.get("beta2", 0.999))
+    if settings["method"] == "myow":
+        _require(values, "projector_2_hidden_size", settings.get("hidden", 4096))
+        _require(values, "projector_2_output_size", settings.get("projection", 256))
     _require(values, "transform", ["random_crop"], "random_crop")
     if values.get("augmentations"):
         settings["views"] = {"flip": 0.5, "rotate": True}

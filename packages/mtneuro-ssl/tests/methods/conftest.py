@@ -102,7 +102,7 @@ def _encoder_passes(method: Any) -> tuple[int, int]:
             counts[name] += 1
 
         getattr(method, name).register_forward_hook(hook)
-    method.step_logs(method.draw_at(0))
+    method.step_logs(method.draw_at(5))  # the mined term has its weight by then
     return counts["encoder"], counts["target_encoder"]
 
 

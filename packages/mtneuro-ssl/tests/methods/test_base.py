@@ -43,6 +43,34 @@ def test_the_optimiser_has_the_protocols_settings(method_of):
         assert len(group["params"]) == len(trained)
 
 
+def test_decay_may_leave_out_biases_and_norms(method_of):
+    method = method_of("byol", decay_biases=False, optimiser="lars")
+    decayed, free = method.configure_optimizers()["optimizer"].param_groups
+    assert (decayed["weight_decay"], free["weight_decay"]) == (5e-4, 0)
+    names = {id(p): name for name, p in method.named_parameters()}
+    assert all(names[id(p)].endswith("weight") for p in decayed["params"])
+    norms = [m for m in method.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    free_ids = {id(p) for p in free["params"]}
+    assert {id(p) for m in norms for p in m.parameters() if p.requires_grad} <= free_ids
+    assert {id(p) for n, p in method.named_parameters() if n.endswith("bias") and p.requires_grad} <= free_ids
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "lars"])
+def test_every_optimiser_lowers_the_loss_of_one_batch(name, method_of):
+    method = method_of("byol", optimiser=name, learning_rate=5 if name == "lars" else 0.1).float()
+    optimiser = method.configure_optimizers()["optimizer"]
+    for group in optimiser.param_groups:
+        group["lr"] = group["initial_lr"]
+    draw = method.draw_at(0)
+    views = draw.view(), draw.view()
+    before = method.loss(*views).item()
+    for _ in range(5):
+        optimiser.zero_grad()
+        method.loss(*views).backward()
+        optimiser.step()
+    assert method.loss(*views).item() < before
+
+
 def test_the_parts_of_all_processes_make_up_the_batch(method_of):
     draw = method_of("byol", batch_size=6).draw_at(0)
     rows = torch.arange(6)

@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float32, Int64, UInt8
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.optim import SGD
+from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from typing_extensions import override
 
@@ -181,27 +182,47 @@ class Method(LightningModule, ABC):
 
     @override
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return SGD on every trained parameter, and its schedule by step."""
-        settings = self.settings
-        scale = settings.batch_size / 256 if settings.entry.family == "self-supervised" else 1.0
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = SGD(
-            trained,
-            lr=settings.learning_rate * scale,
-            momentum=settings.momentum or 0.0,
-            weight_decay=settings.weight_decay or 0.0,
-            # One kernel for all parameters. On a CPU the update takes next to no time anyway.
-            fused=self.device.type == "cuda",
-        )
+        """Return the optimiser of every trained parameter, and its schedule by step."""
+        optimizer = self._optimiser()
         # A lambda, since torch would pickle a bound method into every checkpoint.
         schedule = LambdaLR(optimizer, lambda step: self._rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def _optimiser(self) -> Optimizer:
+        settings = self.settings
+        scale = settings.batch_size / 256 if settings.entry.family == "self-supervised" else 1.0
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        rate, decay = settings.learning_rate * scale, settings.weight_decay or 0.0
+        groups: list[dict[str, Any]] = [{"params": trained, "weight_decay": decay}]
+        if not settings.decay_biases:
+            # Biases and the parameters of norms have one axis.
+            groups = [
+                {"params": [p for p in trained if p.ndim > 1], "weight_decay": decay},
+                {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+            ]
+        momentum = settings.momentum or 0.0
+        if settings.optimiser == "lars":
+            from lightly.utils.lars import LARS
+
+            return LARS(groups, lr=rate, momentum=momentum)
+        # One kernel for all parameters. On a CPU the update takes next to no time anyway.
+        fused = self.device.type == "cuda"
+        if settings.optimiser == "sgd":
+            return SGD(groups, lr=rate, momentum=momentum, fused=fused)
+        kind = Adam if settings.optimiser == "adam" else AdamW
+        return kind(groups, lr=rate, betas=settings.betas, fused=fused)
+
     def _rate_factor(self, step: int) -> float:
-        if self.settings.schedule == "constant":
-            return 1.0
-        warmup = round(self.settings.warmup_fraction * self.total_steps)
-        return learning_rate_factor(step, self.total_steps, warmup=warmup)
+        settings, total = self.settings, self.total_steps
+        return learning_rate_factor(
+            step,
+            total,
+            warmup=round(settings.warmup_fraction * total),
+            schedule=settings.schedule or "constant",
+            power=settings.poly_power,
+            drops=[round(fraction * total) for fraction in settings.step_fractions],
+            gamma=settings.step_factor,
+        )
 
     @override
     def optimizer_step(self, *args: object, **kwargs: object) -> None:

@@ -57,6 +57,12 @@ class BYOL(Pairwise):
 
     def after_step(self, step: int) -> None:
         """Move the target a little towards the online network."""
-        momentum = target_momentum(step, self.total_steps, base=self.settings.target_momentum)
+        settings = self.settings
+        momentum = target_momentum(
+            step,
+            self.total_steps,
+            base=settings.target_momentum,
+            constant=settings.target_schedule == "constant",
+        )
         for network, target in self.followed:
             update_momentum(network, target, m=momentum)
