@@ -47,6 +47,20 @@ def test_wrong_labels_are_refused(labels, message, images):
         check_run(images, small("supervised"), labels=labels)
 
 
+@pytest.mark.parametrize("method", ["byol", "myow", "myow-m", "untrained", "pca"])
+def test_who_needs_no_labels_takes_those_of_one_region(method, images):
+    check_run(images, small(method), labels=np.zeros(12, np.int64), class_names=["neuropil"])
+
+
+@pytest.mark.parametrize("method", ["supervised", "supervised+mixup"])
+@pytest.mark.parametrize("labels", [None, np.zeros(12, np.int64)])
+def test_a_supervised_method_without_classes_to_tell_apart_is_told_of_one_that_needs_none(
+    method, labels, images
+):
+    with pytest.raises(ValueError, match=r"needs labels.*a self-supervised method needs none \(--method byol\)"):
+        check_run(images, small(method), labels=labels)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

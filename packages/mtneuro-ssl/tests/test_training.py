@@ -74,6 +74,15 @@ def test_a_trained_model_is_the_one_in_its_folder(method, images, labels, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 
 
+@pytest.mark.parametrize("method", ["byol", "myow", "myow-m"])
+def test_images_of_one_region_are_learnt_from_as_without_labels(method, images, tmp_path):
+    settings = small(method, monitor_neighbours=2)
+    one_region = np.zeros(12, np.int64)
+    with_region = train(images, settings, labels=one_region, out=tmp_path / "one", class_names=["neuropil"])
+    without = train(images, settings, out=tmp_path / "none")
+    np.testing.assert_array_equal(with_region.embed(images), without.embed(images))
+
+
 def test_a_part_of_a_mapped_file_is_copied_into_memory_of_its_own(images, tmp_path):
     np.save(tmp_path / "a.npy", images)
     part = open_images(tmp_path / "a.npy", ranges=Ranges(y="0:16", x="0:16")).images

@@ -16,6 +16,8 @@ from mtneuro_ssl.types import Samples, Volume
 SMALLEST_CROP = 8
 """Least height and width of a crop, in pixels; a smaller one shows the encoder too little."""
 
+_WITHOUT_LABELS = "a self-supervised method needs none (--method byol)"
+
 
 def check_samples(images: Samples | Volume, *, vector_width: int | None = None) -> None:
     """Raise unless the samples are a stack of uint8 images, or of vectors of the given width.
@@ -77,7 +79,7 @@ def check_run(
     if family in ("self-supervised", "supervised"):
         _check_counts(settings, count)
     if labels is not None or family == "supervised":
-        _check_labels(labels, count, settings.method, class_names)
+        _check_labels(labels, count, settings, class_names)
     if settings.views.slices and (sample_id is None or np.shape(sample_id) != (count,)):
         raise ValueError(f"views.slices needs a sample_id for each of the {count} images")
     device = chosen_device(settings.device)
@@ -128,10 +130,13 @@ def _check_counts(settings: TrainSettings, count: int) -> None:
 
 
 def _check_labels(
-    labels: np.ndarray | None, count: int, method: str, class_names: Sequence[str] | None
+    labels: np.ndarray | None, count: int, settings: TrainSettings, class_names: Sequence[str] | None
 ) -> None:
+    method = settings.method
     if labels is None:
-        raise ValueError(f"method {method!r} needs labels, one integer per image, got none")
+        raise ValueError(
+            f"method {method!r} needs labels, one integer per image, got none; {_WITHOUT_LABELS}"
+        )
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise ValueError(
             f"labels must be integers of shape ({count},), one per image, "
@@ -139,7 +144,10 @@ def _check_labels(
         )
     if labels.min() < 0:
         raise ValueError(f"labels must count from 0, got {labels.min()}")
-    if labels.min() == labels.max():
-        raise ValueError(f"labels must have at least 2 classes to tell apart, got {labels.min()} only")
+    if settings.entry.family == "supervised" and labels.min() == labels.max():
+        raise ValueError(
+            f"method {method!r} needs labels of at least 2 classes to tell apart, got {labels.min()} only; "
+            + _WITHOUT_LABELS
+        )
     if class_names is not None and labels.max() >= len(class_names):
         raise ValueError(f"class_names must name class {labels.max()}, got {len(class_names)} names")

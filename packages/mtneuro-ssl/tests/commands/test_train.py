@@ -23,6 +23,17 @@ def test_supervised_training_takes_labels_from_the_export_or_a_file(volume, tmp_
     assert load_model(tmp_path / "given").classes is None
 
 
+def test_an_export_of_one_region_trains_what_needs_no_labels_alone(tmp_path, run, tiny, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (8, 16, 16), dtype=np.uint8)
+    export = tmp_path / "one.npz"
+    np.savez(export, images=images, region=np.zeros(8, np.int64), region_names=["neuropil"])
+    run("train", export, "--method", "myow", "-o", tmp_path / "myow", *tiny())
+    run("train", export, "--method", "supervised", "-o", tmp_path / "supervised", *tiny(), status=2)
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "needs labels of at least 2 classes to tell apart, got 0 only" in told
+    assert not list(tmp_path.glob("supervised*"))
+
+
 def test_settings_on_the_command_line_override_those_in_the_file(volume, tmp_path, run):
     (tmp_path / "pca.toml").write_text('method = "pca"\ncomponents = 5\nseed = 9\n')
     run("train", volume, "-o", tmp_path / "pca", "--settings", tmp_path / "pca.toml",
