@@ -60,7 +60,8 @@ class What:
 
     tasks: Annotated[tuple[str, ...], Parameter(name="--task")] = ()
     """Task file of your own dataset (JSON or TOML, as `mtneuro-data` reads them); may be given more than
-    once. Yours take the place of the paper's; methods, networks and settings are the preset's."""
+    once. Yours take the place of the paper's, with their own reduction and step; methods, networks and
+    settings are the preset's."""
 
     encoder: str | None = None
     """Your encoder, taken as it is: `package.module:factory`, `timm:NAME` or the folder of a model. Only its
@@ -88,16 +89,18 @@ class What:
         ValueError
             If a value is not allowed, or two options contradict each other.
         """
-        preset = with_values(read_preset(self.preset), self.changes)
+        preset = read_preset(self.preset)
+        if self.tasks:
+            if self.source or self.data:
+                raise ValueError("a task file names its own channels: leave --source and --data out")
+            preset = with_tasks(preset, self.tasks)
+        # After the tasks: what is typed goes before what their files say.
+        preset = with_values(preset, self.changes)
         if self.source and preset.inputs == "real-sample":
             raise ValueError(f"preset {self.preset!r} reads the files in --data: leave --source out")
         changed: dict[str, Any] = {"source": self.source, "device": self.device, "seeds": self.seeds}
         given = {key: value for key, value in changed.items() if value is not None}
         preset = checked_preset({**preset.model_dump(exclude_unset=True), **given}, where="the options")
-        if self.tasks:
-            if self.source or self.data:
-                raise ValueError("a task file names its own channels: leave --source and --data out")
-            preset = with_tasks(preset, self.tasks)
         return with_own_row(preset, encoder=self.encoder, segmenter=self.segmenter)
 
 

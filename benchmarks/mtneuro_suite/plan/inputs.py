@@ -25,6 +25,8 @@ class RegionInput:
     """Name of the training images in a result's key."""
 
     test: tuple[TaskSpec, ...]
+    """Empty where there is nothing to score: its encoders serve Task 3 alone."""
+
     column: str
     """Heading in our table."""
 
@@ -32,6 +34,9 @@ class RegionInput:
 
     paper_column: str
     """The paper's column that stands beside it."""
+
+    several: bool = True
+    """Whether its training images have two regions or more to tell apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,11 @@ class Inputs:
 
     caveat: str
     """One line on why the figures are not comparable with the paper's; empty if they are."""
+
+    @property
+    def scored_regions(self) -> tuple[RegionInput, ...]:
+        """The columns of Table 1."""
+        return tuple(region for region in self.regions if region.test)
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:

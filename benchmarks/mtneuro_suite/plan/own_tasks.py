@@ -1,6 +1,7 @@
 """What the three tasks read where they are not the paper's: a user's task files, or tasks made here."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from mtneuro_data import TaskSpec
 
@@ -12,8 +13,16 @@ from mtneuro_suite.plan.inputs import (
     parts,
     segmentation_input,
 )
-from mtneuro_suite.preset.model import Preset
-from mtneuro_suite.preset.task_files import read_tasks
+from mtneuro_suite.preset.model import (
+    TASKS_OWN,
+    Preset,
+    RegionPreset,
+    SegmentationPreset,
+    SemanticsPreset,
+)
+from mtneuro_suite.preset.task_files import learnt_splits, read_tasks, regions_to_tell_apart
+
+SectionT = TypeVar("SectionT", RegionPreset, SegmentationPreset, SemanticsPreset)
 
 
 def task_file_inputs(preset: Preset) -> Inputs:
@@ -35,29 +44,19 @@ def task_inputs(preset: Preset, tasks: Sequence[TaskSpec], *, caveat: str) -> In
     segmentation: list[SegmentationInput] = []
     semantics: tuple[TaskSpec, ...] = ()
     values: dict[str, int] = {}
-    one, two, three = preset.task1, preset.task2, preset.task3
+    free = TASKS_OWN if preset.inputs == "tasks" else {}
     for task in tasks:
-        learnt = tuple(name for name in ("train", "val") if name in task.splits)
+        one = _settings(preset.task1, task, free.get("task1", frozenset()))
+        two = _settings(preset.task2, task, free.get("task2", frozenset()))
+        three = _settings(preset.task3, task, free.get("task3", frozenset()))
         if task.kind == "region" and one:
-            factor = one.downsample[0]
-            regions.append(
-                RegionInput(
-                    name=task.name,
-                    trained_in=task.name,
-                    train=parts(task, learnt, downsample=factor, z_step=one.z_step),
-                    training_set=joined_splits(task.name, learnt),
-                    test=parts(task, ("test",), downsample=factor, z_step=one.test_z_step),
-                    column=task.name,
-                    paper_column="",
-                    downsample=factor,
-                )
-            )
+            regions.append(_learnt_from(task, one))
         elif task.kind == "segmentation" and two:
             if two.search and "val" not in task.splits:
                 raise ValueError(f"a search selects on the split 'val', which task {task.name!r} lacks")
-            segmentation.append(segmentation_input(task, two, classes=task.name, learnt=learnt))
+            segmentation.append(segmentation_input(task, two, classes=task.name, learnt=learnt_splits(task)))
         elif task.kind == "semantics" and three:
-            semantics = parts(task, ("all",), downsample=1, z_step=three.z_step)
+            semantics = parts(task, ("all",), downsample=task.downsample, z_step=three.z_step)
             values = {
                 name: task.class_names.index(name)
                 for name in ("vessel", "cell", "axon")
@@ -68,10 +67,39 @@ def task_inputs(preset: Preset, tasks: Sequence[TaskSpec], *, caveat: str) -> In
                     f"task {task.name!r} must have classes named vessel, cell or axon for its features, got "
                     f"{', '.join(task.class_names)}"
                 )
+            if one and all(other.kind != "region" for other in tasks):
+                regions.append(_learnt_from(task, one))
     return Inputs(
         regions=tuple(regions),
         segmentation=tuple(segmentation),
         semantics=semantics,
         label_values=values,
         caveat=caveat,
+    )
+
+
+def _settings(given: SectionT | None, task: TaskSpec, free: frozenset[str]) -> SectionT | None:
+    """Return how a kind of task is run; of the fields ``free``, those that are not set are the task's own."""
+    if given is None:
+        return None
+    downsample = (task.downsample,) if isinstance(given, RegionPreset) else task.downsample
+    own = {"downsample": downsample, "z_step": task.z_step, "test_z_step": task.z_step}
+    return given.model_copy(update={key: own[key] for key in free - given.model_fields_set})
+
+
+def _learnt_from(task: TaskSpec, one: RegionPreset) -> RegionInput:
+    """Return what encoders learn from; a region task scores them, where there are regions to tell apart."""
+    factor, learnt = one.downsample[0], learnt_splits(task)
+    several = len(regions_to_tell_apart(task)) > 1
+    scored = several and task.kind == "region"
+    return RegionInput(
+        name=task.name,
+        trained_in=task.name,
+        train=parts(task, learnt, downsample=factor, z_step=one.z_step),
+        training_set=joined_splits(task.name, learnt),
+        test=parts(task, ("test",), downsample=factor, z_step=one.test_z_step) if scored else (),
+        column=task.name,
+        paper_column="",
+        downsample=factor,
+        several=several,
     )

@@ -39,7 +39,8 @@ class Plan:
     @property
     def runs(self) -> list[Run]:
         """Every run, needs first."""
-        return with_needs(self._ends)
+        # Encoders that nothing scores or reads out stand at the end.
+        return with_needs([*self._ends, *self.encoders])
 
     def runs_of(self, rows: Collection[str]) -> list[Run]:
         """Return the runs that fill some rows of the tables, needs first."""

@@ -1,6 +1,7 @@
 """The runs of Task 1: one training a row, training set and seed, and its scores."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,25 +39,26 @@ Encoders = dict[tuple[str, str, int], Run[Encoder]]
 def region_runs(
     preset: Preset, one: RegionPreset, inputs: Inputs, *, trusted: Collection[str] = ()
 ) -> tuple[Encoders, list[Run[Regions]], list[RegionInput]]:
-    """Return Task 1's encoders, the runs that score them, and the columns that train any.
+    """Return the encoders, the runs that score them in Task 1, and what trains any.
 
     Raises
     ------
     ValueError
-        If a method or a setting is not allowed, an encoder is not trusted, or a batch is larger than its
-        training set.
+        If a method or a setting is not allowed, an encoder is not trusted, a supervised method has no regions
+        to tell apart, or a batch is larger than its training set.
     """
     from mtneuro_ssl import method_names
 
     check_known("task1.methods", one.methods, method_names())
     check_known("task1.per_method", one.per_method, one.methods)
     rows = encoder_rows(one)
+    _check_regions(rows, inputs)
     encoders: Encoders = {}
     scores: list[Run[Regions]] = []
     trained = [region for region in inputs.regions if region.trained_in == region.name]
     for region in trained:
         train = arrays_runs(region.train, inputs)
-        tested = [other for other in inputs.regions if other.trained_in == region.name]
+        tested = [other for other in inputs.scored_regions if other.trained_in == region.name]
         tests = {f"{TEST}{other.name}": arrays_runs(other.test, inputs) for other in tested}
         crops = 4 * (image_count(region.train) + sum(image_count(other.test) for other in tested))
         pixels = pixel_count(region.train[0])
@@ -66,6 +68,8 @@ def region_runs(
                     row, region, train, one, seed=seed, device=preset.device, trusted=trusted
                 )
                 encoders[row.name, region.name, seed] = encoder
+                if not tests:
+                    continue
                 scores.append(
                     Run(
                         step=Regions(
@@ -80,6 +84,19 @@ def region_runs(
                     )
                 )
     return encoders, scores, trained
+
+
+def _check_regions(rows: Sequence[TableRow], inputs: Inputs) -> None:
+    """Raise ``ValueError`` where a row learns to tell regions apart, and a training set has none."""
+    names = list(dict.fromkeys(row.method for row in rows if row.method.startswith("supervised")))
+    without = [region.name for region in inputs.regions if not region.several]
+    if names and without:
+        others = [row.method for row in rows if not row.own and row.method not in names] or ["byol"]
+        raise ValueError(
+            f"task1.methods {' and '.join(map(repr, names))} must have at least 2 regions to tell apart, and "
+            f"task {without[0]!r} has fewer; leave them out "
+            f"(--set 'task1.methods={json.dumps(list(dict.fromkeys(others)))}')"
+        )
 
 
 def _encoder_run(

@@ -43,8 +43,10 @@ def semantics_runs(
         cost=3,
     )
     images = image_count(inputs.semantics)
-    downsample = three.downsample or (preset.task1.downsample[0] if preset.task1 else 1)
-    pixels = pixel_count(inputs.semantics[0]) // downsample**2
+    pixels = pixel_count(inputs.semantics[0])
+    loaded = inputs.semantics[0].downsample
+    # As an encoder's own training images were reduced.
+    reduction = {region.name: three.downsample or max(1, region.downsample // loaded) for region in trained}
     read_out = three.encoders if preset.inputs == "paper" else tuple(region.name for region in trained)
     training_sets = {region.name: region.training_set for region in trained}
     runs: dict[tuple[str, str, int], Run[Semantics]] = {}
@@ -58,11 +60,11 @@ def semantics_runs(
                 task=task,
                 training_set=training_sets[task],
                 view=three.view,
-                downsample=downsample,
+                downsample=reduction[task],
             ),
             title=f"read features off {row} from {task}, seed {seed}",
             needs={"encoder": (encoder,), "samples": samples, "features": (features,)},
-            cost=3 + images * forward_cost(pixels),
+            cost=3 + images * forward_cost(pixels // reduction[task] ** 2),
         )
     # Of mixup's variants the first.
     row = next(row for row, _, _ in runs if three.umap_method in (row, row.partition(" p=")[0]))

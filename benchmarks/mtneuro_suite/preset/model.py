@@ -48,7 +48,8 @@ class RegionPreset(Settings):
     tests on the sets that the first leaves."""
 
     downsample: Annotated[tuple[Factor, ...], BeforeValidator(_in_a_tuple)] = (2,)
-    """Factors by which images are reduced, each a column; the paper's is 2, and its Table A3 has all."""
+    """Factors by which images are reduced, each a column; the paper's is 2, and its Table A3 has all. A task
+    file's own stands unless this is set, as for ``z_step`` and ``test_z_step``, and in Tasks 2 and 3."""
 
     z_step: int = Field(default=1, ge=1)
     """Every how many slices of the training cubes one is taken; 1 is the paper's."""
@@ -241,6 +242,24 @@ _NOT_OF_THE_SAMPLE = {
     "task3": {"encoders"},
 }
 """Fields that the real sample has no use for."""
+
+
+TASKS_OWN: Mapping[str, frozenset[str]] = {
+    "task1": frozenset({"downsample", "z_step", "test_z_step"}),
+    "task2": frozenset({"downsample", "z_step", "test_z_step"}),
+    "task3": frozenset({"z_step"}),
+}
+"""Fields that a user's task file decides where the preset does not set them."""
+
+
+def shown_values(preset: Preset) -> dict[str, Any]:
+    """Return every value of a preset as JSON has them, but for what a user's task files decide."""
+    values = preset.model_dump(mode="json")
+    for section, keys in TASKS_OWN.items() if preset.inputs == "tasks" else ():
+        given = getattr(preset, section)
+        for key in keys - (given.model_fields_set if given else keys):
+            del values[section][key]
+    return values
 
 
 def _folder() -> Path:

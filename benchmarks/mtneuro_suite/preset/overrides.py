@@ -7,8 +7,8 @@ from typing import Any
 import tomli_w
 
 from mtneuro_suite._shared.settings import changed_values
-from mtneuro_suite.preset.model import Preset, checked_preset
-from mtneuro_suite.preset.task_files import SECTIONS, read_tasks
+from mtneuro_suite.preset.model import TASKS_OWN, Preset, RegionPreset, checked_preset, shown_values
+from mtneuro_suite.preset.task_files import SECTIONS, read_tasks, regions_to_tell_apart
 
 
 def with_values(preset: Preset, changes: Sequence[str]) -> Preset:
@@ -77,6 +77,9 @@ def with_own_row(
 def with_tasks(preset: Preset, files: Sequence[str]) -> Preset:
     """Return a preset that runs a user's own tasks, with the settings that it has for each kind.
 
+    The tasks' own reduction and step stand in place of the preset's. Where no task has regions to tell apart,
+    the methods that classify them are left out.
+
     Raises
     ------
     ValueError
@@ -84,15 +87,34 @@ def with_tasks(preset: Preset, files: Sequence[str]) -> Preset:
     FileNotFoundError
         If a file is missing.
     """
-    wanted = {SECTIONS[task.kind] for task in read_tasks(files)}
+    tasks = read_tasks(files)
+    wanted = {SECTIONS[task.kind] for task in tasks}
+    if "task3" in wanted:
+        # It says which encoders are trained.
+        wanted.add("task1")
     values = preset.model_dump(exclude_unset=True)
-    sections = {name: values.get(name) or {} for name in wanted}
+    sections: dict[str, dict[str, Any]] = {
+        name: {key: value for key, value in (values.get(name) or {}).items() if key not in TASKS_OWN[name]}
+        for name in wanted
+    }
+    if "task1" in sections and not any(
+        len(regions_to_tell_apart(task)) > 1 for task in tasks if task.kind != "segmentation"
+    ):
+        sections["task1"] = _without_classifiers(sections["task1"])
     kept = {key: value for key, value in values.items() if key not in SECTIONS.values()}
     paths = tuple(str(Path(file).expanduser().resolve()) for file in files)
     return checked_preset(
         {**kept, **sections, "inputs": "tasks", "task_files": paths, "name": f"{preset.name}-of-tasks"},
         where="the options",
     )
+
+
+def _without_classifiers(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Task 1's values without the methods that learn to tell regions apart, unless it has no other."""
+    methods = tuple(one.get("methods", RegionPreset().methods))
+    kept = tuple(name for name in methods if not name.startswith("supervised")) or methods
+    per_method = {name: given for name, given in one.get("per_method", {}).items() if name in kept}
+    return {**one, "methods": kept, "per_method": per_method}
 
 
 def _folder_row(given: str) -> tuple[str, dict[str, Any]] | None:
@@ -144,7 +166,7 @@ def preset_text(preset: Preset) -> str:
     >>> 'source = "phantom"' in preset_text(read_preset("demo"))
     True
     """
-    values = preset.model_dump(mode="json", exclude={"name"})
+    values = {key: value for key, value in shown_values(preset).items() if key != "name"}
     return tomli_w.dumps(_in_words({key: value for key, value in values.items() if value is not None}))
 
 

@@ -15,7 +15,7 @@ def read_tasks(files: Sequence[str]) -> list[TaskSpec]:
     Raises
     ------
     ValueError
-        If two have one name, a split is missing, or the kinds do not make a benchmark.
+        If two have one name, a split is missing, or two are of kind semantics.
     FileNotFoundError
         If a file is missing.
     """
@@ -31,11 +31,28 @@ def read_tasks(files: Sequence[str]) -> list[TaskSpec]:
                     f"task {task.name!r} of kind {task.kind} must have the split {split!r}, got "
                     f"{', '.join(task.splits)}"
                 )
-    kinds = [task.kind for task in tasks]
-    if kinds.count("semantics") > 1:
+    if [task.kind for task in tasks].count("semantics") > 1:
         raise ValueError("features are read off one set of images: give one task of kind semantics")
-    if "semantics" in kinds and "region" not in kinds:
-        raise ValueError(
-            "a task of kind semantics reads out encoders: give a task of kind region, to train them"
-        )
     return tasks
+
+
+def learnt_splits(task: TaskSpec) -> tuple[str, ...]:
+    """Return the splits of a task that are learnt from: ``train`` and ``val``, or ``all`` of semantics."""
+    wanted = ("all",) if task.kind == "semantics" else ("train", "val")
+    return tuple(name for name in wanted if name in task.splits)
+
+
+def regions_to_tell_apart(task: TaskSpec) -> tuple[str, ...]:
+    """Return the regions of the images that are learnt from.
+
+    Examples
+    --------
+    >>> from mtneuro_data import builtin_task
+    >>> regions_to_tell_apart(builtin_task("roi-c1"))
+    ('CTX', 'STR', 'VP', 'ZI')
+    """
+    cubes = {name for split in learnt_splits(task) for part in task.splits[split] for name in part.cubes}
+    found = {task.cubes[name].region for name in cubes}
+    if task.kind == "region" and task.annotation is not None:
+        found |= {task.regions[region] for region in task.roi_map.values()}
+    return tuple(name for name in task.regions if name in found)

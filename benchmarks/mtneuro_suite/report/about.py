@@ -12,6 +12,7 @@ from mtneuro_suite import SUITE_VERSION
 from mtneuro_suite._shared.settings import Settings
 from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.plan.plan import Plan
+from mtneuro_suite.preset.model import shown_values
 from mtneuro_suite.runs.row import Row
 
 FILE_NAME = "about.json"
@@ -54,10 +55,10 @@ def about(plan: Plan) -> About:
         caveat=plan.inputs.caveat,
         regions={
             region.name: RegionColumn(paper_column=region.paper_column, downsample=region.downsample)
-            for region in plan.inputs.regions
+            for region in plan.inputs.scored_regions
         },
         segmentation={half.name: half.classes for half in plan.inputs.segmentation},
-        preset=plan.preset.model_dump(mode="json"),
+        preset=shown_values(plan.preset),
         runs=tuple(run.id for run in plan.runs),
     )
 

@@ -194,7 +194,7 @@ def _columns_figure(table: Table, places: Sequence[int], ticks: Sequence[str], l
 def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
     """Return accuracy against training data, and against resolution, where there are runs for either."""
     table = region_table(plan, store.rows(plan.regions))
-    regions = plan.inputs.regions
+    regions = plan.inputs.scored_regions
     if table is None or not regions:
         return []
     shown: list[Picture] = []

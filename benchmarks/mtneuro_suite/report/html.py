@@ -1,5 +1,6 @@
 """Write the report: one HTML file that opens offline."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.plan.plan import Plan
+from mtneuro_suite.preset.model import shown_values
 from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves
 from mtneuro_suite.report.names import model_name
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
@@ -28,7 +30,7 @@ def _confusions(plan: Plan, results: Results) -> list[dict[str, Any]]:
     """Return one confusion matrix for each sub-task and method, first seed: counts, and shares of the row."""
     done = [run for run in first_seed(plan.regions, plan) if run.id in results]
     shown: list[dict[str, Any]] = []
-    for region in plan.inputs.regions:
+    for region in plan.inputs.scored_regions:
         for run in done:
             extra = results[run.id]["extra"]
             view = "whole" if run.step.supervised else "corners"
@@ -137,7 +139,7 @@ def write_report(
         costs=costs,
         cost_by_kind=_summed(costs),
         made_with=_made_with(costs),
-        settings=plan.preset.model_dump_json(indent=2),
+        settings=json.dumps(shown_values(plan.preset), indent=2, ensure_ascii=False),
         missing=len(plan.runs) - len(costs),
     )
     with written_beside(path) as beside:

@@ -118,19 +118,19 @@ def _encoders(plan: Plan, rows: Sequence[Row]) -> list[TableRow]:
 
 def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     """Return Table 1: accuracy of region by method and sub-task."""
-    if plan.preset.task1 is None:
+    if plan.preset.task1 is None or not plan.inputs.scored_regions:
         return None
     body: list[tuple[str, tuple[Cell, ...]]] = []
     for line in _encoders(plan, rows):
         cells: list[Cell] = []
-        for region in plan.inputs.regions:
+        for region in plan.inputs.scored_regions:
             chosen = _select(rows, model=line.name, task=region.name, metric=table1_metric(line.method))
             quoted = table1(line.paper_method, region.paper_column, downsample=region.downsample)
             cells.append(_cell(chosen, quoted, expected=_seeds(plan, line)))
         body.append((_label(line), tuple(cells)))
     crops = {
         region.column: max(row.n for row in chosen)
-        for region in plan.inputs.regions
+        for region in plan.inputs.scored_regions
         if (chosen := _select(rows, task=region.name, metric="accuracy_corners"))
     }
     notes = [
@@ -154,7 +154,7 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     return Table(
         title="Table 1. Brain region",
         corner="method",
-        columns=tuple(region.column for region in plan.inputs.regions),
+        columns=tuple(region.column for region in plan.inputs.scored_regions),
         rows=tuple(body),
         notes=tuple(notes),
     )

@@ -1,7 +1,36 @@
-from mtneuro_suite.plan.plan import plan_of
-from mtneuro_suite.preset.model import read_preset
-from mtneuro_suite.preset.overrides import with_tasks
+import pytest
+from mtneuro_data import builtin_task
+
+from mtneuro_suite.plan.plan import Plan, plan_of
+from mtneuro_suite.preset.model import Preset, read_preset
+from mtneuro_suite.preset.overrides import with_tasks, with_values
 from mtneuro_suite.report.tables import all_tables
+
+
+@pytest.fixture
+def demo() -> Preset:
+    return read_preset("demo")
+
+
+@pytest.fixture
+def one_region(task_file):
+    """Write a task of the paper's with one region, whose images have no labels of it."""
+
+    def written(builtin, **changes):
+        cubes = {
+            name: cube.model_copy(update={"region": "neuropil"})
+            for name, cube in builtin_task(builtin).cubes.items()
+        }
+        labels = {"annotation": None, "roi_map": {}} if builtin.startswith("roi") else {}
+        return task_file(builtin, regions=("neuropil",), cubes=cubes, **labels, **changes)
+
+    return written
+
+
+def steps_and_factors(plan: Plan) -> set[tuple[int, int]]:
+    """Return step and reduction of everything that a plan reads."""
+    tasks = [run.step.task for run in plan.runs if run.step.kind == "arrays"]
+    return {(task.z_step, task.downsample) for task in tasks}
 
 
 def test_own_tasks_take_the_place_of_the_papers(task_file):
@@ -32,3 +61,83 @@ def test_a_kind_without_a_task_is_not_run(task_file):
     preset = with_tasks(read_preset("demo"), [task_file("seg-3d-4class", name="deep")])
     assert (preset.task1, preset.task3) == (None, None)
     assert {run.step.model for run in plan_of(preset).segmenters} == {"unet3d"}
+
+
+def test_a_semantics_task_alone_trains_the_encoders_that_it_reads_out(task_file, demo):
+    plan = plan_of(with_tasks(demo, [task_file("semantics", name="em", z_step=8)]))
+    rows = {"supervised", "byol", "myow", "pca", "untrained"}
+    assert {run.step.model for run in plan.semantics} == rows
+    assert plan.regions == ()
+    (byol,) = (run for run in plan.semantics if run.step.model == "byol")
+    (encoder,) = byol.needs["encoder"]
+    # The images are loaded once, for learning and for reading out.
+    assert encoder.needs["train"] == byol.needs["samples"]
+    assert byol.step.training_set == "em:all"
+    titles = [table.title for table in all_tables(plan, [])]
+    assert [title.split(":")[0] for title in titles] == ["Table 3. Semantics, encoders from em"] * 2
+
+
+def test_semantics_and_segmentation_need_no_region_task(task_file, demo):
+    files = [task_file("semantics", name="em", z_step=8), task_file("seg-2d-3class", name="net")]
+    plan = plan_of(with_tasks(demo, files))
+    assert (plan.regions, bool(plan.semantics), bool(plan.segmenters)) == ((), True, True)
+
+
+def test_one_region_leaves_a_presets_classifiers_out(one_region, demo):
+    preset = with_tasks(demo, [one_region("semantics", z_step=8)])
+    assert preset.task1
+    assert preset.task1.methods == ("byol", "myow", "pca", "untrained")
+    assert "supervised" not in preset.task1.per_method
+
+
+@pytest.mark.parametrize("kind", ["semantics", "roi-c1"])
+@pytest.mark.parametrize("method", ["supervised", "supervised+mixup"])
+def test_a_classifier_of_one_region_is_refused_before_any_run(one_region, demo, kind, method):
+    preset = with_tasks(demo, [one_region(kind, z_step=8)])
+    with pytest.raises(
+        ValueError, match=r"must have at least 2 regions to tell apart.*\[\"byol\"\]"
+    ) as refused:
+        plan_of(with_values(preset, [f'task1.methods=["{method}", "byol"]']))
+    assert repr(method) in str(refused.value)
+
+
+def test_encoders_of_one_region_are_trained_and_not_scored(one_region, demo):
+    plan = plan_of(with_tasks(demo, [one_region("roi-c1", z_step=8)]))
+    assert plan.regions == ()
+    assert {run.step.train.method for run in plan.runs if run.step.kind == "encoder"} == {
+        "byol",
+        "myow",
+        "pca",
+        "untrained",
+    }
+    assert all_tables(plan, []) == []
+
+
+def test_a_tasks_own_reduction_and_step_stand_before_a_presets(task_file, demo):
+    own = {"z_step": 9, "downsample": 2}
+    files = [task_file(name, **own) for name in ("roi-c1", "seg-2d-3class", "semantics")]
+    preset = with_tasks(demo, files)
+    assert steps_and_factors(plan_of(preset)) == {(9, 2)}
+    changes = ["task1.z_step=7", "task1.downsample=4", "task2.test_z_step=5", "task3.z_step=3"]
+    assert steps_and_factors(plan_of(with_values(preset, changes))) == {
+        (7, 4),
+        (9, 4),
+        (9, 2),
+        (5, 2),
+        (3, 2),
+    }
+
+
+@pytest.mark.parametrize(("learnt", "read", "more"), [(4, 1, 4), (4, 2, 2), (2, 2, 1), (1, 4, 1)])
+def test_what_is_read_out_is_reduced_as_what_was_learnt_from(task_file, demo, learnt, read, more):
+    files = [
+        task_file("roi-c1", z_step=9, downsample=learnt),
+        task_file("semantics", z_step=9, downsample=read),
+    ]
+    assert {run.step.downsample for run in plan_of(with_tasks(demo, files)).semantics} == {more}
+
+
+def test_a_preset_of_tasks_may_set_reduction_and_step_itself(task_file, demo):
+    preset = with_tasks(demo, [task_file("roi-c1", z_step=9)]).model_dump(exclude_unset=True)
+    preset["task1"] |= {"z_step": 6}
+    assert steps_and_factors(plan_of(Preset.model_validate(preset))) == {(6, 1), (9, 1)}

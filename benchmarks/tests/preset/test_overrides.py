@@ -1,7 +1,7 @@
 import pytest
 
 from mtneuro_suite.preset.model import preset_names, read_preset
-from mtneuro_suite.preset.overrides import preset_text, with_values
+from mtneuro_suite.preset.overrides import preset_text, with_tasks, with_values
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -10,6 +10,15 @@ def test_a_printed_preset_reads_back_as_the_same(name, tmp_path):
     path = tmp_path / f"{name}.toml"
     path.write_text(preset_text(preset))
     assert read_preset(str(path)) == preset
+
+
+def test_a_printed_preset_of_tasks_leaves_to_the_tasks_what_they_decide(task_file, tmp_path):
+    preset = with_tasks(read_preset("demo"), [task_file("roi-c1", z_step=9)])
+    path = tmp_path / "mine.toml"
+    path.write_text(preset_text(with_values(preset, ["task1.test_z_step=5"])))
+    again = read_preset(str(path))
+    assert again.task1
+    assert {"z_step", "downsample", "test_z_step"} & again.task1.model_fields_set == {"test_z_step"}
 
 
 def test_a_section_is_made_where_there_is_none():
