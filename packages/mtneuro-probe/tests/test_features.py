@@ -222,6 +222,22 @@ def test_the_middle_row_of_an_odd_image_belongs_to_no_corner():
     assert semantic_features(image, corners=True)["vessel_density"].tolist() == [0] * 4
 
 
+def test_any_label_is_measured_as_any_of_the_papers_is(rng):
+    labels = blobs(rng)
+    pairs = {
+        "net_length_density": "vessel_length_density",
+        "net_width": "vessel_width",
+        "blob_eccentricity": "cell_eccentricity",
+        "fibre_orientation": "axon_orientation",
+        "fibre_coherence": "axon_coherence",
+        "boundary_density": "boundary_density",
+    }
+    own = {"net": 1, "blob": 2, "fibre": 3}
+    found = label_features(labels, own, voxel_size_um=(1, 2, 2), features=list(pairs))
+    expected = semantic_features(labels, voxel_size_um=(1, 2, 2), features=list(pairs.values()))
+    np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+
+
 def test_any_label_is_measured_as_a_cell_is(rng):
     labels = blobs(rng)
     table = label_features(labels, {"synapse": 2, "plaque": 3}, voxel_size_um=(1, 1, 1), ignore=(1,))

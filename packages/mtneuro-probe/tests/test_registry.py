@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
-from mtneuro_probe import ALL_FEATURES, FEATURE_UNITS, FEATURES, LABEL_VALUES
-from mtneuro_probe.registry import REGISTRY, checked_names, distinct_values, named_values, values_of
+from mtneuro_probe import ALL_FEATURES, FEATURE_UNITS, FEATURES, LABEL_VALUES, feature_names, feature_unit
+from mtneuro_probe.registry import (
+    MEASURES,
+    REGISTRY,
+    checked_names,
+    distinct_values,
+    named_values,
+    values_of,
+)
 
 
 def test_the_paper_s_features_come_first():
@@ -43,6 +50,56 @@ def test_another_label_is_refused_with_the_way_to_measure_it():
 def test_label_values_differ_from_each_other_and_the_background(values, told):
     with pytest.raises(ValueError, match=told):
         distinct_values(values)
+
+
+def test_features_of_classes_are_the_papers_where_the_classes_are():
+    assert feature_names(LABEL_VALUES) == FEATURES
+    assert feature_names(["vessel"]) == ("vessel_density",)
+
+
+def test_features_of_other_classes_are_four_each():
+    kinds = ("density", "count", "size", "distance")
+    expected = tuple(f"{name}_{kind}" for name in ("cell", "membrane") for kind in kinds)
+    assert feature_names(["cell", "membrane"]) == expected
+
+
+def test_features_that_are_asked_for_must_be_of_the_classes():
+    asked = ["membrane_length_density", "mitochondrion_count", "boundary_density"]
+    assert feature_names(["membrane", "mitochondrion"], asked) == tuple(asked)
+    with pytest.raises(ValueError, match=r"a feature must be .*got 'vessel_density'"):
+        feature_names(["membrane", "mitochondrion"], ["vessel_density"])
+    with pytest.raises(ValueError, match="did you mean 'membrane_density'"):
+        feature_names(["membrane"], ["membrane_densty"])
+    with pytest.raises(ValueError, match="each once"):
+        feature_names(["membrane"], ["membrane_density", "membrane_density"])
+
+
+@pytest.mark.parametrize(
+    ("feature", "unit"),
+    [
+        ("cell_count", "cells"),
+        ("nearest_neighbour_distance", "µm"),
+        ("membrane_density", "fraction"),
+        ("membrane_length_density", "mm/mm²"),
+        ("mitochondrion_distance", "µm"),
+        ("fibre_orientation", "°"),
+        ("anything", ""),
+    ],
+)
+def test_a_features_unit_follows_from_its_name(feature, unit):
+    assert feature_unit(feature) == unit
+
+
+def test_what_is_named_and_what_is_measured_of_any_label_are_one_measure():
+    for name, feature in REGISTRY.items():
+        kind = name.removeprefix(f"{feature.label}_")
+        if kind in MEASURES:
+            measure = MEASURES[kind]
+            assert (measure.measure, measure.of_components, measure.period) == (
+                feature.measure,
+                feature.of_components,
+                feature.period,
+            )
 
 
 def test_values_come_from_the_names_of_classes():

@@ -57,7 +57,9 @@ def test_who_needs_no_labels_takes_those_of_one_region(method, images):
 def test_a_supervised_method_without_classes_to_tell_apart_is_told_of_one_that_needs_none(
     method, labels, images
 ):
-    with pytest.raises(ValueError, match=r"needs labels.*a self-supervised method needs none \(--method byol\)"):
+    with pytest.raises(
+        ValueError, match=r"needs labels.*a self-supervised method needs none \(--method byol\)"
+    ):
         check_run(images, small(method), labels=labels)
 
 

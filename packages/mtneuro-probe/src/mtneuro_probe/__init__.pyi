@@ -35,6 +35,8 @@ from .registry import ALL_FEATURES as ALL_FEATURES
 from .registry import FEATURE_UNITS as FEATURE_UNITS
 from .registry import FEATURES as FEATURES
 from .registry import LABEL_VALUES as LABEL_VALUES
+from .registry import feature_names as feature_names
+from .registry import feature_unit as feature_unit
 from .sample import Positions as Positions
 from .sample import sample_positions as sample_positions
 from .similarity import Closeness as Closeness

@@ -9,9 +9,6 @@ from jaxtyping import Float
 
 from mtneuro_probe._shared.volume_file import LazyArray
 from mtneuro_probe._shared.words import unknown_name
-from mtneuro_probe.measures import cells
-from mtneuro_probe.measures.density import density
-from mtneuro_probe.measures.feature import Feature
 from mtneuro_probe.measures.original import ORIGINAL_COLUMNS, original_features
 from mtneuro_probe.measures.table import check_images, check_values, checked_index, measured_table
 from mtneuro_probe.registry import (
@@ -20,6 +17,7 @@ from mtneuro_probe.registry import (
     REGISTRY,
     checked_names,
     distinct_values,
+    label_measures,
     named_values,
 )
 
@@ -158,6 +156,7 @@ def label_features(
     *,
     sample_id: Sequence[str] | np.ndarray | None = None,
     voxel_size_um: Sequence[float] | Float[np.ndarray, "3"],
+    features: Sequence[str] = (),
     components: Literal["2d", "3d"] = "2d",
     connectivity: int | None = None,
     corners: bool = False,
@@ -167,7 +166,7 @@ def label_features(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
-    """Return density, count, size and neighbour distance of any labels: synapses, mitochondria, plaques.
+    """Return features of any labels: synapses, mitochondria, membranes.
 
     Parameters
     ----------
@@ -176,12 +175,16 @@ workers, progress
         As in ``semantic_features``.
     label_values
         A name of your own for each label value to measure.
+    features
+        Names of the features, the table's columns: a label's name, an underscore, and ``density``, ``count``,
+        ``size``, ``distance``, ``eccentricity``, ``width``, ``length_density``, ``orientation`` or
+        ``coherence``. By default the first four of every label.
 
     Returns
     -------
     features
-        Columns ``<name>_density`` (fraction), ``<name>_count``, ``<name>_size`` (µm²) and ``<name>_distance``
-        (µm) for each name.
+        A column for each feature; by default ``<name>_density`` (fraction), ``<name>_count``, ``<name>_size``
+        (µm²) and ``<name>_distance`` (µm) for each name.
 
     Raises
     ------
@@ -194,18 +197,12 @@ workers, progress
     >>> image[0, 0, [0, 3]] = 7
     >>> label_features(image, {"synapse": 7}, voxel_size_um=(1, 1, 1)).iloc[0].to_dict()
     {'synapse_density': 0.1, 'synapse_count': 2.0, 'synapse_size': 1.0, 'synapse_distance': 3.0}
+    >>> features = ["synapse_count", "synapse_eccentricity"]
+    >>> label_features(image, {"synapse": 7}, voxel_size_um=(1, 1, 1), features=features).iloc[0].to_dict()
+    {'synapse_count': 2.0, 'synapse_eccentricity': 0.0}
     """
     values = distinct_values(label_values)
-    wanted = {
-        f"{name}_{what}": Feature(unit, name, measure, of_components=measure is not density)
-        for name in values
-        for what, unit, measure in (
-            ("density", "fraction", density),
-            ("count", "", cells.count),
-            ("size", "µm²", cells.mean_size),
-            ("distance", "µm", cells.mean_neighbour_distance),
-        )
-    }
+    wanted = label_measures(tuple(values), features)
     return measured_table(
         labels,
         wanted,

@@ -1,6 +1,7 @@
 """The features that are known by name: a line each, with unit, label and measure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from mtneuro_probe._shared.words import unknown_name
@@ -26,6 +27,21 @@ REGISTRY: Mapping[str, Feature] = MappingProxyType(
     }
 )
 
+MEASURES: Mapping[str, Feature] = MappingProxyType(
+    {
+        "density": Feature("fraction", None, density),
+        "count": Feature("", None, cells.count, of_components=True),
+        "size": Feature("µm²", None, cells.mean_size, of_components=True),
+        "distance": Feature("µm", None, cells.mean_neighbour_distance, of_components=True),
+        "eccentricity": Feature("", None, cells.mean_eccentricity, of_components=True),
+        "width": Feature("µm", None, vessels.mean_width),
+        "length_density": Feature("mm/mm²", None, vessels.length_density),
+        "orientation": Feature("°", None, axons.orientation, period=180.0),
+        "coherence": Feature("", None, axons.coherence),
+    }
+)
+"""What can be measured of any label; the feature's name is the label's, an underscore, and this."""
+
 ALL_FEATURES = tuple(REGISTRY)
 """Every feature that can be asked for by name."""
 
@@ -39,6 +55,93 @@ FEATURE_UNITS: Mapping[str, str] = MappingProxyType(
 
 LABEL_VALUES: Mapping[str, int] = MappingProxyType({"vessel": 1, "cell": 2, "axon": 3})
 """What the label values mean, as BossDB codes them; 0 is background."""
+
+
+def feature_unit(feature: str) -> str:
+    """Return the unit of a feature, of any label, by its name; empty where it has none.
+
+    Examples
+    --------
+    >>> feature_unit("cell_size"), feature_unit("mitochondrion_size"), feature_unit("mitochondrion_count")
+    ('µm²', 'µm²', '')
+    """
+    measure = _measure_in(feature)
+    return FEATURE_UNITS.get(feature) or ("" if measure is None else measure.unit)
+
+
+def feature_period(feature: str) -> float | None:
+    """Return after how many degrees a feature repeats, by its name; None where it is no angle.
+
+    Examples
+    --------
+    >>> feature_period("axon_orientation"), feature_period("fibre_orientation"), feature_period("cell_size")
+    (180.0, 180.0, None)
+    """
+    measure = _measure_in(feature)
+    return None if measure is None else measure.period
+
+
+def _measure_in(feature: str) -> Feature | None:
+    """Return the measure that ends a feature's name: of several the longest."""
+    found = [kind for kind in MEASURES if feature.endswith(f"_{kind}")]
+    return MEASURES[max(found, key=len)] if found else None
+
+
+def feature_names(labels: Iterable[str], features: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the names of the features that are measured of labels: those that are asked for, or a choice.
+
+    The choice is the paper's where the labels are among its own (``vessel``, ``cell``, ``axon``), and density,
+    count, size and distance of each label otherwise.
+
+    Parameters
+    ----------
+    labels
+        Names of the labels.
+    features
+        ``<label>_<measure>`` each (``membrane_length_density``), or a name of the package's own whose label
+        is among the labels.
+
+    Raises
+    ------
+    ValueError
+        If a feature is of none of the labels, or named twice.
+
+    Examples
+    --------
+    >>> feature_names(["vessel", "cell"])
+    ('vessel_density', 'cell_count', 'cell_size', 'nearest_neighbour_distance')
+    >>> feature_names(["mitochondrion"])
+    ('mitochondrion_density', 'mitochondrion_count', 'mitochondrion_size', 'mitochondrion_distance')
+    """
+    labels = tuple(labels)
+    if features:
+        return tuple(label_measures(labels, features))
+    if set(labels) <= set(LABEL_VALUES):
+        return tuple(name for name in FEATURES if REGISTRY[name].label in labels)
+    return tuple(label_measures(labels))
+
+
+def label_measures(labels: Sequence[str], features: Sequence[str] = ()) -> dict[str, Feature]:
+    """Return the features asked for by name, or density, count, size and distance of each label.
+
+    Raises
+    ------
+    ValueError
+        If a feature is of none of the labels, or named twice.
+    """
+    known = {name: feature for name, feature in REGISTRY.items() if feature.label in (None, *labels)}
+    known |= every_measure(labels)
+    wanted = features or [f"{label}_{kind}" for label in labels for kind in tuple(MEASURES)[:4]]
+    return {name: known[name] for name in checked_names(wanted, known)}
+
+
+def every_measure(labels: Iterable[str]) -> dict[str, Feature]:
+    """Return all that can be measured of labels, by the features' names."""
+    return {
+        f"{label}_{kind}": replace(measure, label=label)
+        for label in labels
+        for kind, measure in MEASURES.items()
+    }
 
 
 def values_of(class_names: Sequence[str]) -> dict[str, int]:
@@ -57,11 +160,11 @@ def values_of(class_names: Sequence[str]) -> dict[str, int]:
     }
 
 
-def checked_names(features: Sequence[str]) -> list[str]:
+def checked_names(features: Sequence[str], known: Mapping[str, Feature] = REGISTRY) -> list[str]:
     """Return the names, or raise ``ValueError`` where one is unknown or there twice."""
     for name in features:
-        if name not in REGISTRY:
-            raise ValueError(unknown_name("a feature", name, REGISTRY))
+        if name not in known:
+            raise ValueError(unknown_name("a feature", name, known))
     if not features or len(set(features)) < len(features):
         raise ValueError(f"features must name at least one feature, each once, got {list(features)}")
     return list(features)

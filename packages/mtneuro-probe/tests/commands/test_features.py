@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 import zarr
 from mtneuro_probe import ALL_FEATURES, semantic_features
+from mtneuro_probe.registry import MEASURES
 from mtneuro_probe.tables import load_features
 
 
@@ -100,6 +101,37 @@ def test_labels_of_one_s_own_are_measured(tmp_path, export, run):
 
 
 # What was read wrongly before all packages shared one reader.
+
+
+def test_some_features_of_ones_own_labels_are_asked_for_by_name(tmp_path, export, run, capsys):
+    words = ["features", export, "-o", tmp_path / "f.csv", "--label", "net=2", "--label", "vesicle=3"]
+    words += ["--ignore", 1]
+    assert run(*words, "--feature", "net_length_density", "--feature", "vesicle_count") == 0
+    table = pd.read_csv(tmp_path / "f.csv", index_col="sample_id")
+    assert list(table.columns) == ["net_length_density", "vesicle_count"]
+    assert run(*words, "--feature", "all") == 0
+    assert len(pd.read_csv(tmp_path / "f.csv", index_col="sample_id").columns) == 2 * len(MEASURES)
+    capsys.readouterr()
+    assert run(*words, "--feature", "vessel_density") == 2
+    assert "got 'vessel_density'" in capsys.readouterr().err
+
+
+def test_classes_of_a_file_that_are_not_the_papers_are_measured_by_their_names(tmp_path, labels, run):
+    names = ["background", "membrane", "mitochondrion", "cell"]
+    file = tmp_path / "em.npz"
+    np.savez(
+        file,
+        format_version=np.int64(1),
+        masks=labels,
+        class_names=names,
+        sample_id=IDS,
+        voxel_size_um=(1, 2, 2),
+    )
+    assert run("features", file, "-o", tmp_path / "f.csv") == 0
+    table = pd.read_csv(tmp_path / "f.csv", index_col="sample_id")
+    kinds = ("density", "count", "size", "distance")
+    assert list(table.columns) == [f"{name}_{kind}" for name in names[1:] for kind in kinds]
+    assert table["membrane_density"].tolist() == pytest.approx((labels == 1).mean(axis=(1, 2)))
 
 
 def ome_labels(path, labels: np.ndarray, *, axes: str, scale: list[float], unit: str) -> None:

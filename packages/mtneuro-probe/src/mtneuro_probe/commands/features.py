@@ -72,11 +72,14 @@ def features(
     not_annotated
         Labels that were not annotated in this volume; their features are missing.
     label
-        Measure density, count, size and distance of a label of your own instead: NAME=VALUE, once for each.
+        Measure a label of your own instead: NAME=VALUE, once for each. By default as the file's class names
+        say, where they name others than the three above.
     ignore
         Further label values that count as background.
     feature
-        Name of a feature, once for each; `all` for every one. By default the paper's five.
+        Name of a feature, once for each; `all` for every one. By default the paper's five, and of labels of
+        your own density, count, size and distance of each: NAME_density, NAME_count, … (also NAME_width,
+        NAME_length_density, NAME_eccentricity, NAME_orientation, NAME_coherence).
     definition
         `original` gives the original benchmark's numbers, mistakes included,
         for the four corners of each slice.
@@ -101,11 +104,15 @@ def features(
     ):
         if number < 1:
             raise ValueError(f"{option} must be at least 1, got {number}")
-    from mtneuro_probe.registry import values_of
+    from mtneuro_probe.registry import every_measure, values_of
 
     given = {"vessel": vessel_value, "cell": cell_value, "axon": axon_value}
-    if label and (feature or definition != "image" or not_annotated or any(given.values())):
-        raise ValueError("--label measures labels of your own: leave out all other labels and features")
+    of_paper = definition != "image" or not_annotated or any(value is not None for value in given.values())
+    if label and of_paper:
+        raise ValueError(
+            "--label measures labels of your own: leave --definition, --not-annotated, --vessel-value, "
+            "--cell-value and --axon-value out"
+        )
     volume = open_volume(labels, key="masks", cube=cube, first_z=first_z, ranges=ranges)
     with bar("features") as progress:
         settings: dict[str, Any] = {
@@ -120,8 +127,13 @@ def features(
             "workers": workers,
             "progress": progress,
         }
-        if label:
-            table = probe.label_features(volume.array, dict(_named_value(text) for text in label), **settings)
+        own = dict(_named_value(text) for text in label)
+        names = volume.class_names or ()
+        if not label and not of_paper and len(values_of(names)) < len(names[1:]):
+            own = {name: value for value, name in enumerate(names) if value}
+        if own:
+            named = tuple(every_measure(own)) if "all" in feature else feature
+            table = probe.label_features(volume.array, own, features=named, **settings)
         else:
             values = dict(probe.LABEL_VALUES if volume.class_names is None else values_of(volume.class_names))
             values |= {name: value for name, value in given.items() if value is not None}

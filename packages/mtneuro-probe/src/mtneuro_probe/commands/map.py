@@ -89,7 +89,7 @@ def map(  # noqa: A001 - the verb's name
                 source,
                 path=output,
                 feature=feature,
-                unit=probe.FEATURE_UNITS.get(feature, ""),
+                unit=probe.feature_unit(feature),
                 step_um=step,
                 progress=progress,
             )

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mtneuro_probe.registry import FEATURE_UNITS
+from mtneuro_probe.registry import feature_unit
 
 # Told apart by people with any colour vision (Okabe and Ito), in an order that starts far apart.
 REGION_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442")
@@ -58,5 +58,5 @@ def shown_scale(feature: str) -> tuple[int, str]:
     >>> shown_scale("vessel_density"), shown_scale("cell_size"), shown_scale("synapse_count")
     ((100, '% of pixels'), (1, 'µm²'), (1, ''))
     """
-    unit = FEATURE_UNITS.get(feature, "")
+    unit = feature_unit(feature)
     return (100, "% of pixels") if unit == "fraction" else (1, unit)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
-from mtneuro_probe.registry import REGISTRY
+from mtneuro_probe.registry import feature_period
 
 
 def feature_targets(features: pd.DataFrame) -> dict[str, Float64[np.ndarray, "samples targets"]]:
@@ -30,9 +30,8 @@ def feature_targets(features: pd.DataFrame) -> dict[str, Float64[np.ndarray, "sa
         values = np.asarray(features[name].to_numpy(dtype=np.float64, na_value=np.nan))
         if np.isinf(values).any():
             raise ValueError(f"features must be finite or missing (NaN), got infinity in {name}")
-        known = REGISTRY.get(str(name))
-        if known is not None and known.period is not None:
-            turn = 2 * np.pi * values / known.period
+        if period := feature_period(str(name)):
+            turn = 2 * np.pi * values / period
             targets[str(name)] = np.column_stack([np.cos(turn), np.sin(turn)])
         else:
             targets[str(name)] = values[:, None]
