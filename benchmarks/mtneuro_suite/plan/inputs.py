@@ -68,6 +68,9 @@ class Inputs:
     label_values: Mapping[str, int]
     """Label of each annotated class in the semantics task's masks."""
 
+    features: tuple[str, ...]
+    """What is measured of them: the columns of Table 3."""
+
     caveat: str
     """One line on why the figures are not comparable with the paper's; empty if they are."""
 
@@ -89,6 +92,7 @@ def parts(task: TaskSpec, splits: Sequence[str], *, downsample: Factor, z_step: 
     return tuple(
         task.replaced(
             name="part",
+            features=(),
             splits={"all": (part,)},
             cubes={name: task.cubes[name] for name in part.cubes},
             downsample=downsample,
@@ -154,6 +158,8 @@ def local_fingerprints(tasks: Iterable[TaskSpec]) -> dict[str, str]:
 
 def paper_inputs(preset: Preset) -> Inputs:
     """Return the paper's tasks over the preset's source."""
+    from mtneuro_probe import FEATURES, LABEL_VALUES
+
     source = source_of(preset.source)
 
     def task(name: str, extra: str = "D") -> TaskSpec:
@@ -176,7 +182,8 @@ def paper_inputs(preset: Preset) -> Inputs:
         regions=tuple(regions),
         segmentation=tuple(segmentation),
         semantics=semantics,
-        label_values={"vessel": 1, "cell": 2, "axon": 3},
+        label_values=dict(LABEL_VALUES),
+        features=FEATURES,
         caveat=_caveat(preset),
     )
 

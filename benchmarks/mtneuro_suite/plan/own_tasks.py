@@ -1,6 +1,6 @@
 """What the three tasks read where they are not the paper's: a user's task files, or tasks made here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from mtneuro_data import TaskSpec
@@ -38,12 +38,13 @@ def task_inputs(preset: Preset, tasks: Sequence[TaskSpec], *, caveat: str) -> In
     Raises
     ------
     ValueError
-        If a search finds no split to select on, or the features find no class to measure.
+        If a search finds no split to select on, or a feature is of no class of its task.
     """
     regions: list[RegionInput] = []
     segmentation: list[SegmentationInput] = []
     semantics: tuple[TaskSpec, ...] = ()
     values: dict[str, int] = {}
+    features: tuple[str, ...] = ()
     free = TASKS_OWN if preset.inputs == "tasks" else {}
     for task in tasks:
         one = _settings(preset.task1, task, free.get("task1", frozenset()))
@@ -57,16 +58,8 @@ def task_inputs(preset: Preset, tasks: Sequence[TaskSpec], *, caveat: str) -> In
             segmentation.append(segmentation_input(task, two, classes=task.name, learnt=learnt_splits(task)))
         elif task.kind == "semantics" and three:
             semantics = parts(task, ("all",), downsample=task.downsample, z_step=three.z_step)
-            values = {
-                name: task.class_names.index(name)
-                for name in ("vessel", "cell", "axon")
-                if name in task.class_names
-            }
-            if not values:
-                raise ValueError(
-                    f"task {task.name!r} must have classes named vessel, cell or axon for its features, got "
-                    f"{', '.join(task.class_names)}"
-                )
+            values = {name: value for value, name in enumerate(task.class_names) if value}
+            features = _features(task, values)
             if one and all(other.kind != "region" for other in tasks):
                 regions.append(_learnt_from(task, one))
     return Inputs(
@@ -74,6 +67,7 @@ def task_inputs(preset: Preset, tasks: Sequence[TaskSpec], *, caveat: str) -> In
         segmentation=tuple(segmentation),
         semantics=semantics,
         label_values=values,
+        features=features,
         caveat=caveat,
     )
 
@@ -85,6 +79,15 @@ def _settings(given: SectionT | None, task: TaskSpec, free: frozenset[str]) -> S
     downsample = (task.downsample,) if isinstance(given, RegionPreset) else task.downsample
     own = {"downsample": downsample, "z_step": task.z_step, "test_z_step": task.z_step}
     return given.model_copy(update={key: own[key] for key in free - given.model_fields_set})
+
+
+def _features(task: TaskSpec, classes: Iterable[str]) -> tuple[str, ...]:
+    from mtneuro_probe import feature_names
+
+    try:
+        return feature_names(classes, task.features)
+    except ValueError as error:
+        raise ValueError(f"task {task.name!r}: {error}") from None
 
 
 def _learnt_from(task: TaskSpec, one: RegionPreset) -> RegionInput:

@@ -176,6 +176,8 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
         tasks += (segmentation_task(folder, depth=1), segmentation_task(folder, depth=8))
     if preset.task3:
         tasks.append(semantics_task(folder))
+    from mtneuro_probe import FEATURES
+
     inputs = task_inputs(
         preset,
         tasks,
@@ -185,6 +187,8 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
     column = {"column": "z=159: A to B, C, D", "paper_column": "roi-c2"}
     return replace(
         inputs,
+        # As in the paper: the cutout has no axons, and its table says so.
+        features=FEATURES,
         regions=tuple(replace(region, **column) for region in inputs.regions),
         segmentation=tuple(replace(half, classes="3class") for half in inputs.segmentation),
     )

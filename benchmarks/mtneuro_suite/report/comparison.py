@@ -54,6 +54,8 @@ class Line:
 
 def _quoted(row: Row, about: About, mixup: str | None) -> Quoted | None:
     method = "supervised+mixup" if row.model == mixup else row.model
+    if about.preset.get("inputs") == "tasks":
+        return None
     if row.test_set.endswith(":val") or row.model in _own_rows(about):
         return None
     if row.metric == _table1_metric(about, row.model) and row.task in about.regions:

@@ -105,7 +105,8 @@ def learning_curves(plan: Plan, store: Store) -> list[CurveGroup]:
     for run in plan.encoders:
         if store.done(run) and (run.step.taken or run.step.train.seed == seed):
             name = run.title.removeprefix("train ").rpartition(",")[0]
-            groups.setdefault("Encoders of Task 1", []).append((name, store.folder(run)))
+            title = "Encoders of Task 1" if plan.regions else "Encoders"
+            groups.setdefault(title, []).append((name, store.folder(run)))
     halves = {half.name: half for half in plan.inputs.segmentation}
     for run in filter(store.done, first_seed(plan.networks, plan)):
         half = halves[run.step.task]
@@ -206,10 +207,12 @@ def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
             table, same, ticks, "sub-task, and the images that its models were trained on"
         )
     ):
-        caption = (
-            "Accuracy against training data. ROI-C2 scores the models of ROI-C1 on other cubes; "
-            "ROI-C3 trains on more. Bars are standard deviations over seeds."
+        about = (
+            "ROI-C2 scores the models of ROI-C1 on other cubes; ROI-C3 trains on more. "
+            if plan.preset.inputs == "paper"
+            else ""
         )
+        caption = f"Accuracy against training data. {about}Bars are standard deviations over seeds."
         shown.append(Picture(svg_uri(figure), caption))
     by_factor = sorted(
         {resolution[i]: i for i in range(len(regions)) if regions[i].paper_column == "roi-c1"}.items(),

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from statistics import fmean
 
-from mtneuro_suite.preset.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS
+from mtneuro_suite.preset.model import Preset
+from mtneuro_suite.preset.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS, REGION_TASKS
 from mtneuro_suite.runs.row import Row
 
 FEATURES = {
@@ -13,7 +14,18 @@ FEATURES = {
     "cell_size": "cell size",
     "nearest_neighbour_distance": "nearest neighbour",
 }
-"""Columns of Table 3."""
+"""Columns of Table 3 in the paper."""
+
+
+def feature_name(feature: str) -> str:
+    """Return a feature in words: the paper's, or its own.
+
+    Examples
+    --------
+    >>> feature_name("nearest_neighbour_distance"), feature_name("mitochondrion_size_px")
+    ('nearest neighbour', 'mitochondrion size')
+    """
+    return FEATURES.get(feature, feature.removesuffix("_px").replace("_", " "))
 
 
 def model_name(model: str) -> str:
@@ -42,6 +54,18 @@ def class_setting(name: str) -> str:
     ('3 classes', 'my-cells')
     """
     return f"{name[0]} classes" if name in CLASS_SETTINGS else name
+
+
+def task_name(task: str, preset: Preset) -> str:
+    """Return what a sub-task is called: as the paper prints it, or by the name that its file gives.
+
+    Examples
+    --------
+    >>> from mtneuro_suite.preset.model import read_preset
+    >>> task_name("roi-c1", read_preset("demo")), task_name("my-cells", read_preset("demo"))
+    ('ROI-C1', 'my-cells')
+    """
+    return REGION_TASKS.get(task, task) if preset.inputs == "paper" else task
 
 
 def table1_metric(method: str) -> str:

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.report.figures import Picture, first_seed
-from mtneuro_suite.report.names import model_name
+from mtneuro_suite.report.names import class_setting, model_name
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
 
@@ -77,15 +77,17 @@ def _examples(run: Run, store: Store) -> dict[str, dict[str, Any]]:
     }
 
 
-def _laid_over(example: dict[str, Any], key: str | None) -> str:
-    """Return the sample with the labels under a key laid over it, or as it is."""
+def laid_over(example: dict[str, Any], key: str | None, names: Sequence[str]) -> str:
+    """Return the sample with the labels under a key laid over it in all classes' colours, or as it is."""
     from mtneuro_seg import overlay
 
     image = example["images"]
     labels = np.zeros_like(image) if key is None else example[key]
+    place = np.array([0, *(names.index(name) for name in example["names"][1:])])
+    labels = place[labels]
     if image.ndim == 3:
         image, labels = image[len(image) // 2], labels[len(labels) // 2]
-    shown = overlay(image, labels, class_names=example["names"])
+    shown = overlay(image, labels, class_names=names)
     return picture_uri((shown * 255).round().astype(np.uint8))
 
 
@@ -105,6 +107,7 @@ def segmentation_sheets(plan: Plan, store: Store) -> list[SegmentationSheet]:
             setting = classes[run.step.task]
             networks.setdefault(run.step.model, {})[setting] = _examples(run, store)
     sheets: list[SegmentationSheet] = []
+    every_class = _class_names(plan)
     for model, settings in networks.items():
         # Samples that every class setting has come first; the truth is that with the most classes.
         every = [name for examples in settings.values() for name in examples]
@@ -113,10 +116,13 @@ def segmentation_sheets(plan: Plan, store: Store) -> list[SegmentationSheet]:
         for name in _preferred(ordered):
             found = {setting: examples[name] for setting, examples in settings.items() if name in examples}
             fullest = max(found.values(), key=lambda example: len(example["names"]))
-            predictions = [_laid_over(found[s], "prediction") if s in found else None for s in settings]
-            pictures = (_laid_over(fullest, None), _laid_over(fullest, "truth"), *predictions)
+            predictions = [
+                laid_over(found[s], "prediction", every_class) if s in found else None for s in settings
+            ]
+            shown = (laid_over(fullest, key, every_class) for key in (None, "truth"))
+            pictures = (*shown, *predictions)
             rows.append(SegmentationRow(name, pictures))
-        headings = ("image", "truth", *(setting.replace("class", " classes") for setting in settings))
+        headings = ("image", "truth", *map(class_setting, settings))
         sheets.append(SegmentationSheet(model_name(model), headings, tuple(rows)))
     return sheets
 
@@ -125,8 +131,14 @@ def class_key(plan: Plan) -> list[tuple[str, str]]:
     """Return name and colour of the classes that the sheets show."""
     from mtneuro_seg import class_colours
 
-    names = ["background", *plan.inputs.label_values]
+    names = _class_names(plan)
     return list(zip(names[1:], class_colours(names), strict=True))
+
+
+def _class_names(plan: Plan) -> list[str]:
+    """Return the classes of all networks, the background first, so that each has one colour throughout."""
+    found = dict.fromkeys(name for half in plan.inputs.segmentation for name in half.class_names[1:])
+    return ["background", *found]
 
 
 def _figure_uri(figure: "Figure") -> str:

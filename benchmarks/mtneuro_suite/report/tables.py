@@ -11,13 +11,19 @@ from mtneuro_suite.plan.rows import TableRow, encoder_rows, mixup_variants, netw
 from mtneuro_suite.preset.paper import (
     CLASS_SETTINGS,
     NETWORK_ROWS,
-    REGION_TASKS,
     Quoted,
     table1,
     table2,
     table3,
 )
-from mtneuro_suite.report.names import FEATURES, best_mixup, class_setting, model_name, table1_metric
+from mtneuro_suite.report.names import (
+    best_mixup,
+    class_setting,
+    feature_name,
+    model_name,
+    table1_metric,
+    task_name,
+)
 from mtneuro_suite.runs.row import Row
 
 NONE = "–"
@@ -166,11 +172,12 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     if two is None:
         return []
     found: list[Table] = []
+    paper = plan.preset.inputs != "tasks"
     for setting in dict.fromkeys(half.classes for half in plan.inputs.segmentation):
         tasks = [half.name for half in plan.inputs.segmentation if half.classes == setting]
         names = plan.inputs.segmentation
         own = {name: name for half in names if half.classes == setting for name in half.class_names}
-        headings = {**CLASS_SETTINGS.get(setting, own), "average": "average"}
+        headings = {**(CLASS_SETTINGS.get(setting, own) if paper else own), "average": "average"}
         for metric, heading in (("f1", "F1"), ("iou", "IoU")):
             of_metric = _select(rows, task=tasks, test_set=[f"{task}:test" for task in tasks], metric=metric)
             body: list[tuple[str, tuple[Cell, ...]]] = []
@@ -178,21 +185,21 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 cells: list[Cell] = []
                 for name, column in headings.items():
                     chosen = _select(of_metric, model=line.name, class_name=name)
-                    quoted = table2(line.name, metric, setting, column)
+                    quoted = table2(line.name, metric, setting, column) if paper else None
                     cells.append(_cell(chosen, quoted, expected=_seeds(plan, line)))
                 body.append((NETWORK_ROWS.get(line.name, line.name), tuple(cells)))
-            note = {"3class": " Axons count as background.", "4class": " Without the region ZI."}.get(
-                setting, ""
-            )
+            notes = {"3class": " Axons count as background.", "4class": " Without the region ZI."}
+            setting_name = class_setting(setting) if paper else setting
+            note = notes.get(setting, "") if paper else ""
             found.append(
                 Table(
-                    title=f"Table 2. Microstructure, {class_setting(setting)}: {heading}",
+                    title=f"Table 2. Microstructure, {setting_name}: {heading}",
                     corner="network",
                     columns=tuple(headings.values()),
                     rows=tuple(body),
                     notes=(
                         f"Class-wise, from one confusion matrix over the test slices.{note}",
-                        *(() if setting not in CLASS_SETTINGS else (_REDUCTION,)),
+                        *((_REDUCTION,) if paper and setting in CLASS_SETTINGS else ()),
                     ),
                 )
             )
@@ -232,6 +239,8 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     if plan.preset.task3 is None or not plan.semantics:
         return []
     tasks = list(dict.fromkeys(run.step.task for run in plan.semantics))
+    features = plan.inputs.features
+    paper = plan.preset.inputs == "paper"
     found: list[Table] = []
     for task in tasks:
         for metric, heading in (
@@ -239,13 +248,16 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
             ("r2_cross_validated", "R2 of ridge, cross-validated over blocks of slices"),
         ):
             of_metric = _select(rows, task=task, metric=metric)
+            as_papers = metric == "r2_same_sample"
             body: list[tuple[str, tuple[Cell, ...]]] = []
             reasons: dict[str, None] = {}
             for line in _encoders(plan, rows):
                 cells: list[Cell] = []
-                for feature in FEATURES:
-                    chosen = _select(of_metric, model=line.name, class_name=feature)
-                    quoted = table3(line.paper_method, task, feature) if metric == "r2_same_sample" else None
+                for feature in features:
+                    # In pixels where nobody knows how large one is.
+                    names = (feature, f"{feature}_px")
+                    chosen = _select(of_metric, model=line.name, class_name=names)
+                    quoted = table3(line.paper_method, task, feature) if paper and as_papers else None
                     cell = _cell(chosen, quoted, expected=_seeds(plan, line))
                     structure = feature.removesuffix("_density")
                     if feature.endswith("_density") and structure not in plan.inputs.label_values:
@@ -255,15 +267,17 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                         cell = Cell((), quoted)
                     cells.append(cell)
                 body.append((_label(line), tuple(cells)))
+            if not plan.inputs.scored_regions:
+                reasons["The encoders learnt from the images that they are read out on."] = None
             sizes = sorted({row.n for row in of_metric if row.n})
             if sizes:
                 span = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
                 reasons[f"Samples a fit: {span}."] = None
             found.append(
                 Table(
-                    title=f"Table 3. Semantics, encoders from {REGION_TASKS.get(task, task)}: {heading}",
+                    title=f"Table 3. Semantics, encoders from {task_name(task, plan.preset)}: {heading}",
                     corner="method",
-                    columns=tuple(FEATURES.values()),
+                    columns=tuple(map(feature_name, features)),
                     rows=tuple(body),
                     notes=tuple(reasons),
                 )

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.report.figures import COLOURS
-from mtneuro_suite.report.names import FEATURES, model_name
+from mtneuro_suite.report.names import feature_name, model_name, task_name
 from mtneuro_suite.report.pictures import THUMBNAIL, thumbnail_sheet
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
@@ -84,17 +84,17 @@ def _thumbnails(store: Store, semantics: Run[Semantics], sample_id: list[str]) -
 
 
 def _feature_values(features: pd.DataFrame) -> list[dict[str, Any]]:
-    from mtneuro_probe import FEATURE_UNITS
+    from mtneuro_probe import feature_unit
 
     found: list[dict[str, Any]] = []
     for name in features.columns:
-        unit = FEATURE_UNITS.get(str(name), "")
+        unit = feature_unit(str(name))
         percent = unit == "fraction"
         values = features[name].to_numpy(np.float64) * (100 if percent else 1)
         if np.isfinite(values).any():
             found.append(
                 {
-                    "label": FEATURES.get(str(name), str(name).replace("_", " ")),
+                    "label": feature_name(str(name)),
                     "unit": "%" if percent else unit,
                     # JSON has no NaN: null is what was not measured.
                     "values": [float(f"{value:.4g}") if np.isfinite(value) else None for value in values],
@@ -128,11 +128,12 @@ def umap_section(plan: Plan, store: Store) -> UmapSection | None:
     points: list[list[list[int]]] = []
     for run, semantics in zip(done, drawn, strict=True):
         task = semantics.step.task
-        figure = {"roi-c1": "Figure 4", "roi-c3": "Figure A4"}.get(task)
+        name = task_name(task, plan.preset)
+        figure = {"ROI-C1": "Figure 4", "ROI-C3": "Figure A4"}.get(name)
         model = model_name(semantics.step.model)
         layouts.append(
             Layout(
-                f"{model} trained in {task.upper()}",
+                f"{model} trained in {name}",
                 f"As the paper's {figure}, which shows the brain." if figure else "",
             )
         )

@@ -141,3 +141,58 @@ def test_a_preset_of_tasks_may_set_reduction_and_step_itself(task_file, demo):
     preset = with_tasks(demo, [task_file("roi-c1", z_step=9)]).model_dump(exclude_unset=True)
     preset["task1"] |= {"z_step": 6}
     assert steps_and_factors(plan_of(Preset.model_validate(preset))) == {(6, 1), (9, 1)}
+
+
+EM = ("background", "membrane", "mitochondrion")
+
+
+def test_a_tasks_classes_are_the_columns_of_its_tables(task_file, demo):
+    features = ("membrane_density", "mitochondrion_count", "mitochondrion_size")
+    files = [
+        task_file(
+            "semantics", name="em", z_step=8, class_names=EM, label_map={1: 1, 2: 2}, features=features
+        ),
+        task_file("seg-2d-3class", name="organelles", class_names=EM),
+    ]
+    plan = plan_of(with_tasks(demo, files))
+    assert plan.inputs.label_values == {"membrane": 1, "mitochondrion": 2}
+    assert plan.features
+    assert plan.features.step.features == features
+    tables = {table.title: table for table in all_tables(plan, [])}
+    assert tables["Table 2. Microstructure, organelles: F1"].columns == (*EM, "average")
+    (table, _) = (table for title, table in tables.items() if title.startswith("Table 3"))
+    assert table.columns == ("membrane density", "mitochondrion count", "mitochondrion size")
+    assert all(cell.ours == "–" for _, cells in table.rows for cell in cells)
+
+
+def test_classes_without_a_word_on_features_have_four_each(task_file, demo):
+    file = task_file("semantics", name="em", z_step=8, class_names=EM, label_map={1: 1, 2: 2})
+    features = plan_of(with_tasks(demo, [file])).inputs.features
+    assert features[:4] == ("membrane_density", "membrane_count", "membrane_size", "membrane_distance")
+    assert len(features) == 8
+
+
+def test_the_papers_classes_have_the_papers_features_and_none_that_is_not_there(task_file, demo):
+    names = ("background", "vessel", "cell")
+    file = task_file("semantics", name="two", z_step=8, class_names=names, label_map={1: 1, 2: 2})
+    features = plan_of(with_tasks(demo, [file])).inputs.features
+    assert features == ("vessel_density", "cell_count", "cell_size", "nearest_neighbour_distance")
+
+
+def test_a_feature_of_no_class_is_refused_before_any_run(task_file, demo):
+    file = task_file(
+        "semantics", name="em", class_names=EM, label_map={1: 1, 2: 2}, features=["vessel_density"]
+    )
+    with pytest.raises(ValueError, match=r"task 'em': a feature must be .*got 'vessel_density'"):
+        plan_of(with_tasks(demo, [file]))
+
+
+def test_a_task_that_is_called_as_one_of_the_papers_is_not_set_beside_it(task_file, demo):
+    files = [
+        task_file("roi-c1", z_step=9),
+        task_file("semantics", z_step=9),
+        task_file("seg-2d-3class", name="3class"),
+    ]
+    tables = all_tables(plan_of(with_tasks(demo, files)), [])
+    assert not any(table.has_paper for table in tables)
+    assert "Table 2. Microstructure, 3class: F1" in {table.title for table in tables}

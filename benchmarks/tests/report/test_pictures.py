@@ -7,7 +7,15 @@ from PIL import Image
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
-from mtneuro_suite.report.pictures import THUMBNAIL, segmentation_sheets, surfaces, thumbnail_sheet
+from mtneuro_suite.preset.overrides import with_tasks
+from mtneuro_suite.report.pictures import (
+    THUMBNAIL,
+    class_key,
+    laid_over,
+    segmentation_sheets,
+    surfaces,
+    thumbnail_sheet,
+)
 from mtneuro_suite.report.umap import MOST_POINTS
 from mtneuro_suite.runs.store import Store
 
@@ -56,3 +64,26 @@ def test_a_network_that_kept_a_volume_is_shown_in_3d(finished):
 
 def test_pictures_of_runs_that_are_missing_are_left_out(tmp_path):
     assert segmentation_sheets(plan_of(read_preset("smoke")), Store(tmp_path)) == []
+
+
+def test_the_key_names_the_classes_of_the_networks_each_in_one_colour(finished, task_file):
+    paper, _, _ = finished
+    assert [name for name, _ in class_key(paper)] == ["vessel", "cell", "axon"]
+    files = [
+        task_file("seg-2d-3class", name="one", class_names=("background", "membrane", "synapse")),
+        task_file("seg-2d-4class", name="two", class_names=("none", "synapse", "membrane", "spine")),
+    ]
+    key = class_key(plan_of(with_tasks(read_preset("smoke"), files)))
+    assert [name for name, _ in key] == ["membrane", "synapse", "spine"]
+    assert len({colour for _, colour in key}) == 3
+
+
+def test_a_class_has_the_keys_colour_whatever_its_label():
+    example = {
+        "images": np.zeros((64, 64), np.uint8),
+        "names": ["background", "axon"],
+        "truth": np.ones((64, 64), np.uint8),
+    }
+    with_all = ["background", "vessel", "axon"]
+    other = {**example, "names": with_all, "truth": 2 * example["truth"]}
+    assert laid_over(example, "truth", with_all) == laid_over(other, "truth", with_all)

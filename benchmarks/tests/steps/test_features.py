@@ -25,6 +25,21 @@ def test_each_samples_features_are_those_of_its_own_labels(arrays_folder, tmp_pa
     assert outcome.extra["mean"]["vessel_density"] == 0.125
 
 
+def test_classes_of_ones_own_are_measured_by_their_names(arrays_folder, tmp_path):
+    masks = np.zeros((2, 32, 32))
+    masks[0, :8] = 1
+    masks[1, 4:9, 4:9] = masks[1, 20:25, 20:25] = 2
+    names = ("background", "membrane", "mitochondrion")
+    folder = arrays_folder("all", np.zeros_like(masks), masks=masks, class_names=names)
+    features = ("membrane_density", "membrane_length_density", "mitochondrion_count")
+    step = Features(view="whole", label_values={"membrane": 1, "mitochondrion": 2}, features=features)
+    step.run({"samples": [folder]}, tmp_path, ignored)
+    table = pd.read_csv(tmp_path / "features.csv", index_col="sample_id")
+    assert tuple(table.columns) == features
+    assert table["membrane_density"].tolist() == [0.25, 0.0]
+    assert table["mitochondrion_count"].tolist() == [0, 2]
+
+
 def test_samples_without_labels_are_refused(arrays_folder, tmp_path):
     folder = arrays_folder("all", np.zeros((2, 32, 32)))
     step = Features(view="whole", label_values={"cell": 2})

@@ -146,6 +146,11 @@ class TaskSpec(Settings):
     """Raw pixel label -> class, by its number or its name. ``"*"`` is every other label except 0, and
     ``"boundary"`` and ``"boundary_3d"`` the boundaries of those: see `mtneuro_data.mapped_labels`."""
 
+    features: tuple[str, ...] = ()
+    """What is measured of the classes, for the kind ``semantics``: a class's name and a measure each, such as
+    ``mitochondrion_count`` or ``membrane_length_density``, as the benchmark's suite reads them. Left out, the
+    suite takes what suits the classes."""
+
     roi_map: dict[RawLabel, int] = Field(default_factory=dict)
     """Raw region-of-interest label -> index into ``regions``, or its name; ``"*"`` is every other label
     except 0."""
@@ -171,7 +176,7 @@ class TaskSpec(Settings):
     def _filled_in(cls, values: Any) -> Any:
         return in_full(values) if isinstance(values, Mapping) else values
 
-    @field_validator("regions", "class_names")
+    @field_validator("regions", "class_names", "features")
     @classmethod
     def _no_repeats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
@@ -228,6 +233,8 @@ class TaskSpec(Settings):
             raise ValueError(f"label_map must name one of {', '.join(BOUNDARIES)}, got both")
         if misplaced := self.roi_map.keys() & BOUNDARIES.keys():
             raise ValueError(f"roi_map takes labels and {EVERY_OTHER}, got {min(map(str, misplaced))}")
+        if self.features and self.kind != "semantics":
+            raise ValueError(f'features are measured by the kind "semantics", got them in "{self.kind}"')
         for key, table, size in (
             ("label_map", self.label_map, len(self.class_names)),
             ("roi_map", self.roi_map, len(self.regions)),
@@ -342,7 +349,8 @@ class TaskSpec(Settings):
         They are the start of the SHA-256 of its canonical JSON, together with the phantom's version
         where the voxels are the phantom's.
         """
-        content: dict[str, Any] = {"task": self.model_dump(mode="json")}
+        # What is measured of the labels changes no array.
+        content: dict[str, Any] = {"task": self.model_dump(mode="json", exclude={"features"})}
         if self.image.startswith("phantom://"):
             # Imported by name and only here: reading other volumes does not execute the phantom.
             content["phantom_version"] = import_module("mtneuro_data.phantom").PHANTOM_VERSION

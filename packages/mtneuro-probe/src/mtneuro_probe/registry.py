@@ -90,8 +90,8 @@ def _measure_in(feature: str) -> Feature | None:
 def feature_names(labels: Iterable[str], features: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the names of the features that are measured of labels: those that are asked for, or a choice.
 
-    The choice is the paper's where the labels are among its own (``vessel``, ``cell``, ``axon``), and density,
-    count, size and distance of each label otherwise.
+    The choice is the paper's where the labels are among its own (``vessel``, ``cell``, ``axon``); otherwise
+    density, count, size and distance of each label.
 
     Parameters
     ----------
