@@ -34,6 +34,17 @@ def test_test_keeps_the_buffer_from_train_and_val(task: TaskSpec, one: str) -> N
     assert changed(task, splits=splits, z_buffer=9).counts() == {one: 10, "test": 11}
 
 
+def test_features_are_of_semantics_alone_and_change_no_fingerprint() -> None:
+    semantics = builtin_task("semantics")
+    named = changed(semantics, features=["cell_count"])
+    assert named.features == ("cell_count",)
+    assert named.fingerprint == semantics.fingerprint
+    with pytest.raises(ValueError, match='measured by the kind "semantics", got them in "region"'):
+        changed(builtin_task("roi-c1"), features=["cell_count"])
+    with pytest.raises(ValueError, match='got "cell_count" 2 times'):
+        changed(semantics, features=["cell_count", "cell_count"])
+
+
 def test_train_and_val_may_be_adjacent(task: TaskSpec) -> None:
     assert task.counts() == {"train": 20, "val": 8, "test": 18}
 
