@@ -5,6 +5,7 @@ from mtneuro_suite.plan.plan import Plan, plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_tasks, with_values
 from mtneuro_suite.report.tables import all_tables
+from mtneuro_suite.steps import Arrays, Encoder
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def one_region(task_file):
 
 def steps_and_factors(plan: Plan) -> set[tuple[int, int]]:
     """Return step and reduction of everything that a plan reads."""
-    tasks = [run.step.task for run in plan.runs if run.step.kind == "arrays"]
+    tasks = [run.step.task for run in plan.runs if isinstance(run.step, Arrays)]
     return {(task.z_step, task.downsample) for task in tasks}
 
 
@@ -104,7 +105,7 @@ def test_a_classifier_of_one_region_is_refused_before_any_run(one_region, demo, 
 def test_encoders_of_one_region_are_trained_and_not_scored(one_region, demo):
     plan = plan_of(with_tasks(demo, [one_region("roi-c1", z_step=8)]))
     assert plan.regions == ()
-    assert {run.step.train.method for run in plan.runs if run.step.kind == "encoder"} == {
+    assert {run.step.train.method for run in plan.runs if isinstance(run.step, Encoder)} == {
         "byol",
         "myow",
         "pca",
