@@ -1,0 +1,100 @@
+"""A volume that is nothing like the benchmark's, taken from its files to the report as its owner would."""
+
+import json
+import re
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from scipy import ndimage
+from scipy.spatial import KDTree
+
+from mtneuro_suite import cli
+
+CLASSES = ("background", "membrane", "mitochondrion")
+FEATURES = ("membrane_density", "membrane_length_density", "mitochondrion_count", "mitochondrion_size")
+SHAPE = (64, 96, 96)
+
+TASK = """
+name = "{name}"
+kind = "{kind}"
+image = "{folder}/image.zarr"
+annotation = "{folder}/labels.zarr"
+regions = ["neuropil"]
+class_names = ["background", "membrane", "mitochondrion"]
+label_map = {{0 = 0, 1 = 1, 2 = 2}}
+cubes = {{block = {{region = "neuropil", y = [0, 96], x = [0, 96]}}}}
+voxel_size_um = [0.04, 0.01, 0.01]
+"""
+
+
+def electron_microscopy() -> tuple[np.ndarray, np.ndarray]:
+    """Return thick slices of cells with dark membranes and mitochondria, and the class of each voxel."""
+    rng = np.random.default_rng(0)
+    spacing = np.array([4.0, 1.0, 1.0])
+    place = np.stack(np.indices(SHAPE), axis=-1) * spacing
+    wobble = ndimage.gaussian_filter(rng.normal(size=(3, *SHAPE)), (0, 2, 6, 6)) * 120
+    seeds = rng.uniform(0, np.array(SHAPE) * spacing, (60, 3))
+    cell = KDTree(seeds).query(place + np.moveaxis(wobble, 0, -1))[1]
+    labels = np.zeros(SHAPE, np.uint8)
+    for centre, radius in zip(
+        rng.uniform(0, SHAPE, (90, 3)), rng.uniform([2, 4, 4], [5, 8, 8], (90, 3)), strict=True
+    ):
+        labels[(((place / spacing - centre) / radius) ** 2).sum(axis=-1) < 1] = 2
+    labels[(np.roll(cell, 1, 1) != cell) | (np.roll(cell, 1, 2) != cell)] = 1
+    grey = np.array([170.0, 60, 110])[labels] + rng.normal(0, 25, SHAPE)
+    return ndimage.gaussian_filter(grey, (0, 0.7, 0.7)).clip(0, 255).astype(np.uint8), labels
+
+
+@pytest.fixture
+def tasks(tmp_path):
+    """Write the volume and its two task files: features of its slices, and its segmentation."""
+    for name, array in zip(("image", "labels"), electron_microscopy(), strict=True):
+        zarr.create_array(tmp_path / f"{name}.zarr", data=array)
+    split = '[{{cubes = ["block"], z = [{}, {}]}}]'
+    more = {
+        "semantics": f"features = {json.dumps(FEATURES)}\nsplits = {{all = {split.format(0, 64)}}}\n",
+        "segmentation": f"splits = {{train = {split.format(0, 40)}, test = {split.format(50, 64)}}}\n",
+    }
+    files = []
+    for kind, name in (("semantics", "neuropil"), ("segmentation", "organelles")):
+        file = tmp_path / f"{name}.toml"
+        file.write_text(TASK.format(name=name, kind=kind, folder=tmp_path.as_posix()) + more[kind])
+        files += ["--task", str(file)]
+    return files
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_every_word_of_tables_and_report_is_the_volumes_own(tasks, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "results"
+    words = ["run_all.py", "--preset", "smoke", *tasks, "--workers", "0", "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    shown = capsys.readouterr()
+    assert stopped.value.code == 0, shown.err
+    rows = pd.read_csv(output / "smoke-of-tasks" / "results.csv")
+    scored = rows[rows["metric"] == "f1"]
+    assert set(scored["class_name"]) == {*CLASSES, "average"}
+    read = rows[rows["metric"] == "r2_cross_validated"]
+    assert list(dict.fromkeys(read["class_name"])) == list(FEATURES)
+    assert set(read["model"]) == {"byol", "pca"}
+    assert read["value"].notna().all()
+    assert "Table 2. Microstructure, organelles: IoU" in shown.out
+    assert "Table 3. Semantics, encoders from neuropil" in shown.out
+    assert "Table 1" not in shown.out
+    report = (output / "smoke-of-tasks" / "report.html").read_text("utf-8")
+    for text in (shown.out, re.sub(r"base64,[^\"]*", "", report)):
+        assert not re.search(r"vessel|axon|\bcells?\b|\b(CTX|STR|VP|ZI)\b|ROI-C", text)
+    drawn = json.loads(re.findall(r'id="umap-data">(.*?)</script>', report)[0])
+    assert drawn["regionNames"] == ["neuropil"]
+    assert [feature["label"] for feature in drawn["features"]] == [
+        "membrane density",
+        "membrane length density",
+        "mitochondrion count",
+        "mitochondrion size",
+    ]
+    assert re.findall(r'class="key"><i style="--c: #\w+"></i>(\w+)', report) == list(CLASSES[1:])
