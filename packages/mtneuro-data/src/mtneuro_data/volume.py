@@ -97,8 +97,13 @@ class Volume:
         return self.source.voxel_size_um
 
     @property
+    def offset(self) -> Corner:
+        """First voxel's place in the storage's own frame, ``(z, y, x)``; indices begin at 0 nevertheless."""
+        return self.source.offset
+
+    @property
     def kind(self) -> Kind | None:
-        """Whether it is an image or an annotation; ``None`` if the storage does not state it, nor a cache."""
+        """Whether it is an image or an annotation; ``None`` if the storage does not state it."""
         return self.source.kind
 
     def read(
@@ -293,16 +298,18 @@ def open_volume(
           ``?seed=7&shape=96,512,512&level=2`` where wanted, and with the strengths of
           `mtneuro_data.phantom.Appearance`, as ``&texture=0.5&halo=0``,
         - the database's web address of a channel, ``https://…/v1/mgmt/resources/C/E/CH``,
-        - a Zarr array (version 2 or 3) or an OME-Zarr group, whose finest level is read, or that after a
-          ``#``, as in ``volume.zarr#1``; also at an ``http``, ``https``, ``s3`` or ``gs`` address, with
-          the extra ``remote``,
+        - a Zarr array (version 2 or 3), an OME-Zarr group or an N5, whose finest level is read, or that after
+          a ``#``, as in ``volume.zarr#1``; also at an ``http``, ``https``, ``s3`` or ``gs`` address, with
+          the extra ``cloud``,
+        - ``precomputed://`` and an address, a path or ``file:///path``: the format of Neuroglancer, with the
+          extra ``cloud``; ``#1`` and so on for a coarser scale,
         - a ``.npy`` file, or a ``.npz`` file (``#key`` names the array; otherwise the only one, or
           ``images`` or ``image``),
         - a NIfTI file, ``.nii`` or ``.nii.gz``,
         - a TIFF, or any image that Pillow reads; one image is a volume of one slice,
         - a folder of images or a glob pattern, stacked along z in natural order.
     cache
-        Where chunks from a database are kept. A phantom is kept too where one is given.
+        Where chunks from a database or an address are kept. A phantom is kept too where one is given.
     server
         The database to ask, for ``bossdb://``; by default the public one, or what the variables
         ``INTERN_HOST``, ``INTERN_PROTOCOL`` and ``INTERN_TOKEN`` say.

@@ -41,7 +41,9 @@ def test_every_registered_function_is_there(function: str) -> None:
     [
         ("bossdb://lab/scan/em", "boss"),
         ("https://api.bossdb.io/v1/mgmt/resources/lab/scan/em", "boss"),
-        ("https://host/volume.zarr", "zarr_store"),
+        ("https://host/volume.zarr", "address"),
+        ("s3://bucket/volume", "address"),
+        ("precomputed://gs://bucket/volume", "precomputed"),
         ("phantom://image?seed=7", "phantom"),
         ("volume.zarr#1", "zarr_store"),
         ("file:///data/labels.nii.gz", "nifti"),

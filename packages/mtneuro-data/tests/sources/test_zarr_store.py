@@ -41,15 +41,6 @@ def stored(folder: Path, kind: str, voxels: np.ndarray) -> str:
     return str(path)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_zarr_at_an_address_is_read(boss: Any, volume: np.ndarray) -> None:
-    pytest.importorskip("aiohttp", reason="the extra `remote` is not installed")
-    pytest.importorskip("fsspec")
-    opened = open_volume(f"http://{boss.server.host}/zarr/lab/scan/image")
-    assert opened.shape == volume.shape
-    np.testing.assert_array_equal(opened[3:20, 100:140, 90:150], volume[3:20, 100:140, 90:150])
-
-
 def test_a_zarr_whose_metadata_do_not_match_its_chunks_is_refused_when_read(
     tmp_path: Path, volume: np.ndarray
 ) -> None:
@@ -107,22 +98,6 @@ def test_a_scale_of_a_whole_ome_zarr_and_its_unit_count(tmp_path: Path) -> None:
     assert open_volume(path).voxel_size_um == pytest.approx((0.003, 2.0, 10.0))
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_zarr_at_an_address_is_read_with_the_servers_token(
-    boss: Any, volume: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("aiohttp", reason="the extra `remote` is not installed")
-    config = pytest.importorskip("fsspec.config")
-    boss.service.token = "secret"
-    address = f"http://{boss.server.host}/zarr/lab/scan/image"
-    with pytest.raises(ValueError, match="is not a readable Zarr store"):
-        _ = open_volume(address).shape
-    # What the variable FSSPEC_HTTP says.
-    headers = {"Authorization": "Token secret"}
-    monkeypatch.setitem(config.conf, "http", {"client_kwargs": {"headers": headers}})
-    np.testing.assert_array_equal(open_volume(address)[0:2, 0:9, 0:9], volume[0:2, 0:9, 0:9])
-
-
 def test_a_zarr_is_an_annotation_if_its_metadata_say_so(tmp_path: Path, volume: np.ndarray) -> None:
     about = multiscales("a", [(1, 1, 1)], labels=[{"value": 1, "name": "vessel", "rgba": (255, 0, 0, 255)}])
     kinds = {"array": None, "group": "annotation", "classes": "annotation"}
@@ -135,18 +110,3 @@ def test_a_zarr_is_an_annotation_if_its_metadata_say_so(tmp_path: Path, volume: 
     for name, attributes in arrays.items():
         zarr.create_array(str(tmp_path / name), data=volume, attributes=attributes)
     assert {name: open_volume(tmp_path / f"{name}.zarr").kind for name in kinds} == kinds
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.parametrize(
-    ("uri", "told"),
-    [
-        ("http://127.0.0.1:9/a.zarr", "check the network and the host"),
-        ("http://[::1]:9/a.zarr", "use the host's name in place of its IPv6 address"),
-    ],
-)
-def test_an_address_that_cannot_be_reached_is_told_with_what_to_do(uri: str, told: str) -> None:
-    pytest.importorskip("aiohttp", reason="the extra `remote` is not installed")
-    pytest.importorskip("fsspec")
-    with pytest.raises(ValueError, match=told):
-        open_volume(uri)

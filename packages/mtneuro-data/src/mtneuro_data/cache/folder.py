@@ -131,6 +131,8 @@ class Cache:
                 shape=opened.shape,
                 dtype=opened.dtype,
                 voxel_size_um=opened.voxel_size_um,
+                kind=opened.kind,
+                offset=opened.offset,
             )
         return CachedSource(store, location.open, policy=self.policy, make_room=self.make_room, opened=opened)
 

@@ -14,7 +14,7 @@ from mtneuro_data.box import Box, Corner
 from mtneuro_data.cache.chunk import CHUNK, DamagedChunkError, chunks_of
 from mtneuro_data.cache.policy import Policy
 from mtneuro_data.cache.store import ChunkStore
-from mtneuro_data.sources.base import BoxesSource, Progress, Source
+from mtneuro_data.sources.base import BoxesSource, Kind, Progress, Source
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,12 @@ class CachedSource(BoxesSource):
         self._seen: set[Corner] = set()
         self.shape = store.shape
         self.voxel_size_um = store.voxel_size_um
+        self.offset = store.offset
+
+    @property
+    def kind(self) -> Kind | None:
+        """Whether the volume is an image or an annotation, as its storage stated when the cache was made."""
+        return self._store.kind
 
     @property
     def dtype(self) -> np.dtype[Any]:  # pyright: ignore[reportIncompatibleVariableOverride] - it may widen

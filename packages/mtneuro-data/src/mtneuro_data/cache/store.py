@@ -26,6 +26,7 @@ from mtneuro_data._shared.files import (
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.cache.chunk import CHUNK, LEVEL, ORDER, ChunkReader, DamagedChunkError, packed, raw
 from mtneuro_data.cache.cutouts import Cutouts, is_whole
+from mtneuro_data.sources.base import Kind
 
 CACHE_VERSION = 2
 
@@ -55,6 +56,9 @@ class ChunkStore:
         self.source_dtype: np.dtype[Any] = np.dtype(about["dtype"])
         size = about["voxel_size_um"]
         self.voxel_size_um: tuple[float, float, float] | None = None if size is None else tuple(size)
+        self.kind: Kind | None = about.get("kind")
+        z, y, x = about.get("offset", (0, 0, 0))
+        self.offset: Corner = (z, y, x)
         self._thread_lock = threading.Lock()
         self._chunks = str(folder / "volume.zarr" / "c")
         self._digests = str(folder / "chunks.sha256")
@@ -69,6 +73,8 @@ class ChunkStore:
         shape: Corner,
         dtype: np.dtype[Any],
         voxel_size_um: tuple[float, float, float] | None,
+        kind: Kind | None = None,
+        offset: Corner = (0, 0, 0),
     ) -> "ChunkStore":
         """Create an empty store, completely or not at all, unless another process creates it first."""
         import zarr
@@ -82,7 +88,7 @@ class ChunkStore:
                 str(beside / "volume.zarr"),
                 shape=shape,
                 chunks=CHUNK,
-                dtype="uint8" if dtype.kind == "u" else dtype,
+                dtype="uint8" if _narrows(dtype, kind) else dtype,
                 filters=None if labels else TransposeCodec(order=ORDER),
                 compressors=ZstdCodec(level=LEVEL) if labels else None,
                 fill_value=0,
@@ -97,6 +103,8 @@ class ChunkStore:
                 "shape": list(shape),
                 "dtype": dtype.name,
                 "voxel_size_um": None if voxel_size_um is None else list(voxel_size_um),
+                "kind": kind,
+                "offset": list(offset),
             }
             (beside / "cache.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
             for path in [*beside.rglob("*"), beside]:
@@ -120,7 +128,7 @@ class ChunkStore:
 
     @property
     def compressed(self) -> bool:
-        """Whether the chunks are labels and so compressed."""
+        """Whether the chunks are compressed: all but those of bytes."""
         return self.source_dtype.itemsize > 1
 
     def box_of(self, chunk: Corner) -> Box:
@@ -155,7 +163,9 @@ class ChunkStore:
     def write(self, chunk: Corner, voxels: np.ndarray) -> None:
         """Store the voxels of one chunk, given without padding at the volume's end."""
         try:
-            needed = _needed(voxels, self.source_dtype)
+            needed = self.source_dtype
+            if _narrows(needed, self.kind):
+                needed = np.min_scalar_type(int(voxels.max(initial=0)))
             if needed.itemsize > self.dtype.itemsize:
                 self._widen(needed)
             dtype = self.dtype
@@ -293,11 +303,9 @@ def _file_mode(folder: Path) -> int:
     return stat.S_IMODE(folder.stat().st_mode) & 0o666
 
 
-def _needed(voxels: np.ndarray, source: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the smallest unsigned type that holds these labels; an image's own type."""
-    if source.kind != "u":
-        return source
-    return np.min_scalar_type(int(voxels.max(initial=0)))
+def _narrows(source: np.dtype[Any], kind: Kind | None) -> bool:
+    """Return whether voxels have the smallest unsigned type that holds those seen: labels, not an image."""
+    return source.kind == "u" and kind != "image"
 
 
 def _unwritable(folder: Path, error: OSError) -> OSError:

@@ -38,7 +38,8 @@ def counted(n: int, what: str) -> str:
 
 
 def cache_for(uri: str) -> "Cache | None":
-    """Return the user's cache for a volume of a database; files and phantoms are read directly."""
+    """Return the user's cache for a volume read over a network; files and phantoms are read directly."""
     from mtneuro_data.cache.folder import Cache
+    from mtneuro_data.sources import locate
 
-    return Cache() if uri.startswith("bossdb://") else None
+    return Cache() if locate(uri).remote else None

@@ -19,15 +19,17 @@ __all__ = ["executed_modules", "locate"]
 
 SCHEMES = {
     "bossdb": "mtneuro_data.sources.boss:located",
-    "gs": "mtneuro_data.sources.zarr_store:located",
-    "http": "mtneuro_data.sources.zarr_store:located",
-    "https": "mtneuro_data.sources.zarr_store:located",
+    "gs": "mtneuro_data.sources.address:located",
+    "http": "mtneuro_data.sources.address:located",
+    "https": "mtneuro_data.sources.address:located",
     "phantom": "mtneuro_data.sources.phantom:located",
-    "s3": "mtneuro_data.sources.zarr_store:located",
+    "precomputed": "mtneuro_data.sources.precomputed:located",
+    "s3": "mtneuro_data.sources.address:located",
 }
 """For each scheme, the function that returns the `Location` of a URI, given the database to ask."""
 
 ENDINGS = {
+    ".n5": "mtneuro_data.sources.n5:open_folder",
     ".nii": "mtneuro_data.sources.nifti:open_nifti",
     ".nii.gz": "mtneuro_data.sources.nifti:open_nifti",
     ".npy": "mtneuro_data.sources.array_file:open_npy",
@@ -36,7 +38,16 @@ ENDINGS = {
     ".tiff": "mtneuro_data.sources.image_stack:open_tiff",
     ".zarr": "mtneuro_data.sources.zarr_store:open_folder",
 }
-"""For each ending of a path, the function that opens a `File`; a Zarr store may have any name."""
+"""For each ending of a path, the function that opens a `File`; what `FOLDERS` opens may have any name."""
+
+FOLDERS = {
+    "zarr.json": "mtneuro_data.sources.zarr_store:open_folder",
+    ".zarray": "mtneuro_data.sources.zarr_store:open_folder",
+    ".zgroup": "mtneuro_data.sources.zarr_store:open_folder",
+    "attributes.json": "mtneuro_data.sources.n5:open_folder",
+    "info": "mtneuro_data.sources.precomputed:open_folder",
+}
+"""For each file that tells what a folder is, the function that opens it; the first that is there counts."""
 
 IMAGES = "mtneuro_data.sources.image_stack:open_images"
 """The function that opens folders and patterns of images, and files with any other ending."""
@@ -96,8 +107,9 @@ def _kind(uri: str) -> tuple[str, File | None]:
         return SCHEMES[scheme], None
     file = _file(_path_of(uri) if mark else uri)
     name = file.path.name.lower()
-    if any((file.path / part).is_file() for part in ("zarr.json", ".zarray", ".zgroup")):
-        return ENDINGS[".zarr"], file
+    holds = next((part for part in FOLDERS if (file.path / part).is_file()), None)
+    if holds is not None:
+        return FOLDERS[holds], file
     found = next((ending for ending in ENDINGS if name.endswith(ending)), None)
     return (IMAGES if found is None or file.path.is_dir() or _is_pattern(file.path) else ENDINGS[found]), file
 
@@ -122,9 +134,10 @@ def _is_pattern(path: Path) -> bool:
 
 
 def _opened(function: str, file: File) -> Source:
-    if file.key is not None and function not in (ENDINGS[".npz"], ENDINGS[".zarr"]):
+    if file.key is not None and function not in (ENDINGS[".npz"], *FOLDERS.values()):
         raise ValueError(
-            f"only a .npz file takes a #key, and an OME-Zarr a #level, got {file.path}#{file.key}"
+            f"only a .npz file takes a #key, and an OME-Zarr, an N5 or a precomputed volume a #level, got "
+            f"{file.path}#{file.key}"
         )
     if not file.path.exists() and not _is_pattern(file.path):
         raise FileNotFoundError(f"no file or folder at {file.path}; check the path")

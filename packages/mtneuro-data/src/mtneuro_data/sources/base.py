@@ -30,6 +30,12 @@ class Source(ABC):
     voxel_size_um: tuple[float, float, float] | None = None
     """Edges of a voxel in micrometres, or ``None`` if the storage does not state it."""
 
+    offset: Corner = (0, 0, 0)
+    """Where the first voxel lies in the storage's own frame, ``(z, y, x)``; indices begin at 0 nevertheless."""
+
+    encoding: str | None = None
+    """What the voxels are packed with, where that may change them."""
+
     @property
     def kind(self) -> Kind | None:
         """Whether the volume is an image or an annotation; ``None`` if the storage does not state it."""
@@ -118,7 +124,11 @@ class Location:
     """Opens the storage."""
 
     cache_key: tuple[str | int, ...] | None = None
-    """Host, collection, experiment, channel and level; ``None`` for a volume that is never cached."""
+    """Host, collection, experiment, channel and level, or as many names of another kind of storage; ``None``
+    for a volume that is never cached."""
+
+    remote: bool = False
+    """Whether it is read over a network, so that commands keep what they read in the user's cache."""
 
 
 class File(NamedTuple):

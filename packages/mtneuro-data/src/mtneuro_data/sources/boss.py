@@ -9,7 +9,6 @@ import ipaddress
 import logging
 import math
 import os
-import random
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -22,8 +21,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from mtneuro_data._shared.words import one_line
 from mtneuro_data.box import Box, Corner
+from mtneuro_data.sources.attempts import ATTEMPTS, FIRST_PAUSE_S, Attempts
 from mtneuro_data.sources.base import BoxesSource, Kind, Location
 from mtneuro_data.sources.boss_answers import (
     Answer,
@@ -59,10 +58,6 @@ SMALLEST_BLOCK = 1 << 18
 CONNECT_S, READ_S = 10.0, 60.0
 REQUEST_S = 300.0
 """A request may take this long in all, however steadily its answer drips in."""
-
-ATTEMPTS = 6
-FIRST_ATTEMPTS = 2
-"""Attempts at a host that has never answered: most likely there is no network, or its name is wrong."""
 
 _UNITS = {"nanometers": 1e-3, "micrometers": 1.0, "millimeters": 1e3, "centimeters": 1e4}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -195,7 +190,10 @@ def located(uri: str, server: BossServer | None, /) -> Location:
         server_there = BossServer(host=address.netloc, protocol=address.scheme, token=server_there.token)
     channel, asked = parsed_uri(uri), server or server_there
     return Location(
-        uri, partial(BossSource, channel, server=asked), (asked.host, *channel.path, channel.level)
+        uri,
+        partial(BossSource, channel, server=asked),
+        (asked.host, *channel.path, channel.level),
+        remote=True,
     )
 
 
@@ -220,7 +218,7 @@ class BossSource(BoxesSource):
         timeout_s: tuple[float, float] = (CONNECT_S, READ_S),
         deadline_s: float = REQUEST_S,
         attempts: int = ATTEMPTS,
-        first_pause_s: float = 0.5,
+        first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self.channel = channel
         self.server = server or BossServer.from_environment()
@@ -352,31 +350,25 @@ class BossSource(BoxesSource):
         """Call until it succeeds; after a temporary failure, try again after a growing pause."""
         from mtneuro_data.sources.deadline import ended_after
 
-        pause = self._first_pause_s
-        for attempt in range(1, self.attempts + 1):
+        def timed() -> T:
             start = time.perf_counter()
-            try:
-                with ended_after(self._deadline_s):
-                    answer = request()
-            except Exception as error:
-                asked_of = {"source": str(self.channel), "address": self.server.address, "what": what}
-                final = final_error(error, **asked_of)
-                if final is not None:
-                    raise final from error
-                if attempt == self.attempts or (attempt == FIRST_ATTEMPTS and self._unreached(error)):
-                    raise given_up(error, **asked_of, attempts=attempt) from error
-                asked = asked_to_wait_s(error)
-                told = one_line(error)
-                logger.info("%s, %s: %s; attempt %d of %d", self.channel, what, told, attempt, self.attempts)
-            else:
-                self._answered = True
-                # The fastest answer is a description, which takes little more than the round trip.
-                self._round_trip_s = min(self._round_trip_s, time.perf_counter() - start)
-                return answer
-            # Half to one and a half times the pause, so that many clients do not try again at once.
-            time.sleep(asked + pause * random.SystemRandom().uniform(0.5, 1.5))
-            pause = min(2 * pause, 16.0)
-        raise AssertionError("unreachable")
+            with ended_after(self._deadline_s):
+                answer = request()
+            self._answered = True
+            # The fastest answer is a description, which takes little more than the round trip.
+            self._round_trip_s = min(self._round_trip_s, time.perf_counter() - start)
+            return answer
+
+        asked_of = {"source": str(self.channel), "address": self.server.address, "what": what}
+        attempts = Attempts(
+            final=lambda error: final_error(error, **asked_of),
+            given_up=lambda error, n: given_up(error, **asked_of, attempts=n),
+            unreached=self._unreached,
+            asked_to_wait_s=asked_to_wait_s,
+            attempts=self.attempts,
+            first_pause_s=self._first_pause_s,
+        )
+        return attempts.answer(timed, told=f"{self.channel}, {what}")
 
     def _unreached(self, error: Exception) -> bool:
         import requests

@@ -1,7 +1,6 @@
 """Zarr arrays of version 2 and 3, and OME-Zarr groups."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from mtneuro_data._shared.volume_file import BoundedArray, VolumeFile, open_zarr
 from mtneuro_data.box import Box
 from mtneuro_data.sources.array_file import checked
-from mtneuro_data.sources.base import File, Kind, Location, Source, WritableSource
+from mtneuro_data.sources.base import File, Kind, Source, WritableSource
 
 
 class ZarrSource(Source):
@@ -78,28 +77,3 @@ def open_folder(file: File, /) -> ZarrSource:
     found = checked(open_zarr(file.path, level=file.key))
     kind = WritableZarrSource if file.writable else ZarrSource
     return kind(found, str(file.path))
-
-
-def located(uri: str, _server: object, /) -> Location:
-    """Return the location of a Zarr store at a web address; an OME-Zarr level follows a ``#``."""
-    address, mark, key = uri.partition("#")
-    return Location(uri, partial(_opened, address, key if mark else None))
-
-
-_REMEDIES = {
-    "CERTIFICATE_VERIFY_FAILED": "set SSL_CERT_FILE to the certificate of an authority that you trust",
-    "WRONG_VERSION_NUMBER": "use http:// for a server without https",
-    "Invalid IPv6 URL": "use the host's name in place of its IPv6 address",
-    "Cannot connect to host": "check the network and the host",
-    "Connect call failed": "check the network and the host",
-}
-"""What to do about an address that cannot be reached, by a word of the reason."""
-
-
-def _opened(address: str, level: str | None) -> ZarrSource:
-    try:
-        found = open_zarr(address, level=level)
-    except ValueError as error:
-        remedy = next((_REMEDIES[word] for word in _REMEDIES if word in str(error)), None)
-        raise ValueError(f"{error}; {remedy}" if remedy else str(error)) from None
-    return ZarrSource(checked(found), address)
