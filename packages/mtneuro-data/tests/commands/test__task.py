@@ -26,11 +26,13 @@ def test_a_task_is_read_from_another_source_where_one_is_named() -> None:
     assert named_task("roi-c1", None).image.startswith("bossdb://")
 
 
-def test_only_a_volume_of_a_database_uses_the_users_cache(
+def test_only_a_volume_read_over_a_network_uses_the_users_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MTNEURO_CACHE", str(tmp_path))
-    found = cache_for("bossdb://lab/scan/em")
-    assert found is not None
-    assert found.root == tmp_path
+    for uri in ("bossdb://lab/scan/em", "precomputed://gs://bucket/em", "s3://bucket/em.zarr"):
+        found = cache_for(uri)
+        assert found is not None
+        assert found.root == tmp_path
+    assert cache_for("precomputed:///data/em") is None
     assert cache_for("phantom://image") is cache_for("volume.npy") is None

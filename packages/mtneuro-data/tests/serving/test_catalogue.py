@@ -90,6 +90,21 @@ def test_the_voxel_size_is_the_callers_or_what_the_experiments_volumes_state(tmp
         Catalogue({"lab/scan/a": a}, voxel_size_um=(1.0, 0.0, 1.0))
 
 
+def test_channels_of_one_experiment_have_one_offset_of_0_or_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((2, 3, 4), np.uint8))
+    a, b = open_volume(tmp_path / "a.npy"), open_volume(tmp_path / "a.npy")
+    b.source.offset = (0, 5, 0)
+    with pytest.raises(
+        ValueError, match=r"one offset: lab/scan/a has \(0, 0, 0\), lab/scan/b has \(0, 5, 0\)"
+    ):
+        Catalogue({"lab/scan/a": a, "lab/scan/b": b})
+    b.source.offset = (0, -5, 0)
+    with pytest.raises(ValueError, match=r"must begin at 0 or later, got the offset \(0, -5, 0\)"):
+        Catalogue({"lab/scan/b": b})
+
+
 def test_channels_that_cannot_be_served_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((2, 3, 4), np.uint8))
     np.save(tmp_path / "b.npy", np.zeros((2, 3, 5), np.uint8))

@@ -32,6 +32,7 @@ class FileServer(ThreadingHTTPServer):
         self.headers: list[dict[str, str]] = []
         self.faults: Faults | None = None
         self.redirect: str | None = None
+        self.whole = False
 
     @property
     def host(self) -> str:
@@ -41,7 +42,7 @@ class FileServer(ThreadingHTTPServer):
     def chunks(self) -> list[str]:
         return [path for path in self.requests if not path.endswith(DESCRIPTIONS)]
 
-    def handle_error(self, *_: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that give up are no error of this server."""
 
 
@@ -50,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: FileServer  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - the base class's name
         pass
 
     def do_HEAD(self) -> None:
@@ -68,12 +69,14 @@ class _Handler(BaseHTTPRequestHandler):
         elif not file.is_file():
             self._send(404, b"")
         else:
-            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
             body, about = file.read_bytes(), {"ETag": '"1"', "x-goog-generation": "1"}
-            if asked is None:
+            if asked is None or self.server.whole:
                 self._answer(path, 200, body, about)
                 return
-            first, end = int(asked[1]), int(asked[2] or len(body) - 1) + 1
+            first, end = int(asked[1] or 0), int(asked[2] or len(body) - 1) + 1
+            if not asked[1]:
+                first, end = max(0, len(body) - int(asked[2])), len(body)
             about["Content-Range"] = f"bytes {first}-{min(end, len(body)) - 1}/{len(body)}"
             self._answer(path, 206, body[first:end], about)
 

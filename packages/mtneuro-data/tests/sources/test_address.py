@@ -64,6 +64,12 @@ def test_what_is_no_volume_is_refused(web: Any, name: str, kind: type, text: str
         open_volume(f"http://{web.host}/{name}")
 
 
+def test_a_server_that_gives_no_parts_of_files_is_told(web: Any) -> None:
+    web.whole = True
+    with pytest.raises(OSError, match=r"must give parts of a file where they are asked for \(HTTP's Range\)"):
+        open_volume(f"http://{web.host}/named.zarr")[0:1, 0:1, 0:1]
+
+
 def test_a_cache_keeps_what_an_address_gives(web: Any, truth: dict[str, np.ndarray], tmp_path: Path) -> None:
     uri = f"http://{web.host}/v3.zarr"
     open_volume(uri, cache=Cache(tmp_path))[0:9, 0:9, 0:9]

@@ -15,6 +15,7 @@ from mtneuro_data.serving import Catalogue
 from mtneuro_data.serving.faults import Fault
 from mtneuro_data.sources import boss as boss_source
 from mtneuro_data.sources import locate
+from mtneuro_data.sources.base import Source
 from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
 
 Boss = Any
@@ -75,6 +76,25 @@ def test_a_level_halves_rows_and_columns(boss: Boss, volume: np.ndarray) -> None
     np.testing.assert_array_equal(opened[0:2, 0:75, 0:100], downsampled_images(volume[0:2], 2))
     with pytest.raises(ValueError, match=r"level must lie within \[0, 2\), got 2"):
         open_volume(URI + "/2")
+
+
+@pytest.mark.parametrize("start", [(1000, 300, 200), (7, 301, 203)])
+def test_a_frame_that_does_not_begin_at_0_is_asked_for_at_its_own_start(
+    boss: Boss, volume: np.ndarray, monkeypatch: pytest.MonkeyPatch, start: tuple[int, int, int]
+) -> None:
+    # The offset of the served volumes, as a precomputed volume has one.
+    monkeypatch.setattr(Source, "offset", start)
+    opened = open_volume(URI)
+    assert (opened.shape, opened.offset) == (volume.shape, start)
+    np.testing.assert_array_equal(opened[:, :, :], volume)
+    np.testing.assert_array_equal(opened[0:2, 3:8, 5:9], volume[0:2, 3:8, 5:9])
+    z, y, x = start
+    assert f"/{x + 5}:{x + 9}/{y + 3}:{y + 8}/{z}:{z + 2}" in boss.cutouts[-1]
+    with pytest.raises(IndexError):
+        opened[z : z + 41, 0:1, 0:1]
+    coarse = open_volume(URI + "/1")
+    assert (coarse.shape, coarse.offset) == ((40, 75, 100), (z, y // 2, x // 2))
+    np.testing.assert_array_equal(coarse[0:2, :, :], downsampled_images(volume[0:2], 2))
 
 
 def test_units_become_micrometres(boss: Boss, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ class Scripted(Faults):
         return self.script.pop(0) if self.script else None
 
 
-def failing(*faults: Fault, stall_s: float = 0.3) -> Faults:
+def failing(*faults: Any, stall_s: float = 0.3) -> Faults:
     scripted = Scripted(rate=0, stall_s=stall_s)
     object.__setattr__(scripted, "script", list(faults))
     return scripted

@@ -87,7 +87,10 @@ def array(folder: Path, driver: str, voxels: np.ndarray, **about: Any) -> None:
 
 def main(root: Path) -> None:
     """Write all of them below a folder, and ``truth.npz``."""
-    block = {"compressed_segmentation_block_size": [8, 8, 8], "encoding": "compressed_segmentation"}
+    block: dict[str, Any] = {
+        "compressed_segmentation_block_size": [8, 8, 8],
+        "encoding": "compressed_segmentation",
+    }
     truth = {
         "raw8": precomputed(root / "raw8", "uint8", "image"),
         "raw16": precomputed(root / "raw16", "uint16", "image"),
@@ -132,7 +135,8 @@ def main(root: Path) -> None:
     levels[0]["path"] = "0"
     group = {"zarr_format": 3, "node_type": "group", "attributes": {"ome": image}}
     (root / "labels.zarr/zarr.json").write_text(json.dumps(group))
-    np.savez(root / "truth.npz", array=voxels, **truth)
+    truth["array"] = voxels
+    np.savez(root / "truth.npz", allow_pickle=False, **truth)
 
 
 if __name__ == "__main__":

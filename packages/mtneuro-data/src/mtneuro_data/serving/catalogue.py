@@ -27,7 +27,7 @@ class Catalogue:
     ----------
     volumes
         Each channel's volume. The channels of one experiment share a coordinate frame, so they must
-        have one shape and voxel size.
+        have one shape, offset and voxel size. The frame begins at their offset.
     levels
         Resolution levels to offer; rows and columns halve with each, as area means of images and
         majorities of labels, computed when they are asked for.
@@ -41,8 +41,8 @@ class Catalogue:
     Raises
     ------
     ValueError
-        If a path is malformed or unknown, a type is not one that the database knows, or the channels of
-        an experiment differ in shape or voxel size.
+        If a path is malformed or unknown, a type is not one that the database knows, an offset is negative,
+        or the channels of an experiment differ in shape, offset or voxel size.
 
     Examples
     --------
@@ -75,15 +75,26 @@ class Catalogue:
             for path, volume in self.volumes.items()
         }
         self._voxel_size_um = voxel_size(voxel_size_um, name="the served channels")
-        frames: dict[str, tuple[str, Corner]] = {}
+        frames: dict[str, tuple[str, Corner, Corner]] = {}
         for path, volume in self.volumes.items():
             if not _PATH.fullmatch(path):
                 raise ValueError(f"a channel is named collection/experiment/channel, got {path!r}")
-            first, shape = frames.setdefault(path.rpartition("/")[0], (path, volume.shape))
+            experiment = path.rpartition("/")[0]
+            first, shape, offset = frames.setdefault(experiment, (path, volume.shape, volume.offset))
             if volume.shape != shape:
                 raise ValueError(
                     f"channels of one experiment must have one shape: {first} has {shape}, "
                     f"{path} has {volume.shape}"
+                )
+            if volume.offset != offset:
+                raise ValueError(
+                    f"channels of one experiment must have one offset: {first} has {offset}, "
+                    f"{path} has {volume.offset}"
+                )
+            if min(offset) < 0:
+                raise ValueError(
+                    f"{path}: a database's frame must begin at 0 or later, got the offset {offset}; serve a "
+                    "copy (mtneuro-data cutout)"
                 )
             self.datatype(path)
             self.voxel_size_um(path)
@@ -124,8 +135,13 @@ class Catalogue:
         z, y, x = self.volumes[path].shape
         return (z, y // 2**level, x // 2**level)
 
+    def offset(self, path: str, level: int) -> Corner:
+        """Return where a channel begins in its coordinate frame at a level, ``(z, y, x)``."""
+        z, y, x = self.volumes[path].offset
+        return (z, y // 2**level, x // 2**level)
+
     def cutout(self, path: str, level: int, box: Box) -> np.ndarray:
-        """Return a box at a level, in the database's type."""
+        """Return a box at a level, in the database's type; it is counted from the first voxel."""
         factor = 2**level
         if level and box.size * factor**2 > _READ_AT_ONCE and box.size > 1:
             halves = _halves(box)
@@ -208,8 +224,8 @@ class Catalogue:
         volume = self.volumes[frames[names[0]]]
         sizes = self.voxel_size_um(frames[names[0]])
         frame = {**_named(names[0]), "voxel_unit": "micrometers"}
-        for axis, extent, size in zip("zyx", volume.shape, sizes, strict=True):
-            frame |= {f"{axis}_start": 0, f"{axis}_stop": extent, f"{axis}_voxel_size": size}
+        for axis, start, extent, size in zip("zyx", volume.offset, volume.shape, sizes, strict=True):
+            frame |= {f"{axis}_start": start, f"{axis}_stop": start + extent, f"{axis}_voxel_size": size}
         return frame
 
 

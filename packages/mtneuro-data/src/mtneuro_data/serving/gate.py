@@ -193,11 +193,15 @@ def _cutout(service: Service, parts: tuple[str, ...], path: str) -> Cutout | Non
     if match["t"] not in (None, "0:1"):
         raise RefusalError(400, 1001, f"time must be 0:1, got {match['t']}")
     bounds = [[int(part) for part in match[axis].split(":")] for axis in "zyx"]
-    lower, upper = zip(*bounds, strict=True)
+    start = catalogue.offset(channel, level)
+    lower, upper = zip(
+        *([end - first for end in ends] for ends, first in zip(bounds, start, strict=True)), strict=True
+    )
     try:
         box = Box.inside(lower, upper, catalogue.shape(channel, level), what=channel)
     except IndexError as error:
-        raise RefusalError(400, 1001, str(error)) from error
+        counted = f", counted from the frame's start {start} (z, y, x)" if any(start) else ""
+        raise RefusalError(400, 1001, f"{error}{counted}") from error
     cutout = Cutout(channel, level, box)
     _checked_bytes(service, cutout)
     return cutout

@@ -52,6 +52,12 @@ FOLDERS = {
 IMAGES = "mtneuro_data.sources.image_stack:open_images"
 """The function that opens folders and patterns of images, and files with any other ending."""
 
+_APART = {
+    f"mtneuro_data.sources.{name}": ("mtneuro_data.sources.reader",)
+    for name in ("address", "n5", "precomputed")
+}
+"""What some modules execute in a process of its own, which they do not import."""
+
 _CHANNEL_ADDRESS = re.compile(r"https?://[^/]+/v1/mgmt/resources/[^/]+/[^/]+/[^/]+/?")
 """The database's own web address of a channel, as the paper prints it."""
 
@@ -92,7 +98,8 @@ def executed_modules(uri: str, /) -> tuple[str, ...]:
     >>> executed_modules("volume.npy")
     ('mtneuro_data.sources.array_file',)
     """
-    return (_kind(uri)[0].partition(":")[0],)
+    module = _kind(uri)[0].partition(":")[0]
+    return (module, *_APART.get(module, ()))
 
 
 def _kind(uri: str) -> tuple[str, File | None]:

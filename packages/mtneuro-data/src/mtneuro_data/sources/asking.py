@@ -48,7 +48,8 @@ class Asked:
         self._waiting: dict[int, Future[tuple[dict[str, Any], np.ndarray]]] = {}
         self._count = 0
         self._ended = threading.Event()
-        threading.Thread(target=self._dispatch, daemon=True).start()
+        self._dispatcher = threading.Thread(target=self._dispatch, daemon=True)
+        self._dispatcher.start()
 
     @property
     def ended(self) -> bool:
@@ -92,6 +93,9 @@ class Asked:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._dispatcher.join(5)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def forget(self) -> None:
         """Let go of the process, which is another's: that from which this one was forked."""
@@ -124,7 +128,7 @@ class Asked:
             for line in iter(output.readline, b""):
                 about = json.loads(line)
                 body = np.empty(about["n_bytes"], np.uint8)
-                view = memoryview(body)
+                view = body.data
                 while view:
                     n = output.readinto(view)
                     if not n:

@@ -31,7 +31,7 @@ class Source(ABC):
     """Edges of a voxel in micrometres, or ``None`` if the storage does not state it."""
 
     offset: Corner = (0, 0, 0)
-    """Where the first voxel lies in the storage's own frame, ``(z, y, x)``; indices begin at 0 nevertheless."""
+    """Where the first voxel lies in the storage's own frame, ``(z, y, x)``; indices begin at 0 still."""
 
     encoding: str | None = None
     """What the voxels are packed with, where that may change them."""

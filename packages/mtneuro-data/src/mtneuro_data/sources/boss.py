@@ -229,7 +229,7 @@ class BossSource(BoxesSource):
         self._answered = False
         self._round_trip_s = math.inf
         self._remote: tuple[int, Any, Any] | None = None
-        self.shape, self.voxel_size_um, self.dtype = self._describe()
+        self.shape, self.offset, self.voxel_size_um, self.dtype = self._describe()
 
     @property
     def kind(self) -> Kind:
@@ -279,7 +279,10 @@ class BossSource(BoxesSource):
 
     def fetch(self, box: Box, /) -> np.ndarray:
         """Return the voxels of a box with one request; may be called from several threads."""
-        z, y, x = ([lo, hi] for lo, hi in zip(box.lower, box.upper, strict=True))
+        # In the channel's own frame, which need not begin at 0.
+        z, y, x = (
+            [lo + start, hi + start] for lo, hi, start in zip(box.lower, box.upper, self.offset, strict=True)
+        )
         remote, resource = self._open()
 
         def request() -> np.ndarray:
@@ -307,7 +310,7 @@ class BossSource(BoxesSource):
             self._remote = (os.getpid(), remote, resource)
         return self._remote[1:]
 
-    def _describe(self) -> tuple[Corner, tuple[float, float, float], np.dtype[Any]]:
+    def _describe(self) -> tuple[Corner, Corner, tuple[float, float, float], np.dtype[Any]]:
         from intern.resource.boss.resource import CoordinateFrameResource
 
         remote, resource = self._open()
@@ -340,7 +343,8 @@ class BossSource(BoxesSource):
             frame.y_voxel_size * unit * factor,
             frame.x_voxel_size * unit * factor,
         )
-        return shape, size, dtype
+        offset = (frame.z_start // deep, frame.y_start // factor, frame.x_start // factor)
+        return shape, offset, size, dtype
 
     def _described(self, form: type[Answer], answer: Any, what: str) -> Answer:
         """Return the client's answer in the form that a description must have."""

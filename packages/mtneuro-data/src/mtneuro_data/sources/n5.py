@@ -79,8 +79,9 @@ def opened(store: Store, about: Mapping[str, Any], level: str | None, /) -> Stor
 
 def _axes(about: Mapping[str, Any]) -> list[str] | None:
     axes = about.get("axes")
-    named = isinstance(axes, list) and bool(axes) and all(isinstance(axis, str) for axis in axes)
-    return [str(axis) for axis in axes] if named else None
+    if not isinstance(axes, list) or not axes or not all(isinstance(axis, str) for axis in axes):
+        return None
+    return [str(axis) for axis in axes]
 
 
 def _size(
@@ -129,7 +130,7 @@ def _numbers(values: Any) -> bool:
 
 
 def _scaled(edges: Sequence[float], units: Sequence[Any]) -> list[float] | None:
-    known = [_MICROMETRES.get(str(unit)) for unit in units]
-    if len(known) != len(edges) or any(unit is None for unit in known):
+    known = [_MICROMETRES[str(unit)] for unit in units if str(unit) in _MICROMETRES]
+    if len(known) != len(edges):
         return None
-    return [edge * (unit or 0) for edge, unit in zip(edges, known, strict=True)]
+    return [edge * unit for edge, unit in zip(edges, known, strict=True)]

@@ -132,19 +132,21 @@ class Store:
 
         def request() -> list[bytes | None]:
             about, body = answered(question | {"names": names}, seconds=self.deadline_s)
-            found, at = [], 0
-            for size in about["sizes"]:
-                # A bucket that does not list its contents says forbidden where it means absent.
-                refused = isinstance(size, str) and "403" in _status_words(size) and len(names) > 1
-                if isinstance(size, str) and not refused:
-                    raise StoreError(size)
-                there = isinstance(size, int) and size >= 0
-                if there and size > _MOST_CONTENTS:
+            found: list[bytes | None] = []
+            at = 0
+            for told in about["sizes"]:
+                size = told
+                if isinstance(told, str):
+                    # A bucket that does not list its contents says forbidden where it means absent.
+                    if _status(told) != 403 or len(names) == 1:
+                        raise StoreError(told)
+                    size = -1
+                if size > _MOST_CONTENTS:
                     raise ValueError(
                         f"{self.uri}: a description must have at most {_MOST_CONTENTS:,} bytes, got {size:,}"
                     )
-                found.append(body[at : at + size].tobytes() if there else None)
-                at += size if there else 0
+                found.append(None if size < 0 else body[at : at + size].tobytes())
+                at += max(0, size)
             return found
 
         return self.tried(request, " or ".join(names))
@@ -214,6 +216,11 @@ class Store:
                 f"{self.uri}: the certificate of {self.host} must be one that is trusted here, got: "
                 f"{_told(text)}; set SSL_CERT_FILE to the certificate of an authority that you trust, or use "
                 "http:// for a server without https"
+            )
+        if "was ignored by server" in text:
+            return OSError(
+                f"{self.uri}: {self.host} must give parts of a file where they are asked for (HTTP's Range), "
+                "and does not; copy the volume, or use another server"
             )
         repeated = re.search(r"All (\d+) retry attempts failed", text)
         if repeated:
@@ -476,14 +483,9 @@ def _bare(error: BaseException) -> str:
     )
 
 
-def _status_words(text: str) -> str:
-    found = re.search(r"HTTP code (\d+)", text)
-    return found[1] if found else ""
-
-
 def _status(text: str) -> int | None:
-    found = _status_words(text)
-    return int(found) if found else None
+    found = re.search(r"HTTP code (\d+)", text)
+    return int(found[1]) if found else None
 
 
 def _curl(text: str) -> int | None:
@@ -499,5 +501,5 @@ def _told(text: str) -> str:
     """Return the reason alone, in one line."""
     reason = re.sub(r"^[A-Z_]+: ", "", re.sub(r" \[\w+=.*", "", text, flags=re.DOTALL))
     reason = re.sub(r"All \d+ retry attempts failed: ", "", reason)
-    reason = re.sub(r"Error (?:reading|opening) \S+(?: driver)?: ", "", reason)
+    reason = re.sub(r'Error (?:reading|opening)(?: local file)? (?:"[^"]*"|\S+)(?: driver)?: ', "", reason)
     return one_line(ValueError(reason))
