@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mtneuro_data import Cube, SplitPart, TaskSpec, TouchingCubesWarning, builtin_task, read_task
+from mtneuro_data import Cube, SplitPart, TaskSpec, TouchingCubesWarning, builtin_task, read_task, task_schema
 
 
 @pytest.fixture
@@ -60,6 +60,72 @@ def test_our_toml_is_read(tmp_path: Path) -> None:
         """
     )
     assert read_task(tmp_path / "task.toml").counts() == {"train": 4}
+
+
+MINIMAL = """
+    "$schema" = "task.schema.json"
+    name = "one"
+    kind = "segmentation"
+    image = "em.zarr"
+    annotation = "labels/ids.zarr#0"
+    label_map = "classes.csv"
+    cubes.A = { y = [0, 8], x = [0, 8] }
+    splits.train = [{ z = [0, 4] }]
+"""
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/task.toml").write_text(MINIMAL)
+    (tmp_path / "mine/classes.csv").write_text("id,class\n17,axon\n*,dendrite\n")
+    for folder, name, seen in (
+        (tmp_path, "mine/task.toml", Path("mine")),
+        (tmp_path / "mine", "../mine/task.toml", Path("../mine")),
+        (tmp_path, tmp_path / "mine/task.toml", tmp_path / "mine"),
+    ):
+        monkeypatch.chdir(folder)
+        task = read_task(name)
+        assert (task.image, task.annotation) == (str(seen / "em.zarr"), str(seen / "labels/ids.zarr#0"))
+        assert task.label_map == {17: 1, "*": 2}
+        assert task.class_names == ("background", "axon", "dendrite")
+    monkeypatch.chdir(tmp_path / "mine")
+    assert read_task("task.toml").image == "em.zarr"
+
+
+@pytest.mark.parametrize(
+    "uri", ["bossdb://lab/scan/em", "phantom://image", "/data/em.zarr", "file:///data/a.npy"]
+)
+def test_a_uri_and_an_absolute_path_stay_as_they_are(tmp_path: Path, uri: str) -> None:
+    (tmp_path / "classes.csv").write_text("*,axon\n")
+    (tmp_path / "task.toml").write_text(MINIMAL.replace('"em.zarr"', f'"{uri}"'))
+    assert read_task(tmp_path / "task.toml").image == uri
+
+
+def test_a_path_that_was_relative_to_the_working_folder_is_named_as_it_must_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "em.zarr").mkdir()
+    (tmp_path / "tasks/task.toml").write_text(MINIMAL)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        FileNotFoundError, match=r'nothing is at tasks/em.zarr; for em.zarr, write "../em.zarr"'
+    ):
+        read_task("tasks/task.toml")
+
+
+def test_an_absent_table_of_labels_is_named(tmp_path: Path) -> None:
+    (tmp_path / "task.toml").write_text(MINIMAL)
+    with pytest.raises(FileNotFoundError, match=r"no table of labels at .*classes\.csv"):
+        read_task(tmp_path / "task.toml")
+
+
+def test_the_schema_describes_every_field(task: TaskSpec) -> None:
+    schema = task_schema()
+    assert set(schema["properties"]) == {"$schema", *TaskSpec.model_fields}
+    assert schema["additionalProperties"] is False
+    assert all(field["description"] for field in schema["properties"].values())
+    assert ">>>" not in json.dumps(schema)
 
 
 def test_an_original_segmentation_task_is_read(tmp_path: Path, original: dict[str, Any]) -> None:
