@@ -4,8 +4,9 @@
 
 Warm loading beside `np.load` of the same bytes, an epoch through the datasets beside one over a bare array,
 cold downloads over the loopback address beside intern's own array, into a cache with and without waiting for
-the disk, their memory, and one chunk of half a terabyte beside one of a small volume. Every figure is a ratio
-of two ways that were first seen to give the same result, in turns. Exits with 1 if a floor is missed.
+the disk, their memory, and one chunk of half a terabyte beside one of a small volume; precomputed volumes beside
+bare tensorstore, near and at 50 ms, and one chunk of a petabyte beside one of a small volume. Every figure is a
+ratio of two ways that were first seen to give the same result, in turns. Exits with 1 if a floor is missed.
 """
 
 import os
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -303,5 +305,135 @@ def flat(*, quick: bool) -> Iterator[Figure]:
     )
 
 
+WRITE = """
+import sys, numpy as np, tensorstore as ts
+folder, kind = sys.argv[1], sys.argv[2]
+voxels = np.load(sys.argv[3], mmap_mode="r") if kind == "whole" else np.ones((64, 64, 64), np.uint8)
+size = voxels.shape if kind == "whole" else tuple(int(part) for part in kind.split(","))
+spec = {
+    "driver": "neuroglancer_precomputed",
+    "kvstore": {"driver": "file", "path": folder + "/"},
+    "multiscale_metadata": {"type": "image", "data_type": "uint8", "num_channels": 1},
+    "scale_metadata": {
+        "size": size[::-1], "resolution": [4, 4, 40], "encoding": "raw", "chunk_size": [64, 64, 64]
+    },
+}
+store = ts.open(spec, create=True).result()
+z, y, x = (extent // 128 * 64 for extent in size) if kind != "whole" else (0, 0, 0)
+depth, rows, columns = voxels.shape
+store[x : x + columns, y : y + rows, z : z + depth, 0] = np.ascontiguousarray(voxels).transpose(2, 1, 0)
+"""
+"""Writes an array as a precomputed volume, or one chunk in the middle of a volume of a given size."""
+
+FILES = """
+import http.server, pathlib, sys, time
+root, latency_s = pathlib.Path(sys.argv[1]), float(sys.argv[2])
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    def log_message(self, *_): pass
+    def do_GET(self):
+        time.sleep(latency_s)
+        file = root / self.path.split("/", 2)[2]
+        body = file.read_bytes() if file.is_file() else b""
+        self.send_response(200 if file.is_file() else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads, request_queue_size = True, 128
+server = Server(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"""
+"""Serves a folder under any first name, so that every round asks for what nobody has kept."""
+
+
+def wrote(folder: Path, name: str, *arguments: str | Path) -> None:
+    """Write a precomputed volume, in a process of its own."""
+    subprocess.run([sys.executable, "-c", WRITE, folder / name, *arguments], check=True)
+
+
+@contextmanager
+def files(folder: Path, *, latency_s: float = 0.0) -> Generator[Iterator[str]]:
+    """Serve a folder of files, and give its address again and again under new names."""
+    command = [sys.executable, "-c", FILES, str(folder), str(latency_s)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        try:
+            yield (f"http://127.0.0.1:{port}/{n}" for n in count())
+        finally:
+            process.terminate()
+
+
+def precomputed(*, quick: bool) -> Iterator[Figure]:
+    """Yield what reading precomputed volumes costs beside bare tensorstore, near and far, cold and warm."""
+    try:
+        import tensorstore as ts
+    except ModuleNotFoundError:
+        raise Unavailable("tensorstore is not installed, and it is beside it that is measured") from None
+
+    def bare(address: str) -> Any:
+        kvstore = {"driver": "http", "base_url": f"{address}/em/"}
+        return ts.open({"driver": "neuroglancer_precomputed", "kvstore": kvstore}, read=True).result()
+
+    rounds = 5 if quick else 15
+    box = np.s_[0:192, 0:576, 0:1152]
+    with volumes(200) as folder:
+        truth = np.load(folder / "image.npy", mmap_mode="r")
+        wrote(folder, "em", "whole", folder / "image.npy")
+        for name, latency_s in (("over loopback", 0.0), ("at 50 ms", 0.05)):
+            with files(folder, latency_s=latency_s) as addresses:
+                # Opened before, and each read once: what is kept in memory is not measured.
+                ours = [open_volume(f"precomputed://{next(addresses)}/em") for _ in range(rounds + 1)]
+                theirs = [bare(next(addresses)) for _ in range(rounds + 1)]
+                assert np.array_equal(ours.pop()[box], truth[box])
+                assert np.array_equal(theirs.pop()[:1152, :576, :192, 0].read().result().T, truth[box])
+                yield compared(
+                    f"rate of a cold precomputed box {name}, ours / tensorstore",
+                    # In the order of the file, which is the faster one.
+                    lambda left=theirs: left.pop()[:1152, :576, :192, 0].read(order="F").result(),
+                    lambda left=ours: left.pop()[box],
+                    rounds=rounds,
+                    clock=time.perf_counter,
+                    at_least=0.9,
+                )
+        inside = np.s_[10:150, 37:293, 51:307]
+        with files(folder) as addresses, server(folder):
+            uri = f"precomputed://{next(addresses)}/em"
+            kept, known = (open_volume(name, cache=Cache(folder / "cache")) for name in (uri, IMAGE))
+            assert np.array_equal(kept[inside], known[inside])
+            yield compared(
+                "warm read of a precomputed box, its cache / a database's",
+                lambda: kept[inside],
+                lambda: known[inside],
+                rounds=3 * rounds,
+                at_most=1.1,
+            )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sizes = {"small": (256, 256, 256), "large": (1 << 16, 1 << 17, 1 << 17)}
+        for each, size in sizes.items():
+            wrote(folder, each, ",".join(map(str, size)))
+        with files(folder) as addresses:
+
+            def one_chunk(each: str) -> np.ndarray:
+                z, y, x = (extent // 128 * 64 for extent in sizes[each])
+                volume = open_volume(f"precomputed://{next(addresses)}/{each}")
+                return volume.read((z, y, x), (z + 64, y + 64, x + 64))
+
+            assert one_chunk("large").all()
+            assert one_chunk("small").all()
+            yield compared(
+                "time to open and read one chunk, of 1 PB / of 17 MB",
+                lambda: [one_chunk("large") for _ in range(10)],
+                lambda: [one_chunk("small") for _ in range(10)],
+                rounds=rounds,
+                clock=time.perf_counter,
+                at_most=1.3,
+            )
+
+
 if __name__ == "__main__":
-    sys.exit(main("data", [warm, epoch, cold, durable, memory, flat], about=__doc__))
+    sys.exit(main("data", [warm, epoch, cold, durable, memory, flat, precomputed], about=__doc__))

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -120,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of stores; see ``written_stores.py``."""
+    if find_spec("tensorstore") is None:
+        pytest.skip("the extra `cloud` is not installed")
     root = tmp_path_factory.mktemp("written")
     subprocess.run([sys.executable, Path(__file__).with_name("written_stores.py"), root], check=True)
     return root

@@ -79,7 +79,7 @@ def test_a_cache_keeps_what_an_address_gives(web: Any, truth: dict[str, np.ndarr
 
 
 def test_a_served_volume_is_read_with_the_databases_token(
-    boss: Any, volume: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    written: Path, boss: Any, volume: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boss.service.token = "secret"
     address = f"http://{boss.server.host}/zarr/lab/scan/image"
@@ -98,6 +98,6 @@ def test_the_databases_token_goes_to_no_other_host(web: Any, monkeypatch: pytest
     assert not any("Authorization" in headers for headers in web.headers)
 
 
-def test_an_address_that_cannot_be_reached_is_told_with_what_to_do() -> None:
+def test_an_address_that_cannot_be_reached_is_told_with_what_to_do(written: Path) -> None:
     with pytest.raises(ConnectionError, match="the host cannot be reached; check the network and the host"):
         open_volume("http://127.0.0.1:9/a.zarr")

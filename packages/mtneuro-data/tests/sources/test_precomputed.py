@@ -316,6 +316,6 @@ def test_a_volume_used_before_forking_is_right_in_children(web: Any, truth: dict
         ),
     ],
 )
-def test_an_address_that_is_none_is_told_so(uri: str, kind: type, text: str) -> None:
+def test_an_address_that_is_none_is_told_so(written: Path, uri: str, kind: type, text: str) -> None:
     with pytest.raises(kind, match=text):
         open_volume(uri)

@@ -7,7 +7,7 @@ from typing import Any
 from mtneuro_data._shared.ome import levels_of, voxel_size
 from mtneuro_data.sources import n5
 from mtneuro_data.sources.base import Location
-from mtneuro_data.sources.stores import Store, StoredArray, StoredSource, axes_of, checked_store
+from mtneuro_data.sources.stores import Store, StoredArray, StoredSource, axes_of
 
 _FILES = ("zarr.json", ".zarray", ".zgroup", ".zattrs", "attributes.json", "info")
 
@@ -18,10 +18,10 @@ def located(uri: str, _server: object, /) -> Location:
     Raises
     ------
     ValueError
-        If the address is malformed, or tensorstore is not installed.
+        If the address is malformed.
     """
     address, mark, level = uri.partition("#")
-    store = checked_store(uri, address)
+    store = Store(uri, address)
     key = store.cache_key
     return Location(
         uri,

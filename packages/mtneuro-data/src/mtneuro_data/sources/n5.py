@@ -11,7 +11,7 @@ from typing import Any
 
 from mtneuro_data._shared.ome import voxel_size
 from mtneuro_data.sources.base import File
-from mtneuro_data.sources.stores import Store, StoredSource, axes_of, checked_store
+from mtneuro_data.sources.stores import Store, StoredSource, axes_of
 
 _MICROMETRES = {
     "angstrom": 1e-4, "Å": 1e-4,
@@ -25,7 +25,7 @@ _MICROMETRES = {
 
 def open_folder(file: File, /) -> StoredSource:
     """Return the array in a folder that holds an ``attributes.json``; the key is the number of a level."""
-    store = checked_store(str(file.path), str(file.path))
+    store = Store(str(file.path), str(file.path))
     (about,) = store.described("attributes.json")
     if about is None:
         raise FileNotFoundError(f"{store.uri}: there is no attributes.json; check the path")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from mtneuro_data._shared.words import one_line
 from mtneuro_data.sources.base import File, Location
-from mtneuro_data.sources.stores import Store, StoredSource, checked_store
+from mtneuro_data.sources.stores import Store, StoredSource
 
 LOSSY = ("jpeg", "webp")
 """Encodings whose voxels are near those that were written, not the same."""
@@ -43,10 +43,10 @@ def located(uri: str, _server: object, /) -> Location:
     Raises
     ------
     ValueError
-        If the address is none that is read, or tensorstore is not installed.
+        If the address is none that is read.
     """
     address, _, level = uri.removeprefix("precomputed://").partition("#")
-    store = checked_store(uri, address)
+    store = Store(uri, address)
     key = store.cache_key
     return Location(
         uri,
@@ -58,7 +58,7 @@ def located(uri: str, _server: object, /) -> Location:
 
 def open_folder(file: File, /) -> StoredSource:
     """Return the volume in a folder that holds an ``info``; the key is the number of a scale."""
-    return opened(checked_store(str(file.path), str(file.path)), file.key)
+    return opened(Store(str(file.path), str(file.path)), file.key)
 
 
 def opened(store: Store, level: str | None, /) -> StoredSource:

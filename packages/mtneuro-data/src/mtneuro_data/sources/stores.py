@@ -112,6 +112,13 @@ class Store:
         spec = {"driver": _DRIVERS[parts.scheme], "bucket": parts.netloc, "path": place}
         return spec | (_s3() if parts.scheme == "s3" else {})
 
+    @property
+    def credentials(self) -> str:
+        """As whom a bucket is asked, in words."""
+        if self.spec().get("aws_credentials") == {"type": "anonymous"}:
+            return f"{self.host} is asked as nobody; {self._credentials()} where it is not public"
+        return f"{self.host} is asked with the credentials of this machine, or as nobody"
+
     def context(self, *, retries: int) -> dict[str, Any]:
         """Return how often tensorstore itself repeats a request."""
         pauses = {"initial_delay": f"{self.first_pause_s * 1e3:.0f}ms", "max_delay": f"{LONGEST_PAUSE_S:g}s"}
@@ -127,7 +134,10 @@ class Store:
             If there is no such bucket.
         PermissionError, ConnectionError, TimeoutError, OSError
             If the store refuses, or gives no complete answer.
+        ValueError
+            If tensorstore is not installed.
         """
+        check_installed(self.uri)
         question = {"do": "contents", "store": self.spec() | {"context": self.context(retries=0)}}
 
         def request() -> list[bytes | None]:
@@ -433,12 +443,6 @@ def axes_of(names: Sequence[str | None] | None, shape: Sequence[int], *, uri: st
         told = ", ".join(f"{axis}: {size}" for axis, size in others.items())
         raise ValueError(f"{uri}: a volume has one channel and one time, got {told}; write one of them apart")
     return tuple(axes.index(axis) for axis in "zyx" if axis in axes)
-
-
-def checked_store(uri: str, address: str, /) -> Store:
-    """Return the store at an address, if tensorstore is installed."""
-    check_installed(uri)
-    return Store(uri, address)
 
 
 def _s3() -> dict[str, Any]:
