@@ -4,9 +4,10 @@
 
 Warm loading beside `np.load` of the same bytes, an epoch through the datasets beside one over a bare array,
 cold downloads over the loopback address beside intern's own array, into a cache with and without waiting for
-the disk, their memory, and one chunk of half a terabyte beside one of a small volume; precomputed volumes beside
-bare tensorstore, near and at 50 ms, and one chunk of a petabyte beside one of a small volume. Every figure is a
-ratio of two ways that were first seen to give the same result, in turns. Exits with 1 if a floor is missed.
+the disk, their memory, and one chunk of half a terabyte beside one of a small volume; precomputed volumes
+beside bare tensorstore, near and at 50 ms, and one chunk of a petabyte beside one of a small volume. Every
+figure is a ratio of two ways that were first seen to give the same result, in turns. Exits with 1 if a floor
+is missed.
 """
 
 import os
