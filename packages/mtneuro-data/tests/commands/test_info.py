@@ -2,6 +2,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from mtneuro_data.sources.base import Source
 
 
 def test_info_describes_a_volume(shell: Any, boss: Any) -> None:
@@ -27,3 +29,15 @@ def test_info_counts_a_tasks_classes(shell: Any, task_file: Path, labels: np.nda
     vessels = (labels[24:33, 4:36, 8:56] == 1).mean()
     assert "test     CTX   background" in out
     assert f"vessel {vessels:.2%}" in out
+
+
+def test_what_a_volumes_storage_states_of_its_frame_and_packing_is_shown(
+    shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((1, 4, 6), np.uint8))
+    assert "offset" not in shell("info", tmp_path / "a.npy")[1]
+    monkeypatch.setattr(Source, "offset", (5, 6, 7))
+    monkeypatch.setattr(Source, "encoding", "jpeg (lossy)")
+    out = shell("info", tmp_path / "a.npy")[1]
+    assert "offset         5, 6, 7 (z, y, x)" in out
+    assert "encoding       jpeg (lossy)" in out

@@ -58,6 +58,12 @@ def info(uri: str, /, *, source: str | None = None) -> Iterator[str]:
     yield f"type           {volume.dtype}"
     edges = "not stated" if size is None else " x ".join(f"{edge:g}" for edge in size) + " µm"
     yield f"voxel size     {edges}"
+    if any(volume.offset):
+        yield f"offset         {', '.join(map(str, volume.offset))} (z, y, x), in its own frame"
+    if volume.kind is not None:
+        yield f"kind           {volume.kind}"
+    if volume.source.encoding is not None:
+        yield f"encoding       {volume.source.encoding}"
     yield f"bytes          {z * y * x * volume.dtype.itemsize:,}"
     if _PUBLISHED in uri:
         yield _CITATION
