@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -248,3 +249,59 @@ def test_any_label_is_measured_as_a_cell_is(rng):
     )
     with pytest.raises(ValueError, match="got also 1"):
         label_features(labels, {"synapse": 2, "plaque": 3}, voxel_size_um=(1, 1, 1))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u4", "u8", "i4", ">u8"])
+def test_touching_instances_are_counted_apart(dtype: str) -> None:
+    top = min(int(np.iinfo(dtype).max), 2**64 - 1)
+    ids = np.zeros((2, 4, 6), dtype)
+    ids[0, :, :3], ids[0, :, 3:] = top, 5
+    ids[1, 0, 0], ids[1, 3, 5] = top, top  # one object, seen in two pieces
+    classes = (ids != 0).astype(np.uint8) * 2
+    size = (1.0, 0.5, 0.5)
+    assert semantic_features(classes, voxel_size_um=size)["cell_count"].tolist() == [1, 2]
+    found = semantic_features(ids, instances="cell", voxel_size_um=size)
+    assert found["cell_count"].tolist() == [2, 1]
+    assert found["cell_size"].tolist() == [3.0, 0.5]
+    assert found["nearest_neighbour_distance"].iloc[0] == pytest.approx(1.5)
+    assert np.isnan(found["vessel_density"].to_numpy()).all()
+    own = label_features(ids, {}, instances="neuron", voxel_size_um=size)
+    assert own["neuron_density"].tolist() == [1.0, 2 / 24]
+    assert own["neuron_count"].tolist() == [2, 1]
+
+
+def test_labels_that_are_named_are_no_instances() -> None:
+    ids = np.array([[[0, 1, 7, 8, 9, 255]]], np.uint64)
+    found = label_features(ids, {"vessel": 1}, instances="cell", ignore=(255,), voxel_size_um=(1, 1, 1))
+    assert found[["vessel_count", "cell_count"]].to_numpy().tolist() == [[1, 3]]
+
+
+def test_instances_do_not_depend_on_pieces_processes_or_on_the_size_of_their_ids(rng, monkeypatch) -> None:
+    ids = rng.integers(0, 6, (9, 6, 8)).repeat(4, 1).repeat(4, 2)
+    settings: dict[str, Any] = {
+        "instances": "cell",
+        "features": ("cell_count", "cell_size", "nearest_neighbour_distance"),
+    }
+    whole = semantic_features(ids, **settings)
+    large = np.array([0, 2**64 - 1, 2**63, 9, 2**60, 3], np.uint64)[ids]
+    monkeypatch.setattr("mtneuro_probe.measures.table._PIXELS_AT_ONCE", 2 * 24 * 32)
+    for found in (
+        semantic_features(large, **settings),
+        semantic_features(large, components="3d", **settings),
+        semantic_features(large, workers=2, **settings),
+    ):
+        pd.testing.assert_frame_equal(found, whole, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "given", "message"),
+    [
+        ([[[0, -1]]], {"instances": "cell"}, "ids of instances must be 0 or more, got -1; .*ignore"),
+        ([[[0, 1]]], {"instances": "cel"}, "got 'cel'; did you mean 'cell'.*label_features"),
+        ([[[0, 1]]], {"instances": "cell", "label_values": {"cell": 2}}, "'cell' must name instances or a"),
+        ([[[0, 1]]], {"instances": "cell", "definition": "original"}, "takes no other setting"),
+    ],
+)
+def test_instances_that_make_no_sense_are_refused(labels, given, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        semantic_features(np.array(labels), **given)

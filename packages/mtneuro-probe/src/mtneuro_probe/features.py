@@ -27,7 +27,8 @@ def semantic_features(
     *,
     sample_id: Sequence[str] | np.ndarray | None = None,
     voxel_size_um: Sequence[float] | Float[np.ndarray, "3"] = (1.17, 1.17, 1.17),
-    label_values: Mapping[str, int] = LABEL_VALUES,
+    label_values: Mapping[str, int] | None = None,
+    instances: str | None = None,
     features: Sequence[str] = FEATURES,
     definition: Literal["image", "original"] = "image",
     components: Literal["2d", "3d"] = "2d",
@@ -63,8 +64,12 @@ def semantic_features(
     voxel_size_um
         Voxel size ``(z, y, x)`` in micrometres.
     label_values
-        The value of ``vessel``, ``cell`` and ``axon``. A name that is left out was not annotated: its
-        features are missing throughout.
+        The value of ``vessel``, ``cell`` and ``axon``, by default ``LABEL_VALUES``. A name that is left out
+        was not annotated: its features are missing throughout.
+    instances
+        The one of the three names whose objects are told apart in the labels themselves, as ids of instances
+        are: every value but 0, ``label_values`` (none by default then) and ``ignore`` is one object, also
+        where it touches another, and where an image shows it in several pieces.
     features
         Names of the features, the table's columns.
     definition
@@ -119,10 +124,20 @@ def semantic_features(
     {'vessel_density': 0.1, 'axon_density': 0.0, 'cell_count': 2.0, 'cell_size': 4.0,
     'nearest_neighbour_distance': 6.0}
     """
-    values = named_values(label_values)
+    if label_values is None:
+        label_values = LABEL_VALUES if instances is None else {}
+    values = named_values(label_values, instances=instances)
     if definition == "original":
-        given = (dict(values), tuple(features), components, connectivity, minimum_area_px, neighbour)
-        if given != (dict(LABEL_VALUES), FEATURES, "2d", None, 1, 1):
+        given = (
+            dict(values),
+            tuple(features),
+            components,
+            connectivity,
+            minimum_area_px,
+            neighbour,
+            instances,
+        )
+        if given != (dict(LABEL_VALUES), FEATURES, "2d", None, 1, 1, None):
             raise ValueError("definition='original' takes no other setting of what is measured")
         check_images(labels)
         index = checked_index(sample_id, labels.shape[0], corners=True)
@@ -145,6 +160,7 @@ def semantic_features(
         ignore=ignore,
         minimum_area_px=minimum_area_px,
         neighbour=neighbour,
+        instances=instances,
         workers=workers,
         progress=progress,
     )
@@ -154,6 +170,7 @@ def label_features(
     labels: LazyArray,
     label_values: Mapping[str, int],
     *,
+    instances: str | None = None,
     sample_id: Sequence[str] | np.ndarray | None = None,
     voxel_size_um: Sequence[float] | Float[np.ndarray, "3"],
     features: Sequence[str] = (),
@@ -174,7 +191,10 @@ def label_features(
 workers, progress
         As in ``semantic_features``.
     label_values
-        A name of your own for each label value to measure.
+        A name of your own for each label value to measure; may be empty where there are instances.
+    instances
+        A name of your own for objects that the labels tell apart themselves, as ids of instances do: every
+        value but 0, ``label_values`` and ``ignore`` is one object.
     features
         Names of the features, the table's columns: a label's name, an underscore, and ``density``, ``count``,
         ``size``, ``distance``, ``eccentricity``, ``width``, ``length_density``, ``orientation`` or
@@ -200,9 +220,15 @@ workers, progress
     >>> features = ["synapse_count", "synapse_eccentricity"]
     >>> label_features(image, {"synapse": 7}, voxel_size_um=(1, 1, 1), features=features).iloc[0].to_dict()
     {'synapse_count': 2.0, 'synapse_eccentricity': 0.0}
+
+    Two instances that touch are two:
+
+    >>> touching = np.array([[[1 << 60, 1 << 60, 9, 9]]])
+    >>> label_features(touching, {}, instances="neuron", voxel_size_um=(1, 1, 1))["neuron_count"].tolist()
+    [2.0]
     """
-    values = distinct_values(label_values)
-    wanted = label_measures(tuple(values), features)
+    values = distinct_values(label_values, instances=instances)
+    wanted = label_measures((*values, *([] if instances is None else [instances])), features)
     return measured_table(
         labels,
         wanted,
@@ -215,6 +241,7 @@ workers, progress
         ignore=ignore,
         minimum_area_px=minimum_area_px,
         neighbour=neighbour,
+        instances=instances,
         workers=workers,
         progress=progress,
     )

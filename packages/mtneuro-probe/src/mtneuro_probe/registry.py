@@ -170,22 +170,24 @@ def checked_names(features: Sequence[str], known: Mapping[str, Feature] = REGIST
     return list(features)
 
 
-def named_values(label_values: Mapping[str, int]) -> dict[str, int]:
+def named_values(label_values: Mapping[str, int], *, instances: str | None = None) -> dict[str, int]:
     """Return the values, or raise ``ValueError`` unless they belong to the three labels."""
-    for name in label_values:
+    for name in (*label_values, *([] if instances is None else [instances])):
         if name not in LABEL_VALUES:
             raise ValueError(
                 f"{unknown_name('a label', name, LABEL_VALUES)} (label_features measures labels of any name)"
             )
-    return distinct_values(label_values)
+    return distinct_values(label_values, instances=instances)
 
 
-def distinct_values(label_values: Mapping[str, int]) -> dict[str, int]:
+def distinct_values(label_values: Mapping[str, int], *, instances: str | None = None) -> dict[str, int]:
     """Return the values, or raise ``ValueError`` unless they differ and none is the background."""
     for name, value in label_values.items():
         if value == 0:
             raise ValueError(f"label value 0 is the background and cannot be {name!r}")
-    if not label_values:
+    if instances in label_values:
+        raise ValueError(f"{instances!r} must name instances or a label value, got both")
+    if not label_values and instances is None:
         raise ValueError("label_values must name at least one label, got none")
     if len(set(label_values.values())) < len(label_values):
         raise ValueError(f"label_values must differ, got {dict(label_values)}")

@@ -100,6 +100,52 @@ def test_labels_of_one_s_own_are_measured(tmp_path, export, run):
     ]
 
 
+def test_a_label_may_be_the_name_of_a_class_in_the_file(tmp_path, export, run, capsys):
+    numbers = ("features", export, "-o", tmp_path / "a.csv", "--label", "cell=2", "--label", "fibre=3")
+    names = ("features", export, "-o", tmp_path / "b.csv", "--label", "cell", "--label", "fibre=axon")
+    assert run(*numbers, "--ignore", "1") == run(*names, "--ignore", "blood vessel") == 0
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+    numbers = ("features", export, "-o", tmp_path / "a.csv", "--vessel-value", "3", "--axon-value", "1")
+    names = ("features", export, "-o", tmp_path / "b.csv", "--vessel-value", "axon")
+    assert run(*numbers) == run(*names, "--axon-value", "blood vessel") == 0
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("--label", "cel"),
+            "the label of --label must be one of background, blood vessel, cell, axon, got 'cel'",
+        ),
+        (("--vessel-value", "blood vesel"), "did you mean 'blood vessel'?"),
+        (("--ignore", "axn"), "got 'axn'; did you mean 'axon'?"),
+        (("--label", "=3"), "--label must read NAME=VALUE, such as synapse=5, or NAME, got '=3'"),
+    ],
+)
+def test_an_unknown_class_is_refused_by_the_nearest(capsys, tmp_path, export, run, words, told):
+    assert run("features", export, "-o", tmp_path / "f.csv", *words) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_name_needs_a_file_that_names_its_classes(capsys, tmp_path, labels, run):
+    np.save(tmp_path / "cube.npy", labels)
+    assert run("features", tmp_path / "cube.npy", "-o", tmp_path / "f.csv", "--label", "synapse") == 2
+    assert "--label must give a value, such as 5, as the file names no classes" in capsys.readouterr().err
+
+
+def test_ids_of_instances_are_counted(tmp_path, run):
+    ids = np.array([[[0, 7, 7, 1 << 60, 1 << 60]]], np.uint64)
+    zarr.create_array(str(tmp_path / "ids.zarr"), data=ids)
+    words = ("features", tmp_path / "ids.zarr", "-o", tmp_path / "f.csv")
+    assert run(*words, "--instances", "cell", "--feature", "cell_count") == 0
+    assert load_features(tmp_path / "f.csv")["cell_count"].tolist() == [2]
+    assert run(*words, "--instances", "neuron") == 0
+    assert load_features(tmp_path / "f.csv")["neuron_count"].tolist() == [2]
+    assert run(*words, "--instances", "neuron", "--label", "glia=7") == 0
+    assert load_features(tmp_path / "f.csv")[["glia_count", "neuron_count"]].to_numpy().tolist() == [[1, 1]]
+
+
 # What was read wrongly before all packages shared one reader.
 
 

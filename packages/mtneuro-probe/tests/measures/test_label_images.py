@@ -36,3 +36,15 @@ def test_corners_come_image_by_image_from_the_top_left():
 
 def test_the_middle_of_an_odd_image_is_in_no_corner():
     assert 12 not in corner_crops(np.arange(25).reshape(1, 5, 5))
+
+
+def test_instances_are_every_value_that_is_not_known():
+    images = LabelImages(
+        labels=np.array([[[0, 1, 2**63 + 1, 5, 2**63 + 1]]], np.uint64),
+        values={"vessel": 1},
+        spacing_um=np.ones(2),
+        instances="cell",
+        known=(5,),
+    )
+    assert images.mask("cell").tolist() == [[[False, False, True, False, True]]]
+    assert images.components("cell").area_px.tolist() == [2]

@@ -1,12 +1,13 @@
 """The command ``features``: label images measured to a table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
 import mtneuro_probe as probe
 from mtneuro_probe._shared.terminal import Output, RangesOption, bar
+from mtneuro_probe._shared.words import unknown_name
 from mtneuro_probe.commands.outputs import check_table, write_table
 from mtneuro_probe.files import open_volume
 
@@ -23,14 +24,15 @@ def features(
     first_z: int = 0,
     ranges: RangesOption = None,
     voxel_size_um: tuple[float, float, float] | None = None,
-    vessel_value: Annotated[int | None, Parameter(group=_MEANING)] = None,
-    cell_value: Annotated[int | None, Parameter(group=_MEANING)] = None,
-    axon_value: Annotated[int | None, Parameter(group=_MEANING)] = None,
+    vessel_value: Annotated[int | str | None, Parameter(group=_MEANING)] = None,
+    cell_value: Annotated[int | str | None, Parameter(group=_MEANING)] = None,
+    axon_value: Annotated[int | str | None, Parameter(group=_MEANING)] = None,
     not_annotated: Annotated[
         tuple[Literal["vessel", "cell", "axon"], ...], Parameter(consume_multiple=True, group=_MEANING)
     ] = (),
     label: Annotated[tuple[str, ...], Parameter(group=_MEANING)] = (),
-    ignore: Annotated[tuple[int, ...], Parameter(consume_multiple=True, group=_MEANING)] = (),
+    ignore: Annotated[tuple[int | str, ...], Parameter(consume_multiple=True, group=_MEANING)] = (),
+    instances: Annotated[str | None, Parameter(group=_MEANING)] = None,
     feature: Annotated[tuple[str, ...], Parameter(group=_MEASURED)] = (),
     definition: Annotated[Literal["image", "original"], Parameter(group=_MEASURED)] = "image",
     components: Annotated[Literal["2d", "3d"], Parameter(group=_MEASURED)] = "2d",
@@ -50,6 +52,8 @@ def features(
     Example: `mtneuro-probe features em.zarr -o synapses.csv --label synapse=5 --voxel-size-um 0.04 0.004
     0.004`
 
+    Example: `mtneuro-probe features instances.zarr -o neurons.csv --instances neuron`
+
     Parameters
     ----------
     labels
@@ -64,18 +68,22 @@ def features(
     voxel_size_um
         Voxel size z y x in micrometres. By default the file's own, or else 1.17 1.17 1.17.
     vessel_value
-        Label value of blood vessels. By default as the file's class names say, or else 1.
+        Label of blood vessels: its value, or its name in the file. By default as the file's class names say,
+        or else 1.
     cell_value
-        Label value of cells. By default as the file's class names say, or else 2.
+        Label of cells, likewise. By default as the file's class names say, or else 2.
     axon_value
-        Label value of axons. By default as the file's class names say, or else 3.
+        Label of axons, likewise. By default as the file's class names say, or else 3.
     not_annotated
         Labels that were not annotated in this volume; their features are missing.
     label
-        Measure a label of your own instead: NAME=VALUE, once for each. By default as the file's class names
-        say, where they name others than the three above.
+        Measure a label of your own instead: NAME=VALUE, or the name of a class in the file, once for each. By
+        default as the file's class names say, where they name others than the three above.
     ignore
-        Further label values that count as background.
+        Further labels that count as background, their values or their names in the file.
+    instances
+        The labels are ids of instances: every value but 0 and those given above is one object of this name,
+        also where it touches another. The name is cell, vessel or axon, or one of your own.
     feature
         Name of a feature, once for each; `all` for every one. By default the paper's five, and of labels of
         your own density, count, size and distance of each: NAME_density, NAME_count, … (also NAME_width,
@@ -108,12 +116,14 @@ def features(
 
     given = {"vessel": vessel_value, "cell": cell_value, "axon": axon_value}
     of_paper = definition != "image" or not_annotated or any(value is not None for value in given.values())
-    if label and of_paper:
+    own_instances = instances not in (None, *given)
+    if (label or own_instances) and of_paper:
         raise ValueError(
-            "--label measures labels of your own: leave --definition, --not-annotated, --vessel-value, "
-            "--cell-value and --axon-value out"
+            f"{'--label' if label else f'--instances {instances}'} measures labels of your own: leave "
+            "--definition, --not-annotated, --vessel-value, --cell-value and --axon-value out"
         )
     volume = open_volume(labels, key="masks", cube=cube, first_z=first_z, ranges=ranges)
+    names = volume.class_names
     with bar("features") as progress:
         settings: dict[str, Any] = {
             "sample_id": volume.sample_id,
@@ -121,22 +131,30 @@ def features(
             "components": components,
             "connectivity": connectivity,
             "corners": corners,
-            "ignore": ignore,
+            "ignore": [_value(value, names, "--ignore") for value in ignore],
+            "instances": instances,
             "minimum_area_px": minimum_area_px,
             "neighbour": neighbour,
             "workers": workers,
             "progress": progress,
         }
-        own = dict(_named_value(text) for text in label)
-        names = volume.class_names or ()
-        if not label and not of_paper and len(values_of(names)) < len(names[1:]):
-            own = {name: value for value, name in enumerate(names) if value}
-        if own:
-            named = tuple(every_measure(own)) if "all" in feature else feature
+        own = dict(_named_value(text, names) for text in label)
+        known = names or ()
+        if not label and instances is None and not of_paper and len(values_of(known)) < len(known[1:]):
+            own = {name: value for value, name in enumerate(known) if value}
+        if own or own_instances:
+            measured = [*own, *([] if instances is None else [instances])]
+            named = tuple(every_measure(measured)) if "all" in feature else feature
             table = probe.label_features(volume.array, own, features=named, **settings)
         else:
-            values = dict(probe.LABEL_VALUES if volume.class_names is None else values_of(volume.class_names))
-            values |= {name: value for name, value in given.items() if value is not None}
+            values = dict(probe.LABEL_VALUES if names is None else values_of(names))
+            if instances is not None:
+                values = {}
+            values |= {
+                name: _value(value, names, f"--{name}-value")
+                for name, value in given.items()
+                if value is not None
+            }
             _check_different(values)
             table = probe.semantic_features(
                 volume.array,
@@ -157,8 +175,22 @@ def _check_different(values: Mapping[str, int]) -> None:
         raise ValueError(f"each label must have a value of its own, got {told}")
 
 
-def _named_value(text: str) -> tuple[str, int]:
-    name, _, value = text.partition("=")
-    if not name or not value.isdecimal():
-        raise ValueError(f"--label must read NAME=VALUE with a whole number, such as synapse=5, got {text!r}")
-    return name, int(value)
+def _named_value(text: str, names: Sequence[str] | None) -> tuple[str, int]:
+    """Return the name and the value that ``--label`` gives."""
+    name, equals, value = text.partition("=")
+    if not name or (equals and not value):
+        raise ValueError(f"--label must read NAME=VALUE, such as synapse=5, or NAME, got {text!r}")
+    return name, _value(value if equals else name, names, "--label")
+
+
+def _value(label: int | str, names: Sequence[str] | None, option: str) -> int:
+    """Return a label's value, given itself or as the name of a class in the file."""
+    if isinstance(label, int) or label.isdecimal():
+        return int(label)
+    if names is None:
+        raise ValueError(
+            f"{option} must give a value, such as 5, as the file names no classes, got {label!r}"
+        )
+    if label not in names:
+        raise ValueError(unknown_name(f"the label of {option}", label, names))
+    return names.index(label)

@@ -128,8 +128,9 @@ def _in_raster_order(
 
     The numbers themselves depend on where in a batch an image stands; the order of appearance does not.
     """
-    if number.max(initial=0) > 4 * len(number):
-        # Numbers of a whole volume's components: only as many as are seen here need a place in the table.
+    if number.max(initial=0) > 4 * len(number) or number.min(initial=0) < 0:
+        # Numbers of a whole volume's components, or ids of instances, of which those from 2^63 on have become
+        # negative: only as many as are seen here need a place in the table.
         number = np.unique(number, return_inverse=True)[1]
     key = image * (number.max(initial=0) + 1) + number
     # Writing backwards leaves the first stretch of each key; a table is faster than sorting the keys.

@@ -1,6 +1,6 @@
 """Label images as the measures see them: masks, connected components, and the size of a pixel."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,12 @@ class LabelImages:
     numbers: Mapping[str, Shaped[np.ndarray, "images y x"]] = field(default_factory=dict)
     """Component that each pixel belongs to, for names whose components reach across images."""
 
+    instances: str | None = None
+    """Name of the label whose objects carry a value each: every other value than 0 and those known."""
+
+    known: Collection[int] = ()
+    """Values that are no ids of instances, besides ``values`` and 0."""
+
     minimum_area_px: int = 1
     """Smaller components are left out."""
 
@@ -41,16 +47,22 @@ class LabelImages:
 
     def mask(self, label: str) -> Bool[np.ndarray, "images y x"]:
         """Return where the label is."""
+        if label == self.instances:
+            found = self.labels != 0
+            for value in {*self.values.values(), *self.known}:
+                found &= self.labels != value
+            return found
         return self.labels == self.values[label]
 
     def components(self, label: str) -> Components:
-        """Return the components of the label, found once."""
+        """Return the components of the label, or its instances, found once."""
         if label not in self._found:
-            found = (
-                components_of(self.numbers[label])
-                if label in self.numbers
-                else image_components(self.mask(label), connectivity=self.connectivity)
-            )
+            if label == self.instances:
+                found = components_of(self.labels * self.mask(label))
+            elif label in self.numbers:
+                found = components_of(self.numbers[label])
+            else:
+                found = image_components(self.mask(label), connectivity=self.connectivity)
             self._found[label] = found.at_least(self.minimum_area_px) if self.minimum_area_px > 1 else found
         return self._found[label]
 

@@ -36,6 +36,7 @@ class _Measurement:
     corners: bool
     minimum_area_px: int
     neighbour: int
+    instances: str | None
 
     def __call__(
         self,
@@ -47,7 +48,7 @@ class _Measurement:
         tables: list[np.ndarray] = []
         for start in range(0, len(labels), step):
             batch = labels[start : start + step]
-            check_values(batch, self.values, self.ignore)
+            check_values(batch, self.values, self.ignore, instances=self.instances)
             cut = {name: volume[start : start + step] for name, volume in numbers.items()}
             if self.corners:
                 batch, cut = corner_crops(batch), {name: corner_crops(part) for name, part in cut.items()}
@@ -57,12 +58,14 @@ class _Measurement:
                 spacing_um=self.spacing_um,
                 connectivity=self.connectivity,
                 numbers=cut,
+                instances=self.instances,
+                known=self.ignore,
                 minimum_area_px=self.minimum_area_px,
                 neighbour=self.neighbour,
             )
             table = np.full((len(batch), len(self.features)), np.nan)
             for column, feature in enumerate(self.features.values()):
-                if feature.label is None or feature.label in self.values:
+                if feature.label is None or feature.label in {*self.values, self.instances}:
                     table[:, column] = feature.measure(images, feature.label)
             tables.append(table)
         return np.concatenate(tables)
@@ -81,6 +84,7 @@ def measured_table(
     ignore: Sequence[int],
     minimum_area_px: int,
     neighbour: int,
+    instances: str | None,
     workers: int,
     progress: Callable[[int, int], None] | None,
 ) -> pd.DataFrame:
@@ -106,11 +110,12 @@ def measured_table(
         corners=corners,
         minimum_area_px=minimum_area_px,
         neighbour=neighbour,
+        instances=instances,
     )
     numbers: dict[str, np.ndarray] = {}
     if components == "3d":
         labels = np.asarray(labels[...])
-        check_values(labels, values, ignore)
+        check_values(labels, values, ignore, instances=instances)
         numbers = _component_numbers(labels, features, values, sample_id, joined)
     in_memory = isinstance(labels, np.ndarray) and workers == 1
     step = rows_at_once(labels, elements=_PIXELS_AT_ONCE if in_memory else _PIXELS_A_READ)
@@ -216,8 +221,18 @@ def checked_index(sample_id: Sequence[str] | np.ndarray | None, n_images: int, *
     return index
 
 
-def check_values(labels: np.ndarray, values: Mapping[str, int], ignore: Sequence[int]) -> None:
-    """Raise ``ValueError`` where the labels hold a value that nothing names."""
+def check_values(
+    labels: np.ndarray, values: Mapping[str, int], ignore: Sequence[int], *, instances: str | None = None
+) -> None:
+    """Raise ``ValueError`` where the labels hold a value that nothing names, or an id below 0."""
+    if instances is not None:
+        known = [*values.values(), *ignore]
+        if labels.dtype.kind == "i" and (negative := np.setdiff1d(labels[labels < 0], known)).size:
+            raise ValueError(
+                f"ids of instances must be 0 or more, got {', '.join(map(str, negative[:10]))}; "
+                "say that they count as background (--ignore, ignore=)"
+            )
+        return
     allowed = sorted({*values.values(), *ignore} - {0})
     # Comparing and counting is many times faster than finding the unique values.
     if sum(np.count_nonzero(labels == value) for value in allowed) < np.count_nonzero(labels):
