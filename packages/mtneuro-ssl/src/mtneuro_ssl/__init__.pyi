@@ -18,6 +18,8 @@ from .settings import TrainSettings as TrainSettings
 from .settings import executed_modules as executed_modules
 from .training import new_method as new_method
 from .training import train as train
+from .trial import asked_size as asked_size
+from .trial import tried_settings as tried_settings
 from .views import corner_crops as corner_crops
 
 __version__: str

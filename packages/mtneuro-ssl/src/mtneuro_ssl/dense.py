@@ -171,6 +171,7 @@ def embedding_map(
     for z in chosen:
         if not 0 <= z < count:
             raise ValueError(f"slices must lie within [0, {count}), got {z}")
+    loaded.embed(np.zeros((1, *window), np.uint8))  # a model that does not take such windows says so here
     attributes = {
         "format_version": FORMAT_VERSION,
         "model": loaded.settings.model_dump(),

@@ -3,16 +3,18 @@
 import difflib
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import nn
 
 from mtneuro_ssl._shared.bounds import check_file
 from mtneuro_ssl._shared.factories import imported
+from mtneuro_ssl._shared.foreign import answer_of, reason, words_of
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, weights_errors_named
 from mtneuro_ssl._shared.words import one_line
 from mtneuro_ssl.registry import ENCODERS
@@ -51,22 +53,56 @@ def new_encoder(
         encoder = imported(ENCODERS[name])(latent_dim=settings.latent_dim)
     elif name.startswith("timm/"):
         pretrained = weights if weights is not None and not (Path(weights) / CONFIG).is_file() else None
-        encoder = _projected(_timm_model(name.removeprefix("timm/"), pretrained), settings.latent_dim)
+        network = _timm_model(name.removeprefix("timm/"), pretrained, settings.image_size)
+        encoder = _projected(network, settings)
         weights = weights if pretrained is None else None
     else:
-        encoder = _projected(_made(name), settings.latent_dim, vector_width)
+        encoder = _projected(_made(name), settings, vector_width)
     if weights is not None:
         _load_weights(encoder, Path(weights))
     return encoder.to(memory_format=torch.channels_last)
 
 
-def _projected(network: nn.Module, latent_dim: int | None, vector_width: int | None = None) -> nn.Module:
-    if latent_dim is None:
+def _projected(network: nn.Module, settings: TrainSettings, vector_width: int | None = None) -> nn.Module:
+    if settings.latent_dim is None:
         return network
-    return nn.Sequential(network, nn.Linear(feature_count(network, vector_width=vector_width), latent_dim))
+    width = feature_count(network, name=named(settings), size=settings.image_size, vector_width=vector_width)
+    return nn.Sequential(network, nn.Linear(width, settings.latent_dim))
 
 
-def _timm_model(name: str, weights: str | None) -> nn.Module:
+def named(settings: TrainSettings) -> str:
+    """Return what error messages call the encoder of the settings."""
+    return f"encoder {settings.encoder!r}"
+
+
+def size_remedy(settings: TrainSettings) -> str:
+    """Return how to mend that an encoder does not take a size."""
+    if settings.image_size is not None:
+        return f"it is made for image_size {times(settings.image_size)}: give images of that size"
+    if settings.encoder.startswith("timm/"):
+        import timm
+
+        published = timm.get_pretrained_cfg(settings.encoder.removeprefix("timm/"))
+        size = "" if published is None else f" (it is published for {times(published.input_size[1:])})"
+        return (
+            f"if it takes one size only{size}, set image_size (--set image_size=[64,64]) and give "
+            "images of that size, or take an encoder of any size, such as a ResNet or a ViT"
+        )
+    return "let it take images of any size, or give images of the size that it takes"
+
+
+def times(size: tuple[int, ...]) -> str:
+    """Return a size in words.
+
+    Examples
+    --------
+    >>> times((32, 64))
+    '32 x 64'
+    """
+    return " x ".join(map(str, size))
+
+
+def _timm_model(name: str, weights: str | None, size: tuple[int, int] | None) -> nn.Module:
     import timm
 
     if not timm.is_model(name):
@@ -78,16 +114,43 @@ def _timm_model(name: str, weights: str | None) -> nn.Module:
             raise FileNotFoundError(f"encoder_weights must be a file, a model folder or 'hub', got {weights}")
         source["pretrained_cfg_overlay"] = {"file": weights}
     options: dict[str, Any] = {"in_chans": 1, "num_classes": 0, **source}
+    if size is not None:
+        options["img_size"] = size
     try:
         try:
             # Only transformers have this option: position embeddings for images of any size.
-            return timm.create_model(name, dynamic_img_size=True, **options)
+            network: Any = timm.create_model(name, dynamic_img_size=True, **options)
         except TypeError:
-            return timm.create_model(name, **options)
+            network = timm.create_model(name, **options)
     except (RuntimeError, OSError) as error:
+        if weights is None:
+            raise _not_made(name, size, error) from error
         raise ValueError(
             f"encoder_weights {weights!r} must load into timm/{name}: {one_line(error)}"
         ) from error
+    except (TypeError, AssertionError, ValueError) as error:
+        raise _not_made(name, size, error) from error
+    if size is not None:
+        _check_patches(name, network, size)
+    return network
+
+
+def _not_made(name: str, size: tuple[int, int] | None, error: Exception) -> ValueError:
+    asked = "" if size is None else f" and image_size {size[0]},{size[1]}"
+    return ValueError(f"timm must make {name!r} with one channel{asked}, got {reason(error)}")
+
+
+def _check_patches(name: str, network: nn.Module, size: tuple[int, int]) -> None:
+    """Raise if a network of patches would leave out pixels at the end of an image of this size."""
+    from timm.layers.patch_embed import PatchEmbed
+
+    for part in network.modules():
+        if isinstance(part, PatchEmbed) and any(n % p for n, p in zip(size, part.patch_size, strict=True)):
+            patch = " x ".join(map(str, part.patch_size))
+            raise ValueError(
+                f"image_size for encoder 'timm/{name}' must be multiples of its patches of {patch}, "
+                f"got {size[0]} x {size[1]}"
+            )
 
 
 def _made(target: str) -> nn.Module:
@@ -97,6 +160,8 @@ def _made(target: str) -> nn.Module:
         raise ValueError(
             f"encoder {target!r} must be package.module:function, a function without arguments: {error}"
         ) from error
+    except Exception as error:
+        raise ValueError(f"encoder {target!r} must return a torch module, got {reason(error)}") from error
     if not isinstance(network, nn.Module):
         raise ValueError(f"encoder {target!r} must return a torch module, got {type(network).__name__}")
     return network
@@ -129,34 +194,57 @@ def seeded_weights(settings: TrainSettings) -> Generator[None]:
         yield
 
 
-def feature_count(encoder: nn.Module, *, vector_width: int | None = None) -> int:
+def feature_count(
+    encoder: nn.Module,
+    *,
+    name: str = "an encoder",
+    size: tuple[int, int] | None = None,
+    vector_width: int | None = None,
+) -> int:
     """Return the width of an encoder's embeddings, found by embedding one small image or one vector.
+
+    Parameters
+    ----------
+    encoder
+        The encoder.
+    name
+        What to call it in an error.
+    size
+        Height and width of the image, if the encoder takes no other.
+    vector_width
+        Features of a vector, if that is what it takes.
 
     Raises
     ------
     ValueError
         If the encoder does not turn ``(1, 1, y, x)``, or ``(1, vector_width)``, into ``(1, features)``.
     """
-    was_training = encoder.training
     device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
-    encoder.eval()
-    try:
-        with torch.no_grad():
-            features = _probed(encoder, device, vector_width)
-    finally:
-        encoder.train(was_training)
-    if features.ndim != 2:
-        raise ValueError(
-            f"an encoder must return features of shape (n, features), got {tuple(features.shape)}"
-        )
-    return features.shape[1]
-
-
-def _probed(encoder: nn.Module, device: torch.device, vector_width: int | None) -> torch.Tensor:
     if vector_width is not None:
-        return encoder(torch.zeros(1, vector_width, device=device))
-    try:
-        return encoder(torch.zeros(1, 1, 32, 32, device=device))
-    except (AssertionError, RuntimeError):
-        # A multiple of every common patch size.
-        return encoder(torch.zeros(1, 1, 224, 224, device=device))
+        return len(features_of(encoder, torch.zeros(1, vector_width, device=device), name=name)[0])
+    # The larger is a multiple of every common patch size.
+    *first, last = [size] if size is not None else [(32, 32), (224, 224)]
+    for small in first:
+        with suppress(ValueError):
+            return len(features_of(encoder, torch.zeros(1, 1, *small, device=device), name=name)[0])
+    return len(features_of(encoder, torch.zeros(1, 1, *last, device=device), name=name)[0])
+
+
+def features_of(
+    encoder: nn.Module, given: torch.Tensor, *, name: str, remedy: str = ""
+) -> Float[torch.Tensor, "n features"]:
+    """Return the features of images ``(n, 1, y, x)`` or vectors ``(n, width)``, in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If the encoder does not take them, or does not return features ``(n, features)``.
+    """
+    features = answer_of(encoder, given, name=name, remedy=remedy)
+    if features.ndim != 2 or len(features) != len(given) or not features.is_floating_point():
+        pooled = "; end it with pooling, such as nn.AdaptiveAvgPool2d(1) and nn.Flatten()"
+        raise ValueError(
+            f"{name} must return features of shape (n, features), got {tuple(features.shape)} of "
+            f"{features.dtype} for {words_of(given)}" + (pooled if features.ndim > 2 else "")
+        )
+    return features

@@ -13,10 +13,11 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from mtneuro_ssl._shared.devices import chosen_device
+from mtneuro_ssl._shared.foreign import described, module_errors_named, words_of
 from mtneuro_ssl._shared.memory import memory_errors_named
 from mtneuro_ssl._shared.model_folder import CARD, CONFIG, HISTORY, write_model
 from mtneuro_ssl.checks import check_samples
-from mtneuro_ssl.encoders import feature_count, new_encoder, seeded_weights
+from mtneuro_ssl.encoders import feature_count, named, new_encoder, seeded_weights, size_remedy
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.types import Progress, Samples, Volume
 from mtneuro_ssl.views import normalised
@@ -199,14 +200,25 @@ class NetworkModel(Model):
         self.device = chosen_device(settings.device)
         self.encoder = encoder.to(self.device).eval()
         self.classifier = None if classifier is None else classifier.to(self.device).eval()
-        self.dim = feature_count(self.encoder, vector_width=vector_width)
+        self.dim = feature_count(
+            self.encoder, name=named(settings), size=settings.image_size, vector_width=vector_width
+        )
 
     def _features(self, images: Samples) -> Tensor:
         # A copy: torch takes neither reversed nor read-only arrays.
         pixels = torch.from_numpy(np.array(images, order="C")).to(self.device)
-        if self.vector_width is not None:
-            return self.encoder(pixels)
-        return self.encoder(normalised(pixels, mean=self.settings.mean, sd=self.settings.sd))
+        if self.vector_width is None:
+            pixels = normalised(pixels, mean=self.settings.mean, sd=self.settings.sd)
+        name = named(self.settings)
+        with module_errors_named(
+            f"{name} must take {words_of(pixels)}", remedy=lambda: size_remedy(self.settings)
+        ):
+            features = self.encoder(pixels)
+        if getattr(features, "shape", None) != (len(images), self.dim):
+            raise ValueError(
+                f"{name} must return {self.dim} features for {words_of(pixels)}, got {described(features)}"
+            )
+        return features
 
     def _embedded(self, images: Samples) -> Float32[np.ndarray, "n features"]:
         with torch.inference_mode():

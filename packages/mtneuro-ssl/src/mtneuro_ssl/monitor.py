@@ -13,6 +13,7 @@ from typing_extensions import override
 from mtneuro_ssl.methods.base import Method
 from mtneuro_ssl.mining import nearest_positions
 from mtneuro_ssl.recorder import csv_text
+from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.stream import located
 from mtneuro_ssl.views import normalised
 
@@ -149,6 +150,17 @@ class Monitor(Callback):
         self.rows = state_dict["rows"]
 
 
+def monitored_size(size: tuple[int, int], settings: TrainSettings) -> tuple[int, int]:
+    """Return the size of the middles of images that are embedded: half of the images', if the encoder may.
+
+    Examples
+    --------
+    >>> monitored_size((64, 96), TrainSettings())
+    (32, 48)
+    """
+    return settings.image_size or (size[0] // 2, size[1] // 2)
+
+
 def probe_embeddings(method: Method) -> tuple[Tensor, Tensor | None]:
     """Return the embeddings of a few samples spread over the data, in evaluation mode, and their labels.
 
@@ -159,7 +171,7 @@ def probe_embeddings(method: Method) -> tuple[Tensor, Tensor | None]:
     held, places = located(method.images, chosen, device=method.device)
     samples = held[places]
     if samples.ndim == 3:
-        height, width = samples.shape[1] // 2, samples.shape[2] // 2
+        height, width = monitored_size((samples.shape[1], samples.shape[2]), method.settings)
         top, left = (samples.shape[1] - height) // 2, (samples.shape[2] - width) // 2
         middle = samples[:, top : top + height, left : left + width]
         samples = normalised(middle, mean=method.settings.mean, sd=method.settings.sd)

@@ -1,11 +1,17 @@
 """Settings of a training run, checked before any work starts."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    field_validator,
+    model_serializer,
+)
 
 from mtneuro_ssl._shared.factories import check_trusted, is_factory
 from mtneuro_ssl._shared.settings import Settings
@@ -79,6 +85,10 @@ class TrainSettings(Settings):
     encoder_weights: str | None = None
     """Weights that the encoder starts from: a model folder, a file, or ``hub`` for those that timm
     publishes. The method ``untrained`` evaluates them as they are."""
+
+    image_size: tuple[PositiveInt, PositiveInt] | None = None
+    """Height and width of the only images that the encoder takes; none for an encoder of any size. Training
+    sets it itself to the size of its views where the encoder needs it, as Swin and MLP-Mixer do."""
 
     latent_dim: PositiveInt | None = 256
     """Features of an embedding, by a linear layer; none keeps the encoder's own (512 for ResNet-18)."""
@@ -242,6 +252,14 @@ class TrainSettings(Settings):
             known = (*ENCODERS, "timm/<model>", "package.module:factory")
             raise ValueError(unknown_name("encoder", name, known))
         return name
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Leave out what is not set of the settings that came later: earlier runs keep their names."""
+        values = dump(self)
+        if self.image_size is None:
+            values.pop("image_size", None)
+        return values
 
     @property
     def entry(self) -> MethodEntry:

@@ -18,15 +18,17 @@ from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl._shared.files import written_beside
 from mtneuro_ssl._shared.model_folder import WEIGHTS, check_destination, read_config
 from mtneuro_ssl.checks import check_run, vector_width_of
-from mtneuro_ssl.encoders import feature_count, new_encoder, seeded_weights
+from mtneuro_ssl.encoders import feature_count, named, new_encoder, seeded_weights
 from mtneuro_ssl.loop import fit_method
 from mtneuro_ssl.methods.base import Method
 from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, untrained
 from mtneuro_ssl.model_folder import load_model
+from mtneuro_ssl.monitor import monitored_size
 from mtneuro_ssl.processes import launch, process_share
 from mtneuro_ssl.recorder import CHECKPOINT
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.stream import StreamedImages, blocks, is_streamed
+from mtneuro_ssl.trial import asked_size, tried_settings
 from mtneuro_ssl.types import Progress, Samples, Volume
 from mtneuro_ssl.views import corner_crops, slice_neighbours
 
@@ -89,8 +91,8 @@ def train(
     Raises
     ------
     ValueError
-        If the images, labels and settings do not go together (raised before any work starts), or the loss is
-        no longer finite.
+        If the images, labels, settings and encoder do not go together (raised before any work starts), or the
+        loss is no longer finite.
     FileExistsError
         If ``out`` holds anything but a model, or a model of another method, or ``<out>.partial`` its
         checkpoint.
@@ -98,6 +100,8 @@ def train(
     out, settings = Path(out), settings.resolved()
     check_run(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     check_destination(out)
+    width = vector_width_of(images)
+    settings = _tried(images, settings, vector_width=width)
     digest = run_digest(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     first = launch().first
     if out.is_dir() and any(out.iterdir()):
@@ -113,7 +117,7 @@ def train(
     partial = out.with_name(f"{out.name}.partial")
     family = settings.entry.family
     if family == "baseline":
-        untrained(settings, vector_width=vector_width_of(images)).save(out, digest=digest)
+        untrained(settings, vector_width=width).save(out, digest=digest)
     elif family == "classical":
         crops = corner_crops(np.asarray(images[:])).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
         imported(settings.entry.target).fit(crops, settings, progress=progress).save(out, digest=digest)
@@ -138,6 +142,15 @@ def train(
     if first:
         shutil.rmtree(partial, ignore_errors=True)
     return load_model(out, trusted=(settings.encoder,))
+
+
+def _tried(images: Samples | Volume, settings: TrainSettings, *, vector_width: int | None) -> TrainSettings:
+    """Return the settings with which the encoder takes what this training gives it."""
+    if vector_width is not None:
+        return tried_settings(settings, vector_width=vector_width)
+    size = (images.shape[1], images.shape[2])
+    measured = [] if settings.entry.family == "baseline" else [monitored_size(size, settings)]
+    return tried_settings(settings, sizes=[asked_size(size, settings)], wished=measured)
 
 
 def run_digest(
@@ -216,7 +229,7 @@ def new_method(
         return kind(
             encoder,
             settings,
-            width=feature_count(encoder, vector_width=width),
+            width=feature_count(encoder, name=named(settings), size=settings.image_size, vector_width=width),
             nearby=nearby,
             classes=classes,
             # Copies, so that later changes to the caller's arrays do not reach the run.

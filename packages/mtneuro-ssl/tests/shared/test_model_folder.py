@@ -37,6 +37,13 @@ def test_weights_that_are_views_are_written_as_they_look(tmp_path):
     assert torch.equal(read_weights(tmp_path / "model")["a"], WEIGHTS["a"].T)
 
 
+def test_weights_of_a_layer_that_is_used_twice_are_written_under_both_names(tmp_path):
+    tied = {"first": WEIGHTS["a"], "second": WEIGHTS["a"], "row": WEIGHTS["a"][1]}
+    write_model(tmp_path / "model", weights=tied, config=CONFIG, texts={})
+    found = read_weights(tmp_path / "model")
+    assert all(torch.equal(found[name], tied[name]) for name in tied)
+
+
 def test_a_model_takes_the_place_of_another_and_leaves_nothing_beside(tmp_path):
     write(tmp_path / "model", dim=3)
     (tmp_path / "model" / "extra.txt").touch()

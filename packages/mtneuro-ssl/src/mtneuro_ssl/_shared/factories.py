@@ -30,7 +30,13 @@ def imported(target: str) -> Any:
     True
     """
     module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name == module and module.endswith(".py"):
+            file = module.removesuffix(".py")
+            raise ImportError(f"a module is named without .py: {file}:{name}") from error
+        raise
 
 
 def check_trusted(name: object, trusted: Collection[str], *, where: object) -> None:

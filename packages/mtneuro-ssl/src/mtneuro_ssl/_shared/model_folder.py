@@ -61,12 +61,35 @@ def write_model(
     check_destination(folder)
     with written_beside(folder) as beside:
         beside.mkdir()
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         # Not save_file, whose file only its owner may read.
-        (beside / WEIGHTS).write_bytes(save(tensors))
+        (beside / WEIGHTS).write_bytes(save(separate(weights)))
         (beside / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         for name, text in texts.items():
             (beside / name).write_text(text, encoding="utf-8", newline="")
+
+
+def separate(weights: Mapping[str, Tensor], /) -> dict[str, Tensor]:
+    """Return weights on the CPU, each in memory of its own, as safetensors takes them.
+
+    Where two names stand for one tensor, as in a network that uses a layer twice, the second is a copy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layer = torch.nn.Linear(1, 1, bias=False)
+    >>> tied = torch.nn.Sequential(layer, layer)
+    >>> first, second = separate(tied.state_dict()).values()
+    >>> bool(first == second), first.data_ptr() == second.data_ptr()
+    (True, False)
+    """
+    places: set[int] = set()
+    found: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        held = tensor.detach().cpu().contiguous()
+        place = held.untyped_storage().data_ptr()
+        found[name] = held.clone() if place in places else held
+        places.add(place)
+    return found
 
 
 def read_config(folder: Path, /, *, kinds: Collection[str], format_version: int) -> dict[str, Any]:

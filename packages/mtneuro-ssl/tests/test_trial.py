@@ -1,0 +1,214 @@
+"""Encoders that are not ours are tried before any work."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mtneuro_ssl import TrainSettings, embedding_map, load_model, tried_settings, untrained
+from mtneuro_ssl import train as train_model
+from mtneuro_ssl.trial import asked_size
+
+SOURCE = """
+import torch
+from torch import nn
+
+
+class Changed(nn.Module):
+    def __init__(self, after, before=lambda x: x):
+        super().__init__()
+        self.layer, self.after, self.before = nn.Conv2d(1, 4, 3), after, before
+
+    def forward(self, x):
+        return self.after(self.layer(self.before(x)).mean(dim=(2, 3)))
+
+
+def dictionary(): return Changed(lambda f: {"features": f, "mask": None})
+def pair(): return Changed(lambda f: (f, f))
+def one_row(): return Changed(lambda f: f.flatten()[None])
+def infinite(): return Changed(lambda f: f / 0)
+def whole(): return Changed(lambda f: f.long())
+def in_place(): return Changed(lambda f: f, before=lambda x: x.sub_(1))
+def noisy(): return Changed(lambda f: f + torch.rand_like(f))
+def three(): return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+def grid(): return nn.Conv2d(1, 4, 3)
+def unpooled(): return nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten())
+def broken(): raise KeyError("depth")
+
+
+def fixed(): return nn.Sequential(nn.Flatten(), nn.Linear(16 * 16, 6))
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(1, 4, 3)
+        self.norm = self.again = nn.GroupNorm(2, 4)
+
+    def forward(self, x):
+        return self.again(self.norm(self.first(x))).relu().mean(dim=(2, 3))
+
+
+def tied(): return Tied()
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nets(lab):
+    (lab / "foreign_nets.py").write_text(SOURCE)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (4, 32, 32), dtype=np.uint8)
+
+
+def settings(encoder: str, **changes: object) -> TrainSettings:
+    small: dict[str, object] = {"latent_dim": None, "steps": 1, "batch_size": 4, "hidden": 8, "projection": 4}
+    return TrainSettings.model_validate(small | {"encoder": encoder, "device": "cpu"} | changes)
+
+
+@pytest.mark.parametrize("latent_dim", [None, 5])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("dictionary", "must return one tensor, got a dict of 'features', 'mask': return one part of it"),
+        ("pair", "must return one tensor, got a tuple of 2: return one part of it"),
+        ("one_row", r"must return features of shape \(n, features\), got \(1, 8\)"),
+        ("infinite", "must return finite numbers, got nan or inf"),
+        ("whole", r"must return features of shape \(n, features\), got \(2, 4\) of torch.int64"),
+        ("in_place", "must leave what it is given as it is"),
+        ("noisy", "must answer alike when it is asked twice"),
+        ("three", "it takes 3 channels: let its first layer take 1"),
+        ("grid", r"end it with pooling, such as nn.AdaptiveAvgPool2d\(1\) and nn.Flatten\(\)"),
+        ("broken", "must return a torch module, got KeyError: 'depth'"),
+    ],
+)
+def test_an_encoder_that_cannot_be_used_is_refused_before_any_work(
+    name, message, latent_dim, images, tmp_path
+):
+    if latent_dim and name in ("one_row", "infinite", "whole"):
+        pytest.skip("a linear layer on top changes what is got")
+    read = []
+    with pytest.raises(ValueError, match=message) as refusal:
+        train_model(
+            images,
+            settings(f"foreign_nets:{name}", latent_dim=latent_dim),
+            out=tmp_path / "model",
+            progress=lambda *done: read.append(done),
+        )
+    assert f"'foreign_nets:{name}'" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert not read
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("method", ["byol", "supervised", "untrained"])
+def test_an_encoder_of_one_size_is_trained_and_embeds_at_that_size(method, images, tmp_path):
+    size = 16 if method != "byol" else 32
+    shown = np.ascontiguousarray(images[:, :size, :size])
+    labels = np.array([0, 1, 0, 1])
+    model = train_model(
+        shown, settings("foreign_nets:fixed", method=method), labels=labels, out=tmp_path / "model"
+    )
+    assert model.settings.image_size == (16, 16)
+    corners = images[:, :16, :16]
+    loaded = load_model(tmp_path / "model", trusted=["foreign_nets:fixed"])
+    np.testing.assert_array_equal(loaded.embed(corners), model.embed(corners))
+    with pytest.raises(ValueError, match=r"must take images of 8 x 8 .*; it is made for image_size 16 x 16"):
+        model.embed(images[:, :8, :8])
+
+
+def test_an_encoder_that_shares_weights_is_saved_and_loaded(images, tmp_path):
+    name = "foreign_nets:tied"
+    model = train_model(images, settings(name), out=tmp_path / "model")
+    found = load_model(tmp_path / "model", trusted=[name])
+    np.testing.assert_array_equal(found.embed(images), model.embed(images))
+    assert found.encoder.norm is found.encoder.again
+
+
+@pytest.fixture
+def mixer():
+    """The name of a tiny MLP-Mixer, which takes one size only."""
+    import timm
+    from timm.models.mlp_mixer import MlpMixer
+
+    def tiny_mixer(
+        pretrained=False, pretrained_cfg=None, pretrained_cfg_overlay=None, cache_dir=None, **more
+    ):
+        return MlpMixer(**{"patch_size": 8, "num_blocks": 1, "embed_dim": 16} | more)
+
+    entries = timm.models._registry._model_entrypoints
+    entries["tiny_mixer"] = tiny_mixer
+    yield "timm/tiny_mixer"
+    del entries["tiny_mixer"]
+
+
+def test_a_timm_model_of_one_size_is_made_for_the_views(mixer, images, tmp_path):
+    model = train_model(images, settings(mixer), out=tmp_path / "model")
+    assert model.settings.image_size == (16, 16)
+    corners = np.ascontiguousarray(images[:, :16, :16])
+    np.testing.assert_array_equal(load_model(tmp_path / "model").embed(corners), model.embed(corners))
+    with pytest.raises(ValueError, match=r"images of 32 x 32 .*; it is made for image_size 16 x 16"):
+        model.embed(images)
+    chosen = settings(mixer, method="untrained", image_size=(24, 24))
+    with pytest.raises(ValueError, match=r"images of 32 x 32 .*; it is made for image_size 24 x 24"):
+        train_model(images, chosen, out=tmp_path / "other")
+
+
+def test_patches_that_do_not_fill_the_image_are_refused(mixer):
+    with pytest.raises(
+        ValueError, match=r"image_size .* must be multiples of its patches of 8 x 8, got 20 x 24"
+    ):
+        untrained(settings(mixer, image_size=(20, 24)))
+
+
+def test_what_takes_one_size_is_refused_where_two_are_asked_for(mixer):
+    with pytest.raises(ValueError, match=r"if it takes one size only.*set image_size"):
+        tried_settings(settings(mixer), sizes=[(16, 16), (32, 32)])
+    with pytest.raises(
+        ValueError, match="as many features for every size of image, got 196 for 16 x 16, 900"
+    ):
+        tried_settings(settings("foreign_nets:unpooled"), sizes=[(16, 16), (32, 32)])
+
+
+def test_a_map_of_windows_that_the_encoder_does_not_take_is_refused_before_it_is_made(images, tmp_path):
+    name = "foreign_nets:fixed"
+    train_model(images, settings(name), out=tmp_path / "model")
+    np.save(tmp_path / "volume.npy", images)
+    with pytest.raises(ValueError, match="it is made for image_size 16 x 16"):
+        embedding_map(
+            tmp_path / "model",
+            tmp_path / "volume.npy",
+            out=tmp_path / "map.zarr",
+            window=(8, 8),
+            trusted=[name],
+        )
+    assert not (tmp_path / "map.zarr").exists()
+
+
+def test_a_trial_leaves_the_callers_random_state(images):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    tried_settings(settings("tiny_lab:encoder"), sizes=[(16, 16)])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_settings_without_a_size_are_written_as_before():
+    assert "image_size" not in settings("resnet18").model_dump()
+    assert settings("resnet18", image_size=(8, 8)).model_dump()["image_size"] == (8, 8)
+
+
+def test_views_are_what_is_asked_for():
+    chosen = settings("resnet18").model_copy(update={"method": "supervised"})
+    assert asked_size((30, 20), settings("resnet18")) == (15, 10)
+    assert asked_size((30, 20), chosen) == (30, 20)
+
+
+def test_the_command_line_refuses_in_one_line(run, volume, tmp_path, tiny, capsys):
+    out: Path = tmp_path / "model"
+    run("train", volume, "-o", out, *tiny("encoder=foreign_nets:dictionary"), status=2)
+    said = capsys.readouterr().err
+    assert "must return one tensor, got a dict of 'features', 'mask'" in " ".join(said.split())
+    assert "Traceback" not in said
+    assert not out.exists()
