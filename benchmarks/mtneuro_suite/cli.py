@@ -190,6 +190,7 @@ def run_all(
     from mtneuro_suite.execute.selection import forget_failures, named_runs, to_do
     from mtneuro_suite.execute.slurm import read_queue
     from mtneuro_suite.plan.plan import check_sources, plan_of
+    from mtneuro_suite.plan.trial import try_modules
     from mtneuro_suite.runs.repair import tidy
     from mtneuro_suite.runs.store import Store
 
@@ -205,6 +206,7 @@ def run_all(
     asked = named_runs(plan.runs_of(own) if own else plan.runs, how.only)
     attempts = to_do(asked, store, named=how.only, force=how.force)
     todo = [attempt.run for attempt in attempts]
+    try_modules(todo)
     processes = executor.processes(gpus=gpus)
     out, err = console(), console(stderr=True)
     if how.estimate:

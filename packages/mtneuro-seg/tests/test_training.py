@@ -514,7 +514,7 @@ def test_a_network_of_ones_own_that_does_not_fit_is_refused(tmp_path, monkeypatc
     wrong = {
         "test_training:no_such_thing": "must name something that can be imported",
         "no_such_module:thing": "must name something that can be imported",
-        "test_training:wrong_network": r"scores of shape \(4, 2, 16, 16\), got \(4, 2, 8, 8\)",
+        "test_training:wrong_network": r"scores of shape \(2, 2, 16, 16\), got \(2, 2, 8, 8\)",
         "builtins:dict": "must return a torch.nn.Module, got dict",
     }
     for name, message in wrong.items():

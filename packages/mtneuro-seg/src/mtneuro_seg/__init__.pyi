@@ -35,6 +35,7 @@ from .settings_file import load_settings as load_settings
 from .subvolume import subvolumes as subvolumes
 from .surfaces import surface_figure as surface_figure
 from .training import train as train
+from .trial import check_network as check_network
 from .volume.cluster import predict_volume_on_cluster as predict_volume_on_cluster
 from .volume.predict import predict_volume as predict_volume
 from .volume.predict import swept_labels as swept_labels

@@ -10,6 +10,7 @@ from torch import Tensor
 from mtneuro_seg._shared.memory import memory_errors_named
 from mtneuro_seg.model import Model, check_images, normalised
 from mtneuro_seg.settings import TrainSettings
+from mtneuro_seg.trial import class_scores
 
 
 def predict(
@@ -46,7 +47,8 @@ def predict(
     Raises
     ------
     TypeError, ValueError
-        If the images are not uint8, have other axes, or are empty; or if ``batch_size`` is not positive.
+        If the images are not uint8, have other axes, or are empty; if ``batch_size`` is not positive; or if
+        a network of the user's own does not take them, or does not return class scores.
     """
     settings = model.settings
     check_images(images, settings)
@@ -60,7 +62,8 @@ def predict(
         # A copy: torch warns of arrays that cannot be written, such as a file that is mapped into memory.
         batch = torch.tensor(_padded(images[part], settings)).to(place)
         with torch.inference_mode(), memory_errors_named("prediction", remedy="lower batch_size"):
-            predicted = most_probable(model.network(normalised(batch, settings)[:, None]))
+            given = normalised(batch, settings)[:, None]
+            predicted = most_probable(class_scores(model.network, given, settings))
         labels[part] = predicted.cpu().numpy()[:, *crop]
         if progress is not None:
             progress(min(start + batch_size, len(images)), len(images))

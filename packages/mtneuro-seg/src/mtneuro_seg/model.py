@@ -4,6 +4,7 @@ import csv
 import io
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from mtneuro_seg._shared import model_folder
 from mtneuro_seg._shared.factories import check_trusted, imported
+from mtneuro_seg._shared.foreign import module_errors_named, reason
 from mtneuro_seg._shared.words import one_line
 from mtneuro_seg.model_card import model_card
 from mtneuro_seg.settings import TrainSettings, default_class_names
@@ -88,18 +90,27 @@ def build_network(settings: TrainSettings) -> nn.Module:
     Raises
     ------
     ValueError
-        If an encoder is unknown or cannot be built, or a network of the user's own cannot be imported.
+        If an encoder is unknown or cannot be built, or a network of the user's own cannot be imported or
+        made.
     OSError
         If the encoder's weights cannot be read or downloaded.
     """
+    foreign = not settings.network.factory.startswith("mtneuro_seg.")
     try:
         factory = imported(settings.network.factory)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
+        if not foreign:
+            raise
         raise ValueError(
-            f"model must name something that can be imported, got {settings.model!r}: {error}"
+            f"model must name something that can be imported, got {settings.model!r}: {reason(error)}"
         ) from error
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), ExitStack() as stack:
         torch.manual_seed(settings.seed)
+        if foreign:
+            asked = f"classes={settings.classes}" if ":" in settings.model else "settings"
+            stack.enter_context(
+                module_errors_named(f"{settings.network.factory!r} must return a torch.nn.Module for {asked}")
+            )
         built = factory(classes=settings.classes) if ":" in settings.model else factory(settings)
     if not isinstance(built, nn.Module):
         raise ValueError(

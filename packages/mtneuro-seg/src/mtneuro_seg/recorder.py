@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mtneuro_seg._shared.files import written_beside
 from mtneuro_seg._shared.logs import tensorboard_logger
+from mtneuro_seg._shared.model_folder import separate
 from mtneuro_seg.metrics import scores
 from mtneuro_seg.segmenter import Segmenter
 
@@ -114,7 +115,7 @@ class Recorder(pl.Callback):
         if segmenter.settings.keep == "best" and len(self.rows) - 1 == self._best_row():
             weights = segmenter.network.state_dict()
             with written_beside(self._best) as beside:
-                save_file({name: value.contiguous() for name, value in weights.items()}, beside)
+                save_file(separate(weights), beside)
 
     def _log(self, row: dict[str, float], folder: Path) -> None:
         step = int(row["step"])

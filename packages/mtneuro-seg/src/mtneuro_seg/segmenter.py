@@ -15,6 +15,7 @@ from mtneuro_seg.metrics import confusion_matrix
 from mtneuro_seg.model import normalised
 from mtneuro_seg.schedule import Schedule
 from mtneuro_seg.settings import TrainSettings
+from mtneuro_seg.trial import checked_scores, class_scores
 
 
 class Segmenter(pl.LightningModule):
@@ -93,15 +94,10 @@ class Segmenter(pl.LightningModule):
         given = normalised(images, self.settings)[:, None]
         if self._compiled is not None and len(images) == self._full:
             return self._compiled(given)
-        return self.network(given)
+        return checked_scores(self.network(given), given, self.settings)
 
     def loss(self, logits: Float[Tensor, "..."], masks: UInt8[Tensor, "batch *size"]) -> Float[Tensor, ""]:
         """Return the settings' loss over the labelled pixels."""
-        if logits.shape != (wanted := (len(masks), self.settings.classes, *masks.shape[1:])):
-            raise ValueError(
-                f"{self.settings.model!r} must return class scores of shape {wanted}, "
-                f"got {tuple(logits.shape)}"
-            )
         ignored = self.settings.ignore_label
         labelled = torch.ones_like(masks, dtype=torch.bool) if ignored is None else masks != ignored
         labels = masks.long() if ignored is None else masks.long().masked_fill(~labelled, 0)
@@ -129,7 +125,8 @@ class Segmenter(pl.LightningModule):
             batch = torch.from_numpy(np.ascontiguousarray(images[part])).to(self.device)
             truth = masks[part].astype(np.uint8)
             with self.trainer.precision_plugin.forward_context():
-                logits = self.network(normalised(batch, self.settings)[:, None]).float()
+                given = normalised(batch, self.settings)[:, None]
+                logits = class_scores(self.network, given, self.settings).float()
                 loss = self.loss(logits, torch.from_numpy(truth).to(self.device))
             total += float(loss) * len(batch)
             found = most_probable(logits).cpu().numpy()

@@ -32,6 +32,7 @@ from mtneuro_seg.model import (
 from mtneuro_seg.schedule import Schedule
 from mtneuro_seg.segmenter import Segmenter
 from mtneuro_seg.settings import TrainSettings
+from mtneuro_seg.trial import check_network
 
 _RESUME = "resume.ckpt"
 _RUN = "run.json"
@@ -85,8 +86,8 @@ def train(
     Raises
     ------
     ValueError
-        If the images are not what the network takes, the masks do not fit them, or the device or its memory
-        cannot do what the settings ask for.
+        If the images are not what the network takes, the masks do not fit them, a network of the user's own
+        cannot be used, or the device or its memory cannot do what the settings ask for.
     OSError
         If the encoder's weights cannot be obtained, or ``out`` cannot be written. Where the disk is full, the
         resume point stays, and the same call goes on from there when there is room.
@@ -114,6 +115,8 @@ def train(
     folder = Path(out)
     partial = folder.with_name(folder.name + ".partial")
     check_destination(folder)
+    sizes = [images.shape[1:]] if validation is None else [images.shape[1:], validation[0].shape[1:]]
+    check_network(settings, sizes=sizes)
     data = {"images": images, "masks": masks}
     if validation is not None:
         data |= {"validation_images": validation[0], "validation_masks": validation[1]}

@@ -29,11 +29,15 @@ _IMAGES = 2
 def asked_size(size: tuple[int, int], settings: TrainSettings) -> tuple[int, int]:
     """Return the height and width at which training passes images of a size through the encoder.
 
+    The method ``untrained`` passes none; its encoder is made for ``image_size``, or for whole images.
+
     Examples
     --------
     >>> asked_size((64, 64), TrainSettings()), asked_size((64, 64), TrainSettings(method="supervised"))
     ((32, 32), (64, 64))
     """
+    if settings.entry.family == "baseline":
+        return settings.image_size or size
     return crop_size(size, settings.views) if settings.entry.family == "self-supervised" else size
 
 

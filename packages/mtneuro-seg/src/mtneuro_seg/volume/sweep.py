@@ -11,11 +11,12 @@ from itertools import islice
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 
 from mtneuro_seg._shared.memory import memory_errors_named
 from mtneuro_seg._shared.volume_file import LazyArray
 from mtneuro_seg.model import Model, normalised
+from mtneuro_seg.trial import class_scores
 from mtneuro_seg.volume.settings import SweepSettings
 from mtneuro_seg.volume.windows import gaussian_weights, windows_over
 
@@ -108,18 +109,22 @@ def window_scores(
     images = images.reshape(len(images), 1, *images.shape[2:]) if flat else images[:, None]
     half = torch.autocast(device.type, torch.bfloat16, enabled=sweep.precision == "bf16-mixed")
     with half, memory_errors_named("prediction", remedy="lower batch_size or window"):
-        scores = _flipped_mean(model.network, images) if sweep.flips else model.network(images)
+        scores = _flipped_mean(model, images) if sweep.flips else _scores(model, images)
     # One plane a class, the layout of the sums.
     scores = scores.float().contiguous()
     return scores[:, :, None] if flat else scores
 
 
-def _flipped_mean(network: nn.Module, images: Float[Tensor, "batch 1 *size"]) -> Float[Tensor, "..."]:
+def _flipped_mean(model: Model, images: Float[Tensor, "batch 1 *size"]) -> Float[Tensor, "..."]:
     """Return the mean of the scores of an image and of its three flips, each flipped back."""
-    total = network(images)
+    total = _scores(model, images)
     for axes in ([-2], [-1], [-2, -1]):
-        total = total + network(images.flip(axes)).flip(axes)
+        total = total + _scores(model, images.flip(axes)).flip(axes)
     return total / 4
+
+
+def _scores(model: Model, images: Float[Tensor, "batch 1 *size"]) -> Float[Tensor, "..."]:
+    return class_scores(model.network, images, model.settings)
 
 
 class _Reader:

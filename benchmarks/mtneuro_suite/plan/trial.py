@@ -1,0 +1,90 @@
+"""Try the encoders and networks that are not ours, at every size that the runs to do will ask of them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from mtneuro_data import TaskSpec
+
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.steps import Arrays, Encoder, Regions, Segmenter, Semantics
+
+Size = tuple[int, int]
+
+
+def try_modules(runs: Iterable[Run]) -> None:
+    """Raise unless the encoders and networks of the runs can do what is asked of them.
+
+    Each is given a little noise, before any run starts; ours need no trial.
+
+    Raises
+    ------
+    ValueError
+        In one line, what a module does not do, and how to mend it.
+    """
+    encoders: dict[str, Encoder] = {}
+    sizes: dict[str, set[Size]] = defaultdict(set)
+    for run in runs:
+        step = run.step
+        if isinstance(step, Segmenter):
+            _try_network(step, run)
+            continue
+        encoder = run if isinstance(step, Encoder) else next(iter(run.needs.get("encoder", ())), None)
+        if encoder is not None and isinstance(encoder.step, Encoder):
+            encoders[encoder.id] = encoder.step
+            sizes[encoder.id] |= _asked(run)
+    tried = dict.fromkeys((_of_any_seed(step), tuple(sorted(sizes[name]))) for name, step in encoders.items())
+    for settings, asked in tried:
+        _try_encoder(settings, asked)
+
+
+def _of_any_seed(step: Encoder) -> str:
+    return step.train.model_copy(update={"seed": 1}).model_dump_json()
+
+
+def _try_encoder(settings: str, sizes: tuple[Size, ...]) -> None:
+    from mtneuro_ssl import TrainSettings, tried_settings
+
+    tried_settings(TrainSettings.model_validate_json(settings), sizes=sizes)
+
+
+def _try_network(step: Segmenter, run: Run) -> None:
+    from mtneuro_seg import check_network
+
+    deep = step.train.network.axes == 3
+    tasks = [task for role in run.needs for task in _tasks(run, role)]
+    check_network(step.train, sizes=[(task.depth, *_size(task)) if deep else _size(task) for task in tasks])
+
+
+def _asked(run: Run) -> set[Size]:
+    """Return the sizes of the images that a run gives to its encoder."""
+    step = run.step
+    if isinstance(step, Encoder):
+        if step.taken is not None:
+            return set()
+        from mtneuro_ssl import asked_size
+
+        return {asked_size(_size(task), step.train) for task in _tasks(run, "train")}
+    if isinstance(step, Semantics):
+        whole = {_size(task) for task in _tasks(run, "samples")}
+        seen = whole if step.view == "whole" else set(map(_halved, whole))
+        return {(y // step.downsample, x // step.downsample) for y, x in seen}
+    if isinstance(step, Regions):
+        whole = {_size(task) for role in run.needs for task in _tasks(run, role)}
+        return set(map(_halved, whole)) | (whole if step.supervised else set())
+    return set()
+
+
+def _tasks(run: Run, role: str) -> list[TaskSpec]:
+    return [need.step.task for need in run.needs[role] if isinstance(need.step, Arrays)]
+
+
+def _size(task: TaskSpec) -> Size:
+    """Return the height and width of a task's images."""
+    cube = next(iter(task.cubes.values()))
+    y, x = ((high - low) // task.downsample for low, high in (cube.y, cube.x))
+    return y, x
+
+
+def _halved(size: Size) -> Size:
+    """Return the height and width of an image's corners."""
+    return size[0] // 2, size[1] // 2

@@ -1,0 +1,65 @@
+"""Modules that are not ours are tried before any run starts, at every size that the runs ask for."""
+
+import pytest
+
+from mtneuro_suite.plan import trial
+from mtneuro_suite.plan.plan import Plan, plan_of
+from mtneuro_suite.plan.trial import try_modules
+from mtneuro_suite.preset.model import read_preset
+from mtneuro_suite.preset.overrides import with_own_row, with_values
+
+SOURCE = """
+from torch import nn
+
+
+class Dict(nn.Conv2d):
+    def forward(self, x): return {"out": super().forward(x)}
+
+
+def dictionary(classes=4): return Dict(1, classes, 1)
+def fixed(): return nn.Sequential(nn.Flatten(), nn.Linear(64 * 64, 6))
+def any_size(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+"""
+
+
+@pytest.fixture(autouse=True)
+def nets(tmp_path, monkeypatch):
+    (tmp_path / "suite_nets.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def plan(*, changes: tuple[str, ...] = (), encoder: str | None = None, segmenter: str | None = None) -> Plan:
+    preset, _ = with_own_row(with_values(read_preset("demo"), changes), encoder=encoder, segmenter=segmenter)
+    return plan_of(preset, trusted=[name for name in (encoder, segmenter) if name])
+
+
+def test_an_encoder_and_a_network_that_cannot_be_used_are_refused():
+    name = "suite_nets:dictionary"
+    with pytest.raises(ValueError, match=f"^encoder '{name}' must return one tensor, got a dict of 'out'"):
+        try_modules(plan(encoder=name).runs)
+    with pytest.raises(ValueError, match=f"^model '{name}' must return one tensor, got a dict of 'out'"):
+        try_modules(plan(segmenter=name).segmenters)
+
+
+def test_an_encoder_is_asked_for_the_size_at_which_it_is_trained_and_those_at_which_it_embeds(monkeypatch):
+    asked: list[tuple[tuple[int, int], ...]] = []
+    monkeypatch.setattr(trial, "_try_encoder", lambda _, sizes: asked.append(sizes))
+    made = plan(encoder="suite_nets:any_size")
+    runs = [run for run in made.regions if run.step.model == "suite_nets:any_size"]
+    try_modules([need for run in runs for need in run.needs["encoder"]])
+    assert asked == [((64, 64),)]
+    asked.clear()
+    try_modules(made.runs_of(["suite_nets:any_size"]))
+    (sizes,) = set(asked)
+    assert {(64, 64), (32, 32)} <= set(sizes)
+
+
+def test_an_encoder_of_one_size_is_refused_where_its_row_needs_two():
+    message = r"encoder 'suite_nets:fixed' must take images of 32 x 32 .*; let it take images of any size"
+    with pytest.raises(ValueError, match=message):
+        try_modules(plan(encoder="suite_nets:fixed").runs_of(["suite_nets:fixed"]))
+
+
+def test_what_is_ours_is_not_tried(monkeypatch):
+    monkeypatch.setattr("mtneuro_ssl._shared.foreign.check_module", pytest.fail)
+    try_modules(plan().runs)
