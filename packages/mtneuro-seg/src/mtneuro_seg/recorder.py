@@ -59,15 +59,17 @@ class Recorder(pl.Callback):
         self._tensorboard = tensorboard
         self._logger: TensorBoardLogger | None = None
         self._loss: Tensor | float = 0.0
-        self._steps = 0
+        self._labelled: Tensor | float = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs: the rows so far, and the running mean of this epoch."""
-        return {"rows": self.rows, "loss": float(self._loss), "steps": self._steps}
+        return {"rows": self.rows, "loss": float(self._loss), "labelled": float(self._labelled)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the state of an interrupted run."""
-        self.rows, self._loss, self._steps = state_dict["rows"], state_dict["loss"], state_dict["steps"]
+        self.rows, self._loss = state_dict["rows"], state_dict["loss"]
+        # An earlier version counted steps.
+        self._labelled = state_dict.get("labelled", state_dict.get("steps", 0.0))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop again where an interrupted run had stopped early."""
@@ -83,8 +85,9 @@ class Recorder(pl.Callback):
             raise TypeError(f"the module must be a Segmenter, got {type(pl_module).__name__}")
         step, schedule = trainer.global_step, pl_module.schedule
         # Kept on the device, in double precision: no step waits for a GPU, and a resumed sum is the same.
-        self._loss = self._loss + outputs["loss"].detach().double()
-        self._steps += 1
+        labelled = outputs["labelled"].double()
+        self._loss = self._loss + outputs["loss"].detach().double() * labelled
+        self._labelled = self._labelled + labelled
         closes = step % schedule.steps_per_epoch == 0 or step == schedule.steps
         if closes:
             self._close_epoch(step, pl_module)
@@ -95,7 +98,8 @@ class Recorder(pl.Callback):
             self._progress(step, schedule.steps)
 
     def _close_epoch(self, step: int, segmenter: Segmenter) -> None:
-        loss = float(self._loss) / self._steps
+        # By labelled pixels: a mean of the steps' means would count a step with few of them as much as any.
+        loss = float(self._loss) / max(float(self._labelled), 1e-12)
         if not np.isfinite(loss):
             raise ValueError(
                 f"the training loss must stay finite, got {loss} in the epoch up to step {step}; lower "
@@ -111,7 +115,7 @@ class Recorder(pl.Callback):
         _LOG.info("epoch %d: loss %.4f, validation IoU %.3f", epoch, loss, row["val_iou"])
         if self._tensorboard is not None:
             self._log(self.rows[-1], self._tensorboard)
-        self._loss, self._steps = 0.0, 0
+        self._loss = self._labelled = 0.0
         if segmenter.settings.keep == "best" and len(self.rows) - 1 == self._best_row():
             weights = segmenter.network.state_dict()
             with written_beside(self._best) as beside:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mtneuro_seg.augmentation import augmented
 from mtneuro_seg.inference import most_probable
-from mtneuro_seg.losses import LOSSES, balanced_weights
+from mtneuro_seg.losses import LOSSES, Loss, balanced_weights, shares
 from mtneuro_seg.metrics import confusion_matrix
 from mtneuro_seg.model import normalised
 from mtneuro_seg.schedule import Schedule
@@ -67,8 +67,8 @@ class Segmenter(pl.LightningModule):
             counts[self.settings.ignore_label] = 0
         return balanced_weights(counts[: self.settings.classes])
 
-    def training_step(self, _batch: object) -> Float[Tensor, ""]:
-        """Take an optimiser step and return the loss of its images."""
+    def training_step(self, _batch: object) -> dict[str, Tensor]:
+        """Take an optimiser step; return the loss of its images, and how much their labelled pixels count."""
         step, seed = self.global_step, self.settings.seed
         # Dropout draws from torch's global state; seeded by the step, a resumed run draws the same.
         torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
@@ -78,16 +78,34 @@ class Segmenter(pl.LightningModule):
             images, masks = augmented(images, masks, generator=np.random.default_rng([seed, step, 1]))
         optimiser = cast("torch.optim.Optimizer", self.optimizers())
         optimiser.zero_grad()
-        total = torch.zeros((), device=self.device)
-        parts = self.settings.accumulate
-        for part, truth in zip(images.tensor_split(parts), masks.tensor_split(parts), strict=True):
-            if len(part):
-                loss = self.loss(self._logits(part), truth)
-                share = loss * (len(part) / len(images))
-                self.manual_backward(share)
-                total += share.detach()
+        count = self.settings.accumulate
+        split = zip(images.tensor_split(count), masks.tensor_split(count), strict=True)
+        parts = [(part, truth) for part, truth in split if len(part)]
+        whole = self._whole(parts) if len(parts) > 1 else None
+        total: Tensor | float = 0.0
+        for part, truth in parts:
+            sums = self.sums(self._logits(part), truth)
+            total = total + sums.detach()
+            # Where the sums are the whole batch's, a part has the gradient that it has in the whole batch.
+            self.manual_backward(self.value(sums if whole is None else whole + (sums - sums.detach())))
         optimiser.step()
-        return total
+        return {"loss": self.value(cast("Tensor", total)), "labelled": self._labelled(masks)}
+
+    def _whole(self, parts: list[tuple[Tensor, Tensor]]) -> Float[Tensor, " sums"]:
+        """Return the sums of a whole batch, as far as the gradients of its parts depend on them."""
+        if self._loss.is_mean:
+            labelled = self._labelled(torch.cat([truth for _, truth in parts]))
+            return torch.stack([torch.zeros_like(labelled), labelled])
+        # An overlap needs all parts' scores. The pass draws what the next one draws, and leaves no trace.
+        before = [buffer.clone() for buffer in self.network.buffers()]
+        gpus = [self.device] if self.device.type == "cuda" else []
+        with torch.no_grad(), torch.random.fork_rng(gpus):
+            whole = torch.stack([self.sums(self._logits(part), truth) for part, truth in parts]).sum(dim=0)
+            for buffer, kept in zip(self.network.buffers(), before, strict=True):
+                buffer.copy_(kept)
+        # Weights that autocast has converted without gradients would be taken again.
+        torch.clear_autocast_cache()
+        return whole
 
     def _logits(self, images: UInt8[Tensor, "part *size"]) -> Float[Tensor, "..."]:
         """Return class scores; a network is compiled for one shape only, so smaller parts run uncompiled."""
@@ -96,12 +114,29 @@ class Segmenter(pl.LightningModule):
             return self._compiled(given)
         return checked_scores(self.network(given), given, self.settings)
 
-    def loss(self, logits: Float[Tensor, "..."], masks: UInt8[Tensor, "batch *size"]) -> Float[Tensor, ""]:
-        """Return the settings' loss over the labelled pixels."""
+    def sums(
+        self, logits: Float[Tensor, "..."], masks: UInt8[Tensor, "batch *size"]
+    ) -> Float[Tensor, " sums"]:
+        """Return the sums over labelled pixels of which the settings' loss is made; those of parts add up."""
+        return self._loss.sums(logits, *self._labels(masks), self.class_weights)
+
+    def value(self, sums: Float[Tensor, " sums"]) -> Float[Tensor, ""]:
+        """Return the settings' loss of such sums."""
+        return self._loss.value(sums, self.class_weights)
+
+    @property
+    def _loss(self) -> Loss:
+        return LOSSES[self.settings.loss]
+
+    def _labels(self, masks: UInt8[Tensor, "batch *size"]) -> tuple[Tensor, Tensor]:
+        """Return the label of each pixel, 0 where there is none, and whether there is one."""
         ignored = self.settings.ignore_label
         labelled = torch.ones_like(masks, dtype=torch.bool) if ignored is None else masks != ignored
-        labels = masks.long() if ignored is None else masks.long().masked_fill(~labelled, 0)
-        return LOSSES[self.settings.loss](logits, labels, labelled, weights=self.class_weights)
+        return masks.long() if ignored is None else masks.long().masked_fill(~labelled, 0), labelled
+
+    def _labelled(self, masks: UInt8[Tensor, "batch *size"]) -> Float[Tensor, ""]:
+        """Return the number of labelled pixels, each by the weight of its class."""
+        return shares(*self._labels(masks), self.class_weights).sum()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimiser that the settings name."""
@@ -112,13 +147,13 @@ class Segmenter(pl.LightningModule):
 
     @torch.no_grad()
     def validate(self) -> tuple[float, Int64[np.ndarray, "classes classes"]]:
-        """Label the validation images; return their loss and confusion matrix."""
+        """Label the validation images; return the loss of all their pixels together, and confusion matrix."""
         if self.validation is None:
             raise ValueError("there must be validation images to validate, got none")
         images, masks = self.validation
         classes = self.settings.classes
         confusion = np.zeros((classes, classes), np.int64)
-        total = 0.0
+        total: Tensor | float = 0.0
         self.network.eval()
         for start in range(0, len(images), self.settings.batch_size):
             part = slice(start, start + self.settings.batch_size)
@@ -127,9 +162,9 @@ class Segmenter(pl.LightningModule):
             with self.trainer.precision_plugin.forward_context():
                 given = normalised(batch, self.settings)[:, None]
                 logits = class_scores(self.network, given, self.settings).float()
-                loss = self.loss(logits, torch.from_numpy(truth).to(self.device))
-            total += float(loss) * len(batch)
+                sums = self.sums(logits, torch.from_numpy(truth).to(self.device))
+            total = total + sums.double()
             found = most_probable(logits).cpu().numpy()
             confusion += confusion_matrix(truth, found, classes=classes, ignore=self.settings.ignore_label)
         self.network.train()
-        return total / len(images), confusion
+        return float(self.value(cast("Tensor", total))), confusion
