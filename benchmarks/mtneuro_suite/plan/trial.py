@@ -26,15 +26,21 @@ def try_modules(runs: Iterable[Run]) -> None:
     for run in runs:
         step = run.step
         if isinstance(step, Segmenter):
-            _try_network(step, run)
+            if ":" in step.train.model:
+                _try_network(step, run)
             continue
         encoder = run if isinstance(step, Encoder) else next(iter(run.needs.get("encoder", ())), None)
-        if encoder is not None and isinstance(encoder.step, Encoder):
+        if encoder is not None and isinstance(encoder.step, Encoder) and _is_foreign(encoder.step):
             encoders[encoder.id] = encoder.step
             sizes[encoder.id] |= _asked(run)
     tried = dict.fromkeys((_of_any_seed(step), tuple(sorted(sizes[name]))) for name, step in encoders.items())
     for settings, asked in tried:
         _try_encoder(settings, asked)
+
+
+def _is_foreign(step: Encoder) -> bool:
+    # Asked here, since mtneuro-ssl loads torch to try an encoder.
+    return ":" in step.train.encoder or step.train.encoder.startswith("timm/")
 
 
 def _of_any_seed(step: Encoder) -> str:

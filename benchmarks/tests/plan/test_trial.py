@@ -61,5 +61,6 @@ def test_an_encoder_of_one_size_is_refused_where_its_row_needs_two():
 
 
 def test_what_is_ours_is_not_tried(monkeypatch):
-    monkeypatch.setattr("mtneuro_ssl._shared.foreign.check_module", pytest.fail)
+    monkeypatch.setattr(trial, "_try_encoder", pytest.fail)
+    monkeypatch.setattr(trial, "_try_network", pytest.fail)
     try_modules(plan().runs)

@@ -82,3 +82,27 @@ def test_wrong_types_and_axes_are_refused():
         predict(model, images(0, 8, 8))
     with pytest.raises(ValueError, match="batch_size must be at least 1"):
         predict(model, images(1, 8, 8), batch_size=0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: predict("a folder", images(1, 8, 8)),
+            r"model must be Model, as load_model.*, got str",
+        ),
+        (lambda: predict(untrained(), images(1, 8, 8).tolist()), "images must be a NumPy array, got list"),
+        (lambda: predict(untrained(), images(1, 8, 8).astype(float)), "images must be uint8"),
+        (lambda: predict(untrained(), images(8, 8)), r"must have axes \(n, y, x\)"),
+        (lambda: predict(untrained(), images(1, 8, 8), batch_size=0), "batch_size must be at least 1, got 0"),
+        (
+            lambda: predict(untrained(), images(1, 8, 8), device="tpux"),
+            "device must be 'cpu' or 'cuda', got 'tpux'",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_whatever_cannot_be_labelled_is_told_in_one_line(call, message):
+    with pytest.raises((ValueError, TypeError), match=message) as refusal:
+        call()
+    assert "\n" not in str(refusal.value)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -259,6 +260,70 @@ def test_arrays_of_other_types_and_shapes_are_refused(tmp_path):
     with pytest.raises(TypeError, match="NumPy array"):
         train(images.tolist(), tiny(), masks=masks, out=tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+PLAIN = np.random.default_rng(0).integers(0, 256, (4, 16, 16), dtype=np.uint8)
+MASKS = PLAIN // 128
+WRONG: dict[str, tuple[object, object, dict[str, Any], str]] = {
+    "no images": (None, MASKS, {}, "images must be a NumPy array, got NoneType"),
+    "a tensor": (torch.zeros(4, 16, 16), MASKS, {}, "images must be a NumPy array, got Tensor"),
+    "16 bits": (PLAIN.astype(np.uint16), MASKS, {}, "images must be uint8 .*, got uint16"),
+    "one image": (PLAIN[0], MASKS[0], {}, r"must have axes \(n, y, x\), got 2 axes of shape \(16, 16\)"),
+    "a list of masks": (PLAIN, MASKS.tolist(), {}, "masks must be an array of integers, .*, got list"),
+    "true and false": (PLAIN, MASKS > 0, {}, r"masks must be an array .*, got bool: .*astype\(numpy.uint8\)"),
+    "other labels": (PLAIN, MASKS * 7, {}, r"labels in \[0, 2\), got 7 in .*; set classes to fit"),
+    "below 0": (PLAIN, -MASKS.astype(int), {}, r"labels in \[0, 2\), got -1"),
+    "no label": (
+        PLAIN,
+        np.full_like(MASKS, 9),
+        {"settings": {"ignore_label": 9}},
+        "must hold a labelled pixel, got ignore_label 9 everywhere",
+    ),
+    "other settings": (PLAIN, MASKS, {"settings": None}, "settings must be TrainSettings, got NoneType"),
+    "one validation array": (
+        PLAIN,
+        MASKS,
+        {"validation": PLAIN},
+        "validation must be images and their masks",
+    ),
+    "three": (PLAIN, MASKS, {"validation": (PLAIN, MASKS, 3)}, "validation must be .*, got a tuple of 3"),
+    "no validation masks": (PLAIN, MASKS, {"validation": (PLAIN, None)}, "validation masks must be an array"),
+    "another device": (PLAIN, MASKS, {"device": "tpu"}, "device must be 'auto', 'cpu' or 'cuda', got 'tpu'"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.usefixtures("unchecked")
+def test_whatever_is_wrong_is_told_in_one_line_before_any_work(tmp_path, wrong):
+    images, masks, more, message = WRONG[wrong]
+    changes = more.get("settings", {})
+    settings: Any = None if changes is None else tiny(**changes)
+    if "device" in more:
+        settings = settings.model_copy(update={"device": more["device"]})
+    given: Any = {"masks": masks, "validation": more.get("validation")}
+    with pytest.raises((ValueError, TypeError), match=message) as refusal:
+        train(cast("Any", images), settings, out=tmp_path / "model", **given)
+    assert "\n" not in str(refusal.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda a: a[:, ::-1, ::-1],
+        lambda a: np.repeat(a, 2, axis=2)[..., ::2],
+        lambda a: np.asfortranarray(a),
+        lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape),
+    ],
+    ids=["mirrored", "strided", "columns first", "read only"],
+)
+def test_the_form_of_an_array_does_not_matter(tmp_path, form):
+    found = []
+    for name, change in (("one", lambda a: a), ("two", lambda a: np.array(a, order="C"))):
+        images, masks = change(form(PLAIN)), change(form(MASKS))
+        model = train(images, tiny(steps=1), masks=masks, validation=(images, masks), out=tmp_path / name)
+        found.append(predict(model, images))
+    np.testing.assert_array_equal(*found)
 
 
 def test_a_folder_of_something_else_is_not_overwritten(tmp_path):

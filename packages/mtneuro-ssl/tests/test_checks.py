@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from mtneuro_ssl import TrainSettings
+import torch
+from mtneuro_ssl import TrainSettings, embed, train, untrained
 from mtneuro_ssl.checks import check_run
 
 
@@ -103,3 +104,87 @@ def test_what_cannot_be_shared_is_refused(changes, message, monkeypatch):
         monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=message):
         check_run(images, TrainSettings.model_validate({"method": "myow"} | changes))
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 16, 16), dtype=np.uint8)
+LABELS = np.arange(12) % 2
+WRONG: dict[str, tuple[object, dict[str, object], str]] = {
+    "a list of images": (IMAGES.tolist(), {}, "images must be uint8 of shape .*, got list"),
+    "no images": (None, {}, "images must be uint8 of shape .*, got NoneType"),
+    "one image": (IMAGES[0], {}, r"got uint8 of shape \(16, 16\)"),
+    "a tensor": (torch.zeros(4, 16, 16), {}, "images must be uint8"),
+    "complex images": (IMAGES.astype(complex), {}, "images must be uint8 .*, got complex128"),
+    "texts": (np.full((4, 16, 16), "a"), {}, "images must be uint8"),
+    "objects": (IMAGES.astype(object), {}, "images must be uint8 .*, got object"),
+    "other settings": (IMAGES, {"settings": {"method": "byol"}}, "settings must be TrainSettings, got dict"),
+    "a list of labels": (
+        IMAGES,
+        {"labels": LABELS.tolist()},
+        "labels must be ndarray .*, got list",
+    ),
+    "labels as texts": (IMAGES, {"labels": np.full(12, "CTX")}, r"labels must be integers .*, got <U3"),
+    "two columns": (IMAGES, {"labels": np.stack([LABELS, LABELS], axis=1)}, r"got int64 of shape \(12, 2\)"),
+    "ids for labels": (IMAGES, {"labels": LABELS * 2**40}, r"got 1099511627776 among 12 .*numpy.unique"),
+    "large ids": (IMAGES, {"labels": LABELS.astype(np.uint64) * np.uint64(2**63)}, "must number the classes"),
+    "no labels": (IMAGES, {"settings": small("supervised")}, "needs labels, .*, got none: give labels="),
+    "few names": (IMAGES, {"labels": LABELS, "class_names": ["CTX"]}, "class_names must name class 1, got 1"),
+    "no ids": (IMAGES, {"settings": small("byol", views={"slices": 1})}, "views.slices needs a sample_id"),
+    "few ids": (
+        IMAGES,
+        {"settings": small("byol", views={"slices": 1}), "sample_id": np.array(["a/z1"])},
+        "views.slices needs a sample_id for each of the 12 images",
+    ),
+    "another device": (
+        IMAGES,
+        {"settings": small("byol").model_copy(update={"device": "tpu"})},
+        "device must be 'auto', 'cpu' or 'cuda', got 'tpu'",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.usefixtures("unchecked")
+def test_whatever_is_wrong_is_told_in_one_line_before_any_work(wrong, tmp_path):
+    images, changes, message = WRONG[wrong]
+    given: dict[str, object] = {"settings": small("byol"), "out": tmp_path / "model"} | changes
+    settings = given.pop("settings")
+    with pytest.raises((ValueError, TypeError), match=message) as refusal:
+        train(images, settings, **given)
+    assert "\n" not in str(refusal.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model: embed("a folder", IMAGES), r"model must be Model, as load_model.*, got str"),
+        (lambda model: embed(model, IMAGES.tolist()), "images must be uint8 .*, got list"),
+        (lambda model: embed(model, IMAGES[:0]), "with no axis of length 0"),
+        (lambda model: embed(model, IMAGES, batch_size=0), "batch_size must be at least 1, got 0"),
+        (lambda model: model.embed(IMAGES.astype(np.float32)), "images must be uint8"),
+        (lambda model: model.predict(IMAGES), "predict needs a supervised model"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_whatever_cannot_be_embedded_is_told_in_one_line(call, message):
+    with pytest.raises((ValueError, TypeError), match=message) as refusal:
+        call(untrained(TrainSettings(encoder="tiny_lab:encoder", latent_dim=None, device="cpu")))
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda a: a[:, ::-1, ::-1],
+        lambda a: np.repeat(a, 2, axis=2)[..., ::2],
+        lambda a: np.asfortranarray(a),
+        lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape),
+    ],
+    ids=["mirrored", "strided", "columns first", "read only"],
+)
+def test_the_form_of_an_array_does_not_matter(form, tmp_path):
+    settings = small("byol", hidden=8, projection=4, steps=1)
+    given = form(IMAGES)
+    found = train(given, settings, out=tmp_path / "one").embed(given)
+    plain = np.array(given, order="C")
+    np.testing.assert_array_equal(train(plain, settings, out=tmp_path / "two").embed(plain), found)

@@ -8,7 +8,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from mtneuro_seg._shared.memory import memory_errors_named
-from mtneuro_seg.model import Model, check_images, normalised
+from mtneuro_seg.model import Model, check_images, check_type, normalised
 from mtneuro_seg.settings import TrainSettings
 from mtneuro_seg.trial import class_scores
 
@@ -50,6 +50,7 @@ def predict(
         If the images are not uint8, have other axes, or are empty; if ``batch_size`` is not positive; or if
         a network of the user's own does not take them, or does not return class scores.
     """
+    check_type(model, Model, "model", mend=", as load_model(folder) returns it")
     settings = model.settings
     check_images(images, settings)
     if batch_size < 1:
@@ -72,7 +73,13 @@ def predict(
 
 def place_network(model: Model, device: str | None) -> torch.device:
     """Move a model's network to a device, in evaluation mode and channels last, and return the device."""
-    place = torch.device(device) if device else next(model.network.parameters()).device
+    try:
+        held = next(model.network.parameters(), torch.empty(0)).device
+        place = torch.device(device) if device else held
+    except RuntimeError:
+        raise ValueError(f"device must be 'cpu' or 'cuda', got {device!r}") from None
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {device!r} needs a CUDA GPU and driver, found none; use 'cpu'")
     layout = torch.channels_last if model.settings.network.axes == 2 else torch.channels_last_3d
     network = model.network.to(place).eval()
     network.to(memory_format=layout)  # pyright: ignore[reportCallIssue] (torch's stub)

@@ -38,7 +38,7 @@ class Segmenter(pl.LightningModule):
         self.network = network.train()
         self.settings = settings
         self.schedule = schedule
-        self.images = torch.from_numpy(np.ascontiguousarray(images))
+        self.images = torch.from_numpy(_writable(images))
         self.masks = torch.from_numpy(masks.astype(np.uint8))
         self.validation = validation
         # Each step may take several backward passes (accumulate), so the optimiser is driven from here.
@@ -157,7 +157,7 @@ class Segmenter(pl.LightningModule):
         self.network.eval()
         for start in range(0, len(images), self.settings.batch_size):
             part = slice(start, start + self.settings.batch_size)
-            batch = torch.from_numpy(np.ascontiguousarray(images[part])).to(self.device)
+            batch = torch.from_numpy(_writable(images[part])).to(self.device)
             truth = masks[part].astype(np.uint8)
             with self.trainer.precision_plugin.forward_context():
                 given = normalised(batch, self.settings)[:, None]
@@ -168,3 +168,8 @@ class Segmenter(pl.LightningModule):
             confusion += confusion_matrix(truth, found, classes=classes, ignore=self.settings.ignore_label)
         self.network.train()
         return float(self.value(cast("Tensor", total))), confusion
+
+
+def _writable(images: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+    """Return images as torch takes them: mirrored, strided and read-only ones are copied."""
+    return np.require(images, requirements=["C", "W"])

@@ -18,6 +18,7 @@ from mtneuro_seg._shared.devices import chosen_device
 from mtneuro_seg._shared.digests import array_digest, digest
 from mtneuro_seg._shared.extras import check_extra
 from mtneuro_seg._shared.files import disk_errors_named, written_beside
+from mtneuro_seg._shared.foreign import described
 from mtneuro_seg._shared.model_folder import CONFIG, check_destination
 from mtneuro_seg.loop import fit
 from mtneuro_seg.metrics import check_labels
@@ -26,6 +27,7 @@ from mtneuro_seg.model import (
     Model,
     build_network,
     check_images,
+    check_type,
     checked_class_names,
     load_model,
 )
@@ -92,9 +94,11 @@ def train(
         If the encoder's weights cannot be obtained, or ``out`` cannot be written. Where the disk is full, the
         resume point stays, and the same call goes on from there when there is room.
     """
+    check_type(settings, TrainSettings, "settings")
     check_images(images, settings)
     _check_masks(images, masks, settings, "masks")
     if validation is not None:
+        _check_pair(validation)
         check_images(validation[0], settings)
         _check_masks(*validation, settings, "validation masks")
     settings.check_class_weights()
@@ -162,10 +166,18 @@ def train(
     return model
 
 
+def _check_pair(validation: object) -> None:
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise ValueError(f"validation must be images and their masks, got {described(validation)}")
+
+
 def _check_masks(images: np.ndarray, masks: object, settings: TrainSettings, name: str) -> None:
     if not isinstance(masks, np.ndarray) or masks.dtype.kind not in "ui":
         kind = masks.dtype if isinstance(masks, np.ndarray) else type(masks).__name__
-        raise ValueError(f"{name} must be an array of integers, got {kind}")
+        raise ValueError(
+            f"{name} must be an array of integers, one label a pixel, got {kind}: convert them with "
+            "masks.astype(numpy.uint8)"
+        )
     if masks.shape != images.shape:
         raise ValueError(f"{name} must have the images' shape {images.shape}, got {masks.shape}")
     labelled = masks if settings.ignore_label is None else masks[masks != settings.ignore_label]

@@ -19,6 +19,22 @@ SMALLEST_CROP = 8
 _WITHOUT_LABELS = "a self-supervised method needs none (--method byol)"
 
 
+_MOST_CLASSES = 1000
+"""Classes that labels may count where there are fewer images: a layer is made that has an output for each."""
+
+
+def check_type(value: object, kind: type, name: str, *, mend: str = "") -> None:
+    """Raise unless a value is of a kind.
+
+    Raises
+    ------
+    TypeError
+        Naming both.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {kind.__name__}{mend}, got {type(value).__name__}")
+
+
 def check_samples(images: Samples | Volume, *, vector_width: int | None = None) -> None:
     """Raise unless the samples are a stack of uint8 images, or of vectors of the given width.
 
@@ -59,9 +75,12 @@ def check_run(
 
     Raises
     ------
+    TypeError
+        If the settings are not `TrainSettings`.
     ValueError
         If they do not; the message names the requirement and the value.
     """
+    check_type(settings, TrainSettings, "settings")
     width = vector_width_of(images)
     check_samples(images, vector_width=width)
     count = images.shape[0]
@@ -135,15 +154,22 @@ def _check_labels(
     method = settings.method
     if labels is None:
         raise ValueError(
-            f"method {method!r} needs labels, one integer per image, got none; {_WITHOUT_LABELS}"
+            f"method {method!r} needs labels, one integer per image, got none: give labels=, or --labels FILE; "
+            + _WITHOUT_LABELS
         )
+    check_type(labels, np.ndarray, "labels", mend=" of integers, one per image")
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise ValueError(
             f"labels must be integers of shape ({count},), one per image, "
             f"got {labels.dtype} of shape {labels.shape}"
         )
     if labels.min() < 0:
-        raise ValueError(f"labels must count from 0, got {labels.min()}")
+        raise ValueError(f"labels must count from 0, got {labels.min()}: leave unlabelled images out")
+    if labels.max() >= max(count, _MOST_CLASSES):
+        raise ValueError(
+            f"labels must number the classes from 0, got {labels.max()} among {count} images: number them "
+            "with numpy.unique(labels, return_inverse=True)"
+        )
     if settings.entry.family == "supervised" and labels.min() == labels.max():
         raise ValueError(
             f"method {method!r} needs labels of at least 2 classes to tell apart, got {labels.min()} only; "

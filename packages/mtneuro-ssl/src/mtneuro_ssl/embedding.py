@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float32
 
+from mtneuro_ssl.checks import check_type
 from mtneuro_ssl.model import Model
 from mtneuro_ssl.types import Progress, Samples, Volume
 
@@ -21,6 +22,7 @@ def embed(
 
     A row depends on its image alone, up to the last bits that a batch's size changes in floating point.
     """
+    check_type(model, Model, "model", mend=", as load_model(folder) returns it")
     return model.embed(images, batch_size=batch_size, progress=progress)
 
 

@@ -145,10 +145,12 @@ def _check_patches(name: str, network: nn.Module, size: tuple[int, int]) -> None
     from timm.layers.patch_embed import PatchEmbed
 
     for part in network.modules():
-        if isinstance(part, PatchEmbed) and any(n % p for n, p in zip(size, part.patch_size, strict=True)):
-            patch = " x ".join(map(str, part.patch_size))
+        if not isinstance(part, PatchEmbed):
+            continue
+        patch: Any = part.patch_size
+        if any(n % p for n, p in zip(size, patch, strict=True)):
             raise ValueError(
-                f"image_size for encoder 'timm/{name}' must be multiples of its patches of {patch}, "
+                f"image_size for encoder 'timm/{name}' must be multiples of its patches of {times(patch)}, "
                 f"got {size[0]} x {size[1]}"
             )
 

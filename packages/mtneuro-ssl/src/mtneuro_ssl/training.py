@@ -97,8 +97,8 @@ def train(
         If ``out`` holds anything but a model, or a model of another method, or ``<out>.partial`` its
         checkpoint.
     """
-    out, settings = Path(out), settings.resolved()
     check_run(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
+    out, settings = Path(out), settings.resolved()
     check_destination(out)
     width = vector_width_of(images)
     settings = _tried(images, settings, vector_width=width)
