@@ -1,5 +1,6 @@
 """Try an encoder that is not ours before any work: a forward pass at each size, and its weights kept."""
 
+import copy
 from collections.abc import Iterable
 
 import torch
@@ -116,8 +117,11 @@ def _try(settings: TrainSettings, sizes: list[tuple[int, int]], vector_width: in
             )
         feature_count(encoder, name=name, size=settings.image_size, vector_width=vector_width)
         if len(answer):
-            with seeded_weights(settings):
-                twin = new_encoder(settings, vector_width=vector_width, with_weights=False).to(device)
+            if settings.encoder.startswith("timm/"):
+                twin = copy.deepcopy(encoder)  # quicker: what timm makes is in the weights
+            else:
+                with seeded_weights(settings):
+                    twin = new_encoder(settings, vector_width=vector_width, with_weights=False).to(device)
             check_module(encoder, given, answer, twin=twin, name=name)
 
 

@@ -35,3 +35,11 @@ def test_the_current_folder_is_searched_last_and_only_for_what_was_named(planted
     assert sys.path == [*before, str(Path.cwd())]
     assert imported("planted.nets:make").__module__ == "planted.nets"
     assert planted()
+
+
+def test_a_file_in_place_of_a_module_is_told_how_it_is_named(tmp_path, monkeypatch):
+    (tmp_path / "nets_of_mine.py").write_text("make = dict")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert imported("nets_of_mine:make") is dict
+    with pytest.raises(ImportError, match=r"a module is named without \.py: nets_of_mine:make"):
+        imported("nets_of_mine.py:make")

@@ -96,7 +96,7 @@ def answer_of(module: nn.Module, given: Tensor, /, *, name: str, remedy: str = "
             torch.no_grad(),
             module_errors_named(requirement, remedy=lambda: _channels(module, given) or remedy),
         ):
-            answer = module(given)
+            answer = module(given.clone())  # it may write into what it is given
     finally:
         module.train(training)
     if not isinstance(answer, Tensor):
@@ -114,7 +114,7 @@ def check_module(module: nn.Module, given: Tensor, answer: Tensor, /, *, twin: n
     given, answer
         What it was given, and what it answered.
     twin
-        Another module that the same code has made; it gets the weights of the first.
+        Another module that the same code has made, or a copy; it gets the weights of the first.
     name
         What to call it in an error.
 
@@ -124,27 +124,29 @@ def check_module(module: nn.Module, given: Tensor, answer: Tensor, /, *, twin: n
         If the module changes what it is given or answers with numbers that are not finite; if its twin cannot
         load its weights, or answers otherwise with them.
     """
+    if not answer.isfinite().all():
+        raise ValueError(f"{name} must return finite numbers, got nan or inf for {words_of(given)}")
+    with module_errors_named(f"{name} must load the weights that it saves (its state_dict)"):
+        twin.load_state_dict({key: value.clone() for key, value in module.state_dict().items()})
     copied = given.clone()
-    again = answer_of(module, copied, name=name)
+    with torch.no_grad():
+        found = twin.eval()(copied)
     if not torch.equal(copied, given):
         raise ValueError(
             f"{name} must leave what it is given as it is, got another input after its forward pass: begin "
             "it with x = x.clone(), or change x by no operation in place (such as x += 1)"
         )
-    if not answer.isfinite().all():
-        raise ValueError(f"{name} must return finite numbers, got nan or inf for {words_of(given)}")
-    if not _alike(answer, again):
+    if _alike(answer, found):
+        return
+    if not _alike(answer, answer_of(module, given, name=name)):
         raise ValueError(
             f"{name} must answer alike when it is asked twice in evaluation mode, got two answers: let its "
             "dropout or noise follow self.training"
         )
-    with module_errors_named(f"{name} must load the weights that it saves (its state_dict)"):
-        twin.load_state_dict({key: value.clone() for key, value in module.state_dict().items()})
-    if not _alike(answer, answer_of(twin, given, name=name)):
-        raise ValueError(
-            f"{name} must answer alike after its weights are saved and loaded, got another answer: keep all "
-            "that it learns or draws in parameters, or in buffers (self.register_buffer)"
-        )
+    raise ValueError(
+        f"{name} must answer alike after its weights are saved and loaded, got another answer: keep all "
+        "that it learns or draws in parameters, or in buffers (self.register_buffer)"
+    )
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:
