@@ -154,7 +154,7 @@ def _check_labels(
     method = settings.method
     if labels is None:
         raise ValueError(
-            f"method {method!r} needs labels, one integer per image, got none: give labels=, or --labels FILE; "
+            f"method {method!r} needs labels, one integer per image, got none: give labels= (--labels FILE); "
             + _WITHOUT_LABELS
         )
     check_type(labels, np.ndarray, "labels", mend=" of integers, one per image")
