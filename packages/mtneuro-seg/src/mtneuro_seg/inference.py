@@ -60,8 +60,8 @@ def predict(
     crop = tuple(slice(0, length) for length in images.shape[1:])
     for start in range(0, len(images), batch_size):
         part = slice(start, start + batch_size)
-        # A copy: torch warns of arrays that cannot be written, such as a file that is mapped into memory.
-        batch = torch.tensor(_padded(images[part], settings)).to(place)
+        # A copy: torch takes neither mirrored arrays nor those that cannot be written, such as mapped files.
+        batch = torch.from_numpy(np.array(_padded(images[part], settings), order="C")).to(place)
         with torch.inference_mode(), memory_errors_named("prediction", remedy="lower batch_size"):
             given = normalised(batch, settings)[:, None]
             predicted = most_probable(class_scores(model.network, given, settings))
