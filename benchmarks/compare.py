@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mtneuro_suite._shared.files import written_beside
-from mtneuro_suite._shared.terminal import command_line, run
+from mtneuro_suite._shared.terminal import Force, check_output, command_line, run
 from mtneuro_suite.report.about import read_results
 from mtneuro_suite.report.comparison import TOLERANCE, paired_grid, paper_grids
 from mtneuro_suite.report.grids import Format, grid_text
@@ -23,6 +23,7 @@ def compare(
     tolerance: float = TOLERANCE,
     form: Annotated[Format, Parameter(name="--format")] = "markdown",
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    force: Force = False,
 ) -> str:
     """Print ours beside the paper's, over seeds, or one model against another, paired over seeds.
 
@@ -49,6 +50,8 @@ def compare(
     """
     if not results:
         raise ValueError("give at least one folder of results, such as results/demo")
+    if output is not None:
+        check_output(output, what="tables", force=force)
     read = read_results(results)
     grids = [paired_grid(read, *rows)] if rows else paper_grids(read, tolerance=tolerance)
     text = grid_text(grids, form)

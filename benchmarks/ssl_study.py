@@ -137,7 +137,7 @@ def scored(settings: TrainSettings, out: Path, *, images: TaskArrays, test: Task
         return kept["row"]
     started = time.process_time()
     labelled = settings.entry.family != "baseline"
-    model = train(images.images, settings, labels=images.region if labelled else None, out=out)
+    model = train(images.images, settings, labels=images.region if labelled else None, out=out, replace=True)
     seconds = time.process_time() - started
     row: Row = {"accuracy": readout(model, images, test), "seconds": round(seconds, 1), **course(out)}
     if settings.entry.family == "supervised":

@@ -181,11 +181,15 @@ def test_a_finished_run_is_not_repeated_and_another_one_is(tmp_path):
     again = train(images, tiny(checkpoint_every=7), masks=masks, out=tmp_path / "model", progress=count)
     assert not steps
     assert_bit_equal(first, again)
-    other = train(images, tiny(seed=5), masks=masks, out=tmp_path / "model", progress=count)
+    with pytest.raises(FileExistsError, match=r"one of other settings or data; --force \(replace=True\)"):
+        train(images, tiny(seed=5), masks=masks, out=tmp_path / "model", progress=count)
+    assert not steps
+    settings, where = tiny(seed=5), tmp_path / "model"
+    other = train(images, settings, masks=masks, out=where, replace=True, progress=count)
     assert len(steps) == 6
     assert load_model(tmp_path / "model").settings == other.settings
     darker = images // 2
-    train(darker, tiny(seed=5), masks=masks, out=tmp_path / "model", progress=count)
+    train(darker, settings, masks=masks, out=where, replace=True, progress=count)
     assert len(steps) == 12
 
 
@@ -198,7 +202,7 @@ def test_a_last_batch_of_one_image_is_dropped(tmp_path):
 def test_both_optimisers_and_bf16_train(tmp_path):
     images, masks = blobs()
     for changes in ({"optimiser": "sgd"}, {"precision": "bf16-mixed"}):
-        model = train(images, tiny(steps=2, **changes), masks=masks, out=tmp_path / "model")
+        model = train(images, tiny(steps=2, **changes), masks=masks, out=tmp_path / next(iter(changes)))
         assert np.isfinite(model.history[-1]["loss"])
 
 

@@ -82,7 +82,13 @@ def test_another_map_is_not_overwritten(model, volume, tmp_path):
     with pytest.raises(FileExistsError, match="must be new, or the map of this model, volume and grid"):
         mapped(model, volume, out=tmp_path / "map.zarr", stride=(8, 8))
     with pytest.raises(FileExistsError):
-        mapped(model, volume, out=tmp_path)
+        mapped(model, volume, out=tmp_path, replace=True)
+
+
+def test_another_map_is_replaced_where_that_is_asked_for(model, volume, tmp_path):
+    mapped(model, volume, out=tmp_path / "map.zarr")
+    found = mapped(model, volume, out=tmp_path / "map.zarr", stride=(8, 8), replace=True)
+    np.testing.assert_array_equal(found, mapped(model, volume, out=tmp_path / "new.zarr", stride=(8, 8)))
 
 
 @pytest.mark.parametrize(

@@ -146,12 +146,24 @@ def test_an_interrupted_run_of_another_method_is_not_thrown_away(images, tmp_pat
     assert (tmp_path / "model.partial" / "checkpoint.ckpt").read_bytes() == before
 
 
-def test_a_model_of_another_method_is_not_overwritten(images, tmp_path):
+def test_another_model_is_replaced_only_where_that_is_asked_for(images, tmp_path):
     train(images, small("pca"), out=tmp_path / "model")
-    with pytest.raises(FileExistsError, match=r"model holds a model of 'pca', not 'byol': remove the folder"):
-        train(images, small("byol"), out=tmp_path / "model")
+    for other in (small("byol", steps=1), small("pca", seed=2)):
+        with pytest.raises(FileExistsError, match=r"one of other settings or data; --force \(replace=True\)"):
+            train(images, other, out=tmp_path / "model")
     assert load_model(tmp_path / "model", trusted=[TINY]).settings.method == "pca"
     assert not (tmp_path / "model.partial").exists()
+    train(images, small("byol", steps=1), out=tmp_path / "model", replace=True)
+    assert load_model(tmp_path / "model", trusted=[TINY]).settings.method == "byol"
+
+
+def test_an_interrupted_run_of_another_method_is_given_up_only_where_that_is_asked_for(images, tmp_path):
+    with pytest.raises(Interrupted):
+        train(images, small("byol", checkpoint_every=0), out=tmp_path / "model", progress=stop_after(2))
+    done: list[int] = []
+    settings = small("myow", steps=1)
+    train(images, settings, out=tmp_path / "model", replace=True, progress=lambda at, _: done.append(at))
+    assert done == [1]
 
 
 def test_other_settings_start_anew(images, tmp_path):
@@ -175,7 +187,7 @@ def test_a_finished_run_is_returned_as_it_is(images, tmp_path):
 
 def test_other_images_replace_a_finished_run(images, tmp_path):
     train(images, small("pca"), out=tmp_path / "model")
-    model = train(255 - images, small("pca"), out=tmp_path / "model")
+    model = train(255 - images, small("pca"), out=tmp_path / "model", replace=True)
     np.testing.assert_allclose(
         model.embed(255 - images), load_model(tmp_path / "model", trusted=[TINY]).embed(255 - images)
     )

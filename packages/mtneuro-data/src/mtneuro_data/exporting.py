@@ -63,20 +63,37 @@ def export_cubes(
     ...     [file.name for file in files]
     ['test-A-VP-z420-image.tif']
     """
-    if ending not in FORMATS:
-        raise ValueError(f"ending must be one of {', '.join(FORMATS)}, got {ending!r}")
+    files = cube_files(task, split, folder, ending=ending)
     image, annotation = open_task(task, split, cache=cache)
-    cubes = [(name, *item) for name in task.split_names(split) for item in task.boxes(name)]
-    files: list[Path] = []
-    for done, (name, place, cube) in enumerate(cubes, start=1):
-        stem = f"{name}-{place}-z{cube.lower[0]}"
-        files.append(Path(folder) / f"{stem}-image{ending}")
-        save_volume(files[-1], image.read(*cube.box), voxel_size_um=task.voxel_size_um)
+    cubes = [cube for name in task.split_names(split) for _, cube in task.boxes(name)]
+    left = iter(files)
+    for done, cube in enumerate(cubes, start=1):
+        save_volume(next(left), image.read(*cube.box), voxel_size_um=task.voxel_size_um)
         if annotation is not None:
             labels = annotation.read(*cube.box)
             smallest = labels.astype(np.min_scalar_type(int(labels.max())))
-            files.append(Path(folder) / f"{stem}-labels{ending}")
-            save_volume(files[-1], smallest, voxel_size_um=task.voxel_size_um, labels=True)
+            save_volume(next(left), smallest, voxel_size_um=task.voxel_size_um, labels=True)
         if progress is not None:
             progress(done, len(cubes))
-    return tuple(files)
+    return files
+
+
+def cube_files(
+    task: TaskSpec, split: str | Sequence[str], folder: str | Path, /, *, ending: str
+) -> tuple[Path, ...]:
+    """Return the files that `export_cubes` writes, in its order.
+
+    Raises
+    ------
+    ValueError
+        If there is no such format or split.
+    """
+    if ending not in FORMATS:
+        raise ValueError(f"ending must be one of {', '.join(FORMATS)}, got {ending!r}")
+    kinds = ("image",) if task.annotation is None else ("image", "labels")
+    return tuple(
+        Path(folder) / f"{name}-{place}-z{cube.lower[0]}-{kind}{ending}"
+        for name in task.split_names(split)
+        for place, cube in task.boxes(name)
+        for kind in kinds
+    )

@@ -88,20 +88,31 @@ def test_an_option_that_moved_is_told_by_its_new_name(app, capsys):
 def test_an_output_below_a_file_is_refused_before_any_work(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError, match=r"labels must be written to .*/file is not a folder"):
-        check_output(tmp_path / "file" / "new" / "a.npy", what="labels")
+        check_output(tmp_path / "file" / "new" / "a.npy", what="labels", force=False)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path):
     (tmp_path / "a.npz").mkdir()
     with pytest.raises(IsADirectoryError, match="images must be written to a file, got the folder"):
-        check_output(tmp_path / "a.npz", ".npz", what="images")
+        check_output(tmp_path / "a.npz", ".npz", what="images", force=False)
 
 
 def test_an_output_in_a_folder_that_is_read_only_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(PermissionError, match=r"labels must be written to a folder .* is read-only"):
-        check_output(tmp_path / "a.npy", ".npy", what="labels")
+        check_output(tmp_path / "a.npy", ".npy", what="labels", force=False)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_an_output_that_exists_is_asked_for(tmp_path, folder):
+    output = tmp_path / "a.zarr"
+    output.mkdir() if folder else output.touch()
+    with pytest.raises(FileExistsError) as error:
+        check_output(output, ".zarr", what="labels", force=False)
+    told = f"labels must be written to a new place, got {output}, which is there already; --force replaces it"
+    assert str(error.value) == told
+    check_output(output, ".zarr", what="labels", force=True)
 
 
 def test_every_option_that_moved_is_told_with_its_value(app, capsys):
@@ -113,7 +124,7 @@ def test_every_option_that_moved_is_told_with_its_value(app, capsys):
 
 
 def test_an_ending_that_is_allowed_passes():
-    check_output(Path("a.ome.zarr"), ".npy", ".zarr", what="labels")
+    check_output(Path("a.ome.zarr"), ".npy", ".zarr", what="labels", force=False)
 
 
 TOOL = """

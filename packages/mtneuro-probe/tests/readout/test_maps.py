@@ -75,8 +75,19 @@ def test_nothing_half_written_is_left(rng, readout, tmp_path: Path):
 
 def test_a_map_takes_the_place_of_nothing(rng, readout, tmp_path: Path):
     (tmp_path / "m.zarr").mkdir()
-    with pytest.raises(FileExistsError, match="is there already"):
-        write_feature_map(readout, rng.normal(size=(4, 5, 3)), path=tmp_path / "m.zarr", feature="a")
+    places = rng.normal(size=(4, 5, 3))
+    for replace in (False, True):
+        with pytest.raises(FileExistsError, match=r"must be written to a new place, got .*, which exists$"):
+            write_feature_map(readout, places, path=tmp_path / "m.zarr", feature="a", replace=replace)
+
+
+def test_another_map_of_a_feature_is_replaced_where_that_is_asked_for(rng, readout, tmp_path: Path):
+    places, path = rng.normal(size=(4, 5, 3)), tmp_path / "m.zarr"
+    write_feature_map(readout, places, path=path, feature="a")
+    with pytest.raises(FileExistsError, match=r"--force \(replace=True\) replaces it"):
+        write_feature_map(readout, places, path=path, feature="b")
+    write_feature_map(readout, places, path=path, feature="b", replace=True)
+    assert zarr.open_array(path, mode="r").attrs["feature"] == "b"
 
 
 def test_a_step_has_a_length_for_each_axis(rng, readout, tmp_path: Path):

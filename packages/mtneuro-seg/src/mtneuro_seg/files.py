@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from mtneuro_seg._shared.files import written_beside
+from mtneuro_seg._shared.files import link_target, written_beside
 from mtneuro_seg._shared.terminal import check_output
 from mtneuro_seg._shared.volume_file import FORMAT_VERSION, Ranges, open_volume_file
 
@@ -120,7 +120,7 @@ def check_labels_path(path: Path) -> None:
     OSError
         If it cannot be written there.
     """
-    check_output(path, ".npy", ".npz", ".zarr", what="labels")
+    check_output(path, ".npy", ".npz", ".zarr", what="labels", force=True)
     if path.suffix == ".zarr":
         check_zarr_path(path)
     elif path.suffix == ".npz" and zipfile.is_zipfile(path):
@@ -142,9 +142,21 @@ def check_zarr_path(path: Path) -> None:
     OSError
         If it cannot be written there.
     """
-    check_output(path, ".zarr", what="a whole volume's output")
+    check_output(path, ".zarr", what="a whole volume's output", force=True)
     if path.exists() and not _is_prediction(path):
         raise _kept(path, "something else")
+
+
+def partial_folder(path: Path) -> Path:
+    """Return the folder beside a Zarr that holds what is done of an unfinished prediction.
+
+    Examples
+    --------
+    >>> partial_folder(Path("labels.zarr")).name
+    'labels.zarr.partial'
+    """
+    place = link_target(path)
+    return place.with_name(f"{place.name}.partial")
 
 
 def _is_prediction(path: Path) -> bool:

@@ -19,7 +19,7 @@ from mtneuro_seg._shared.digests import array_digest, digest
 from mtneuro_seg._shared.extras import check_extra
 from mtneuro_seg._shared.files import disk_errors_named, written_beside
 from mtneuro_seg._shared.foreign import described
-from mtneuro_seg._shared.model_folder import CONFIG, check_destination
+from mtneuro_seg._shared.model_folder import CONFIG, check_destination, other_model
 from mtneuro_seg.loop import fit
 from mtneuro_seg.metrics import check_labels
 from mtneuro_seg.model import (
@@ -49,6 +49,7 @@ def train(
     *,
     masks: Integer[np.ndarray, "images *size"],
     out: str | os.PathLike[str],
+    replace: bool = False,
     validation: tuple[UInt8[np.ndarray, "..."], Integer[np.ndarray, "..."]] | None = None,
     class_names: Sequence[str] | None = None,
     tensorboard: str | os.PathLike[str] | None = None,
@@ -71,6 +72,8 @@ def train(
         Labels in the shape of ``images``, 0 to ``settings.classes - 1``.
     out
         Folder to write: ``model.safetensors``, ``config.json`` and ``history.csv``.
+    replace
+        Whether a model of other settings or data, if one is there, is replaced.
     validation
         Images and masks that are scored after each epoch.
     class_names
@@ -90,6 +93,9 @@ def train(
     ValueError
         If the images are not what the network takes, the masks do not fit them, a network of the user's own
         cannot be used, or the device or its memory cannot do what the settings ask for.
+    FileExistsError
+        If ``out`` holds something else than a model, or, unless ``replace``, a model of other settings or
+        data.
     OSError
         If the encoder's weights cannot be obtained, or ``out`` cannot be written. Where the disk is full, the
         resume point stays, and the same call goes on from there when there is room.
@@ -133,6 +139,8 @@ def train(
     if isinstance(finished, dict) and finished.get("provenance", {}).get("digest") == identity:
         shutil.rmtree(partial, ignore_errors=True)
         return load_model(folder, trusted=(settings.model,))
+    if finished is not None and not replace:
+        raise other_model(folder)
 
     run = {"digest": identity, "device": device.type}
     if _json(partial / _RUN) != run:

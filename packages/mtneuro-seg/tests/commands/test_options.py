@@ -23,12 +23,12 @@ def test_the_output_can_be_asked_for_by_each_name(tmp_path, run, option):
 
 @pytest.mark.parametrize("name", ["a.png", "a.pdf", "a.svg"])
 def test_a_figure_may_be_a_picture_or_a_drawing(name):
-    check_figure(Path(name))
+    check_figure(Path(name), force=False)
 
 
 def test_a_figure_of_another_kind_is_refused():
     with pytest.raises(ValueError, match=r"written to a \.png, \.pdf or \.svg, got 'a\.jpg'"):
-        check_figure(Path("a.jpg"))
+        check_figure(Path("a.jpg"), force=False)
 
 
 @pytest.mark.parametrize("words", [("train", "-o", "c"), ("evaluate",), ("predict", "-o", "c.npy")])

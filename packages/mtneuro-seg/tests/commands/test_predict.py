@@ -111,9 +111,20 @@ def test_labels_that_it_did_not_write_are_never_replaced(
 
 
 @pytest.mark.parametrize("ending", [".zarr", ".ome.zarr"])
-def test_its_own_labels_and_probabilities_are_replaced(data, model, run, tmp_path, ending):
+def test_its_own_labels_and_probabilities_are_replaced_where_that_is_asked_for(
+    capsys, data, model, run, tmp_path, ending
+):
     places = ("-o", tmp_path / f"a{ending}", "--probabilities", tmp_path / f"p{ending}")
-    assert [run("predict", model, data, *places, *WINDOW) for _ in range(2)] == [0, 0]
+    words = ("predict", model, data, *places, *WINDOW)
+    assert [run(*words), run(*words), run(*words, "--force")] == [0, 2, 0]
+    assert f"a{ending}, which is there already; --force replaces it" in capsys.readouterr().err
+
+
+def test_a_prediction_that_was_begun_in_an_olders_place_goes_on(data, model, run, tmp_path):
+    words = ("predict", model, data, "-o", tmp_path / "a.zarr", *WINDOW)
+    assert run(*words) == 0
+    (tmp_path / "a.zarr.partial").mkdir()
+    assert run(*words) == 0
 
 
 @pytest.mark.parametrize("option", ["--output", "--probabilities"])

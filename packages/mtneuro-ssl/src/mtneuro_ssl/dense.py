@@ -14,6 +14,7 @@ import torch
 import zarr
 from jaxtyping import Int64, UInt8
 
+from mtneuro_ssl._shared.files import remove
 from mtneuro_ssl._shared.volume_file import Ranges
 from mtneuro_ssl._shared.workers import results
 from mtneuro_ssl.files import absolute, open_images
@@ -115,6 +116,7 @@ def embedding_map(
     window: tuple[int, int],
     stride: tuple[int, int] | None = None,
     ranges: Ranges | None = None,
+    replace: bool = False,
     slices: Sequence[int] | None = None,
     batch_size: int = 256,
     executor: Executor | None = None,
@@ -143,6 +145,8 @@ def embedding_map(
         Pixels from one window to the next, along y and x; half a window by default.
     ranges
         The part of the volume to map; all by default.
+    replace
+        Whether a map of another model, volume or grid, if one is there, is replaced.
     slices
         Which slices of that part; all by default.
     batch_size
@@ -158,7 +162,7 @@ def embedding_map(
     Raises
     ------
     FileExistsError
-        If ``out`` is the map of another model, volume or grid, or is no map.
+        If ``out`` is no map, or, unless ``replace``, the map of another model, volume or grid.
     ValueError
         If the window or the slices do not fit the volume.
     """
@@ -182,7 +186,7 @@ def embedding_map(
     }
     if ranges is not None:
         attributes |= {"lower": source.lower, "shape": source.images.shape}
-    array = _opened(Path(out), attributes, grid, features=loaded.dim)
+    array = _opened(Path(out), attributes, grid, features=loaded.dim, replace=replace)
     tasks = [
         _Task(
             model=str(Path(model).resolve()), volume=absolute(volume), out=str(Path(out).resolve()),
@@ -201,16 +205,24 @@ def embedding_map(
     return array
 
 
-def _opened(out: Path, attributes: dict[str, Any], grid: Grid, *, features: int) -> zarr.Array[Any]:
+def _opened(
+    out: Path, attributes: dict[str, Any], grid: Grid, *, features: int, replace: bool
+) -> zarr.Array[Any]:
     """Return the map's array: the existing one if its attributes agree, or a new one without chunks."""
     rows, columns = grid.shape
     attributes = json.loads(json.dumps(attributes))
     if out.exists():
-        with suppress(Exception):  # whatever zarr raises for what is no array of its own
-            array = zarr.open_array(out, mode="r+")
-            if array.dtype == np.float32 and _on_any_device(array.attrs) == _on_any_device(attributes):
-                return array
-        raise FileExistsError(f"out must be new, or the map of this model, volume and grid, got {out}")
+        array = _map_at(out)
+        if array is None:
+            raise FileExistsError(f"out must be new, or the map of this model, volume and grid, got {out}")
+        if _on_any_device(array.attrs) == _on_any_device(attributes):
+            return array
+        if not replace:
+            raise FileExistsError(
+                f"out must be new, or the map of this model, volume and grid, got {out}, another map; "
+                "--force (replace=True) replaces it"
+            )
+        remove(out)
     return zarr.create_array(
         out,
         shape=(len(attributes["slices"]), rows, columns, features),
@@ -220,6 +232,15 @@ def _opened(out: Path, attributes: dict[str, Any], grid: Grid, *, features: int)
         dimension_names=["z", "y", "x", "feature"],
         attributes=attributes,
     )
+
+
+def _map_at(path: Path) -> zarr.Array[Any] | None:
+    """Return the map in a folder, to be written, or None if it holds anything else."""
+    with suppress(Exception):  # whatever zarr raises for what is no array of its own
+        array = zarr.open_array(path, mode="r+")
+        if array.dtype == np.float32 and {"grid", "model", "weights"} <= set(array.attrs):
+            return array
+    return None
 
 
 def _on_any_device(attributes: Mapping[str, Any]) -> dict[str, Any]:

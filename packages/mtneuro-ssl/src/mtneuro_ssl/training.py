@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import Logger
 from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl._shared.files import written_beside
-from mtneuro_ssl._shared.model_folder import WEIGHTS, check_destination, read_config
+from mtneuro_ssl._shared.model_folder import WEIGHTS, check_destination, other_model, read_config
 from mtneuro_ssl.checks import check_run, vector_width_of
 from mtneuro_ssl.encoders import feature_count, named, new_encoder, seeded_weights
 from mtneuro_ssl.loop import fit_method
@@ -44,6 +44,7 @@ def train(
     *,
     labels: Int64[np.ndarray, " n"] | None = None,
     out: Path | str,
+    replace: bool = False,
     class_names: Sequence[str] | None = None,
     sample_id: np.ndarray | None = None,
     progress: Progress | None = None,
@@ -74,6 +75,8 @@ def train(
         Model folder: ``model.safetensors``, ``config.json`` and ``history.csv`` (step, epoch, loss,
         the method's own columns and the learning rate), and ``monitor.csv`` (the rank and spread of the
         embeddings of a few images, and with ``monitor_neighbours`` the accuracy of their neighbours' labels).
+    replace
+        Whether a model of other settings or images, if one is there, is replaced.
     class_names
         Names of the classes, kept with a supervised model.
     sample_id
@@ -94,8 +97,8 @@ def train(
         If the images, labels, settings and encoder do not go together (raised before any work starts), or the
         loss is no longer finite.
     FileExistsError
-        If ``out`` holds anything but a model, or a model of another method, or ``<out>.partial`` its
-        checkpoint.
+        If ``out`` holds anything but a model; or, unless ``replace``, a model of other settings or images, or
+        ``<out>.partial`` a checkpoint of another method.
     """
     check_run(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     out, settings = Path(out), settings.resolved()
@@ -109,11 +112,8 @@ def train(
         if there["digest"] == digest:
             log.info("%s already holds this run, which is loaded", out)
             return load_model(out, trusted=(settings.encoder,))
-        if there["settings"]["method"] != settings.method:
-            raise FileExistsError(
-                f"{out} holds a model of {there['settings']['method']!r}, not {settings.method!r}: "
-                "remove the folder, or choose another"
-            )
+        if not replace:
+            raise other_model(out)
     partial = out.with_name(f"{out.name}.partial")
     family = settings.entry.family
     if family == "baseline":
@@ -123,7 +123,7 @@ def train(
         imported(settings.entry.target).fit(crops, settings, progress=progress).save(out, digest=digest)
     else:
         method = new_method(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
-        _prepare_partial(partial, digest, method=settings.method, first=first)
+        _prepare_partial(partial, digest, method=settings.method, first=first, replace=replace)
         try:
             model, tables = fit_method(
                 method,
@@ -182,7 +182,7 @@ def run_digest(
     return digest.hexdigest()
 
 
-def _prepare_partial(partial: Path, digest: str, *, method: str, first: bool) -> None:
+def _prepare_partial(partial: Path, digest: str, *, method: str, first: bool, replace: bool) -> None:
     """Make sure that the partial folder belongs to this run: keep it, or replace it with an empty one.
 
     The first of several processes does this, and the others wait for it. An interrupted run of other settings
@@ -198,10 +198,10 @@ def _prepare_partial(partial: Path, digest: str, *, method: str, first: bool) ->
     run = found()
     if run.get("digest") == digest:
         return
-    if run.get("method", method) != method and (partial / CHECKPOINT).is_file():
+    if not replace and run.get("method", method) != method and (partial / CHECKPOINT).is_file():
         raise FileExistsError(
             f"{partial} holds an interrupted run of {run['method']!r}, not {method!r}: "
-            "finish that run, remove the folder, or choose another"
+            "finish that run, or choose another output; --force (replace=True) starts anew"
         )
     if (partial / CHECKPOINT).is_file():
         log.warning("%s holds an interrupted run of other settings or images: starting anew", partial)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mtneuro_data._shared.terminal import Output, bar, check_output
+from mtneuro_data._shared.terminal import Force, Output, bar, check_output
 from mtneuro_data.commands._task import cache_for, counted, named_task
 
 
@@ -11,6 +11,7 @@ def correlation(
     /,
     *,
     output: Output,
+    force: Force = False,
     source: str | None = None,
     furthest: int | None = None,
     threshold: float = 0.1,
@@ -37,7 +38,7 @@ def correlation(
     from mtneuro_data._shared.files import written_beside
     from mtneuro_data.correlation import DISTANCES, correlation_plot, task_correlations
 
-    check_output(output, ".png", what="a picture")
+    check_output(output, ".png", what="a picture", force=force)
     spec = named_task(task, source)
     most = max(box.shape[0] for _, box in spec.boxes(next(iter(spec.splits)))) - 1
     if furthest is None:

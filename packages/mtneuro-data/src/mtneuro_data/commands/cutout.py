@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mtneuro_data._shared.terminal import Output, Ranges, RangesOption, check_output
+from mtneuro_data._shared.terminal import Force, Output, Ranges, RangesOption, check_output
 from mtneuro_data.commands._task import cache_for
 
 
@@ -12,6 +12,7 @@ def cutout(
     /,
     *,
     output: Output,
+    force: Force = False,
     ranges: RangesOption = None,
     cube: str | None = None,
     labels: bool = False,
@@ -28,8 +29,7 @@ def cutout(
     uri
         The volume's URI or path.
     output
-        File to write; its ending sets the format. What stands there is replaced if it is a file, or for .zarr
-        an OME-Zarr.
+        File to write; its ending sets the format.
     ranges
         The part to write; all by default.
     cube
@@ -40,8 +40,8 @@ def cutout(
     from mtneuro_data.saving import FORMATS, check_replaceable, save_volume
     from mtneuro_data.volume import open_volume
 
-    check_output(output, *FORMATS, what="a volume")
     check_replaceable(output)
+    check_output(output, *FORMATS, what="a volume", force=force)
     part = ranges or Ranges()
     if cube is not None:
         part = _with_face(part, cube)

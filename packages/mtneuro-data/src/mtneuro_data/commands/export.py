@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from mtneuro_data._shared.terminal import Output, bar, check_output
+from mtneuro_data._shared.terminal import Force, Output, bar, check_output
 from mtneuro_data.commands._task import Splits, cache_for, counted, named_task
 
 
@@ -13,6 +13,7 @@ def export(
     *,
     split: Splits,
     output: Output,
+    force: Force = False,
     source: str | None = None,
     format: Literal["tif", "zarr", "nii.gz"] | None = None,  # noqa: A002 - the option's name
     downsample: Literal[1, 2, 4] | None = None,
@@ -37,7 +38,7 @@ def export(
     split
         One or more splits, loaded in this order.
     output
-        File to write, .npz; with --format a folder. What an earlier export wrote there is replaced.
+        File to write, .npz; with --format a folder.
     source
         Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
     format
@@ -49,7 +50,7 @@ def export(
     corners
         Cut every image into its four corners.
     """
-    from mtneuro_data.exporting import export_cubes
+    from mtneuro_data.exporting import cube_files, export_cubes
     from mtneuro_data.loading import load
 
     changes = {"downsample": downsample, "z_step": z_step}
@@ -62,14 +63,16 @@ def export(
             raise ValueError("--format writes whole cubes: leave out --corners, --downsample and --z-step")
         if output.suffix:
             raise ValueError(f"with --format the output must be a folder's name, got {output}")
-        check_output(output / f"image.{format}", what="volumes")
+        ending = f".{format}"
+        for file in cube_files(spec, split, output, ending=ending):
+            check_output(file, what="volumes", force=force)
         with bar("export") as progress:
             files = export_cubes(
-                spec, split, output, ending=f".{format}", cache=cache_for(spec.image), progress=progress
+                spec, split, output, ending=ending, cache=cache_for(spec.image), progress=progress
             )
         yield f"{counted(len(files), 'volume')} written to {output}"
         return
-    check_output(output, ".npz", what="images")
+    check_output(output, ".npz", what="images", force=force)
     with bar("export") as progress:
         arrays = load(spec, split, cache=cache_for(spec.image), progress=progress)
     arrays = arrays.corners() if corners else arrays

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from mtneuro_data._shared.terminal import Output, bar, check_output
+from mtneuro_data._shared.terminal import Force, Output, bar, check_output
 from mtneuro_data.commands._task import counted
 
 
@@ -15,6 +15,7 @@ def interpolate(
     *,
     slices: Annotated[tuple[int, ...], Parameter(consume_multiple=True)],
     output: Output,
+    force: Force = False,
     undecided: int = 255,
 ) -> Iterator[str]:
     """Interpolate labels between annotated slices, and mark the pixels that a person must decide.
@@ -28,8 +29,7 @@ def interpolate(
     slices
         The annotated slices, ascending.
     output
-        File to write; its ending sets the format, as in cutout. What stands there is
-        replaced if it is a file, or for .zarr an OME-Zarr.
+        File to write; its ending sets the format, as in cutout.
     undecided
         Label for the pixels that a person must decide.
     """
@@ -39,8 +39,8 @@ def interpolate(
     from mtneuro_data.saving import FORMATS, check_replaceable, save_volume
     from mtneuro_data.volume import open_volume
 
-    check_output(output, *FORMATS, what="a volume")
     check_replaceable(output)
+    check_output(output, *FORMATS, what="a volume", force=force)
     volume = open_volume(uri)
     depth = volume.shape[0]
     if any(not 0 <= at < depth for at in slices):

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
-from mtneuro_data._shared.terminal import Output, bar, check_output
+from mtneuro_data._shared.terminal import Force, Output, bar, check_output
 from mtneuro_data.commands._task import cache_for, counted, named_task
 
 
-def preview(task: str, /, *, output: Output, source: str | None = None) -> Iterator[str]:
+def preview(
+    task: str, /, *, output: Output, force: Force = False, source: str | None = None
+) -> Iterator[str]:
     """Draw the middle slice of each of a task's cubes, without and with its labels, as a PNG.
 
     Example: `mtneuro-data preview semantics --source phantom -o cubes.png`
@@ -25,7 +27,7 @@ def preview(task: str, /, *, output: Output, source: str | None = None) -> Itera
     from mtneuro_data._shared.files import written_beside
     from mtneuro_data.preview import contact_sheet
 
-    check_output(output, ".png", what="a picture")
+    check_output(output, ".png", what="a picture", force=force)
     spec = named_task(task, source)
     with bar("preview") as progress:
         sheet = contact_sheet(spec, cache=cache_for(spec.image), progress=progress)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 """The file or folder that a command writes."""
 
+Force = Annotated[bool, Parameter(help="Replace what stands where this command writes.")]
+"""Whether a command replaces an output that is there already."""
+
 SettingsFile = Annotated[Path | None, Parameter(name="--settings")]
 """A settings file, .toml or .json."""
 
@@ -106,7 +109,7 @@ def bar(what: str, *, speed: bool = False) -> Generator[Callable[[int, int], Non
         yield lambda done, total: drawn.update(task, completed=done, total=total)
 
 
-def check_output(path: Path, *endings: str, what: str) -> None:
+def check_output(path: Path, *endings: str, what: str, force: bool) -> None:
     """Raise, before any work, unless an output can be written where the user wants it.
 
     Parameters
@@ -117,11 +120,15 @@ def check_output(path: Path, *endings: str, what: str) -> None:
         Of which its name must have one; any name if there are none.
     what
         What is written.
+    force
+        Whether it may replace one that is there: `--force` was typed, or the command goes on with its own.
 
     Raises
     ------
     ValueError
         If its name ends otherwise.
+    FileExistsError
+        If it is there already and may not be replaced.
     IsADirectoryError
         If a folder stands where a file would be written.
     NotADirectoryError
@@ -131,7 +138,7 @@ def check_output(path: Path, *endings: str, what: str) -> None:
 
     Examples
     --------
-    >>> check_output(Path("map.jpg"), ".png", ".pdf", what="a figure")
+    >>> check_output(Path("map.jpg"), ".png", ".pdf", what="a figure", force=False)
     Traceback (most recent call last):
     ValueError: a figure must be written to a .png or .pdf, got 'map.jpg'
     """
@@ -141,6 +148,10 @@ def check_output(path: Path, *endings: str, what: str) -> None:
         raise ValueError(f"{what} must be written to a {wanted}, got {str(path)!r}")
     if endings and path.is_dir() and path.suffix != ".zarr":
         raise IsADirectoryError(f"{what} must be written to a file, got the folder {path}")
+    if path.exists() and not force:
+        raise FileExistsError(
+            f"{what} must be written to a new place, got {path}, which is there already; --force replaces it"
+        )
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     reason = (
         "is not a folder" if not folder.is_dir() else "" if os.access(folder, os.W_OK) else "is read-only"

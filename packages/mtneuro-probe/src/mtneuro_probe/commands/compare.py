@@ -5,7 +5,7 @@ from itertools import combinations
 from pathlib import Path
 
 import mtneuro_probe as probe
-from mtneuro_probe._shared.terminal import bar
+from mtneuro_probe._shared.terminal import Force, bar
 from mtneuro_probe.commands.outputs import OptionalOutput, check_seed, check_table, write_table
 
 
@@ -15,6 +15,7 @@ def compare(
     /,
     *others: Path,
     output: OptionalOutput = None,
+    force: Force = False,
     reference: Path | None = None,
     run_length: int = 10,
     seed: int = 0,
@@ -43,7 +44,7 @@ def compare(
     seed
         Seed of the bootstrap.
     """
-    check_table(output)
+    check_table(output, force=force)
     check_seed(seed)
     if run_length < 1:
         raise ValueError(f"--run-length must be at least 1 slice, got {run_length}")

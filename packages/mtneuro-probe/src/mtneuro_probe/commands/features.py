@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 import mtneuro_probe as probe
-from mtneuro_probe._shared.terminal import Output, RangesOption, bar
+from mtneuro_probe._shared.terminal import Force, Output, RangesOption, bar
 from mtneuro_probe._shared.words import unknown_name
 from mtneuro_probe.commands.outputs import check_table, write_table
 from mtneuro_probe.files import open_volume
@@ -20,6 +20,7 @@ def features(
     /,
     *,
     output: Output,
+    force: Force = False,
     cube: str | None = None,
     first_z: int = 0,
     ranges: RangesOption = None,
@@ -104,7 +105,7 @@ def features(
     workers
         Number of processes.
     """
-    check_table(output)
+    check_table(output, force=force)
     for option, number in (
         ("--workers", workers),
         ("--minimum-area-px", minimum_area_px),

@@ -7,7 +7,7 @@ import numpy as np
 
 import mtneuro_probe as probe
 from mtneuro_probe._shared.files import written_beside
-from mtneuro_probe._shared.terminal import Output, Ranges, bar, check_output
+from mtneuro_probe._shared.terminal import Force, Output, Ranges, bar, check_output
 from mtneuro_probe.commands.outputs import check_figures, write_figure
 from mtneuro_probe.files import open_embedding_map, open_volume
 
@@ -20,6 +20,7 @@ def map(  # noqa: A001 - the verb's name
     *,
     feature: str,
     output: Output,
+    force: Force = False,
     figure: Path | None = None,
     image: str | None = None,
     z: str = "0:1",
@@ -61,10 +62,8 @@ def map(  # noqa: A001 - the verb's name
     gap
         Slices left out between blocks.
     """
-    check_output(output, ".zarr", ".npy", what="a map")
-    check_figures(figure)
-    if output.exists() and output.suffix == ".zarr":
-        raise FileExistsError(f"a map is written to a new folder, {output} is there already")
+    check_output(output, ".zarr", ".npy", what="a map", force=force)
+    check_figures(figure, force=force)
     import zarr
 
     from mtneuro_probe.readout.maps import fraction_outside
@@ -88,6 +87,7 @@ def map(  # noqa: A001 - the verb's name
                 model,
                 source,
                 path=output,
+                replace=force,
                 feature=feature,
                 unit=probe.feature_unit(feature),
                 step_um=step,

@@ -17,17 +17,17 @@ OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 """The file that a command writes if it is asked to."""
 
 
-def check_table(path: Path | None) -> None:
-    """Raise ``ValueError`` unless a table can be written under such a name, if there is one."""
+def check_table(path: Path | None, *, force: bool) -> None:
+    """Raise unless a table can be written under such a name, if there is one."""
     if path is not None:
-        check_output(path, ".csv", ".parquet", what="a table")
+        check_output(path, ".csv", ".parquet", what="a table", force=force)
 
 
-def check_figures(*paths: Path | None) -> None:
-    """Raise ``ValueError`` unless figures can be written under such names, if there are any."""
+def check_figures(*paths: Path | None, force: bool) -> None:
+    """Raise unless figures can be written under such names, if there are any."""
     for path in paths:
         if path is not None:
-            check_output(path, ".png", ".pdf", ".svg", what="a figure")
+            check_output(path, ".png", ".pdf", ".svg", what="a figure", force=force)
 
 
 def check_seed(seed: int) -> None:

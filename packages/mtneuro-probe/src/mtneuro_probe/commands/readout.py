@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Group, Parameter
 
 import mtneuro_probe as probe
-from mtneuro_probe._shared.terminal import Ranges, RangesOption, bar
+from mtneuro_probe._shared.terminal import Force, Ranges, RangesOption, bar
 from mtneuro_probe.commands.outputs import (
     OptionalOutput,
     check_figures,
@@ -31,6 +31,7 @@ def readout(
     /,
     *,
     output: OptionalOutput = None,
+    force: Force = False,
     figure: Path | None = None,
     images: str | None = None,
     ranges: RangesOption = None,
@@ -92,8 +93,8 @@ def readout(
     confident
         Figure to write: the images it is most and least sure of; needs --images.
     """
-    check_table(output)
-    check_figures(figure, scatter, confident)
+    check_table(output, force=force)
+    check_figures(figure, scatter, confident, force=force)
     if permutations < 0:
         raise ValueError(f"--permutations must be at least 0, got {permutations}")
     if n_splits < 2:

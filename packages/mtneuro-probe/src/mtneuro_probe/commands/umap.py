@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import mtneuro_probe as probe
-from mtneuro_probe._shared.terminal import Output
+from mtneuro_probe._shared.terminal import Force, Output
 from mtneuro_probe.commands.outputs import check_figures, check_seed, write_figure
 from mtneuro_probe.files import load_regions
 
@@ -14,6 +14,7 @@ def umap(
     /,
     *,
     output: Output,
+    force: Force = False,
     features: Path | None = None,
     regions: Path | None = None,
     neighbours: int = 100,
@@ -40,7 +41,7 @@ def umap(
     seed
         Seed of the layout.
     """
-    check_figures(output)
+    check_figures(output, force=force)
     check_seed(seed)
     if neighbours < 2:
         raise ValueError(f"--neighbours must be at least 2, got {neighbours}")

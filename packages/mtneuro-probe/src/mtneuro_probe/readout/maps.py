@@ -129,6 +129,7 @@ def write_feature_map(
     *,
     path: str | os.PathLike[str],
     feature: str,
+    replace: bool = False,
     unit: str = "",
     step_um: tuple[float, ...] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -140,24 +141,29 @@ def write_feature_map(
     readout, embedding_map, progress
         As in ``feature_map``.
     path
-        Folder of the Zarr v3 array to write; it must not exist.
+        Folder of the Zarr v3 array to write.
     feature, unit
         Name and unit of the feature, kept among the array's attributes.
+    replace
+        Whether the map of a feature, if one is there, is replaced.
     step_um
         Distance between neighbouring embeddings on each axis in micrometres, kept as ``voxel_size_um``.
 
     Raises
     ------
     FileExistsError
-        If there is something at the path.
+        If there is something at the path, other than a feature's map that may be replaced.
     ValueError
         As ``feature_map``.
     """
     import zarr
 
     target = Path(path)
-    if target.exists():
-        raise FileExistsError(f"a feature map is written to a new folder, {target} is there already")
+    if target.exists() and not (replace and _is_feature_map(target)):
+        told = "; --force (replace=True) replaces it" if _is_feature_map(target) else ""
+        raise FileExistsError(
+            f"a feature map must be written to a new place, got {target}, which exists{told}"
+        )
     shape = _checked_shape(readout, embedding_map)
     if step_um is not None and len(step_um) != len(shape):
         raise ValueError(f"step_um must have a length for each of {len(shape)} axes, got {step_um}")
@@ -178,6 +184,15 @@ def write_feature_map(
         )
         for start, part in _mapped(readout, embedding_map, progress=progress):
             array[start : start + len(part)] = part
+
+
+def _is_feature_map(path: Path) -> bool:
+    import zarr
+
+    try:
+        return "feature" in zarr.open_array(path, mode="r").attrs
+    except Exception:
+        return False
 
 
 def fraction_outside(values: LazyArray, measured: Float[np.ndarray, " samples"]) -> float:

@@ -37,6 +37,14 @@ def check_destination(folder: Path, /) -> None:
         raise FileExistsError(f"out must be a new folder or one that holds a model, got {folder}")
 
 
+def other_model(folder: Path, /) -> FileExistsError:
+    """Return the error of a training that would replace a model of other settings or data."""
+    return FileExistsError(
+        f"a model must be written to a new place, got {folder}, which holds one of other settings or data; "
+        "--force (replace=True) replaces it"
+    )
+
+
 def write_model(
     folder: Path, /, *, weights: Mapping[str, Tensor], config: Mapping[str, Any], texts: Mapping[str, str]
 ) -> None:

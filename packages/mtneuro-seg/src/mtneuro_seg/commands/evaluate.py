@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtneuro_seg._shared.factories import look_here
-from mtneuro_seg._shared.terminal import RangesOption, bar
+from mtneuro_seg._shared.terminal import Force, RangesOption, bar
 from mtneuro_seg.commands.options import Device, Labels, Trust, check_figure
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def evaluate(
     *,
     batch_size: int = 8,
     figure: Path | None = None,
+    force: Force = False,
     intervals: bool = False,
     block: int = 10,
     device: Device = "auto",
@@ -55,7 +56,7 @@ def evaluate(
         The part of IMAGES and LABELS to score.
     """
     if figure is not None:
-        check_figure(figure)
+        check_figure(figure, force=force)
     from mtneuro_seg._shared.devices import chosen_device
     from mtneuro_seg.files import read_labelled_images
     from mtneuro_seg.inference import predict as predict_labels

@@ -17,6 +17,6 @@ Trust = Annotated[tuple[str, ...], Parameter(show_default=False)]
 """Networks, as package.module:factory, that a model's folder may name."""
 
 
-def check_figure(path: Path) -> None:
-    """Raise ``ValueError`` unless a figure can be written under such a name."""
-    check_output(path, ".png", ".pdf", ".svg", what="a figure")
+def check_figure(path: Path, *, force: bool) -> None:
+    """Raise unless a figure can be written under such a name, which is new unless it may be replaced."""
+    check_output(path, ".png", ".pdf", ".svg", what="a figure", force=force)

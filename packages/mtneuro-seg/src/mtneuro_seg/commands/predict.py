@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mtneuro_seg._shared.factories import look_here
-from mtneuro_seg._shared.terminal import Output, RangesOption, bar
+from mtneuro_seg._shared.terminal import Force, Output, RangesOption, bar, check_output
 from mtneuro_seg.commands.options import Device, Trust
 from mtneuro_seg.volume.settings import SweepSettings
 
@@ -22,6 +22,7 @@ def predict(
     /,
     *,
     output: Output,
+    force: Force = False,
     sweep: Annotated[SweepSettings | None, Parameter(name="*", consume_multiple=True)] = None,
     probabilities: Path | None = None,
     device: Device = "auto",
@@ -62,12 +63,17 @@ def predict(
     ranges
         The part of VOLUME to label.
     """
-    from mtneuro_seg.files import check_labels_path, check_zarr_path
+    from mtneuro_seg.files import check_labels_path, check_zarr_path, partial_folder
 
     _check_apart(volume, output, probabilities)
     check_labels_path(output)
     if probabilities is not None:
         check_zarr_path(probabilities)
+    # What was begun here is gone on with.
+    resumed = output.suffix == ".zarr" and partial_folder(output).is_dir()
+    for path, what in ((output, "labels"), (probabilities, "probabilities")):
+        if path is not None:
+            check_output(path, what=what, force=force or resumed)
     if output.suffix != ".zarr" and (probabilities is not None or scheduler is not None):
         raise ValueError(f"--probabilities and --scheduler need a .zarr to write to, got {str(output)!r}")
     if tls is not None and scheduler is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mtneuro_seg._shared.terminal import Output, RangesOption
+from mtneuro_seg._shared.terminal import Force, Output, RangesOption
 from mtneuro_seg.commands.options import check_figure
 from mtneuro_seg.settings import default_class_names
 
@@ -15,6 +15,7 @@ def render(
     /,
     *,
     output: Output,
+    force: Force = False,
     step: int = 1,
     size: int = 400,
     ranges: RangesOption = None,
@@ -37,7 +38,7 @@ def render(
     ranges
         The part of LABELS to draw.
     """
-    check_figure(output)
+    check_figure(output, force=force)
     if step < 1 or size < 1:
         raise ValueError(f"--step and --size must be at least 1, got {step} and {size}")
     import numpy as np

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtneuro_seg._shared.factories import check_trusted, look_here
 from mtneuro_seg._shared.settings import changed_values, settings_list
-from mtneuro_seg._shared.terminal import Changes, Output, RangesOption, SettingsFile, bar, check_output
+from mtneuro_seg._shared.terminal import Changes, Force, Output, RangesOption, SettingsFile, bar, check_output
 from mtneuro_seg.commands.options import Device, Labels, Trust, check_figure
 from mtneuro_seg.paper import paper_settings
 from mtneuro_seg.settings import TrainSettings
@@ -37,6 +37,7 @@ def train(
     labels: Labels = None,
     *,
     output: Output,
+    force: Force = False,
     model: str | None = None,
     settings: SettingsFile = None,
     changes: Changes = (),
@@ -93,11 +94,11 @@ def train(
     ranges
         The part of IMAGES and LABELS to train on.
     """
-    check_output(output, what="a model")
+    check_output(output, what="a model", force=True)
     if curves is not None:
-        check_figure(curves)
+        check_figure(curves, force=force)
     if tensorboard is not None:
-        check_output(tensorboard, what="a TensorBoard log")
+        check_output(tensorboard, what="a TensorBoard log", force=True)
     given: dict[str, Any] = {} if settings is None else settings_values(settings)
     typed = changed_values({}, changes)
     given = changed_values(given, changes)
@@ -126,6 +127,7 @@ def train(
             chosen,
             masks=arrays[1],
             out=output,
+            replace=force,
             validation=None if held_out is None else _arrays(held_out, chosen, depth=depth),
             class_names=names,
             tensorboard=tensorboard,

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from mtneuro_seg._shared.digests import array_digest, digest
-from mtneuro_seg._shared.files import disk_errors_named, link_target, written_beside
+from mtneuro_seg._shared.files import disk_errors_named, written_beside
 from mtneuro_seg._shared.volume_file import LazyArray
-from mtneuro_seg.files import PREDICTION
+from mtneuro_seg.files import PREDICTION, partial_folder
 from mtneuro_seg.model import Model
 from mtneuro_seg.volume.settings import SweepSettings
 from mtneuro_seg.volume.store import (
@@ -78,8 +78,7 @@ class VolumeJob:
     @property
     def partial(self) -> Path:
         """The folder that holds what is done so far."""
-        place = link_target(self.out)
-        return place.with_name(place.name + ".partial")
+        return partial_folder(self.out)
 
     @property
     def unfinished_labels(self) -> Path:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mtneuro_ssl._shared.factories import look_here
-from mtneuro_ssl._shared.terminal import Output, RangesOption, bar, check_output
+from mtneuro_ssl._shared.terminal import Force, Output, RangesOption, bar, check_output
 from mtneuro_ssl.commands.options import Device, Trust
 
 
@@ -13,6 +13,7 @@ def embed(
     /,
     *,
     output: Output,
+    force: Force = False,
     ranges: RangesOption = None,
     corners: bool = False,
     batch_size: int = 256,
@@ -42,7 +43,7 @@ def embed(
     trust
         A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
     """
-    check_output(output, ".npz", what="embeddings")
+    check_output(output, ".npz", what="embeddings", force=force)
     from mtneuro_ssl.embedding import corner_ids
     from mtneuro_ssl.files import open_images, save_embeddings
     from mtneuro_ssl.model_folder import load_model

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtneuro_ssl._shared.factories import look_here
-from mtneuro_ssl._shared.terminal import Output, RangesOption, bar, check_output
+from mtneuro_ssl._shared.terminal import Force, Output, RangesOption, bar, check_output
 from mtneuro_ssl.commands.options import Device, Size, Trust
 
 
@@ -14,6 +14,7 @@ def map_(
     /,
     *,
     output: Output,
+    force: Force = False,
     window: Size,
     stride: Size | None = None,
     ranges: RangesOption = None,
@@ -58,9 +59,9 @@ def map_(
     trust
         A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
     """
-    check_output(output, ".zarr", what="a map")
+    check_output(output, ".zarr", what="a map", force=True)
     if picture is not None:
-        check_output(picture, ".png", what="a picture")
+        check_output(picture, ".png", what="a picture", force=force)
     import numpy as np
 
     from mtneuro_ssl._shared.workers import worker_pool
@@ -78,6 +79,7 @@ def map_(
             window=window,
             stride=stride,
             ranges=ranges,
+            replace=force,
             executor=executor,
             trusted=trust,
             device=device,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mtneuro_ssl._shared.settings import settings_list
-from mtneuro_ssl._shared.terminal import Changes, Output, RangesOption, SettingsFile, bar, check_output
+from mtneuro_ssl._shared.terminal import Changes, Force, Output, RangesOption, SettingsFile, bar, check_output
 from mtneuro_ssl.commands.options import Device, Trust, chosen_settings
 from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings, ViewSettings
@@ -27,6 +27,7 @@ def train(
     /,
     *,
     output: Output,
+    force: Force = False,
     ranges: RangesOption = None,
     method: str | None = None,
     labels: Path | None = None,
@@ -67,9 +68,9 @@ def train(
     tensorboard
         Folder for TensorBoard's logs; those of this run are in a subfolder with the output's name.
     """
-    check_output(output, what="a model")
+    check_output(output, what="a model", force=True)
     if tensorboard is not None:
-        check_output(tensorboard / output.name, what="TensorBoard's logs")
+        check_output(tensorboard / output.name, what="TensorBoard's logs", force=True)
     chosen = chosen_settings(settings, changes, trust=trust, method=method, device=device)
     from mtneuro_ssl._shared.logs import tensorboard_logger
     from mtneuro_ssl._shared.model_folder import check_destination
@@ -86,6 +87,7 @@ def train(
             chosen,
             labels=region,
             out=output,
+            replace=force,
             class_names=source.class_names if supervised and labels is None else None,
             sample_id=source.sample_id,
             progress=progress,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mtneuro_ssl._shared.terminal import Changes, Output, RangesOption, SettingsFile, check_output
+from mtneuro_ssl._shared.terminal import Changes, Force, Output, RangesOption, SettingsFile, check_output
 from mtneuro_ssl.commands.options import Device, Trust, chosen_settings
 
 
@@ -11,6 +11,7 @@ def views(
     /,
     *,
     output: Output,
+    force: Force = False,
     ranges: RangesOption = None,
     model: Path | None = None,
     samples: int = 6,
@@ -44,7 +45,7 @@ def views(
     trust
         A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
     """
-    check_output(output, ".png", what="a picture")
+    check_output(output, ".png", what="a picture", force=force)
     chosen = chosen_settings(settings, changes, trust=trust)
     import numpy as np
 
