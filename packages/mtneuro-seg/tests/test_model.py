@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from mtneuro_seg import Model, TrainSettings, build_network, load_model
+from mtneuro_seg.model import check_images
 
 
 @pytest.fixture
@@ -28,6 +30,17 @@ def test_a_saved_model_is_loaded_as_it_was(model, tmp_path):
     for name, value in model.network.state_dict().items():
         assert torch.equal(value, loaded.network.state_dict()[name])
     assert not loaded.network.training
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 16, 16), (4, 3, 16, 16), (4, 16, 16, 3), (16, 16, 3)])
+def test_channels_are_not_taken_for_slices(shape):
+    images = np.zeros(shape, np.uint8)
+    with pytest.raises(ValueError, match=r"looks like \(.*channel.*take one channel"):
+        check_images(images, TrainSettings(model="unet"))
+
+
+def test_a_3d_network_takes_subvolumes_of_three_slices():
+    check_images(np.zeros((4, 3, 16, 16), np.uint8), TrainSettings(model="unet3d"))
 
 
 def test_all_files_can_be_read_by_whom_the_users_mask_allows(model, tmp_path):

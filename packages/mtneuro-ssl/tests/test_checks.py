@@ -75,7 +75,9 @@ def test_a_supervised_method_without_classes_to_tell_apart_is_told_of_one_that_n
         (np.zeros((16, 16), np.uint8), r"shape \(n, y, x\)"),
         (np.zeros((12, 16, 16)), "must be uint8"),
         (np.zeros((0, 16, 16), np.uint8), "with no axis of length 0"),
-        (np.zeros((2, 3, 16, 16), np.uint8), r"shape \(n, y, x\) .* got uint8 of shape \(2, 3, 16, 16\)"),
+        (np.zeros((2, 3, 16, 16), np.uint8), r"the shape \(2, 3, 16, 16\) looks like \(n, channel, y, x\)"),
+        (np.zeros((32, 32, 3), np.uint8), r"looks like \(y, x, channel\); take one channel"),
+        (np.zeros((2, 5, 16, 16), np.uint8), r"shape \(n, y, x\) .* got uint8 of shape \(2, 5, 16, 16\)"),
         (np.full((12, 16, 16), np.nan), "must be uint8 .*, got float64"),
     ],
 )

@@ -353,3 +353,23 @@ def test_a_text_that_is_named_as_an_archive_is_told_as_none(tmp_path):
     (tmp_path / "a.npz").write_text("cube,z\n")
     with pytest.raises(ValueError, match=r"a\.npz is not a readable .npz file: it is no zip archive$"):
         open_volume_file(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 16, 16), (4, 3, 16, 16), (4, 16, 16, 3), (16, 16, 3)])
+def test_channels_are_asked_about_in_every_file_that_does_not_name_its_axes(tmp_path, shape):
+    images = np.zeros(shape, np.uint8)
+    np.save(tmp_path / "a.npy", images)
+    np.savez(tmp_path / "a.npz", images=images)
+    zarr.create_array(str(tmp_path / "a.zarr"), data=images)
+    for name in ("a.npy", "a.npz", "a.zarr"):
+        with pytest.raises(ValueError, match=rf"{name}.* looks like \(.*channel.*take one channel, array\["):
+            open_volume_file(tmp_path / name)
+
+
+def test_subvolumes_of_three_slices_that_say_so_are_read(tmp_path):
+    images = np.zeros((4, 3, 16, 16), np.uint8)
+    names = ["n", "z", "y", "x"]
+    zarr.create_array(str(tmp_path / "a.zarr"), data=images, dimension_names=names)
+    np.savez(tmp_path / "a.npz", images=images, sample_id=[f"A/z{3 * at}" for at in range(4)])
+    assert open_volume_file(tmp_path / "a.zarr").array.shape == images.shape
+    assert open_volume_file(tmp_path / "a.npz").array.shape == images.shape

@@ -18,6 +18,7 @@ from mtneuro_probe._shared.volume_file import (
     LazyArray,
     VolumeFile,
     is_zarr,
+    mapped,
     open_volume_file,
     opened_archive,
 )
@@ -89,6 +90,8 @@ def open_embedding_map(path: str | os.PathLike[str]) -> tuple[LazyArray, tuple[f
         If it is neither, or its voxel size is not a length for each axis.
     """
     target = Path(path)
+    if target.suffix.lower() == ".npy" and target.is_file():
+        return mapped(target), None  # its last axis holds features, which may be as few as channels
     if not is_zarr(target):
         return open_volume_file(target).array, None
     import zarr

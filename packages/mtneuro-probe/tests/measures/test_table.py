@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import zarr
 from mtneuro_probe import ALL_FEATURES, FEATURES, semantic_features
+from mtneuro_probe.measures.table import check_images
 from scipy import ndimage
 
 
@@ -104,3 +105,9 @@ def test_corners_are_the_four_quarters_each_by_itself(rng):
     quarter = labels[1][:20, 20:][None]
     np.testing.assert_array_equal(table.loc[["A/z4/tr"]].to_numpy(), semantic_features(quarter).to_numpy())
     assert table.index[:4].tolist() == ["A/z3/tl", "A/z3/tr", "A/z3/bl", "A/z3/br"]
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 16, 16), (4, 16, 16, 3), (16, 16, 3)])
+def test_channels_are_not_taken_for_slices(shape):
+    with pytest.raises(ValueError, match=r"looks like \(.*channel.*take one channel"):
+        check_images(np.zeros(shape, np.uint8))

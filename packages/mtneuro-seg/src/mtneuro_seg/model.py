@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from mtneuro_seg._shared import model_folder
+from mtneuro_seg._shared.channels import check_no_channels
 from mtneuro_seg._shared.factories import check_trusted, imported
 from mtneuro_seg._shared.foreign import module_errors_named, reason
 from mtneuro_seg._shared.words import one_line
@@ -160,6 +161,7 @@ def check_images(images: object, settings: TrainSettings) -> None:
         raise ValueError(
             f"images must be uint8 (0 to 255), got {images.dtype}; fill NaNs, scale and convert them first"
         )
+    check_no_channels(images.shape, name="images", subvolumes=settings.network.axes == 3)
     if images.ndim != settings.network.axes + 1:
         raise ValueError(
             f"images of the {settings.network.axes}D network {settings.model!r} must have axes {axes}, "

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 
+from mtneuro_ssl._shared.channels import check_no_channels
 from mtneuro_ssl._shared.compilation import check_compiler
 from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl.processes import launch
@@ -51,7 +52,9 @@ def check_samples(images: Samples | Volume, *, vector_width: int | None = None) 
             )
         if not np.isfinite(np.asarray(images)).all():
             raise ValueError("vectors must be finite, got nan or inf")
-    elif dtype != np.uint8 or len(shape) != 3 or 0 in shape:
+        return
+    check_no_channels(shape, name="images")
+    if dtype != np.uint8 or len(shape) != 3 or 0 in shape:
         raise ValueError(
             f"images must be uint8 of shape (n, y, x) with no axis of length 0, got {dtype} of shape {shape}"
         )

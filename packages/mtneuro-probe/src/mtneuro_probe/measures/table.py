@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Integer, Shaped
 
+from mtneuro_probe._shared.channels import check_no_channels
 from mtneuro_probe._shared.process_pool import process_pool
 from mtneuro_probe._shared.volume_file import LazyArray
 from mtneuro_probe._shared.words import unknown_name
@@ -181,6 +182,7 @@ def _component_numbers(
 
 def check_images(labels: LazyArray) -> None:
     """Raise ``ValueError`` unless the labels are a stack of integer images."""
+    check_no_channels(labels.shape, name="labels")
     if len(labels.shape) != 3 or 0 in labels.shape:
         raise ValueError(f"labels must be a stack of images (images, y, x), got shape {labels.shape}")
     if np.dtype(labels.dtype).kind not in "ui":

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from .bounds import MemoryBoundError, check_memory
+from .channels import check_no_channels
 from .ome import levels_of, voxel_size
 from .words import one_line
 
@@ -284,7 +285,7 @@ def _from_npz(path: Path, fragment: str | None, key: str) -> VolumeFile:
         raise ValueError(f"region of {path} must be one integer per image, got {region.dtype} {region.shape}")
     return VolumeFile(
         name=str(path),
-        array=_volume(held[name], None, f"{path}#{name}"),
+        array=_volume(held[name], None, f"{path}#{name}", stated="sample_id" in held),
         voxel_size_um=voxel_size(held.get("voxel_size_um"), name=str(path)),
         sample_id=_words(held.get("sample_id")),
         class_names=_words(held.get("class_names")),
@@ -439,7 +440,7 @@ def _from_plugin(text: str) -> VolumeFile:
     )
 
 
-def _volume(array: Any, names: Sequence[str | None] | None, name: str) -> LazyArray:
+def _volume(array: Any, names: Sequence[str | None] | None, name: str, *, stated: bool = False) -> LazyArray:
     """Return an array with the axes ``(z, y, x)`` or ``(n, z, y, x)``, as its named axes allow."""
     shape = tuple(array.shape)
     if array.dtype.kind not in "buif":
@@ -459,6 +460,8 @@ def _volume(array: Any, names: Sequence[str | None] | None, name: str) -> LazyAr
         raise ValueError(f"{name}: a volume has the axes (z, y, x), got the shape {shape}")
     if 0 in shape:
         raise ValueError(f"{name}: a volume must hold voxels, got the shape {shape}")
+    if not space:
+        check_no_channels(shape[lead:], name=name, subvolumes=stated)
     if lead or len(shape) == 2:
         return _View(array, lead=lead, flat=len(shape) - lead == 2)
     return array

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mtneuro_seg._shared.channels import check_no_channels
 from mtneuro_seg._shared.digests import array_digest, digest
 from mtneuro_seg._shared.files import disk_errors_named, written_beside
 from mtneuro_seg._shared.volume_file import LazyArray
@@ -42,6 +43,7 @@ def check_volume(volume: LazyArray) -> None:
         Naming the axes or the type that it has.
     """
     shape = tuple(volume.shape)
+    check_no_channels(shape, name="a volume")
     if len(shape) != 3 or 0 in shape:
         raise ValueError(f"a volume must have axes (z, y, x) and at least one voxel, got shape {shape}")
     if volume.dtype != np.uint8:
