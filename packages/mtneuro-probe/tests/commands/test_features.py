@@ -38,10 +38,10 @@ def test_features_of_an_array_a_zarr_and_an_ome_zarr_agree(tmp_path, labels, run
     axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
     dataset = {"path": "0", "coordinateTransformations": [scale]}
     group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}
+    options = ("-o", tmp_path / "f.csv", "--force", "--cube", "A-ZI", "--first-z", 110)
     tables = []
     for name in ("cube.npy", "array.zarr", "ome.zarr"):
-        words = ("features", tmp_path / name, "-o", tmp_path / "f.csv", "--cube", "A-ZI", "--first-z", 110)
-        assert run(*words) == 0
+        assert run("features", tmp_path / name, *options) == 0
         tables.append((tmp_path / "f.csv").read_text())
     assert tables[0] == tables[1] == tables[2]
     assert "A-ZI/z110," in tables[0]
