@@ -118,6 +118,17 @@ def test_what_is_no_volume_is_refused(
         open_volume(tmp_path)
 
 
+def test_a_description_that_tensorstore_does_not_take_is_told_at_once(web: Any, tmp_path: Path) -> None:
+    about = json.loads((web.root / "raw8/info").read_text())
+    about["scales"][0]["encoding"] = "none_of_these"
+    (tmp_path / "em").mkdir()
+    (tmp_path / "em/info").write_text(json.dumps(about))
+    web.root = tmp_path
+    with pytest.raises(ValueError, match=r"cannot be read: .*none_of_these"):
+        source(web, "em", attempts=9)
+    assert len(web.requests) <= 3
+
+
 def test_sizes_that_cannot_be_are_refused_before_anything_is_read(written: Path, tmp_path: Path) -> None:
     about = json.loads((written / "raw8/info").read_text())
     scale = about["scales"][0]
@@ -238,7 +249,9 @@ def test_a_cache_gives_what_the_volume_gives_and_asks_no_more(
     assert [entry.uri for entry in Cache(tmp_path).entries()] == [uri]
 
 
-def test_each_volume_has_its_own_place_in_a_cache_and_a_folder_none() -> None:
+def test_each_volume_has_its_own_place_in_a_cache_and_a_folder_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
     uris = [
         f"precomputed://{address}"
         for address in (
@@ -255,6 +268,8 @@ def test_each_volume_has_its_own_place_in_a_cache_and_a_folder_none() -> None:
     assert len(set(keys)) == len(keys)
     assert all(key is not None and len(key) == 5 for key in keys)
     assert all(locate(uri).remote for uri in uris)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://store.lab.org")
+    assert locate("precomputed://s3://a/b").cache_key not in keys
     for uri in ("precomputed:///data/b", "precomputed://file:///data/b"):
         assert locate(uri).cache_key is None
         assert not locate(uri).remote

@@ -81,9 +81,10 @@ class Store:
         """Scheme, host and name, for a cache; ``None`` for the disk, which is read directly."""
         if not self.host:
             return None
-        scheme = urlsplit(self.address).scheme
-        place = self.address.partition("://")[2].strip("/")
+        scheme, _, place = self.address.rstrip("/").partition("://")
         name = place.partition("?")[0].rpartition("/")[2][:80]
+        # Buckets of other stores than Amazon's may have the same names.
+        place += self.spec().get("endpoint", "")
         return (
             scheme,
             self.host.rpartition("/")[2],
@@ -285,13 +286,18 @@ class Store:
             "recheck_cached_metadata": "open",
         }
         question = {"do": "describe", "array": whole}
-        try:
-            about, _ = self.tried(lambda: answered(question, seconds=self.deadline_s), "its description")
-        except OSError as error:
-            if "could not be decoded" not in str(error):
-                raise
-            # Descriptions that tensorstore does not take: they are as they are.
-            raise ValueError(f"{self.uri} cannot be read: {_told(_bare(error.__cause__ or error))}") from None
+
+        def request() -> dict[str, Any]:
+            try:
+                return answered(question, seconds=self.deadline_s)[0]
+            except StoreError as error:
+                text = _bare(error)
+                if isinstance(error, StoreTimeoutError) or _curl(text) or _status(text):
+                    raise
+                # What tensorstore makes of a description does not change.
+                raise ValueError(f"{self.uri} cannot be read: {_told(text)}") from None
+
+        about = self.tried(request, "its description")
         shape, dtype = tuple(about["shape"]), about["dtype"]
         if not about["number"]:
             raise ValueError(f"{self.uri}: a volume holds numbers, got the type {dtype}")
