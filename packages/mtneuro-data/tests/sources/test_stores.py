@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from mtneuro_data.box import Box
+from mtneuro_data.sources import stores
 from mtneuro_data.sources.stores import Store, _blocks, axes_of
 
 
@@ -69,3 +70,11 @@ def test_axes_are_found_by_their_names(names: Any, shape: tuple[int, ...], axes:
 def test_axes_that_are_no_volumes_are_refused(names: Any, shape: tuple[int, ...], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         axes_of(names, shape, uri="a.zarr")
+
+
+def test_a_description_is_no_longer_than_it_may_be(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store("uri", str(written / "raw8"))
+    assert store.contents("absent") == [None]
+    monkeypatch.setattr(stores, "_MOST_CONTENTS", 10)
+    with pytest.raises(ValueError, match="a description must have at most 10 bytes, got"):
+        store.contents("info")
