@@ -8,7 +8,7 @@ from intern.convenience.array import _BossDBVolumeProvider  # the one way to giv
 from intern.remote.boss import BossRemote
 from mtneuro_data import downsampled_images, downsampled_labels, open_volume, save_volume
 from mtneuro_data.box import Box
-from mtneuro_data.serving import Catalogue, catalogue
+from mtneuro_data.serving import Catalogue, VolumeServer, catalogue
 from mtneuro_data.sources.boss import BossServer
 
 
@@ -88,6 +88,30 @@ def test_the_voxel_size_is_the_callers_or_what_the_experiments_volumes_state(tmp
         Catalogue({"lab/scan/b": b, "lab/scan/c": c})
     with pytest.raises(ValueError, match="must be three positive numbers"):
         Catalogue({"lab/scan/a": a}, voxel_size_um=(1.0, 0.0, 1.0))
+
+
+def test_the_frame_begins_where_the_volume_does_in_its_own(tmp_path: Path) -> None:
+    voxels = np.random.default_rng(0).integers(0, 256, (4, 30, 40), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", voxels)
+    volume = open_volume(tmp_path / "a.npy")
+    volume.source.offset = (5, 21, 34)
+    with VolumeServer(Catalogue({"lab/scan/a": volume}, levels=2)) as server:
+        frame = server.service.catalogue.description(("coord", "lab-scan"))
+        assert frame is not None
+        assert [frame[f"{axis}_{end}"] for axis in "zyx" for end in ("start", "stop")] == [
+            5,
+            9,
+            21,
+            51,
+            34,
+            74,
+        ]
+        opened = open_volume("bossdb://lab/scan/a", server=server.address)
+        assert opened.offset == (5, 21, 34)
+        np.testing.assert_array_equal(opened[1:3, 2:9, 3:40], voxels[1:3, 2:9, 3:40])
+        coarse = open_volume("bossdb://lab/scan/a/1", server=server.address)
+        assert (coarse.shape, coarse.offset) == ((4, 15, 20), (5, 10, 17))
+        np.testing.assert_array_equal(coarse[:, :, :], downsampled_images(voxels, 2))
 
 
 def test_channels_of_one_experiment_have_one_offset_of_0_or_more(

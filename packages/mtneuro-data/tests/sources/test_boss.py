@@ -15,7 +15,6 @@ from mtneuro_data.serving import Catalogue
 from mtneuro_data.serving.faults import Fault
 from mtneuro_data.sources import boss as boss_source
 from mtneuro_data.sources import locate
-from mtneuro_data.sources.base import Source
 from mtneuro_data.sources.boss import BossServer, BossSource, parsed_uri
 
 Boss = Any
@@ -82,8 +81,17 @@ def test_a_level_halves_rows_and_columns(boss: Boss, volume: np.ndarray) -> None
 def test_a_frame_that_does_not_begin_at_0_is_asked_for_at_its_own_start(
     boss: Boss, volume: np.ndarray, monkeypatch: pytest.MonkeyPatch, start: tuple[int, int, int]
 ) -> None:
-    # The offset of the served volumes, as a precomputed volume has one.
-    monkeypatch.setattr(Source, "offset", start)
+    frames = Catalogue._frames
+
+    def moved(self: Any, names: Any) -> Any:
+        frame = frames(self, names)
+        starts = dict(zip("zyx", start, strict=True))
+        ends = ("start", "stop")
+        return frame and frame | {
+            f"{axis}_{end}": frame[f"{axis}_{end}"] + starts[axis] for axis in "zyx" for end in ends
+        }
+
+    monkeypatch.setattr(Catalogue, "_frames", moved)
     opened = open_volume(URI)
     assert (opened.shape, opened.offset) == (volume.shape, start)
     np.testing.assert_array_equal(opened[:, :, :], volume)

@@ -12,6 +12,7 @@ from mtneuro_data.box import Box
 from mtneuro_data.serving import Faults
 from mtneuro_data.serving.faults import Fault
 from mtneuro_data.sources import locate
+from mtneuro_data.sources.base import Location
 from mtneuro_data.sources.precomputed import opened
 from mtneuro_data.sources.stores import Store, StoredSource
 
@@ -247,6 +248,21 @@ def test_a_cache_gives_what_the_volume_gives_and_asks_no_more(
         assert cached.dtype == direct.dtype
     assert len(web.requests) <= asked + 2
     assert [entry.uri for entry in Cache(tmp_path).entries()] == [uri]
+
+
+def test_a_cache_is_filled_right_though_a_third_of_the_answers_fail(
+    web: Any, truth: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    uri = f"precomputed://http://{web.host}/raw16"
+    location = locate(uri)
+    patient = Location(uri, lambda: source(web, "raw16", attempts=12), location.cache_key)
+    web.faults = Faults(rate=0.3, seed=2, stall_s=0.1)
+    told: list[tuple[int, int]] = []
+    cached = Cache(tmp_path).open_source(patient)
+    box = Box((0, 0, 0), cached.shape)
+    cached.prefetch([box], progress=lambda done, of: told.append((done, of)))
+    assert told == [(1, 2), (2, 2)]
+    np.testing.assert_array_equal(cached.read(box), truth["raw16"])
 
 
 def test_each_volume_has_its_own_place_in_a_cache_and_a_folder_none(monkeypatch: pytest.MonkeyPatch) -> None:
