@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtneuro_data import TaskSpec, export_cubes, open_volume
+from mtneuro_data.exporting import _smallest_type
 
 
 def test_every_slice_is_written_at_full_resolution_whatever_the_task_keeps(
@@ -40,3 +41,20 @@ def test_an_unknown_format_is_refused_before_anything_is_written(task: TaskSpec,
     with pytest.raises(ValueError, match=r"ending must be one of \.npy, .*, got '\.png'"):
         export_cubes(task, "val", tmp_path / "out", ending=".png")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz", ".tif", ".zarr", ".nii.gz"])
+def test_labels_below_zero_are_kept(task: TaskSpec, tmp_path: Path, ending: str) -> None:
+    raw = np.load(task.annotation or "").astype(np.int32)
+    raw[10, 4, 8:10] = -1, 127
+    np.save(task.annotation or "", raw)
+    written = open_volume(export_cubes(task, "val", tmp_path / "out", ending=ending)[1])
+    assert written.dtype == np.int8
+    np.testing.assert_array_equal(written[:, :, :], raw[10:14, 4:36, 8:56])
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "name"), [(-1, 127, "int8"), (-1, 128, "int16"), (-300, 5, "int16")]
+)
+def test_the_smallest_type_holds_both_ends(lowest: int, highest: int, name: str) -> None:
+    assert _smallest_type(np.array([lowest, highest])) == name

@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from mtneuro_data import downsampled_images, downsampled_labels, four_corners
@@ -101,3 +101,19 @@ def test_the_mean_of_the_brightest_image_of_a_type_does_not_overflow(dtype: type
     brightest = np.iinfo(dtype).max
     reduced = downsampled_images(np.full((1, 64, 64), brightest, dtype), 64)
     assert (reduced.dtype, reduced.item()) == (dtype, brightest)
+
+
+@given(hnp.arrays(np.int64, (2, 4, 8), elements=st.integers(-3, 3)), st.sampled_from([2, 4]))
+@settings(deadline=None)
+def test_majorities_of_any_ids_agree_with_a_naive_loop(stack: np.ndarray, factor: int) -> None:
+    reduced = downsampled_labels(stack << 40, factor)
+    for n, v, u in np.ndindex(reduced.shape):
+        block = stack[n, v * factor : (v + 1) * factor, u * factor : (u + 1) * factor]
+        values, counts = np.unique(block, return_counts=True)
+        assert reduced[n, v, u] == values[counts.argmax()] << 40
+
+
+def test_means_of_signed_and_of_real_numbers() -> None:
+    assert downsampled_images(np.array([[-1, -2], [-3, -4]], np.int16), 2).tolist() == [[-2]]
+    half = downsampled_images(np.array([[0.5, 1], [0, 0]], np.float32), 2)
+    assert (half.dtype, half.tolist()) == (np.float32, [[0.375]])

@@ -2,9 +2,11 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
 import tifffile
+import xarray
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,21 +108,91 @@ def test_any_partition_joins_to_the_whole(chunked: Volume, data: st.DataObject) 
 @pytest.mark.parametrize(
     "key",
     [
-        0,
-        slice(0, 1),
-        (slice(0, 1), slice(0, 1)),
-        (0, slice(0, 1), slice(0, 1)),
+        -1,
+        21000,
+        True,
+        None,
+        [0, 1],
+        (0, 0, 0, 0),
+        (..., ...),
+        1.0,
         (slice(0, 2, 2), slice(0, 1), slice(0, 1)),
         (slice(-1, None), slice(0, 1), slice(0, 1)),
         (slice(0, 1), slice(5, 5), slice(0, 1)),
         (slice(0, 1), slice(0, 151), slice(0, 1)),
         (slice(0, 1.5), slice(0, 1), slice(0, 1)),
-        ...,
     ],
 )
 def test_loose_indexing_is_refused(tmp_path: Path, volume: np.ndarray, key: Any) -> None:
     with pytest.raises(IndexError):
         open_volume(stored(tmp_path, "npy", volume))[key]
+
+
+KEYS = [
+    3,
+    np.int64(3),
+    ...,
+    (..., 5),
+    (2, ...),
+    (slice(2, 9),),
+    (slice(2, 9), 3),
+    (1, 2, 3),
+    (slice(None), 4, slice(3, 7)),
+    (slice(1, 2), ..., slice(5, 6)),
+    (1, 2, ..., 3),
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_numbers_and_dots_index_it_as_an_array(tmp_path: Path, volume: np.ndarray, key: Any) -> None:
+    opened = open_volume(stored(tmp_path, "npy", volume))
+    np.testing.assert_array_equal(opened[key], volume[key])
+
+
+def test_a_volume_has_what_an_array_has(tmp_path: Path, volume: np.ndarray) -> None:
+    opened = open_volume(stored(tmp_path, "v3.zarr", volume))
+    assert (opened.ndim, opened.size, opened.nbytes, len(opened)) == (
+        3,
+        volume.size,
+        volume.nbytes,
+        len(volume),
+    )
+    assert opened.chunks == (8, 32, 32)
+    assert open_volume(stored(tmp_path, "npy", volume)).chunks is None
+    np.testing.assert_array_equal(np.asarray(opened), volume)
+    assert np.asarray(opened, dtype=np.float32).dtype == np.float32
+    assert [plane.shape for plane in opened] == [volume.shape[1:]] * len(volume)
+    with pytest.raises(ValueError, match="always makes a copy"):
+        np.asarray(opened, copy=False)
+
+
+def test_an_array_of_more_than_memory_is_refused_with_both_sizes() -> None:
+    with pytest.raises(ValueError, match=r"must fit into memory, got 1,000,000\.0 GB of"):
+        np.asarray(open_volume("phantom://image?shape=100000,100000,100000"))
+
+
+@pytest.mark.parametrize("kind", ["npy", "v3.zarr", "tif"])
+def test_dask_and_xarray_take_a_volume_as_it_is(tmp_path: Path, volume: np.ndarray, kind: str) -> None:
+    opened = open_volume(stored(tmp_path, kind, volume))
+    lazy = dask.array.from_array(opened, chunks=(8, 64, 64))
+    np.testing.assert_array_equal(lazy.compute(scheduler="synchronous"), volume)
+    np.testing.assert_array_equal(lazy[3:9, 5, ::-1].compute(scheduler="synchronous"), volume[3:9, 5, ::-1])
+    named = xarray.DataArray(lazy, dims=("z", "y", "x"))
+    np.testing.assert_array_equal(named.isel(z=3).to_numpy(), volume[3])
+    np.testing.assert_array_equal(xarray.DataArray(opened, dims=("z", "y", "x")).to_numpy(), volume)
+
+
+def test_a_viewer_finds_what_it_asks_of_an_array(tmp_path: Path, volume: np.ndarray) -> None:
+    # napari draws one plane of a volume, and looks for its range in a few whole ones.
+    opened = open_volume(stored(tmp_path, "v3.zarr", volume))
+    assert (opened.ndim, opened.shape, opened.dtype) == (3, volume.shape, volume.dtype)
+    for key in (
+        (4, slice(None), slice(None)),
+        (slice(None), 7, slice(None)),
+        (slice(None), slice(None), 9),
+        (4,),
+    ):
+        np.testing.assert_array_equal(np.asarray(opened[key]), volume[key])
 
 
 def test_what_is_read_is_a_copy(tmp_path: Path, volume: np.ndarray) -> None:

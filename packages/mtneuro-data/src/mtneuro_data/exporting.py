@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,8 +29,8 @@ def export_cubes(
 
     They are named ``<split>-<cube>-z<first slice>-image`` and ``-labels``. Every slice is written at full
     resolution, whatever the task's ``z_step``, ``depth`` and ``downsample``. Labels are the database's own,
-    not the task's classes, in the smallest unsigned type that holds them, so that what is corrected in a
-    proofreading tool reads back as a label volume.
+    not the task's classes, in the smallest type that holds them (a signed one only where some are below 0),
+    so that what is corrected in a proofreading tool reads back as a label volume.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def export_cubes(
         save_volume(next(left), image.read(*cube.box), voxel_size_um=task.voxel_size_um)
         if annotation is not None:
             labels = annotation.read(*cube.box)
-            smallest = labels.astype(np.min_scalar_type(int(labels.max())))
+            smallest = labels.astype(_smallest_type(labels))
             save_volume(next(left), smallest, voxel_size_um=task.voxel_size_um, labels=True)
         if progress is not None:
             progress(done, len(cubes))
@@ -97,3 +97,12 @@ def cube_files(
         for place, cube in task.boxes(name)
         for kind in kinds
     )
+
+
+def _smallest_type(labels: np.ndarray) -> np.dtype[Any]:
+    """Return the smallest type that holds labels; a signed one only where some are below 0."""
+    lowest, highest = int(labels.min()), int(labels.max())
+    if lowest >= 0:
+        return np.min_scalar_type(highest)
+    # Of a signed type, -1 - n is as large as n.
+    return np.min_scalar_type(min(lowest, -1 - highest))

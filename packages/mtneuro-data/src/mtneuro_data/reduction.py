@@ -1,7 +1,7 @@
 """Reduce images by area means and labels by majority, and cut images into their four corners."""
 
 import numpy as np
-from jaxtyping import Integer, Shaped, UInt
+from jaxtyping import Bool, Float, Integer, Shaped
 
 CORNERS = ("tl", "tr", "bl", "br")
 """The corners of an image in their order: top left, top right, bottom left, bottom right."""
@@ -10,7 +10,9 @@ _FEW = 16
 """Fewer labels than this are counted one after another."""
 
 
-def downsampled_images(images: UInt[np.ndarray, "... y x"], factor: int, /) -> UInt[np.ndarray, "... v u"]:
+def downsampled_images(
+    images: Integer[np.ndarray, "... y x"] | Float[np.ndarray, "... y x"], factor: int, /
+) -> Integer[np.ndarray, "... v u"] | Float[np.ndarray, "... v u"]:
     """Return images reduced along rows and columns by the mean of each block.
 
     Parameters
@@ -23,7 +25,7 @@ def downsampled_images(images: UInt[np.ndarray, "... y x"], factor: int, /) -> U
     Returns
     -------
     reduced
-        The means, rounded; halves are rounded to even.
+        The means in the images' type; those of whole numbers are rounded, halves to even.
 
     Raises
     ------
@@ -38,13 +40,15 @@ def downsampled_images(images: UInt[np.ndarray, "... y x"], factor: int, /) -> U
     if factor == 1:
         return images
     blocks = _blocks(images, factor)
-    total = blocks.sum(axis=(-3, -1), dtype=np.uint32 if images.itemsize == 1 else np.uint64)
-    return np.rint(total / factor**2).astype(images.dtype)
+    if images.dtype.kind == "f":
+        return blocks.mean(axis=(-3, -1), dtype=np.float64).astype(images.dtype)
+    wide = np.int64 if images.dtype.kind == "i" else np.uint32 if images.itemsize == 1 else np.uint64
+    return np.rint(blocks.sum(axis=(-3, -1), dtype=wide) / factor**2).astype(images.dtype)
 
 
 def downsampled_labels(
-    labels: Integer[np.ndarray, "... y x"], factor: int, /
-) -> Integer[np.ndarray, "... v u"]:
+    labels: Integer[np.ndarray, "... y x"] | Bool[np.ndarray, "... y x"], factor: int, /
+) -> Integer[np.ndarray, "... v u"] | Bool[np.ndarray, "... v u"]:
     """Return labels reduced along rows and columns by the majority of each block.
 
     Parameters

@@ -3,13 +3,12 @@
 import gzip
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
 from mtneuro_data._shared.files import written_beside
-from mtneuro_data._shared.ome import multiscales
+from mtneuro_data._shared.ome import BACKGROUND, multiscales, voxel_size
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
 
 FORMATS = (".npy", ".npz", ".tif", ".tiff", ".zarr", ".nii", ".nii.gz")
@@ -25,7 +24,7 @@ def save_volume(
     voxels: Shaped[np.ndarray, "z y x"],
     /,
     *,
-    voxel_size_um: tuple[float, float, float],
+    voxel_size_um: tuple[float, float, float] | None,
     labels: bool = False,
 ) -> None:
     """Write a volume in the format of the file name's ending; if writing fails, no partial file is left.
@@ -38,14 +37,16 @@ def save_volume(
     voxels
         The volume, ``(z, y, x)``.
     voxel_size_um
-        Edges of a voxel in micrometres, ``(z, y, x)``.
+        Edges of a voxel in micrometres, ``(z, y, x)``, or ``None`` where nobody knows them: the file then
+        states none. A ``.npy`` never does.
     labels
-        Whether the voxels are labels, which are reduced by majority in the levels of an OME-Zarr.
+        Whether the voxels are labels: the levels of an OME-Zarr are then majorities, and its metadata say so;
+        otherwise they are means, of whatever type.
 
     Raises
     ------
     ValueError
-        If the ending is unknown, or the format cannot hold the volume.
+        If the ending is unknown, the format cannot hold the volume, or voxels are masked out.
     OSError
         If the file cannot be written.
     FileExistsError
@@ -63,9 +64,13 @@ def save_volume(
     """
     path = Path(path)
     check_replaceable(path)
-    kind = next((ending for ending in FORMATS if path.name.endswith(ending)), None)
+    kind = next((ending for ending in FORMATS if path.name.lower().endswith(ending)), None)
     if kind is None:
         raise ValueError(f"a volume's file must end in one of {', '.join(FORMATS)}, got {path.name}")
+    if isinstance(voxels, np.ma.MaskedArray):
+        raise ValueError("a volume's file keeps no mask: say what masked voxels are, voxels.filled(0)")
+    voxels = voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
+    voxel_size_um = voxel_size(voxel_size_um, name=str(path))
     if kind == ".zarr":
         _save_ome_zarr(path, voxels, voxel_size_um, labels)
         return
@@ -99,19 +104,18 @@ def _is_ome_zarr(path: Path) -> bool:
         return False
 
 
-def _write(path: Path, kind: str, voxels: np.ndarray, size: tuple[float, float, float]) -> None:
+def _write(path: Path, kind: str, voxels: np.ndarray, size: tuple[float, float, float] | None) -> None:
     if kind == ".npy":
-        np.save(path, voxels, allow_pickle=False)
+        with path.open("wb") as file:  # of a name, NumPy changes an ending in capital letters
+            np.save(file, voxels, allow_pickle=False)
     elif kind == ".npz":
-        np.savez(path, image=voxels, voxel_size_um=np.array(size, np.float64))
+        known = {} if size is None else {"voxel_size_um": np.array(size, np.float64)}
+        with path.open("wb") as file:
+            np.savez(file, image=voxels, **known)
     elif kind in (".tif", ".tiff"):
-        import tifffile
+        from mtneuro_data.sources.tiff import write_tiff
 
-        z, y, x = size
-        about: dict[str, Any] = {"axes": "ZYX", "spacing": z, "unit": "um"}
-        # ImageJ's variant keeps the voxel size, and holds these types up to this size.
-        imagej = voxels.dtype.name in ("uint8", "uint16", "float32") and voxels.nbytes < 1 << 32
-        tifffile.imwrite(path, voxels, imagej=imagej, resolution=(1 / x, 1 / y), metadata=about)
+        write_tiff(path, voxels, voxel_size_um=size)
     else:
         from mtneuro_data.sources.nifti import nifti_bytes
 
@@ -120,7 +124,9 @@ def _write(path: Path, kind: str, voxels: np.ndarray, size: tuple[float, float, 
         path.write_bytes(gzip.compress(content, 6, mtime=0) if kind == ".nii.gz" else content)
 
 
-def _save_ome_zarr(path: Path, voxels: np.ndarray, size: tuple[float, float, float], labels: bool) -> None:
+def _save_ome_zarr(
+    path: Path, voxels: np.ndarray, size: tuple[float, float, float] | None, labels: bool
+) -> None:
     import zarr
 
     with written_beside(path) as beside:
@@ -135,11 +141,14 @@ def _save_ome_zarr(path: Path, voxels: np.ndarray, size: tuple[float, float, flo
                 shards=_shards(voxels.shape),
                 dimension_names=("z", "y", "x"),
             )
-            scales.append((size[0], size[1] * 2**level, size[2] * 2**level))
-            if min(voxels.shape[1:]) < 2 * _SMALLEST_FACE or voxels.dtype.kind not in "ui":
+            z, y, x = size or (1.0, 1.0, 1.0)
+            scales.append((z, y * 2**level, x * 2**level))
+            if min(voxels.shape[1:]) < 2 * _SMALLEST_FACE or voxels.dtype.kind not in "uif":
                 break
             voxels = _halved(voxels, labels)
-        group.attrs["ome"] = multiscales(path.name, scales)
+        group.attrs["ome"] = multiscales(
+            path.name, scales, unit=size is not None, labels=[BACKGROUND] if labels else None
+        )
 
 
 def _fitting(chunk: tuple[int, int, int], shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -156,8 +165,4 @@ def _shards(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _halved(voxels: np.ndarray, labels: bool) -> np.ndarray:
     even = voxels[:, : voxels.shape[1] // 2 * 2, : voxels.shape[2] // 2 * 2]
-    return (
-        downsampled_images(even, 2)
-        if voxels.dtype == np.uint8 and not labels
-        else downsampled_labels(even, 2)
-    )
+    return downsampled_labels(even, 2) if labels else downsampled_images(even, 2)

@@ -1,5 +1,6 @@
 """A volume opened by its URI, read in half-open boxes, through a cache if one is given."""
 
+import math
 import operator
 import os
 from collections.abc import Sequence
@@ -23,8 +24,9 @@ AnyBox = Box | tuple[Corner, Corner]
 
 
 class Volume:
-    """A volume that is read in half-open boxes, without clipping, steps or dropped axes.
+    """A volume that is read in half-open boxes, without clipping or steps.
 
+    It is an array to whoever takes one (Dask, xarray, napari): whole numbers and ``...`` index it too.
     The storage is opened at first use and once in every process, so a volume may be pickled, and
     used in forked and spawned workers.
 
@@ -44,7 +46,12 @@ class Volume:
     >>> volume = open_volume("phantom://image?shape=16,64,64")
     >>> volume[2:4, 0:32, 16:64].shape
     (2, 32, 48)
+    >>> volume[3].shape, volume[..., 0:8].shape, volume.nbytes
+    ((64, 64), (16, 64, 8), 65536)
     """
+
+    ndim = 3
+    """Number of axes: z, y, x."""
 
     def __init__(
         self,
@@ -85,6 +92,24 @@ class Volume:
     def dtype(self) -> np.dtype[Any]:
         """Type of the voxels."""
         return self.source.dtype
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all voxels."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def chunks(self) -> Corner | None:
+        """Shape ``(z, y, x)`` of the parts that are read as a whole; ``None`` if any box is read alone."""
+        return self.source.chunks
+
+    def __len__(self) -> int:
+        return self.shape[0]
 
     @property
     def side_by_side(self) -> bool:
@@ -266,16 +291,42 @@ class Volume:
                     f"out must be {self.dtype} of the shape {box.shape}, got {array.dtype} of {array.shape}"
                 )
 
-    def __getitem__(self, key: Any, /) -> Shaped[np.ndarray, "z y x"]:
-        if not (isinstance(key, tuple) and len(key) == 3 and all(isinstance(item, slice) for item in key)):
-            raise IndexError(f"a volume takes three slices [z0:z1, y0:y1, x0:x1], got [{_shown(key)}]")
-        if any(item.step not in (None, 1) for item in key):
-            raise IndexError(f"a volume takes no steps, got [{_shown(key)}]")
-        lower = tuple(0 if item.start is None else item.start for item in key)
-        upper = tuple(
-            size if item.stop is None else item.stop for item, size in zip(key, self.shape, strict=True)
-        )
-        return self.read(_corner(lower), _corner(upper))
+    def __getitem__(self, key: Any, /) -> Shaped[np.ndarray, "..."]:
+        lower, upper, taken = self._asked(key)
+        return self.read(lower, upper)[taken]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError(
+                f"{self.uri} is read from its storage, which always makes a copy, got copy=False"
+            )
+        return self[...].astype(self.dtype if dtype is None else dtype, copy=False)
+
+    def _asked(self, key: Any) -> tuple[Corner, Corner, tuple[Any, ...]]:
+        """Return the corners of the box that is asked for, and what to take of it: all of an axis, or one."""
+        items = key if isinstance(key, tuple) else (key,)
+        if sum(item is Ellipsis for item in items) == 0:
+            items = (*items, Ellipsis)
+        at = next(place for place, item in enumerate(items) if item is Ellipsis)
+        items = (*items[:at], *[slice(None)] * (self.ndim + 1 - len(items)), *items[at + 1 :])
+        lower, upper, taken = [], [], []
+        for item, size in zip(items, self.shape, strict=False):
+            if isinstance(item, slice) and item.step in (None, 1):
+                lower.append(0 if item.start is None else item.start)
+                upper.append(size if item.stop is None else item.stop)
+                taken.append(slice(None))
+            elif isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+                lower.append(item)
+                upper.append(item + 1)
+                taken.append(0)
+            else:
+                break
+        if len(taken) != self.ndim or len(items) != self.ndim:
+            raise IndexError(
+                f"a volume takes whole numbers, slices [z0:z1, y0:y1, x0:x1] and one ..., got [{_shown(key)}]"
+                "; take steps and lists of what is read"
+            )
+        return _corner(lower), _corner(upper), tuple(taken)
 
 
 def open_volume(

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ from intern import array
 from intern.convenience.array import _BossDBVolumeProvider  # the one way to give it another host
 from intern.remote.boss import BossRemote
 from mtneuro_data import downsampled_images, downsampled_labels, open_volume, save_volume
+from mtneuro_data._shared.ome import levels_of
 from mtneuro_data.box import Box
 from mtneuro_data.serving import Catalogue, VolumeServer, catalogue
+from mtneuro_data.serving.zarr_view import zarr_file
 from mtneuro_data.sources.boss import BossServer
 
 
@@ -127,6 +130,16 @@ def test_channels_of_one_experiment_have_one_offset_of_0_or_more(
     b.source.offset = (0, -5, 0)
     with pytest.raises(ValueError, match=r"must begin at 0 or later, got the offset \(0, -5, 0\)"):
         Catalogue({"lab/scan/b": b})
+
+
+def test_a_voxel_size_that_nobody_knows_stays_unknown(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((2, 3, 4), np.uint8))
+    served = Catalogue({"lab/scan/a": open_volume(tmp_path / "a.npy")})
+    assert served.voxel_size_um("lab/scan/a") is None
+    with VolumeServer(served) as server:
+        assert open_volume("bossdb://lab/scan/a", server=server.address).voxel_size_um is None
+        about = json.loads(zarr_file(served, ("lab", "scan", "a", "zarr.json")) or b"")
+    assert levels_of(about["attributes"], name="a")[0].voxel_size_um is None
 
 
 def test_channels_that_cannot_be_served_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def cutout(
     force: Force = False,
     ranges: RangesOption = None,
     cube: str | None = None,
-    labels: bool = False,
+    labels: bool | None = None,
 ) -> Iterator[str]:
     """Write a box of any volume as .npy, .npz, .tif, .zarr (OME-Zarr 0.5), .nii or .nii.gz.
 
@@ -35,7 +35,8 @@ def cutout(
     cube
         Read the rows and columns of one of the paper's cubes, A-CTX to D-ZI, in place of --y and --x.
     labels
-        The voxels are labels: reduce them by majority in the levels of an OME-Zarr.
+        The voxels are labels: the levels of an OME-Zarr are majorities, not means. By default what the
+        volume's storage states, an image if it states nothing.
     """
     from mtneuro_data.saving import FORMATS, check_replaceable, save_volume
     from mtneuro_data.volume import open_volume
@@ -47,8 +48,11 @@ def cutout(
         part = _with_face(part, cube)
     volume = open_volume(uri, cache=cache_for(uri))
     voxels = volume[part.slices(volume.shape)]
-    save_volume(output, voxels, voxel_size_um=volume.voxel_size_um or (1.0, 1.0, 1.0), labels=labels)
-    yield f"{' x '.join(map(str, voxels.shape))} {voxels.dtype} written to {output}"
+    of_labels = volume.kind == "annotation" if labels is None else labels
+    save_volume(output, voxels, voxel_size_um=volume.voxel_size_um, labels=of_labels)
+    told = ", as an image (if it holds labels: --labels)" if labels is None and volume.kind is None else ""
+    unknown = "" if volume.voxel_size_um else ", without a voxel size, which its storage does not state"
+    yield f"{' x '.join(map(str, voxels.shape))} {voxels.dtype} written to {output}{told}{unknown}"
 
 
 def _with_face(part: Ranges, cube: str) -> Ranges:

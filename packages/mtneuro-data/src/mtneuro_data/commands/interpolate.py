@@ -48,8 +48,7 @@ def interpolate(
     annotated = np.concatenate([volume[at : at + 1, :, :] for at in slices])
     with bar("interpolate") as progress:
         filled = interpolated_labels(annotated, np.array(slices), undecided=undecided, progress=progress)
-    size = volume.voxel_size_um or (1.0, 1.0, 1.0)
-    save_volume(output, filled, voxel_size_um=size, labels=True)
+    save_volume(output, filled, voxel_size_um=volume.voxel_size_um, labels=True)
     share = float((filled == undecided).mean())
     told = f"{counted(len(filled), 'slice')} from {slices[0]} on, {share:.2%} undecided ({undecided})"
     yield f"{told}, written to {output}"

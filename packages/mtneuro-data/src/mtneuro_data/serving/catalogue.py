@@ -36,7 +36,7 @@ class Catalogue:
         nothing.
     voxel_size_um
         Edges of a voxel of all channels in micrometres, ``(z, y, x)``; by default what the volumes of an
-        experiment state, or 1 if none does.
+        experiment state. Where none does, the database's descriptions say 0, and its OME-Zarr no unit.
 
     Raises
     ------
@@ -112,8 +112,8 @@ class Catalogue:
         """Return whether a channel is an image or an annotation."""
         return self._kinds[path]
 
-    def voxel_size_um(self, path: str) -> tuple[float, float, float]:
-        """Return the edges of a voxel of a channel's experiment in micrometres, ``(z, y, x)``."""
+    def voxel_size_um(self, path: str) -> tuple[float, float, float] | None:
+        """Return the edges of a voxel of a channel's experiment in micrometres, ``(z, y, x)``, if known."""
         if self._voxel_size_um is not None:
             return self._voxel_size_um
         experiment = path.rpartition("/")[0]
@@ -122,7 +122,9 @@ class Catalogue:
             for other, volume in self.volumes.items()
             if other.rpartition("/")[0] == experiment and volume.voxel_size_um is not None
         }
-        first, size = next(iter(stated.items()), ("", (1.0, 1.0, 1.0)))
+        if not stated:
+            return None
+        first, size = next(iter(stated.items()))
         for other, own in stated.items():
             if not np.allclose(own, size, rtol=1e-3, atol=0):
                 raise ValueError(
@@ -227,7 +229,8 @@ class Catalogue:
         if names[0] not in frames:
             return None
         volume = self.volumes[frames[names[0]]]
-        sizes = self.voxel_size_um(frames[names[0]])
+        # A frame must have numbers: 0 is no size that a voxel can have.
+        sizes = self.voxel_size_um(frames[names[0]]) or (0, 0, 0)
         frame = {**_named(names[0]), "voxel_unit": "micrometers"}
         for axis, start, extent, size in zip("zyx", volume.offset, volume.shape, sizes, strict=True):
             frame |= {f"{axis}_start": start, f"{axis}_stop": start + extent, f"{axis}_voxel_size": size}

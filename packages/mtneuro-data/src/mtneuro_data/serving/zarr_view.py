@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from mtneuro_data._shared.ome import multiscales
+from mtneuro_data._shared.ome import BACKGROUND, multiscales
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.serving.catalogue import Catalogue
 
@@ -15,9 +15,6 @@ CHUNK = (16, 128, 128)
 
 NEUROGLANCER = "https://neuroglancer-demo.appspot.com"
 """The origin of the viewer that `neuroglancer_link` opens."""
-
-_BACKGROUND = {"value": 0, "name": "background", "rgba": (0, 0, 0, 0)}
-"""The one label that is known of an annotation; it marks the OME-Zarr image as one of labels."""
 
 
 def zarr_file(catalogue: Catalogue, parts: tuple[str, ...], /) -> bytes | None:
@@ -77,10 +74,11 @@ def neuroglancer_link(catalogue: Catalogue, address: str, /) -> str:
 
 
 def _group(catalogue: Catalogue, path: str) -> dict[str, Any]:
-    z, y, x = catalogue.voxel_size_um(path)
+    size = catalogue.voxel_size_um(path)
+    z, y, x = size or (1.0, 1.0, 1.0)
     scales = [(z, y * 2**level, x * 2**level) for level in range(catalogue.levels)]
-    labels = None if catalogue.kind(path) == "image" else [_BACKGROUND]
-    about = multiscales(path.rpartition("/")[2], scales, labels=labels)
+    labels = None if catalogue.kind(path) == "image" else [BACKGROUND]
+    about = multiscales(path.rpartition("/")[2], scales, unit=size is not None, labels=labels)
     return {"zarr_format": 3, "node_type": "group", "attributes": {"ome": about}}
 
 

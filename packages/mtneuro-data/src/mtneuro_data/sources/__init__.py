@@ -29,14 +29,25 @@ SCHEMES = {
 """For each scheme, the function that returns the `Location` of a URI, given the database to ask."""
 
 ENDINGS = {
+    ".h5": "mtneuro_data.sources.hdf5:open_hdf5",
+    ".hdf": "mtneuro_data.sources.hdf5:open_hdf5",
+    ".hdf5": "mtneuro_data.sources.hdf5:open_hdf5",
+    ".hdr": "mtneuro_data.sources.nifti:open_nifti",
+    ".img": "mtneuro_data.sources.nifti:open_nifti",
+    ".map": "mtneuro_data.sources.mrc:open_mrc",
+    ".mrc": "mtneuro_data.sources.mrc:open_mrc",
     ".n5": "mtneuro_data.sources.n5:open_folder",
+    ".nhdr": "mtneuro_data.sources.nrrd:open_nrrd",
     ".nii": "mtneuro_data.sources.nifti:open_nifti",
     ".nii.gz": "mtneuro_data.sources.nifti:open_nifti",
     ".npy": "mtneuro_data.sources.array_file:open_npy",
     ".npz": "mtneuro_data.sources.array_file:open_npz",
-    ".tif": "mtneuro_data.sources.image_stack:open_tiff",
-    ".tiff": "mtneuro_data.sources.image_stack:open_tiff",
+    ".nrrd": "mtneuro_data.sources.nrrd:open_nrrd",
+    ".rec": "mtneuro_data.sources.mrc:open_mrc",
+    ".tif": "mtneuro_data.sources.tiff:open_tiff",
+    ".tiff": "mtneuro_data.sources.tiff:open_tiff",
     ".zarr": "mtneuro_data.sources.zarr_store:open_folder",
+    ".zarr.zip": "mtneuro_data.sources.zarr_store:open_folder",
 }
 """For each ending of a path, the function that opens a `File`; what `FOLDERS` opens may have any name."""
 
@@ -48,6 +59,26 @@ FOLDERS = {
     "info": "mtneuro_data.sources.precomputed:open_folder",
 }
 """For each file that tells what a folder is, the function that opens it; the first that is there counts."""
+
+_MICROSCOPES = "convert it with bioformats2raw, or open it in Fiji and save it as TIFF"
+
+CONVERTERS = {
+    **dict.fromkeys((".czi", ".lif", ".lsm", ".nd2", ".ims", ".oib", ".oif", ".oir", ".vsi"), _MICROSCOPES),
+    **dict.fromkeys((".dm3", ".dm4", ".am", ".svs", ".ndpi", ".zvi", ".v3draw"), _MICROSCOPES),
+    ".b2nd": "read it with blosc2, and save the array with numpy.save",
+    ".mat": "read it with scipy.io.loadmat, and save the array with numpy.save",
+    ".mgh": "convert it with mri_convert to .nii.gz",
+    ".mgz": "convert it with mri_convert to .nii.gz",
+    ".mnc": "convert it with mnc2nii to .nii",
+    ".pickle": "it is a program: whoever wrote it can save the array with numpy.save",
+    ".pkl": "it is a program: whoever wrote it can save the array with numpy.save",
+    ".pt": "read it with torch.load(weights_only=True), and save the array with numpy.save",
+    ".raw": "it does not say its shape: save numpy.fromfile(...).reshape(...) with numpy.save",
+    ".zip": "unpack it; a Zarr in a zip is named .zarr.zip",
+    **dict.fromkeys((".bz2", ".gz", ".tar", ".tgz", ".xz"), "unpack it"),
+    **dict.fromkeys((".avi", ".mov", ".mp4"), "save its frames as TIFF"),
+}
+"""What to do with a file of an ending that is not read."""
 
 IMAGES = "mtneuro_data.sources.image_stack:open_images"
 """The function that opens folders and patterns of images, and files with any other ending."""
@@ -118,6 +149,9 @@ def _kind(uri: str) -> tuple[str, File | None]:
     if holds is not None:
         return FOLDERS[holds], file
     found = next((ending for ending in ENDINGS if name.endswith(ending)), None)
+    told = next((ending for ending in CONVERTERS if name.endswith(ending)), None)
+    if found is None and told is not None and file.path.is_file():
+        raise ValueError(f"{file.path}: a {told} is not read; {CONVERTERS[told]}")
     return (IMAGES if found is None or file.path.is_dir() or _is_pattern(file.path) else ENDINGS[found]), file
 
 
@@ -141,9 +175,10 @@ def _is_pattern(path: Path) -> bool:
 
 
 def _opened(function: str, file: File) -> Source:
-    if file.key is not None and function not in (ENDINGS[".npz"], *FOLDERS.values()):
+    if file.key is not None and function not in (ENDINGS[".npz"], ENDINGS[".h5"], *FOLDERS.values()):
         raise ValueError(
-            f"only a .npz file takes a #key, and an OME-Zarr, an N5 or a precomputed volume a #level, got "
+            "only a .npz file takes a #key, an HDF5 file an array's #name, and an OME-Zarr, an N5 or a "
+            "precomputed volume a #level, got "
             f"{file.path}#{file.key}"
         )
     if not file.path.exists() and not _is_pattern(file.path):

@@ -310,7 +310,7 @@ class BossSource(BoxesSource):
             self._remote = (os.getpid(), remote, resource)
         return self._remote[1:]
 
-    def _describe(self) -> tuple[Corner, Corner, tuple[float, float, float], np.dtype[Any]]:
+    def _describe(self) -> tuple[Corner, Corner, tuple[float, float, float] | None, np.dtype[Any]]:
         from intern.resource.boss.resource import CoordinateFrameResource
 
         remote, resource = self._open()
@@ -325,7 +325,7 @@ class BossSource(BoxesSource):
             raise ValueError(f"{self.channel}: level must lie within [0, {levels}), got {self.channel.level}")
         factor = 2**self.channel.level
         deep = factor if experiment.hierarchy_method == "isotropic" else 1
-        unit = _UNITS.get(frame.voxel_unit, 1.0)
+        unit = _UNITS.get(frame.voxel_unit, 0.0)
         shape = (
             (frame.z_stop - frame.z_start) // deep,
             (frame.y_stop - frame.y_start) // factor,
@@ -344,7 +344,7 @@ class BossSource(BoxesSource):
             frame.x_voxel_size * unit * factor,
         )
         offset = (frame.z_start // deep, frame.y_start // factor, frame.x_start // factor)
-        return shape, offset, size, dtype
+        return shape, offset, size if min(size) > 0 else None, dtype
 
     def _described(self, form: type[Answer], answer: Any, what: str) -> Answer:
         """Return the client's answer in the form that a description must have."""

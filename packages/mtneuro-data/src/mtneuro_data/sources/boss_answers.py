@@ -25,7 +25,8 @@ _HEAD = 16
 """Bytes in front of what Blosc has packed; those from 4 to 8 are the size that it unpacks to."""
 
 Answer = TypeVar("Answer", bound=BaseModel)
-Size = Annotated[float, Field(gt=0, lt=math.inf)]
+Size = Annotated[float, Field(ge=0, lt=math.inf)]
+"""Edge of a voxel; 0 where nobody knows it."""
 
 
 class Channel(BaseModel):

@@ -1,11 +1,9 @@
 """Images as slices: single files, folders and patterns of them, and TIFF stacks."""
 
 import glob
-import logging
 import math
 import re
 import threading
-import zlib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtneuro_data._shared.bounds import MemoryBoundError, check_memory, memory_at_hand
+from mtneuro_data._shared.bounds import MemoryBoundError, check_memory
 from mtneuro_data._shared.words import one_line
 from mtneuro_data.box import Box
-from mtneuro_data.sources.array_file import ArraySource, volume_array
+from mtneuro_data.sources.array_file import volume_array
 from mtneuro_data.sources.base import File, Source
+from mtneuro_data.sources.tiff import tiff_array
 
 if TYPE_CHECKING:
-    import tifffile
     from PIL import Image
 
 _limit = threading.Lock()
@@ -31,22 +29,17 @@ _GREY_MODES = {"1": 1, "L": 1, "I": 4, "F": 4, "I;16": 2, "I;16L": 2, "I;16B": 2
 _FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "BMP", "PPM", "TIFF", "GIF", "TGA")
 """Formats of a slice that are decoded; those that Pillow hands to another program, such as EPS, are not."""
 
+_ORIENTATION = 274
+"""Tag that says how a picture is looked at."""
+
+_TURNED = (5, 6, 7, 8)
+"""Its values where rows are columns."""
+
 _COPIES = 3
 """Copies of an image's pixels that Pillow holds while it hands them to NumPy."""
 
-_DEFLATED = (8, 32946)
-"""Numbers of the TIFF compressions that zlib unpacks, to any size."""
-
-_PIECE = 1 << 20
-
-_DEFLATE_RATIO = 1032
-"""Bytes that one deflated byte unpacks to at most."""
-
-# What tifffile notes of a damaged file is for its own log: the user reads the one line of the error.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
-
-_LITTER = ("Thumbs.db", "desktop.ini")
-"""Files that operating systems leave in folders; they are skipped, as are hidden files."""
+_LITTER = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
+"""Files that operating systems leave in folders, in small letters; they are skipped, as are hidden files."""
 
 
 def natural_key(path: Path, /) -> tuple[object, ...]:
@@ -84,19 +77,36 @@ def _opened(path: Path) -> Generator["Image.Image"]:
         except (FileNotFoundError, PermissionError, MemoryBoundError):
             raise
         except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"{path} is not a readable image: {one_line(error)}") from None
+            raise ValueError(
+                f"{path} is not a readable image: {one_line(error)}; Fiji opens most formats, and saves TIFF"
+            ) from None
         finally:
             Image.MAX_IMAGE_PIXELS = before
 
 
 def _slice(path: Path) -> np.ndarray:
+    from PIL import ImageOps
+
     if path.suffix.lower() in (".tif", ".tiff"):
-        return np.asarray(_tiff_array(path))
+        return np.asarray(tiff_array(path)[0])
     with _opened(path) as image:
+        _check_single(image)
         if image.mode not in _GREY_MODES:
             raise ValueError(f"a slice must have one grey value a pixel, got the mode {image.mode}")
         check_memory(str(path), _COPIES * math.prod(image.size) * _GREY_MODES[image.mode])
+        ImageOps.exif_transpose(image, in_place=True)
         return np.asarray(image)
+
+
+def _check_single(image: "Image.Image") -> None:
+    """Refuse a picture of several frames, and one whose numbers Pillow would stretch to another range."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise ValueError(f"a slice must be one picture, got {frames} frames; write them apart")
+    # Pillow's decoder of PGM is told the number that stands for white.
+    white = next((args[-1] for name, *_, args in image.tile if name == "ppm" and args), None)
+    if isinstance(white, int) and white not in (255, 65535):
+        raise ValueError(f"its white must be 255 or 65535, got {white}; write it as TIFF or PNG")
 
 
 class StackSource(Source):
@@ -142,12 +152,12 @@ def open_images(file: File, /) -> StackSource:
     """
     path = file.path
     if path.is_dir():
-        names = (one for one in path.iterdir() if not one.name.startswith(".") and one.name not in _LITTER)
-        paths = [one for one in names if one.is_file()]
+        paths = [one for one in path.iterdir() if _is_slice(one)]
     elif path.exists():
         paths = [path]
     else:
-        paths = [Path(name) for name in glob.glob(str(path))]  # noqa: PTH207 - absolute patterns too
+        found = (Path(name) for name in glob.glob(str(path)))  # noqa: PTH207 - absolute patterns too
+        paths = [one for one in found if _is_slice(one)]
     if not paths:
         raise FileNotFoundError(
             f"no images at {path}; give a folder that holds images, or a pattern that matches some"
@@ -160,89 +170,18 @@ def open_images(file: File, /) -> StackSource:
     return source
 
 
+def _is_slice(path: Path) -> bool:
+    """Return whether a file is none that an operating system has left there."""
+    return path.is_file() and not path.name.startswith(".") and path.name.lower() not in _LITTER
+
+
 def _check_size(path: Path, source: StackSource, first: Path) -> None:
     """Compare the size in an image's header, without decoding it."""
     with _opened(path) as image:
         width, height = image.size
+        if image.getexif().get(_ORIENTATION, 1) in _TURNED:
+            width, height = height, width
     if (height, width) != source.shape[1:]:
         raise ValueError(
             f"images of a stack must have one size: {first} is {source.shape[1:]}, {path} is {height, width}"
         )
-
-
-def open_tiff(file: File, /) -> ArraySource:
-    """Return a TIFF image or stack, memory-mapped where the file allows it."""
-    return ArraySource(volume_array(_tiff_array(file.path), str(file.path)))
-
-
-def _tiff_array(path: Path) -> np.ndarray:
-    """Return a TIFF's pixels, ``(y, x)`` or ``(z, y, x)``, with black as 0."""
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            shape = _checked_shape(tiff)
-            inverted = tiff.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-            n_bytes = math.prod(shape) * tiff.series[0].dtype.itemsize
-            try:
-                array = tifffile.memmap(path, mode="r")
-            except ValueError:
-                # Compressed or not contiguous: the pixels cannot be memory-mapped.
-                check_memory(str(path), n_bytes)
-                _check_strips(tiff)
-                array = tifffile.imread(path)
-    except MemoryBoundError:
-        raise
-    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{path} is not a readable TIFF file: {error}") from None
-    array = array.reshape(shape)
-    if not (inverted and array.dtype.kind == "u"):
-        return array
-    check_memory(str(path), n_bytes)
-    return np.iinfo(array.dtype).max - array
-
-
-def _check_strips(tiff: "tifffile.TiffFile") -> None:
-    """Raise where a strip or tile unpacks to more than it says, if that might be more than memory holds."""
-    at_hand = memory_at_hand()
-    if at_hand is None:
-        return
-    for page in tiff.series[0].pages:
-        if page is None or page.dtype is None or page.compression not in _DEFLATED:
-            continue
-        said = math.prod(page.chunks) * page.dtype.itemsize
-        for start, size in zip(page.dataoffsets, page.databytecounts, strict=False):
-            if size * _DEFLATE_RATIO <= at_hand:
-                continue
-            tiff.filehandle.seek(start)
-            unpacker, packed = zlib.decompressobj(), tiff.filehandle.read(size)
-            done = 0
-            while packed and done <= said:
-                done += len(unpacker.decompress(packed, _PIECE))
-                packed = unpacker.unconsumed_tail
-            if done > said:
-                raise ValueError(f"a strip must unpack to the {said:,} bytes that it says, got more")
-
-
-def _checked_shape(tiff: "tifffile.TiffFile") -> tuple[int, ...]:
-    """Return the shape without non-spatial axes of length 1; raise ``ValueError`` if it is no volume."""
-    import tifffile
-
-    if len(tiff.series) > 1:
-        raise ValueError(f"it must hold one image or one stack, got {len(tiff.series)} separate images")
-    if tiff.pages.first.photometric == tifffile.PHOTOMETRIC.PALETTE:
-        raise ValueError("its pixels must be grey values, got indices of a palette")
-    (series,) = tiff.series
-    pairs = [(axis, size) for axis, size in zip(series.axes, series.shape, strict=True) if size > 1]
-    told = ", ".join(f"{axis}: {size}" for axis, size in pairs)
-    # Axes of pages that the file does not name (I and Q) count as slices.
-    if any(axis in "CTS" for axis, _ in pairs):
-        raise ValueError(
-            f"it must hold one grey channel and one time, got {told} (S is RGB, C channels, T times)"
-        )
-    space = [axis for axis, _ in pairs if axis in "ZYX"]
-    if space != sorted(space, reverse=True):
-        raise ValueError(f"its axes must be in the order Z, Y, X, got {told}")
-    return tuple(
-        size for axis, size in zip(series.axes, series.shape, strict=True) if size > 1 or axis in "YX"
-    )

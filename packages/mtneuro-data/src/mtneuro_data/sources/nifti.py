@@ -1,31 +1,31 @@
-"""NIfTI-1 files, in which proofreading tools such as ITK-SNAP keep volumes and labels."""
+"""NIfTI and Analyze files, in which proofreading tools such as ITK-SNAP keep volumes and labels."""
 
-import gzip
-import io
-import struct
-import zlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mtneuro_data._shared.bounds import MemoryBoundError, check_memory
-from mtneuro_data.sources.array_file import ArraySource, volume_array
+from mtneuro_data._shared.bounds import MemoryBoundError
+from mtneuro_data._shared.words import one_line
+from mtneuro_data.sources.array_file import ArraySource, Oriented, Unpacked
 from mtneuro_data.sources.base import File
+from mtneuro_data.sources.lengths import micrometres, stated_size
 
-_HEADER_BYTES = 348
-_OFFSET = 352
+_MICROMETRES = {1: 1e6, 2: 1e3, 3: 1.0}
+"""Micrometres in a unit of length, by its code in a NIfTI header."""
+
 _MOST_OFFSET = 1 << 31
 """Where voxels may begin at most: the extensions before them are texts."""
 
-_TYPES = {
-    2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
-}  # fmt: skip
-_CODES = {np.dtype(name): code for code, name in _TYPES.items()}
-_MICROMETRES = {0: 1e3, 1: 1e6, 2: 1e3, 3: 1.0}
-"""Micrometres in a unit of length, by its code; a file that states no unit means millimetres."""
+_OBLIQUE = 1e-3
+"""Share of a voxel's edge that may lie along another axis; more is a rotation."""
 
 
-def nifti_bytes(voxels: np.ndarray, /, *, voxel_size_um: tuple[float, float, float]) -> bytes:
+def nifti_bytes(voxels: np.ndarray, /, *, voxel_size_um: tuple[float, float, float] | None) -> bytes:
     """Return a volume ``(z, y, x)`` as the bytes of an uncompressed NIfTI-1 file.
 
     Parameters
@@ -33,83 +33,184 @@ def nifti_bytes(voxels: np.ndarray, /, *, voxel_size_um: tuple[float, float, flo
     voxels
         The volume. The file's axes are x, y, z with x fastest, which is the same order in memory.
     voxel_size_um
-        Edges of a voxel, ``(z, y, x)``. The file states them in millimetres, as its readers expect.
+        Edges of a voxel, ``(z, y, x)``. The file states them in millimetres, as its readers expect; where
+        they are ``None`` it states no unit.
 
     Raises
     ------
     ValueError
         If the format has no such type, or an axis is longer than 32767 voxels.
     """
-    code = _CODES.get(voxels.dtype.newbyteorder("="))
-    if code is None:
-        raise ValueError(f"NIfTI has no type for {voxels.dtype}")
+    import nibabel
+
     if max(voxels.shape) > 32767:
         raise ValueError(f"an axis of a NIfTI file has at most 32767 voxels, got the shape {voxels.shape}")
-    depth, rows, columns = voxels.shape
-    z, y, x = (size / 1e3 for size in voxel_size_um)
-    header = bytearray(_HEADER_BYTES)
-    struct.pack_into("<i", header, 0, _HEADER_BYTES)
-    struct.pack_into("<8h", header, 40, 3, columns, rows, depth, 1, 1, 1, 1)
-    struct.pack_into("<2h", header, 70, code, 8 * voxels.itemsize)
-    struct.pack_into("<8f", header, 76, 1, x, y, z, 0, 0, 0, 0)
-    struct.pack_into("<3f", header, 108, _OFFSET, 1, 0)
-    header[123] = 2  # millimetres
+    header: Any = nibabel.Nifti1Header(endianness="<")
+    try:
+        header.set_data_dtype(voxels.dtype)
+    except nibabel.spatialimages.HeaderDataError:
+        raise ValueError(
+            f"NIfTI has no type for {voxels.dtype}; convert it, as with .astype(np.uint8)"
+        ) from None
+    z, y, x = (1.0, 1.0, 1.0) if voxel_size_um is None else (size / 1e3 for size in voxel_size_um)
+    header.set_data_shape(voxels.shape[::-1])
+    header.set_zooms((x, y, z))
+    header["pixdim"][4:] = 0
+    header.set_xyzt_units("unknown" if voxel_size_um is None else "mm")
+    header.set_slope_inter(1, 0)
     # An affine without rotation; without one a reader may flip axes.
-    struct.pack_into("<2h", header, 252, 0, 2)
-    struct.pack_into("<12f", header, 280, x, 0, 0, 0, 0, y, 0, 0, 0, 0, z, 0)
-    header[344:348] = b"n+1\0"
+    header.set_sform(np.diag([x, y, z, 1]), code=2)
+    header["vox_offset"], header["magic"] = header.single_vox_offset, header.single_magic
     little = np.ascontiguousarray(voxels, voxels.dtype.newbyteorder("<"))
-    return bytes(header) + b"\0" * (_OFFSET - _HEADER_BYTES) + little.tobytes()
+    return bytes(header.binaryblock).ljust(header.single_vox_offset, b"\0") + little.tobytes()
 
 
 def open_nifti(file: File, /) -> ArraySource:
-    """Return a ``.nii`` or ``.nii.gz`` file as a volume ``(z, y, x)``.
+    """Return a NIfTI-1 or NIfTI-2 file, or a pair of header and image (Analyze), as a volume ``(z, y, x)``.
+
+    Axes are put in order as the file's orientation says; none is turned round. Scaled values become floats.
+    The voxels are memory-mapped, or unpacked when they are first read.
 
     Raises
     ------
     ValueError
-        If the file is no NIfTI-1 file of three axes, or needs more memory than there is at hand.
+        If it is no such file of one volume, its axes are oblique, or it needs more memory than is at hand.
     """
     path = file.path
     try:
-        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as content:
-            voxels, size = _read(content, path)
-    except MemoryBoundError:
+        with _quiet():
+            return _opened(path)
+    except (FileNotFoundError, PermissionError, MemoryBoundError):
         raise
-    except (struct.error, ValueError, KeyError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a readable NIfTI-1 file: {error}") from None
-    return ArraySource(volume_array(voxels, str(path)), voxel_size_um=size)
+    except Exception as error:  # what nibabel raises for a broken file has no common class
+        raise ValueError(f"{path} is not a readable NIfTI file: {one_line(error)}") from None
 
 
-def _read(file: io.BufferedIOBase, path: Path) -> tuple[np.ndarray, tuple[float, float, float]]:
-    """Return voxels and voxel size; of what is packed, no more is unpacked than the header asks for."""
-    content = file.read(_HEADER_BYTES)
-    order = "<" if content[:4] == struct.pack("<i", _HEADER_BYTES) else ">"
-    if struct.unpack_from(f"{order}i", content)[0] != _HEADER_BYTES or content[344:347] != b"n+1":
-        raise ValueError("it does not begin with a NIfTI-1 header")
-    axes, *extents = struct.unpack_from(f"{order}8h", content, 40)
-    if axes < 2 or min(extents[: min(axes, 3)]) < 1 or any(extent > 1 for extent in extents[3:axes]):
-        raise ValueError(f"a volume has three axes, got {extents[: max(axes, 0)]}")
-    columns, rows, depth = (*extents[:2], extents[2] if axes > 2 else 1)
-    (code,) = struct.unpack_from(f"{order}h", content, 70)
-    if code not in _TYPES:
-        raise ValueError(f"its data type must be an integer or float type, got the code {code}")
-    pixdim = struct.unpack_from(f"{order}8f", content, 76)
-    offset, slope, shift = struct.unpack_from(f"{order}3f", content, 108)
-    if (slope, shift) not in ((0.0, 0.0), (1.0, 0.0)):
-        raise ValueError(f"its values must not be scaled, got the slope {slope} and the intercept {shift}")
-    if not _HEADER_BYTES <= offset <= _MOST_OFFSET:
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep nibabel's notes on a header to itself: what matters is refused here."""
+    logger = logging.getLogger("nibabel.global")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
+
+
+def _opened(path: Path) -> ArraySource:
+    import nibabel
+
+    image: Any = nibabel.load(path)
+    header = _raw_header(image)
+    raw = header.structarr
+    shape = tuple(image.shape)
+    if len(shape) < 2:
+        raise ValueError(f"a volume has three axes, got the shape {shape}")
+    affine: np.ndarray | None = None
+    if any(int(raw[code]) > 0 for code in ("sform_code", "qform_code") if code in raw.dtype.names):
+        affine = image.header.get_best_affine()
+    extra = tuple(f"axis {place}" for place in range(3, len(shape)))
+    voxels = _Scaled(_stored(image, raw, str(path)), *_slope(header))
+    array = Oriented(voxels, (*_axes(affine)[: len(shape)], *extra), name=str(path))
+    return ArraySource(array, voxel_size_um=_voxel_size(raw, affine))
+
+
+def _raw_header(image: Any) -> Any:
+    """Return the header's fields as they stand in the file; nibabel puts what it doubts right."""
+    files = image.file_map.get("header") or image.file_map["image"]
+    with files.get_prepare_fileobj("rb") as file:
+        return image.header_class.from_fileobj(file, check=False)
+
+
+def _slope(header: Any) -> tuple[float, float]:
+    """Return what voxels are multiplied by and what is added; a slope of 0 or of no number means neither."""
+    get = getattr(header, "get_slope_inter", None)
+    slope, shift = get() if get is not None else (None, None)
+    return (1.0 if slope is None else float(slope)), (0.0 if shift is None else float(shift))
+
+
+def _axes(affine: np.ndarray | None) -> tuple[str, str, str]:
+    """Return which way each axis of the file points in space, by its name."""
+    if affine is None:
+        return ("x", "y", "z")
+    columns = np.abs(affine[:3, :3].astype(np.float64))
+    lengths = columns.max(axis=0)
+    order = [int(place) for place in columns.argmax(axis=0)]
+    if not np.isfinite(columns).all() or lengths.min() <= 0 or sorted(order) != [0, 1, 2]:
+        raise ValueError(f"its affine must turn three axes into three, got {affine[:3, :3].tolist()}")
+    if (np.sort(columns, axis=0)[:2] > _OBLIQUE * lengths).any():
+        raise ValueError(
+            "its axes must be parallel to those of space, got an oblique affine; resample it first, as with "
+            "nibabel.processing.resample_to_output"
+        )
+    x, y, z = ("xyz"[place] for place in order)
+    return (x, y, z)
+
+
+def _voxel_size(raw: Any, affine: np.ndarray | None) -> tuple[float, float, float] | None:
+    """Return the edges of a voxel ``(z, y, x)`` in micrometres, where the header states a unit for them."""
+    if "xyzt_units" in raw.dtype.names:
+        unit = _MICROMETRES.get(int(raw["xyzt_units"]) & 7)
+    else:
+        unit = micrometres(raw["vox_units"].item().rstrip(b"\0 "))
+    if unit is None:
+        return None
+    sizes = [float(edge) for edge in raw["pixdim"][1:4]]
+    if affine is not None:
+        edges = dict(zip(_axes(affine), np.abs(affine[:3, :3]).max(axis=0), strict=True))
+        sizes = [0.0 if min(sizes) <= 0 else float(edges[axis]) for axis in "xyz"]
+    return stated_size(sizes[::-1], unit)
+
+
+def _stored(image: Any, raw: Any, name: str) -> Any:
+    """Return the voxels as they lie in the file, mapped, or unpacked when they are first read."""
+    from nibabel.volumeutils import array_from_file
+
+    offset = float(raw["vox_offset"])
+    single = bytes(raw["magic"]).startswith(b"n+") if "magic" in raw.dtype.names else False
+    least = int(image.header.single_vox_offset) if single else 0
+    if offset == 0:
+        offset = least
+    if not least <= offset <= _MOST_OFFSET:
         raise ValueError(f"its voxels must begin after its header, got the offset {offset}")
-    dtype = np.dtype(order + _TYPES[code])
-    n_bytes = depth * rows * columns * dtype.itemsize
-    # Those of the other byte order are turned round in a copy.
-    check_memory(str(path), n_bytes * (1 if dtype.isnative else 2))
-    file.seek(int(offset))
-    raw = file.read(n_bytes)
-    if len(raw) < n_bytes:
-        raise ValueError(f"its voxels must be {n_bytes:,} bytes, got {len(raw):,}")
-    voxels = np.frombuffer(raw, dtype)
-    unit = _MICROMETRES.get(content[123] & 7, 1e3)
-    size = (pixdim[3] * unit, pixdim[2] * unit, pixdim[1] * unit)
-    native = voxels.reshape(depth, rows, columns).astype(dtype.newbyteorder("="), copy=False)
-    return native, (round(size[0], 6), round(size[1], 6), round(size[2], 6))
+    shape, dtype = tuple(image.shape), image.get_data_dtype()
+    held = image.file_map["image"]
+    n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    path = Path(held.filename)
+    packed = path.suffix.lower() in (".gz", ".bz2", ".zst")
+
+    def read() -> np.ndarray:
+        try:
+            with held.get_prepare_fileobj("rb") as opened:
+                return array_from_file(shape, dtype, opened, int(offset), order="F", mmap="r")
+        except Exception as error:  # as in open_nifti
+            raise ValueError(f"{name} is not a readable NIfTI file: {one_line(error)}") from None
+
+    if packed:
+        return Unpacked(read, shape, dtype, name=name)
+    size = path.stat().st_size - int(offset)
+    if size < n_bytes:
+        raise ValueError(f"its voxels must be {n_bytes:,} bytes, got {size:,}")
+    return read()
+
+
+class _Scaled:
+    """Voxels that are multiplied and moved as their header says, when they are read."""
+
+    def __init__(self, array: Any, slope: float, shift: float) -> None:
+        self._array, self._slope, self._shift = array, slope, shift
+        self.shape: tuple[int, ...] = array.shape
+        self._scaled = (slope, shift) != (1.0, 0.0)
+        wide = array.dtype.kind in "iuf" and array.dtype.itemsize > (4 if array.dtype.kind == "f" else 2)
+        self.dtype: np.dtype[Any] = (
+            np.dtype(np.float64 if wide else np.float32) if self._scaled else array.dtype
+        )
+
+    def __getitem__(self, key: Any, /) -> np.ndarray:
+        voxels = self._array[key]
+        if not self._scaled:
+            return voxels
+        return (voxels * np.float64(self._slope) + np.float64(self._shift)).astype(self.dtype)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mtneuro_data._shared.volume_file import BoundedArray, VolumeFile, open_zarr
+from mtneuro_data._shared.volume_file import BoundedArray, VolumeFile, open_zarr, zarr_node
 from mtneuro_data.box import Box
 from mtneuro_data.sources.array_file import checked
 from mtneuro_data.sources.base import File, Kind, Source, WritableSource
@@ -23,13 +23,12 @@ class ZarrSource(Source):
         self.shape = (z, y, x)
         self.dtype = found.array.dtype
         self.voxel_size_um = found.voxel_size_um
+        self.chunks = getattr(found.array, "chunks", None)
 
     @property
     def kind(self) -> Kind | None:
         """An annotation if it names its classes or is an OME-Zarr image of labels; else not stated."""
-        import zarr
-
-        about: Any = zarr.open(self._store, mode="r").attrs.asdict()
+        about: Any = zarr_node(self._store).attrs.asdict()
         described = about.get("ome", about)
         labels = isinstance(described, Mapping) and "image-label" in described
         return "annotation" if labels or self._has_class_names else None
@@ -74,6 +73,8 @@ def open_folder(file: File, /) -> ZarrSource:
     ValueError
         If the store cannot be read, has no such level, or does not hold an array of the axes ``(z, y, x)``.
     """
+    if file.writable and file.path.is_file():
+        raise ValueError(f"only a .npy file or a Zarr array can be written, not in a zip, got {file.path}")
     found = checked(open_zarr(file.path, level=file.key))
     kind = WritableZarrSource if file.writable else ZarrSource
     return kind(found, str(file.path))

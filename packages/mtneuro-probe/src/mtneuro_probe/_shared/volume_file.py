@@ -137,8 +137,8 @@ def open_volume_file(uri: str | Path, /, *, key: str = "images", ranges: Ranges 
     ----------
     uri
         A ``.npy`` or ``.npz`` file (``#key`` names an array of the latter), a Zarr array, an OME-Zarr group
-        (its finest level, or ``#1`` and so on), or whatever an installed package opens through the entry
-        point ``mtneuro.volumes``.
+        (its finest level, or ``#1`` and so on), either also as a ``.zarr.zip``, or whatever an installed
+        package opens through the entry point ``mtneuro.volumes``.
     key
         Array of an ``.npz`` that is wanted where the URI names none: ``images`` or ``masks``.
     ranges
@@ -153,7 +153,7 @@ def open_volume_file(uri: str | Path, /, *, key: str = "images", ranges: Ranges 
     """
     text = str(uri)
     path, fragment = _path_and_fragment(text)
-    if path.is_dir() and is_zarr(path):
+    if is_zarr(path):
         found = open_zarr(path, level=fragment)
     elif path.suffix.lower() == ".npz" and path.is_file():
         found = _from_npz(path, fragment, key)
@@ -165,8 +165,29 @@ def open_volume_file(uri: str | Path, /, *, key: str = "images", ranges: Ranges 
 
 
 def is_zarr(path: Path, /) -> bool:
-    """Return whether a folder is a Zarr array or group."""
-    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+    """Return whether a folder is a Zarr array or group, or a file is one in a zip archive."""
+    return _is_zipped(path) or any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+
+
+def zarr_node(store: str | Path, /) -> Any:
+    """Return the Zarr array or group at a folder, an address that Zarr knows, or a ``.zarr.zip``, to read.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    import zarr
+    from zarr.storage import ZipStore
+
+    try:
+        return zarr.open(ZipStore(store, mode="r") if _is_zipped(Path(store)) else str(store), mode="r")
+    except Exception as error:  # what zarr raises for a broken store has no common class
+        raise ValueError(f"{store} is not a readable Zarr store: {one_line(error)}") from None
+
+
+def _is_zipped(path: Path) -> bool:
+    return path.name.lower().endswith(".zarr.zip") and path.is_file()
 
 
 def _path_and_fragment(text: str) -> tuple[Path, str | None]:
@@ -330,10 +351,7 @@ def open_zarr(store: str | Path, /, *, level: str | None = None) -> VolumeFile:
     """
     import zarr
 
-    try:
-        node: Any = zarr.open(str(store), mode="r")
-    except Exception as error:  # what zarr raises for a broken store has no common class
-        raise ValueError(f"{store} is not a readable Zarr store: {one_line(error)}") from None
+    node = zarr_node(store)
     size = None
     axes: Sequence[str | None] | None = None
     if isinstance(node, zarr.Group):

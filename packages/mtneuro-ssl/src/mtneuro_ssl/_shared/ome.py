@@ -23,6 +23,9 @@ _MICROMETRES = {
 _OLD_AXES = ("t", "c", "z", "y", "x")
 """Axes of every image of OME-Zarr 0.1 and 0.2, which name none."""
 
+BACKGROUND = {"value": 0, "name": "background", "rgba": (0, 0, 0, 0)}
+"""The one label that is known of any image of labels; its entry marks the image as one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
