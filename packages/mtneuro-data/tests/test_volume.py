@@ -11,6 +11,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mtneuro_data import Box, Cache, open_volume
+from mtneuro_data.cache.chunk import CHUNK
 from mtneuro_data.sources.base import Source
 from mtneuro_data.volume import Volume
 from PIL import Image
@@ -159,6 +160,7 @@ def test_a_volume_has_what_an_array_has(tmp_path: Path, volume: np.ndarray) -> N
     )
     assert opened.chunks == (8, 32, 32)
     assert open_volume(stored(tmp_path, "npy", volume)).chunks is None
+    assert open_volume("phantom://image?shape=8,40,40", cache=Cache(tmp_path / "cache")).chunks == CHUNK
     np.testing.assert_array_equal(np.asarray(opened), volume)
     assert np.asarray(opened, dtype=np.float32).dtype == np.float32
     assert [plane.shape for plane in opened] == [volume.shape[1:]] * len(volume)

@@ -291,7 +291,7 @@ class Volume:
                     f"out must be {self.dtype} of the shape {box.shape}, got {array.dtype} of {array.shape}"
                 )
 
-    def __getitem__(self, key: Any, /) -> Shaped[np.ndarray, "..."]:
+    def __getitem__(self, key: Any, /) -> Any:
         lower, upper, taken = self._asked(key)
         return self.read(lower, upper)[taken]
 

@@ -373,3 +373,15 @@ def test_subvolumes_of_three_slices_that_say_so_are_read(tmp_path):
     np.savez(tmp_path / "a.npz", images=images, sample_id=[f"A/z{3 * at}" for at in range(4)])
     assert open_volume_file(tmp_path / "a.zarr").array.shape == images.shape
     assert open_volume_file(tmp_path / "a.npz").array.shape == images.shape
+
+
+@pytest.mark.parametrize("name", ["a.zarr.zip", "A.ZARR.ZIP"])
+def test_a_zarr_in_a_zip_is_read_as_it_is(tmp_path, name):
+    voxels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    store = zarr.storage.ZipStore(tmp_path / name, mode="w")
+    zarr.create_array(store, data=voxels)
+    store.close()
+    assert np.array_equal(open_volume_file(tmp_path / name).loaded(), voxels)
+    (tmp_path / "b.zarr.zip").write_bytes(b"no zip")
+    with pytest.raises(ValueError, match="is not a readable Zarr store"):
+        open_volume_file(tmp_path / "b.zarr.zip")

@@ -1,5 +1,6 @@
 """The registry of the kinds of storage."""
 
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 import zarr
 from mtneuro_data import executed_modules, open_volume
-from mtneuro_data.sources import ENDINGS, IMAGES, SCHEMES, locate
+from mtneuro_data._shared import extras
+from mtneuro_data.sources import CONVERTERS, ENDINGS, IMAGES, SCHEMES, locate
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,36 @@ from mtneuro_data.sources import ENDINGS, IMAGES, SCHEMES, locate
 def test_a_malformed_uri_is_refused(uri: str, text: str) -> None:
     with pytest.raises(ValueError, match=text.replace("?", r"\?")):
         open_volume(uri)
+
+
+@pytest.mark.parametrize("ending", sorted(CONVERTERS))
+def test_an_ending_that_is_not_read_names_what_converts_it(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"A{ending.upper()}"
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match=f"a {re.escape(ending)} is not read; ") as raised:
+        open_volume(path)
+    assert "trust" not in str(raised.value)
+
+
+def test_any_other_file_is_told_what_opens_most_formats(tmp_path: Path) -> None:
+    (tmp_path / "a.xyz").write_bytes(b"x")
+    with pytest.raises(
+        ValueError, match=r"is not a readable image: .*; Fiji opens most formats, and saves TIFF"
+    ):
+        open_volume(tmp_path / "a.xyz")
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "package"),
+    [("a.h5", "hdf5", "h5py"), ("a.mrc", "mrc", "mrcfile"), ("a.nrrd", "nrrd", "nrrd")],
+)
+def test_a_format_of_an_extra_that_is_absent_names_it(tmp_path, monkeypatch, name, extra, package) -> None:
+    (tmp_path / name).write_bytes(b"")
+    monkeypatch.setattr(extras, "find_spec", lambda asked: None)
+    with pytest.raises(
+        ValueError, match=rf"{name} needs the package '{package}': pip install 'mtneuro-data\[{extra}\]'"
+    ):
+        open_volume(tmp_path / name)
 
 
 def test_an_absent_path_is_named(tmp_path: Path) -> None:
@@ -50,6 +82,10 @@ def test_every_registered_function_is_there(function: str) -> None:
         ("volume.npz#label", "array_file"),
         ("STACK.TIF", "tiff"),
         ("brain.hdr", "nifti"),
+        ("tomogram.rec", "mrc"),
+        ("volume.H5#raw", "hdf5"),
+        ("atlas.nhdr", "nrrd"),
+        ("volume.zarr.zip#1", "zarr_store"),
         ("slices/z*.tif", "image_stack"),
         ("slice.png", "image_stack"),
     ],

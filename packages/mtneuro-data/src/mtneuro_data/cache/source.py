@@ -71,6 +71,7 @@ class CachedSource(BoxesSource):
         self.shape = store.shape
         self.voxel_size_um = store.voxel_size_um
         self.offset = store.offset
+        self.chunks = CHUNK
 
     @property
     def kind(self) -> Kind | None:

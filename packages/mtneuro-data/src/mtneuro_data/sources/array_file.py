@@ -19,11 +19,11 @@ class ArraySource(Source):
         self._array = array
         self.voxel_size_um = voxel_size_um
         self.shape = (array.shape[0], array.shape[1], array.shape[2])
-        self.dtype = array.dtype
+        self.dtype = array.dtype.newbyteorder("=")
 
     def read(self, box: Box, /) -> np.ndarray:
-        """Return a copy of a box."""
-        return np.array(self._array[box.slices])
+        """Return a copy of a box, in this machine's order of bytes."""
+        return np.array(self._array[box.slices], self.dtype)
 
 
 class WritableArraySource(ArraySource, WritableSource):

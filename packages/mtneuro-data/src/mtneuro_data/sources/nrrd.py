@@ -17,7 +17,7 @@ from mtneuro_data.sources.base import File
 from mtneuro_data.sources.lengths import micrometres, stated_size
 
 _TEXT = ("ascii", "text", "txt")
-_PACKED = {"gzip": gzip.GzipFile, "gz": gzip.GzipFile, "bzip2": bz2.BZ2File, "bz2": bz2.BZ2File}
+_PACKED = {"gzip": gzip.open, "gz": gzip.open, "bzip2": bz2.open, "bz2": bz2.open}
 
 _IN_SPACE = ("domain", "space", "???", "none")
 """Kinds of an axis that lies in space, or of which the file does not say."""

@@ -33,7 +33,7 @@ _DEFLATE_RATIO = 1032
 """Bytes that one deflated byte unpacks to at most."""
 
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
-_OME_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+_OME_TYPES = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 _IMAGEJ_BYTES = 1 << 32
 
 _RESOLUTION_UNITS = {2: "inch", 3: "cm"}
@@ -47,7 +47,7 @@ def write_tiff(path: Path, voxels: np.ndarray, /, *, voxel_size_um: Size) -> Non
     """Write a volume ``(z, y, x)`` as a stack of grey pages.
 
     ImageJ's variant holds three types up to 4 GB, OME-TIFF most others; both keep the voxel size. The rest
-    (64-bit integers, truth values, half precision) are written with tifffile's own description.
+    (64-bit integers, half precision) are written with tifffile's own description.
 
     Parameters
     ----------
@@ -79,9 +79,6 @@ def write_tiff(path: Path, voxels: np.ndarray, /, *, voxel_size_um: Size) -> Non
     if imagej:
         del about["axes"]  # they are these six, always
         voxels = voxels[None, :, None, :, :, None]
-    elif not ome:
-        about["axes"] = "ZYXS"
-        voxels = voxels[..., None]
     tifffile.imwrite(
         path, voxels, imagej=imagej, ome=ome, photometric="minisblack", metadata=about, **options
     )

@@ -480,7 +480,7 @@ def _volume(array: Any, names: Sequence[str | None] | None, name: str, *, stated
         raise ValueError(f"{name}: a volume must hold voxels, got the shape {shape}")
     if not space:
         check_no_channels(shape[lead:], name=name, subvolumes=stated)
-    if lead or len(shape) == 2:
+    if lead or len(shape) == 2 or not array.dtype.isnative:
         return _View(array, lead=lead, flat=len(shape) - lead == 2)
     return array
 
@@ -508,7 +508,7 @@ def _within(found: VolumeFile, ranges: Ranges) -> VolumeFile:
 
 
 class _View:
-    """Part of an array that is read when it is sliced.
+    """Part of an array that is read when it is sliced, in this machine's order of bytes.
 
     Parameters
     ----------
@@ -529,7 +529,7 @@ class _View:
         inside = (*((1,) if flat else ()), *array.shape[lead:])
         self._box = tuple(box or (slice(0, size) for size in inside))
         self.shape: tuple[int, ...] = tuple(part.stop - part.start for part in self._box)
-        self.dtype: np.dtype[Any] = array.dtype
+        self.dtype: np.dtype[Any] = array.dtype.newbyteorder("=")
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -554,7 +554,7 @@ class _View:
             voxels = np.asarray(self._array[(0,) * self._lead + read[1:]])[None]
         else:
             voxels = np.asarray(self._array[(0,) * self._lead + read])
-        return voxels[tuple(after for _, _, after in picked)]
+        return voxels[tuple(after for _, _, after in picked)].astype(self.dtype, copy=False)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[...], dtype=dtype)
