@@ -17,6 +17,7 @@ import pytest
 import tifffile
 import zarr
 from PIL import Image
+from zarr.storage import ZipStore
 
 VOXELS = np.random.default_rng(0).integers(0, 256, (12, 30, 40), dtype=np.uint8)
 
@@ -128,7 +129,7 @@ def littered(path: Path) -> None:
 
 
 def zipped(path: Path) -> None:
-    store = zarr.storage.ZipStore(path, mode="w")
+    store = ZipStore(path, mode="w")
     zarr.create_array(store, data=VOXELS, attributes={"voxel_size_um": [3, 2, 1]})
     store.close()
 

@@ -176,7 +176,8 @@ def test_an_array_of_more_than_memory_is_refused_with_both_sizes() -> None:
 @pytest.mark.parametrize("kind", ["npy", "v3.zarr", "tif"])
 def test_dask_and_xarray_take_a_volume_as_it_is(tmp_path: Path, volume: np.ndarray, kind: str) -> None:
     opened = open_volume(stored(tmp_path, kind, volume))
-    lazy = dask.array.from_array(opened, chunks=(8, 64, 64))
+    chunks: Any = (8, 64, 64)
+    lazy = dask.array.from_array(opened, chunks=chunks)
     np.testing.assert_array_equal(lazy.compute(scheduler="synchronous"), volume)
     np.testing.assert_array_equal(lazy[3:9, 5, ::-1].compute(scheduler="synchronous"), volume[3:9, 5, ::-1])
     named = xarray.DataArray(lazy, dims=("z", "y", "x"))

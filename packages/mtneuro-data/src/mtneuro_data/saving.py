@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
@@ -109,7 +110,7 @@ def _write(path: Path, kind: str, voxels: np.ndarray, size: tuple[float, float, 
         with path.open("wb") as file:  # of a name, NumPy changes an ending in capital letters
             np.save(file, voxels, allow_pickle=False)
     elif kind == ".npz":
-        known = {} if size is None else {"voxel_size_um": np.array(size, np.float64)}
+        known: dict[str, Any] = {} if size is None else {"voxel_size_um": np.array(size, np.float64)}
         with path.open("wb") as file:
             np.savez(file, image=voxels, **known)
     elif kind in (".tif", ".tiff"):

@@ -15,6 +15,7 @@ from mtneuro_data._shared.ome import multiscales
 from mtneuro_data._shared.terminal import Ranges
 from mtneuro_data._shared.volume_file import BoundedArray, VolumeFile, open_volume_file, opened_archive
 from numpy.lib import format as npy
+from zarr.storage import ZipStore
 
 
 @pytest.fixture
@@ -378,7 +379,7 @@ def test_subvolumes_of_three_slices_that_say_so_are_read(tmp_path):
 @pytest.mark.parametrize("name", ["a.zarr.zip", "A.ZARR.ZIP"])
 def test_a_zarr_in_a_zip_is_read_as_it_is(tmp_path, name):
     voxels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
-    store = zarr.storage.ZipStore(tmp_path / name, mode="w")
+    store = ZipStore(tmp_path / name, mode="w")
     zarr.create_array(store, data=voxels)
     store.close()
     assert np.array_equal(open_volume_file(tmp_path / name).loaded(), voxels)

@@ -1,5 +1,6 @@
 import struct
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -34,9 +35,10 @@ def test_a_size_of_zero_is_unknown(tmp_path: Path) -> None:
 def test_columns_along_z_are_put_in_order(tmp_path: Path) -> None:
     write(tmp_path / "a.mrc", np.ascontiguousarray(VOXELS.T).astype(np.int16), 0.0)
     with mrcfile.open(tmp_path / "a.mrc", mode="r+") as made:
-        made.header.mapc, made.header.mapr, made.header.maps = 3, 2, 1
-        made.header.mx, made.header.my, made.header.mz = 5, 4, 3
-        made.header.cella.x, made.header.cella.y, made.header.cella.z = 40, 16, 120
+        header: Any = made.header
+        header.mapc, header.mapr, header.maps = 3, 2, 1
+        header.mx, header.my, header.mz = 5, 4, 3
+        header.cella.x, header.cella.y, header.cella.z = 40, 16, 120
     opened = open_volume(tmp_path / "a.mrc")
     np.testing.assert_array_equal(opened[:, :, :], VOXELS)
     assert opened.voxel_size_um == pytest.approx((0.004, 0.0004, 0.0008))

@@ -2,6 +2,7 @@ import gzip
 import struct
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -168,7 +169,8 @@ def test_a_size_without_a_unit_or_of_nothing_is_unknown(tmp_path, place, code, v
 
 def test_an_unknown_voxel_size_is_written_as_no_unit(tmp_path: Path) -> None:
     (tmp_path / "a.nii").write_bytes(nifti_bytes(VOXELS, voxel_size_um=None))
-    assert nibabel.load(tmp_path / "a.nii").header.get_xyzt_units()[0] == "unknown"
+    made: Any = nibabel.load(tmp_path / "a.nii")
+    assert made.header.get_xyzt_units()[0] == "unknown"
     assert open_volume(tmp_path / "a.nii").voxel_size_um is None
 
 

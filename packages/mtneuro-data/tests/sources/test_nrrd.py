@@ -11,7 +11,7 @@ MM = {"space units": ["mm"] * 3}
 STRAIGHT = {"space": "left-posterior-superior", "space directions": np.diag([0.001, 0.002, 0.003])}
 
 
-def write(path: Path, voxels: np.ndarray = VOXELS, **header: Any) -> None:
+def write(path: Path, voxels: np.ndarray = VOXELS, /, **header: Any) -> None:
     nrrd.write(str(path), voxels, header, index_order="C")
 
 

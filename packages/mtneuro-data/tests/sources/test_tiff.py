@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,7 +121,8 @@ def test_what_is_written_is_read_and_is_grey_pages(tmp_path, shape, dtype, size)
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         if shape[-1] > 1 or dtype not in ("uint64", "float16"):
             assert len(file.pages) == shape[0]
-        assert {page.photometric for page in file.pages} == {tifffile.PHOTOMETRIC.MINISBLACK}
+        pages: Any = file.pages
+        assert {page.photometric for page in pages} == {tifffile.PHOTOMETRIC.MINISBLACK}
 
 
 def test_the_same_volume_gives_the_same_file(tmp_path: Path) -> None:

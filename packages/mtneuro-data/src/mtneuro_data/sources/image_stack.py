@@ -7,7 +7,7 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -103,8 +103,9 @@ def _check_single(image: "Image.Image") -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise ValueError(f"a slice must be one picture, got {frames} frames; write them apart")
+    tiles: Any = getattr(image, "tile", ())
     # Pillow's decoder of PGM is told the number that stands for white.
-    white = next((args[-1] for name, *_, args in image.tile if name == "ppm" and args), None)
+    white = next((args[-1] for name, *_, args in tiles if name == "ppm" and args), None)
     if isinstance(white, int) and white not in (255, 65535):
         raise ValueError(f"its white must be 255 or 65535, got {white}; write it as TIFF or PNG")
 

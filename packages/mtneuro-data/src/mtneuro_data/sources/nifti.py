@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,14 @@ def nifti_bytes(voxels: np.ndarray, /, *, voxel_size_um: tuple[float, float, flo
         If the format has no such type, or an axis is longer than 32767 voxels.
     """
     import nibabel
+    from nibabel.spatialimages import HeaderDataError
 
     if max(voxels.shape) > 32767:
         raise ValueError(f"an axis of a NIfTI file has at most 32767 voxels, got the shape {voxels.shape}")
     header: Any = nibabel.Nifti1Header(endianness="<")
     try:
         header.set_data_dtype(voxels.dtype)
-    except nibabel.spatialimages.HeaderDataError:
+    except HeaderDataError:
         raise ValueError(
             f"NIfTI has no type for {voxels.dtype}; convert it, as with .astype(np.uint8)"
         ) from None
@@ -87,7 +88,7 @@ def open_nifti(file: File, /) -> ArraySource:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Keep nibabel's notes on a header to itself: what matters is refused here."""
     logger = logging.getLogger("nibabel.global")
     before = logger.disabled

@@ -16,6 +16,29 @@ from mtneuro_data.sources.array_file import ArraySource, Oriented, Unpacked
 from mtneuro_data.sources.base import File
 from mtneuro_data.sources.lengths import micrometres, stated_size
 
+_NAMES = {
+    "i1": ("signed char", "int8", "int8_t"),
+    "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
+    "i2": ("short", "short int", "signed short", "signed short int", "int16", "int16_t"),
+    "u2": ("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"),
+    "i4": ("int", "signed int", "int32", "int32_t"),
+    "u4": ("uint", "unsigned int", "uint32", "uint32_t"),
+    "i8": (
+        "longlong",
+        "long long",
+        "long long int",
+        "signed long long",
+        "signed long long int",
+        "int64",
+        "int64_t",
+    ),
+    "u8": ("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"),
+    "f4": ("float",),
+    "f8": ("double",),
+}
+_TYPES = {name: kind for kind, names in _NAMES.items() for name in names}
+"""NumPy's types by the names that the format has for them."""
+
 _TEXT = ("ascii", "text", "txt")
 _PACKED = {"gzip": gzip.open, "gz": gzip.open, "bzip2": bz2.open, "bz2": bz2.open}
 
@@ -68,13 +91,11 @@ def _opened(path: Path) -> ArraySource:
 
 def _voxels(header: Mapping[str, Any], path: Path, place: int, name: str) -> Any:
     """Return the voxels in the order of the header's axes, mapped, or unpacked when they are first read."""
-    from nrrd.reader import _TYPEMAP_NRRD2NUMPY as TYPES
-
     shape = tuple(int(size) for size in header["sizes"])
     encoding = str(header["encoding"]).lower()
-    dtype = np.dtype(TYPES[str(header["type"])])
+    dtype = np.dtype(_TYPES[str(header["type"])])
     if encoding not in _TEXT and dtype.itemsize > 1:
-        dtype = dtype.newbyteorder({"little": "<", "big": ">"}[str(header["endian"])])
+        dtype = np.dtype({"little": "<", "big": ">"}[str(header["endian"])] + dtype.str[1:])
     n = int(np.prod(shape, dtype=object))
     n_bytes = n * dtype.itemsize
     skip = int(header.get("byte skip", header.get("byteskip", 0)))
