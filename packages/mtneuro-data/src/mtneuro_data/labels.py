@@ -163,6 +163,12 @@ def voted_region(labels: Integer[np.ndarray, "..."], roi_map: Table, /, *, what:
     """
     if labels.size and (first := int(labels.flat[0])) in roi_map and bool((labels == first).all()):
         return roi_map[first]
+    if labels.size and labels.min() >= 0 and labels.max() < _LARGEST_INDEX:
+        # Counted first, so that only the few labels that are there are translated.
+        counts = np.bincount(labels.reshape(-1).astype(np.intp, copy=False))
+        present = np.flatnonzero(counts)
+        regions = _classes(present, roi_map, what, np.intp)
+        return int(np.bincount(regions, weights=counts[present]).argmax())
     return int(np.bincount(_classes(labels, roi_map, what, np.intp).reshape(-1)).argmax())
 
 

@@ -66,6 +66,24 @@ def test_class_weights_are_a_word_or_numbers(data, tmp_path, words, weights, run
     assert load_model(model).settings.class_weights == weights
 
 
+def test_the_label_to_ignore_may_be_the_name_of_a_class(data, tmp_path, capsys, run):
+    line = ("train", data, "-o", tmp_path / "model", *SMALL, "--set", "steps=1", "--set")
+    assert run(*line, "ignore_label=cells") == 0
+    assert load_model(tmp_path / "model").settings.ignore_label == 2
+    capsys.readouterr()
+    assert run(*line, "ignore_label=cels") == 2
+    told = "ignore_label must be one of background, vessels, cells, got 'cels'; did you mean 'cells'?"
+    assert told in capsys.readouterr().err
+
+
+def test_the_name_of_a_label_to_ignore_needs_a_file_that_names_its_classes(tmp_path, capsys, run):
+    for name in ("images", "masks"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((2, 16, 16), np.uint8))
+    words = ("train", tmp_path / "images.npy", tmp_path / "masks.npy", "-o", tmp_path / "model")
+    assert run(*words, "--set", "ignore_label=cells") == 2
+    assert "ignore_label must be a value, such as 255, as the images name no" in capsys.readouterr().err
+
+
 def test_a_settings_file_is_read_and_the_command_line_goes_before(data, tmp_path, run):
     config = tmp_path / "seg.toml"
     config.write_text('model = "unet"\nfilters = 2\nlevels = 2\nsteps = 1\nseed = 3\n')

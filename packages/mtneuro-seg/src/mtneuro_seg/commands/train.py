@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mtneuro_seg._shared.factories import check_trusted, look_here
 from mtneuro_seg._shared.settings import changed_values, settings_list
 from mtneuro_seg._shared.terminal import Changes, Force, Output, RangesOption, SettingsFile, bar, check_output
+from mtneuro_seg._shared.words import unknown_name
 from mtneuro_seg.commands.options import Device, Labels, Trust, check_figure
 from mtneuro_seg.paper import paper_settings
 from mtneuro_seg.settings import TrainSettings
@@ -106,12 +107,16 @@ def train(
     if model is None and "model" not in typed:
         check_trusted(given.get("model"), trust, where=settings)
     look_here([given.get("model"), *trust])
-    # Wrong settings are refused before the images are read; the number of classes may follow from their file.
-    TrainSettings.model_validate(given)
+    # Wrong settings are refused before the images are read; the number of classes may follow from their file,
+    # and so may the value of a label that is given by its class's name.
+    ignored = given.get("ignore_label")
+    TrainSettings.model_validate(given | ({"ignore_label": None} if isinstance(ignored, str) else {}))
     from mtneuro_seg.files import read_labelled_images
 
     data = read_labelled_images(images, labels, ranges=ranges)
     names = data.class_names
+    if isinstance(ignored, str):
+        given["ignore_label"] = _value(ignored, names)
     chosen = _settings(given, names, paper=paper)
     if names is not None and len(names) != chosen.classes:
         raise ValueError(
@@ -156,6 +161,19 @@ def _arrays(
 
     cuts = subvolume_slices(len(data.images), depth=depth, overlap=overlap, groups=data.region)
     return data.images[cuts], data.masks[cuts]
+
+
+def _value(label: str, names: Sequence[str] | None) -> int:
+    """Return the value of the label that ``ignore_label`` names."""
+    if label.isdecimal():
+        return int(label)
+    if names is None:
+        raise ValueError(
+            f"ignore_label must be a value, such as 255, as the images name no classes, got {label!r}"
+        )
+    if label not in names:
+        raise ValueError(unknown_name("ignore_label", label, names))
+    return names.index(label)
 
 
 def _settings(given: dict[str, Any], names: Sequence[str] | None, *, paper: bool) -> TrainSettings:
