@@ -29,6 +29,22 @@ def test_labels_are_the_volumes_own_in_the_smallest_type(task: TaskSpec, tmp_pat
     np.testing.assert_array_equal(np.load(first_labels), raw[10:14, 4:36, 8:56])
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [((-1, 0), "int8"), ((-1, 200), "int16"), ((0, 1 << 60), "uint64"), ((3, 7), "uint8")],
+)
+@pytest.mark.parametrize("ending", [".npy", ".nii.gz"])
+def test_negative_and_large_labels_stay_what_they_are(
+    task: TaskSpec, tmp_path: Path, written: tuple[int, int], kept: str, ending: str
+) -> None:
+    raw = np.full((40, 150, 200), written[0], np.int64)
+    raw[:, 4:9] = written[1]
+    np.save(task.annotation or "", raw)
+    first_labels = open_volume(export_cubes(task, "val", tmp_path / "out", ending=ending)[1])
+    assert first_labels.dtype == kept
+    assert np.unique(first_labels[:, :, :]).tolist() == sorted(written)
+
+
 def test_a_task_without_labels_gives_images_with_its_voxel_size(task: TaskSpec, tmp_path: Path) -> None:
     bare = task.replaced(kind="region", annotation=None, label_map={}, class_names=())
     files = export_cubes(bare, ("val", "test"), tmp_path / "out", ending=".npz")

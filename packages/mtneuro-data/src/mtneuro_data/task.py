@@ -221,9 +221,22 @@ class TaskSpec(Settings):
     def _check_label_maps(self) -> None:
         if self.kind == "region":
             if self.annotation is not None and not self.roi_map:
-                raise ValueError("roi_map must not be empty if the task has an annotation of regions")
+                raise ValueError(
+                    "roi_map must not be empty if the task has an annotation of regions; "
+                    "without an annotation, images have their cube's region"
+                )
         elif self.annotation is None or not self.class_names or not self.label_map:
-            raise ValueError(f'the kind "{self.kind}" needs annotation, class_names and label_map')
+            given = {
+                "annotation": self.annotation,
+                "class_names": self.class_names,
+                "label_map": self.label_map,
+            }
+            missing = " and ".join(key for key, value in given.items() if not value)
+            raise ValueError(
+                f'the kind "{self.kind}" needs annotation, class_names and label_map, got no {missing}; '
+                'images without labels are of the kind "region", ids of instances a label_map of '
+                '{"*": "cell"}'
+            )
         if len(self.class_names) > _MOST_CLASSES:
             raise ValueError(
                 f"class_names must be {_MOST_CLASSES} at most, as a mask holds bytes, "
