@@ -105,10 +105,10 @@ def test_a_label_may_be_the_name_of_a_class_in_the_file(tmp_path, export, run, c
     names = ("features", export, "-o", tmp_path / "b.csv", "--label", "cell", "--label", "fibre=axon")
     assert run(*numbers, "--ignore", "1") == run(*names, "--ignore", "blood vessel") == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
-    numbers = ("features", export, "-o", tmp_path / "a.csv", "--vessel-value", "3", "--axon-value", "1")
-    names = ("features", export, "-o", tmp_path / "b.csv", "--vessel-value", "axon")
+    numbers = ("features", export, "-o", tmp_path / "c.csv", "--vessel-value", "3", "--axon-value", "1")
+    names = ("features", export, "-o", tmp_path / "d.csv", "--vessel-value", "axon")
     assert run(*numbers) == run(*names, "--axon-value", "blood vessel") == 0
-    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+    assert (tmp_path / "c.csv").read_text() == (tmp_path / "d.csv").read_text()
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_name_needs_a_file_that_names_its_classes(capsys, tmp_path, labels, ru
 def test_ids_of_instances_are_counted(tmp_path, run):
     ids = np.array([[[0, 7, 7, 1 << 60, 1 << 60]]], np.uint64)
     zarr.create_array(str(tmp_path / "ids.zarr"), data=ids)
-    words = ("features", tmp_path / "ids.zarr", "-o", tmp_path / "f.csv")
+    words = ("features", tmp_path / "ids.zarr", "-o", tmp_path / "f.csv", "--force")
     assert run(*words, "--instances", "cell", "--feature", "cell_count") == 0
     assert load_features(tmp_path / "f.csv")["cell_count"].tolist() == [2]
     assert run(*words, "--instances", "neuron") == 0

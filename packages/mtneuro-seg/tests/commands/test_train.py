@@ -71,7 +71,7 @@ def test_the_label_to_ignore_may_be_the_name_of_a_class(data, tmp_path, capsys, 
     assert run(*line, "ignore_label=cells") == 0
     assert load_model(tmp_path / "model").settings.ignore_label == 2
     capsys.readouterr()
-    assert run(*line, "ignore_label=cels") == 2
+    assert run(*line, "ignore_label=cels", "--force") == 2
     told = "ignore_label must be one of background, vessels, cells, got 'cels'; did you mean 'cells'?"
     assert told in capsys.readouterr().err
 
