@@ -46,6 +46,7 @@ class Encoder(Step):
             self.train,
             labels=data.region,
             class_names=data.region_names,
+            sample_id=data.sample_id,
             out=out / "model",
             progress=progress,
         )

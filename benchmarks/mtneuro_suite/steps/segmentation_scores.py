@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int64
 
+from mtneuro_suite._shared.sample_ids import slice_stacks
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Roles, Step
 from mtneuro_suite.steps.reading import labelled_arrays
@@ -59,14 +60,14 @@ def scored(model: "Model", step: ScoredNetwork, roles: Roles, out: Path, *, extr
         prediction=prediction[shown],
         sample_id=test.sample_id[shown],
     )
-    # One cube's whole test stack, for a drawing in three dimensions; subvolumes are stacked along z.
-    first = test.region == test.region[0]
+    # The first cube's whole test stack, for a drawing in three dimensions; subvolumes are stacked along z.
+    first = slice_stacks(test.sample_id)[0]
     np.savez_compressed(
         out / "volume.npz",
         truth=masks[first].reshape(-1, *masks.shape[-2:]),
         prediction=prediction[first].reshape(-1, *prediction.shape[-2:]),
         voxel_size_um=test.voxel_size_um,
-        region=test.region_names[int(test.region[0])],
+        region=test.region_names[int(test.region[first[0]])],
     )
     return Outcome(rows, {"class_names": list(names), **extra})
 

@@ -14,7 +14,9 @@ REGIONS = ("CTX", "VP")
 def arrays_folder(tmp_path: Path) -> Callable[..., Path]:
     """Write images as an ``arrays`` run would: ``arrays_folder("train", images, region=…, masks=…)``."""
 
-    def write(name: str, images: np.ndarray, *, region=None, masks=None, class_names=(), z=0) -> Path:
+    def write(
+        name: str, images: np.ndarray, *, region=None, masks=None, class_names=(), z=0, ids=None
+    ) -> Path:
         folder = tmp_path / name
         folder.mkdir(parents=True)
         n = len(images)
@@ -22,7 +24,7 @@ def arrays_folder(tmp_path: Path) -> Callable[..., Path]:
             images=images.astype(np.uint8),
             region=np.zeros(n, np.int64) if region is None else np.asarray(region, np.int64),
             masks=None if masks is None else masks.astype(np.uint8),
-            sample_id=np.array([f"A-CTX/z{z + i}" for i in range(n)]),
+            sample_id=np.array(ids or [f"A-CTX/z{z + i}" for i in range(n)]),
             region_names=REGIONS,
             class_names=class_names,
             voxel_size_um=(1.0, 1.0, 1.0),

@@ -24,6 +24,14 @@ def test_an_encoder_learns_from_all_its_arrays(arrays_folder, dark_and_bright, t
     assert abs(np.corrcoef(first, region)[0, 1]) > 0.99
 
 
+def test_an_encoder_may_learn_from_the_slices_beside(arrays_folder, dark_and_bright, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("mtneuro_ssl.train", lambda *_, sample_id, **__: seen.append(sample_id.tolist()))
+    folder = arrays_folder("one", dark_and_bright[0], z=5)
+    Encoder(train=PCA).run({"train": [folder]}, tmp_path, ignored)
+    assert seen == [[f"A-CTX/z{z}" for z in range(5, 17)]]
+
+
 def test_a_taken_model_is_copied_as_it_is_and_trains_nowhere(arrays_folder, dark_and_bright, tmp_path):
     images, region = dark_and_bright
     Encoder(train=PCA).run(

@@ -20,8 +20,8 @@ class Given(ScoredNetwork):
 def outcome(arrays_folder, tmp_path, monkeypatch):
     """Score predictions, given in place of a network's, against masks."""
 
-    def score(masks, predictions, *, region=None):
-        folder = arrays_folder("test", np.zeros_like(masks), region=region, masks=masks, class_names=CLASSES)
+    def score(masks, predictions, **about):
+        folder = arrays_folder("test", np.zeros_like(masks), masks=masks, class_names=CLASSES, **about)
         monkeypatch.setattr("mtneuro_seg.predict", lambda model, images: predictions)
         step = Given(model="unet", task="t", training_set="t:train", test_set="t:test", seed=3)
         return scored(None, step, {"test": [folder]}, tmp_path, extra={"images": 7})  # pyright: ignore[reportArgumentType]
@@ -59,13 +59,22 @@ def test_the_middle_sample_of_each_region_is_kept_and_the_first_regions_whole_st
     outcome, unchecked, tmp_path
 ):
     masks = np.arange(6, dtype=np.uint8)[:, None, None] % 3 * np.ones((1, 16, 16), np.uint8)
-    outcome(masks, masks, region=[0, 0, 0, 1, 1, 1])
+    ids = [f"A-{region}/z{z}" for region in ("CTX", "VP") for z in range(3)]
+    outcome(masks, masks, region=[0, 0, 0, 1, 1, 1], ids=ids)
     with np.load(tmp_path / "examples.npz") as kept:
-        assert kept["sample_id"].tolist() == ["A-CTX/z1", "A-CTX/z4"]
+        assert kept["sample_id"].tolist() == ["A-CTX/z1", "A-VP/z1"]
         assert np.array_equal(kept["truth"], masks[[1, 4]])
     with np.load(tmp_path / "volume.npz") as kept:
         assert np.array_equal(kept["prediction"], masks[:3])
         assert kept["region"] == "CTX"
+
+
+def test_the_stack_that_is_kept_is_one_cubes_whatever_the_order_of_its_slices(outcome, unchecked, tmp_path):
+    masks = np.arange(6, dtype=np.uint8)[:, None, None] % 3 * np.ones((1, 16, 16), np.uint8)
+    ids = ["B-CTX/z2", "A-CTX/z0", "B-CTX/z0", "A-CTX/z1", "B-CTX/z1", "A-CTX/z2"]
+    outcome(masks, masks, ids=ids)
+    with np.load(tmp_path / "volume.npz") as kept:
+        assert np.array_equal(kept["truth"], masks[[2, 4, 0]])
 
 
 def test_of_one_region_three_samples_are_kept_from_first_to_last(outcome, unchecked, tmp_path):

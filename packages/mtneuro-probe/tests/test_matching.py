@@ -85,3 +85,12 @@ def test_images_come_in_the_order_of_the_embeddings(vectors):
     images = np.arange(27).reshape(3, 3, 3)
     embeddings = Embeddings(vectors, np.array(["A/z2", "A/z0", "A/z1"]))
     np.testing.assert_array_equal(images_of(embeddings, images, ["A/z0", "A/z1", "A/z2"]), images[[2, 0, 1]])
+
+
+def test_a_file_that_gives_a_sample_two_rows_is_refused_by_name():
+    ids = np.array(["A/z0", "A/z1", "A/z0"])
+    vectors = Embeddings(np.ones((1, 1), np.float32), ids[1:2])
+    with pytest.raises(ValueError, match=r"must have a region once, got twice: A/z0$"):
+        rows_of(vectors, ids, what="a region")
+    with pytest.raises(ValueError, match=r"must have an image once, got twice: A/z0$"):
+        images_of(vectors, np.zeros((3, 4, 4)), ids.tolist())

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from mtneuro_probe import sample_positions
+from mtneuro_probe.sample import lone_samples
 
 
 def test_a_position_is_read_from_an_id():
@@ -14,3 +15,13 @@ def test_a_position_is_read_from_an_id():
 def test_an_id_of_another_form_is_refused_and_named(name):
     with pytest.raises(ValueError, match=f"got '{name}'$"):
         sample_positions(["A/z1", name])
+
+
+def test_samples_are_alone_where_no_id_names_a_slice(caplog):
+    assert lone_samples(["A/z0", "img_1"]) is None
+    assert lone_samples([]) is None
+    assert not caplog.text
+    alone = lone_samples(np.array(["img_1", "img_1"]))
+    assert alone is not None
+    assert alone.tolist() == [0, 1]
+    assert "such as 'img_1'" in caplog.text

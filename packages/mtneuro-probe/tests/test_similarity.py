@@ -111,3 +111,63 @@ def test_one_representation_is_nothing_to_compare(rng):
         representation_similarity({"a": rng.normal(size=(9, 2))})
     with pytest.raises(ValueError, match="at least 2 dimensions"):
         rsa(rng.normal(size=(9, 1)), rng.normal(size=(9, 2)))
+
+
+def test_cka_of_samples_that_are_alike_but_for_one_is_refused(rng):
+    # The unbiased criterion of such a representation is 0: the ratio came out as nan, 2 or 1e8.
+    for n in range(5, 60):
+        outlier = np.zeros((n, 3))
+        outlier[0] = rng.normal(size=3)
+        for shift, kind in ((0, np.float64), (1, np.float64), (100, np.float32)):
+            x = (outlier + shift).astype(kind)
+            with pytest.raises(ValueError, match="alike but for one"):
+                linear_cka(x, rng.normal(size=(n, 3)))
+            with pytest.raises(ValueError, match="got the second"):
+                linear_cka(rng.normal(size=(n, 3)), x)
+
+
+def test_cka_keeps_its_digits_near_such_a_sample_and_never_leaves_its_range(rng):
+    x, y = rng.normal(size=(30, 3)), rng.normal(size=(30, 4))
+    x[0] *= 1e4
+    exact = plain_cka(x.astype(np.longdouble), y.astype(np.longdouble))
+    assert linear_cka(x, y) == pytest.approx(float(exact), rel=1e-9)
+    for seed in range(30):
+        y = np.random.default_rng(seed).normal(size=(4 + seed % 7, 2)).astype(np.float32)
+        assert abs(linear_cka(y, y)) <= 1
+        assert linear_cka(y, 3 * y) == pytest.approx(1)
+
+
+def test_an_undefined_measure_of_a_pair_is_nan_in_the_table_and_told_in_the_log(rng, caplog):
+    outlier = np.zeros((9, 2))
+    outlier[3] = 1, 2
+    table = representation_similarity({"a": rng.normal(size=(9, 2)), "one": outlier})
+    assert np.isnan(table.loc[0, "cka"])
+    assert np.isnan(table.loc[0, "rsa"])
+    assert "cka of a and one is undefined: CKA needs" in caplog.text
+
+
+def test_dimensions_whose_last_bits_alone_differ_say_nothing(rng):
+    x = rng.normal(size=(100, 4)).astype(np.float32)
+    one = np.float32(1)
+    dead = np.where(rng.random((100, 40)) < 0.5, one, np.nextafter(one, np.float32(2)))
+    for kind in (np.float32, np.float64):
+        assert rsa(x, np.hstack([x, dead]).astype(kind)) == pytest.approx(1)
+        assert rsa(x, np.hstack([x, np.ones_like(dead)]).astype(kind)) == pytest.approx(1)
+        with pytest.raises(ValueError, match="must differ between samples"):
+            linear_cka(x, dead.astype(kind))
+
+
+def test_rsa_of_dimensions_that_are_multiples_of_one_is_refused(rng):
+    x = rng.normal(size=(20, 1))
+    y = rng.normal(size=(20, 4))
+    for one in (x * [1, 2, 5], (x * [3, 0.1] + [7, 1]).astype(np.float32), x.astype(np.float32).repeat(3, 1)):
+        with pytest.raises(ValueError, match="the same standardised value in all"):
+            rsa(one, y)
+
+
+def test_rsa_ranks_no_rounding_errors(rng):
+    # Of two dimensions, a correlation is 1 or -1, and everything else a rounding error.
+    x = rng.normal(size=(40, 2))
+    assert rsa(x, x[:, ::-1] * [3, 0.7] + 1) == pytest.approx(1, abs=1e-12)
+    with pytest.raises(ValueError, match="differ in dissimilarity"):
+        rsa(rng.normal(size=(4, 3)), np.eye(4))

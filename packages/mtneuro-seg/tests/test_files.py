@@ -111,3 +111,14 @@ def test_a_zarr_of_broken_metadata_is_not_replaced(tmp_path, about):
     (tmp_path / "a.zarr" / "zarr.json").write_text(about)
     with pytest.raises(FileExistsError):
         check_zarr_path(tmp_path / "a.zarr")
+
+
+def test_labels_of_other_slices_than_the_images_are_refused(tmp_path):
+    stack = np.zeros((2, 4, 4), np.uint8)
+    np.savez(tmp_path / "images.npz", images=stack, sample_id=["A/z0", "A/z1"])
+    np.savez(tmp_path / "labels.npz", masks=stack, sample_id=["A/z1", "A/z0"])
+    with pytest.raises(ValueError, match="the images' slices in the same order, got those of A/z1 for A/z0"):
+        read_labelled_images(str(tmp_path / "images.npz"), str(tmp_path / "labels.npz"))
+    np.save(tmp_path / "bare.npy", stack)
+    found = read_labelled_images(str(tmp_path / "bare.npy"), str(tmp_path / "labels.npz"))
+    assert found.sample_id == ("A/z1", "A/z0")

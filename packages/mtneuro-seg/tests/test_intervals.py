@@ -87,3 +87,40 @@ def test_numbers_out_of_range_are_refused():
         bootstrap_intervals(confusions, level=1.0)
     with pytest.raises(ValueError, match="at least one image"):
         bootstrap_intervals(confusions[:0])
+
+
+def test_ids_group_by_cube_and_order_by_z_as_groups_in_order_do():
+    confusions = images(40, np.random.default_rng(0), run=5)
+    ids = np.array([f"{cube}-CTX/z{z}" for cube in "AD" for z in range(20)])
+    by_group = bootstrap_intervals(confusions, block=5, groups=np.repeat([0, 1], 20))
+    # The first stays the first, as the cubes are drawn in the order of their appearance.
+    order = np.concatenate([[0], 1 + np.random.default_rng(1).permutation(39)])
+    for chosen in (np.arange(40), order):
+        by_id = bootstrap_intervals(confusions[chosen], block=5, sample_id=ids[chosen])
+        assert by_id.low.mean_iou == by_group.low.mean_iou
+        assert by_id.high.mean_f1 == by_group.high.mean_f1
+
+
+def test_corners_of_a_slice_are_drawn_together():
+    confusions = images(20, np.random.default_rng(0))
+    whole = bootstrap_intervals(confusions, block=4, sample_id=[f"A/z{z}" for z in range(20)])
+    ids = [f"A/z{z}/{corner}" for corner in ("tl", "br") for z in range(20)]
+    corners = bootstrap_intervals(np.concatenate([confusions, confusions]), block=4, sample_id=ids)
+    assert corners.low.mean_iou == whole.low.mean_iou
+
+
+def test_images_that_nobody_places_are_drawn_one_by_one():
+    confusions = images(30, np.random.default_rng(0))
+    found = bootstrap_intervals(confusions, block=10, sample_id=[f"img_{n}" for n in range(30)])
+    one_by_one = bootstrap_intervals(confusions, block=1)
+    assert found.low.mean_iou == one_by_one.low.mean_iou
+
+
+def test_groups_and_ids_that_do_not_fit_are_refused(unchecked):
+    confusions = images(30, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="either groups or sample_id"):
+        bootstrap_intervals(confusions, groups=np.zeros(30, int), sample_id=["A/z0"] * 30)
+    with pytest.raises(ValueError, match="sample_id must name all 30 images, got 1"):
+        bootstrap_intervals(confusions, sample_id=["A/z0"])
+    with pytest.raises(ValueError, match="groups must name all 30 images, got 1"):
+        bootstrap_intervals(confusions, groups=np.zeros(1, int))

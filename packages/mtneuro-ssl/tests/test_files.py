@@ -38,6 +38,19 @@ def test_a_file_is_opened_without_being_read(tmp_path):
     assert isinstance(open_images(tmp_path / "a.npy").images, np.memmap)
 
 
+def test_slices_of_subvolumes_without_ids_are_neighbours_within_their_own_only(tmp_path):
+    np.save(tmp_path / "cut.npy", np.zeros((2, 2, 4, 4), np.uint8))
+    found = open_images(tmp_path / "cut.npy")
+    assert found.sample_id.tolist() == [f"subvolume-{n}/z{z}" for n in (0, 1) for z in (0, 1)]
+
+
+def test_a_file_says_whether_it_names_its_slices(tmp_path):
+    stack = np.zeros((2, 4, 4), np.uint8)
+    np.savez(tmp_path / "bare.npz", images=stack)
+    np.savez(tmp_path / "named.npz", images=stack, sample_id=["A/z0", "A/z1"])
+    assert [open_images(tmp_path / f"{name}.npz").named for name in ("bare", "named")] == [False, True]
+
+
 def test_a_part_of_a_volume_keeps_the_names_of_its_slices(tmp_path):
     np.save(tmp_path / "a.npy", IMAGES)
     found = open_images(tmp_path / "a.npy", ranges=Ranges(z="1:3", x="2:6"))

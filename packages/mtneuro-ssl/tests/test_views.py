@@ -129,5 +129,14 @@ def test_neighbours_stay_in_their_cube_and_corner():
     ]
     with pytest.raises(ValueError, match=r"ids like 'A-CTX/z110', got 'slice 3'"):
         slice_neighbours(np.array(["slice 3"]), reach=1)
-    with pytest.raises(ValueError, match="must be unique"):
+    with pytest.raises(ValueError, match="name each slice once, got twice: a/z1"):
         slice_neighbours(np.array(["a/z1", "a/z1"]), reach=1)
+
+
+def test_a_reach_that_reaches_no_other_slice_is_refused_with_the_reason():
+    ten_apart = [f"a/z{z}" for z in (20, 0, 10)]
+    assert slice_neighbours(ten_apart, reach=10)[0].tolist() == [2, *[0] * 20]
+    with pytest.raises(ValueError, match=r"got 9, where the slices of a cube are 10 apart; raise"):
+        slice_neighbours(ten_apart, reach=9)
+    with pytest.raises(ValueError, match="where each cube has a single slice"):
+        slice_neighbours(["a/z1", "b/z2"], reach=1)

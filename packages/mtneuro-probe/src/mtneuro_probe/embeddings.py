@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from mtneuro_probe._shared.files import written_beside
+from mtneuro_probe._shared.masked import check_unmasked
 from mtneuro_probe._shared.volume_file import opened_archive
 from mtneuro_probe.sample import first_ten
 
@@ -45,6 +46,7 @@ class Embeddings:
 
 def check_embeddings(embeddings: np.ndarray, *, name: str = "embeddings") -> None:
     """Raise ``ValueError`` unless ``embeddings`` is a finite matrix of floats, not empty."""
+    check_unmasked(embeddings, name)
     shape, dtype = np.shape(embeddings), np.asarray(embeddings).dtype
     if len(shape) != 2 or 0 in shape or dtype.kind != "f":
         raise ValueError(
@@ -117,6 +119,6 @@ def load_embeddings(path: str | os.PathLike[str]) -> Embeddings:
         )
     if version.shape != () or version != FORMAT_VERSION:
         raise ValueError(f"{path} must have format_version {FORMAT_VERSION}, got {version}")
-    if embeddings.dtype != np.float32:
+    if embeddings.dtype.newbyteorder("=") != np.float32:
         raise ValueError(f"embeddings in {path} must be float32, got {embeddings.dtype}")
-    return Embeddings(embeddings, sample_id)
+    return Embeddings(embeddings.astype(np.float32, copy=False), sample_id)

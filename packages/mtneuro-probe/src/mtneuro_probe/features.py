@@ -77,9 +77,10 @@ def semantic_features(
         (percent and pixels) and with its mistakes, for the four corners of each slice; see
         ``original_features``. It takes no other setting.
     components
-        ``2d``: cells are found in each image by itself. ``3d``: in the volume that neighbouring slices of
-        a cube form, before any corner is cut; two outlines in an image that join above or below it are
-        then one cell. The volume must fit in memory.
+        ``2d``: cells are found in each image by itself. ``3d``: in the volume that consecutive slices of
+        a cube form by their ids, in any order, before any corner is cut; two outlines in an image that join
+        above or below it are then one cell. Without ids, the images are consecutive slices of one volume.
+        The volume must fit in memory.
     connectivity
         Which pixels join: 4 or 8 in 2D, 6, 18 or 26 in 3D. By default 8, and 6 in 3D.
     corners

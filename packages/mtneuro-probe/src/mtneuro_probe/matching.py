@@ -89,8 +89,9 @@ def rows_of(
     Raises
     ------
     ValueError
-        If an embedding has no row; the first ten such are shown.
+        If an embedding has no row, or a sample more than one; the first ten such are shown.
     """
+    check_once(ids, what=what)
     known = {str(name): row for row, name in enumerate(ids)}
     wanted = [str(name) for name in embeddings.sample_id]
     ends = tuple(f"/{corner}" for corner in CORNERS)
@@ -102,6 +103,13 @@ def rows_of(
             f"every embedding must have {what}, {len(missing)} have none, the first: {first_ten(missing)}"
         )
     return np.array(rows, dtype=np.int64)
+
+
+def check_once(ids: Sequence[str] | np.ndarray, *, what: str) -> None:
+    """Raise ``ValueError`` unless each id stands once: of two rows, nobody knows which is meant."""
+    names, count = np.unique(np.asarray(ids, dtype=np.str_), return_counts=True)
+    if (count > 1).any():
+        raise ValueError(f"a sample must have {what} once, got twice: {first_ten(names[count > 1])}")
 
 
 def images_of(
@@ -121,7 +129,7 @@ def images_of(
     Raises
     ------
     ValueError
-        If an embedding has no image.
+        If an embedding has no image, or more than one.
     """
     chosen = images[rows_of(embeddings, ids, what="an image")]
     own = set(ids)

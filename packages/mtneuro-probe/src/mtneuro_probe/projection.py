@@ -5,9 +5,9 @@ import warnings
 
 import numpy as np
 from jaxtyping import Float, Float32
-from sklearn.preprocessing import StandardScaler
 
 from mtneuro_probe.embeddings import check_embeddings
+from mtneuro_probe.scaling import fitted_scaler
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def umap_embedding(
             n_neighbors,
             len(embeddings),
         )
-    standardised = StandardScaler().fit_transform(embeddings.astype(np.float64))
+    standardised = fitted_scaler(embeddings).transform(embeddings.astype(np.float64))
     with warnings.catch_warnings():
         # umap warns at import that TensorFlow is missing, which nothing here needs.
         warnings.simplefilter("ignore", ImportWarning)

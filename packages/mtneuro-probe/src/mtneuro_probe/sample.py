@@ -1,15 +1,15 @@
 """Sample ids, and the cube, slice and corner that they name."""
 
-import re
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int64
 
-CORNERS = ("tl", "tr", "bl", "br")
+from mtneuro_probe._shared.sample_ids import CORNERS, FORM, parsed_ids
 
-_ID = re.compile(r"(?P<cube>[^/].*)/z(?P<z>\d+)(?:/(?P<corner>tl|tr|bl|br))?")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,19 +52,33 @@ def sample_positions(sample_id: Sequence[str] | np.ndarray) -> Positions:
     >>> positions.corner.tolist()
     ['', 'br']
     """
-    ids = [str(name) for name in sample_id]
-    matches = [match for match in map(_ID.fullmatch, ids) if match is not None]
-    if len(matches) < len(ids):
-        wrong = [name for name in ids if _ID.fullmatch(name) is None]
+    ids = parsed_ids(sample_id)
+    if not ids.placed.all():
+        wrong = [repr(str(name)) for name, placed in zip(sample_id, ids.placed, strict=True) if not placed]
         raise ValueError(
-            "a sample id must read '<cube>/z<z>' or '<cube>/z<z>/<corner>' with a corner of "
-            f"{', '.join(CORNERS)}, got {', '.join(map(repr, wrong[:10]))}"
+            f"a sample id must read {FORM} with a corner of {', '.join(CORNERS)}, got {', '.join(wrong[:10])}"
         )
-    return Positions(
-        cube=np.array([match["cube"] for match in matches], dtype=np.str_),
-        z=np.array([int(match["z"]) for match in matches], dtype=np.int64),
-        corner=np.array([match["corner"] or "" for match in matches], dtype=np.str_),
-    )
+    return Positions(cube=ids.cube, z=ids.z, corner=ids.corner)
+
+
+def lone_samples(sample_id: Sequence[str] | np.ndarray) -> Int64[np.ndarray, " samples"] | None:
+    """Return a number for each sample where no id names a slice, so that nobody knows of neighbours.
+
+    The log says so. Where ids name slices, `sample_positions` reads them, and there is nothing to return.
+
+    Examples
+    --------
+    >>> lone_samples(["A/z0", "A/z1"]) is None
+    True
+    """
+    if len(sample_id) == 0 or parsed_ids(sample_id).placed.any():
+        return None
+    _log.warning(
+        "the ids name no slices (%s), such as %r: each sample is held out and drawn by itself, as if no two "
+        "were neighbours; give ids of that form, or groups=, where they are",
+        FORM, str(sample_id[0]),
+    )  # fmt: skip
+    return np.arange(len(sample_id))
 
 
 def first_ten(ids: Sequence[str] | np.ndarray) -> str:

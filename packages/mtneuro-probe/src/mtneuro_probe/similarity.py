@@ -1,5 +1,6 @@
 """Compare representations of the same samples by CKA and RSA, whatever their dimensions mean."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,8 +12,10 @@ from scipy.spatial.distance import pdist
 from scipy.stats import rankdata
 
 from mtneuro_probe.embeddings import check_embeddings
-from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval, slice_runs
-from mtneuro_probe.sample import sample_positions
+from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval, runs_of
+from mtneuro_probe.scaling import PRECISION, constant_dimensions, spread
+
+_log = logging.getLogger(__name__)
 
 
 def linear_cka(
@@ -32,7 +35,8 @@ def linear_cka(
     Raises
     ------
     ValueError
-        If the rows do not fit, a value is not finite, or a representation is the same for all samples.
+        If the rows do not fit, a value is not finite, a representation is the same for all samples, or its
+        samples are alike but for one, for which the ratio is 0 / 0.
 
     Notes
     -----
@@ -47,7 +51,15 @@ def linear_cka(
     1.0
     """
     _check_pair(first, second)
-    return _alignment(_kernel(first), _kernel(second))
+    a, b = (_Kernel.of(x) for x in (first, second))
+    found = _alignment(a.centred(), b.centred())
+    if np.isnan(found):
+        which = "the first" if a.centred() is None else "the second"
+        raise ValueError(
+            f"CKA needs a representation in which several samples differ, got {which}, whose samples are "
+            "alike but for one, or up to the precision of float32: the ratio would be 0 / 0"
+        )
+    return found
 
 
 def rsa(first: Float[np.ndarray, "samples features"], second: Float[np.ndarray, "samples others"]) -> float:
@@ -64,10 +76,14 @@ def rsa(first: Float[np.ndarray, "samples features"], second: Float[np.ndarray, 
     Raises
     ------
     ValueError
-        If the rows do not fit, a value is not finite, or a representation is the same for all samples.
+        If the rows do not fit, a value is not finite, a representation is the same for all samples, or it is
+        undefined: a sample has the same standardised value in every dimension, as where all dimensions are
+        multiples of one, or all pairs of samples are equally dissimilar.
 
     Notes
     -----
+    Dimensions that are constant up to the last bits of float32 are left out.
+
     N. Kriegeskorte, M. Mur, P. Bandettini (2008), Representational similarity analysis: connecting the
     branches of systems neuroscience, Frontiers in Systems Neuroscience 2, 4. Time and memory grow with the
     square of the samples: 5760 take about 0.5 GB.
@@ -82,7 +98,11 @@ def rsa(first: Float[np.ndarray, "samples features"], second: Float[np.ndarray, 
     if min(first.shape[1], second.shape[1]) < 2:
         raise ValueError("rsa needs at least 2 dimensions, got a representation of 1; linear_cka takes it")
     a, b = (rankdata(_dissimilarity(x)) for x in (first, second))
-    return float(np.corrcoef(a, b)[0, 1])
+    if min(np.ptp(a), np.ptp(b)) == 0:
+        raise ValueError(
+            "rsa needs pairs that differ in dissimilarity, got a representation where all are equal"
+        )
+    return float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
 
 
 def representation_similarity(
@@ -102,12 +122,14 @@ def representation_similarity(
     Returns
     -------
     table
-        A row a pair: ``first``, ``second``, ``cka``, ``rsa`` (NaN where one has a single dimension).
+        A row a pair: ``first``, ``second``, ``cka``, ``rsa``; NaN where a measure is undefined for the pair,
+        with the reason in the log.
 
     Raises
     ------
     ValueError
-        If there are fewer than two, or as ``linear_cka``.
+        If there are fewer than two, their rows do not fit, a value is not finite, or a representation is the
+        same for all samples.
     """
     if len(embeddings) < 2:
         raise ValueError(f"there must be at least 2 representations to compare, got {len(embeddings)}")
@@ -115,8 +137,15 @@ def representation_similarity(
     rows: list[dict[str, object]] = []
     for done, (a, b) in enumerate(pairs, start=1):
         x, y = embeddings[a], embeddings[b]
-        flat = min(x.shape[1], y.shape[1]) < 2
-        rows.append({"first": a, "second": b, "cka": linear_cka(x, y), "rsa": np.nan if flat else rsa(x, y)})
+        _check_pair(x, y)
+        row: dict[str, object] = {"first": a, "second": b}
+        for name, measure in (("cka", linear_cka), ("rsa", rsa)):
+            try:
+                row[name] = measure(x, y)
+            except ValueError as error:
+                row[name] = np.nan
+                _log.warning("%s of %s and %s is undefined: %s", name, a, b, error)
+        rows.append(row)
         if progress is not None:
             progress(done, len(pairs))
     return pd.DataFrame(rows)
@@ -177,18 +206,17 @@ def closeness(
     _check_pair(reference, second)
     if len(sample_id) != len(reference):
         raise ValueError(f"sample_id must have one id a sample, got {len(sample_id)} for {len(reference)}")
-    kernels = [_kernel(x) for x in (reference, first, second)]
-    at = sample_positions(sample_id)
-    run = slice_runs(at.cube, at.z, length=run_length)
+    kernels = [_Kernel.of(x) for x in (reference, first, second)]
+    run = runs_of(sample_id, length=run_length)
     counts = bootstrap_counts(int(run.max()) + 1, n_draws=n_bootstrap, rng=np.random.default_rng(seed))
 
     def towards(kept: np.ndarray) -> tuple[float, float]:
-        r, a, b = (kernel[np.ix_(kept, kept)] for kernel in kernels)
+        r, a, b = (kernel.of_samples(kept).centred() for kernel in kernels)
         return _alignment(r, a), _alignment(r, b)
 
     drawn = [np.flatnonzero(count[run] > 0) for count in counts]
     draws = np.array([np.subtract(*towards(kept)) for kept in drawn if len(kept) >= _LEAST_SAMPLES])
-    near, far = towards(np.arange(len(reference)))
+    near, far = (linear_cka(reference, x) for x in (first, second))
     low, high = interval(draws.astype(np.float64))
     return Closeness(first=near, second=far, difference=near - far, low=low, high=high)
 
@@ -199,7 +227,7 @@ _LEAST_SAMPLES = 4
 def _check_pair(first: np.ndarray, second: np.ndarray) -> None:
     for x in (first, second):
         check_embeddings(x, name="a representation")
-        if (np.ptp(x, axis=0) == 0).all():
+        if constant_dimensions(x).all():
             raise ValueError("a representation must differ between samples, got the same vector for all")
     if len(first) != len(second) or len(first) < _LEAST_SAMPLES:
         raise ValueError(
@@ -208,31 +236,66 @@ def _check_pair(first: np.ndarray, second: np.ndarray) -> None:
         )
 
 
-def _kernel(x: np.ndarray) -> Float64[np.ndarray, "samples samples"]:
-    """Return the inner products of samples without the diagonal."""
-    x = x.astype(np.float64)
-    # The estimate is unchanged by the mean; taking it away keeps digits.
-    x = x - x.mean(axis=0)
-    kernel = x @ x.T
-    np.fill_diagonal(kernel, 0)
-    return kernel
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kernel:
+    """The inner products of centred samples, and how large rounding errors in them may be."""
+
+    products: Float64[np.ndarray, "samples samples"]
+    size: Float64[np.ndarray, " samples"]
+    """Squared length of each sample's vector as it was given."""
+    distance: Float64[np.ndarray, " samples"]
+    """Squared length of each sample's vector from their mean."""
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> "_Kernel":
+        x = x.astype(np.float64)
+        # The estimate is unchanged by the mean; taking it away keeps digits.
+        away = x - x.mean(axis=0)
+        products = away @ away.T
+        return cls(products, (x**2).sum(axis=1), np.diag(products).copy())
+
+    def of_samples(self, kept: np.ndarray) -> "_Kernel":
+        return _Kernel(self.products[np.ix_(kept, kept)], self.size[kept], self.distance[kept])
+
+    def centred(self) -> Float64[np.ndarray, "samples samples"] | None:
+        """Return the kernel U-centred, of which the unbiased criterion is the inner product.
+
+        Or None where nothing but rounding errors of float32 is left, as of samples alike but for one.
+        G. J. Székely and M. L. Rizzo (2014), Partial distance correlation with methods for dissimilarities,
+        Annals of Statistics 42, 2382-2412, definition 2.
+        """
+        n = len(self.products)
+        kernel = self.products.copy()
+        np.fill_diagonal(kernel, 0)
+        rows = kernel.sum(axis=0)
+        kernel -= (rows[:, None] + rows) / (n - 2)
+        kernel += rows.sum() / ((n - 1) * (n - 2))
+        np.fill_diagonal(kernel, 0)
+        noise = PRECISION * np.sqrt(self.size.sum() * self.distance.sum())
+        return kernel if np.linalg.norm(kernel) > noise else None
 
 
-def _alignment(a: np.ndarray, b: np.ndarray) -> float:
-    return float(_hsic(a, b) / np.sqrt(_hsic(a, a) * _hsic(b, b)))
-
-
-def _hsic(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the unbiased Hilbert-Schmidt criterion of two kernels without a diagonal, up to its scale."""
-    n = len(a)
-    rows_a, rows_b = a.sum(axis=0), b.sum(axis=0)
-    return float(
-        (a * b).sum() + rows_a.sum() * rows_b.sum() / ((n - 1) * (n - 2)) - 2 * (rows_a @ rows_b) / (n - 2)
-    )
+def _alignment(a: np.ndarray | None, b: np.ndarray | None) -> float:
+    """Return the cosine of two U-centred kernels, NaN where one of them is nothing."""
+    if a is None or b is None:
+        return float("nan")
+    cosine = np.vdot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b))
+    return float(np.clip(cosine, -1, 1))
 
 
 def _dissimilarity(x: np.ndarray) -> Float64[np.ndarray, " pairs"]:
     x = x.astype(np.float64)
-    spread = x.std(axis=0)
-    standard = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    return np.asarray(pdist(standard, "correlation"), dtype=np.float64)
+    scale = spread(x)
+    varied = np.isfinite(scale)
+    x, scale = x[:, varied], scale[varied]
+    standard = (x - x.mean(axis=0)) / scale
+    length = np.linalg.norm(standard - standard.mean(axis=1, keepdims=True), axis=1)
+    flat = np.flatnonzero(length <= PRECISION * np.linalg.norm(x / scale, axis=1))
+    if len(flat):
+        raise ValueError(
+            f"rsa needs dimensions that differ within each sample, got the same standardised value in all "
+            f"{len(scale)} that vary for {len(flat)} sample(s), the first in row {flat[0]}: no correlation "
+            "with them is defined"
+        )
+    # Pairs that differ by rounding errors alone have one rank.
+    return np.asarray(pdist(standard, "correlation").round(10), dtype=np.float64)

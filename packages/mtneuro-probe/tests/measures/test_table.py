@@ -111,3 +111,17 @@ def test_corners_are_the_four_quarters_each_by_itself(rng):
 def test_channels_are_not_taken_for_slices(shape):
     with pytest.raises(ValueError, match=r"looks like \(.*channel.*take one channel"):
         check_images(np.zeros(shape, np.uint8))
+
+
+def test_the_order_of_the_images_changes_no_cell_in_3d(rng):
+    labels = blobs(rng, n_images=12)
+    ids = np.array([f"{cube}/z{z}" for cube in "AB" for z in (0, 1, 2, 5, 6, 7)])
+    order = rng.permutation(12)
+    expected = semantic_features(labels, sample_id=ids, components="3d")
+    shuffled = semantic_features(labels[order], sample_id=ids[order], components="3d")
+    pd.testing.assert_frame_equal(shuffled.sort_index(), expected.sort_index(), check_exact=True)
+
+
+def test_images_that_nobody_places_form_no_volume(rng):
+    with pytest.raises(ValueError, match=r"must read '<cube>/z<z>'.*got 'img_0', 'img_1'"):
+        semantic_features(blobs(rng, n_images=2), sample_id=["img_0", "img_1"], components="3d")

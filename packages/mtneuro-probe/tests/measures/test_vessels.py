@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtneuro_probe.measures.label_images import LabelImages
-from mtneuro_probe.measures.vessels import length_density, mean_width, skeleton_length
+from mtneuro_probe.measures.vessels import length_density, mean_width, skeleton, skeleton_length
+from skimage.morphology import skeletonize
 
 
 def images(mask: np.ndarray, spacing: tuple[float, float] = (1.0, 1.0)) -> LabelImages:
@@ -60,3 +61,36 @@ def test_human_vessels_are_as_wide_as_was_measured(real_data: Path):
         ]
     # The quartiles of the widest point of each vessel: 2.1 and 3.5 µm.
     assert 1.8 < np.median(widths) < 3.6
+
+
+@pytest.mark.parametrize("width", range(1, 7))
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_a_diagonal_vessel_of_any_width_has_its_length(width, turns, exchanged):
+    y, x = np.mgrid[:64, :64]
+    mask = np.rot90((x - y >= 0) & (x - y < width), turns)
+    mask = mask.T if exchanged else mask
+    length = length_density(images(mask[None]), "vessel")[0] * 64 * 64 / 1000
+    assert length == pytest.approx(64 * np.sqrt(2), rel=0.05)
+    assert np.isfinite(mean_width(images(mask[None]), "vessel"))[0]
+
+
+def test_a_diagonal_branch_two_pixels_wide_counts_beside_its_trunk():
+    y, x = np.mgrid[:64, :64]
+    branch = (x - y >= 0) & (x - y < 2)
+    crossing = branch | branch[:, ::-1]
+    length = length_density(images(crossing[None]), "vessel")[0] * 64 * 64 / 1000
+    assert length == pytest.approx(2 * 64 * np.sqrt(2), rel=0.05)
+    trunk = (y >= 28) & (y < 36)
+    length = length_density(images((trunk | branch)[None]), "vessel")[0] * 64 * 64 / 1000
+    assert length == pytest.approx(64 + 56 * np.sqrt(2), rel=0.05)
+
+
+def test_what_the_plain_thinning_keeps_stays_as_it_is():
+    rng = np.random.default_rng(0)
+    for lines in range(1, 5):
+        mask = np.zeros((64, 64), bool)
+        for start in rng.integers(3, 55, size=lines):
+            mask[start : start + 6, 5:60] = True
+            mask[5:60, start : start + 3] = True
+        np.testing.assert_array_equal(skeleton(mask), skeletonize(mask))

@@ -46,3 +46,15 @@ def test_annotators_who_disagree_leave_nothing_to_reach():
 def test_annotations_of_other_samples_or_features_are_refused(second, told):
     with pytest.raises(ValueError, match=told):
         label_ceiling(pd.DataFrame({"a": [1.0, 2]}, index=list("xy")), second)
+
+
+def test_a_sample_that_stands_twice_is_named():
+    table = pd.DataFrame({"cell_count": [1.0, 2, 3]}, index=["A/z0", "A/z1", "A/z0"])
+    with pytest.raises(ValueError, match="must name each sample once, got twice: A/z0"):
+        label_ceiling(table, table)
+
+
+def test_a_feature_that_is_constant_up_to_rounding_has_no_ceiling():
+    ids = [f"A/z{z}" for z in range(4)]
+    table = pd.DataFrame({"cell_count": [0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2]}, index=ids)
+    assert np.isnan(label_ceiling(table, table)["r2_ceiling"]).all()

@@ -237,3 +237,25 @@ def test_predictions_are_those_that_are_scored(rng):
 def test_wrong_input_is_refused(x, table, told):
     with pytest.raises(ValueError, match=told):
         feature_readout(x, table)
+
+
+def test_samples_whose_ids_name_no_slices_are_groups_by_themselves_and_the_log_says_so(caplog):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 2))
+    table = pd.DataFrame({"mine": x[:, 0] + 0.1 * rng.normal(size=60)}, index=[f"img_{n}" for n in range(60)])
+    scores = feature_readout(x, table, n_bootstrap=20)
+    assert "the ids name no slices" in caplog.text
+    assert "such as 'img_0': each sample is held out and drawn by itself" in caplog.text
+    pd.testing.assert_frame_equal(scores, feature_readout(x, table, groups=np.arange(60), n_bootstrap=20))
+    mixed = table.set_axis(["A/z0", *table.index[1:]])
+    with pytest.raises(ValueError, match=r"a sample id must read .* got 'img_1'"):
+        feature_readout(x, mixed)
+
+
+def test_a_feature_that_is_constant_where_it_is_tested_has_no_score_and_a_reason():
+    # Two cubes: only the second varies, and is too shallow to be tested.
+    ids = [f"A/z{z}" for z in range(60)] + ["B/z0", "B/z1"]
+    x = np.random.default_rng(0).normal(size=(62, 2))
+    table = pd.DataFrame({"mine": np.r_[np.ones(60), 2, 3]}, index=ids)
+    row = feature_readout(x, table, n_splits=2, gap=2, n_permutations=3).loc["mine"]
+    assert not np.isinf(row["r2_cross_validated"])

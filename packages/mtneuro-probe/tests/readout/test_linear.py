@@ -73,3 +73,15 @@ def test_a_prediction_comes_from_a_readout_that_was_not_fitted_near_the_sample(r
     train, test = block_splits(cube, z, n_splits=3, gap=2)[1]
     expected = LinearReadout(alphas=(1.0,)).fit(x[train], y[train]).predict(x[test])
     np.testing.assert_array_equal(predicted[test], expected)
+
+
+def test_a_dimension_whose_last_bits_alone_differ_is_left_out():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3)).astype(np.float32)
+    one = np.float32(1)
+    dead = np.where(rng.random((80, 60)) < 0.5, one, np.nextafter(one, np.float32(2)))
+    y = x[:, 0] + rng.normal(size=80)
+    alone = LinearReadout(alphas=(0.0,)).fit(x, y)
+    beside = LinearReadout(alphas=(0.0,)).fit(np.hstack([x, dead]), y)
+    np.testing.assert_allclose(beside.coef_[:3], alone.coef_, rtol=1e-9)
+    assert (beside.coef_[3:] == 0).all()

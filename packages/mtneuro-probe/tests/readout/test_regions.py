@@ -153,3 +153,29 @@ def test_wrong_input_is_refused(change, told):
     }
     with pytest.raises(ValueError, match=told):
         region_readout(**arguments)
+
+
+@pytest.mark.parametrize("classifier", ["logistic", "knn"])
+def test_dimensions_whose_last_bits_alone_differ_change_no_readout(classifier):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3)).astype(np.float32)
+    region = (x[:, 0] + 0.5 * rng.normal(size=80) > 0).astype(np.int64)
+    one = np.float32(1)
+    dead = np.where(rng.random((80, 60)) < 0.5, one, np.nextafter(one, np.float32(2)))
+    scores = [
+        region_readout(each[:40], region[:40], each[40:], region[40:], classifier=classifier)
+        for each in (x, np.hstack([x, dead]))
+    ]
+    assert scores[0].accuracy == scores[1].accuracy
+    np.testing.assert_allclose(scores[0].confidence, scores[1].confidence, rtol=1e-4)
+
+
+def test_regions_of_samples_whose_ids_name_no_slices_are_told_with_a_warning(caplog):
+    x, region = clusters(0)
+    ids = [f"img_{n}" for n in range(len(region))]
+    by_id = region_cross_validation(x, region, sample_id=ids)
+    assert "each sample is held out and drawn by itself" in caplog.text
+    by_group = region_cross_validation(x, region, groups=np.arange(len(region)))
+    assert (by_id.accuracy, by_id.accuracy_low) == (by_group.accuracy, by_group.accuracy_low)
+    tested = region_readout(x, region, x, region, test_sample_id=ids)
+    assert tested.accuracy_low <= tested.accuracy

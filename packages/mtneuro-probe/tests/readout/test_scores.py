@@ -30,3 +30,7 @@ def test_the_p_value_counts_the_true_order_among_the_permutations():
     level, p_value = null_of(0.9, np.linspace(0, 0.5, 99))
     assert p_value == 1 / 100
     assert 0.45 < level < 0.5
+
+
+def test_a_score_of_a_constant_is_nan():
+    assert np.isnan(r2(np.full((3, 1), 0.3), np.zeros((3, 1))))

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from mtneuro_probe.readout.targets import feature_targets
+from mtneuro_probe.readout.targets import constant_target, feature_targets
 from mtneuro_probe.registry import REGISTRY
 
 
@@ -30,3 +30,9 @@ def test_an_angle_is_read_out_as_a_point_on_the_circle(name):
 def test_what_cannot_be_read_out_is_refused(table, told):
     with pytest.raises(ValueError, match=told):
         feature_targets(table)
+
+
+def test_what_differs_by_rounding_is_constant_and_so_is_nothing():
+    assert constant_target(np.zeros((0, 1)))
+    assert constant_target(np.array([[0.1 + 0.2, 1], [0.3, 1]]))
+    assert not constant_target(np.array([[0.3, 1], [0.3, 1 + 1e-9]]))

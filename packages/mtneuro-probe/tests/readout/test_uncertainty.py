@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval, shifted_orders, slice_runs
+from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval, runs_of, shifted_orders, slice_runs
 
 
 def test_runs_are_as_long_as_asked_and_stay_in_their_cube():
@@ -53,3 +53,8 @@ def test_a_shift_follows_the_slices_and_not_the_rows():
 
 def test_without_draws_there_is_no_interval():
     assert np.isnan(interval(np.array([]))).all()
+
+
+def test_a_run_is_read_from_the_ids():
+    assert runs_of(["A/z3", "B/z3", "A/z2", "A/z9"], length=2).tolist() == [0, 2, 0, 1]
+    assert runs_of(["x", "y", "x"], length=2).tolist() == [0, 1, 2]

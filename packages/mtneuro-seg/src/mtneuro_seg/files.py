@@ -39,6 +39,9 @@ class LabelledImages:
     region: np.ndarray | None
     """Region of each image, where the images' file has it."""
 
+    sample_id: tuple[str, ...] | None = None
+    """Id of each image, where a file has them."""
+
 
 def read_labelled_images(
     images: str, labels: str | None = None, *, ranges: Ranges | None = None
@@ -59,7 +62,8 @@ def read_labelled_images(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a file is not what its name says, no labels are given, or the two differ in shape.
+        If a file is not what its name says, no labels are given, or the two differ in shape or in the ids of
+        their slices.
     """
     source = open_volume_file(images, ranges=ranges)
     if labels is None and not images.partition("#")[0].endswith(".npz"):
@@ -67,10 +71,22 @@ def read_labelled_images(
             f"LABELS must be given unless IMAGES is an .npz that holds masks, got {images!r} alone"
         )
     found = source.loaded()
-    masks = open_volume_file(labels or images.partition("#")[0], key="masks", ranges=ranges).loaded()
+    of_labels = open_volume_file(labels or images.partition("#")[0], key="masks", ranges=ranges)
+    masks = of_labels.loaded()
     if masks.shape != found.shape:
         raise ValueError(f"labels must have the images' shape {found.shape}, got {masks.shape}")
-    return LabelledImages(images=found, masks=masks, class_names=source.class_names, region=source.region)
+    for image, label in zip(source.sample_id or (), of_labels.sample_id or (), strict=False):
+        if image != label:
+            raise ValueError(
+                f"labels must be of the images' slices in the same order, got those of {label} for {image}"
+            )
+    return LabelledImages(
+        images=found,
+        masks=masks,
+        class_names=source.class_names,
+        region=source.region,
+        sample_id=source.sample_id or of_labels.sample_id,
+    )
 
 
 def save_labels(

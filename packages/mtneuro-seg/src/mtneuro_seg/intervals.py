@@ -1,10 +1,12 @@
 """Confidence intervals of the scores, by a bootstrap over blocks of neighbouring slices."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64, Integer
 
+from mtneuro_seg._shared.sample_ids import parsed_ids
 from mtneuro_seg.metrics import Scores, class_scores
 
 
@@ -27,6 +29,7 @@ def bootstrap_intervals(
     *,
     block: int = 10,
     groups: Integer[np.ndarray, " images"] | None = None,
+    sample_id: Sequence[str] | np.ndarray | None = None,
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
@@ -41,12 +44,17 @@ def bootstrap_intervals(
     Parameters
     ----------
     confusions
-        A confusion matrix for every image, in the order of the slices within each group.
+        A confusion matrix for every image. Without ids they are taken in the order of their slices, within
+        each group.
     block
         Slices of a block: at least as many as an object is deep, and few compared with the slices of a group;
         a group of a single block cannot vary.
     groups
         A number for every image that says which stack of slices it is from, such as its region.
+    sample_id
+        Instead of groups: the id of every image, ``<cube>/z<z>``, in any order. Each cube is a group, in the
+        order of z; corners of one slice are drawn together. Images whose ids have another form have no
+        known neighbours, and are drawn one by one.
     resamples
         Number of resampled sets.
     level
@@ -57,7 +65,7 @@ def bootstrap_intervals(
     Raises
     ------
     ValueError
-        If there are no images, or a number is out of its range.
+        If there are no images, groups and ids are both given, or a number is out of its range.
 
     Notes
     -----
@@ -77,16 +85,13 @@ def bootstrap_intervals(
         raise ValueError(f"block and resamples must be at least 1, got {block} and {resamples}")
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
-    stacks = np.zeros(len(confusions), np.int64) if groups is None else groups
-    if len(stacks) != len(confusions):
-        raise ValueError(f"groups must name all {len(confusions)} images, got {len(stacks)}")
     rng = np.random.default_rng(seed)
     pooled = np.zeros((resamples, *confusions.shape[1:]), np.int64)
-    for stack in np.unique(stacks):
-        members = np.flatnonzero(stacks == stack)
-        drawn = members[_blocks(len(members), block, resamples, rng)]
+    for stack in stacks_of(len(confusions), groups=groups, sample_id=sample_id):
+        slices = np.stack([confusions[rows].sum(axis=0) for rows in stack.slices])
+        drawn = _blocks(len(slices), block if stack.neighbours else 1, resamples, rng)
         for resample in range(resamples):
-            pooled[resample] += confusions[drawn[resample]].sum(axis=0)
+            pooled[resample] += slices[drawn[resample]].sum(axis=0)
     f1, iou = class_scores(pooled)
     ends = (0.5 - level / 2, 0.5 + level / 2)
     low, high = (
@@ -99,6 +104,50 @@ def bootstrap_intervals(
         for end in ends
     )
     return ScoreIntervals(low=low, high=high, level=level)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The slices of one cube or region, or images of which nothing is known."""
+
+    slices: list[Int64[np.ndarray, " rows"]]
+    """The images of each slice, in the order of z."""
+
+    neighbours: bool = True
+    """Whether each slice lies beside the next."""
+
+
+def stacks_of(
+    count: int,
+    *,
+    groups: Integer[np.ndarray, " images"] | None = None,
+    sample_id: Sequence[str] | np.ndarray | None = None,
+) -> list[Stack]:
+    """Return the stacks that blocks of slices are drawn from; the parameters are `bootstrap_intervals`'s.
+
+    Examples
+    --------
+    >>> [len(stack.slices) for stack in stacks_of(3, sample_id=["A/z0/tl", "A/z0/tr", "B/z0"])]
+    [1, 1]
+    """
+    if sample_id is None:
+        stacks = np.zeros(count, np.int64) if groups is None else groups
+        if len(stacks) != count:
+            raise ValueError(f"groups must name all {count} images, got {len(stacks)}")
+        return [Stack(list(np.flatnonzero(stacks == one)[:, None])) for one in np.unique(stacks)]
+    if groups is not None:
+        raise ValueError("either groups or sample_id must say which images are neighbours, got both")
+    if len(sample_id) != count:
+        raise ValueError(f"sample_id must name all {count} images, got {len(sample_id)}")
+    ids = parsed_ids(sample_id)
+    cubes, first = np.unique(ids.cube[ids.placed], return_index=True)
+    found: list[Stack] = []
+    for cube in cubes[np.argsort(first)]:
+        rows = np.flatnonzero(ids.placed & (ids.cube == cube))
+        by_z = rows[np.argsort(ids.z[rows], kind="stable")]
+        found.append(Stack(np.split(by_z, np.flatnonzero(np.diff(ids.z[by_z])) + 1)))
+    alone = np.flatnonzero(~ids.placed)
+    return [*found, *([Stack(list(alone[:, None]), neighbours=False)] if len(alone) else [])]
 
 
 def _blocks(

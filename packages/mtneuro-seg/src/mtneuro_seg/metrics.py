@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64, Integer
 
+from mtneuro_seg._shared.masked import check_unmasked
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
@@ -62,6 +64,8 @@ def confusion_matrix(
     array([[1, 1],
            [0, 1]])
     """
+    check_unmasked(truth, "truth", fill="ignore")
+    check_unmasked(prediction, "prediction")
     if truth.shape != prediction.shape:
         raise ValueError(
             f"truth and prediction must have one shape, got {truth.shape} and {prediction.shape}"
@@ -106,13 +110,15 @@ def confusion_per_image(
 
 
 def check_labels(labels: Integer[np.ndarray, "..."], name: str, *, classes: int) -> None:
-    """Raise unless all labels lie in ``[0, classes)``.
+    """Raise unless all labels are whole numbers in ``[0, classes)``.
 
     Raises
     ------
     ValueError
-        Naming the values outside, and how many pixels have them.
+        Naming the type, or the values outside and how many pixels have them.
     """
+    if labels.dtype.kind not in "uib":
+        raise ValueError(f"{name} must hold labels as integers, got {labels.dtype}; convert them first")
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         outside = labels[(labels < 0) | (labels >= classes)]
         values = np.unique(outside)

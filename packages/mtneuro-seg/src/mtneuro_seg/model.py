@@ -18,6 +18,7 @@ from mtneuro_seg._shared import model_folder
 from mtneuro_seg._shared.channels import check_no_channels
 from mtneuro_seg._shared.factories import check_trusted, imported
 from mtneuro_seg._shared.foreign import module_errors_named, reason
+from mtneuro_seg._shared.masked import check_unmasked
 from mtneuro_seg._shared.words import one_line
 from mtneuro_seg.model_card import model_card
 from mtneuro_seg.settings import TrainSettings, default_class_names
@@ -155,6 +156,7 @@ def check_images(images: object, settings: TrainSettings) -> None:
         If they are not uint8, have other axes, or are empty.
     """
     axes = "(n, y, x)" if settings.network.axes == 2 else "(n, z, y, x)"
+    check_unmasked(images, "images")
     if not isinstance(images, np.ndarray):
         raise TypeError(f"images must be a NumPy array, got {type(images).__name__}")
     if images.dtype != np.uint8:

@@ -19,6 +19,7 @@ from mtneuro_seg._shared.digests import array_digest, digest
 from mtneuro_seg._shared.extras import check_extra
 from mtneuro_seg._shared.files import disk_errors_named, written_beside
 from mtneuro_seg._shared.foreign import described
+from mtneuro_seg._shared.masked import check_unmasked
 from mtneuro_seg._shared.model_folder import CONFIG, check_destination, other_model
 from mtneuro_seg.loop import fit
 from mtneuro_seg.metrics import check_labels
@@ -180,6 +181,7 @@ def _check_pair(validation: object) -> None:
 
 
 def _check_masks(images: np.ndarray, masks: object, settings: TrainSettings, name: str) -> None:
+    check_unmasked(masks, name, fill="ignore_label")
     if not isinstance(masks, np.ndarray) or masks.dtype.kind not in "ui":
         kind = masks.dtype if isinstance(masks, np.ndarray) else type(masks).__name__
         raise ValueError(

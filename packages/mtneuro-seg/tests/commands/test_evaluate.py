@@ -1,5 +1,7 @@
 """Scores of a model on labelled images."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from mtneuro_seg import confusion_matrix, load_model, predict, scores, scores_per_image
@@ -38,6 +40,29 @@ def test_a_class_that_is_nowhere_has_a_dash(capsys, data, model, run, tmp_path, 
 def test_intervals_are_printed_on_request(capsys, data, model, run):
     assert run("evaluate", model, data, "--intervals", "--block", "2") == 0
     assert "95% interval" in capsys.readouterr().out
+
+
+def test_intervals_say_which_slices_they_take_as_neighbours(capsys, data, model, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("mtneuro_seg.inference.predict", lambda _, images, **__: np.zeros_like(images))
+    with np.load(data) as held:
+        found = {"images": held["images"], "masks": held["masks"]}
+    kinds: dict[str, tuple[dict[str, Any], str | None]] = {
+        "bare": ({}, "names no slices (sample_id): its images are taken as consecutive slices"),
+        "foreign": (
+            {"sample_id": [f"img_{n}" for n in range(8)]},
+            "such as 'img_0': each is drawn by itself",
+        ),
+        "ours": ({"sample_id": [f"A/z{n}" for n in range(8)]}, None),
+    }
+    for name, (more, told) in kinds.items():
+        np.savez(tmp_path / f"{name}.npz", **found, **more)
+        assert run("evaluate", model, tmp_path / f"{name}.npz", "--intervals", "--block", "2") == 0
+        out = capsys.readouterr().out
+        assert told in out if told else ("names no" not in out and "by itself" not in out)
+    one_a_cube = [f"{cube}/z0" for cube in "ABCDEFGH"]
+    np.savez(tmp_path / "single.npz", **found, sample_id=one_a_cube)
+    assert run("evaluate", model, tmp_path / "single.npz", "--intervals", "--block", "2") == 2
+    assert "less than the 1 images of the longest stack, got 2" in capsys.readouterr().err
 
 
 def test_a_figure_is_written_into_a_new_folder(capsys, data, model, run, tmp_path):

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -143,6 +143,39 @@ def test_a_3d_network_takes_slices_cut_within_their_regions(tmp_path, run):
     assert run("predict", tmp_path / "model", volume, "-o", labels) == 0
     assert run("render", labels, "-o", tmp_path / "labels.png", "--size", "40") == 0
     assert (tmp_path / "labels.png").stat().st_size > 1000
+
+
+def test_subvolumes_are_cut_by_the_ids_of_the_slices_and_never_across_cubes(tmp_path, run, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "mtneuro_seg.training.train", lambda images, *_, **__: seen.append(images) or sys.exit(0)
+    )
+    images = np.arange(24, dtype=np.uint8)[:, None, None] * np.ones((1, 16, 16), np.uint8)
+    ids = [f"A-CTX/z{z}" for z in range(12)] + [f"D-CTX/z{z}" for z in range(300, 312)]
+    held: dict[str, Any] = {"images": images, "masks": images % 2, "region": np.zeros(24, int)}
+    np.savez(tmp_path / "two.npz", sample_id=np.array(ids), **held)
+    line = ("-o", tmp_path / "model", "--model", "unet3d", "--set", "classes=2", *SMALL)
+    run("train", tmp_path / "two.npz", *line)
+    assert seen[0][:, :, 0, 0].tolist() == [list(range(8)), list(range(12, 20))]
+
+
+def test_slices_that_lie_apart_are_no_subvolume_and_missing_ids_are_said(tmp_path, run, capsys):
+    images = np.arange(24, dtype=np.uint8)[:, None, None] * np.ones((1, 16, 16), np.uint8)
+    held: dict[str, Any] = {"images": images, "masks": images % 2, "region": np.zeros(24, int)}
+    np.savez(tmp_path / "apart.npz", sample_id=[f"A/z{z}" for z in range(0, 240, 10)], **held)
+    np.savez(tmp_path / "bare.npz", **held)
+    line = ("-o", tmp_path / "model", "--model", "unet3d", "--set", "classes=2", *SMALL)
+    assert run("train", tmp_path / "apart.npz", *line) == 2
+    told = capsys.readouterr().err
+    assert (
+        "must hold 8 consecutive slices for a subvolume, got 1 at most: the slices of a cube are 10" in told
+    )
+    assert "z_step = 1" in told
+    # Said before the training starts, which this network refuses for its size.
+    assert run("train", tmp_path / "bare.npz", *line, "--depth", "3") == 2
+    assert (
+        "names no slices (sample_id): those of a region are taken as consecutive" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("option", ["--output", "--curves", "--tensorboard"])

@@ -346,6 +346,33 @@ def test_resuming_with_other_settings_is_refused(tmp_path):
 
 
 @pytest.mark.usefixtures("unchecked")
+def test_a_window_of_a_3d_network_holds_slices_of_one_cube_alone(tmp_path):
+    model, images = untrained("unet3d"), volume(20, 16, 16)
+    ids = np.array([f"A/z{z}" for z in range(12)] + [f"B/z{z}" for z in range(8)])
+    apart = [swept_labels(model, part, sweep=DEEP) for part in (images[:12], images[12:])]
+    done = []
+    found = swept_labels(model, images, sweep=DEEP, sample_id=ids, progress=lambda *at: done.append(at))
+    np.testing.assert_array_equal(found, np.concatenate(apart))
+    assert done[-1] == (20, 20)
+    order = np.random.default_rng(0).permutation(20)
+    shuffled = swept_labels(model, images[order], sweep=DEEP, sample_id=ids[order])
+    np.testing.assert_array_equal(shuffled, found[order])
+    with pytest.raises(ValueError, match="consecutive slices of one cube, got 2 runs of them by id; label"):
+        predict_volume(model, images, out=tmp_path / "a.zarr", sweep=DEEP, sample_id=ids.tolist())
+    with pytest.raises(ValueError, match="got 12 runs of them by id: the slices of a cube are 10 apart"):
+        predict_volume(
+            model,
+            images[:12],
+            out=tmp_path / "a.zarr",
+            sweep=DEEP,
+            sample_id=[f"A/z{10 * z}" for z in range(12)],
+        )
+    # To a 2D network, slices are images each by itself.
+    flat = untrained()
+    predict_volume(flat, images, out=tmp_path / "flat.zarr", sweep=FLAT, sample_id=ids.tolist())
+    np.testing.assert_array_equal(labels_of(tmp_path / "flat.zarr"), swept_labels(flat, images, sweep=FLAT))
+
+
 def test_volumes_and_windows_that_do_not_fit_are_refused(tmp_path):
     model, out = untrained(), tmp_path / "labels.zarr"
     with pytest.raises(ValueError, match=r"must have axes \(z, y, x\)"):

@@ -9,10 +9,12 @@ from jaxtyping import Int64
 from mtneuro_ssl._shared.channels import check_no_channels
 from mtneuro_ssl._shared.compilation import check_compiler
 from mtneuro_ssl._shared.devices import chosen_device
+from mtneuro_ssl._shared.masked import check_unmasked
 from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.stream import varies
 from mtneuro_ssl.types import Samples, Volume
+from mtneuro_ssl.views import slice_neighbours
 
 SMALLEST_CROP = 8
 """Least height and width of a crop, in pixels; a smaller one shows the encoder too little."""
@@ -44,6 +46,7 @@ def check_samples(images: Samples | Volume, *, vector_width: int | None = None) 
     ValueError
         If the array is not uint8 of shape (n, y, x), or not float32 of shape (n, vector_width), or is empty.
     """
+    check_unmasked(images, "images")
     shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", type(images).__name__)
     if vector_width is not None:
         if dtype != np.float32 or len(shape) != 2 or shape[0] == 0 or shape[1] != vector_width:
@@ -104,6 +107,8 @@ def check_run(
         _check_labels(labels, count, settings, class_names)
     if settings.views.slices and (sample_id is None or np.shape(sample_id) != (count,)):
         raise ValueError(f"views.slices needs a sample_id for each of the {count} images")
+    if settings.views.slices and sample_id is not None:
+        slice_neighbours(sample_id, reach=settings.views.slices)
     device = chosen_device(settings.device)
     if settings.compile:
         check_compiler(device)
@@ -166,6 +171,7 @@ def _check_labels(
             f"labels must be integers of shape ({count},), one per image, "
             f"got {labels.dtype} of shape {labels.shape}"
         )
+    check_unmasked(labels, "labels")
     if labels.min() < 0:
         raise ValueError(f"labels must count from 0, got {labels.min()}: leave unlabelled images out")
     if labels.max() >= max(count, _MOST_CLASSES):

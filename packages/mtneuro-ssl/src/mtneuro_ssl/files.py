@@ -31,7 +31,12 @@ class ImageFile:
     """uint8 ``(n, y, x)``."""
 
     sample_id: np.ndarray
-    """Unicode, one per image: the ids in the file, or ``volume/z<z>``."""
+    """Unicode, one per image: the ids in the file, or ``volume/z<z>``, as the slices of a plain volume follow
+    one another along z; of subvolumes without ids, the slices are ``subvolume-<n>/z<z>``.
+    """
+
+    named: bool = True
+    """Whether the file itself has ids."""
 
     labels: Int64[np.ndarray, " n"] | None = None
     """The class of each image."""
@@ -68,7 +73,7 @@ def open_images(uri: Path | str, *, ranges: Ranges | None = None) -> ImageFile:
     images: Any = found.array
     if images.dtype != np.uint8:
         raise ValueError(f"{uri} must hold uint8 images, got {images.dtype} of shape {tuple(images.shape)}")
-    names = found.sample_id or [f"volume/z{found.lower[0] + z}" for z in range(images.shape[0])]
+    names = found.sample_id or _assumed_ids(images.shape, found.lower[0])
     labels = None if found.region is None else found.region.astype(np.int64)
     if len(images.shape) == 4:
         depth = images.shape[1]
@@ -78,6 +83,7 @@ def open_images(uri: Path | str, *, ranges: Ranges | None = None) -> ImageFile:
     return ImageFile(
         images=images,
         sample_id=np.array(names),
+        named=found.sample_id is not None,
         labels=labels,
         class_names=found.region_names,
         lower=found.lower,
@@ -91,6 +97,13 @@ def _check_no_embeddings(uri: Path | str) -> None:
         with opened_archive(path, what="a file of images") as archive:
             if "embeddings" in archive and "images" not in archive:
                 raise ValueError("it holds embeddings and no images; give the images that were embedded")
+
+
+def _assumed_ids(shape: tuple[int, ...], first: int) -> list[str]:
+    """Return ids of images that their file does not name; only slices of one volume follow one another."""
+    if len(shape) == 4:
+        return [f"subvolume-{n}/z0" for n in range(shape[0])]
+    return [f"volume/z{first + z}" for z in range(shape[0])]
 
 
 def _slice_id(name: str, offset: int) -> str:
@@ -155,13 +168,18 @@ def save_embeddings(
     Raises
     ------
     ValueError
-        If there is not one sample_id per row.
+        If there is not one sample_id per row, or a value is not finite.
     """
     ids = np.asarray(sample_id)
     if ids.shape != (len(embeddings),) or ids.dtype.kind != "U":
         raise ValueError(
             f"sample_id must be text of shape ({len(embeddings)},), one per row, "
             f"got {ids.dtype} of shape {ids.shape}"
+        )
+    if not np.isfinite(embeddings).all():
+        rows = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+        raise ValueError(
+            f"embeddings must be finite, got nan or inf for {len(rows)} sample(s), the first {ids[rows[0]]}"
         )
     with written_beside(path) as beside, beside.open("wb") as file:
         np.savez(

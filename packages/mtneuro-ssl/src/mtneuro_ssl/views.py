@@ -1,6 +1,6 @@
 """Random views of images, and the random generators that they are drawn with."""
 
-import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float32, Int64, Real, UInt8
 from torch import Tensor
 
+from mtneuro_ssl._shared.sample_ids import parsed_ids, slice_stacks, why_apart
 from mtneuro_ssl.settings import ViewSettings
 
-_SLICE = re.compile(r"(?P<cube>.+)/z(?P<z>\d+)(/(?P<corner>[^/]+))?")
 _STREAMS = {"weights": 0, "order": 1, "pool": 2, "views": 3}
 
 
@@ -123,10 +123,10 @@ def _noise(shape: torch.Size, device: torch.device, generator: torch.Generator) 
     return torch.randn(shape, device=device, generator=torch.Generator(device).manual_seed(seed))
 
 
-def slice_neighbours(sample_id: np.ndarray, *, reach: int) -> Int64[Tensor, "n slices"]:
+def slice_neighbours(sample_id: Sequence[str] | np.ndarray, *, reach: int) -> Int64[Tensor, "n slices"]:
     """Return, for each slice, the positions of the slices of its cube within ``reach`` along z.
 
-    Where a slice is missing, the slice itself takes its place.
+    Where a slice is missing, the slice itself takes its place. The ids may be in any order.
 
     Examples
     --------
@@ -138,22 +138,30 @@ def slice_neighbours(sample_id: np.ndarray, *, reach: int) -> Int64[Tensor, "n s
     Raises
     ------
     ValueError
-        If an id is not ``<cube>/z<z>`` or ``<cube>/z<z>/<corner>``, or stands twice.
+        If an id is not ``<cube>/z<z>`` or ``<cube>/z<z>/<corner>``, or names a slice twice, or no slice has
+        another within ``reach``.
     """
-    places: dict[tuple[str, str, int], int] = {}
-    for position, name in enumerate(map(str, sample_id)):
-        match = _SLICE.fullmatch(name)
-        if match is None:
-            raise ValueError(f"views from other slices need ids like 'A-CTX/z110', got {name!r}")
-        places[match["cube"], match["corner"] or "", int(match["z"])] = position
-    if len(places) < len(sample_id):
-        raise ValueError(f"sample_id must be unique, got {len(places)} different ones of {len(sample_id)}")
-    return torch.tensor(
-        [
-            [places.get((cube, corner, z + step), place) for step in range(-reach, reach + 1)]
-            for (cube, corner, z), place in places.items()
-        ]
-    )
+    ids = parsed_ids(sample_id)
+    if not ids.placed.all():
+        wrong = str(sample_id[int(np.flatnonzero(~ids.placed)[0])])
+        raise ValueError(
+            f"views from other slices need ids like 'A-CTX/z110', got {wrong!r}; set views.slices to 0"
+        )
+    nearby = np.tile(np.arange(len(ids.z))[:, None], 2 * reach + 1)
+    for rows in slice_stacks(sample_id):
+        z = ids.z[rows]
+        for column, step in enumerate(range(-reach, reach + 1)):
+            at = np.minimum(np.searchsorted(z, z + step), len(z) - 1)
+            there = z[at] == z + step
+            nearby[rows[there], column] = rows[at[there]]
+    if (nearby == nearby[:, :1]).all():
+        reason = why_apart(sample_id)
+        raise ValueError(
+            f"views.slices must reach another slice, got {reach}"
+            + (f", where {reason}" if reason else ", where each cube has a single slice")
+            + "; raise views.slices, or set it to 0"
+        )
+    return torch.from_numpy(nearby)
 
 
 def normalised(

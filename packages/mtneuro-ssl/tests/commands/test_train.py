@@ -34,6 +34,14 @@ def test_an_export_of_one_region_trains_what_needs_no_labels_alone(tmp_path, run
     assert not list(tmp_path.glob("supervised*"))
 
 
+def test_views_from_other_slices_need_the_ids_of_a_file_of_several_regions(tmp_path, run, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (8, 16, 16), dtype=np.uint8)
+    np.savez(tmp_path / "bare.npz", images=images, region=np.arange(8) % 2)
+    line = ("train", tmp_path / "bare.npz", "-o", tmp_path / "model", "--set", "views.slices=1")
+    run(*line, status=2)
+    assert "views.slices needs the ids of slices (sample_id" in capsys.readouterr().err
+
+
 def test_settings_on_the_command_line_override_those_in_the_file(volume, tmp_path, run):
     (tmp_path / "pca.toml").write_text('method = "pca"\ncomponents = 5\nseed = 9\n')
     run("train", volume, "-o", tmp_path / "pca", "--settings", tmp_path / "pca.toml",

@@ -3,7 +3,7 @@ import logging
 import numpy as np
 from mtneuro_ssl import TrainSettings, train
 from mtneuro_ssl.methods.nmf import nonnegative_coefficients
-from scipy.optimize import nnls
+from scipy.optimize import OptimizeResult, nnls
 
 
 def test_nmf_warns_when_it_has_not_converged(tmp_path, caplog):
@@ -23,3 +23,47 @@ def test_nonnegative_coefficients_solve_each_row_by_itself():
     expected = np.stack([nnls(parts.T.astype(float), row.astype(float))[0] for row in rows])
     np.testing.assert_allclose(got, expected, atol=1e-3)
     np.testing.assert_allclose(nonnegative_coefficients(rows[4:5], parts), got[4:5], atol=1e-4)
+
+
+def overlapping() -> tuple[np.ndarray, np.ndarray]:
+    """Rows, and parts that overlap so much that descent along one at a time hardly moves."""
+    y, x = np.mgrid[:16, :16]
+    centres = [(a, b) for a in range(0, 16, 2) for b in range(0, 16, 2)]
+    parts = np.stack([np.exp(-((y - a) ** 2 + (x - b) ** 2) / 18).ravel() for a, b in centres])
+    return np.random.default_rng(0).random((6, 256), dtype=np.float32), parts.astype(np.float32)
+
+
+def test_coefficients_of_overlapping_parts_are_the_nearest_combination():
+    rows, parts = overlapping()
+    got = nonnegative_coefficients(rows, parts)
+    expected = np.stack([nnls(parts.T.astype(float), row.astype(float))[0] for row in rows])
+    np.testing.assert_allclose(got, expected, atol=1e-4 * expected.max())
+    # The conditions of an optimum: no part may pull further, and none that is used may pull at all.
+    slope = (got.astype(float) @ parts - rows) @ parts.T.astype(float)
+    assert slope.min() > -1e-4
+    assert np.abs(slope[got > 0]).max() < 1e-4
+    for row in range(6):
+        np.testing.assert_array_equal(nonnegative_coefficients(rows[row : row + 1], parts)[0], got[row])
+
+
+def test_a_part_of_nothing_and_equal_parts_have_coefficients():
+    rows = np.array([[1, 2, 3], [0, 0, 0]], np.float32)
+    parts = np.array([[0, 0, 0], [1, 2, 3], [1, 2, 3], [0, 0, 1], [1, 0, 0]], np.float32)
+    got = nonnegative_coefficients(rows, parts)
+    assert np.isfinite(got).all()
+    np.testing.assert_allclose(got[:, 1] + got[:, 2], [1, 0], atol=1e-6)
+
+
+def test_an_active_set_that_goes_round_in_circles_is_solved_otherwise(monkeypatch, caplog):
+    def circling(*_, **__):
+        raise RuntimeError("Maximum number of iterations reached.")
+
+    rows, parts = overlapping()
+    expected = nonnegative_coefficients(rows[:1], parts[::4])
+    monkeypatch.setattr("scipy.optimize.nnls", circling)
+    got = nonnegative_coefficients(rows[:1], parts[::4])
+    np.testing.assert_allclose(got, expected, atol=1e-3 * expected.max())
+    assert not caplog.text
+    monkeypatch.setattr("scipy.optimize.lsq_linear", lambda *_, **__: OptimizeResult(x=1, success=False))
+    nonnegative_coefficients(rows[:2], parts)
+    assert "the coefficients of 2 of 2 crops did not converge" in caplog.text

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 from scipy.spatial import KDTree
 
+from mtneuro_probe._shared.masked import check_unmasked
 from mtneuro_probe.measures.label_images import LabelImages
 
 
@@ -80,6 +81,7 @@ def nearest_neighbour_distance(
         raise ValueError(
             f"need at least {neighbour + 1} cells to have neighbour {neighbour}, got {len(centroids)}"
         )
+    check_unmasked(centroids, "centroids")
     if not np.isfinite(centroids).all():
         raise ValueError("centroids must be finite, got nan or inf")
     # An unbalanced tree is built twice as fast, and is searched only once. The closest is the cell itself.

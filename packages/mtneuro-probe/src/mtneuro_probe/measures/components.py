@@ -71,7 +71,9 @@ def component_numbers(
     connectivity
         6 joins voxels that share a face, 18 also an edge, 26 also a corner.
     """
-    return cc3d.connected_components(mask, connectivity=connectivity, binary_image=True)
+    # cc3d counts in the order of the memory.
+    ordered = np.ascontiguousarray(mask)
+    return cc3d.connected_components(ordered, connectivity=connectivity, binary_image=True)
 
 
 def components_of(labelled: Shaped[np.ndarray, "images y x"]) -> Components:

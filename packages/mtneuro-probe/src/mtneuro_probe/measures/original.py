@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from mtneuro_probe._shared.masked import check_unmasked
 from mtneuro_probe.measures.cells import distance_within
 from mtneuro_probe.measures.components import Components, component_numbers, components_of
 from mtneuro_probe.measures.label_images import corner_crops
@@ -46,6 +47,7 @@ def original_features(
     ValueError
         If the slices are not square.
     """
+    check_unmasked(labels, "labels", fill="0")
     n_slices, height, width = labels.shape
     if height != width or height < 2:
         raise ValueError(f"the original definition needs square slices, got {height} x {width} (y, x)")

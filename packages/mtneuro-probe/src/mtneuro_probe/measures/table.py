@@ -3,20 +3,22 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Integer, Shaped
+from jaxtyping import Float64, Int64, Integer, Shaped
 
 from mtneuro_probe._shared.channels import check_no_channels
+from mtneuro_probe._shared.masked import check_unmasked
 from mtneuro_probe._shared.process_pool import process_pool
+from mtneuro_probe._shared.sample_ids import CORNERS, consecutive_runs
 from mtneuro_probe._shared.volume_file import LazyArray
 from mtneuro_probe._shared.words import unknown_name
 from mtneuro_probe.measures.components import Connectivity, component_numbers
 from mtneuro_probe.measures.feature import Feature
 from mtneuro_probe.measures.label_images import LabelImages, corner_crops
-from mtneuro_probe.sample import CORNERS, sample_positions
+from mtneuro_probe.sample import sample_positions
 from mtneuro_probe.types import rows_at_once
 
 # Images that stay in a core's cache are measured several times faster.
@@ -161,28 +163,35 @@ def _component_numbers(
     connectivity: Connectivity,
 ) -> dict[str, np.ndarray]:
     """Return, for each label whose components are measured, the number of each voxel's component."""
-    ends = [0, len(labels)]
-    if sample_id is not None:
-        at = sample_positions(sample_id)
-        ends[1:1] = (np.flatnonzero((at.cube[1:] != at.cube[:-1]) | (np.diff(at.z) != 1)) + 1).tolist()
+    runs = _stacks(len(labels), sample_id)
     names = {
         feature.label for feature in features.values() if feature.of_components and feature.label in values
     }
-    return {
-        str(name): np.concatenate(
-            [
-                component_numbers(labels[start:stop] == values[str(name)], connectivity=connectivity)
-                .astype(np.uint32, copy=False)  # pieces of different types would not join
-                for start, stop in pairwise(ends)
-            ]
-        )
-        for name in names
-    }  # fmt: skip
+    numbers = {str(name): np.zeros(labels.shape, np.uint32) for name in names}
+    for name, found in numbers.items():
+        for rows in runs:
+            found[rows] = component_numbers(labels[rows] == values[name], connectivity=connectivity)
+    return numbers
+
+
+def _stacks(count: int, sample_id: Sequence[str] | np.ndarray | None) -> list[Int64[np.ndarray, " rows"]]:
+    """Return the rows of each stack of consecutive slices, in the order of z; without ids, of the only one.
+
+    Raises
+    ------
+    ValueError
+        If an id names no slice, or a slice twice.
+    """
+    if sample_id is None:
+        return [np.arange(count)]
+    sample_positions(sample_id)
+    return consecutive_runs(sample_id)
 
 
 def check_images(labels: LazyArray) -> None:
     """Raise ``ValueError`` unless the labels are a stack of integer images."""
     check_no_channels(labels.shape, name="labels")
+    check_unmasked(labels, "labels", fill="0, or a value to ignore,")
     if len(labels.shape) != 3 or 0 in labels.shape:
         raise ValueError(f"labels must be a stack of images (images, y, x), got shape {labels.shape}")
     if np.dtype(labels.dtype).kind not in "ui":

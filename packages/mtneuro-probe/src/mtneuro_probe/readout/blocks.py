@@ -1,12 +1,12 @@
 """Cross-validation splits over blocks of slices, with a gap between training and test slices."""
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Int, Integer, Shaped
 
 
 def block_splits(
     cube: Shaped[np.ndarray, " samples"],
-    z: Int[np.ndarray, " samples"],
+    z: Integer[np.ndarray, " samples"],
     *,
     n_splits: int = 5,
     gap: int = 10,
@@ -50,6 +50,7 @@ def block_splits(
     """
     if len(cube) != len(z):
         raise ValueError(f"cube and z must have one entry a sample each, got {len(cube)} and {len(z)}")
+    z = z.astype(np.int64)  # of unsigned numbers, a gap below 0 would be large
     if n_splits < 2:
         raise ValueError(f"n_splits must be at least 2, got {n_splits}")
     if gap < 0:

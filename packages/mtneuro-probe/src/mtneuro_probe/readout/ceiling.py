@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mtneuro_probe.readout.targets import feature_targets
+from mtneuro_probe.readout.targets import constant_target, feature_targets
+from mtneuro_probe.sample import first_ten
 
 
 def label_ceiling(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
@@ -38,10 +39,13 @@ def label_ceiling(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     >>> round(float(label_ceiling(first, second)["r2_ceiling"].iloc[0]), 6)
     0.8
     """
+    for index in (first.index, second.index):
+        if index.has_duplicates:
+            twice = first_ten(list(index[index.duplicated()].unique()))
+            raise ValueError(f"two annotations must name each sample once, got twice: {twice}")
     lost = first.index.symmetric_difference(second.index)
-    if len(lost) or first.index.has_duplicates or second.index.has_duplicates:
-        shown = ", ".join(map(str, lost[:10]))
-        raise ValueError(f"two annotations must be of the same samples, each once; in one only: {shown}")
+    if len(lost):
+        raise ValueError(f"two annotations must be of the same samples, in one only: {first_ten(list(lost))}")
     shared = [name for name in first.columns if name in second.columns]
     if not shared:
         raise ValueError("two annotations must share a feature, got none in common")
@@ -62,8 +66,7 @@ def label_ceiling(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 def _agreement(a: np.ndarray, b: np.ndarray) -> float:
     """Return the correlation over all columns together, 0 at least."""
-    if len(a) < 3:
+    if len(a) < 3 or constant_target(a) or constant_target(b):
         return float("nan")
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    scale = np.sqrt((a**2).sum() * (b**2).sum())
-    return float(max(0.0, (a * b).sum() / scale)) if scale > 0 else float("nan")
+    return float(np.clip((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()), 0, 1))

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,9 @@ from mtneuro_probe.readout.blocks import block_splits
 from mtneuro_probe.readout.ceiling import label_ceiling
 from mtneuro_probe.readout.linear import LinearReadout, cross_validated_predictions, least_slices
 from mtneuro_probe.readout.scores import null_of, r2, r2_interval
-from mtneuro_probe.readout.targets import feature_targets
+from mtneuro_probe.readout.targets import constant_target, feature_targets
 from mtneuro_probe.readout.uncertainty import shifted_orders, slice_runs
-from mtneuro_probe.sample import sample_positions
+from mtneuro_probe.sample import lone_samples, sample_positions
 
 SAMPLES_PER_FEATURE = 5
 """With fewer samples an embedding dimension, same-sample R² is near 1 for noise and is not given."""
@@ -54,8 +55,8 @@ def feature_readout(
         A row a sample in the same order, a column a feature, indexed by sample id. See ``matched``. The
         angle ``axon_orientation`` is read out as the cosine and sine of its double.
     groups
-        For ids that name no slice: the block of each sample. Whole groups are then held out in turn,
-        ``n_splits`` at most, and ``gap`` is not used.
+        For ids that name no slice: the block of each sample, by default each sample by itself, of which the
+        log warns. Whole groups are then held out in turn, ``n_splits`` at most, and ``gap`` is not used.
     n_splits
         Number of contiguous blocks that each cube is cut into.
     gap
@@ -167,7 +168,7 @@ def feature_predictions(
             continue
         there = np.isfinite(target[:, 0])
         table[name] = np.full(len(x), np.nan)
-        if there.any() and not _constant(target[there]):
+        if not constant_target(target[there]):
             try:
                 table[name][there] = place.where(there).predictions(x[there], target[there])[:, 0]
             except ValueError as error:
@@ -202,6 +203,8 @@ class _Place:
     @classmethod
     def of(cls, features: pd.DataFrame, groups: np.ndarray | None, *, n_splits: int, gap: int) -> "_Place":
         """Return the place of each row; groups stand in as the slices of one cube."""
+        if groups is None and not pd.api.types.is_numeric_dtype(features.index):
+            groups = lone_samples(features.index.astype(str).to_numpy())
         if groups is None:
             positions = sample_positions([str(name) for name in features.index])
             place = cls(positions.cube, positions.z, n_splits, gap)
@@ -235,18 +238,14 @@ def _checked_rows(x: np.ndarray, features: pd.DataFrame, *, name: str) -> Float6
     return x.astype(np.float64)
 
 
-def _constant(y: Float64[np.ndarray, "n t"]) -> bool:
-    return bool((np.ptp(y, axis=0) <= 1e-12 * np.abs(y).max(axis=0)).all())
-
-
 def _scores(
     x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "n t"], place: _Place, draws: _Draws
 ) -> dict[str, object]:
     names = ("r2_same_sample", "r2_cross_validated", "r2_low", "r2_high", "r2_null", "p_value")
-    scores: dict[str, object] = dict.fromkeys(names, np.nan)
+    scores: dict[str, Any] = dict.fromkeys(names, np.nan)
     if not len(y):
         return {**scores, "reason": "the feature is missing in every sample"}
-    if _constant(y):
+    if constant_target(y):
         return {**scores, "reason": "the feature is constant"}
     reasons: list[str] = []
     if len(y) < SAMPLES_PER_FEATURE * x.shape[1]:
@@ -257,6 +256,8 @@ def _scores(
         scores["r2_same_sample"] = r2(y, LinearReadout(alphas=(0.0,)).fit(x, y).predict(x))
     try:
         scores |= _held_out_scores(x, y, place, draws)
+        if np.isnan(scores["r2_cross_validated"]):
+            reasons.append("cross-validated: the feature is constant in the samples that are tested")
     except ValueError as error:
         _log.info("no cross-validated score: %s", error)
         reasons.append(
@@ -289,6 +290,8 @@ def _held_out_scores(
     kept, told = targets[tested], predicted[tested]
     score = r2(kept[:, :columns], told[:, :columns])
     scores: dict[str, object] = {"r2_cross_validated": score}
+    if np.isnan(score):
+        return scores
     if draws.n_bootstrap:
         scores["r2_low"], scores["r2_high"] = r2_interval(
             kept[:, :columns], told[:, :columns], run[tested], n_draws=draws.n_bootstrap, rng=for_interval

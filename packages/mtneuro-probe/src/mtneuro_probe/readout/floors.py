@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from mtneuro_probe._shared.masked import check_unmasked
+
 _PIXELS_AT_ONCE = 4096
 
 
@@ -26,7 +28,9 @@ def pixel_statistics(images: Shaped[np.ndarray, "samples ..."]) -> Float32[np.nd
     """
     _check(images)
     pixels = images.reshape(len(images), -1)
-    return np.array([(row.mean(), row.std()) for row in pixels], dtype=np.float32).reshape(-1, 2)
+    # Sums of float16 would overflow.
+    summed = [(row.mean(dtype=np.float64), row.std(dtype=np.float64)) for row in pixels]
+    return np.array(summed, dtype=np.float32).reshape(-1, 2)
 
 
 def random_projection(
@@ -74,6 +78,7 @@ def floor_embeddings(
 
 
 def _check(images: np.ndarray) -> None:
+    check_unmasked(images, "images")
     if images.ndim < 2 or 0 in images.shape or images.dtype.kind not in "uif":
         raise ValueError(
             f"images must be a stack (images, y, x) of numbers, got {images.dtype} of shape {images.shape}"

@@ -13,6 +13,7 @@ from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mtneuro_probe.readout.blocks import block_splits
+from mtneuro_probe.scaling import spread
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-2, 6, 17))
 """Ridge strengths tried, for standardised embeddings."""
@@ -102,9 +103,7 @@ class _RidgePath:
 
     def __init__(self, x: Float64[np.ndarray, "n d"], targets: Float64[np.ndarray, "n t"]) -> None:
         self.mean, self.target_mean = x.mean(axis=0), targets.mean(axis=0)
-        scale = x.std(axis=0)
-        # A constant dimension carries no information: at zero, its rounding errors are not amplified.
-        self.scale = np.where(scale > 1e-12 * np.abs(self.mean), scale, np.inf)
+        self.scale = spread(x)
         left, self.singular, self.right = linalg.svd(
             (x - self.mean) / self.scale, full_matrices=False, check_finite=False
         )

@@ -15,8 +15,8 @@ from mtneuro_probe._shared.volume_file import LazyArray
 from mtneuro_probe.embeddings import check_embeddings
 from mtneuro_probe.readout.blocks import block_splits
 from mtneuro_probe.readout.linear import LinearReadout
-from mtneuro_probe.readout.targets import feature_targets
-from mtneuro_probe.sample import sample_positions
+from mtneuro_probe.readout.targets import constant_target, feature_targets
+from mtneuro_probe.sample import lone_samples, sample_positions
 from mtneuro_probe.types import rows_at_once
 
 _VALUES_AT_ONCE = 1 << 24
@@ -64,12 +64,16 @@ def fit_readout(
     if target.shape[1] > 1:
         raise ValueError(f"an angle cannot be read out by a line, got {feature!r}")
     there = np.isfinite(target[:, 0])
-    if not there.any() or np.ptp(target[there]) == 0:
+    if constant_target(target[there]):
         raise ValueError(
             f"the feature to map must differ between samples, got a constant or nothing in {feature!r}"
         )
-    at = sample_positions([str(name) for name in features.index[there]])
-    splits = block_splits(at.cube, at.z, n_splits=n_splits, gap=gap)
+    ids = [str(name) for name in features.index[there]]
+    if lone_samples(ids) is not None:
+        splits: Any = n_splits
+    else:
+        at = sample_positions(ids)
+        splits = block_splits(at.cube, at.z, n_splits=n_splits, gap=gap)
     return LinearReadout(cv=splits).fit(embeddings[there], target[there, 0])
 
 

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float, Float64, Int, Int64, Shaped
+from jaxtyping import Float, Float64, Int64, Integer, Shaped
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
 
+from mtneuro_probe._shared.masked import check_unmasked
 from mtneuro_probe._shared.words import unknown_name
 from mtneuro_probe.embeddings import check_embeddings
 from mtneuro_probe.readout.blocks import block_splits
-from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval, slice_runs
-from mtneuro_probe.sample import sample_positions
+from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval, runs_of, slice_runs
+from mtneuro_probe.sample import lone_samples, sample_positions
+from mtneuro_probe.scaling import fitted_scaler
 
 Classifier = Literal["logistic", "knn"]
 
@@ -65,9 +66,9 @@ class RegionScore:
 
 def region_readout(
     train_embeddings: Float[np.ndarray, "train features"],
-    train_region: Int[np.ndarray, " train"],
+    train_region: Integer[np.ndarray, " train"],
     test_embeddings: Float[np.ndarray, "test features"],
-    test_region: Int[np.ndarray, " test"],
+    test_region: Integer[np.ndarray, " test"],
     *,
     class_names: Sequence[str] | None = None,
     classifier: Classifier = "logistic",
@@ -81,7 +82,8 @@ def region_readout(
 ) -> RegionScore:
     """Return how well a classifier fitted to training samples predicts the region of test samples.
 
-    Embeddings are standardised by the training set's mean and standard deviation.
+    Embeddings are standardised by the training set's mean and standard deviation; a dimension whose last bits
+    alone differ there is left out.
 
     Parameters
     ----------
@@ -127,8 +129,8 @@ def region_readout(
     >>> round(score.accuracy, 3), score.confusion.tolist()
     (0.667, [[1, 0], [1, 1]])
     """
-    _check_samples(train_embeddings, train_region, name="train_")
-    _check_samples(test_embeddings, test_region, name="test_")
+    train_region = _checked_samples(train_embeddings, train_region, name="train_")
+    test_region = _checked_samples(test_embeddings, test_region, name="test_")
     if train_embeddings.shape[1] != test_embeddings.shape[1]:
         raise ValueError(
             "training and test embeddings must have as many features, "
@@ -144,8 +146,7 @@ def region_readout(
                 "test_sample_id must have one id a test sample, "
                 f"got {len(test_sample_id)} for {len(test_region)}"
             )
-        at = sample_positions(test_sample_id)
-        run = slice_runs(at.cube, at.z, length=run_length)
+        run = runs_of(test_sample_id, length=run_length)
     model = _Model(classifier, C, max_iter, n_neighbors)
     predicted, confidence, converged = model.named(train_embeddings, train_region, test_embeddings)
     return _score(
@@ -163,7 +164,7 @@ def region_readout(
 
 def region_cross_validation(
     embeddings: Float[np.ndarray, "samples features"],
-    region: Int[np.ndarray, " samples"],
+    region: Integer[np.ndarray, " samples"],
     *,
     sample_id: Sequence[str] | np.ndarray | None = None,
     groups: Shaped[np.ndarray, " samples"] | None = None,
@@ -191,6 +192,7 @@ def region_cross_validation(
         Ids of the samples, which say cube and slice.
     groups
         Instead of ids: the group of each sample. Whole groups are held out, and drawn by the bootstrap.
+        Samples whose ids name no slices are groups by themselves, of which the log warns.
     class_names, classifier, C, max_iter, n_neighbors, n_bootstrap, seed
         As in ``region_readout``.
     n_splits, gap
@@ -201,10 +203,12 @@ def region_cross_validation(
     ValueError
         As ``region_readout``; if neither or both of ids and groups are given; or if the slices are too few.
     """
-    _check_samples(embeddings, region, name="")
+    region = _checked_samples(embeddings, region, name="")
     names = _checked_names(class_names, int(region.max()) + 1)
     if len(np.unique(region)) < 2:
         raise ValueError(f"region must hold at least 2 regions, got only {region[0]}")
+    if sample_id is not None and groups is None and (alone := lone_samples(sample_id)) is not None:
+        sample_id, groups = None, alone
     if sample_id is not None and groups is None:
         at = sample_positions(sample_id)
         cube, z = at.cube, at.z
@@ -260,7 +264,7 @@ class _Model:
         self, train: np.ndarray, region: np.ndarray, test: np.ndarray
     ) -> tuple[Int64[np.ndarray, " test"], Float64[np.ndarray, " test"], bool]:
         """Return each test sample's predicted region, its probability, and whether the fit converged."""
-        scaler = StandardScaler().fit(train.astype(np.float64))
+        scaler = fitted_scaler(train)
         if self.classifier == "knn":
             model = KNeighborsClassifier(min(self.n_neighbors, len(train)), metric="cosine")
         else:
@@ -320,13 +324,16 @@ def _score(
     )
 
 
-def _check_samples(x: np.ndarray, region: np.ndarray, *, name: str) -> None:
+def _checked_samples(x: np.ndarray, region: np.ndarray, *, name: str) -> Int64[np.ndarray, " samples"]:
+    """Return the regions as signed numbers, which all that follows counts with."""
     check_embeddings(x, name=f"{name}embeddings")
+    check_unmasked(region, f"{name}region")
     if region.shape != (len(x),) or region.dtype.kind not in "ui" or region.min() < 0:
         raise ValueError(
             f"{name}region must be {len(x)} integers from 0, one a sample, "
             f"got {region.dtype} of shape {region.shape}"
         )
+    return region.astype(np.int64)
 
 
 def _checked_names(class_names: Sequence[str] | None, n_classes: int) -> tuple[str, ...]:

@@ -3,19 +3,22 @@
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from mtneuro_probe.readout.targets import constant_target
 from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval
 
 
 def r2(y: Float64[np.ndarray, "n t"], predicted: Float64[np.ndarray, "n t"]) -> float:
     """Return the coefficient of determination of predictions, over all columns together.
 
-    1 - Σ (y - ŷ)² / Σ (y - ȳ)², each column with its own mean.
+    1 - Σ (y - ŷ)² / Σ (y - ȳ)², each column with its own mean; NaN where all y are the same.
 
     Examples
     --------
     >>> r2(np.array([[1.0], [2], [3]]), np.array([[1.0], [2], [4]]))
     0.5
     """
+    if constant_target(y):
+        return float("nan")
     return float(1 - ((y - predicted) ** 2).sum() / ((y - y.mean(axis=0)) ** 2).sum())
 
 

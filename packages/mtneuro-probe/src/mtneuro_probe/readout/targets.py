@@ -36,3 +36,14 @@ def feature_targets(features: pd.DataFrame) -> dict[str, Float64[np.ndarray, "sa
         else:
             targets[str(name)] = values[:, None]
     return targets
+
+
+def constant_target(y: Float64[np.ndarray, "samples targets"]) -> bool:
+    """Return whether there is nothing to predict: every column is the same in all samples, or there are none.
+
+    Examples
+    --------
+    >>> constant_target(np.array([[0.1 + 0.2], [0.3]]))
+    True
+    """
+    return not len(y) or bool((np.ptp(y, axis=0) <= 1e-12 * np.abs(y).max(axis=0)).all())

@@ -1,7 +1,11 @@
 """Bootstrap draws and permutations of whole runs of slices, because neighbouring slices are almost copies."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float64, Int, Int64, Shaped
+
+from mtneuro_probe.sample import lone_samples, sample_positions
 
 
 def slice_runs(
@@ -24,6 +28,15 @@ def slice_runs(
     np.minimum.at(first, home, z)
     within = (z - first[home]) // length
     return np.unique(home * (within.max() + 1) + within, return_inverse=True)[1].astype(np.int64)
+
+
+def runs_of(sample_id: Sequence[str] | np.ndarray, *, length: int) -> Int64[np.ndarray, " samples"]:
+    """Return the run that each sample belongs to by its id, or each by itself where no id names a slice."""
+    alone = lone_samples(sample_id)
+    if alone is not None:
+        return alone
+    at = sample_positions(sample_id)
+    return slice_runs(at.cube, at.z, length=length)
 
 
 def bootstrap_counts(

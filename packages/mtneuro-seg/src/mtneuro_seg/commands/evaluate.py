@@ -1,7 +1,6 @@
 """``mtneuro-seg evaluate``."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ from mtneuro_seg._shared.terminal import Force, RangesOption, bar
 from mtneuro_seg.commands.options import Device, Labels, Trust, check_figure
 
 if TYPE_CHECKING:
-    from mtneuro_seg.intervals import ScoreIntervals
+    from mtneuro_seg.files import LabelledImages
+    from mtneuro_seg.intervals import ScoreIntervals, Stack
 
 
 def evaluate(
@@ -47,7 +47,8 @@ def evaluate(
     intervals
         Also print 95 % confidence intervals, by a bootstrap over blocks of neighbouring images.
     block
-        Images in a block, fewer than the longest region has.
+        Slices in a block, fewer than the longest cube has. Cubes and slices are those that the images' ids
+        name; without ids, the images of a region are taken as consecutive slices.
     device
         Where to compute; auto takes a GPU if there is one.
     trust
@@ -60,7 +61,7 @@ def evaluate(
     from mtneuro_seg._shared.devices import chosen_device
     from mtneuro_seg.files import read_labelled_images
     from mtneuro_seg.inference import predict as predict_labels
-    from mtneuro_seg.intervals import bootstrap_intervals
+    from mtneuro_seg.intervals import bootstrap_intervals, stacks_of
     from mtneuro_seg.metrics import check_labels, confusion_per_image, scores, scores_per_image
     from mtneuro_seg.model import load_model
 
@@ -70,8 +71,10 @@ def evaluate(
     array, truth = data.images, data.masks
     classes, ignore = loaded.settings.classes, loaded.settings.ignore_label
     check_labels(truth if ignore is None else truth[truth != ignore], "labels", classes=classes)
+    groups = data.region if data.sample_id is None else None
+    stacks = stacks_of(len(array), groups=groups, sample_id=data.sample_id) if intervals else []
     if intervals:
-        _check_block(block, data.region, count=len(array))
+        _check_block(block, stacks)
     place = chosen_device(device).type
     with bar("predicting") as progress:
         prediction = predict_labels(loaded, array, batch_size=batch_size, device=place, progress=progress)
@@ -86,21 +89,36 @@ def evaluate(
         yield f"{name:<18}{first:>8}{second:>8}   {third:>8}{fourth:>8}"
     yield "* mean over images of each image's score; the others are from the counts of all images"
     if intervals:
-        found = bootstrap_intervals(confusions, block=block, groups=data.region)
+        found = bootstrap_intervals(confusions, block=block, groups=groups, sample_id=data.sample_id)
         yield from _interval_lines(loaded.class_names, found)
+        yield from _assumptions(images, data, stacks)
     if figure is not None:
         _draw(figure, array, truth, prediction, loaded.class_names)
         yield f"figure written to {figure}"
 
 
-def _check_block(block: int, groups: Any, *, count: int) -> None:
-    """Raise if every stack of images is a single block: resampling would then change nothing."""
-    longest = count if groups is None else max(Counter(groups.tolist()).values())
-    if not 1 <= block < longest:
+def _check_block(block: int, stacks: Sequence["Stack"]) -> None:
+    """Raise if every stack of slices is a single block: resampling would then change nothing."""
+    if block < 1 or not any(len(stack.slices) > (block if stack.neighbours else 1) for stack in stacks):
+        longest = max(len(stack.slices) for stack in stacks)
         raise ValueError(
             f"--block must be at least 1 and less than the {longest} images of the longest stack, "
             f"got {block}; a stack of a single block leaves nothing to resample"
         )
+
+
+def _assumptions(images: str, data: "LabelledImages", stacks: Sequence["Stack"]) -> Iterator[str]:
+    """Yield what the intervals take for granted where the file does not name every slice."""
+    if data.sample_id is None:
+        whose = "its images" if data.region is None else "the images of a region"
+        yield f"{images} names no slices (sample_id): {whose} are taken as consecutive slices"
+    for stack in stacks:
+        if not stack.neighbours:
+            first = data.sample_id[int(stack.slices[0][0])] if data.sample_id else ""
+            yield (
+                f"{len(stack.slices)} images have ids that name no slice ('<cube>/z<z>'), such as {first!r}: "
+                "each is drawn by itself"
+            )
 
 
 def _interval_lines(names: tuple[str, ...], found: "ScoreIntervals") -> Iterator[str]:

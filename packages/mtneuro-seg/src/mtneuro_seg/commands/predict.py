@@ -155,7 +155,9 @@ def _predict_in_memory(
     with memory_errors_named("a volume that is not written to a .zarr", remedy="write to a .zarr"):
         array = source.loaded()
         if array.ndim == 3:
-            labels = swept_labels(model, array, sweep=sweep, device=device, progress=progress)
+            labels = swept_labels(
+                model, array, sweep=sweep, sample_id=source.sample_id, device=device, progress=progress
+            )
         else:
             size = sweep.batch_size
             labels = predict_labels(model, array, batch_size=size, device=device, progress=progress)

@@ -81,7 +81,8 @@ def train(
     validation_labels
         Their labels, if the validation file does not contain them.
     depth
-        Slices of a subvolume, where a 3D network is given images (n, y, x); none crosses a region's end.
+        Slices of a subvolume, where a 3D network is given images (n, y, x). They follow one another in one
+        cube, by the ids of the images; a file without ids is taken as consecutive slices.
     depth_overlap
         Fraction of a training subvolume that the next one overlaps.
     curves
@@ -126,6 +127,8 @@ def train(
     from mtneuro_seg.training import train as train_network
 
     arrays = _arrays(data, chosen, depth=depth, overlap=depth_overlap)
+    if arrays[0] is not data.images and data.sample_id is None and data.region is not None:
+        yield f"{images} names no slices (sample_id): those of a region are taken as consecutive"
     with bar("training") as progress:
         trained = train_network(
             arrays[0],
@@ -154,12 +157,15 @@ def train(
 def _arrays(
     data: "LabelledImages", settings: TrainSettings, *, depth: int, overlap: float = 0.0
 ) -> tuple[Any, Any]:
-    """Return images and masks; for a 3D network cut into subvolumes, none of which crosses a region's end."""
+    """Return images and masks; for a 3D network cut into subvolumes of consecutive slices."""
     if settings.network.axes == 2 or data.images.ndim != 3:
         return data.images, data.masks
     from mtneuro_seg.subvolume import subvolume_slices
 
-    cuts = subvolume_slices(len(data.images), depth=depth, overlap=overlap, groups=data.region)
+    groups = data.region if data.sample_id is None else None
+    cuts = subvolume_slices(
+        len(data.images), depth=depth, overlap=overlap, groups=groups, sample_id=data.sample_id
+    )
     return data.images[cuts], data.masks[cuts]
 
 

@@ -15,6 +15,7 @@ import torch
 from mtneuro_seg._shared.channels import check_no_channels
 from mtneuro_seg._shared.digests import array_digest, digest
 from mtneuro_seg._shared.files import disk_errors_named, written_beside
+from mtneuro_seg._shared.sample_ids import consecutive_runs, why_apart
 from mtneuro_seg._shared.volume_file import LazyArray
 from mtneuro_seg.files import PREDICTION, partial_folder
 from mtneuro_seg.model import Model
@@ -153,6 +154,8 @@ def prepare_job(
     sweep = sweep or SweepSettings()
     check_volume(volume)
     window = window_of(model, sweep)
+    if window[0] > 1 and sample_id is not None:
+        _check_consecutive(sample_id)
     depth, height, width = volume.shape
     job = VolumeJob(
         out=zarr_path(out),
@@ -189,6 +192,19 @@ def prepare_job(
         with written_beside(path) as beside:
             beside.write_text(json.dumps(manifest, indent=2), "utf-8")
     return job
+
+
+def _check_consecutive(sample_id: Sequence[str]) -> None:
+    """Raise unless the slices are those of one cube in order: a window would hold others side by side."""
+    runs = consecutive_runs(sample_id)
+    if len(runs) == 1 and (np.diff(runs[0]) == 1).all():
+        return
+    reason = why_apart(sample_id)
+    raise ValueError(
+        f"a 3D network must be given consecutive slices of one cube, got {len(runs)} runs of them by id"
+        + (f": {reason}" if reason else "")
+        + "; label one of them (--z), or write an .npz or .npy, for which each run is labelled by itself"
+    )
 
 
 def _create_empty(job: VolumeJob, layout: Layout) -> None:

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 
 from mtneuro_seg._shared.files import disk_errors_named
 from mtneuro_seg._shared.memory import memory_errors_named
+from mtneuro_seg._shared.sample_ids import consecutive_runs
 from mtneuro_seg._shared.volume_file import LazyArray
 from mtneuro_seg.inference import most_probable, place_network
 from mtneuro_seg.model import Model
@@ -24,6 +25,7 @@ def swept_labels(
     volume: UInt8[np.ndarray, "z y x"],
     *,
     sweep: SweepSettings | None = None,
+    sample_id: Sequence[str] | np.ndarray | None = None,
     device: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> UInt8[np.ndarray, "z y x"]:
@@ -34,9 +36,12 @@ def swept_labels(
     model
         A trained model, 2D or 3D.
     volume
-        Intensities.
+        Intensities. Without ids, its slices are consecutive.
     sweep
         How the window slides.
+    sample_id
+        Id of each slice, ``<cube>/z<z>``: a window of a 3D network then holds consecutive slices of one cube
+        alone, and each such run of slices is labelled as a volume by itself.
     device
         ``"cpu"`` or ``"cuda"``; by default where the network is.
     progress
@@ -54,11 +59,18 @@ def swept_labels(
     place = place_network(model, device)
     check_half_precision(model, volume, sweep=sweep, device=place)
     labels = np.empty(volume.shape, np.uint8)
-    rows = range(len(volume))
-    for z, scores in swept_scores(model, volume, sweep, rows=rows, device=place, divide=False):
-        labels[z] = _labels(scores)
-        if progress is not None:
-            progress(z + 1, len(volume))
+    flat = model.settings.network.axes == 2
+    runs = [np.arange(len(volume))] if flat or sample_id is None else consecutive_runs(sample_id)
+    done = 0
+    for run in runs:
+        whole = len(run) == len(volume) and (np.diff(run) == 1).all()
+        part = volume if whole else volume[run]
+        rows = range(len(part))
+        for z, scores in swept_scores(model, part, sweep, rows=rows, device=place, divide=False):
+            labels[run[z]] = _labels(scores)
+            done += 1
+            if progress is not None:
+                progress(done, len(volume))
     return labels
 
 

@@ -72,6 +72,8 @@ def train(
     if tensorboard is not None:
         check_output(tensorboard / output.name, what="TensorBoard's logs", force=True)
     chosen = chosen_settings(settings, changes, trust=trust, method=method, device=device)
+    import numpy as np
+
     from mtneuro_ssl._shared.logs import tensorboard_logger
     from mtneuro_ssl._shared.model_folder import check_destination
     from mtneuro_ssl.files import open_images, read_labels
@@ -79,6 +81,11 @@ def train(
 
     check_destination(output)
     source = open_images(volume, ranges=ranges)
+    if chosen.views.slices and not source.named and source.labels is not None and np.ptp(source.labels):
+        raise ValueError(
+            f"views.slices needs the ids of slices (sample_id, '<cube>/z<z>'), got several regions in "
+            f"{volume} without any, whose images may not follow one another; set views.slices to 0"
+        )
     region = source.labels if labels is None else read_labels(labels)
     supervised = chosen.entry.family == "supervised"
     with bar(chosen.method) as progress:
