@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from mtneuro_data import open_volume
+from mtneuro_data._shared import extras
 from mtneuro_data.sources import asking
 
 
 def test_a_missing_tensorstore_is_told_with_the_extra(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "find_spec", lambda _: None)
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
     for uri in (f"precomputed://{written}/raw8", "s3://bucket/a.zarr", "gs://bucket/a", written / "a.n5"):
         with pytest.raises(
             ValueError, match=r"needs the package 'tensorstore': pip install 'mtneuro-data\[cloud\]'"

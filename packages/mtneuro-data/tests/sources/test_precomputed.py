@@ -57,7 +57,7 @@ def test_voxels_are_those_that_tensorstore_wrote(
     for uri in (f"precomputed://http://{web.host}/{name}", f"precomputed://{(written / name).as_uri()}"):
         volume = open_volume(uri)
         assert (volume.shape, str(volume.dtype), volume.kind) == (truth[name].shape, dtype, kind)
-        assert volume.voxel_size_um == (0.04, 0.004, 0.004)
+        assert (volume.voxel_size_um, volume.chunks) == ((0.04, 0.004, 0.004), (16, 32, 32))
         np.testing.assert_array_equal(volume[:, :, :], truth[name])
         np.testing.assert_array_equal(volume[BOX], truth[name][BOX])
 

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -163,18 +162,6 @@ def answered(question: Mapping[str, Any], /, *, seconds: float) -> tuple[dict[st
             _Own.asked = Asked()
         asked = _Own.asked
     return asked.answer(question, seconds=seconds)
-
-
-def check_installed(uri: str, /) -> None:
-    """Raise where tensorstore is not installed.
-
-    Raises
-    ------
-    ValueError
-        It names the volume and the extra.
-    """
-    if find_spec("tensorstore") is None:
-        raise ValueError(f"{uri} needs the package 'tensorstore': pip install 'mtneuro-data[cloud]'")
 
 
 def _environment() -> dict[str, str]:

@@ -11,16 +11,8 @@ from typing import Any
 
 from mtneuro_data._shared.ome import voxel_size
 from mtneuro_data.sources.base import File
+from mtneuro_data.sources.lengths import stated_size
 from mtneuro_data.sources.stores import Store, StoredSource, axes_of
-
-_MICROMETRES = {
-    "angstrom": 1e-4, "Å": 1e-4,
-    "nm": 1e-3, "nanometer": 1e-3, "nanometers": 1e-3,
-    "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometers": 1.0,
-    "mm": 1e3, "millimeter": 1e3, "millimeters": 1e3,
-    "m": 1e6, "meter": 1e6,
-}  # fmt: skip
-"""Units of length, in micrometres; with any other the voxel size is not known."""
 
 
 def open_folder(file: File, /) -> StoredSource:
@@ -130,7 +122,5 @@ def _numbers(values: Any) -> bool:
 
 
 def _scaled(edges: Sequence[float], units: Sequence[Any]) -> list[float] | None:
-    known = [_MICROMETRES[str(unit)] for unit in units if str(unit) in _MICROMETRES]
-    if len(known) != len(edges):
-        return None
-    return [edge * unit for edge, unit in zip(edges, known, strict=True)]
+    size = stated_size(edges, units)
+    return None if size is None else list(size)

@@ -21,9 +21,10 @@ from urllib.request import url2pathname
 import numpy as np
 
 from mtneuro_data._shared.bounds import check_memory
+from mtneuro_data._shared.extras import check_extra
 from mtneuro_data._shared.words import one_line
 from mtneuro_data.box import Box, Corner
-from mtneuro_data.sources.asking import StoreError, StoreTimeoutError, answered, check_installed
+from mtneuro_data.sources.asking import StoreError, StoreTimeoutError, answered
 from mtneuro_data.sources.attempts import ATTEMPTS, FIRST_PAUSE_S, LONGEST_PAUSE_S, Attempts
 from mtneuro_data.sources.base import BoxesSource, Kind
 
@@ -138,7 +139,7 @@ class Store:
         ValueError
             If tensorstore is not installed.
         """
-        check_installed(self.uri)
+        check_extra("tensorstore", extra="cloud", what=self.uri)
         question = {"do": "contents", "store": self.spec() | {"context": self.context(retries=0)}}
 
         def request() -> list[bytes | None]:
@@ -362,7 +363,7 @@ class StoredSource(BoxesSource):
         self.offset = offset
         self.encoding = encoding
         chunk_z, chunk_y, chunk_x = self._filled(array.chunk)
-        self._chunk: Corner = (min(chunk_z, z), min(chunk_y, y), min(chunk_x, x))
+        self.chunks = (min(chunk_z, z), min(chunk_y, y), min(chunk_x, x))
 
     @property
     def kind(self) -> Kind | None:
@@ -383,7 +384,7 @@ class StoredSource(BoxesSource):
         blocks = [
             (array, box.lower, block)
             for array, box in zip(out, boxes, strict=True)
-            for block in _blocks(box, self._chunk, self.dtype.itemsize)
+            for block in _blocks(box, self.chunks, self.dtype.itemsize)
         ]
 
         def put(array: np.ndarray, origin: Corner, block: Box) -> None:
