@@ -363,7 +363,8 @@ class StoredSource(BoxesSource):
         self.offset = offset
         self.encoding = encoding
         chunk_z, chunk_y, chunk_x = self._filled(array.chunk)
-        self.chunks = (min(chunk_z, z), min(chunk_y, y), min(chunk_x, x))
+        self._chunk: Corner = (min(chunk_z, z), min(chunk_y, y), min(chunk_x, x))
+        self.chunks = self._chunk
 
     @property
     def kind(self) -> Kind | None:
@@ -384,7 +385,7 @@ class StoredSource(BoxesSource):
         blocks = [
             (array, box.lower, block)
             for array, box in zip(out, boxes, strict=True)
-            for block in _blocks(box, self.chunks, self.dtype.itemsize)
+            for block in _blocks(box, self._chunk, self.dtype.itemsize)
         ]
 
         def put(array: np.ndarray, origin: Corner, block: Box) -> None:
