@@ -96,7 +96,8 @@ def boss(
     np.save(folder / "image.npy", volume)
     np.save(folder / "labels.npy", labels)
     channels = {f"lab/scan/{name}": open_volume(folder / f"{name}.npy") for name in ("image", "labels")}
-    catalogue = Catalogue(channels, levels=2, annotations=["lab/scan/labels"])
+    annotations, size = ["lab/scan/labels"], (1.0, 1.0, 1.0)
+    catalogue = Catalogue(channels, levels=2, annotations=annotations, voxel_size_um=size)
     with VolumeServer(catalogue) as running:
         running.service.requests = []
         monkeypatch.setenv("INTERN_HOST", running.address.host)

@@ -10,7 +10,7 @@ def test_info_describes_a_volume(shell: Any, boss: Any) -> None:
     status, out, _ = shell("info", "bossdb://lab/scan/image")
     assert status == 0
     assert "40 x 150 x 200" in out
-    assert "voxel size     not stated" in out
+    assert "1 x 1 x 1 µm" in out
 
 
 def test_info_of_a_paper_task_cites_its_data_and_says_what_it_is_not_for(

@@ -22,7 +22,7 @@ def test_the_zarr_view_opens_as_ome_zarr(boss: Any, tmp_path: Path, volume: np.n
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.read())
     opened = open_volume(tmp_path / "view.zarr")
-    assert opened.voxel_size_um is None  # nobody has said it
+    assert opened.voxel_size_um == (1.0, 1.0, 1.0)
     np.testing.assert_array_equal(opened[:, :, :], volume)
     assert zarr_file(catalogue, ("lab", "scan", "image", "0", "c", "3", "0", "0")) is None
 
