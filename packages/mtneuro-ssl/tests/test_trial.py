@@ -39,6 +39,15 @@ def broken(): raise KeyError("depth")
 def fixed(): return nn.Sequential(nn.Flatten(), nn.Linear(16 * 16, 6))
 
 
+class Deep(Changed):
+    def forward(self, x):
+        features = super().forward(x)
+        return (features, features) if self.training else features
+
+
+def deep(): return Deep(lambda f: f)
+
+
 class Tied(nn.Module):
     def __init__(self):
         super().__init__()
@@ -80,6 +89,7 @@ def settings(encoder: str, **changes: object) -> TrainSettings:
         ("noisy", "must answer alike when it is asked twice"),
         ("three", "it takes 3 channels: let its first layer take 1"),
         ("grid", r"end it with pooling, such as nn.AdaptiveAvgPool2d\(1\) and nn.Flatten\(\)"),
+        ("deep", r"must return a tensor of shape \(2, 4\) in training mode too, got a tuple of 2: leave out"),
         ("broken", "must return a torch module, got KeyError: 'depth'"),
     ],
 )

@@ -1,5 +1,6 @@
 """Try a network that is not ours before any work: its scores for each size of image, and its weights kept."""
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -7,7 +8,14 @@ import torch
 from torch import Tensor
 
 from mtneuro_seg._shared.devices import chosen_device
-from mtneuro_seg._shared.foreign import answer_of, check_module, described, module_errors_named, words_of
+from mtneuro_seg._shared.foreign import (
+    answer_of,
+    check_module,
+    check_training_answer,
+    described,
+    module_errors_named,
+    words_of,
+)
 from mtneuro_seg._shared.memory import memory_errors_named
 from mtneuro_seg.model import build_network
 from mtneuro_seg.settings import TrainSettings
@@ -54,7 +62,10 @@ def check_network(settings: TrainSettings, *, sizes: Iterable[tuple[int, ...]]) 
         for size in dict.fromkeys(sizes):
             given = torch.randn(_IMAGES, 1, *size, generator=torch.Generator().manual_seed(0)).to(device)
             answer = answer_of(network, given, name=name, remedy=_REMEDY)
-            check_module(network, given, checked_scores(answer, given, settings), twin=twin, name=name)
+            scores = checked_scores(answer, given, settings)
+            check_module(network, given, scores, twin=twin, name=name)
+            if twin is not network:
+                check_training_answer(copy.deepcopy(twin), given, scores, name=name)
 
 
 def named(settings: TrainSettings) -> str:
@@ -87,7 +98,7 @@ def checked_scores(answer: object, images: Tensor, settings: TrainSettings) -> T
     if isinstance(answer, Tensor) and answer.shape == wanted and answer.is_floating_point():
         return answer
     if not isinstance(answer, Tensor):
-        got, mend = described(answer), "return one part of it, in training mode too"
+        got, mend = described(answer), "return one part of it"
     else:
         got = f"{tuple(answer.shape)} of {answer.dtype}"
         if answer.ndim == len(wanted) and answer.shape[1] != settings.classes:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mtneuro_ssl._shared.devices import chosen_device
-from mtneuro_ssl._shared.foreign import check_module
+from mtneuro_ssl._shared.foreign import check_module, check_training_answer
 from mtneuro_ssl._shared.memory import memory_errors_named
 from mtneuro_ssl.encoders import (
     feature_count,
@@ -118,11 +118,14 @@ def _try(settings: TrainSettings, sizes: list[tuple[int, int]], vector_width: in
         feature_count(encoder, name=name, size=settings.image_size, vector_width=vector_width)
         if len(answer):
             if settings.encoder.startswith("timm/"):
-                twin = copy.deepcopy(encoder)  # quicker: what timm makes is in the weights
-            else:
-                with seeded_weights(settings):
-                    twin = new_encoder(settings, vector_width=vector_width, with_weights=False).to(device)
+                # Quicker: what timm makes is in the weights, and answers alike in training.
+                check_module(encoder, given, answer, twin=copy.deepcopy(encoder), name=name)
+                return
+            with seeded_weights(settings):
+                twin = new_encoder(settings, vector_width=vector_width, with_weights=False).to(device)
             check_module(encoder, given, answer, twin=twin, name=name)
+            if settings.entry.family != "baseline" and twin is not encoder:
+                check_training_answer(twin, given, answer, name=name)
 
 
 def _noise(shape: tuple[int, ...], device: torch.device) -> Tensor:

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from mtneuro_ssl._shared.foreign import answer_of, check_module, module_errors_named
+from mtneuro_ssl._shared.foreign import answer_of, check_module, check_training_answer, module_errors_named
 from torch import nn
 
 GIVEN = torch.linspace(-1, 1, 2 * 8 * 8).reshape(2, 1, 8, 8)
@@ -91,6 +91,25 @@ def test_weights_that_a_twin_does_not_have_are_told():
     answer = answer_of(module, GIVEN, name="net")
     with pytest.raises(ValueError, match=r"net must load the weights that it saves .*, got RuntimeError"):
         check_module(module, GIVEN, answer, twin=twin, name="net")
+
+
+class Deep(Answering):
+    """Returns further scores while it is trained."""
+
+    def forward(self, x):
+        answer = super().forward(x)
+        return {"out": answer, "aux": answer} if self.training else answer
+
+
+def test_an_answer_of_another_form_in_training_mode_is_told():
+    module = Deep()
+    answer = answer_of(module, GIVEN, name="net")
+    check_module(module, GIVEN, answer, twin=Deep(), name="net")
+    with pytest.raises(
+        ValueError, match=r"in training mode too, got a dict of 'out', 'aux'"
+    ):
+        check_training_answer(Deep(), GIVEN, answer, name="net")
+    check_training_answer(Answering(), GIVEN, answer, name="net")
 
 
 def test_a_layer_that_is_used_twice_passes():

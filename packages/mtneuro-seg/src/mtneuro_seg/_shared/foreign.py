@@ -149,6 +149,33 @@ def check_module(module: nn.Module, given: Tensor, answer: Tensor, /, *, twin: n
     )
 
 
+def check_training_answer(twin: nn.Module, given: Tensor, answer: Tensor, /, *, name: str) -> None:
+    """Raise unless a module answers in training mode with a tensor of the shape of its other answer.
+
+    Parameters
+    ----------
+    twin
+        A copy of the module, whose state may change.
+    given, answer
+        What the module was given, and its answer in evaluation mode.
+    name
+        What to call it in an error.
+
+    Raises
+    ------
+    ValueError
+        If it raises an error, or answers with anything else, such as further outputs for their own losses.
+    """
+    twin.train()
+    with torch.no_grad(), module_errors_named(f"{name} must take {words_of(given)} in training mode"):
+        found = twin(given.clone())
+    if not isinstance(found, Tensor) or found.shape != answer.shape:
+        raise ValueError(
+            f"{name} must return {described(answer)} in training mode too, got {described(found)}: "
+            "leave out what it returns for losses of its own"
+        )
+
+
 def _alike(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and torch.allclose(one, other, rtol=1e-3, atol=1e-4)
 
