@@ -105,9 +105,7 @@ def test_an_answer_of_another_form_in_training_mode_is_told():
     module = Deep()
     answer = answer_of(module, GIVEN, name="net")
     check_module(module, GIVEN, answer, twin=Deep(), name="net")
-    with pytest.raises(
-        ValueError, match=r"in training mode too, got a dict of 'out', 'aux'"
-    ):
+    with pytest.raises(ValueError, match=r"in training mode too, got a dict of 'out', 'aux'"):
         check_training_answer(Deep(), GIVEN, answer, name="net")
     check_training_answer(Answering(), GIVEN, answer, name="net")
 
