@@ -16,7 +16,7 @@ HEAVY = ("torch", "lightning", "lightly", "sklearn", "timm", "zarr", "rich.progr
             ["train", "VOLUME", "-o", "OUT", "--set", "epocs=3"],
             "got 'epocs'; did you mean 'epochs'?",
         ),
-        (["train", "VOLUME", "-o", "OUT", "--set", "qqqq=3"], "a key must be one of method, encoder, "),
+        (["train", "VOLUME", "-o", "OUT", "--set", "qqqq=3"], "known names, got 'qqqq'"),
         (["train", "VOLUME", "-o", "OUT", "--set", "epochs=many"], "epochs must be a whole number"),
         (
             ["train", "VOLUME", "-o", "OUT", "--set", "epochs"],
