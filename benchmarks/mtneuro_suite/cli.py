@@ -206,7 +206,8 @@ def run_all(
     asked = named_runs(plan.runs_of(own) if own else plan.runs, how.only)
     attempts = to_do(asked, store, named=how.only, force=how.force)
     todo = [attempt.run for attempt in attempts]
-    try_modules(todo)
+    if not how.list_runs:
+        try_modules(todo)
     processes = executor.processes(gpus=gpus)
     out, err = console(), console(stderr=True)
     if how.estimate:
