@@ -64,8 +64,9 @@ class _Dataset:
         try:
             return self._dataset[key]
         except OSError as error:
-            hint = "; pip install hdf5plugin, and import it before" if "filter" in str(error) else ""
-            raise ValueError(f"{self._name} cannot be read: {one_line(error)}{hint}") from None
+            told = one_line(error)
+            hint = "; pip install hdf5plugin, and import it before" if "filter" in told else ""
+            raise ValueError(f"{self._name} cannot be read: {told}{hint}") from None
 
 
 def _chosen(arrays: Mapping[str, Any], file: File) -> str:
