@@ -107,5 +107,9 @@ def test_values_come_from_the_names_of_classes():
     assert values_of([str(name) for name in names]) == {"cell": 1, "axon": 2, "vessel": 3}
 
 
+def test_a_name_within_a_word_is_no_label():
+    assert values_of(["background", "extracellular space", "axonal bouton"]) == {}
+
+
 def test_a_class_that_is_not_named_was_not_annotated():
     assert values_of(["background", "vessel"]) == {"vessel": 1}

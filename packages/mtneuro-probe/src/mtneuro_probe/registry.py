@@ -1,5 +1,6 @@
 """The features that are known by name: a line each, with unit, label and measure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -145,7 +146,7 @@ def every_measure(labels: Iterable[str]) -> dict[str, Feature]:
 
 
 def values_of(class_names: Sequence[str]) -> dict[str, int]:
-    """Return the value of each of the three labels whose name appears in a class's name.
+    """Return the value of each of the three labels that is a word of a class's name.
 
     Examples
     --------
@@ -156,7 +157,7 @@ def values_of(class_names: Sequence[str]) -> dict[str, int]:
         label: value
         for label in LABEL_VALUES
         for value, name in enumerate(class_names)
-        if value and label in name.lower()
+        if value and re.search(rf"\b{label}s?\b", name.lower())
     }
 
 

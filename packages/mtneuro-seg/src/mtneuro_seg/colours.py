@@ -17,10 +17,12 @@ def class_colours(class_names: Sequence[str]) -> tuple[str, ...]:
     ('#e6352b', '#f7e225')
     """
     spare = iter(_OTHERS * (1 + len(class_names) // len(_OTHERS)))
-    return tuple(
-        next((colour for key, colour in _NAMED.items() if key in name.lower()), None) or next(spare)
-        for name in class_names[1:]
-    )
+    colours: list[str] = []
+    for name in class_names[1:]:
+        named = next((colour for key, colour in _NAMED.items() if key in name.lower()), None)
+        # Two classes may be of cells: each has a colour of its own.
+        colours.append(next(spare) if named is None or named in colours else named)
+    return tuple(colours)
 
 
 def class_rgb(class_names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
