@@ -66,6 +66,7 @@ def print_tables(tables: Sequence[Table], caveat: str, out: Console) -> None:
         for note in table.notes:
             out.print(note, style="dim", soft_wrap=False)
     out.print()
-    out.print("Where a cell holds two numbers, ours stands above and the paper's below.", style="dim")
+    if any(table.has_paper for table in tables):
+        out.print("Where a cell holds two numbers, ours stands above and the paper's below.", style="dim")
     if caveat:
         out.print(caveat, style="bold")
