@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-import zarr
+from mtneuro_data import save_volume
 from scipy import ndimage
 from scipy.spatial import KDTree
 
@@ -17,51 +17,55 @@ CLASSES = ("background", "membrane", "mitochondrion")
 FEATURES = ("membrane_density", "membrane_length_density", "mitochondrion_count", "mitochondrion_size")
 SHAPE = (64, 96, 96)
 
+MITOCHONDRION = 720575940621039145
 TASK = """
 name = "{name}"
 kind = "{kind}"
-image = "{folder}/image.zarr"
-annotation = "{folder}/labels.zarr"
+image = "image.zarr"
+annotation = "instances.zarr"
 regions = ["neuropil"]
 class_names = ["background", "membrane", "mitochondrion"]
-label_map = {{0 = 0, 1 = 1, 2 = 2}}
-cubes = {{block = {{region = "neuropil", y = [0, 96], x = [0, 96]}}}}
-voxel_size_um = [0.04, 0.01, 0.01]
+label_map = {{ boundary = "membrane", {mitochondrion} = "mitochondrion" }}
+cubes.block = {{ y = [0, 96], x = [0, 96] }}
 """
 
 
 def electron_microscopy() -> tuple[np.ndarray, np.ndarray]:
-    """Return thick slices of cells with dark membranes and mitochondria, and the class of each voxel."""
+    """Return thick slices of cells with dark membranes and mitochondria, and the instance at each voxel."""
     rng = np.random.default_rng(0)
     spacing = np.array([4.0, 1.0, 1.0])
     place = np.moveaxis(np.indices(SHAPE), 0, -1) * spacing
     wobble = ndimage.gaussian_filter(rng.normal(size=(3, *SHAPE)), (0, 2, 6, 6)) * 120
     seeds = rng.uniform(0, np.array(SHAPE) * spacing, (60, 3))
     cell = KDTree(seeds).query(place + np.moveaxis(wobble, 0, -1))[1]
-    labels = np.zeros(SHAPE, np.uint8)
+    instances = cell.astype(np.uint64) + np.uint64(MITOCHONDRION + 1)
+    grey = np.full(SHAPE, 170.0)
     for centre, radius in zip(
         rng.uniform(0, SHAPE, (90, 3)), rng.uniform([2, 4, 4], [5, 8, 8], (90, 3)), strict=True
     ):
-        labels[(((place / spacing - centre) / radius) ** 2).sum(axis=-1) < 1] = 2
-    labels[(np.roll(cell, 1, 1) != cell) | (np.roll(cell, 1, 2) != cell)] = 1
-    grey = np.array([170.0, 60, 110])[labels] + rng.normal(0, 25, SHAPE)
-    return ndimage.gaussian_filter(grey, (0, 0.7, 0.7)).clip(0, 255).astype(np.uint8), labels
+        inside = (((place / spacing - centre) / radius) ** 2).sum(axis=-1) < 1
+        instances[inside] = MITOCHONDRION
+        grey[inside] = 110
+    grey[(np.roll(cell, 1, 1) != cell) | (np.roll(cell, 1, 2) != cell)] = 60
+    grey += rng.normal(0, 25, SHAPE)
+    return ndimage.gaussian_filter(grey, (0, 0.7, 0.7)).clip(0, 255).astype(np.uint8), instances
 
 
 @pytest.fixture
 def tasks(tmp_path):
     """Write the volume and its two task files: features of its slices, and its segmentation."""
-    for name, array in zip(("image", "labels"), electron_microscopy(), strict=True):
-        zarr.create_array(tmp_path / f"{name}.zarr", data=array)
-    split = '[{{cubes = ["block"], z = [{}, {}]}}]'
+    for name, array in zip(("image", "instances"), electron_microscopy(), strict=True):
+        save_volume(
+            tmp_path / f"{name}.zarr", array, voxel_size_um=(0.04, 0.01, 0.01), labels=name == "instances"
+        )
     more = {
-        "semantics": f"features = {json.dumps(FEATURES)}\nsplits = {{all = {split.format(0, 64)}}}\n",
-        "segmentation": f"splits = {{train = {split.format(0, 40)}, test = {split.format(50, 64)}}}\n",
+        "semantics": f"features = {json.dumps(FEATURES)}\nsplits.all = [{{ z = [0, 64] }}]\n",
+        "segmentation": "splits.train = [{ z = [0, 40] }]\nsplits.test = [{ z = [50, 64] }]\n",
     }
     files = []
     for kind, name in (("semantics", "neuropil"), ("segmentation", "organelles")):
         file = tmp_path / f"{name}.toml"
-        file.write_text(TASK.format(name=name, kind=kind, folder=tmp_path.as_posix()) + more[kind])
+        file.write_text(TASK.format(name=name, kind=kind, mitochondrion=MITOCHONDRION) + more[kind])
         files += ["--task", str(file)]
     return files
 
@@ -88,7 +92,7 @@ def test_every_word_of_tables_and_report_is_the_volumes_own(tasks, tmp_path, mon
     assert "Table 1" not in shown.out
     report = (output / "smoke-of-tasks" / "report.html").read_text("utf-8")
     for text in (shown.out, re.sub(r"base64,[^\"]*", "", report)):
-        assert not re.search(r"vessel|axon|cell (count|size)|\b(CTX|STR|VP|ZI)\b|ROI-C", text)
+        assert not re.search(r"vessel|axon|cell (count|size)|\b(CTX|STR|VP|ZI)\b|ROI-C|paper's below", text)
     drawn = json.loads(re.findall(r'id="umap-data">(.*?)</script>', report)[0])
     assert drawn["regionNames"] == ["neuropil"]
     assert [feature["label"] for feature in drawn["features"]] == [
