@@ -29,6 +29,8 @@ from mtneuro_suite.runs.row import Row
 NONE = "–"
 _REDUCTION = "The paper names no reduction; its F1 and IoU cannot both be from one matrix."
 
+_DENSITIES = ("vessel_density", "axon_density")
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -260,7 +262,8 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     quoted = table3(line.paper_method, task, feature) if paper and as_papers else None
                     cell = _cell(chosen, quoted, expected=_seeds(plan, line))
                     structure = feature.removesuffix("_density")
-                    if feature.endswith("_density") and structure not in plan.inputs.label_values:
+                    # Of the paper's structures, those that a cutout has no labels of.
+                    if feature in _DENSITIES and structure not in plan.inputs.label_values:
                         cell = Cell((), quoted, f"no {structure}s")
                     elif cell.note:
                         reasons[f"{NONE}: {cell.note}."] = None

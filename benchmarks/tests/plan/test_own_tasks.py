@@ -148,7 +148,7 @@ EM = ("background", "membrane", "mitochondrion")
 
 
 def test_a_tasks_classes_are_the_columns_of_its_tables(task_file, demo):
-    features = ("membrane_density", "mitochondrion_count", "mitochondrion_size")
+    features = ("membrane_density", "membrane_length_density", "mitochondrion_count")
     files = [
         task_file(
             "semantics", name="em", z_step=8, class_names=EM, label_map={1: 1, 2: 2}, features=features
@@ -162,7 +162,7 @@ def test_a_tasks_classes_are_the_columns_of_its_tables(task_file, demo):
     tables = {table.title: table for table in all_tables(plan, [])}
     assert tables["Table 2. Microstructure, organelles: F1"].columns == (*EM, "average")
     (table, _) = (table for title, table in tables.items() if title.startswith("Table 3"))
-    assert table.columns == ("membrane density", "mitochondrion count", "mitochondrion size")
+    assert table.columns == ("membrane density", "membrane length density", "mitochondrion count")
     assert all(cell.ours == "–" for _, cells in table.rows for cell in cells)
 
 
