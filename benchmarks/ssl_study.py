@@ -269,6 +269,7 @@ def common(study: str, options: Options) -> dict[str, Any]:
     values = dict(DEFAULTS[study])
     values |= {name: given for name in values if (given := getattr(options, name)) is not None}
     return {
+        "normalisation": "given",
         "encoder": values["encoder"],
         "steps": values["steps"],
         "batch_size": values["batch_size"],

@@ -166,17 +166,7 @@ def epoch(*, quick: bool) -> Iterator[Figure]:
         raise Unavailable("PyTorch is not installed, and it is its DataLoader that is measured") from None
     n = 256 if quick else 1200
     images = np.random.default_rng(0).integers(0, 256, (n, FACE, FACE), dtype=np.uint8)
-    arrays = TaskArrays(
-        images=images,
-        region=np.zeros(n, np.int64),
-        masks=None,
-        sample_id=np.array([f"A-CTX/z{z}" for z in range(n)]),
-        region_names=("CTX",),
-        class_names=(),
-        voxel_size_um=(1.17, 1.17, 1.17),
-        fingerprint="0" * 16,
-    )
-    data: Any = (SliceDataset(arrays), TensorDataset(torch.from_numpy(images)))
+    data: Any = (SliceDataset(_arrays(images)), TensorDataset(torch.from_numpy(images)))
     ours, bare = (DataLoader(each, batch_size=64, shuffle=False) for each in data)
     for batch, (same,) in zip(ours, bare, strict=True):
         assert torch.equal(batch, same)
@@ -186,6 +176,44 @@ def epoch(*, quick: bool) -> Iterator[Figure]:
         lambda: list(ours),
         rounds=9,
         at_least=0.8,
+    )
+
+
+def types(*, quick: bool) -> Iterator[Figure]:
+    """Yield the rate of an epoch of wider types beside one of bytes, for as many bytes an image."""
+    try:
+        import torch
+        from torch.utils.data import DataLoader
+    except ModuleNotFoundError:
+        raise Unavailable("PyTorch is not installed, and it is its DataLoader that is measured") from None
+    n = 256 if quick else 1200
+    for name in ("uint16", "float32"):
+        dtype = np.dtype(name)
+        pixels = np.random.default_rng(0).integers(0, 256, (n, FACE, dtype.itemsize * FACE), dtype=np.uint8)
+        wide = pixels.view(np.uint16) if name == "uint16" else pixels.reshape(n, -1)[:, ::4].astype(dtype)
+        wide = np.ascontiguousarray(wide.reshape(n, FACE, FACE))
+        data: Any = (SliceDataset(_arrays(wide)), SliceDataset(_arrays(pixels)))
+        ours, bytes_ = (DataLoader(each, batch_size=64, shuffle=False) for each in data)
+        assert torch.equal(next(iter(ours)), torch.from_numpy(wide[:64]))
+        yield compared(
+            f"rate of an epoch a byte, {name} / uint8",
+            lambda loader=bytes_: list(loader),
+            lambda loader=ours: list(loader),
+            rounds=9,
+            at_least=1 / 1.1,
+        )
+
+
+def _arrays(images: np.ndarray) -> TaskArrays:
+    return TaskArrays(
+        images=images,
+        region=np.zeros(len(images), np.int64),
+        masks=None,
+        sample_id=np.array([f"A-CTX/z{z}" for z in range(len(images))]),
+        region_names=("CTX",),
+        class_names=(),
+        voxel_size_um=None,
+        fingerprint="0" * 16,
     )
 
 
@@ -437,4 +465,4 @@ def precomputed(*, quick: bool) -> Iterator[Figure]:
 
 
 if __name__ == "__main__":
-    sys.exit(main("data", [warm, epoch, cold, durable, memory, flat, precomputed], about=__doc__))
+    sys.exit(main("data", [warm, epoch, types, cold, durable, memory, flat, precomputed], about=__doc__))

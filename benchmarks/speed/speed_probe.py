@@ -24,6 +24,8 @@ from skimage.measure import label, regionprops
 from sklearn.neighbors import KDTree
 
 SIDE = 256
+SIZE_UM = 1.17
+EDGES_UM = (SIZE_UM, SIZE_UM, SIZE_UM)
 CELL_RADIUS = 5
 # Of the paper's volume: vessel, cell and axon, in percent of the voxels.
 PROPORTIONS = {1: 3.74, 2: 6.36, 3: 34.77}
@@ -56,7 +58,7 @@ def _draw(labels: np.ndarray, rng: np.random.Generator, *, value: int, radius: i
         labels[tuple(at[inside].T)] = value
 
 
-def plain_features(labels: np.ndarray, size_um: float = 1.17) -> np.ndarray:
+def plain_features(labels: np.ndarray, size_um: float = SIZE_UM) -> np.ndarray:
     """Return the five features image by image, as their definitions read."""
     rows = []
     for image in labels:
@@ -96,13 +98,15 @@ def plain_original(labels: np.ndarray) -> np.ndarray:
 def definitions(*, quick: bool) -> Iterator[Figure]:
     """Yield both definitions of the features beside their plain versions."""
     labels, rounds = tissue(90 if quick else 360), 7 if quick else 15
-    np.testing.assert_allclose(semantic_features(labels).to_numpy(), plain_features(labels), rtol=1e-12)
+    np.testing.assert_allclose(
+        semantic_features(labels, voxel_size_um=EDGES_UM).to_numpy(), plain_features(labels), rtol=1e-12
+    )
     np.testing.assert_allclose(original_features(labels), plain_original(labels), rtol=1e-12)
     size = f"{SIDE} x {SIDE} pixels"
     yield compared(
         f"five features of {size}, plain / ours",
         lambda: plain_features(labels),
-        lambda: semantic_features(labels),
+        lambda: semantic_features(labels, voxel_size_um=EDGES_UM),
         rounds=rounds,
         at_least=10,
     )

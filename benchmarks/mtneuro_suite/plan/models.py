@@ -5,13 +5,15 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from mtneuro_data import TaskSpec, builtin_task
 from pydantic import BaseModel, ValidationError
 
 from mtneuro_suite._shared.digests import digest, file_digest
 from mtneuro_suite._shared.factories import check_trusted
 from mtneuro_suite._shared.words import one_line, unknown_name
+from mtneuro_suite.plan.real_sample import FILES
 from mtneuro_suite.steps.taken import Taken
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
@@ -35,6 +37,20 @@ def merged_settings(model: type[SettingsT], where: str, *layers: Mapping[str, An
         return model.model_validate({key: value for layer in layers for key, value in layer.items()})
     except ValidationError as error:
         raise ValueError(f"{where}: {one_line(error)}") from None
+
+
+def normalisation_of(tasks: Iterable[TaskSpec]) -> Literal["data", "given"]:
+    """Return how intensities are normalised in training on tasks.
+
+    By the benchmark's mean and spread where all images are the benchmark's volume, the phantom that
+    stands in for it, or the real sample; else by those of the training images.
+    """
+    own = builtin_task("roi-c1").image
+    known = all(
+        task.image == own or task.image.startswith("phantom://") or any(name in task.image for name in FILES)
+        for task in tasks
+    )
+    return "given" if known else "data"
 
 
 def check_known(what: str, names: Iterable[str], allowed: Sequence[str]) -> None:

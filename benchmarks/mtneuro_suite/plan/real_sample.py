@@ -114,6 +114,7 @@ def region_task(folder: Path) -> TaskSpec:
         regions=tuple(AREAS),
         cubes=cubes,
         splits={split: (SplitPart(cubes=tuple(found), z=(0, 1)),) for split, found in names.items()},
+        voxel_size_um=(1.17, 1.17, 1.17),
     )
 
 

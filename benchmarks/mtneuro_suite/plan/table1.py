@@ -14,6 +14,7 @@ from mtneuro_suite.plan.models import (
     check_known,
     folder_digest,
     merged_settings,
+    normalisation_of,
     taken_model,
 )
 from mtneuro_suite.plan.rows import TableRow, encoder_rows
@@ -118,6 +119,7 @@ def _encoder_run(
     settings = merged_settings(
         TrainSettings,
         f"settings of {row.name}",
+        {"normalisation": normalisation_of(run.step.task for run in train)},
         one.settings,
         one.per_method.get(row.method, {}),
         {"method": row.method, "seed": seed, "device": device},

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import image_count, pixel_count
 from mtneuro_suite.plan.inputs import Inputs, SegmentationInput
-from mtneuro_suite.plan.models import CONFIG, check_factory, check_known, merged_settings, taken_model
+from mtneuro_suite.plan.models import (
+    CONFIG,
+    check_factory,
+    check_known,
+    merged_settings,
+    normalisation_of,
+    taken_model,
+)
 from mtneuro_suite.plan.rows import TableRow, network_rows
 from mtneuro_suite.preset.model import Preset, SearchPreset, SegmentationPreset
 from mtneuro_suite.preset.paper import CLASS_SETTINGS, NETWORK_ROWS
@@ -75,6 +82,7 @@ def _settings(
     return merged_settings(
         TrainSettings,
         f"settings of {row.name}",
+        {"normalisation": normalisation_of(half.train)},
         paper,
         two.settings,
         two.per_model.get(row.name, {}),

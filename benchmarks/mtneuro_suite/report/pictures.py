@@ -159,9 +159,11 @@ def surfaces(plan: Plan, store: Store) -> list[Picture]:
             from mtneuro_seg import surface_figure
 
             with np.load(path, allow_pickle=False) as file:
-                labels, size_um, region = file["prediction"], file["voxel_size_um"], str(file["region"])
+                labels, size_um, region = file["prediction"], file.get("voxel_size_um"), str(file["region"])
             names = store.result(run)["extra"]["class_names"]
-            figure = surface_figure(labels, class_names=names, voxel_size_um=size_um.tolist())
+            figure = surface_figure(
+                labels, class_names=names, voxel_size_um=None if size_um is None else size_um.tolist()
+            )
             caption = f"{model_name(run.step.model)}, {len(names)} classes, {region}"
             shown.append(Picture(_figure_uri(figure), caption))
     return shown

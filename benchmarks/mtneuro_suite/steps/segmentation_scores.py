@@ -62,11 +62,14 @@ def scored(model: "Model", step: ScoredNetwork, roles: Roles, out: Path, *, extr
     )
     # The first cube's whole test stack, for a drawing in three dimensions; subvolumes are stacked along z.
     first = slice_stacks(test.sample_id)[0]
+    known: dict[str, Any] = {}
+    if test.voxel_size_um is not None:
+        known["voxel_size_um"] = test.voxel_size_um
     np.savez_compressed(
         out / "volume.npz",
         truth=masks[first].reshape(-1, *masks.shape[-2:]),
         prediction=prediction[first].reshape(-1, *prediction.shape[-2:]),
-        voxel_size_um=test.voxel_size_um,
+        **known,
         region=test.region_names[int(test.region[first[0]])],
     )
     return Outcome(rows, {"class_names": list(names), **extra})

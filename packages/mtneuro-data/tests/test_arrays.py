@@ -23,6 +23,7 @@ def test_the_corners_of_an_image_follow_each_other(task: TaskSpec, depth: int) -
 
 
 def test_the_images_file_is_plain_and_complete(task: TaskSpec, tmp_path: Path) -> None:
+    task = task.replaced(voxel_size_um=(1.17, 1.17, 1.17))
     arrays = load(task, "test")
     arrays.save(tmp_path / "new" / "test.npz")
     with np.load(tmp_path / "new" / "test.npz", allow_pickle=False) as file:
@@ -31,7 +32,7 @@ def test_the_images_file_is_plain_and_complete(task: TaskSpec, tmp_path: Path) -
         np.testing.assert_array_equal(file["masks"], arrays.masks)
         assert file["region"].dtype == np.int64
         assert file["sample_id"].dtype.kind == "U"
-        assert file["voxel_size_um"].tolist() == list(arrays.voxel_size_um)
+        assert file["voxel_size_um"].tolist() == [1.17, 1.17, 1.17]
         assert file["region_names"].tolist() == ["CTX", "STR"]
         assert file["class_names"].tolist() == ["background", "vessel", "cell"]
         assert str(file["fingerprint"]) == task.fingerprint
@@ -77,7 +78,7 @@ def test_what_is_saved_is_read_again_and_parts_join(task: TaskSpec, tmp_path: Pa
 
 def test_arrays_that_do_not_belong_together_are_not_joined(task: TaskSpec) -> None:
     arrays = load(task, "test")
-    with pytest.raises(ValueError, match="must agree in names, voxel size, image shape and masks"):
+    with pytest.raises(ValueError, match=r"must agree in names, .* image shape, intensities and masks"):
         TaskArrays.joined([arrays, replace(arrays, masks=None)])
     with pytest.raises(ValueError, match="got none"):
         TaskArrays.joined([])

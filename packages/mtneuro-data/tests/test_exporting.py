@@ -46,11 +46,12 @@ def test_negative_and_large_labels_stay_what_they_are(
 
 
 def test_a_task_without_labels_gives_images_with_its_voxel_size(task: TaskSpec, tmp_path: Path) -> None:
-    bare = task.replaced(kind="region", annotation=None, label_map={}, class_names=())
+    size = (1.17, 1.17, 1.17)
+    bare = task.replaced(kind="region", annotation=None, label_map={}, class_names=(), voxel_size_um=size)
     files = export_cubes(bare, ("val", "test"), tmp_path / "out", ending=".npz")
     assert len(files) == 4
     assert all(path.name.endswith("-image.npz") for path in files)
-    assert open_volume(files[0]).voxel_size_um == (1.17, 1.17, 1.17)
+    assert open_volume(files[0]).voxel_size_um == size
 
 
 def test_an_unknown_format_is_refused_before_anything_is_written(task: TaskSpec, tmp_path: Path) -> None:

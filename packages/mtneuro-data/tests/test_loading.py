@@ -8,14 +8,17 @@ from mtneuro_data import (
     Cache,
     Cube,
     SplitPart,
+    TaskArrays,
     TaskSpec,
     downsampled_images,
     load,
     loading,
     mapped_labels,
     open_volume,
+    save_volume,
 )
 from mtneuro_data._shared import bounds
+from mtneuro_data._shared.volume_file import open_volume_file
 from mtneuro_data.loading import fetch
 from mtneuro_data.sources.phantom import PhantomSource
 
@@ -73,10 +76,28 @@ def test_subvolumes_are_runs_of_slices(task: TaskSpec, volume: np.ndarray) -> No
 
 
 def test_reduction_is_of_rows_and_columns_only(task: TaskSpec, volume: np.ndarray) -> None:
-    arrays = load(task.replaced(downsample=4, depth=4), "test")
+    arrays = load(task.replaced(downsample=4, depth=4, voxel_size_um=(1.17, 1.17, 1.17)), "test")
     assert arrays.images.shape == (4, 4, 8, 12)
     np.testing.assert_array_equal(arrays.images[0], downsampled_images(volume[24:28, 4:36, 8:56], 4))
     assert arrays.voxel_size_um == pytest.approx((1.17, 4.68, 4.68))
+
+
+@pytest.mark.parametrize("stated", [None, (0.04, 0.01, 0.01), (0.04, 0.010005, 0.009995)])
+def test_the_voxel_size_is_the_volumes(
+    task: TaskSpec, volume: np.ndarray, tmp_path: Path, stated: tuple[float, float, float] | None
+) -> None:
+    save_volume(tmp_path / "image.zarr", volume, voxel_size_um=(0.04, 0.01, 0.01))
+    sized = task.replaced(image=str(tmp_path / "image.zarr"), voxel_size_um=stated, downsample=2)
+    z, y, x = stated or (0.04, 0.01, 0.01)
+    assert load(sized, "test").voxel_size_um == pytest.approx((z, 2 * y, 2 * x))
+
+
+def test_a_voxel_size_that_nobody_states_stays_unknown(task: TaskSpec, tmp_path: Path) -> None:
+    arrays = load(task.replaced(downsample=2), "test")
+    assert arrays.voxel_size_um is None
+    arrays.save(tmp_path / "a.npz")
+    assert TaskArrays.read(tmp_path / "a.npz").voxel_size_um is None
+    assert open_volume_file(tmp_path / "a.npz").voxel_size_um is None
 
 
 def test_regions_are_voted_where_there_are_labels_and_are_the_cubes_elsewhere(region_task: TaskSpec) -> None:

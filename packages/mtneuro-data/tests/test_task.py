@@ -1,3 +1,5 @@
+import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -111,6 +113,32 @@ def test_the_fingerprint_follows_every_field(task: TaskSpec) -> None:
     assert TaskSpec(**task.model_dump()).fingerprint == task.fingerprint
     assert changed(task, z_step=2).fingerprint != task.fingerprint
     assert changed(task, image="elsewhere.npy").fingerprint != task.fingerprint
+
+
+def test_later_fields_count_in_the_fingerprint_only_where_they_are_set(task: TaskSpec) -> None:
+    dumped = task.model_dump(mode="json")
+    del dumped["intensity"], dumped["image_type"], dumped["features"]
+    text = json.dumps({"task": dumped}, sort_keys=True, separators=(",", ":"))
+    assert task.fingerprint == hashlib.sha256(text.encode()).hexdigest()[:16]
+    seen = {task.fingerprint, changed(task, intensity=(0, 9)).fingerprint}
+    seen |= {changed(task, intensity=("1%", "99%")).fingerprint}
+    seen |= {changed(task, intensity=(0, 9), image_type="float32").fingerprint}
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"intensity": (9, 1)}, "lower intensity must be less than the higher, got 9.0:1.0"),
+        ({"intensity": ("1", "9")}, "numbers, or percentiles such as"),
+        ({"image_type": "float32"}, "image_type float32 needs intensity"),
+    ],
+)
+def test_a_window_that_makes_no_sense_is_refused(
+    task: TaskSpec, fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        changed(task, **fields)
 
 
 def test_the_fingerprint_of_a_paper_task_is_fixed() -> None:

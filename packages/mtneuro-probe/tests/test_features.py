@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mtneuro_probe import ALL_FEATURES, FEATURES, label_features, semantic_features
+from mtneuro_probe import ALL_FEATURES, FEATURE_UNITS, FEATURES, label_features, semantic_features
 from scipy import ndimage
 
 
@@ -64,7 +64,7 @@ def test_pixels_that_meet_at_a_corner_are_one_cell():
 def test_cells_in_different_images_are_never_one_cell_nor_neighbours():
     image = np.zeros((2, 4, 4), np.uint8)
     image[0, 3, 1] = image[1, 0, 1] = 2
-    table = semantic_features(image)
+    table = semantic_features(image, voxel_size_um=(1, 1, 1))
     assert table["cell_count"].tolist() == [1, 1]
     assert np.isnan(table["nearest_neighbour_distance"]).all()
 
@@ -108,6 +108,27 @@ def test_sizes_and_distances_scale_with_the_voxel_size(rng):
     np.testing.assert_allclose(two.to_numpy(), one.to_numpy() * factors, rtol=1e-12)
 
 
+def test_without_a_voxel_size_lengths_count_pixels_and_say_so(rng):
+    labels = blobs(rng, 4)
+    pixels = semantic_features(labels, features=ALL_FEATURES)
+    microns = semantic_features(labels, features=ALL_FEATURES, voxel_size_um=(1, 1, 1))
+    in_pixels = {
+        "cell_size": ("px²", 1),
+        "nearest_neighbour_distance": ("px", 1),
+        "vessel_width": ("px", 1),
+        "vessel_length_density": ("px/px²", 1e-3),
+        "boundary_density": ("px/px²", 1e-3),
+    }
+    assert pixels.columns.tolist() == [f"{f}_px" if f in in_pixels else f for f in ALL_FEATURES]
+    for name in ALL_FEATURES:
+        unit, factor = in_pixels.get(name, (FEATURE_UNITS[name], 1))
+        column = f"{name}_px" if name in in_pixels else name
+        assert FEATURE_UNITS[column] == unit
+        np.testing.assert_allclose(pixels[column], factor * microns[name], rtol=1e-12)
+    own = label_features(labels, {"cell": 2}, ignore=(1, 3))
+    assert own.columns.tolist() == ["cell_density", "cell_count", "cell_size_px", "cell_distance_px"]
+
+
 def test_other_label_values_with_the_same_meaning_give_the_same_features(rng):
     labels = blobs(rng)
     recoded = np.array([0, 40, 30, 200], np.uint8)[labels]
@@ -148,7 +169,7 @@ def test_the_second_neighbour_needs_three_cells():
 
 def test_the_second_neighbour_is_never_nearer_than_the_first(rng):
     labels = blobs(rng)
-    first, second = (semantic_features(labels, neighbour=k)[FEATURES[4]] for k in (1, 2))
+    first, second = (semantic_features(labels, neighbour=k)[f"{FEATURES[4]}_px"] for k in (1, 2))
     assert np.all(second > first)
 
 
@@ -157,7 +178,7 @@ def test_human_labels_have_the_figures_measured_on_them(real_data: Path):
     with np.load(real_data / "prasad2020/human_labels.npz") as drawn:
         for region in ("CTX", "STR", "VP"):
             expected = measured["masks_human_8slices_per_region"][region]
-            table = semantic_features(drawn[region])
+            table = semantic_features(drawn[region], voxel_size_um=(1.17, 1.17, 1.17))
             for label in ("vessel", "axon"):
                 np.testing.assert_allclose(
                     table[f"{label}_density"], expected["fractions_per_slice"][label], atol=5.1e-5
@@ -211,7 +232,7 @@ def test_a_further_label_value_can_be_ignored():
 
 def test_further_features_stand_in_columns_of_their_own(rng):
     labels = blobs(rng)
-    table = semantic_features(labels, features=ALL_FEATURES)
+    table = semantic_features(labels, features=ALL_FEATURES, voxel_size_um=(1, 1, 1))
     assert tuple(table.columns) == ALL_FEATURES
     np.testing.assert_array_equal(table.to_numpy()[:, :5], semantic_features(labels).to_numpy())
     assert np.isfinite(table.to_numpy()).all()

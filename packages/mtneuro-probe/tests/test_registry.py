@@ -23,7 +23,7 @@ def test_the_paper_s_features_come_first():
 
 
 def test_every_feature_has_a_unit_and_a_label_that_can_be_annotated():
-    assert list(FEATURE_UNITS) == list(REGISTRY)
+    assert list(FEATURE_UNITS)[: len(REGISTRY)] == list(REGISTRY)
     assert {feature.label for feature in REGISTRY.values()} <= {*LABEL_VALUES, None}
 
 

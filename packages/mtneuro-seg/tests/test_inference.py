@@ -74,7 +74,7 @@ def test_running_out_of_memory_names_the_setting(monkeypatch):
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_types_and_axes_are_refused():
     model = untrained()
-    with pytest.raises(ValueError, match=r"images must be uint8 .* got float32; fill NaNs"):
+    with pytest.raises(ValueError, match="must be uint8, got float32 with values from nan to nan"):
         predict(model, np.full((2, 8, 8), np.nan, np.float32))
     with pytest.raises(ValueError, match=r"must have axes \(n, y, x\), got 2 axes"):
         predict(model, images(8, 8))
@@ -92,7 +92,10 @@ def test_wrong_types_and_axes_are_refused():
             r"model must be Model, as load_model.*, got str",
         ),
         (lambda: predict(untrained(), images(1, 8, 8).tolist()), "images must be a NumPy array, got list"),
-        (lambda: predict(untrained(), images(1, 8, 8).astype(float)), "images must be uint8"),
+        (
+            lambda: predict(untrained(), images(1, 8, 8).astype(float)),
+            "must be uint8, got float64 with values",
+        ),
         (lambda: predict(untrained(), images(8, 8)), r"must have axes \(n, y, x\)"),
         (lambda: predict(untrained(), images(1, 8, 8), batch_size=0), "batch_size must be at least 1, got 0"),
         (
@@ -106,3 +109,14 @@ def test_whatever_cannot_be_labelled_is_told_in_one_line(call, message):
     with pytest.raises((ValueError, TypeError), match=message) as refusal:
         call()
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("axes", ["unet", "unet3d"])
+def test_a_window_makes_a_wide_image_the_grey_one(axes):
+    shape = (3, 16, 16) if axes == "unet" else (2, 8, 16, 16)
+    given = images(*shape)
+    wide = given.astype(np.int32) * 10 - 300
+    model = untrained(model=axes, intensity=(-300, 2250))
+    np.testing.assert_array_equal(predict(model, wide), predict(model, given))
+    if axes == "unet":
+        np.testing.assert_array_equal(swept_labels(model, wide), swept_labels(model, given))

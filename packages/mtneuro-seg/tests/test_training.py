@@ -253,7 +253,7 @@ def test_labels_that_do_not_fit_are_refused(tmp_path):
 def test_arrays_of_other_types_and_shapes_are_refused(tmp_path):
     images, masks = blobs()
     wrong = (
-        (images.astype(float), masks, "images must be uint8"),
+        (images.astype(complex), masks, "images must be numbers"),
         (images[:0], masks[:0], "at least one pixel"),
         (images, masks[:4], "masks must have the images' shape"),
         (images, masks.astype(float), "masks must be an array of integers"),
@@ -617,3 +617,49 @@ def test_every_network_resumes_bit_equal_and_predicts(tmp_path, name, classes):
     assert_bit_equal(whole, resumed)
     labels = predict(load_model(tmp_path / "resumed"), images[:1])
     assert labels.max() < classes
+
+
+@pytest.mark.parametrize("name", ["uint8", "uint16", "float32", "int16"])
+def test_a_network_learns_from_images_of_any_type_normalised_by_their_own_mean_and_spread(name, tmp_path):
+    grey, masks = blobs()
+    images = {
+        "uint8": grey,
+        "uint16": grey.astype(np.uint16) * 10,
+        "float32": (grey / 300).astype(np.float32),
+        "int16": grey - np.int16(100),
+    }[name]
+    before = images.copy()
+    model = train(images, tiny(epochs=1), masks=masks, validation=(images, masks), out=tmp_path / "model")
+    np.testing.assert_array_equal(images, before)
+    whole = {"uint8": 255, "uint16": 65535, "int16": 32767}.get(name, 1)
+    told = json.loads((tmp_path / "model" / "config.json").read_text())["settings"]
+    assert (told["normalisation"], told["image_type"]) == ("data", name)
+    assert told["mean"] == pytest.approx((images / whole).mean(), rel=1e-5)
+    assert told["sd"] == pytest.approx((images / whole).std(), rel=1e-5)
+    labels = predict(load_model(tmp_path / "model"), images)
+    plain = train(grey, tiny(epochs=1), masks=masks, validation=(grey, masks), out=tmp_path / "plain")
+    assert (labels == predict(plain, grey)).mean() > 0.99
+    if name != "uint8":
+        with pytest.raises(ValueError, match=f"must be {name}, as the model was trained on, got uint8"):
+            predict(model, grey)
+
+
+def test_given_mean_and_spread_are_used_as_they_are_and_name_the_run_as_before(tmp_path):
+    images, masks = blobs()
+    given = train(images, tiny(epochs=1, mean=0.5, sd=0.25), masks=masks, out=tmp_path / "given")
+    assert (given.settings.normalisation, given.settings.mean, given.settings.sd) == ("given", 0.5, 0.25)
+    old = train(images, tiny(epochs=1, normalisation="given"), masks=masks, out=tmp_path / "benchmark")
+    assert (old.settings.mean, old.settings.sd) == (0.4894, 0.1238)
+    ours = train(images, tiny(epochs=1), masks=masks, out=tmp_path / "data")
+    assert len({model.provenance["digest"] for model in (given, old, ours)}) == 3
+
+
+def test_a_model_remembers_the_window_that_it_was_trained_with(tmp_path):
+    grey, masks = blobs()
+    wide = grey.astype(np.uint16) * 10
+    model = train(wide, tiny(epochs=1, intensity=(0, 2550)), masks=masks, out=tmp_path / "wide")
+    plain = train(grey, tiny(epochs=1), masks=masks, out=tmp_path / "grey")
+    assert_bit_equal(model, plain)
+    np.testing.assert_array_equal(predict(load_model(tmp_path / "wide"), wide), predict(plain, grey))
+    with pytest.raises(ValueError, match=r"must be uint8, got float64 .* --intensity"):
+        predict(model, wide / 2550)

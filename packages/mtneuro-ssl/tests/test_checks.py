@@ -73,12 +73,12 @@ def test_a_supervised_method_without_classes_to_tell_apart_is_told_of_one_that_n
             "at least 16 x 16, got 15 x 16",
         ),
         (np.zeros((16, 16), np.uint8), r"shape \(n, y, x\)"),
-        (np.zeros((12, 16, 16)), "must be uint8"),
+        (np.zeros((12, 16, 16), complex), "must be numbers"),
         (np.zeros((0, 16, 16), np.uint8), "with no axis of length 0"),
         (np.zeros((2, 3, 16, 16), np.uint8), r"the shape \(2, 3, 16, 16\) looks like \(n, channel, y, x\)"),
         (np.zeros((32, 32, 3), np.uint8), r"looks like \(y, x, channel\); take one channel"),
         (np.zeros((2, 5, 16, 16), np.uint8), r"shape \(n, y, x\) .* got uint8 of shape \(2, 5, 16, 16\)"),
-        (np.full((12, 16, 16), np.nan), "must be uint8 .*, got float64"),
+        (np.full((12, 16, 16), np.nan), "must be finite, got nan or inf"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")
@@ -111,13 +111,13 @@ def test_what_cannot_be_shared_is_refused(changes, message, monkeypatch):
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 16, 16), dtype=np.uint8)
 LABELS = np.arange(12) % 2
 WRONG: dict[str, tuple[object, dict[str, object], str]] = {
-    "a list of images": (IMAGES.tolist(), {}, "images must be uint8 of shape .*, got list"),
-    "no images": (None, {}, "images must be uint8 of shape .*, got NoneType"),
+    "a list of images": (IMAGES.tolist(), {}, "images must be numbers of shape .*, got list"),
+    "no images": (None, {}, "images must be numbers of shape .*, got NoneType"),
     "one image": (IMAGES[0], {}, r"got uint8 of shape \(16, 16\)"),
-    "a tensor": (torch.zeros(4, 16, 16), {}, "images must be uint8"),
-    "complex images": (IMAGES.astype(complex), {}, "images must be uint8 .*, got complex128"),
-    "texts": (np.full((4, 16, 16), "a"), {}, "images must be uint8"),
-    "objects": (IMAGES.astype(object), {}, "images must be uint8 .*, got object"),
+    "a tensor": (torch.zeros(4, 16, 16), {}, "images must be numbers"),
+    "complex images": (IMAGES.astype(complex), {}, "images must be numbers .*, got complex128"),
+    "texts": (np.full((4, 16, 16), "a"), {}, "images must be numbers"),
+    "objects": (IMAGES.astype(object), {}, "images must be numbers .*, got object"),
     "other settings": (IMAGES, {"settings": {"method": "byol"}}, "settings must be TrainSettings, got dict"),
     "a list of labels": (
         IMAGES,
@@ -160,10 +160,10 @@ def test_whatever_is_wrong_is_told_in_one_line_before_any_work(wrong, tmp_path):
     ("call", "message"),
     [
         (lambda model: embed("a folder", IMAGES), r"model must be Model, as load_model.*, got str"),
-        (lambda model: embed(model, IMAGES.tolist()), "images must be uint8 .*, got list"),
+        (lambda model: embed(model, IMAGES.tolist()), "images must be numbers .*, got list"),
         (lambda model: embed(model, IMAGES[:0]), "with no axis of length 0"),
         (lambda model: embed(model, IMAGES, batch_size=0), "batch_size must be at least 1, got 0"),
-        (lambda model: model.embed(IMAGES.astype(np.float32)), "images must be uint8"),
+        (lambda model: model.embed(IMAGES.astype(np.float32)), "must be uint8, got float32"),
         (lambda model: model.predict(IMAGES), "predict needs a supervised model"),
     ],
 )

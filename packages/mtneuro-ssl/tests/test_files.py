@@ -72,10 +72,12 @@ def test_subvolumes_are_taken_slice_by_slice(tmp_path):
     assert found.class_names == ("a", "b", "c", "d")
 
 
-def test_images_that_are_not_uint8_are_refused(tmp_path):
+def test_images_of_any_type_are_opened_and_a_window_makes_them_grey(tmp_path):
     np.save(tmp_path / "float.npy", IMAGES / 255)
-    with pytest.raises(ValueError, match=r"must hold uint8 images, got float64 of shape \(3, 6, 8\)"):
-        open_images(tmp_path / "float.npy")
+    assert open_images(tmp_path / "float.npy").images.dtype == np.float64
+    grey = open_images(tmp_path / "float.npy", intensity=(0, 1)).images
+    assert grey.dtype == np.uint8
+    np.testing.assert_array_equal(grey[:], IMAGES)
 
 
 class Stack:

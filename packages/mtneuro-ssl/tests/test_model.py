@@ -54,7 +54,7 @@ def test_saving_and_loading_changes_nothing(model, images, tmp_path):
 
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_images_and_batches_are_refused(model, images):
-    with pytest.raises(ValueError, match="images must be uint8"):
+    with pytest.raises(ValueError, match="must be uint8, got float64 with values from 0 to"):
         model.embed(images.astype(float))
     with pytest.raises(ValueError, match="batch_size must be at least 1"):
         model.embed(images, batch_size=0)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64, Real, UInt8
 
 from mtneuro_data._shared.files import written_beside
+from mtneuro_data._shared.ome import voxel_size
 from mtneuro_data._shared.volume_file import opened_archive
 from mtneuro_data.reduction import CORNERS, four_corners
 
@@ -29,8 +30,8 @@ class TaskArrays:
     array(['A-VP/z110/tl', 'A-VP/z110/tr', 'A-VP/z110/bl', 'A-VP/z110/br'], dtype='<U12')
     """
 
-    images: UInt8[np.ndarray, "n *zyx"]
-    """``(n, y, x)``, or ``(n, z, y, x)`` for subvolumes."""
+    images: Real[np.ndarray, "n *zyx"]
+    """``(n, y, x)``, or ``(n, z, y, x)`` for subvolumes. `load` returns uint8, or float32 in [0, 1]."""
 
     region: Int64[np.ndarray, " n"]
     """Each image's region, an index into ``region_names``."""
@@ -47,11 +48,14 @@ class TaskArrays:
     class_names: tuple[str, ...]
     """Names of the pixel classes; empty in a task of regions."""
 
-    voxel_size_um: tuple[float, float, float]
-    """Edges of a voxel of these images in micrometres, ``(z, y, x)``."""
+    voxel_size_um: tuple[float, float, float] | None
+    """Edges of a voxel of these images in micrometres, ``(z, y, x)``; ``None`` where nobody states them."""
 
     fingerprint: str
     """Identifies the task that the images belong to."""
+
+    intensity: tuple[float, float] | None = None
+    """The intensities that became black and white; ``None`` where the images are as they were stored."""
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -109,7 +113,6 @@ class TaskArrays:
         with opened_archive(path, what="an images file of this version") as content:
             if int(content["format_version"]) != FORMAT_VERSION:
                 raise ValueError(f"format_version must be {FORMAT_VERSION}, got {content['format_version']}")
-            z_um, y_um, x_um = content["voxel_size_um"].tolist()
             return cls(
                 images=content["images"],
                 region=content["region"],
@@ -117,8 +120,9 @@ class TaskArrays:
                 sample_id=content["sample_id"],
                 region_names=tuple(content["region_names"].tolist()),
                 class_names=tuple(content["class_names"].tolist()),
-                voxel_size_um=(z_um, y_um, x_um),
+                voxel_size_um=voxel_size(content.get("voxel_size_um"), name=str(path)),
                 fingerprint=str(content["fingerprint"]),
+                intensity=_window(content.get("intensity")),
             )
 
     @classmethod
@@ -128,17 +132,28 @@ class TaskArrays:
         Raises
         ------
         ValueError
-            If there are none, or they differ in names, in voxel size, in image shape or in having masks.
+            If there are none, or they differ in names, in voxel size, in image shape, in the window of
+            intensities or in having masks.
         """
         if not parts:
             raise ValueError("need arrays to join, got none")
         kinds = {
-            (one.region_names, one.class_names, one.voxel_size_um, one.images.shape[1:], one.masks is None)
+            (
+                one.region_names,
+                one.class_names,
+                one.voxel_size_um,
+                one.images.shape[1:],
+                one.masks is None,
+                one.intensity,
+                str(one.images.dtype),
+            )
             for one in parts
         }
         if len(kinds) > 1:
             got = "; ".join(sorted(map(str, kinds)))
-            raise ValueError(f"arrays must agree in names, voxel size, image shape and masks, got {got}")
+            raise ValueError(
+                f"arrays must agree in names, voxel size, image shape, intensities and masks, got {got}"
+            )
         masks = [one.masks for one in parts if one.masks is not None]
         return replace(
             parts[0],
@@ -151,8 +166,9 @@ class TaskArrays:
     def save(self, path: str | Path, /) -> None:
         """Write the images file, a ``.npz`` of plain arrays; if writing fails, no partial file is left.
 
-        Its arrays are ``format_version``, ``images``, ``region``, ``sample_id``, ``voxel_size_um``,
-        ``region_names``, ``class_names``, ``fingerprint`` and, where the task has them, ``masks``.
+        Its arrays are ``format_version``, ``images``, ``region``, ``sample_id``, ``region_names``,
+        ``class_names``, ``fingerprint``, ``voxel_size_um`` where it is known and, where the task has them,
+        ``masks`` and ``intensity``.
 
         Raises
         ------
@@ -164,20 +180,30 @@ class TaskArrays:
         path = Path(path)
         if path.suffix != ".npz":
             raise ValueError(f"an images file must be named .npz, got {path.name}")
+        size = self.voxel_size_um
         content: dict[str, np.ndarray] = {
             "format_version": np.array(FORMAT_VERSION),
             "images": self.images,
             "region": self.region,
             "sample_id": self.sample_id,
-            "voxel_size_um": np.array(self.voxel_size_um, np.float64),
+            **({} if size is None else {"voxel_size_um": np.array(size, np.float64)}),
             "region_names": np.array(self.region_names, np.str_),
             "class_names": np.array(self.class_names, np.str_),
             "fingerprint": np.array(self.fingerprint),
         }
         if self.masks is not None:
             content["masks"] = self.masks
+        if self.intensity is not None:
+            content["intensity"] = np.array(self.intensity, np.float64)
         with written_beside(path) as beside, beside.open("wb") as file:
             np.savez(file, allow_pickle=False, **content)
+
+
+def _window(stored: np.ndarray | None) -> tuple[float, float] | None:
+    if stored is None:
+        return None
+    low, high = stored.tolist()
+    return low, high
 
 
 def _corner_rows(images: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtneuro_data.opening import open_task
+from mtneuro_data.opening import open_task, voxel_size_of
 from mtneuro_data.saving import FORMATS, save_volume
 from mtneuro_data.sources.base import Progress
 from mtneuro_data.task import TaskSpec
@@ -65,14 +65,15 @@ def export_cubes(
     """
     files = cube_files(task, split, folder, ending=ending)
     image, annotation = open_task(task, split, cache=cache)
+    size = voxel_size_of(task, image)
     cubes = [cube for name in task.split_names(split) for _, cube in task.boxes(name)]
     left = iter(files)
     for done, cube in enumerate(cubes, start=1):
-        save_volume(next(left), image.read(*cube.box), voxel_size_um=task.voxel_size_um)
+        save_volume(next(left), image.read(*cube.box), voxel_size_um=size)
         if annotation is not None:
             labels = annotation.read(*cube.box)
             smallest = labels.astype(_smallest_type(labels))
-            save_volume(next(left), smallest, voxel_size_um=task.voxel_size_um, labels=True)
+            save_volume(next(left), smallest, voxel_size_um=size, labels=True)
         if progress is not None:
             progress(done, len(cubes))
     return files

@@ -8,8 +8,9 @@ import numpy as np
 
 from mtneuro_data._shared.bounds import check_memory
 from mtneuro_data.arrays import TaskArrays
+from mtneuro_data.grey import GreyVolume
 from mtneuro_data.labels import mapped_labels, voted_region
-from mtneuro_data.opening import open_task
+from mtneuro_data.opening import open_raw, open_task, voxel_size_of
 from mtneuro_data.pieces import Piece, batches, labelled, pieces_of, stacked
 from mtneuro_data.reduction import downsampled_images, downsampled_labels
 from mtneuro_data.sources.base import Progress
@@ -56,7 +57,8 @@ def load(
     ------
     ValueError
         If the task has no such split, a cube leaves the volume, image and annotation differ in
-        shape, a raw label is unknown, or the images are more than the memory at hand.
+        shape, task and image in voxel size, a raw label is unknown, or the images are more than the memory
+        at hand.
     OSError
         If a volume cannot be read.
 
@@ -83,13 +85,13 @@ def load(
     kinds = 1 if task.kind == "region" else 2
     check_memory(
         f"the images of {task.name}",
-        kinds * math.prod(shape),
+        (image.dtype.itemsize + kinds - 1) * math.prod(shape),
         remedy="raise z_step or downsample",
     )
     image.prefetch([piece.box for piece in pieces])
     if annotation is not None:
         annotation.prefetch([piece.box for piece in labelled(task, pieces)])
-    images = np.empty(shape, np.uint8)
+    images = np.empty(shape, image.dtype)
     masks = np.empty(shape, np.uint8) if kinds == 2 else None
     region = np.empty(n, np.int64)
     # Storage that reads one box at a time gains nothing from a batch, and reports progress after each box.
@@ -98,7 +100,7 @@ def load(
         _put_regions(task, batch, annotation, region)
         if progress is not None:
             progress(batch[-1].rows.stop, n)
-    z_um, y_um, x_um = task.voxel_size_um
+    size = voxel_size_of(task, image)
     return TaskArrays(
         images=_squeezed(images, task),
         region=region,
@@ -106,8 +108,11 @@ def load(
         sample_id=np.array([f"{piece.cube}/z{z}" for piece in pieces for z in piece.starts]),
         region_names=task.regions,
         class_names=task.class_names,
-        voxel_size_um=(z_um, y_um * task.downsample, x_um * task.downsample),
+        voxel_size_um=None
+        if size is None
+        else (size[0], size[1] * task.downsample, size[2] * task.downsample),
         fingerprint=task.fingerprint,
+        intensity=image.window if isinstance(image, GreyVolume) else None,
     )
 
 
@@ -137,7 +142,8 @@ def fetch(
     ValueError, OSError
         As `load`.
     """
-    volumes = [volume for volume in open_task(task, split, cache=cache, server=server) if volume is not None]
+    opened = open_raw(task, task.split_names(split), cache=cache, server=server)
+    volumes = [volume for volume in opened if volume is not None]
     cubes = [cube for name in task.split_names(split) for _, cube in task.boxes(name)]
     voxels = sum(cube.box.size for cube in cubes)
     for at, volume in enumerate(volumes):

@@ -1,11 +1,14 @@
 """Open the volumes of a task, and check them before anything is read."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtneuro_data._shared.intensity import not_grey, seen_range
 from mtneuro_data.box import Box
+from mtneuro_data.grey import GreyVolume, resolved_window
 from mtneuro_data.task import TaskSpec
 from mtneuro_data.volume import Volume, open_volume
 
@@ -26,7 +29,8 @@ def open_task(
     Parameters
     ----------
     task
-        The task; the second volume is ``None`` where it has no annotation.
+        The task; the second volume is ``None`` where it has no annotation. Where it has a window of
+        intensities, the first gives grey levels; percentiles are taken of the volume here.
     split
         A split's name, or several, whose boxes are checked; all of them by default.
     cache
@@ -37,7 +41,8 @@ def open_task(
     Raises
     ------
     ValueError
-        If the task has no such split, the types or shapes are wrong, or a cube leaves the volume.
+        If the task has no such split, the types or shapes are wrong, a cube leaves the volume, or the voxel
+        sizes of task and volume differ.
     OSError
         If a volume cannot be opened.
 
@@ -49,9 +54,28 @@ def open_task(
     True
     """
     splits = task.split_names(tuple(task.splits) if split is None else split)
-    image = open_volume(task.image, cache=cache, server=server)
+    image, annotation = open_raw(task, splits, cache=cache, server=server)
+    if task.intensity is not None:
+        window = resolved_window(task.intensity, task, image)
+        return GreyVolume(image, window=window, grey=task.image_type), annotation
     if image.dtype != np.uint8:
-        raise ValueError(f"{image.uri}: an image volume must be uint8, got {image.dtype}")
+        cube = task.boxes(splits[0])[0][1]
+        z = (cube.lower[0] + cube.upper[0]) // 2
+        some = Box((z, *cube.lower[1:]), (z + 1, *cube.upper[1:]))
+        hint = "intensity = [{low}, {high}] in the task"
+        raise ValueError(not_grey(image.uri, image.dtype, lambda: seen_range(image.read(*some)), hint=hint))
+    return image, annotation
+
+
+def open_raw(
+    task: TaskSpec,
+    splits: Sequence[str],
+    *,
+    cache: "Cache | None" = None,
+    server: "BossServer | None" = None,
+) -> tuple[Volume, Volume | None]:
+    """Open the volumes of a task as `open_task` does, whatever the image's type, and without its window."""
+    image = open_volume(task.image, cache=cache, server=server)
     annotation = None
     if task.annotation is not None:
         annotation = open_volume(task.annotation, cache=cache, server=server)
@@ -69,4 +93,32 @@ def open_task(
             Box.inside(cube.lower, cube.upper, image.shape, what=image.uri)
         except IndexError as error:
             raise ValueError(f"task {task.name}, cube {name}: {error}") from None
+    voxel_size_of(task, image)
     return image, annotation
+
+
+def voxel_size_of(task: TaskSpec, image: Volume) -> tuple[float, float, float] | None:
+    """Return the edges of a voxel of a task's volume in micrometres, or ``None`` where nobody states them.
+
+    Raises
+    ------
+    ValueError
+        If the task and the volume state sizes that differ by more than 1 in 1000.
+    """
+    stated, found = task.voxel_size_um, image.voxel_size_um
+    if stated is None:
+        return found
+    if found is not None and not all(map(_same_length, stated, found)):
+        raise ValueError(
+            f"voxel_size_um of the task {task.name} must be that of {image.uri}, {_edges(found)} (z, y, x), "
+            f"got {_edges(stated)}: leave it out of the task, or name the volume whose size it is"
+        )
+    return stated
+
+
+def _same_length(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-3)
+
+
+def _edges(size: Sequence[float]) -> str:
+    return " x ".join(f"{edge:g}" for edge in size) + " µm"

@@ -18,6 +18,8 @@ CLASSES = ("background", "vessel", "cell", "axon")
 ROI_MAP = {0: 0, 1: 0, 2: 1, 8: 1, 3: 2, 4: 2, 5: 3, 6: 3, 7: 3}
 THREE_CLASSES = {0: 0, 1: 1, 2: 2, 3: 0}
 FOUR_CLASSES = {0: 0, 1: 1, 2: 2, 3: 3}
+VOXEL_SIZE_UM = (1.17, 1.17, 1.17)
+"""Edges of a voxel of the benchmark's volume."""
 _WHOLE = (110, 470)
 _RANGES: dict[str, dict[str, tuple[int, int]]] = {
     "text": {"train": (110, 380), "val": (380, 410), "test": (420, 470)},
@@ -117,6 +119,7 @@ def _region_task(name: str, ranges: dict[str, tuple[int, int]], extra: str) -> T
         splits={split: tuple(parts) for split, parts in splits.items()},
         roi_map=ROI_MAP,
         annotated_z=(109, 460),
+        voxel_size_um=VOXEL_SIZE_UM,
     )
 
 
@@ -139,6 +142,7 @@ def _pixel_task(
         class_names=CLASSES[: max(label_map.values()) + 1],
         label_map=label_map,
         depth=depth,
+        voxel_size_um=VOXEL_SIZE_UM,
     )
 
 

@@ -47,7 +47,8 @@ def contact_sheet(
     ValueError, OSError
         As `load`.
     """
-    image, annotation = open_task(task, cache=cache)
+    # A picture is of 8 bits, whatever the images of the task become.
+    image, annotation = open_task(task.replaced(image_type="uint8"), cache=cache)
     boxes = _middles(task)
     tiles: list[np.ndarray] = []
     across = _ACROSS if annotation is None else _ACROSS // 2

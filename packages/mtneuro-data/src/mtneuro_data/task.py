@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from mtneuro_data._shared.intensity import GreyType, Level, checked_levels
 from mtneuro_data._shared.settings import Settings
 from mtneuro_data._shared.words import unknown_name
 from mtneuro_data.cube import CubeSpec
@@ -25,6 +26,9 @@ CHANNELS = {
 
 _LARGEST_INDEX = 1 << 31
 _MOST_CLASSES = 256
+
+_LATER = ("intensity", "image_type")
+"""Fields that count in a fingerprint only where they are set: results that carry one are older."""
 
 
 def _half_open(value: tuple[int, int]) -> tuple[int, int]:
@@ -168,13 +172,27 @@ class TaskSpec(Settings):
     z_step: int = Field(default=1, ge=1, le=_LARGEST_INDEX)
     """Keep every ``z_step``-th image of each part, for small runs."""
 
-    voxel_size_um: tuple[Length, Length, Length] = (1.17, 1.17, 1.17)
-    """Edges of a voxel of the volume in micrometres, ``(z, y, x)``."""
+    voxel_size_um: tuple[Length, Length, Length] | None = None
+    """Edges of a voxel of the volume in micrometres, ``(z, y, x)``. By default what the volume states; where
+    both state it, they must agree to 1 in 1000."""
+
+    intensity: tuple[float | str, float | str] | None = None
+    """The intensities that become black and white, as numbers, or as percentiles of the training images,
+    ``("0.5%", "99.5%")``; those beyond become the same. Without it an image must be uint8, and is taken as it
+    is."""
+
+    image_type: GreyType = "uint8"
+    """What the images become in a window of intensities: ``uint8``, 0 to 255, or ``float32``, 0 to 1."""
 
     @model_validator(mode="before")
     @classmethod
     def _filled_in(cls, values: Any) -> Any:
         return in_full(values) if isinstance(values, Mapping) else values
+
+    @field_validator("intensity")
+    @classmethod
+    def _window(cls, levels: tuple[Level, Level] | None) -> tuple[Level, Level] | None:
+        return None if levels is None else checked_levels(levels)
 
     @field_validator("regions", "class_names", "features")
     @classmethod
@@ -186,6 +204,8 @@ class TaskSpec(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "TaskSpec":
+        if self.image_type != "uint8" and self.intensity is None:
+            raise ValueError(f"image_type {self.image_type} needs intensity, the levels of black and white")
         self._check_names()
         self._check_faces()
         self._check_label_maps()
@@ -364,6 +384,9 @@ class TaskSpec(Settings):
         """
         # What is measured of the labels changes no array.
         content: dict[str, Any] = {"task": self.model_dump(mode="json", exclude={"features"})}
+        for name in _LATER:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del content["task"][name]
         if self.image.startswith("phantom://"):
             # Imported by name and only here: reading other volumes does not execute the phantom.
             content["phantom_version"] = import_module("mtneuro_data.phantom").PHANTOM_VERSION

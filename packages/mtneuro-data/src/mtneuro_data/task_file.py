@@ -13,8 +13,8 @@ from mtneuro_data._shared.settings import Settings, read_values
 from mtneuro_data._shared.words import one_line
 from mtneuro_data.label_table import ENDINGS, read_label_table
 from mtneuro_data.labels import WORDS
-from mtneuro_data.paper import CLASSES, FOUR_CLASSES, REGIONS, ROI_MAP, THREE_CLASSES
-from mtneuro_data.task import Cube, Range, SplitPart, TaskSpec
+from mtneuro_data.paper import CLASSES, FOUR_CLASSES, REGIONS, ROI_MAP, THREE_CLASSES, VOXEL_SIZE_UM
+from mtneuro_data.task import CHANNELS, Cube, Range, SplitPart, TaskSpec
 
 _VOLUMES = ("image", "annotation", "image_chan", "annotation_chan")
 _TABLES = ("label_map", "roi_map")
@@ -204,6 +204,8 @@ def _from_original(task: _OriginalTask, path: str) -> TaskSpec:
         "splits": {split: (SplitPart(cubes=tuple(cubes), z=z),) for split, z in ranges.items()},
         "z_buffer": 0,
         "depth": task.volume_z,
+        # The benchmark's volume is known; that of another channel states its own.
+        "voxel_size_um": VOXEL_SIZE_UM if task.image_chan == CHANNELS["image"] else None,
     }
     if region:
         return TaskSpec(kind="region", roi_map=ROI_MAP, annotated_z=(109, 460), **common)

@@ -34,3 +34,15 @@ def test_labels_are_what_the_storage_says(shell: Any, tmp_path: Path) -> None:
     status, out, _ = shell("cutout", tmp_path / "a.zarr", "-o", tmp_path / "b.zarr")
     assert (status, open_volume(tmp_path / "b.zarr").kind) == (0, "annotation")
     assert "image" not in out.replace(str(tmp_path), "")
+
+
+def test_a_window_makes_grey_levels_of_a_cutout(shell: Any, tmp_path: Path) -> None:
+    voxels = np.array([[[0, 100, 200, 4000]]], np.uint16)
+    np.save(tmp_path / "wide.npy", voxels)
+    words = ["cutout", tmp_path / "wide.npy", "--force", "-o", tmp_path / "grey.npy"]
+    assert shell(*words, "--intensity", "0:200")[0] == 0
+    assert np.load(tmp_path / "grey.npy").tolist() == [[[0, 128, 255, 255]]]
+    assert shell(*words)[0] == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "grey.npy"), voxels)
+    status, _, error = shell(*words, "--intensity", "1%:99%")
+    assert (status, "--intensity takes numbers here" in error) == (2, True)

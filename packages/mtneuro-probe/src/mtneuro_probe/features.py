@@ -26,7 +26,7 @@ def semantic_features(
     labels: LazyArray,
     *,
     sample_id: Sequence[str] | np.ndarray | None = None,
-    voxel_size_um: Sequence[float] | Float[np.ndarray, "3"] = (1.17, 1.17, 1.17),
+    voxel_size_um: Sequence[float] | Float[np.ndarray, "3"] | None = None,
     label_values: Mapping[str, int] | None = None,
     instances: str | None = None,
     features: Sequence[str] = FEATURES,
@@ -62,7 +62,8 @@ def semantic_features(
     sample_id
         Ids of the images, the table's index. By default ``labels/z0``, ``labels/z1``, …
     voxel_size_um
-        Voxel size ``(z, y, x)`` in micrometres.
+        Voxel size ``(z, y, x)`` in micrometres. Without it lengths and areas count pixels, and the names of
+        their columns end in ``_px``: ``cell_size_px`` in px², ``nearest_neighbour_distance_px`` in px.
     label_values
         The value of ``vessel``, ``cell`` and ``axon``, by default ``LABEL_VALUES``. A name that is left out
         was not annotated: its features are missing throughout.
@@ -173,7 +174,7 @@ def label_features(
     *,
     instances: str | None = None,
     sample_id: Sequence[str] | np.ndarray | None = None,
-    voxel_size_um: Sequence[float] | Float[np.ndarray, "3"],
+    voxel_size_um: Sequence[float] | Float[np.ndarray, "3"] | None = None,
     features: Sequence[str] = (),
     components: Literal["2d", "3d"] = "2d",
     connectivity: int | None = None,
@@ -205,7 +206,8 @@ workers, progress
     -------
     features
         A column for each feature; by default ``<name>_density`` (fraction), ``<name>_count``, ``<name>_size``
-        (µm²) and ``<name>_distance`` (µm) for each name.
+        (µm²) and ``<name>_distance`` (µm) for each name; without a voxel size ``<name>_size_px`` (px²) and
+        ``<name>_distance_px`` (px).
 
     Raises
     ------

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from mtneuro_probe._shared.words import unknown_name
 from mtneuro_probe.measures import axons, boundaries, cells, vessels
 from mtneuro_probe.measures.density import density
-from mtneuro_probe.measures.feature import Feature
+from mtneuro_probe.measures.feature import Feature, in_pixels, unit_in_pixels
 
 REGISTRY: Mapping[str, Feature] = MappingProxyType(
     {
@@ -50,9 +50,9 @@ FEATURES = ALL_FEATURES[:5]
 """The features of the paper, in the order of its Table 3."""
 
 FEATURE_UNITS: Mapping[str, str] = MappingProxyType(
-    {name: feature.unit for name, feature in REGISTRY.items()}
+    {name: feature.unit for name, feature in {**REGISTRY, **in_pixels(REGISTRY)}.items()}
 )
-"""Unit of each feature, empty where it has none."""
+"""Unit of each feature, empty where it has none; also of those in pixels, whose names end in ``_px``."""
 
 LABEL_VALUES: Mapping[str, int] = MappingProxyType({"vessel": 1, "cell": 2, "axon": 3})
 """What the label values mean, as BossDB codes them; 0 is background."""
@@ -65,9 +65,13 @@ def feature_unit(feature: str) -> str:
     --------
     >>> feature_unit("cell_size"), feature_unit("mitochondrion_size"), feature_unit("mitochondrion_count")
     ('µm²', 'µm²', '')
+    >>> feature_unit("mitochondrion_size_px")
+    'px²'
     """
-    measure = _measure_in(feature)
-    return FEATURE_UNITS.get(feature) or ("" if measure is None else measure.unit)
+    bare = feature.removesuffix("_px")
+    measure = _measure_in(bare)
+    unit = FEATURE_UNITS.get(bare) or ("" if measure is None else measure.unit)
+    return unit if bare == feature else unit_in_pixels(unit)
 
 
 def feature_period(feature: str) -> float | None:

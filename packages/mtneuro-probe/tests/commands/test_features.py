@@ -41,7 +41,9 @@ def test_features_of_an_array_a_zarr_and_an_ome_zarr_agree(tmp_path, labels, run
     options = ("-o", tmp_path / "f.csv", "--force", "--cube", "A-ZI", "--first-z", 110)
     tables = []
     for name in ("cube.npy", "array.zarr", "ome.zarr"):
-        assert run("features", tmp_path / name, *options) == 0
+        # The third states its voxel size itself.
+        size = () if name == "ome.zarr" else ("--voxel-size", 1.17, 1.17, 1.17)
+        assert run("features", tmp_path / name, *options, *size) == 0
         tables.append((tmp_path / "f.csv").read_text())
     assert tables[0] == tables[1] == tables[2]
     assert "A-ZI/z110," in tables[0]
@@ -61,6 +63,21 @@ def test_part_of_a_volume_is_measured_and_keeps_its_slice_numbers(tmp_path, labe
     assert run(*words, "--z", "5:8", "--y", "2:20", "--x", "0:16") == 0
     expected = semantic_features(labels[5:8, 2:20, :16], sample_id=["cube/z105", "cube/z106", "cube/z107"])
     check_table(tmp_path / "f.csv", expected)
+
+
+def test_a_file_without_a_voxel_size_gives_pixels_and_says_how_to_name_it(capsys, tmp_path, labels, run):
+    np.save(tmp_path / "cube.npy", labels)
+    assert run("features", tmp_path / "cube.npy", "-o", tmp_path / "f.csv") == 0
+    assert "states no voxel size, so lengths are in pixels; --voxel-size Z Y X" in capsys.readouterr().out
+    assert load_features(tmp_path / "f.csv").columns.tolist()[3:] == [
+        "cell_size_px",
+        "nearest_neighbour_distance_px",
+    ]
+    sized = ("features", tmp_path / "cube.npy", "-o", tmp_path / "f.csv", "--force", "--cube", "labels")
+    for option in ("--voxel-size", "--voxel-size-um"):
+        assert run(*sized, option, 0.04, 0.01, 0.02) == 0
+        check_table(tmp_path / "f.csv", semantic_features(labels, voxel_size_um=(0.04, 0.01, 0.02)))
+    assert "in pixels" not in capsys.readouterr().out
 
 
 def test_a_label_that_was_not_annotated_is_left_empty(tmp_path, labels, run):

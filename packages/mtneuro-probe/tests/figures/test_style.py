@@ -16,11 +16,17 @@ def test_a_region_without_a_number_or_a_name_is_refused(region, names):
 
 def test_a_name_is_read_as_words():
     assert readable("nearest_neighbour_distance") == "Nearest neighbour distance"
+    assert readable("nearest_neighbour_distance_px") == "Nearest neighbour distance"
 
 
 @pytest.mark.parametrize(
     ("feature", "scale"),
-    [("axon_density", (100, "% of pixels")), ("cell_size", (1, "µm²")), ("synapse_count", (1, ""))],
+    [
+        ("axon_density", (100, "% of pixels")),
+        ("cell_size", (1, "µm²")),
+        ("cell_size_px", (1, "px²")),
+        ("synapse_count", (1, "")),
+    ],
 )
 def test_fractions_are_shown_in_per_cent_and_all_else_as_it_is(feature, scale):
     assert shown_scale(feature) == scale

@@ -91,7 +91,10 @@ def test_cells_join_in_3d_only_between_slices_that_are_neighbours():
 def test_rows_carry_the_ids_given_and_progress_ends_at_the_total(rng):
     seen: list[tuple[int, int]] = []
     table = semantic_features(
-        blobs(rng, 3), sample_id=["A/z2", "A/z1", "A/z9"], progress=lambda *at: seen.append(at)
+        blobs(rng, 3),
+        sample_id=["A/z2", "A/z1", "A/z9"],
+        voxel_size_um=(1, 1, 1),
+        progress=lambda *at: seen.append(at),
     )
     assert table.index.tolist() == ["A/z2", "A/z1", "A/z9"]
     assert table.index.name == "sample_id"

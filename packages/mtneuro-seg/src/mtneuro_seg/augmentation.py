@@ -2,16 +2,16 @@
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Real, UInt8
 from torch import Tensor
 
 
 def augmented(
-    images: UInt8[Tensor, "batch *size"],
+    images: Real[Tensor, "batch *size"],
     masks: UInt8[Tensor, "batch *size"],
     *,
     generator: np.random.Generator,
-) -> tuple[UInt8[Tensor, "batch *size"], UInt8[Tensor, "batch *size"]]:
+) -> tuple[Real[Tensor, "batch *size"], UInt8[Tensor, "batch *size"]]:
     """Return each image and its mask, flipped along y and x at random and turned if it is square.
 
     Subvolumes are turned about z, and not flipped along it.
@@ -32,7 +32,7 @@ def augmented(
     return torch.stack([image for image, _ in moved]), torch.stack([mask for _, mask in moved])
 
 
-def _moved(image: UInt8[Tensor, "..."], flip_y: bool, flip_x: bool, swap: bool) -> UInt8[Tensor, "..."]:
+def _moved(image: Real[Tensor, "..."], flip_y: bool, flip_x: bool, swap: bool) -> Real[Tensor, "..."]:
     """Return one of the eight positions of a square: two flips, and the exchange of y and x."""
     flipped = image.flip([axis for axis, wanted in ((-2, flip_y), (-1, flip_x)) if wanted])
     return flipped.transpose(-1, -2) if swap else flipped

@@ -3,8 +3,8 @@
 import json
 import os
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,22 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mtneuro_seg._shared.files import link_target, written_beside
+from mtneuro_seg._shared.intensity import Window, Windowed
 from mtneuro_seg._shared.terminal import check_output
-from mtneuro_seg._shared.volume_file import FORMAT_VERSION, Ranges, open_volume_file
+from mtneuro_seg._shared.volume_file import FORMAT_VERSION, Ranges, VolumeFile, open_volume_file
 
 PREDICTION = "prediction"
 """Attribute of a Zarr that says that a prediction wrote it."""
 
-_NPZ = {"format_version", "masks", "class_names", "voxel_size_um", "sample_id"}
+_NPZ = {
+    "format_version",
+    "masks",
+    "class_names",
+    "voxel_size_um",
+    "sample_id",
+    "region",
+    "region_names",
+}
 """Arrays of an ``.npz`` of labels."""
 
 
@@ -42,9 +51,31 @@ class LabelledImages:
     sample_id: tuple[str, ...] | None = None
     """Id of each image, where a file has them."""
 
+    intensity: Window | None = None
+    """Intensities that became black and white, where the images' file says."""
+
+
+def regions_of(source: VolumeFile) -> dict[str, Any]:
+    """Return the regions of a file's images, and their names, as what is made of the images keeps them."""
+    found: dict[str, Any] = {}
+    if source.region is not None:
+        found["region"] = source.region.tolist()
+    if source.region_names is not None:
+        found["region_names"] = list(source.region_names)
+    return found
+
+
+def seen_through(source: VolumeFile, intensity: Window | None) -> VolumeFile:
+    """Return a volume as the grey levels of a window, if there is one."""
+    return source if intensity is None else replace(source, array=Windowed(source.array, intensity))
+
 
 def read_labelled_images(
-    images: str, labels: str | None = None, *, ranges: Ranges | None = None
+    images: str,
+    labels: str | None = None,
+    *,
+    ranges: Ranges | None = None,
+    intensity: Window | None = None,
 ) -> LabelledImages:
     """Return images and their labels in memory.
 
@@ -56,6 +87,8 @@ def read_labelled_images(
         File or URI of their labels; not needed where IMAGES is an ``.npz`` that holds ``masks``.
     ranges
         Part of both volumes to read.
+    intensity
+        Intensities that become black and white; the images are then uint8.
 
     Raises
     ------
@@ -70,7 +103,7 @@ def read_labelled_images(
         raise ValueError(
             f"LABELS must be given unless IMAGES is an .npz that holds masks, got {images!r} alone"
         )
-    found = source.loaded()
+    found = seen_through(source, intensity).loaded()
     of_labels = open_volume_file(labels or images.partition("#")[0], key="masks", ranges=ranges)
     masks = of_labels.loaded()
     if masks.shape != found.shape:
@@ -86,6 +119,7 @@ def read_labelled_images(
         class_names=source.class_names,
         region=source.region,
         sample_id=source.sample_id or of_labels.sample_id,
+        intensity=source.intensity,
     )
 
 
@@ -96,10 +130,11 @@ def save_labels(
     class_names: tuple[str, ...],
     voxel_size_um: tuple[float, ...] | None = None,
     sample_id: Sequence[str] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Write labels as ``.npy``, ``.npz`` (key ``masks``) or ``.zarr``, whole or not at all.
 
-    A ``.npz`` and a ``.zarr`` keep the names, voxel size and ids too.
+    A ``.npz`` and a ``.zarr`` keep the names, voxel size and ids too, and what else is known, ``about``.
 
     Raises
     ------
@@ -108,19 +143,19 @@ def save_labels(
     """
     target = Path(path)
     check_labels_path(target)
-    about: dict[str, Any] = {"class_names": list(class_names)}
+    kept: dict[str, Any] = {"class_names": list(class_names), **(about or {})}
     if voxel_size_um is not None:
-        about["voxel_size_um"] = list(voxel_size_um)
+        kept["voxel_size_um"] = list(voxel_size_um)
     if sample_id is not None:
-        about["sample_id"] = list(sample_id)
+        kept["sample_id"] = list(sample_id)
     with written_beside(target) as beside:
         if target.suffix == ".npy":
             np.save(beside, labels, allow_pickle=False)
         elif target.suffix == ".npz":
-            np.savez_compressed(beside, format_version=FORMAT_VERSION, masks=labels, **about)
+            np.savez_compressed(beside, format_version=FORMAT_VERSION, masks=labels, **kept)
         else:
             mark = {"versions": {"mtneuro-seg": version("mtneuro-seg")}}
-            _write_zarr(beside, labels, about | {PREDICTION: mark})
+            _write_zarr(beside, labels, kept | {PREDICTION: mark})
 
 
 def check_labels_path(path: Path) -> None:

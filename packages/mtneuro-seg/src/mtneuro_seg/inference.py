@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Real, UInt8
 from torch import Tensor
 
 from mtneuro_seg._shared.memory import memory_errors_named
+from mtneuro_seg._shared.pixels import as_pixels, check_image_type
 from mtneuro_seg.model import Model, check_images, check_type, normalised
 from mtneuro_seg.settings import TrainSettings
 from mtneuro_seg.trial import class_scores
@@ -15,7 +16,7 @@ from mtneuro_seg.trial import class_scores
 
 def predict(
     model: Model,
-    images: UInt8[np.ndarray, "images *size"],
+    images: Real[np.ndarray, "images *size"],
     *,
     batch_size: int = 8,
     device: str | None = None,
@@ -47,12 +48,14 @@ def predict(
     Raises
     ------
     TypeError, ValueError
-        If the images are not uint8, have other axes, or are empty; if ``batch_size`` is not positive; or if
-        a network of the user's own does not take them, or does not return class scores.
+        If the images are of another type than the model was trained on, have other axes, or are empty; if
+        ``batch_size`` is not positive; or if a network of the user's own does not take them, or does not
+        return class scores.
     """
     check_type(model, Model, "model", mend=", as load_model(folder) returns it")
     settings = model.settings
     check_images(images, settings)
+    check_image_type(images, settings)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     place = place_network(model, device)
@@ -61,7 +64,8 @@ def predict(
     for start in range(0, len(images), batch_size):
         part = slice(start, start + batch_size)
         # A copy: torch takes neither mirrored arrays nor those that cannot be written, such as mapped files.
-        batch = torch.from_numpy(np.array(_padded(images[part], settings), order="C")).to(place)
+        pixels = _padded(as_pixels(images[part], settings), settings)
+        batch = torch.from_numpy(np.array(pixels, order="C")).to(place)
         with torch.inference_mode(), memory_errors_named("prediction", remedy="lower batch_size"):
             given = normalised(batch, settings)[:, None]
             predicted = most_probable(class_scores(model.network, given, settings))
@@ -86,7 +90,7 @@ def place_network(model: Model, device: str | None) -> torch.device:
     return place
 
 
-def _padded(images: UInt8[np.ndarray, "images *size"], settings: TrainSettings) -> UInt8[np.ndarray, "..."]:
+def _padded(images: Real[np.ndarray, "images *size"], settings: TrainSettings) -> Real[np.ndarray, "..."]:
     """Return the images, mirrored out to a size that the network takes."""
     size = images.shape[1:]
     target = settings.size_rule.padded(size)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from mtneuro_seg._shared import model_folder
@@ -121,7 +121,7 @@ def build_network(settings: TrainSettings) -> nn.Module:
     return built
 
 
-def normalised(images: UInt8[Tensor, "..."], settings: TrainSettings) -> Float[Tensor, "..."]:
+def normalised(images: Real[Tensor, "..."], settings: TrainSettings) -> Float[Tensor, "..."]:
     """Return intensities as the networks take them: divided by 255, centred and scaled.
 
     Examples
@@ -130,7 +130,7 @@ def normalised(images: UInt8[Tensor, "..."], settings: TrainSettings) -> Float[T
     >>> normalised(torch.tensor([0, 255], dtype=torch.uint8), settings)
     tensor([-1.,  1.])
     """
-    return images.float().div_(255).sub_(settings.mean).div_(settings.sd)
+    return images.to(torch.float32, copy=True).div_(255).sub_(settings.mean).div_(settings.sd)
 
 
 def check_type(value: object, kind: type, name: str, *, mend: str = "") -> None:
@@ -153,16 +153,14 @@ def check_images(images: object, settings: TrainSettings) -> None:
     TypeError
         If they are not a NumPy array.
     ValueError
-        If they are not uint8, have other axes, or are empty.
+        If they hold no numbers, have other axes, or are empty.
     """
     axes = "(n, y, x)" if settings.network.axes == 2 else "(n, z, y, x)"
     check_unmasked(images, "images")
     if not isinstance(images, np.ndarray):
         raise TypeError(f"images must be a NumPy array, got {type(images).__name__}")
-    if images.dtype != np.uint8:
-        raise ValueError(
-            f"images must be uint8 (0 to 255), got {images.dtype}; fill NaNs, scale and convert them first"
-        )
+    if images.dtype.kind not in "uif":
+        raise ValueError(f"images must be numbers, got {images.dtype}")
     check_no_channels(images.shape, name="images", subvolumes=settings.network.axes == 3)
     if images.ndim != settings.network.axes + 1:
         raise ValueError(

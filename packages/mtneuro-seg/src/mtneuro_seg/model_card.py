@@ -23,6 +23,9 @@ def model_card(
     """
     entry = settings.network
     encoder = f", encoder {settings.encoder}" if settings.encoder else ""
+    axes = "(n, y, x)" if entry.axes == 2 else "(n, z, y, x)"
+    levels = settings.intensity
+    window = "" if levels is None else f" ({levels[0]:g} black, {levels[1]:g} white)"
     lines = [
         f"# {entry.title}, {settings.classes} classes",
         "",
@@ -30,7 +33,7 @@ def model_card(
         "`model.safetensors`, every setting in `config.json`, the learning curves in `history.csv`.",
         "",
         f"- Network: `{settings.model}` ({entry.paper or 'no paper'}; {entry.family}{encoder})",
-        f"- Input: uint8, {'(n, y, x)' if entry.axes == 2 else '(n, z, y, x)'}",
+        f"- Input: {settings.image_type or 'uint8'}{window}, {axes}",
         f"- Classes: {', '.join(f'{label} {name}' for label, name in enumerate(class_names))}",
         *_training_lines(settings, history),
         "",

@@ -5,7 +5,7 @@ from typing import cast
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Integer, UInt8
+from jaxtyping import Float, Int64, Integer, Real, UInt8
 from torch import Tensor, nn
 
 from mtneuro_seg.augmentation import augmented
@@ -21,7 +21,8 @@ from mtneuro_seg.trial import checked_scores, class_scores
 class Segmenter(pl.LightningModule):
     """A network with its images, as Lightning trains it.
 
-    All images lie on the device as one uint8 array; a batch is an index into it.
+    All images lie on the device as one array, uint8 or float32 on the same scale; a batch is an index into
+    it.
     """
 
     def __init__(
@@ -30,9 +31,9 @@ class Segmenter(pl.LightningModule):
         settings: TrainSettings,
         *,
         schedule: Schedule,
-        images: UInt8[np.ndarray, "images *size"],
+        images: Real[np.ndarray, "images *size"],
         masks: Integer[np.ndarray, "images *size"],
-        validation: tuple[UInt8[np.ndarray, "..."], Integer[np.ndarray, "..."]] | None = None,
+        validation: tuple[Real[np.ndarray, "..."], Integer[np.ndarray, "..."]] | None = None,
     ) -> None:
         super().__init__()
         self.network = network.train()
@@ -107,7 +108,7 @@ class Segmenter(pl.LightningModule):
         torch.clear_autocast_cache()
         return whole
 
-    def _logits(self, images: UInt8[Tensor, "part *size"]) -> Float[Tensor, "..."]:
+    def _logits(self, images: Real[Tensor, "part *size"]) -> Float[Tensor, "..."]:
         """Return class scores; a network is compiled for one shape only, so smaller parts run uncompiled."""
         given = normalised(images, self.settings)[:, None]
         if self._compiled is not None and len(images) == self._full:

@@ -1,11 +1,13 @@
 """Settings of a training, checked when they are made."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from mtneuro_seg._shared.factories import is_factory
+from mtneuro_seg._shared.intensity import checked_levels
+from mtneuro_seg._shared.pixels import given_if_named
 from mtneuro_seg._shared.settings import Settings
 from mtneuro_seg.registry import UNET_WITH_ENCODER, Network, SizeRule, network
 
@@ -115,11 +117,23 @@ class TrainSettings(Settings):
     augment: bool = False
     """Flip each image at random along y and x, and turn square ones by quarters."""
 
+    normalisation: Literal["data", "given"] = "data"
+    """Mean and standard deviation of intensity that images are normalised by: those of the training images
+    (``data``), which the model's settings then state; or ``mean`` and ``sd`` as they are set (``given``, as
+    where only these are named)."""
+
     mean: float = 0.4894
-    """Subtracted from intensities divided by 255; the mean of the benchmark's volume."""
+    """Subtracted from intensities scaled to [0, 1]; by default the mean of the benchmark's volume."""
 
     sd: PositiveFloat = 0.1238
-    """Divides the difference; the standard deviation of the benchmark's volume."""
+    """Divides the difference; by default the standard deviation of the benchmark's volume."""
+
+    intensity: tuple[float, float] | None = None
+    """Intensities that become black and white where images are not uint8, ``[0, 4095]``; without it those of
+    other types keep all of their levels, and a model takes images of the type that it was trained on."""
+
+    image_type: str | None = None
+    """Type of the images that a model was trained on, which training states."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the first weights, the order of the images, augmentation and dropout."""
@@ -136,6 +150,20 @@ class TrainSettings(Settings):
 
     checkpoint_every: PositiveInt = 50
     """Steps between two resume points; another is written at the end of each epoch."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            values = {cls.renamed.get(key, key): value for key, value in values.items()}
+        return given_if_named(values)
+
+    @field_validator("intensity")
+    @classmethod
+    def _window(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
+        if window is not None:
+            checked_levels(window)
+        return window
 
     @field_validator("model")
     @classmethod

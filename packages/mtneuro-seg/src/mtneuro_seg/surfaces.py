@@ -25,7 +25,7 @@ def rendered_surfaces(
     labels: Integer[np.ndarray, "z y x"],
     *,
     class_names: Sequence[str],
-    voxel_size_um: Sequence[float] = (1.0, 1.0, 1.0),
+    voxel_size_um: Sequence[float] | None = None,
     azimuth: float = 30.0,
     elevation: float = 25.0,
     size: int = 300,
@@ -39,7 +39,7 @@ def rendered_surfaces(
     class_names
         A name for every label, background first; they decide the colours as in the other figures.
     voxel_size_um
-        Voxel size ``(z, y, x)`` in micrometres.
+        Voxel size ``(z, y, x)`` in micrometres; without it voxels are drawn as cubes.
     azimuth, elevation
         Where the viewer stands, in degrees: about the z axis, and above the plane of the slices.
     size
@@ -64,8 +64,9 @@ def rendered_surfaces(
         [torch.from_numpy((labels == label).astype(np.float32)) for label in range(1, len(class_names))]
     )
     smooth = nn.functional.avg_pool3d(shares[None], 3, stride=1, padding=1)
+    edges = (1,) * labels.ndim if voxel_size_um is None else voxel_size_um
     extent = torch.tensor(
-        [n * um for n, um in zip(labels.shape, voxel_size_um, strict=True)], dtype=torch.float32
+        [n * edge for n, edge in zip(labels.shape, edges, strict=True)], dtype=torch.float32
     )
     steps = _viewer_axes(math.radians(azimuth), math.radians(elevation))
     ends, kind = _first_hits(smooth, extent, steps, size)
@@ -152,7 +153,7 @@ def surface_figure(
     labels: Integer[np.ndarray, "z y x"],
     *,
     class_names: Sequence[str],
-    voxel_size_um: Sequence[float] = (1.0, 1.0, 1.0),
+    voxel_size_um: Sequence[float] | None = None,
     title: str = "",
     size: int = 300,
 ) -> "Figure":

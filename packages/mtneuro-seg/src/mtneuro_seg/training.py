@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Integer, UInt8
+from jaxtyping import Integer, Real
 
 from mtneuro_seg._shared.compilation import check_compiler
 from mtneuro_seg._shared.devices import chosen_device
@@ -21,6 +21,7 @@ from mtneuro_seg._shared.files import disk_errors_named, written_beside
 from mtneuro_seg._shared.foreign import described
 from mtneuro_seg._shared.masked import check_unmasked
 from mtneuro_seg._shared.model_folder import CONFIG, check_destination, other_model
+from mtneuro_seg._shared.pixels import as_pixels, check_image_type, settled
 from mtneuro_seg.loop import fit
 from mtneuro_seg.metrics import check_labels
 from mtneuro_seg.model import (
@@ -40,18 +41,18 @@ from mtneuro_seg.trial import check_network
 _RESUME = "resume.ckpt"
 _RUN = "run.json"
 _BEST = "best.safetensors"
-_WITHOUT_EFFECT = {"checkpoint_every", "device"}
+_WITHOUT_EFFECT = {"checkpoint_every", "device", "image_type"}
 """Settings that do not change the result."""
 
 
 def train(
-    images: UInt8[np.ndarray, "images *size"],
+    images: Real[np.ndarray, "images *size"],
     settings: TrainSettings,
     *,
     masks: Integer[np.ndarray, "images *size"],
     out: str | os.PathLike[str],
     replace: bool = False,
-    validation: tuple[UInt8[np.ndarray, "..."], Integer[np.ndarray, "..."]] | None = None,
+    validation: tuple[Real[np.ndarray, "..."], Integer[np.ndarray, "..."]] | None = None,
     class_names: Sequence[str] | None = None,
     tensorboard: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -66,7 +67,7 @@ def train(
     Parameters
     ----------
     images
-        Intensities, ``(n, y, x)`` for 2D networks and ``(n, z, y, x)`` for 3D ones.
+        Intensities of any type, ``(n, y, x)`` for 2D networks and ``(n, z, y, x)`` for 3D ones.
     settings
         How to build and train the network.
     masks
@@ -143,13 +144,18 @@ def train(
     if finished is not None and not replace:
         raise other_model(folder)
 
+    settings = settled(settings, images)
+    pixels = as_pixels(images, settings)
+    if validation is not None:
+        check_image_type(validation[0], settings, name="validation images")
+        validation = as_pixels(validation[0], settings), validation[1]
     run = {"digest": identity, "device": device.type}
     if _json(partial / _RUN) != run:
         shutil.rmtree(partial, ignore_errors=True)
     # Built before anything is written: a wrong encoder leaves nothing behind.
     network = build_network(settings)
     segmenter = Segmenter(
-        network, settings, schedule=schedule, images=images, masks=masks, validation=validation
+        network, settings, schedule=schedule, images=pixels, masks=masks, validation=validation
     )
     with disk_errors_named(partial):
         partial.mkdir(parents=True, exist_ok=True)
@@ -247,12 +253,23 @@ def _identity(settings: TrainSettings, names: Sequence[str], fingerprint: dict[s
     return digest(
         {
             "format_version": FORMAT_VERSION,
-            # Defaults are left out, so that a setting added later does not rename earlier runs.
-            "settings": settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT, exclude_defaults=True),
+            "settings": _chosen(settings),
             "class_names": list(names),
             "data": fingerprint,
         }
     )
+
+
+def _chosen(settings: TrainSettings) -> dict[str, Any]:
+    """Return the settings that decide a result, with what says how intensities are normalised."""
+    # Defaults are left out, so that a setting added later does not rename earlier runs.
+    found = settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT, exclude_defaults=True)
+    if settings.normalisation == "given":
+        del found["normalisation"]
+        return found
+    # What the data decide is no setting.
+    rest = {key: value for key, value in found.items() if key not in {"mean", "sd"}}
+    return rest | {"normalisation": "data"}
 
 
 def _json(path: Path) -> Any:

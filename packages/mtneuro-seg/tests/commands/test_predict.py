@@ -38,6 +38,16 @@ def test_labels_keep_the_voxel_size_and_the_ids_of_their_images(data, model, run
     assert found.class_names == ("background", "vessels", "cells")
 
 
+@pytest.mark.parametrize("name", ["labels.npz", "labels.zarr", "labels.ome.zarr"])
+def test_a_voxel_size_that_the_volume_does_not_state_is_kept_where_it_is_given(model, run, tmp_path, name):
+    np.save(tmp_path / "volume.npy", np.random.default_rng(1).integers(0, 256, (2, 16, 16), dtype=np.uint8))
+    words = ("predict", model, tmp_path / "volume.npy", "-o", tmp_path / name, *WINDOW)
+    assert run(*words) == 0
+    assert open_volume_file(tmp_path / name, key="masks").voxel_size_um is None
+    assert run(*words, "--force", "--voxel-size", "0.04", "0.01", "0.01") == 0
+    assert open_volume_file(tmp_path / name, key="masks").voxel_size_um == (0.04, 0.01, 0.01)
+
+
 def test_a_part_of_a_volume_is_labelled(capsys, model, run, tmp_path):
     volume = np.random.default_rng(1).integers(0, 256, (4, 40, 40), dtype=np.uint8)
     np.save(tmp_path / "volume.npy", volume)
@@ -134,3 +144,17 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_model_is_read(caps
     words = [word for each in places.items() for word in each]
     assert run("predict", tmp_path / "no model", "no volume", *words) == 2
     assert "file is not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["labels.npy", "labels.zarr"])
+def test_a_volume_is_labelled_through_a_window(capsys, model, run, tmp_path, name):
+    grey = np.random.default_rng(1).integers(0, 256, (2, 16, 16), dtype=np.uint8)
+    np.save(tmp_path / "grey.npy", grey)
+    np.save(tmp_path / "wide.npy", grey.astype(np.uint16) * 10)
+    assert run("predict", model, tmp_path / "wide.npy", "-o", tmp_path / name, *WINDOW) == 2
+    assert "must be uint8, got uint16 with values from 0 to 25" in capsys.readouterr().err
+    wide = ("predict", model, tmp_path / "wide.npy", "-o", tmp_path / name, *WINDOW)
+    assert run(*wide, "--intensity", "0:2550") == 0
+    assert run("predict", model, tmp_path / "grey.npy", "-o", tmp_path / "plain.npy", *WINDOW) == 0
+    found = open_volume_file(tmp_path / name, key="masks").loaded()
+    np.testing.assert_array_equal(found, np.load(tmp_path / "plain.npy"))

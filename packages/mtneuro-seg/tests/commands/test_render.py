@@ -51,6 +51,14 @@ def test_the_files_voxel_size_sets_the_proportions(tmp_path, run, labels, shown)
     assert shown[0][1]["voxel_size_um"] == (2.0, 1.0, 1.0)
 
 
+def test_a_voxel_size_is_an_option_where_the_file_has_none(tmp_path, run, labels, shown):
+    np.save(tmp_path / "labels.npy", labels)
+    words = ("render", tmp_path / "labels.npy", "-o", tmp_path / "a.png")
+    assert run(*words) == 0
+    assert run(*words, "--force", "--voxel-size", "3", "1", "1") == 0
+    assert [settings["voxel_size_um"] for _, settings in shown] == [None, (3.0, 1.0, 1.0)]
+
+
 def test_labels_without_names_get_those_of_the_benchmark(tmp_path, run, labels, shown):
     assert run("render", tmp_path / "labels.npz", "-o", tmp_path / "a.png") == 0
     assert shown[0][1]["class_names"] == ("background", "vessels", "cells")

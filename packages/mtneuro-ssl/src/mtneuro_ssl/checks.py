@@ -12,7 +12,7 @@ from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.masked import check_unmasked
 from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings
-from mtneuro_ssl.stream import varies
+from mtneuro_ssl.stream import blocks, varies
 from mtneuro_ssl.types import Samples, Volume
 from mtneuro_ssl.views import slice_neighbours
 
@@ -39,12 +39,12 @@ def check_type(value: object, kind: type, name: str, *, mend: str = "") -> None:
 
 
 def check_samples(images: Samples | Volume, *, vector_width: int | None = None) -> None:
-    """Raise unless the samples are a stack of uint8 images, or of vectors of the given width.
+    """Raise unless the samples are a stack of images, or of vectors of the given width.
 
     Raises
     ------
     ValueError
-        If the array is not uint8 of shape (n, y, x), or not float32 of shape (n, vector_width), or is empty.
+        If the array is not numbers of shape (n, y, x), or not float32 of shape (n, vector_width), or empty.
     """
     check_unmasked(images, "images")
     shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", type(images).__name__)
@@ -57,9 +57,10 @@ def check_samples(images: Samples | Volume, *, vector_width: int | None = None) 
             raise ValueError("vectors must be finite, got nan or inf")
         return
     check_no_channels(shape, name="images")
-    if dtype != np.uint8 or len(shape) != 3 or 0 in shape:
+    if getattr(dtype, "kind", "?") not in "uif" or len(shape) != 3 or 0 in shape:
         raise ValueError(
-            f"images must be uint8 of shape (n, y, x) with no axis of length 0, got {dtype} of shape {shape}"
+            "images must be numbers of shape (n, y, x) with no axis of length 0, "
+            f"got {dtype} of shape {shape}"
         )
 
 
@@ -90,6 +91,12 @@ def check_run(
     width = vector_width_of(images)
     check_samples(images, vector_width=width)
     count = images.shape[0]
+    if (
+        width is None
+        and images.dtype.kind == "f"
+        and not all(np.isfinite(part).all() for part in blocks(images))
+    ):
+        raise ValueError("images must be finite, got nan or inf: fill them first")
     if not varies(images):
         raise ValueError(
             f"images must vary in intensity, got {np.asarray(images[:1]).flat[0]} in every pixel"

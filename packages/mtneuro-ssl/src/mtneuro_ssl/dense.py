@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 import zarr
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64, Real
 
 from mtneuro_ssl._shared.files import remove
+from mtneuro_ssl._shared.intensity import Window
+from mtneuro_ssl._shared.pixels import check_image_type
 from mtneuro_ssl._shared.volume_file import Ranges
 from mtneuro_ssl._shared.workers import results
 from mtneuro_ssl.files import absolute, open_images
@@ -74,7 +76,7 @@ class Grid:
             found.append(np.rint(centre).clip(0, count - 1).astype(np.int64))
         return found[0], found[1]
 
-    def windows(self, strip: UInt8[np.ndarray, "rows x"]) -> UInt8[np.ndarray, "n h w"]:
+    def windows(self, strip: Real[np.ndarray, "rows x"]) -> Real[np.ndarray, "n h w"]:
         """Return the windows of some rows of the grid; the strip holds the pixels of those rows."""
         views = np.lib.stride_tricks.sliding_window_view(strip, self.window)
         return views[:: self.stride[0], :: self.stride[1]].reshape(-1, *self.window)
@@ -96,6 +98,7 @@ class _Task:
     trusted: tuple[str, ...]
     device: str | None
     ranges: Ranges | None
+    intensity: Window | None
     grid: Grid
     z: int
     """Index of the slice in the volume."""
@@ -117,6 +120,7 @@ def embedding_map(
     stride: tuple[int, int] | None = None,
     ranges: Ranges | None = None,
     replace: bool = False,
+    intensity: Window | None = None,
     slices: Sequence[int] | None = None,
     batch_size: int = 256,
     executor: Executor | None = None,
@@ -134,7 +138,7 @@ def embedding_map(
     model
         Model folder.
     volume
-        Path or URI of a volume, uint8 ``(z, y, x)``: a Zarr array, OME-Zarr group, ``.npy``, ``.npz``, or
+        Path or URI of a volume ``(z, y, x)``: a Zarr array, OME-Zarr group, ``.npy``, ``.npz``, or
         whatever an installed package opens through the entry point ``mtneuro.volumes``.
     out
         Zarr array to write: float32 ``(z, y, x, feature)``, a row and column for each window, and the grid
@@ -147,6 +151,8 @@ def embedding_map(
         The part of the volume to map; all by default.
     replace
         Whether a map of another model, volume or grid, if one is there, is replaced.
+    intensity
+        Intensities that become black and white; by default as the model was trained.
     slices
         Which slices of that part; all by default.
     batch_size
@@ -166,9 +172,10 @@ def embedding_map(
     ValueError
         If the window or the slices do not fit the volume.
     """
-    source = open_images(volume, ranges=ranges)
+    source = open_images(volume, ranges=ranges, intensity=intensity)
     count, height, width = source.images.shape
     loaded = load_model(model, trusted=trusted, device=device)
+    check_image_type(source.images, loaded.settings)
     half = (max(window[0] // 2, 1), max(window[1] // 2, 1))
     grid = Grid(size=(height, width), window=window, stride=stride or half)
     chosen = list(range(count)) if slices is None else list(slices)
@@ -176,7 +183,7 @@ def embedding_map(
         if not 0 <= z < count:
             raise ValueError(f"slices must lie within [0, {count}), got {z}")
     loaded.embed(np.zeros((1, *window), np.uint8))  # a model that does not take such windows says so here
-    attributes = {
+    attributes: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "model": loaded.settings.model_dump(),
         "weights": loaded.fingerprint(),
@@ -186,11 +193,14 @@ def embedding_map(
     }
     if ranges is not None:
         attributes |= {"lower": source.lower, "shape": source.images.shape}
+    if intensity is not None:
+        attributes["intensity"] = intensity
     array = _opened(Path(out), attributes, grid, features=loaded.dim, replace=replace)
     tasks = [
         _Task(
             model=str(Path(model).resolve()), volume=absolute(volume), out=str(Path(out).resolve()),
-            trusted=tuple(trusted), device=device, ranges=ranges, grid=grid, z=z, place=place,
+            trusted=tuple(trusted), device=device, ranges=ranges, intensity=intensity,
+            grid=grid, z=z, place=place,
             rows=(start, min(start + array.chunks[1], grid.shape[0])), batch_size=batch_size,
             threads=torch.get_num_threads(),
         )
@@ -259,7 +269,7 @@ def _embed_rows(task: _Task) -> None:
     grid, (first, last) = task.grid, task.rows
     top = first * grid.stride[0]
     bottom = (last - 1) * grid.stride[0] + grid.window[0]
-    images = open_images(task.volume, ranges=task.ranges).images
+    images = open_images(task.volume, ranges=task.ranges, intensity=task.intensity).images
     strip = np.asarray(images[task.z, top:bottom])
     model = _cached_model(task.model, trusted=task.trusted, device=task.device)
     embeddings = model.embed(grid.windows(strip), batch_size=task.batch_size)

@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int64
 
 from mtneuro_ssl._shared.bounds import check_memory
 from mtneuro_ssl._shared.files import written_beside
+from mtneuro_ssl._shared.intensity import Window, Windowed
 from mtneuro_ssl._shared.volume_file import (
     BoundedArray,
     Ranges,
@@ -28,7 +29,7 @@ class ImageFile:
     """Images that are read when they are sliced, and what their file says about them."""
 
     images: Volume
-    """uint8 ``(n, y, x)``."""
+    """``(n, y, x)``."""
 
     sample_id: np.ndarray
     """Unicode, one per image: the ids in the file, or ``volume/z<z>``, as the slices of a plain volume follow
@@ -44,11 +45,19 @@ class ImageFile:
     class_names: tuple[str, ...] | None = None
     """Names of the classes."""
 
+    voxel_size_um: tuple[float, float, float] | None = None
+    """Edges of a voxel ``(z, y, x)`` in micrometres, where the file says."""
+
+    intensity: Window | None = None
+    """Intensities that became black and white, where the file says."""
+
     lower: tuple[int, int, int] = (0, 0, 0)
     """First voxel ``(z, y, x)`` of the part of the volume that was asked for."""
 
 
-def open_images(uri: Path | str, *, ranges: Ranges | None = None) -> ImageFile:
+def open_images(
+    uri: Path | str, *, ranges: Ranges | None = None, intensity: Window | None = None
+) -> ImageFile:
     """Return the images at a path or a URI.
 
     Subvolumes ``(n, z, y, x)`` are taken slice by slice; a slice's id counts on from its subvolume's.
@@ -60,19 +69,19 @@ def open_images(uri: Path | str, *, ranges: Ranges | None = None) -> ImageFile:
         package opens through the entry point ``mtneuro.volumes``, as `mtneuro-data` does.
     ranges
         The part of a volume to read.
+    intensity
+        Intensities that become black and white; the images are then uint8.
 
     Raises
     ------
     FileNotFoundError
         If nothing is found there.
     ValueError
-        If it is none of these, or its images are not uint8.
+        If it is none of these.
     """
     _check_no_embeddings(uri)
     found = open_volume_file(uri, ranges=ranges)
-    images: Any = found.array
-    if images.dtype != np.uint8:
-        raise ValueError(f"{uri} must hold uint8 images, got {images.dtype} of shape {tuple(images.shape)}")
+    images: Any = found.array if intensity is None else Windowed(found.array, intensity)
     names = found.sample_id or _assumed_ids(images.shape, found.lower[0])
     labels = None if found.region is None else found.region.astype(np.int64)
     if len(images.shape) == 4:
@@ -86,6 +95,8 @@ def open_images(uri: Path | str, *, ranges: Ranges | None = None) -> ImageFile:
         named=found.sample_id is not None,
         labels=labels,
         class_names=found.region_names,
+        voxel_size_um=found.voxel_size_um,
+        intensity=found.intensity,
         lower=found.lower,
     )
 
@@ -159,11 +170,17 @@ def _labels_in(path: Path) -> np.ndarray:
 
 
 def save_embeddings(
-    path: Path | str, embeddings: Float32[np.ndarray, "n features"], *, sample_id: np.ndarray
+    path: Path | str,
+    embeddings: Float32[np.ndarray, "n features"],
+    *,
+    sample_id: np.ndarray,
+    about: ImageFile | None = None,
 ) -> None:
     """Write embeddings, and the id of each row's sample, as an ``.npz`` file, whole or not at all.
 
-    Its keys are ``format_version`` (1), ``embeddings`` and ``sample_id`` (fixed-width unicode).
+    Its keys are ``format_version`` (1), ``embeddings`` and ``sample_id`` (fixed-width unicode), and
+    ``voxel_size_um``, ``region`` and ``region_names`` where ``about``, the images that were embedded or whose
+    corners were, has them.
 
     Raises
     ------
@@ -187,4 +204,17 @@ def save_embeddings(
             format_version=np.int64(FORMAT_VERSION),
             embeddings=embeddings.astype(np.float32, copy=False),
             sample_id=ids,
+            **({} if about is None else _described(about, rows=len(ids))),
         )
+
+
+def _described(about: ImageFile, *, rows: int) -> dict[str, Any]:
+    """Return what a file of images says of them, with an entry for each row that was made of an image."""
+    found: dict[str, Any] = {}
+    if about.voxel_size_um is not None:
+        found["voxel_size_um"] = np.array(about.voxel_size_um)
+    if about.labels is not None:
+        found["region"] = np.repeat(about.labels, rows // len(about.labels))
+    if about.class_names is not None:
+        found["region_names"] = np.array(about.class_names)
+    return found

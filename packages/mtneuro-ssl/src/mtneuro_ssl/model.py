@@ -16,6 +16,7 @@ from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.foreign import described, module_errors_named, words_of
 from mtneuro_ssl._shared.memory import memory_errors_named
 from mtneuro_ssl._shared.model_folder import CARD, CONFIG, HISTORY, write_model
+from mtneuro_ssl._shared.pixels import as_pixels, check_image_type
 from mtneuro_ssl.checks import check_samples
 from mtneuro_ssl.encoders import feature_count, named, new_encoder, seeded_weights, size_remedy
 from mtneuro_ssl.settings import TrainSettings
@@ -87,12 +88,21 @@ class Model(ABC):
         Raises
         ------
         ValueError
-            If the images are not uint8 of shape (n, y, x), there are none, or their size does not fit. A
-            model of vectors takes float32 of shape (n, features).
+            If the images are not of shape (n, y, x), there are none, or their type or size does not fit: a
+            model takes images of the type that it was trained on, through its window of intensities if it
+            has one, or grey levels, uint8. A model of vectors takes float32 of shape (n, features).
         """
-        check_samples(images, vector_width=self.vector_width)
+        images = self._pixels(images)
         with memory_errors_named("embedding", remedy="lower batch_size"):
             return np.concatenate([self._embedded(part) for part in _parts(images, batch_size, progress)])
+
+    def _pixels(self, images: Samples | Volume) -> Samples | Volume:
+        """Return images on the scale of 0 to 255, or vectors, once they are checked."""
+        check_samples(images, vector_width=self.vector_width)
+        if self.vector_width is not None:
+            return images
+        check_image_type(images, self.settings)
+        return as_pixels(images, self.settings)
 
     def predict(self, images: Samples, *, batch_size: int = 256) -> Int64[np.ndarray, " n"]:  # noqa: ARG002
         """Return the class of each image, by a supervised model.
@@ -112,6 +122,8 @@ class Model(ABC):
         settings, classes = self.settings, ", ".join(self.classes or ())
         network = f", encoder `{settings.encoder}`" if self.kind == "network" else ""
         scaling = f", less {settings.mean}, over {settings.sd}" if self.kind == "network" else ""
+        black_white = settings.intensity
+        window = "" if black_white is None else f" of {black_white[0]:g} to {black_white[1]:g}"
         lines = [
             "---",
             "library_name: mtneuro-ssl",
@@ -119,13 +131,13 @@ class Model(ABC):
             f"# {settings.method}, {self.dim} features",
             "",
             f"Made by mtneuro-ssl {version('mtneuro-ssl')}: method `{settings.method}`{network}.",
-            f"All settings are in `{CONFIG}`. It takes intensities scaled to [0, 1]{scaling}.",
+            f"All settings are in `{CONFIG}`. It takes intensities{window} scaled to [0, 1]{scaling}.",
             *([f"Its classes: {classes}."] if classes else []),
             "",
             "```python",
             "from mtneuro_ssl import load_model",
             "",
-            "# images: uint8 (n, y, x)",
+            f"# images: {settings.image_type or 'uint8'} (n, y, x)",
             'embeddings = load_model("this folder").embed(images)',
             "```",
         ]
@@ -228,9 +240,9 @@ class NetworkModel(Model):
         """Return the class of each image, by a supervised model."""
         if self.classifier is None:
             return super().predict(images)
-        check_samples(images, vector_width=self.vector_width)
+        pixels = self._pixels(images)
         with torch.inference_mode():
-            scores = [self.classifier(self._features(part)) for part in _parts(images, batch_size, None)]
+            scores = [self.classifier(self._features(part)) for part in _parts(pixels, batch_size, None)]
         return torch.cat(scores).argmax(dim=1).cpu().numpy()
 
     def tensors(self) -> dict[str, Tensor]:

@@ -5,15 +5,11 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    NonNegativeInt,
-    PositiveInt,
-    field_validator,
-    model_serializer,
-)
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_serializer, model_validator
 
 from mtneuro_ssl._shared.factories import check_trusted, is_factory
+from mtneuro_ssl._shared.intensity import checked_levels
+from mtneuro_ssl._shared.pixels import given_if_named
 from mtneuro_ssl._shared.settings import Settings
 from mtneuro_ssl._shared.words import unknown_name
 from mtneuro_ssl.registry import ENCODERS, METHODS, MethodEntry, Schedule
@@ -197,11 +193,23 @@ class TrainSettings(Settings):
     views: ViewSettings = ViewSettings()
     """How views are made."""
 
+    normalisation: Literal["data", "given"] = "data"
+    """Mean and standard deviation of intensity that images are normalised by: those of the training images
+    (``data``), which the model's settings then state; or ``mean`` and ``sd`` as they are set (``given``, as
+    where only these are named)."""
+
     mean: float = 0.4894
-    """Mean intensity, of images scaled to [0, 1], that is subtracted."""
+    """Mean intensity, of images scaled to [0, 1], that is subtracted; by default that of the benchmark."""
 
     sd: Positive = 0.1238
     """Standard deviation of intensity that is divided by."""
+
+    intensity: tuple[float, float] | None = None
+    """Intensities that become black and white where images are not uint8, ``[0, 4095]``; without it those of
+    other types keep all of their levels, and a model takes images of the type that it was trained on."""
+
+    image_type: str | None = None
+    """Type of the images that a model was trained on, which training states."""
 
     components: PositiveInt = 256
     """Components of PCA and NMF; fewer where there are fewer samples or pixels."""
@@ -237,6 +245,18 @@ class TrainSettings(Settings):
 
     checkpoint_every: NonNegative = 30.0
     """Seconds between checkpoints; 0 writes one after every step. Not part of a run's identity."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given(cls, values: Any) -> Any:
+        return given_if_named(values)
+
+    @field_validator("intensity")
+    @classmethod
+    def _window(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
+        if window is not None:
+            checked_levels(window)
+        return window
 
     @field_validator("method")
     @classmethod

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
-from jaxtyping import Int64, Shaped, UInt8
+from jaxtyping import Int64, Real, Shaped
 from torch import Tensor
 
 from mtneuro_ssl.types import Volume
@@ -23,7 +23,7 @@ class StreamedImages:
     Parameters
     ----------
     volume
-        uint8 ``(n, y, x)``, such as a Zarr array or a mapped ``.npy`` file.
+        Pixels ``(n, y, x)``, such as a Zarr array or a mapped ``.npy`` file.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class StreamedImages:
             if position not in self._reads:
                 self._reads[position] = self._threads.submit(self._read, position)
 
-    def at(self, positions: Int64[Tensor, " batch"]) -> UInt8[Tensor, "batch y x"]:
+    def at(self, positions: Int64[Tensor, " batch"]) -> Real[Tensor, "batch y x"]:
         """Return the images at these positions, reading those that were not expected."""
         reads = self._reads
         found = [reads[p].result() if p in reads else self._read(p) for p in positions.tolist()]
@@ -68,7 +68,7 @@ class StreamedImages:
         self._threads.shutdown(cancel_futures=True)
         self._reads.clear()
 
-    def _read(self, position: int) -> UInt8[np.ndarray, "y x"]:
+    def _read(self, position: int) -> Real[np.ndarray, "y x"]:
         return np.asarray(self._volume[position])
 
 
@@ -96,7 +96,10 @@ def is_streamed(images: Volume, *, stream: bool | None, device: torch.device) ->
     """
     if len(images.shape) != 3:
         return False
-    return bool(np.prod(images.shape, dtype=np.float64) > memory_of(device) / 2) if stream is None else stream
+    if stream is not None:
+        return stream
+    n_bytes = np.prod(images.shape, dtype=np.float64) * np.dtype(images.dtype).itemsize
+    return bool(n_bytes > memory_of(device) / 2)
 
 
 def memory_of(device: torch.device) -> float:

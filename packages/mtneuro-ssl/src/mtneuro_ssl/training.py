@@ -17,6 +17,7 @@ from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl._shared.files import written_beside
 from mtneuro_ssl._shared.model_folder import WEIGHTS, check_destination, other_model, read_config
+from mtneuro_ssl._shared.pixels import as_pixels, settled
 from mtneuro_ssl.checks import check_run, vector_width_of
 from mtneuro_ssl.encoders import feature_count, named, new_encoder, seeded_weights
 from mtneuro_ssl.loop import fit_method
@@ -63,9 +64,9 @@ def train(
     Parameters
     ----------
     images
-        Images to learn from, uint8 (n, y, x), in memory or a volume that is read by slices, such as a Zarr
-        array; they are kept on the device as one array, or streamed (``settings.stream``). Or vectors,
-        float32 (n, features), with an encoder of your own.
+        Images to learn from, (n, y, x) of any type of number, in memory or a volume that is read by slices,
+        such as a Zarr array; they are kept on the device as one array, or streamed (``settings.stream``). Or
+        vectors, float32 (n, features), with an encoder of your own.
     settings
         Method, encoder and everything else that can be set.
     labels
@@ -114,15 +115,19 @@ def train(
             return load_model(out, trusted=(settings.encoder,))
         if not replace:
             raise other_model(out)
+    pixels = images
+    if width is None:
+        settings = settled(settings, images)
+        pixels = as_pixels(images, settings)
     partial = out.with_name(f"{out.name}.partial")
     family = settings.entry.family
     if family == "baseline":
         untrained(settings, vector_width=width).save(out, digest=digest)
     elif family == "classical":
-        crops = corner_crops(np.asarray(images[:])).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
+        crops = corner_crops(np.asarray(pixels[:])).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
         imported(settings.entry.target).fit(crops, settings, progress=progress).save(out, digest=digest)
     else:
-        method = new_method(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
+        method = new_method(pixels, settings, labels=labels, class_names=class_names, sample_id=sample_id)
         _prepare_partial(partial, digest, method=settings.method, first=first, replace=replace)
         try:
             model, tables = fit_method(
@@ -164,7 +169,7 @@ def run_digest(
     """Return what identifies a run: a digest of its settings and data, whatever the device."""
     identity = {
         "format_version": FORMAT_VERSION,
-        "settings": settings.model_dump(exclude=NOT_IDENTITY),
+        "settings": _identity(settings),
         "shape": tuple(images.shape),
         "class_names": None if class_names is None else list(class_names),
     }
@@ -180,6 +185,19 @@ def run_digest(
         file = weights / WEIGHTS if weights.is_dir() else weights
         digest.update(file.read_bytes() if file.is_file() else str(weights).encode())
     return digest.hexdigest()
+
+
+def _identity(settings: TrainSettings) -> dict[str, object]:
+    """Return the settings that identify a run; the younger ones only where they are set."""
+    found = settings.model_dump(exclude=NOT_IDENTITY | {"image_type"})
+    if found["intensity"] is None:
+        del found["intensity"]
+    # What the data decide is no setting; numbers that are given are identified by themselves.
+    if found["normalisation"] == "data":
+        del found["mean"], found["sd"]
+    else:
+        del found["normalisation"]
+    return found
 
 
 def _prepare_partial(partial: Path, digest: str, *, method: str, first: bool, replace: bool) -> None:
@@ -218,7 +236,10 @@ def new_method(
     class_names: Sequence[str] | None = None,
     sample_id: np.ndarray | None = None,
 ) -> Method:
-    """Return the method's networks around a fresh encoder, before any step."""
+    """Return the method's networks around a fresh encoder, before any step.
+
+    Images are uint8, or float32 on the same scale, as `as_pixels` gives them.
+    """
     kind: type[Method] = imported(settings.entry.target)
     classes = 0 if labels is None else len(class_names or range(int(labels.max()) + 1))
     reach, width = settings.views.slices, vector_width_of(images)

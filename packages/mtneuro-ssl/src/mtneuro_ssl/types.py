@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Real
 
-Samples = UInt8[np.ndarray, "n y x"] | Float32[np.ndarray, "n inputs"]
-"""Images, or vectors."""
+Samples = Real[np.ndarray, "n y x"] | Float32[np.ndarray, "n inputs"]
+"""Images of any type, or vectors."""
 
 Progress = Callable[[int, int], None]
 """Called with the amount that is done, and the whole amount."""

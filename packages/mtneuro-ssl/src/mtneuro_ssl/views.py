@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, Real, UInt8
+from jaxtyping import Float32, Int64, Real
 from torch import Tensor
 
 from mtneuro_ssl._shared.sample_ids import parsed_ids, slice_stacks, why_apart
@@ -47,12 +47,12 @@ def batch_positions(
 
 
 def random_crops(
-    images: UInt8[Tensor, "n y x"],
+    images: Real[Tensor, "n y x"],
     positions: Int64[Tensor, " batch"],
     *,
     size: tuple[int, int],
     generator: torch.Generator,
-) -> UInt8[Tensor, "batch h w"]:
+) -> Real[Tensor, "batch h w"]:
     """Return one crop of each image at the positions, each at an offset of its own.
 
     Only the pixels of the crops are read. The offsets are drawn on the CPU, so they are the same on every
@@ -78,8 +78,8 @@ def crop_size(size: tuple[int, int], views: ViewSettings) -> tuple[int, int]:
 
 
 def varied_views(
-    pixels: UInt8[Tensor, "batch h w"], views: ViewSettings, *, generator: torch.Generator
-) -> UInt8[Tensor, "batch h w"] | Float32[Tensor, "batch h w"]:
+    pixels: Real[Tensor, "batch h w"], views: ViewSettings, *, generator: torch.Generator
+) -> Real[Tensor, "batch h w"]:
     """Return views mirrored, turned, and varied in intensity as the settings say, each independently.
 
     Intensities stay on the scale of 0 to 255, and are not clipped.
@@ -177,7 +177,7 @@ def normalised(
     return images[:, None].float().mul(1 / (255 * sd)).sub_(mean / sd)
 
 
-def corner_crops(images: UInt8[np.ndarray, "n y x"]) -> UInt8[np.ndarray, "n 4 h w"]:
+def corner_crops(images: Real[np.ndarray, "n y x"]) -> Real[np.ndarray, "n 4 h w"]:
     """Return the four corners of each image, of half its height and width.
 
     Their order is top left, top right, bottom left, bottom right.

@@ -6,13 +6,17 @@ def test_train_then_embed_writes_the_embeddings_file(volume, tmp_path, run, tiny
     run("embed", tmp_path / "byol", volume, "-o", tmp_path / "whole.npz")
     run("embed", tmp_path / "byol", volume, "-o", tmp_path / "corners.npz", "--corners")
     with np.load(tmp_path / "whole.npz", allow_pickle=False) as whole:
-        assert sorted(whole.files) == ["embeddings", "format_version", "sample_id"]
+        names = ["embeddings", "format_version", "region", "region_names", "sample_id"]
+        assert sorted(whole.files) == names
+        assert whole["region"].tolist() == [0, 1] * 4
         assert whole["embeddings"].shape == (8, 6)
         assert whole["embeddings"].dtype == np.float32
         assert whole["sample_id"][0] == "A-CTX/z110"
         assert whole["format_version"] == 1
     with np.load(tmp_path / "corners.npz", allow_pickle=False) as corners:
         assert corners["embeddings"].shape == (32, 6)
+        assert corners["region"].tolist() == [0, 0, 0, 0, 1, 1, 1, 1] * 4
+        assert corners["region_names"].tolist() == ["CTX", "STR"]
         assert corners["sample_id"][:2].tolist() == ["A-CTX/z110/tl", "A-CTX/z110/tr"]
     out = capsys.readouterr().out.splitlines()
     assert out == [
@@ -20,6 +24,19 @@ def test_train_then_embed_writes_the_embeddings_file(volume, tmp_path, run, tiny
         f"8 embeddings of 6 features written to {tmp_path / 'whole.npz'}",
         f"32 embeddings of 6 features written to {tmp_path / 'corners.npz'}",
     ]
+
+
+def test_a_model_remembers_the_window_it_was_trained_with(volume, tmp_path, run, tiny, capsys):
+    with np.load(volume) as archive:
+        images = archive["images"]
+    wide = tmp_path / "wide.npy"
+    np.save(wide, images.astype(np.uint16) * 10)
+    run("train", wide, "--method", "pca", "-o", tmp_path / "window", "--intensity", "0:2550", *tiny())
+    run("train", volume, "--method", "pca", "-o", tmp_path / "grey", *tiny())
+    run("embed", tmp_path / "window", wide, "-o", tmp_path / "a.npz")
+    run("embed", tmp_path / "grey", wide, "-o", tmp_path / "b.npz", "--intensity", "0:2550")
+    with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
+        np.testing.assert_array_equal(a["embeddings"], b["embeddings"])
 
 
 def test_part_of_a_volume_is_embedded_under_the_names_of_its_slices(volume, tmp_path, run, tiny):

@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False)]
 
 
-def named_task(name: str, source: str | None) -> "TaskSpec":
+Intensity = Annotated[str | None, Parameter(name="--intensity")]
+"""The intensities that become black and white, ``LO:HI``."""
+
+
+def named_task(name: str, source: str | None, intensity: str | None = None) -> "TaskSpec":
     """Return the task of a name or file, over other volumes if a source is given; warn if cubes touch."""
+    from mtneuro_data._shared.intensity import parsed_levels
     from mtneuro_data.paper import builtin_task
     from mtneuro_data.task_file import TouchingCubesWarning, read_task
 
@@ -23,7 +28,8 @@ def named_task(name: str, source: str | None) -> "TaskSpec":
         task = read_task(name) if name.endswith((".json", ".toml")) else builtin_task(name)
     for warning in told:
         sys.stderr.write(f"mtneuro-data: warning: {warning.message}\n")
-    return task if source is None else task.with_source(source)
+    task = task if source is None else task.with_source(source)
+    return task if intensity is None else task.replaced(intensity=parsed_levels(intensity))
 
 
 def counted(n: int, what: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mtneuro_data._shared.terminal import Force, Output, bar, check_output
-from mtneuro_data.commands._task import cache_for, counted, named_task
+from mtneuro_data.commands._task import Intensity, cache_for, counted, named_task
 
 
 def correlation(
@@ -15,6 +15,7 @@ def correlation(
     source: str | None = None,
     furthest: int | None = None,
     threshold: float = 0.1,
+    intensity: Intensity = None,
 ) -> Iterator[str]:
     """Plot the correlation of slices against their distance, and say which gap to leave.
 
@@ -32,6 +33,9 @@ def correlation(
         Largest distance, in slices; by default 30, or as far as the cubes reach.
     threshold
         Correlation below which two slices count as unlike.
+    intensity
+        The intensities that become black and white where an image is not uint8, LO:HI, such as 0:4095, or
+        percentiles of the training images, 0.5%:99.5%. By default as in the task.
     """
     from PIL import Image
 
@@ -39,7 +43,7 @@ def correlation(
     from mtneuro_data.correlation import DISTANCES, correlation_plot, task_correlations
 
     check_output(output, ".png", what="a picture", force=force)
-    spec = named_task(task, source)
+    spec = named_task(task, source, intensity)
     most = max(box.shape[0] for _, box in spec.boxes(next(iter(spec.splits)))) - 1
     if furthest is None:
         furthest = min(DISTANCES, most)

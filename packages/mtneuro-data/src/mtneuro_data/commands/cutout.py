@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mtneuro_data._shared.terminal import Force, Output, Ranges, RangesOption, check_output
-from mtneuro_data.commands._task import cache_for
+from mtneuro_data.commands._task import Intensity, cache_for
 
 
 def cutout(
@@ -16,6 +16,7 @@ def cutout(
     ranges: RangesOption = None,
     cube: str | None = None,
     labels: bool | None = None,
+    intensity: Intensity = None,
 ) -> Iterator[str]:
     """Write a box of any volume as .npy, .npz, .tif, .zarr (OME-Zarr 0.5), .nii or .nii.gz.
 
@@ -37,17 +38,26 @@ def cutout(
     labels
         The voxels are labels: the levels of an OME-Zarr are majorities, not means. By default what the
         volume's storage states, an image if it states nothing.
+    intensity
+        Write grey levels, uint8, of these intensities from black to white, LO:HI, such as 0:4095. By default
+        voxels are written as they are stored.
     """
+    from mtneuro_data._shared.intensity import parsed_window, windowed
     from mtneuro_data.saving import FORMATS, check_replaceable, save_volume
     from mtneuro_data.volume import open_volume
 
     check_replaceable(output)
     check_output(output, *FORMATS, what="a volume", force=force)
+    window = None if intensity is None else parsed_window(intensity)
+    if window is not None and labels:
+        raise ValueError("--intensity maps an image to grey levels; leave it out with --labels")
     part = ranges or Ranges()
     if cube is not None:
         part = _with_face(part, cube)
     volume = open_volume(uri, cache=cache_for(uri))
     voxels = volume[part.slices(volume.shape)]
+    if window is not None:
+        voxels = windowed(voxels, window)
     of_labels = volume.kind == "annotation" if labels is None else labels
     save_volume(output, voxels, voxel_size_um=volume.voxel_size_um, labels=of_labels)
     told = ", as an image (if it holds labels: --labels)" if labels is None and volume.kind is None else ""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from mtneuro_data._shared.terminal import Force, Output, bar, check_output
-from mtneuro_data.commands._task import Splits, cache_for, counted, named_task
+from mtneuro_data.commands._task import Intensity, Splits, cache_for, counted, named_task
 
 
 def export(
@@ -19,13 +19,14 @@ def export(
     downsample: Literal[1, 2, 4] | None = None,
     z_step: int | None = None,
     corners: bool = False,
+    intensity: Intensity = None,
 ) -> Iterator[str]:
     """Write the images and labels of a task's splits: one .npz of plain arrays, or a volume for each cube.
 
-    The .npz holds images, region, sample_id, voxel_size_um, region_names, class_names and, if the
-    task has them, masks. Read it with `numpy.load`. With --format, the output is a folder of volumes at
-    full resolution, with the labels unchanged: OME-Zarr 0.5 for napari and Neuroglancer, TIFF for
-    ImageJ, NIfTI for ITK-SNAP.
+    The .npz holds images, region, sample_id, region_names, class_names, voxel_size_um if it is known and, if
+    the task has them, masks and intensity. Read it with `numpy.load`. With --format, the output is a folder
+    of volumes at full resolution, with the labels unchanged: OME-Zarr 0.5 for napari and Neuroglancer, TIFF
+    for ImageJ, NIfTI for ITK-SNAP.
 
     Example: `mtneuro-data export roi-c1 --split train val --downsample 2 -o train.npz`
 
@@ -49,12 +50,15 @@ def export(
         Keep every n-th image; by default as in the task.
     corners
         Cut every image into its four corners.
+    intensity
+        The intensities that become black and white where an image is not uint8, LO:HI, such as 0:4095, or
+        percentiles of the training images, 0.5%:99.5%. By default as in the task.
     """
     from mtneuro_data.exporting import cube_files, export_cubes
     from mtneuro_data.loading import load
 
     changes = {"downsample": downsample, "z_step": z_step}
-    spec = named_task(task, source).replaced(
+    spec = named_task(task, source, intensity).replaced(
         **{key: value for key, value in changes.items() if value is not None}
     )
     spec.split_names(split)
@@ -77,4 +81,7 @@ def export(
         arrays = load(spec, split, cache=cache_for(spec.image), progress=progress)
     arrays = arrays.corners() if corners else arrays
     arrays.save(output)
+    if arrays.intensity is not None:
+        low, high = arrays.intensity
+        yield f"intensities {low:g}:{high:g} are black to white"
     yield f"{counted(len(arrays), 'image')} {arrays.images.shape[1:]} written to {output}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtneuro_data._shared.terminal import bar
-from mtneuro_data.commands._task import cache_for, counted, named_task
+from mtneuro_data.commands._task import Intensity, cache_for, counted, named_task
 
 if TYPE_CHECKING:
     from mtneuro_data.task import TaskSpec
@@ -24,7 +24,7 @@ benchmark      Quesada et al. 2022, MTNeuro, NeurIPS Datasets and Benchmarks
 not for        clinical use: one healthy mouse brain, one modality, annotated by few people"""
 
 
-def info(uri: str, /, *, source: str | None = None) -> Iterator[str]:
+def info(uri: str, /, *, source: str | None = None, intensity: Intensity = None) -> Iterator[str]:
     """Describe a volume or a task.
 
     For a volume, show its shape, type and voxel size. For a task, show the number of images of each split and
@@ -40,13 +40,16 @@ def info(uri: str, /, *, source: str | None = None) -> Iterator[str]:
         The volume's URI or path, or a task's name or file.
     source
         Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
+    intensity
+        The intensities that become black and white where an image is not uint8, LO:HI, such as 0:4095, or
+        percentiles of the training images, 0.5%:99.5%. By default as in the task.
     """
     from mtneuro_data._shared.words import unknown_name
     from mtneuro_data.paper import task_names
     from mtneuro_data.volume import open_volume
 
     if uri in task_names() or uri.endswith((".json", ".toml")):
-        yield from _task_lines(named_task(uri, source))
+        yield from _task_lines(named_task(uri, source, intensity))
         return
     if _WORD.fullmatch(uri) and not Path(uri).exists():
         raise FileNotFoundError(f"no file or folder at {uri}; {unknown_name('a task', uri, task_names())}")

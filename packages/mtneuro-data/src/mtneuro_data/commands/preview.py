@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 
 from mtneuro_data._shared.terminal import Force, Output, bar, check_output
-from mtneuro_data.commands._task import cache_for, counted, named_task
+from mtneuro_data.commands._task import Intensity, cache_for, counted, named_task
 
 
 def preview(
-    task: str, /, *, output: Output, force: Force = False, source: str | None = None
+    task: str,
+    /,
+    *,
+    output: Output,
+    force: Force = False,
+    source: str | None = None,
+    intensity: Intensity = None,
 ) -> Iterator[str]:
     """Draw the middle slice of each of a task's cubes, without and with its labels, as a PNG.
 
@@ -21,6 +27,9 @@ def preview(
         Picture to write, .png.
     source
         Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
+    intensity
+        The intensities that become black and white where an image is not uint8, LO:HI, such as 0:4095, or
+        percentiles of the training images, 0.5%:99.5%. By default as in the task.
     """
     from PIL import Image
 
@@ -28,7 +37,7 @@ def preview(
     from mtneuro_data.preview import contact_sheet
 
     check_output(output, ".png", what="a picture", force=force)
-    spec = named_task(task, source)
+    spec = named_task(task, source, intensity)
     with bar("preview") as progress:
         sheet = contact_sheet(spec, cache=cache_for(spec.image), progress=progress)
     with written_beside(output) as beside:

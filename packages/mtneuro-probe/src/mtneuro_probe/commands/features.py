@@ -24,7 +24,9 @@ def features(
     cube: str | None = None,
     first_z: int = 0,
     ranges: RangesOption = None,
-    voxel_size_um: tuple[float, float, float] | None = None,
+    voxel_size_um: Annotated[
+        tuple[float, float, float] | None, Parameter(name=["--voxel-size", "--voxel-size-um"])
+    ] = None,
     vessel_value: Annotated[int | str | None, Parameter(group=_MEANING)] = None,
     cell_value: Annotated[int | str | None, Parameter(group=_MEANING)] = None,
     axon_value: Annotated[int | str | None, Parameter(group=_MEANING)] = None,
@@ -46,11 +48,13 @@ def features(
     """Measure the semantic features of every image of a label volume.
 
     Writes one row an image: by default vessel and axon density (fractions of the image), cell count, mean
-    cell size (µm²) and mean distance to the nearest cell (µm). A missing value is left empty.
+    cell size (µm²) and mean distance to the nearest cell (µm). A missing value is left empty. Where neither
+    the file nor --voxel-size states the size of a voxel, lengths and areas count pixels, in columns that end
+    in _px.
 
     Example: `mtneuro-probe features labels.npz -o features.csv --not-annotated axon`
 
-    Example: `mtneuro-probe features em.zarr -o synapses.csv --label synapse=5 --voxel-size-um 0.04 0.004
+    Example: `mtneuro-probe features em.zarr -o synapses.csv --label synapse=5 --voxel-size 0.04 0.004
     0.004`
 
     Example: `mtneuro-probe features instances.zarr -o neurons.csv --instances neuron`
@@ -67,7 +71,7 @@ def features(
     first_z
         Number of the file's first slice, where the file has no ids.
     voxel_size_um
-        Voxel size z y x in micrometres. By default the file's own, or else 1.17 1.17 1.17.
+        Voxel size z y x in micrometres, where the file does not state it.
     vessel_value
         Label of blood vessels: its value, or its name in the file. By default as the file's class names say,
         or else 1.
@@ -125,10 +129,11 @@ def features(
         )
     volume = open_volume(labels, key="masks", cube=cube, first_z=first_z, ranges=ranges)
     names = volume.class_names
+    size = voxel_size_um or volume.voxel_size_um
     with bar("features") as progress:
         settings: dict[str, Any] = {
             "sample_id": volume.sample_id,
-            "voxel_size_um": voxel_size_um or volume.voxel_size_um or (1.17, 1.17, 1.17),
+            "voxel_size_um": size,
             "components": components,
             "connectivity": connectivity,
             "corners": corners,
@@ -166,6 +171,8 @@ def features(
             )
     spread = table.describe().loc[["count", "mean", "std", "min", "max"]].T
     yield spread.to_string(float_format="{:.4g}".format)
+    if size is None and definition == "image":
+        yield f"{labels} states no voxel size, so lengths are in pixels; --voxel-size Z Y X, in µm, names it"
     yield from write_table(output, table)
 
 

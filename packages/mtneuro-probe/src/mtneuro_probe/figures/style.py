@@ -46,8 +46,13 @@ def readable(feature: str) -> str:
     --------
     >>> readable("vessel_density")
     'Vessel density'
+
+    A length in pixels says so by its unit:
+
+    >>> readable("cell_size_px"), shown_scale("cell_size_px")
+    ('Cell size', (1, 'px²'))
     """
-    return feature.replace("_", " ").capitalize()
+    return feature.removesuffix("_px").replace("_", " ").capitalize()
 
 
 def shown_scale(feature: str) -> tuple[int, str]:

@@ -16,7 +16,7 @@ from mtneuro_probe._shared.sample_ids import CORNERS, consecutive_runs
 from mtneuro_probe._shared.volume_file import LazyArray
 from mtneuro_probe._shared.words import unknown_name
 from mtneuro_probe.measures.components import Connectivity, component_numbers
-from mtneuro_probe.measures.feature import Feature
+from mtneuro_probe.measures.feature import Feature, in_pixels
 from mtneuro_probe.measures.label_images import LabelImages, corner_crops
 from mtneuro_probe.sample import sample_positions
 from mtneuro_probe.types import rows_at_once
@@ -69,7 +69,7 @@ class _Measurement:
             table = np.full((len(batch), len(self.features)), np.nan)
             for column, feature in enumerate(self.features.values()):
                 if feature.label is None or feature.label in {*self.values, self.instances}:
-                    table[:, column] = feature.measure(images, feature.label)
+                    table[:, column] = feature.factor * feature.measure(images, feature.label)
             tables.append(table)
         return np.concatenate(tables)
 
@@ -80,7 +80,7 @@ def measured_table(
     values: Mapping[str, int],
     *,
     sample_id: Sequence[str] | np.ndarray | None,
-    voxel_size_um: Sequence[float] | np.ndarray,
+    voxel_size_um: Sequence[float] | np.ndarray | None,
     components: str,
     connectivity: int | None,
     corners: bool,
@@ -93,6 +93,8 @@ def measured_table(
 ) -> pd.DataFrame:
     """Return the table of any features; the arguments are those of ``semantic_features``."""
     check_images(labels)
+    if voxel_size_um is None:
+        features = in_pixels(features)
     if workers < 1:
         raise ValueError(f"workers must be at least 1 process, got {workers}")
     if minimum_area_px < 1:
@@ -198,7 +200,10 @@ def check_images(labels: LazyArray) -> None:
         raise ValueError(f"labels must be integers, got {labels.dtype}")
 
 
-def _checked_spacing(voxel_size_um: Sequence[float] | np.ndarray) -> Float64[np.ndarray, "2"]:
+def _checked_spacing(voxel_size_um: Sequence[float] | np.ndarray | None) -> Float64[np.ndarray, "2"]:
+    """Return the edges of a pixel in micrometres, or 1 where they are not known."""
+    if voxel_size_um is None:
+        return np.ones(2)
     size = np.asarray(voxel_size_um, dtype=np.float64)
     if size.shape != (3,) or not np.isfinite(size).all() or (size <= 0).any():
         raise ValueError(f"voxel_size_um must be three positive numbers (z, y, x), got {voxel_size_um}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtneuro_seg._shared.factories import look_here
 from mtneuro_seg._shared.terminal import Force, RangesOption, bar
-from mtneuro_seg.commands.options import Device, Labels, Trust, check_figure
+from mtneuro_seg.commands.options import Device, Intensity, Labels, Trust, check_figure
 
 if TYPE_CHECKING:
     from mtneuro_seg.files import LabelledImages
@@ -27,6 +27,7 @@ def evaluate(
     device: Device = "auto",
     trust: Trust = (),
     ranges: RangesOption = None,
+    intensity: Intensity = None,
 ) -> Iterator[str]:
     """Score a model on labelled images: F1 and IoU of every class, and their means.
 
@@ -55,10 +56,15 @@ def evaluate(
         A factory, as package.module:factory, that may be called if MODEL names it as its network.
     ranges
         The part of IMAGES and LABELS to score.
+    intensity
+        Intensities that become black and white, LO:HI, such as 0:4095. By default as the model was trained.
     """
     if figure is not None:
         check_figure(figure, force=force)
+    import numpy as np
+
     from mtneuro_seg._shared.devices import chosen_device
+    from mtneuro_seg._shared.intensity import parsed_window, seen_range, windowed
     from mtneuro_seg.files import read_labelled_images
     from mtneuro_seg.inference import predict as predict_labels
     from mtneuro_seg.intervals import bootstrap_intervals, stacks_of
@@ -67,7 +73,8 @@ def evaluate(
 
     look_here(trust)
     loaded = load_model(model, trusted=trust)
-    data = read_labelled_images(images, labels, ranges=ranges)
+    window = None if intensity is None else parsed_window(intensity)
+    data = read_labelled_images(images, labels, ranges=ranges, intensity=window)
     array, truth = data.images, data.masks
     classes, ignore = loaded.settings.classes, loaded.settings.ignore_label
     check_labels(truth if ignore is None else truth[truth != ignore], "labels", classes=classes)
@@ -93,6 +100,9 @@ def evaluate(
         yield from _interval_lines(loaded.class_names, found)
         yield from _assumptions(images, data, stacks)
     if figure is not None:
+        if array.dtype != np.uint8:
+            # A figure needs grey levels: those of the model's window, or else all that there are.
+            array = windowed(array, loaded.settings.intensity or seen_range(array))
         _draw(figure, array, truth, prediction, loaded.class_names)
         yield f"figure written to {figure}"
 

@@ -17,6 +17,13 @@ Trust = Annotated[tuple[str, ...], Parameter(show_default=False)]
 """Networks, as package.module:factory, that a model's folder may name."""
 
 
+Intensity = Annotated[str | None, Parameter(name="--intensity")]
+"""Intensities that become black and white, ``LO:HI``."""
+
+VoxelSize = Annotated[tuple[float, float, float] | None, Parameter(name=["--voxel-size", "--voxel-size-um"])]
+"""The size of a voxel, where a file does not state it."""
+
+
 def check_figure(path: Path, *, force: bool) -> None:
     """Raise unless a figure can be written under such a name, which is new unless it may be replaced."""
     check_output(path, ".png", ".pdf", ".svg", what="a figure", force=force)

@@ -1,6 +1,7 @@
 """``mtneuro-seg predict``."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,7 @@ from cyclopts import Parameter
 
 from mtneuro_seg._shared.factories import look_here
 from mtneuro_seg._shared.terminal import Force, Output, RangesOption, bar, check_output
-from mtneuro_seg.commands.options import Device, Trust
+from mtneuro_seg.commands.options import Device, Intensity, Trust, VoxelSize
 from mtneuro_seg.volume.settings import SweepSettings
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def predict(
     tls: Path | None = None,
     trust: Trust = (),
     ranges: RangesOption = None,
+    voxel_size_um: VoxelSize = None,
+    intensity: Intensity = None,
 ) -> Iterator[str]:
     """Label a volume of any size, or a set of images, with a model.
 
@@ -62,8 +65,19 @@ def predict(
         A factory, as package.module:factory, that may be called if MODEL names it as its network.
     ranges
         The part of VOLUME to label.
+    voxel_size_um
+        Voxel size z y x in micrometres, where the volume does not state it; it is kept with the labels.
+    intensity
+        Intensities that become black and white, LO:HI, such as 0:4095. By default as the model was trained.
     """
-    from mtneuro_seg.files import check_labels_path, check_zarr_path, partial_folder
+    from mtneuro_seg._shared.intensity import parsed_window
+    from mtneuro_seg.files import (
+        check_labels_path,
+        check_zarr_path,
+        partial_folder,
+        regions_of,
+        seen_through,
+    )
 
     _check_apart(volume, output, probabilities)
     check_labels_path(output)
@@ -78,6 +92,7 @@ def predict(
         raise ValueError(f"--probabilities and --scheduler need a .zarr to write to, got {str(output)!r}")
     if tls is not None and scheduler is None:
         raise ValueError(f"--tls names the certificates of a --scheduler, got {str(tls)!r} and no scheduler")
+    window = None if intensity is None else parsed_window(intensity)
     look_here(trust)
     chosen = sweep or SweepSettings()
     if scheduler is not None:
@@ -95,6 +110,8 @@ def predict(
                 probabilities=probabilities,
                 device=None if device == "auto" else device,
                 tls=tls,
+                voxel_size_um=voxel_size_um,
+                intensity=window,
                 progress=progress,
             )
         yield f"labels written to {output}"
@@ -107,6 +124,8 @@ def predict(
     loaded = load_model(model, trusted=trust)
     place = chosen_device(device).type
     source = open_volume_file(volume, ranges=ranges)
+    source = replace(source, voxel_size_um=voxel_size_um or source.voxel_size_um)
+    source = seen_through(source, window)
     shape = tuple(source.array.shape)
     with bar("predicting") as progress:
         if output.suffix == ".zarr" and len(shape) == 3:
@@ -119,6 +138,7 @@ def predict(
                 voxel_size_um=source.voxel_size_um,
                 source_name=Path(volume).name,
                 sample_id=source.sample_id,
+                about=regions_of(source),
                 lower=source.lower,
                 device=place,
                 progress=progress,
@@ -148,7 +168,7 @@ def _predict_in_memory(
     progress: Callable[[int, int], None],
 ) -> None:
     from mtneuro_seg._shared.memory import memory_errors_named
-    from mtneuro_seg.files import save_labels
+    from mtneuro_seg.files import regions_of, save_labels
     from mtneuro_seg.inference import predict as predict_labels
     from mtneuro_seg.volume.predict import swept_labels
 
@@ -167,4 +187,5 @@ def _predict_in_memory(
         class_names=model.class_names,
         voxel_size_um=source.voxel_size_um,
         sample_id=source.sample_id,
+        about=regions_of(source),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mtneuro_seg._shared.terminal import Force, Output, RangesOption
-from mtneuro_seg.commands.options import check_figure
+from mtneuro_seg.commands.options import VoxelSize, check_figure
 from mtneuro_seg.settings import default_class_names
 
 _MOST_LABELS = 64
@@ -19,6 +19,7 @@ def render(
     step: int = 1,
     size: int = 400,
     ranges: RangesOption = None,
+    voxel_size_um: VoxelSize = None,
 ) -> Iterator[str]:
     """Draw the labelled structures of a volume as shaded surfaces in 3D; no display is needed.
 
@@ -37,6 +38,8 @@ def render(
         Pixels along each side of the picture.
     ranges
         The part of LABELS to draw.
+    voxel_size_um
+        Voxel size z y x in micrometres, where the file does not state it; without either voxels are cubes.
     """
     check_figure(output, force=force)
     if step < 1 or size < 1:
@@ -60,7 +63,7 @@ def render(
         )
     names = volume.class_names or default_class_names(max(highest + 1, 2))
     figure = surface_figure(
-        thinned, class_names=names, voxel_size_um=volume.voxel_size_um or (1, 1, 1), size=size
+        thinned, class_names=names, voxel_size_um=voxel_size_um or volume.voxel_size_um, size=size
     )
     save_figure(figure, output)
     yield f"figure written to {output}"

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtneuro_seg._shared.factories import check_trusted, look_here
+from mtneuro_seg._shared.intensity import parsed_window
 from mtneuro_seg._shared.settings import changed_values, settings_list
 from mtneuro_seg._shared.terminal import Changes, Force, Output, RangesOption, SettingsFile, bar, check_output
 from mtneuro_seg._shared.words import unknown_name
-from mtneuro_seg.commands.options import Device, Labels, Trust, check_figure
+from mtneuro_seg.commands.options import Device, Intensity, Labels, Trust, check_figure
 from mtneuro_seg.paper import paper_settings
 from mtneuro_seg.settings import TrainSettings
 from mtneuro_seg.settings_file import settings_values
@@ -25,7 +26,7 @@ MOVED = {
     **{
         f"--{name.replace('_', '-')}": f"--set {name}={'true' if name in _FLAGS else ''}"
         for name in TrainSettings.model_fields
-        if name not in {"model", "device"}  # options of their own
+        if name not in {"model", "device", "intensity", "image_type"}  # options of their own
     },
     **{f"--no-{name}": f"--set {name}=false" for name in _FLAGS},
 }
@@ -52,6 +53,7 @@ def train(
     device: Device | None = None,
     trust: Trust = (),
     ranges: RangesOption = None,
+    intensity: Intensity = None,
 ) -> Iterator[str]:
     """Train a network on labelled images and write its folder.
 
@@ -95,6 +97,9 @@ def train(
         A factory, as package.module:factory, that may be called if the settings file names it as the network.
     ranges
         The part of IMAGES and LABELS to train on.
+    intensity
+        Intensities that become black and white where images are not uint8, LO:HI, such as 0:4095. The model
+        keeps them, and sees each volume of such a type through them. By default all levels are kept.
     """
     check_output(output, what="a model", force=True)
     if curves is not None:
@@ -105,6 +110,8 @@ def train(
     typed = changed_values({}, changes)
     given = changed_values(given, changes)
     given |= {name: value for name, value in (("model", model), ("device", device)) if value is not None}
+    if intensity is not None:
+        given["intensity"] = parsed_window(intensity)
     if model is None and "model" not in typed:
         check_trusted(given.get("model"), trust, where=settings)
     look_here([given.get("model"), *trust])
@@ -115,6 +122,9 @@ def train(
     from mtneuro_seg.files import read_labelled_images
 
     data = read_labelled_images(images, labels, ranges=ranges)
+    if given.get("intensity") is None and data.intensity is not None:
+        # An export through a window: the model is to see the volume itself through the same.
+        given["intensity"] = data.intensity
     names = data.class_names
     if isinstance(ignored, str):
         given["ignore_label"] = _value(ignored, names)

@@ -1,14 +1,16 @@
 """Label a whole volume with the workers of a Dask scheduler, each row of shards once."""
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import cache, partial
 from pathlib import Path
 
 import torch
 
+from mtneuro_seg._shared.intensity import Window
 from mtneuro_seg._shared.volume_file import Ranges, open_volume_file
 from mtneuro_seg._shared.workers import results, worker_pool
+from mtneuro_seg.files import regions_of, seen_through
 from mtneuro_seg.model import load_model
 from mtneuro_seg.volume.half_precision import check_half_precision
 from mtneuro_seg.volume.job import VolumeJob, check_volume, prepare_job
@@ -33,6 +35,8 @@ def predict_volume_on_cluster(
     shard_depth: int | None = None,
     device: str | None = None,
     tls: Path | None = None,
+    voxel_size_um: Sequence[float] | None = None,
+    intensity: Window | None = None,
     connect_timeout_s: float = 30,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -58,6 +62,10 @@ def predict_volume_on_cluster(
         As for `mtneuro_seg.predict_volume`.
     tls
         Folder of the certificates that the scheduler asks for: ``ca.pem``, ``cert.pem`` and ``key.pem``.
+    voxel_size_um
+        Voxel size ``(z, y, x)`` in micrometres, where the volume does not state it.
+    intensity
+        Intensities that become black and white; by default as the model was trained.
     connect_timeout_s
         Seconds to wait for the scheduler.
     progress
@@ -75,10 +83,10 @@ def predict_volume_on_cluster(
     model_path, source = Path(folder).resolve(), _absolute(volume)
     # Connect first: where the scheduler does not answer, nothing has been written.
     with worker_pool(scheduler=scheduler, tls=tls, connect_timeout_s=connect_timeout_s) as executor:
-        opened = open_volume_file(source, ranges=ranges)
+        opened = seen_through(open_volume_file(source, ranges=ranges), intensity)
         model = load_model(model_path, trusted=trusted)
         sweep = sweep or SweepSettings()
-        check_volume(opened.array)
+        check_volume(opened.array, model.settings)
         check_half_precision(model, opened.array, sweep=sweep, device=torch.device("cpu"))
         job = prepare_job(
             model,
@@ -86,9 +94,10 @@ def predict_volume_on_cluster(
             out=Path(out).resolve(),
             sweep=sweep,
             probabilities=None if probabilities is None else Path(probabilities).resolve(),
-            voxel_size_um=opened.voxel_size_um,
+            voxel_size_um=voxel_size_um or opened.voxel_size_um,
             source_name=Path(volume).name,
             sample_id=opened.sample_id,
+            about=regions_of(opened),
             lower=opened.lower,
             shard_depth=shard_depth,
         )
@@ -99,6 +108,7 @@ def predict_volume_on_cluster(
             trusted=tuple(trusted),
             volume=source,
             ranges=ranges,
+            intensity=intensity,
             job=job,
             device=device,
         )
@@ -122,6 +132,7 @@ def _row(
     trusted: tuple[str, ...],
     volume: str,
     ranges: Ranges | None,
+    intensity: Window | None,
     job: VolumeJob,
     device: str | None,
 ) -> int:
@@ -130,5 +141,5 @@ def _row(
     torch.set_num_threads(job.threads)
     if job.tick(row).exists():
         return row
-    opened = _kept_volume(volume, ranges=ranges)
+    opened = seen_through(_kept_volume(volume, ranges=ranges), intensity)
     return predict_row(_kept_model(model, trusted=trusted), opened.array, job, row, device=device)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Real
 
+from mtneuro_seg._shared.pixels import as_pixels
 from mtneuro_seg._shared.volume_file import LazyArray
 from mtneuro_seg.inference import most_probable
 from mtneuro_seg.model import Model
@@ -23,14 +24,15 @@ def label_agreement(model: Model, volume: LazyArray, *, sweep: SweepSettings, de
     model
         A trained model, its network on ``device`` and in evaluation mode.
     volume
-        uint8 ``(z, y, x)``. The windows lie along its diagonal and away from its ends, where there may be no
+        ``(z, y, x)``. The windows lie along its diagonal and away from its ends, where there may be no
         tissue.
     sweep
         How the window slides.
     device
         Where the network is.
     """
-    inputs = _windows_along_the_diagonal(volume, window_of(model, sweep), count=sweep.batch_size)
+    pixels = as_pixels(volume, model.settings)
+    inputs = _windows_along_the_diagonal(pixels, window_of(model, sweep), count=sweep.batch_size)
     half, single = (
         most_probable(window_scores(model, inputs, sweep.model_copy(update={"precision": precision}), device))
         for precision in ("bf16-mixed", "32-true")
@@ -60,14 +62,14 @@ def check_half_precision(
 
 def _windows_along_the_diagonal(
     volume: LazyArray, window: tuple[int, int, int], *, count: int
-) -> UInt8[np.ndarray, "count z y x"]:
+) -> Real[np.ndarray, "count z y x"]:
     corners = [
         [starts[round(place * (len(starts) - 1))] for place in (np.arange(count) + 1) / (count + 1)]
         for starts in (
             window_starts(length, size, overlap=0) for length, size in zip(volume.shape, window, strict=True)
         )
     ]
-    found = np.zeros((count, *window), np.uint8)
+    found = np.zeros((count, *window), volume.dtype)
     for number, (z, y, x) in enumerate(zip(*corners, strict=True)):
         slab = np.asarray(volume[slice(z, z + window[0])])
         part = slab[:, y : y + window[1], x : x + window[2]]

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,10 +15,12 @@ import torch
 from mtneuro_seg._shared.channels import check_no_channels
 from mtneuro_seg._shared.digests import array_digest, digest
 from mtneuro_seg._shared.files import disk_errors_named, written_beside
+from mtneuro_seg._shared.pixels import check_image_type
 from mtneuro_seg._shared.sample_ids import consecutive_runs, why_apart
 from mtneuro_seg._shared.volume_file import LazyArray
 from mtneuro_seg.files import PREDICTION, partial_folder
 from mtneuro_seg.model import Model
+from mtneuro_seg.settings import TrainSettings
 from mtneuro_seg.volume.settings import SweepSettings
 from mtneuro_seg.volume.store import (
     Layout,
@@ -35,8 +37,8 @@ _MANIFEST = "manifest.json"
 _DONE = "done"
 
 
-def check_volume(volume: LazyArray) -> None:
-    """Raise unless a volume is uint8 with axes ``(z, y, x)``.
+def check_volume(volume: LazyArray, settings: TrainSettings) -> None:
+    """Raise unless a volume has axes ``(z, y, x)`` and a type that a model takes.
 
     Raises
     ------
@@ -47,10 +49,9 @@ def check_volume(volume: LazyArray) -> None:
     check_no_channels(shape, name="a volume")
     if len(shape) != 3 or 0 in shape:
         raise ValueError(f"a volume must have axes (z, y, x) and at least one voxel, got shape {shape}")
-    if volume.dtype != np.uint8:
-        raise ValueError(
-            f"a volume must be uint8 (0 to 255), got {volume.dtype}; fill NaNs, scale and convert it first"
-        )
+    if volume.dtype.kind not in "uif":
+        raise ValueError(f"a volume must hold numbers, got {volume.dtype}")
+    check_image_type(volume, settings, name="a volume")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,7 @@ def prepare_job(
     voxel_size_um: Sequence[float] | None = None,
     source_name: str = "",
     sample_id: Sequence[str] | None = None,
+    about: Mapping[str, Any] | None = None,
     lower: Sequence[int] = (0, 0, 0),
     shard_depth: int | None = None,
 ) -> VolumeJob:
@@ -152,7 +154,7 @@ def prepare_job(
     The parameters and errors are those of `predict_volume`.
     """
     sweep = sweep or SweepSettings()
-    check_volume(volume)
+    check_volume(volume, model.settings)
     window = window_of(model, sweep)
     if window[0] > 1 and sample_id is not None:
         _check_consecutive(sample_id)
@@ -174,6 +176,7 @@ def prepare_job(
         "class_names": list(model.class_names),
         PREDICTION: manifest,
         "source": source_name,
+        **(about or {}),
     }
     if voxel_size_um is not None:
         attributes["voxel_size_um"] = list(voxel_size_um)

@@ -1,11 +1,12 @@
 """Label a whole volume shard by shard, in constant memory; an interrupted prediction resumes."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Real, UInt8
 
 from mtneuro_seg._shared.files import disk_errors_named
 from mtneuro_seg._shared.memory import memory_errors_named
@@ -22,7 +23,7 @@ from mtneuro_seg.volume.sweep import swept_scores, window_of
 
 def swept_labels(
     model: Model,
-    volume: UInt8[np.ndarray, "z y x"],
+    volume: Real[np.ndarray, "z y x"],
     *,
     sweep: SweepSettings | None = None,
     sample_id: Sequence[str] | np.ndarray | None = None,
@@ -50,11 +51,11 @@ def swept_labels(
     Raises
     ------
     ValueError
-        If the volume is not uint8 ``(z, y, x)``, the window does not fit the network, or bf16 is asked for
-        and gives other labels than fp32.
+        If the volume is not ``(z, y, x)`` or of another type, the window does not fit the network, or bf16 is
+        asked for and gives other labels than fp32.
     """
     sweep = sweep or SweepSettings()
-    check_volume(volume)
+    check_volume(volume, model.settings)
     window_of(model, sweep)
     place = place_network(model, device)
     check_half_precision(model, volume, sweep=sweep, device=place)
@@ -84,6 +85,7 @@ def predict_volume(
     voxel_size_um: Sequence[float] | None = None,
     source_name: str = "",
     sample_id: Sequence[str] | None = None,
+    about: Mapping[str, Any] | None = None,
     lower: Sequence[int] = (0, 0, 0),
     shard_depth: int | None = None,
     device: str | None = None,
@@ -101,7 +103,8 @@ def predict_volume(
     model
         A trained model, 2D or 3D.
     volume
-        uint8 ``(z, y, x)``: a Zarr array, or anything that is sliced like one.
+        ``(z, y, x)``, of the type that the model was trained on: a Zarr array, or anything that is sliced
+        like one.
     out
         The ``.zarr`` to write: one array, or, where the name ends in ``.ome.zarr``, OME-Zarr 0.5 with the
         labels' colours and levels that halve y and x, for napari and Neuroglancer.
@@ -116,6 +119,8 @@ def predict_volume(
         What the volume is called, kept in the array's metadata.
     sample_id
         Id of each slice, kept in the array's metadata.
+    about
+        Further attributes of the array.
     lower
         First voxel ``(z, y, x)`` of the volume in the larger one that it was cut from: an ``.ome.zarr`` is
         placed there, so that viewers show it over the larger one.
@@ -136,7 +141,7 @@ def predict_volume(
         If ``out`` cannot be written. Where the disk is full, the finished shards stay, and the same call goes
         on from there when there is room.
     """
-    check_volume(volume)
+    check_volume(volume, model.settings)
     sweep = sweep or SweepSettings()
     check_half_precision(model, volume, sweep=sweep, device=place_network(model, device))
     job = prepare_job(
@@ -148,6 +153,7 @@ def predict_volume(
         voxel_size_um=voxel_size_um,
         source_name=source_name,
         sample_id=sample_id,
+        about=about,
         lower=lower,
         shard_depth=shard_depth,
     )

@@ -68,6 +68,12 @@ class Layout:
     attributes: dict[str, Any] = field(default_factory=dict[str, Any])
     """Attributes of the array, or of the finest level."""
 
+    @property
+    def edges(self) -> tuple[float, float, float]:
+        """Edges of a voxel ``(z, y, x)``: in micrometres, or in voxels where their size is not known."""
+        z, y, x = self.voxel_size_um or (1, 1, 1)
+        return float(z), float(y), float(x)
+
     def group(self, name: str, scales: Sequence[Sequence[float]], **more: Any) -> dict[str, Any]:
         """Return the metadata of an OME-Zarr whose levels have these voxel sizes.
 
@@ -76,8 +82,7 @@ class Layout:
         """
         about = ome_zarr.multiscales(name, scales, unit=self.voxel_size_um is not None, **more)
         if any(self.lower):
-            edges = self.voxel_size_um or (1.0, 1.0, 1.0)
-            corner = [first * edge for first, edge in zip(self.lower, edges, strict=True)]
+            corner = [first * edge for first, edge in zip(self.lower, self.edges, strict=True)]
             moved = {"type": "translation", "translation": [0.0] * (len(scales[0]) - 3) + corner}
             for level in about["multiscales"][0]["datasets"]:
                 level["coordinateTransformations"].append(moved)
@@ -93,7 +98,7 @@ def create_labels(path: Path, shape: tuple[int, int, int], *, ome: bool, layout:
     if not ome:
         _create(path, shape, "uint8", layout=layout)
         return
-    scales = _level_scales(shape, layout.voxel_size_um)
+    scales = _level_scales(shape, layout.edges)
     for level in range(len(scales)):
         smaller = (shape[0], *(-(-n // 2**level) for n in shape[1:]))
         kept = layout if level == 0 else replace(layout, attributes={})
@@ -110,7 +115,7 @@ def create_probabilities(path: Path, shape: tuple[int, int, int, int], *, ome: b
         _create(path, shape, "float16", layout=layout)
         return
     _create(path / "0", shape, "float32", layout=layout)
-    _write_group(path, layout.group("probabilities", [(1.0, *(layout.voxel_size_um or (1, 1, 1)))]))
+    _write_group(path, layout.group("probabilities", [(1.0, *layout.edges)]))
 
 
 def write_labels(path: Path, labels: UInt8[np.ndarray, "z y x"], *, start: int) -> None:
@@ -191,10 +196,8 @@ def _write_group(path: Path, about: dict[str, Any]) -> None:
     zarr.open_group(path, mode="a", zarr_format=3).attrs["ome"] = about
 
 
-def _level_scales(
-    shape: tuple[int, int, int], voxel_size_um: Sequence[float] | None
-) -> list[tuple[float, ...]]:
-    z, y, x = voxel_size_um or (1.0, 1.0, 1.0)
+def _level_scales(shape: tuple[int, int, int], edges: tuple[float, float, float]) -> list[tuple[float, ...]]:
+    z, y, x = edges
     levels = 1
     while min(shape[1:]) >= 2**levels * _SMALLEST_FACE:
         levels += 1

@@ -10,10 +10,11 @@ from itertools import islice
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Real
 from torch import Tensor
 
 from mtneuro_seg._shared.memory import memory_errors_named
+from mtneuro_seg._shared.pixels import as_pixels
 from mtneuro_seg._shared.volume_file import LazyArray
 from mtneuro_seg.model import Model, normalised
 from mtneuro_seg.trial import class_scores
@@ -66,7 +67,7 @@ def swept_scores(
     model
         A trained model, its network on ``device`` and in evaluation mode.
     volume
-        uint8 ``(z, y, x)``.
+        ``(z, y, x)``, of the type that the model was trained on.
     sweep
         How the window slides.
     rows
@@ -80,11 +81,12 @@ def swept_scores(
     depth, height, width = (max(n, w) for n, w in zip(_shape(volume), window, strict=True))
     overlap = (sweep.overlap if window[0] > 1 else 0.0, sweep.overlap, sweep.overlap)
     blend = _Blend(window, (model.settings.classes, height, width), device=device, divide=divide)
-    reader = _Reader(volume, window, rows=rows)
+    pixels = as_pixels(volume, model.settings)
+    reader = _Reader(pixels, window, rows=rows)
     crop = _shape(volume)[1:]
     corners = windows_over((depth, height, width), window, overlap=overlap, rows=rows)
     while batch := list(islice(corners, sweep.batch_size)):
-        inputs = np.zeros((sweep.batch_size, *window), np.uint8)
+        inputs = np.zeros((sweep.batch_size, *window), pixels.dtype)
         for position, corner in enumerate(batch):
             inputs[position] = reader.window(corner)
         for corner, scores in zip(batch, window_scores(model, inputs, sweep, device), strict=False):
@@ -101,7 +103,7 @@ def _shape(volume: LazyArray) -> tuple[int, int, int]:
 
 @torch.inference_mode()
 def window_scores(
-    model: Model, inputs: UInt8[np.ndarray, "batch z y x"], sweep: SweepSettings, device: torch.device
+    model: Model, inputs: Real[np.ndarray, "batch z y x"], sweep: SweepSettings, device: torch.device
 ) -> Float32[Tensor, "batch classes z y x"]:
     """Return the class scores of a full batch of windows."""
     flat = model.settings.network.axes == 2
@@ -137,10 +139,10 @@ class _Reader:
         chunks = getattr(volume, "chunks", None)
         # Whole chunks along z, so that none is decoded twice, and at least a window's depth.
         self._thickness = max(int(chunks[0]) if chunks else 1, window[0])
-        self._slab = np.empty((0, 0, 0), np.uint8)
+        self._slab = np.empty((0, 0, 0), volume.dtype)
         self._first = 0
 
-    def window(self, corner: tuple[int, int, int]) -> UInt8[np.ndarray, "z y x"]:
+    def window(self, corner: tuple[int, int, int]) -> Real[np.ndarray, "z y x"]:
         """Return the voxels of one window."""
         z, y, x = corner
         depth, height, width = self._window

@@ -12,7 +12,7 @@ import os
 import zipfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -38,6 +38,7 @@ _ABOUT = (
     "region",
     "region_names",
     "fingerprint",
+    "intensity",
 )
 """Arrays of an .npz that describe the images."""
 
@@ -100,6 +101,9 @@ class VolumeFile:
 
     region_names: tuple[str, ...] | None = None
     """Names of the regions, where the file has them."""
+
+    intensity: tuple[float, float] | None = None
+    """Intensities that became black and white, where the file holds the grey levels of such a window."""
 
     lower: tuple[int, int, int] = (0, 0, 0)
     """First voxel ``(z, y, x)`` of the part that was asked for."""
@@ -312,6 +316,7 @@ def _from_npz(path: Path, fragment: str | None, key: str) -> VolumeFile:
         class_names=_words(held.get("class_names")),
         region=region,
         region_names=_words(held.get("region_names")),
+        intensity=_window(held.get("intensity"), str(path)),
     )
 
 
@@ -378,6 +383,8 @@ def open_zarr(store: str | Path, /, *, level: str | None = None) -> VolumeFile:
         voxel_size_um=size or voxel_size(about.get("voxel_size_um"), name=str(store)),
         sample_id=_words(about.get("sample_id")),
         class_names=_words(about.get("class_names")),
+        region=None if about.get("region") is None else np.array(about["region"], np.int64),
+        region_names=_words(about.get("region_names")),
     )
 
 
@@ -485,6 +492,18 @@ def _volume(array: Any, names: Sequence[str | None] | None, name: str, *, stated
     return array
 
 
+def _window(values: Any, name: str) -> tuple[float, float] | None:
+    if values is None:
+        return None
+    try:
+        low, high = (float(value) for value in values)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not low < high:
+        raise ValueError(f"intensity of {name} must be two ascending numbers, got {values}")
+    return low, high
+
+
 def _words(values: Any) -> tuple[str, ...] | None:
     return None if values is None else tuple(map(str, values))
 
@@ -495,14 +514,11 @@ def _within(found: VolumeFile, ranges: Ranges) -> VolumeFile:
     if len(shape) != 3:
         raise ValueError(f"--z, --y and --x cut a volume (z, y, x), got the shape {shape} of {found.name}")
     z, y, x = ranges.slices(shape)
-    return VolumeFile(
-        name=found.name,
+    return replace(
+        found,
         array=_View(found.array, box=(z, y, x)),
-        voxel_size_um=found.voxel_size_um,
         sample_id=None if found.sample_id is None else found.sample_id[z],
-        class_names=found.class_names,
         region=None if found.region is None else found.region[z],
-        region_names=found.region_names,
         lower=(z.start, y.start, x.start),
     )
 

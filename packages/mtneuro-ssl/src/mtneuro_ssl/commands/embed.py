@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mtneuro_ssl._shared.factories import look_here
 from mtneuro_ssl._shared.terminal import Force, Output, RangesOption, bar, check_output
-from mtneuro_ssl.commands.options import Device, Trust
+from mtneuro_ssl.commands.options import Device, Intensity, Trust
 
 
 def embed(
@@ -15,6 +15,7 @@ def embed(
     output: Output,
     force: Force = False,
     ranges: RangesOption = None,
+    intensity: Intensity = None,
     corners: bool = False,
     batch_size: int = 256,
     device: Device | None = None,
@@ -34,6 +35,8 @@ def embed(
         Embeddings file to write (.npz).
     ranges
         The part of the volume to read.
+    intensity
+        Intensities that become black and white, LO:HI. By default as the model was trained.
     corners
         Embed the four corners of each image, of half its height and width, instead of the whole image.
     batch_size
@@ -44,6 +47,7 @@ def embed(
         A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
     """
     check_output(output, ".npz", what="embeddings", force=force)
+    from mtneuro_ssl._shared.intensity import parsed_window
     from mtneuro_ssl.embedding import corner_ids
     from mtneuro_ssl.files import open_images, save_embeddings
     from mtneuro_ssl.model_folder import load_model
@@ -51,12 +55,13 @@ def embed(
 
     look_here(trust)
     loaded = load_model(model, trusted=trust, device=device)
-    source = open_images(volume, ranges=ranges)
+    window = None if intensity is None else parsed_window(intensity)
+    source = open_images(volume, ranges=ranges, intensity=window)
     images, ids = source.images, source.sample_id
     if corners:
         crops = corner_crops(images[:])
         images, ids = crops.reshape(-1, *crops.shape[2:]), corner_ids(ids)
     with bar("embed") as progress:
         embeddings = loaded.embed(images, batch_size=batch_size, progress=progress)
-    save_embeddings(output, embeddings, sample_id=ids)
+    save_embeddings(output, embeddings, sample_id=ids, about=source)
     return f"{len(embeddings)} embeddings of {embeddings.shape[1]} features written to {output}"

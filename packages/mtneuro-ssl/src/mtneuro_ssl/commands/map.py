@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mtneuro_ssl._shared.factories import look_here
 from mtneuro_ssl._shared.terminal import Force, Output, RangesOption, bar, check_output
-from mtneuro_ssl.commands.options import Device, Size, Trust
+from mtneuro_ssl.commands.options import Device, Intensity, Size, Trust
 
 
 def map_(
@@ -18,6 +19,7 @@ def map_(
     window: Size,
     stride: Size | None = None,
     ranges: RangesOption = None,
+    intensity: Intensity = None,
     picture: Path | None = None,
     workers: int = 1,
     scheduler: str | None = None,
@@ -45,6 +47,8 @@ def map_(
         Pixels from one window to the next, along y and x. By default half a window.
     ranges
         The part of the volume to map.
+    intensity
+        Intensities that become black and white, LO:HI. By default as the model was trained.
     picture
         Picture to write (.png): the first slice, and over it the embeddings' first three principal components
         as red, green and blue.
@@ -64,12 +68,14 @@ def map_(
         check_output(picture, ".png", what="a picture", force=force)
     import numpy as np
 
+    from mtneuro_ssl._shared.intensity import parsed_window, seen_range, windowed
     from mtneuro_ssl._shared.workers import worker_pool
     from mtneuro_ssl.dense import embedding_map, grid_of
     from mtneuro_ssl.figures.maps import colour_picture
     from mtneuro_ssl.figures.png import save_png
     from mtneuro_ssl.files import open_images
 
+    levels = None if intensity is None else parsed_window(intensity)
     look_here(trust)
     with worker_pool(workers=workers, scheduler=scheduler, tls=tls) as executor, bar("map") as progress:
         found = embedding_map(
@@ -80,6 +86,7 @@ def map_(
             stride=stride,
             ranges=ranges,
             replace=force,
+            intensity=levels,
             executor=executor,
             trusted=trust,
             device=device,
@@ -87,6 +94,11 @@ def map_(
         )
     yield f"{found.shape[1]} x {found.shape[2]} windows of {found.shape[0]} slices written to {output}"
     if picture is not None:
-        slice_ = np.asarray(open_images(volume, ranges=ranges).images[0])
+        slice_ = np.asarray(open_images(volume, ranges=ranges, intensity=levels).images[0])
+        if slice_.dtype != np.uint8:
+            # A picture needs grey levels: those of the model's window, or else all that there are.
+            kept: Any = found.attrs["model"]
+            low, high = kept["intensity"] or seen_range(slice_[None])
+            slice_ = windowed(slice_, (low, high if high > low else low + 1))
         save_png(picture, colour_picture(np.asarray(found[0]), slice_, grid_of(found)))
         yield f"picture written to {picture}"

@@ -15,6 +15,9 @@ Device = Literal["auto", "cpu", "cuda"]
 Size = tuple[int, int]
 Trust = Annotated[tuple[str, ...], Parameter(show_default=False)]
 
+Intensity = Annotated[str | None, Parameter(name="--intensity")]
+"""Intensities that become black and white, ``LO:HI``."""
+
 
 def chosen_settings(
     file: Path | None, changes: tuple[str, ...], *, trust: tuple[str, ...] = (), **given: Any

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from mtneuro_ssl._shared.intensity import parsed_window
 from mtneuro_ssl._shared.settings import settings_list
 from mtneuro_ssl._shared.terminal import Changes, Force, Output, RangesOption, SettingsFile, bar, check_output
-from mtneuro_ssl.commands.options import Device, Trust, chosen_settings
+from mtneuro_ssl.commands.options import Device, Intensity, Trust, chosen_settings
 from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings, ViewSettings
 
@@ -17,7 +18,7 @@ MOVED = {
     for table, model in _TABLES.items()
     for name in model.model_fields
     # Options of their own, a table, and what once was another command's option.
-    if name not in {"method", "device", "views", "slices"}
+    if name not in {"method", "device", "views", "slices", "intensity", "image_type"}
 }
 """What to write in place of an option of ``train`` for each setting."""
 
@@ -29,6 +30,7 @@ def train(
     output: Output,
     force: Force = False,
     ranges: RangesOption = None,
+    intensity: Intensity = None,
     method: str | None = None,
     labels: Path | None = None,
     settings: SettingsFile = None,
@@ -52,6 +54,9 @@ def train(
         Model folder to write.
     ranges
         The part of the volume to read.
+    intensity
+        Intensities that become black and white where images are not uint8, LO:HI, such as 0:4095. The model
+        keeps them, and sees each volume of such a type through them. By default all levels are kept.
     method
         Training method; `mtneuro-ssl methods` lists them. By default the one in the settings, or byol.
     labels
@@ -71,7 +76,8 @@ def train(
     check_output(output, what="a model", force=True)
     if tensorboard is not None:
         check_output(tensorboard / output.name, what="TensorBoard's logs", force=True)
-    chosen = chosen_settings(settings, changes, trust=trust, method=method, device=device)
+    window = None if intensity is None else parsed_window(intensity)
+    chosen = chosen_settings(settings, changes, trust=trust, method=method, device=device, intensity=window)
     import numpy as np
 
     from mtneuro_ssl._shared.logs import tensorboard_logger
@@ -81,6 +87,9 @@ def train(
 
     check_destination(output)
     source = open_images(volume, ranges=ranges)
+    if chosen.intensity is None:
+        # An export through a window: the model is to see the volume itself through the same.
+        chosen = chosen.model_copy(update={"intensity": source.intensity})
     if chosen.views.slices and not source.named and source.labels is not None and np.ptp(source.labels):
         raise ValueError(
             f"views.slices needs the ids of slices (sample_id, '<cube>/z<z>'), got several regions in "

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mtneuro_ssl._shared.terminal import Changes, Force, Output, RangesOption, SettingsFile, check_output
-from mtneuro_ssl.commands.options import Device, Trust, chosen_settings
+from mtneuro_ssl.commands.options import Device, Intensity, Trust, chosen_settings
 
 
 def views(
@@ -13,6 +13,7 @@ def views(
     output: Output,
     force: Force = False,
     ranges: RangesOption = None,
+    intensity: Intensity = None,
     model: Path | None = None,
     samples: int = 6,
     settings: SettingsFile = None,
@@ -32,6 +33,8 @@ def views(
         Picture to write (.png): a row for each image.
     ranges
         The part of the volume to read.
+    intensity
+        Intensities that become black and white where images are not uint8, LO:HI, such as 0:4095.
     model
         Model folder, for a last column: the nearest view of another image.
     samples
@@ -49,12 +52,16 @@ def views(
     chosen = chosen_settings(settings, changes, trust=trust)
     import numpy as np
 
+    from mtneuro_ssl._shared.intensity import not_grey, parsed_window, seen_range
     from mtneuro_ssl.figures.png import save_png
     from mtneuro_ssl.figures.views import view_sheet
     from mtneuro_ssl.files import open_images
     from mtneuro_ssl.model_folder import load_model
 
-    source = open_images(volume, ranges=ranges)
+    window = chosen.intensity if intensity is None else parsed_window(intensity)
+    source = open_images(volume, ranges=ranges, intensity=window)
+    if source.images.dtype != np.uint8:
+        raise ValueError(not_grey(volume, source.images.dtype, lambda: seen_range(source.images)))
     sheet = view_sheet(
         np.asarray(source.images[:]),
         chosen,

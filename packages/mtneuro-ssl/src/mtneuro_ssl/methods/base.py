@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64, Real
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ from mtneuro_ssl.views import (
     vector_views,
 )
 
-Samples = UInt8[Tensor, "n y x"] | Float32[Tensor, "n features"]
+Samples = Real[Tensor, "n y x"] | Float32[Tensor, "n features"]
 
 
 @dataclass(frozen=True, kw_only=True)

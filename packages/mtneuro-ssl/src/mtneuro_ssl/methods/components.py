@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Real
 from torch import Tensor
 from typing_extensions import override
 
@@ -38,7 +38,7 @@ class ComponentModel(Model):
     @classmethod
     @abstractmethod
     def fit(
-        cls, crops: UInt8[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
+        cls, crops: Real[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
     ) -> "ComponentModel":
         """Fit the components of these crops and return their model."""
 
@@ -46,7 +46,7 @@ class ComponentModel(Model):
     def _coefficients(self, pixels: Float32[np.ndarray, "n pixels"]) -> Float32[np.ndarray, "n k"]:
         """Return the coefficients of crops scaled to [0, 1]."""
 
-    def _embedded(self, images: UInt8[np.ndarray, "n y x"]) -> Float32[np.ndarray, "n features"]:
+    def _embedded(self, images: Real[np.ndarray, "n y x"]) -> Float32[np.ndarray, "n features"]:
         size = self.components.shape[1:]
         if images.shape[1:] == size:
             return self._coefficients(scaled_pixels(images))
@@ -72,12 +72,12 @@ class ComponentModel(Model):
         return cls(settings, **{name: tensors[name].numpy() for name in cls.names})
 
 
-def scaled_pixels(crops: UInt8[np.ndarray, "n h w"]) -> Float32[np.ndarray, "n pixels"]:
+def scaled_pixels(crops: Real[np.ndarray, "n h w"]) -> Float32[np.ndarray, "n pixels"]:
     """Return crops as rows of intensities in [0, 1]."""
     return crops.reshape(len(crops), -1).astype(np.float32) / 255
 
 
-def component_count(crops: UInt8[np.ndarray, "n h w"], settings: TrainSettings) -> int:
+def component_count(crops: Real[np.ndarray, "n h w"], settings: TrainSettings) -> int:
     """Return how many components the crops allow, with a warning if the settings ask for more."""
     count = min(settings.components, len(crops), crops[0].size)
     if count < settings.components:

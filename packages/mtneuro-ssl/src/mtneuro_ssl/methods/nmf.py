@@ -4,7 +4,7 @@ import logging
 import warnings
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Real
 from typing_extensions import override
 
 from mtneuro_ssl.methods.components import ComponentModel, component_count, scaled_pixels
@@ -20,7 +20,7 @@ class NMF(ComponentModel):
     @override
     @classmethod
     def fit(
-        cls, crops: UInt8[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
+        cls, crops: Real[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
     ) -> "NMF":
         """Fit non-negative parts of these crops and return their model."""
         from sklearn import decomposition

@@ -1,7 +1,7 @@
 """Principal components of the crops' pixels."""
 
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Float32, Float64, Real
 from typing_extensions import override
 
 from mtneuro_ssl.methods.components import ComponentModel, component_count, scaled_pixels
@@ -30,7 +30,7 @@ class PCA(ComponentModel):
     @override
     @classmethod
     def fit(
-        cls, crops: UInt8[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
+        cls, crops: Real[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
     ) -> "PCA":
         """Fit the principal components of these crops and return their model."""
         rows = scaled_pixels(crops)
