@@ -101,7 +101,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
 def test_a_folder_in_a_files_place_is_refused_before_anything_is_read(shell: Any, tmp_path: Path) -> None:
     (tmp_path / "a.npy").mkdir()
     status, _, err = shell("cutout", "absent.npy", "-o", tmp_path / "a.npy")
-    assert (status, "must be written to a file, got the folder" in err) == (2, True)
+    assert (status, "only a file may be replaced, and" in err) == (2, True)
 
 
 def test_a_traceback_is_shown_on_request(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
