@@ -256,5 +256,6 @@ def check_values(
         named = ", ".join(f"{value} {name}" for name, value in values.items())
         raise ValueError(
             f"labels may hold 0 background, {named}; got also {', '.join(map(str, unknown[:10]))}; "
-            "say which label they are, or that they count as background (--ignore, ignore=)"
+            "say which label they are, that they count as background (--ignore, ignore=), or that they are "
+            "ids of objects (--instances, instances=)"
         )
