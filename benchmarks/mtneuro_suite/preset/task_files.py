@@ -15,7 +15,7 @@ def read_tasks(files: Sequence[str]) -> list[TaskSpec]:
     Raises
     ------
     ValueError
-        If two have one name, a split is missing, or two are of kind semantics.
+        If two have one name, a split is missing, two are of kind semantics, or intensities are percentiles.
     FileNotFoundError
         If a file is missing.
     """
@@ -24,6 +24,12 @@ def read_tasks(files: Sequence[str]) -> list[TaskSpec]:
     if len(set(names)) < len(names):
         raise ValueError(f"tasks must have names of their own, got {', '.join(names)}")
     for task in tasks:
+        # Each part is read by itself, and its percentiles would be its own.
+        if any(isinstance(level, str) for level in task.intensity or ()):
+            raise ValueError(
+                f"task {task.name!r}: intensity must be numbers here, got {list(task.intensity or ())}; "
+                "`mtneuro-data info` tells those that its percentiles stand for"
+            )
         wanted = ("all",) if task.kind == "semantics" else ("train", "test")
         for split in wanted:
             if split not in task.splits:

@@ -12,6 +12,7 @@ from mtneuro_suite.preset.task_files import learnt_splits, read_tasks, regions_t
             [("roi-c1", {}), ("semantics", {}), ("semantics", {"name": "again"})],
             "give one task of kind semantics",
         ),
+        ([("roi-c1", {"intensity": ["0.5%", "99.5%"]})], "intensity must be numbers here, got .*0.5%"),
     ],
 )
 def test_tasks_that_make_no_benchmark_are_refused(task_file, names, message):

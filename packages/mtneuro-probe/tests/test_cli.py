@@ -76,10 +76,10 @@ def test_help_teaches_and_loads_nothing_heavy(words):
         ),
         (["umap", "e.npz", "-o", "u.txt"], "must be written to a .png, .pdf or .svg, got 'u.txt'"),
         (["features", "images.npz", "-o", "f.csv", "--feature", "cell_cuont"], "did you mean 'cell_count'"),
-        (["features", "images.npz", "-o", "f.csv", "--label", "synapse"], "must read NAME=VALUE"),
+        (["features", "images.npz", "-o", "f.csv", "--label", "synapse"], "must be one of background"),
         (
             ["features", "images.npz", "-o", "f.csv", "--label", "a=1", "--feature", "all"],
-            "leave out all other",
+            "that they count as background (--ignore, ignore=)",
         ),
         (["readout", "e.npz", "f.csv", "--test", "e.npz"], "needs a table of features, or --regions"),
         (["readout", "e.npz", "--regions", "images.npz", "--confident", "c.png"], "needs the images"),

@@ -271,7 +271,7 @@ MASKS = PLAIN // 128
 WRONG: dict[str, tuple[object, object, dict[str, Any], str]] = {
     "no images": (None, MASKS, {}, "images must be a NumPy array, got NoneType"),
     "a tensor": (torch.zeros(4, 16, 16), MASKS, {}, "images must be a NumPy array, got Tensor"),
-    "16 bits": (PLAIN.astype(np.uint16), MASKS, {}, "images must be uint8 .*, got uint16"),
+    "complex numbers": (PLAIN.astype(complex), MASKS, {}, "images must be .*, got complex128"),
     "one image": (PLAIN[0], MASKS[0], {}, r"must have axes \(n, y, x\), got 2 axes of shape \(16, 16\)"),
     "a list of masks": (PLAIN, MASKS.tolist(), {}, "masks must be an array of integers, .*, got list"),
     "true and false": (PLAIN, MASKS > 0, {}, r"masks must be an array .*, got bool: .*astype\(numpy.uint8\)"),

@@ -58,10 +58,10 @@ def test_a_wrong_encoder_is_refused(name, message, images, tmp_path):
 
 
 def test_training_may_start_from_a_model_folder(images, tmp_path):
-    first = train(images, settings(TINY, seed=4), out=tmp_path / "first")
-    second = untrained(settings(TINY, seed=5, encoder_weights=str(tmp_path / "first")))
+    first = train(images, settings(TINY, seed=4, normalisation="given"), out=tmp_path / "first")
+    second = untrained(settings(TINY, seed=5, normalisation="given", encoder_weights=str(tmp_path / "first")))
     np.testing.assert_array_equal(first.embed(images), second.embed(images))
-    other = untrained(settings(TINY, seed=5))
+    other = untrained(settings(TINY, seed=5, normalisation="given"))
     assert not np.array_equal(other.embed(images), second.embed(images))
 
 
@@ -73,7 +73,9 @@ def test_a_foundation_encoder_is_evaluated_from_a_file(images, tmp_path):
     save_file(network.state_dict(), tmp_path / "weights.safetensors")
     model = train(
         images,
-        settings("timm/test_resnet", encoder_weights=str(tmp_path / "weights.safetensors")),
+        settings(
+            "timm/test_resnet", normalisation="given", encoder_weights=str(tmp_path / "weights.safetensors")
+        ),
         out=tmp_path / "model",
     )
     # The three input channels' filters are summed: a grey image is three equal channels.

@@ -172,10 +172,10 @@ def test_some_features_of_ones_own_labels_are_asked_for_by_name(tmp_path, export
     assert run(*words, "--feature", "net_length_density", "--feature", "vesicle_count") == 0
     table = pd.read_csv(tmp_path / "f.csv", index_col="sample_id")
     assert list(table.columns) == ["net_length_density", "vesicle_count"]
-    assert run(*words, "--feature", "all") == 0
+    assert run(*words, "--feature", "all", "--force") == 0
     assert len(pd.read_csv(tmp_path / "f.csv", index_col="sample_id").columns) == 2 * len(MEASURES)
     capsys.readouterr()
-    assert run(*words, "--feature", "vessel_density") == 2
+    assert run(*words, "--feature", "vessel_density", "--force") == 2
     assert "got 'vessel_density'" in capsys.readouterr().err
 
 

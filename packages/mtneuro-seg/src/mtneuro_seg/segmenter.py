@@ -171,6 +171,6 @@ class Segmenter(pl.LightningModule):
         return float(self.value(cast("Tensor", total))), confusion
 
 
-def _writable(images: UInt8[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+def _writable(images: Real[np.ndarray, "..."]) -> Real[np.ndarray, "..."]:
     """Return images as torch takes them: mirrored, strided and read-only ones are copied."""
     return np.require(images, requirements=["C", "W"])

@@ -73,7 +73,9 @@ def info(uri: str, /, *, source: str | None = None, intensity: Intensity = None)
 
 
 def _task_lines(task: "TaskSpec") -> Iterator[str]:
+    from mtneuro_data.grey import GreyVolume
     from mtneuro_data.loading import load
+    from mtneuro_data.opening import open_task
 
     yield f"task           {task.name}, {task.kind}"
     yield f"regions        {', '.join(task.regions)}"
@@ -82,6 +84,10 @@ def _task_lines(task: "TaskSpec") -> Iterator[str]:
         yield f"{split:14} {counted(count, 'image')}"
     for one, cube, two, other in task.touching():
         yield f"touching       {cube} of {one} and {other} of {two}"
+    if task.intensity is not None:
+        image, _ = open_task(task, cache=cache_for(task.image))
+        if isinstance(image, GreyVolume):
+            yield "intensity      {:g}:{:g}".format(*image.window)
     if _PUBLISHED in task.image:
         yield _CITATION
     if task.kind == "region":

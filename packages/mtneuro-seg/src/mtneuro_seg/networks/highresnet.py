@@ -20,6 +20,7 @@ class HighResNet3D(nn.Module):
 
     Examples
     --------
+    >>> import torch
     >>> net = HighResNet3D(classes=4).eval()
     >>> with torch.no_grad():
     ...     net(torch.zeros(1, 1, 8, 8, 8)).shape

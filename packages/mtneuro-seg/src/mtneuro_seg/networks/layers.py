@@ -27,8 +27,8 @@ def norm_layer(name: str, axes: int, width: int) -> nn.Module:
 
     Examples
     --------
-    >>> norm_layer("group8", 2, 32)
-    GroupNorm(8, 32, eps=1e-05, affine=True)
+    >>> norm_layer("group8", 2, 32).num_groups
+    8
     """
     if name == "none":
         return nn.Identity()
