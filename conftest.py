@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import jaxtyping
 import pytest
 from jaxtyping import install_import_hook
@@ -22,6 +23,10 @@ install_import_hook(
 if "PYTEST_XDIST_WORKER" in os.environ:
     for library in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+# No test fails for its time alone: how long an example takes is the machine's.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 # A job in a shell's background ignores interrupts, and so would the programs that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

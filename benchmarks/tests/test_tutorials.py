@@ -192,6 +192,35 @@ def test_a_real_dataset_of_another_animal_is_read_under_its_names_in_the_databas
         assert exported["voxel_size_um"].tolist() == [0.65, 0.65, 0.65]
 
 
+PRECOMPUTED = """
+import sys, numpy, tensorstore
+image = numpy.load("v2.npz")["image"]
+scale = {"size": image.shape[::-1], "resolution": [650] * 3, "chunk_size": [64] * 3, "encoding": "raw"}
+tensorstore.open(
+    {
+        "driver": "neuroglancer_precomputed",
+        "kvstore": {"driver": "file", "path": "copy/"},
+        "multiscale_metadata": {"type": "image", "data_type": "uint8", "num_channels": 1},
+        "scale_metadata": scale,
+    },
+    create=True,
+).result()[..., 0] = image.transpose(2, 1, 0)
+"""
+
+
+def test_a_precomputed_copy_of_a_real_dataset_gives_the_same_images(dyer: Path) -> None:
+    subprocess.run([sys.executable, "-c", PRECOMPUTED], cwd=dyer, check=True)
+    with np.load(dyer / "v2.npz") as stored:
+        np.savez(dyer / "label.npz", label=stored["label"])
+        image = stored["image"]
+    copied = DYER.replace("bossdb://dyer/dyer2017/image", f"precomputed://file://{dyer}/copy")
+    (dyer / "copy.toml").write_text(copied.replace("bossdb://dyer/dyer2017/labels", "label.npz#label"))
+    bash("mtneuro-data export copy.toml --split test -o copy.npz", dyer)
+    with np.load(dyer / "copy.npz") as exported:
+        np.testing.assert_array_equal(exported["images"], image[60:80, :192, :192])
+        assert exported["voxel_size_um"].tolist() == [0.65, 0.65, 0.65]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_real_dataset_of_another_animal_goes_through_every_command_and_the_suite(dyer: Path) -> None:

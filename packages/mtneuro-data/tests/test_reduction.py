@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from mtneuro_data import downsampled_images, downsampled_labels, four_corners
@@ -104,7 +104,6 @@ def test_the_mean_of_the_brightest_image_of_a_type_does_not_overflow(dtype: type
 
 
 @given(hnp.arrays(np.int64, (2, 4, 8), elements=st.integers(-3, 3)), st.sampled_from([2, 4]))
-@settings(deadline=None)
 def test_majorities_of_any_ids_agree_with_a_naive_loop(stack: np.ndarray, factor: int) -> None:
     reduced = downsampled_labels(stack << 40, factor)
     for n, v, u in np.ndindex(reduced.shape):

@@ -7,7 +7,7 @@ import numpy as np
 
 from mtneuro_data._shared.intensity import GreyType, Level, Window, percent_of, windowed
 from mtneuro_data.box import Box
-from mtneuro_data.sources.base import Progress, Source
+from mtneuro_data.sources.base import Kind, Progress, Source
 from mtneuro_data.task import TaskSpec
 from mtneuro_data.volume import Volume
 
@@ -53,7 +53,13 @@ class _GreySource(Source):
         self.shape = source.shape
         self.dtype = np.dtype(grey)
         self.voxel_size_um = source.voxel_size_um
+        self.offset, self.encoding, self.chunks = source.offset, source.encoding, source.chunks
         self.side_by_side = source.side_by_side
+
+    @property
+    def kind(self) -> Kind:
+        """An image."""
+        return "image"
 
     def read(self, box: Box, /) -> np.ndarray:
         """Return the grey levels of a box."""

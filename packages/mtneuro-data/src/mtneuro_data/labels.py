@@ -216,7 +216,10 @@ def _refuse(unknown: np.ndarray, known: Mapping[int, int] | None, what: str) -> 
     got = _listed([int(label) for label in unknown], 8)
     if known is None:
         raise ValueError(f'{what} must be 0 or more where "*" stands for them, got {got}; name them as well')
-    raise ValueError(f"{what} must be among {_listed(sorted(known), _LISTED)}, got the unknown labels {got}")
+    raise ValueError(
+        f"{what} must be among {_listed(sorted(known), _LISTED)}, got the unknown labels {got}; "
+        'name them in the map too, or all others at once as "*"'
+    )
 
 
 def _listed(labels: list[int], most: int) -> str:

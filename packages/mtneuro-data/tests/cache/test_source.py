@@ -30,7 +30,7 @@ def test_cached_voxels_are_the_sources(boss: Any, cache: Cache, channel: str) ->
         )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_box_equals_the_same_box_of_the_source(boss: Any, cache: Cache, data: st.DataObject) -> None:
     opened = open_volume(IMAGE, cache=cache)

@@ -35,6 +35,7 @@ class Source(ABC):
 
     encoding: str | None = None
     """What the voxels are packed with, where that may change them."""
+
     chunks: Corner | None = None
     """Shape ``(z, y, x)`` of the parts that the storage reads as a whole, where it has such."""
 
