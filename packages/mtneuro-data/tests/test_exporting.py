@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtneuro_data import TaskSpec, export_cubes, open_volume
-from mtneuro_data.exporting import _smallest_type
+from mtneuro_data.exporting import _smallest_type, is_begun
 
 
 def test_every_slice_is_written_at_full_resolution_whatever_the_task_keeps(
@@ -52,6 +52,28 @@ def test_a_task_without_labels_gives_images_with_its_voxel_size(task: TaskSpec, 
     assert len(files) == 4
     assert all(path.name.endswith("-image.npz") for path in files)
     assert open_volume(files[0]).voxel_size_um == size
+
+
+def test_an_interrupted_export_goes_on_and_an_ended_one_does_not(task: TaskSpec, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_cubes(task, "val", folder, ending=".npy", progress=stop)
+    assert is_begun(task, "val", folder, ending=".npy")
+    assert not is_begun(task, "test", folder, ending=".npy")
+    assert not is_begun(task.replaced(z_step=3), "val", folder, ending=".npy")
+    whole, other = (folder / f"val-A-CTX-z10-{kind}.npy" for kind in ("image", "labels"))
+    written = whole.stat().st_mtime_ns
+    other.unlink()
+    files = export_cubes(task, "val", folder, ending=".npy")
+    assert whole.stat().st_mtime_ns == written
+    assert not is_begun(task, "val", folder, ending=".npy")
+    assert {path.name for path in folder.iterdir()} == {file.name for file in files}
+    export_cubes(task, "val", folder, ending=".npy")
+    assert whole.stat().st_mtime_ns > written
 
 
 def test_an_unknown_format_is_refused_before_anything_is_written(task: TaskSpec, tmp_path: Path) -> None:

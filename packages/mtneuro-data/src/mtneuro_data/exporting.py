@@ -1,11 +1,13 @@
 """Write a task's cubes as volume files, for viewers and proofreading tools."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtneuro_data._shared.files import written_beside
 from mtneuro_data.opening import open_task, voxel_size_of
 from mtneuro_data.saving import FORMATS, save_volume
 from mtneuro_data.sources.base import Progress
@@ -13,6 +15,9 @@ from mtneuro_data.task import TaskSpec
 
 if TYPE_CHECKING:
     from mtneuro_data.cache.folder import Cache
+
+_UNFINISHED = ".unfinished-export.json"
+"""File that says which export has begun in a folder, until it ends."""
 
 
 def export_cubes(
@@ -30,7 +35,8 @@ def export_cubes(
     They are named ``<split>-<cube>-z<first slice>-image`` and ``-labels``. Every slice is written at full
     resolution, whatever the task's ``z_step``, ``depth`` and ``downsample``. Labels are the database's own,
     not the task's classes, in the smallest type that holds them (a signed one only where some are below 0),
-    so that what is corrected in a proofreading tool reads back as a label volume.
+    so that what is corrected in a proofreading tool reads back as a label volume. An interrupted export goes
+    on where it was: its volumes are whole, or not there.
 
     Parameters
     ----------
@@ -65,18 +71,36 @@ def export_cubes(
     """
     files = cube_files(task, split, folder, ending=ending)
     image, annotation = open_task(task, split, cache=cache)
+    there = (
+        {file for file in files if file.exists()} if is_begun(task, split, folder, ending=ending) else set()
+    )
+    mark = Path(folder) / _UNFINISHED
+    with written_beside(mark) as beside:
+        beside.write_text(_identity(task, split, ending), encoding="utf-8")
     size = voxel_size_of(task, image)
     cubes = [cube for name in task.split_names(split) for _, cube in task.boxes(name)]
     left = iter(files)
     for done, cube in enumerate(cubes, start=1):
-        save_volume(next(left), image.read(*cube.box), voxel_size_um=size)
-        if annotation is not None:
+        if (file := next(left)) not in there:
+            save_volume(file, image.read(*cube.box), voxel_size_um=size)
+        if annotation is not None and (file := next(left)) not in there:
             labels = annotation.read(*cube.box)
             smallest = labels.astype(_smallest_type(labels))
-            save_volume(next(left), smallest, voxel_size_um=size, labels=True)
+            save_volume(file, smallest, voxel_size_um=size, labels=True)
         if progress is not None:
             progress(done, len(cubes))
+    mark.unlink()
     return files
+
+
+def is_begun(task: TaskSpec, split: str | Sequence[str], folder: str | Path, /, *, ending: str) -> bool:
+    """Return whether a folder holds this very export, interrupted; the parameters are `export_cubes`'s."""
+    mark = Path(folder) / _UNFINISHED
+    return mark.is_file() and mark.read_text(encoding="utf-8") == _identity(task, split, ending)
+
+
+def _identity(task: TaskSpec, split: str | Sequence[str], ending: str) -> str:
+    return json.dumps([task.fingerprint, task.split_names(split), ending])
 
 
 def cube_files(

@@ -54,7 +54,7 @@ def export(
         The intensities that become black and white where an image is not uint8, LO:HI, such as 0:4095, or
         percentiles of the training images, 0.5%:99.5%. By default as in the task.
     """
-    from mtneuro_data.exporting import cube_files, export_cubes
+    from mtneuro_data.exporting import cube_files, export_cubes, is_begun
     from mtneuro_data.loading import load
 
     changes = {"downsample": downsample, "z_step": z_step}
@@ -68,8 +68,10 @@ def export(
         if output.suffix:
             raise ValueError(f"with --format the output must be a folder's name, got {output}")
         ending = f".{format}"
+        # What an interrupted export has written is not asked for: it goes on.
+        begun = is_begun(spec, split, output, ending=ending)
         for file in cube_files(spec, split, output, ending=ending):
-            check_output(file, what="volumes", force=force)
+            check_output(file, what="volumes", force=force or begun)
         with bar("export") as progress:
             files = export_cubes(
                 spec, split, output, ending=ending, cache=cache_for(spec.image), progress=progress
