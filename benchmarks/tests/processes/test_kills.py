@@ -16,15 +16,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 KILLS = 20
 _SMALL = "--set batch_size=4 --set device=cpu"
+# --force, since a run may end before it is killed; what can go on does so all the same.
 COMMANDS = {
     name: tuple(line.split())
     for name, line in {
-        "export": "mtneuro-data export task.json --split train test -o OUT/images.npz",
-        "volumes": "mtneuro-data export task.json --split test --format zarr -o OUT/cubes",
-        "features": "mtneuro-probe features labels.npy --voxel-size-um 1 1 1 --workers 2 -o OUT/features.csv",
+        "export": "mtneuro-data export task.json --split train test -o OUT/images.npz --force",
+        "volumes": "mtneuro-data export task.json --split test --format zarr -o OUT/cubes --force",
+        "features": "mtneuro-probe features labels.npy --voxel-size-um 1 1 1 --workers 2 -o OUT/features.csv "
+        "--force",
         "ssl-train": f"mtneuro-ssl train images.npy {_SMALL} --set steps=30 --set checkpoint_every=0 "
         "-o OUT/model",
-        "embed": "mtneuro-ssl embed byol images.npy -o OUT/embeddings.npz",
+        "embed": "mtneuro-ssl embed byol images.npy -o OUT/embeddings.npz --force",
         "map": "mtneuro-ssl map byol images.npy --window 16 16 --stride 4 4 -o OUT/map.zarr",
         "seg-train": f"mtneuro-seg train images.npy labels.npy {_SMALL} --set filters=4 --set epochs=2 "
         "--set checkpoint_every=1 -o OUT/model",
