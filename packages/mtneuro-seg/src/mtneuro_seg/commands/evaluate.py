@@ -107,7 +107,7 @@ def evaluate(
         yield f"figure written to {figure}"
 
 
-def _check_block(block: int, stacks: Sequence["Stack"]) -> None:
+def _check_block(block: int, stacks: "Sequence[Stack]") -> None:
     """Raise if every stack of slices is a single block: resampling would then change nothing."""
     if block < 1 or not any(len(stack.slices) > (block if stack.neighbours else 1) for stack in stacks):
         longest = max(len(stack.slices) for stack in stacks)
@@ -117,7 +117,7 @@ def _check_block(block: int, stacks: Sequence["Stack"]) -> None:
         )
 
 
-def _assumptions(images: str, data: "LabelledImages", stacks: Sequence["Stack"]) -> Iterator[str]:
+def _assumptions(images: str, data: "LabelledImages", stacks: "Sequence[Stack]") -> Iterator[str]:
     """Yield what the intervals take for granted where the file does not name every slice."""
     if data.sample_id is None:
         whose = "its images" if data.region is None else "the images of a region"
