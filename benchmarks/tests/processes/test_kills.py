@@ -27,10 +27,10 @@ COMMANDS = {
         "ssl-train": f"mtneuro-ssl train images.npy {_SMALL} --set steps=30 --set checkpoint_every=0 "
         "-o OUT/model",
         "embed": "mtneuro-ssl embed byol images.npy -o OUT/embeddings.npz --force",
-        "map": "mtneuro-ssl map byol images.npy --window 16 16 --stride 4 4 -o OUT/map.zarr",
+        "map": "mtneuro-ssl map byol images.npy --window 16 16 --stride 4 4 -o OUT/map.zarr --force",
         "seg-train": f"mtneuro-seg train images.npy labels.npy {_SMALL} --set filters=4 --set epochs=2 "
         "--set checkpoint_every=1 -o OUT/model",
-        "predict": "mtneuro-seg predict unet images.npy --window 16 16 -o OUT/labels.zarr",
+        "predict": "mtneuro-seg predict unet images.npy --window 16 16 -o OUT/labels.zarr --force",
     }.items()
 }
 TIMED = {"README.md", "config.json"}
