@@ -9,6 +9,7 @@ from typing import Any
 
 import hypothesis
 import jaxtyping
+import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
@@ -90,6 +91,27 @@ def certificates(tmp_path: Path) -> Callable[[str], Path]:
         return folder
 
     return made
+
+
+@pytest.fixture(scope="session")
+def array_forms() -> Callable[..., dict[str, np.ndarray]]:
+    """Returns the same numbers as arrays of other memory: layouts, byte orders, and the types named."""
+
+    def forms(array: np.ndarray, *kinds: str) -> dict[str, np.ndarray]:
+        locked = array.copy()
+        locked.flags.writeable = False
+        around = tuple(slice(None, None, -1) for _ in array.shape)
+        found = {
+            "read-only": locked,
+            "strided": np.repeat(array, 2, axis=-1)[..., ::2],
+            "mirrored": np.ascontiguousarray(array[around])[around],
+            "Fortran-ordered": np.asfortranarray(array),
+        }
+        if array.dtype.itemsize > 1:
+            found["big-endian"] = array.astype(array.dtype.newbyteorder(">"))
+        return found | {kind: array.astype(kind) for kind in kinds}
+
+    return forms
 
 
 @pytest.fixture(scope="session")

@@ -15,23 +15,8 @@ SETTINGS = seg.TrainSettings(
     model="unet", filters=2, levels=2, classes=3, epochs=1, batch_size=2, device="cpu"
 )
 NAMES = ("background", "vessels", "cells")
-
-
-def forms(array: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the same numbers as arrays of other memory: layouts, byte orders and types that hold them."""
-    locked = array.copy()
-    locked.flags.writeable = False
-    around = tuple(slice(None, None, -1) for _ in array.shape)
-    found = {
-        "read-only": locked,
-        "strided": np.repeat(array, 2, axis=-1)[..., ::2],
-        "mirrored": np.ascontiguousarray(array[around])[around],
-        "Fortran-ordered": np.asfortranarray(array),
-    }
-    if array.dtype.itemsize > 1:
-        found["big-endian"] = array.astype(array.dtype.newbyteorder(">"))
-    kinds = ["u1", "u2", "u8", "i1"] if array.dtype.kind == "i" else []
-    return found | {kind: array.astype(kind) for kind in kinds}
+INTEGERS = ("u1", "u2", "u8", "i1")
+"""Other types that hold the same labels."""
 
 
 @pytest.fixture(scope="module")
@@ -57,28 +42,28 @@ CALLS: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
 
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("name", CALLS)
-def test_the_form_of_an_array_changes_no_number(name):
+def test_the_form_of_an_array_changes_no_number(name, array_forms):
     call, array = CALLS[name]
     expected = call(array)
-    for form, same in forms(array).items():
+    for form, same in array_forms(array, *(INTEGERS if array is LABELS else ())).items():
         np.testing.assert_array_equal(call(same), expected, err_msg=form)
 
 
-def test_the_form_of_images_changes_no_prediction(model):
+def test_the_form_of_images_changes_no_prediction(model, array_forms):
     expected = seg.predict(model, IMAGES)
     sweep = seg.SweepSettings(window=(16, 16), batch_size=2)
     swept = seg.swept_labels(model, IMAGES, sweep=sweep)
-    for form, same in forms(IMAGES).items():
+    for form, same in array_forms(IMAGES).items():
         np.testing.assert_array_equal(seg.predict(model, same), expected, err_msg=form)
         np.testing.assert_array_equal(seg.swept_labels(model, same, sweep=sweep), swept, err_msg=form)
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_the_form_of_images_and_labels_changes_no_training(tmp_path):
+def test_the_form_of_images_and_labels_changes_no_training(tmp_path, array_forms):
     images, labels = IMAGES[:, :16], LABELS[:, :16]
     weights = []
-    of_labels = forms(labels)
-    for form, same in {"plain": images, **forms(images)}.items():
+    of_labels = array_forms(labels, *INTEGERS)
+    for form, same in {"plain": images, **array_forms(images)}.items():
         masks = of_labels.get(form, labels)
         made = seg.train(same, SETTINGS, masks=masks, validation=(same, masks), out=tmp_path / form)
         weights.append(next(made.network.parameters()).detach().numpy())
