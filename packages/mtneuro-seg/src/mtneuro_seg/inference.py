@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float32, Real, UInt8
 from torch import Tensor
 
+from mtneuro_seg._shared.kinds import check_type
 from mtneuro_seg._shared.memory import memory_errors_named
 from mtneuro_seg._shared.pixels import as_pixels, check_image_type
-from mtneuro_seg.model import Model, check_images, check_type, normalised
+from mtneuro_seg.model import Model, check_images, normalised
 from mtneuro_seg.settings import TrainSettings
 from mtneuro_seg.trial import class_scores
 

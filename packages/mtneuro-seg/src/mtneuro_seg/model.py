@@ -133,18 +133,6 @@ def normalised(images: Real[Tensor, "..."], settings: TrainSettings) -> Float[Te
     return images.to(torch.float32, copy=True).div_(255).sub_(settings.mean).div_(settings.sd)
 
 
-def check_type(value: object, kind: type, name: str, *, mend: str = "") -> None:
-    """Raise unless a value is of a kind.
-
-    Raises
-    ------
-    TypeError
-        Naming both.
-    """
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} must be {kind.__name__}{mend}, got {type(value).__name__}")
-
-
 def check_images(images: object, settings: TrainSettings) -> None:
     """Raise unless the settings' network can take the images, whatever their height and width.
 

@@ -19,6 +19,7 @@ from mtneuro_seg._shared.digests import array_digest, digest
 from mtneuro_seg._shared.extras import check_extra
 from mtneuro_seg._shared.files import disk_errors_named, written_beside
 from mtneuro_seg._shared.foreign import described
+from mtneuro_seg._shared.kinds import check_type
 from mtneuro_seg._shared.masked import check_unmasked
 from mtneuro_seg._shared.model_folder import CONFIG, check_destination, other_model
 from mtneuro_seg._shared.pixels import as_pixels, check_image_type, settled
@@ -29,7 +30,6 @@ from mtneuro_seg.model import (
     Model,
     build_network,
     check_images,
-    check_type,
     checked_class_names,
     load_model,
 )

@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from mtneuro_ssl._shared.channels import check_no_channels
 from mtneuro_ssl._shared.compilation import check_compiler
 from mtneuro_ssl._shared.devices import chosen_device
+from mtneuro_ssl._shared.kinds import check_type
 from mtneuro_ssl._shared.masked import check_unmasked
 from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings
@@ -24,18 +25,6 @@ _WITHOUT_LABELS = "a self-supervised method needs none (--method byol)"
 
 _MOST_CLASSES = 1000
 """Classes that labels may count where there are fewer images: a layer is made that has an output for each."""
-
-
-def check_type(value: object, kind: type, name: str, *, mend: str = "") -> None:
-    """Raise unless a value is of a kind.
-
-    Raises
-    ------
-    TypeError
-        Naming both.
-    """
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} must be {kind.__name__}{mend}, got {type(value).__name__}")
 
 
 def check_samples(images: Samples | Volume, *, vector_width: int | None = None) -> None:

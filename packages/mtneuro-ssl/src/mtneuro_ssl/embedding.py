@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float32
 
-from mtneuro_ssl.checks import check_type
+from mtneuro_ssl._shared.kinds import check_type
 from mtneuro_ssl.model import Model
 from mtneuro_ssl.types import Progress, Samples, Volume
 

@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 from torch import nn
 
-ACTIVATIONS: dict[str, Callable[[int], nn.Module]] = {
+Activation = Callable[[int], nn.Module]
+"""Makes an activation of a number of channels."""
+
+ACTIVATIONS: dict[str, Activation] = {
     "relu": lambda _: nn.ReLU(inplace=True),
     "leaky_relu": lambda _: nn.LeakyReLU(0.1, inplace=True),
     "elu": lambda _: nn.ELU(inplace=True),
     "prelu": nn.PReLU,
 }
-"""For each name, a function of the number of channels that makes the layer; PReLU learns a slope for each."""
+"""Every activation by name; PReLU learns a slope for each channel."""
 
 
 def norm_layer(name: str, axes: int, width: int) -> nn.Module:

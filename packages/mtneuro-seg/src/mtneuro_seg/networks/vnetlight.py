@@ -1,16 +1,11 @@
 """VNetLight: the V-Net of Milletari et al. (2016) with one level less, so that eight slices suffice."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtneuro_seg.networks.layers import ACTIVATIONS
+from mtneuro_seg.networks.layers import ACTIVATIONS, Activation
 from mtneuro_seg.settings import TrainSettings
-
-Activation = Callable[[int], nn.Module]
-"""Makes an activation of a number of channels."""
 
 
 class VNetLight(nn.Module):
