@@ -25,12 +25,5 @@ _EARLIER = {"--n-neighbors": "--neighbours", "--n-neighbours": "--neighbours"}
 
 def main() -> None:
     """Run the command line on the process's arguments, and end with its status."""
-    words = [_shown(word) for word in sys.argv[1:]]
     told = "files that it had written are complete"
-    sys.exit(run(app, words, say=partial(print, flush=True), interrupted=told))
-
-
-def _shown(word: str) -> str:
-    """Return an option under the name that the help shows."""
-    option, equals, value = word.partition("=")
-    return _EARLIER.get(option, option) + equals + value
+    sys.exit(run(app, sys.argv[1:], say=partial(print, flush=True), earlier=_EARLIER, interrupted=told))

@@ -35,12 +35,6 @@ _MOVED: Mapping[str, Mapping[str, str]] = {
 
 def main() -> None:
     """Run the command line; a wrong input ends it with one line and status 2."""
-    words = [_shown(word) for word in sys.argv[1:]]
+    words = sys.argv[1:]
     moved = _MOVED.get(words[0]) if words else None
-    sys.exit(run(app, words, say=partial(print, flush=True), moved=moved))
-
-
-def _shown(word: str) -> str:
-    """Return an option under the name that the help shows."""
-    option, equals, value = word.partition("=")
-    return _EARLIER.get(option, option) + equals + value
+    sys.exit(run(app, words, say=partial(print, flush=True), moved=moved, earlier=_EARLIER))

@@ -6,8 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from mtneuro_seg._shared.factories import is_factory
-from mtneuro_seg._shared.intensity import checked_levels
-from mtneuro_seg._shared.pixels import given_if_named
+from mtneuro_seg._shared.pixels import CheckedWindow, given_if_named
 from mtneuro_seg._shared.settings import Settings
 from mtneuro_seg.registry import UNET_WITH_ENCODER, Network, SizeRule, network
 
@@ -128,7 +127,7 @@ class TrainSettings(Settings):
     sd: PositiveFloat = 0.1238
     """Divides the difference; by default the standard deviation of the benchmark's volume."""
 
-    intensity: tuple[float, float] | None = None
+    intensity: CheckedWindow | None = None
     """Intensities that become black and white where images are not uint8, ``[0, 4095]``; without it those of
     other types keep all of their levels, and a model takes images of the type that it was trained on."""
 
@@ -157,13 +156,6 @@ class TrainSettings(Settings):
         if isinstance(values, dict):
             values = {cls.renamed.get(key, key): value for key, value in values.items()}
         return given_if_named(values)
-
-    @field_validator("intensity")
-    @classmethod
-    def _window(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
-        if window is not None:
-            checked_levels(window)
-        return window
 
     @field_validator("model")
     @classmethod

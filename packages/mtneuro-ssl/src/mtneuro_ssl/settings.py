@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_serializer, model_validator
 
 from mtneuro_ssl._shared.factories import check_trusted, is_factory
-from mtneuro_ssl._shared.intensity import checked_levels
-from mtneuro_ssl._shared.pixels import given_if_named
+from mtneuro_ssl._shared.pixels import CheckedWindow, given_if_named
 from mtneuro_ssl._shared.settings import Settings
 from mtneuro_ssl._shared.words import unknown_name
 from mtneuro_ssl.registry import ENCODERS, METHODS, MethodEntry, Schedule
@@ -204,7 +203,7 @@ class TrainSettings(Settings):
     sd: Positive = 0.1238
     """Standard deviation of intensity that is divided by."""
 
-    intensity: tuple[float, float] | None = None
+    intensity: CheckedWindow | None = None
     """Intensities that become black and white where images are not uint8, ``[0, 4095]``; without it those of
     other types keep all of their levels, and a model takes images of the type that it was trained on."""
 
@@ -250,13 +249,6 @@ class TrainSettings(Settings):
     @classmethod
     def _given(cls, values: Any) -> Any:
         return given_if_named(values)
-
-    @field_validator("intensity")
-    @classmethod
-    def _window(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
-        if window is not None:
-            checked_levels(window)
-        return window
 
     @field_validator("method")
     @classmethod

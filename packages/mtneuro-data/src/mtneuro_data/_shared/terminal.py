@@ -199,6 +199,7 @@ def run(
     *,
     say: Callable[[str], object],
     moved: Mapping[str, str] | None = None,
+    earlier: Mapping[str, str] | None = None,
     interrupted: str = "what is done is kept: the same command goes on from there",
 ) -> int:
     """Run a command line and return its exit status; a user's mistake is one line on standard error.
@@ -214,6 +215,8 @@ def run(
     moved
         Options that have a new form: ``{"--config": "--settings"}``. One that ends in ``=`` is told with
         the value that was typed.
+    earlier
+        Earlier names of options, which are still read: ``{"--out": "--output"}``.
     interrupted
         What to tell after Ctrl-C.
     """
@@ -222,6 +225,7 @@ def run(
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character shows a question mark in its place.
             stream.reconfigure(errors="replace")
+    arguments = [_current(argument, earlier or {}) for argument in arguments]
     if renamed := _renamed(arguments, moved or {}):
         return _refused(name, "; ".join(renamed))
     with _signals_as_interrupts() as received, _children_import_nothing_from_here():
@@ -239,6 +243,12 @@ def run(
                 raise
             return _refused(name, _mistake(name, error))
     return 0
+
+
+def _current(argument: str, earlier: Mapping[str, str]) -> str:
+    """Return an option under the name that the help shows."""
+    option, equals, value = argument.partition("=")
+    return earlier.get(option, option) + equals + value
 
 
 def _renamed(arguments: Sequence[str], moved: Mapping[str, str]) -> list[str]:

@@ -42,8 +42,8 @@ def parsed_levels(text: str, /) -> tuple[Level, Level]:
     return checked_levels((_level(low), _level(high)))
 
 
-def parsed_window(text: str, /) -> Window:
-    """Return the two intensities of ``LO:HI``.
+def parsed_window(text: str | None, /) -> Window | None:
+    """Return the two intensities of ``LO:HI``; ``None`` stays ``None``.
 
     Raises
     ------
@@ -55,6 +55,8 @@ def parsed_window(text: str, /) -> Window:
     >>> parsed_window("0:4095")
     (0.0, 4095.0)
     """
+    if text is None:
+        return None
     low, high = parsed_levels(text)
     if isinstance(low, str) or isinstance(high, str):
         raise ValueError(

@@ -2,13 +2,17 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Real
+from pydantic import AfterValidator
 
-from .intensity import Window, Windowed, not_grey, seen_range
+from .intensity import Window, Windowed, checked_levels, not_grey, seen_range
 from .volume_file import LazyArray
+
+CheckedWindow = Annotated[Window, AfterValidator(checked_levels)]
+"""A window in settings: two finite intensities that ascend."""
 
 _BLOCK_BYTES = 1 << 26
 

@@ -73,7 +73,7 @@ def evaluate(
 
     look_here(trust)
     loaded = load_model(model, trusted=trust)
-    window = None if intensity is None else parsed_window(intensity)
+    window = parsed_window(intensity)
     data = read_labelled_images(images, labels, ranges=ranges, intensity=window)
     array, truth = data.images, data.masks
     classes, ignore = loaded.settings.classes, loaded.settings.ignore_label

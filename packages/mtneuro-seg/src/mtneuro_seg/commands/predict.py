@@ -92,7 +92,7 @@ def predict(
         raise ValueError(f"--probabilities and --scheduler need a .zarr to write to, got {str(output)!r}")
     if tls is not None and scheduler is None:
         raise ValueError(f"--tls names the certificates of a --scheduler, got {str(tls)!r} and no scheduler")
-    window = None if intensity is None else parsed_window(intensity)
+    window = parsed_window(intensity)
     look_here(trust)
     chosen = sweep or SweepSettings()
     if scheduler is not None:

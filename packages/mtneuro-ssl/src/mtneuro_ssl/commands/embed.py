@@ -55,7 +55,7 @@ def embed(
 
     look_here(trust)
     loaded = load_model(model, trusted=trust, device=device)
-    window = None if intensity is None else parsed_window(intensity)
+    window = parsed_window(intensity)
     source = open_images(volume, ranges=ranges, intensity=window)
     images, ids = source.images, source.sample_id
     if corners:

@@ -75,7 +75,7 @@ def map_(
     from mtneuro_ssl.figures.png import save_png
     from mtneuro_ssl.files import open_images
 
-    levels = None if intensity is None else parsed_window(intensity)
+    levels = parsed_window(intensity)
     look_here(trust)
     with worker_pool(workers=workers, scheduler=scheduler, tls=tls) as executor, bar("map") as progress:
         found = embedding_map(

@@ -76,7 +76,7 @@ def train(
     check_output(output, what="a model", force=True)
     if tensorboard is not None:
         check_output(tensorboard / output.name, what="TensorBoard's logs", force=True)
-    window = None if intensity is None else parsed_window(intensity)
+    window = parsed_window(intensity)
     chosen = chosen_settings(settings, changes, trust=trust, method=method, device=device, intensity=window)
     import numpy as np
 

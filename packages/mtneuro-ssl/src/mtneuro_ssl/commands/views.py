@@ -58,7 +58,7 @@ def views(
     from mtneuro_ssl.files import open_images
     from mtneuro_ssl.model_folder import load_model
 
-    window = chosen.intensity if intensity is None else parsed_window(intensity)
+    window = parsed_window(intensity) or chosen.intensity
     source = open_images(volume, ranges=ranges, intensity=window)
     if source.images.dtype != np.uint8:
         raise ValueError(not_grey(volume, source.images.dtype, lambda: seen_range(source.images)))
