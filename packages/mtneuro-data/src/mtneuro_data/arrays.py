@@ -9,7 +9,7 @@ from jaxtyping import Int64, Real, UInt8
 
 from mtneuro_data._shared.files import written_beside
 from mtneuro_data._shared.ome import voxel_size
-from mtneuro_data._shared.volume_file import opened_archive
+from mtneuro_data._shared.volume_file import opened_archive, stored_window
 from mtneuro_data.reduction import CORNERS, four_corners
 
 FORMAT_VERSION = 1
@@ -122,7 +122,7 @@ class TaskArrays:
                 class_names=tuple(content["class_names"].tolist()),
                 voxel_size_um=voxel_size(content.get("voxel_size_um"), name=str(path)),
                 fingerprint=str(content["fingerprint"]),
-                intensity=_window(content.get("intensity")),
+                intensity=stored_window(content.get("intensity"), name=str(path)),
             )
 
     @classmethod
@@ -197,13 +197,6 @@ class TaskArrays:
             content["intensity"] = np.array(self.intensity, np.float64)
         with written_beside(path) as beside, beside.open("wb") as file:
             np.savez(file, allow_pickle=False, **content)
-
-
-def _window(stored: np.ndarray | None) -> tuple[float, float] | None:
-    if stored is None:
-        return None
-    low, high = stored.tolist()
-    return low, high
 
 
 def _corner_rows(images: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from mtneuro_data._shared.intensity import not_grey, seen_range
 from mtneuro_data.box import Box
 from mtneuro_data.grey import GreyVolume, resolved_window
+from mtneuro_data.sources.lengths import in_words
 from mtneuro_data.task import TaskSpec
 from mtneuro_data.volume import Volume, open_volume
 
@@ -110,15 +111,12 @@ def voxel_size_of(task: TaskSpec, image: Volume) -> tuple[float, float, float] |
         return found
     if found is not None and not all(map(_same_length, stated, found)):
         raise ValueError(
-            f"voxel_size_um of the task {task.name} must be that of {image.uri}, {_edges(found)} (z, y, x), "
-            f"got {_edges(stated)}: leave it out of the task, or name the volume whose size it is"
+            f"voxel_size_um of the task {task.name} must be that of {image.uri}, {in_words(found)} "
+            f"(z, y, x), got {in_words(stated)}: leave it out of the task, or name the volume whose size "
+            "it is"
         )
     return stated
 
 
 def _same_length(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=1e-3)
-
-
-def _edges(size: Sequence[float]) -> str:
-    return " x ".join(f"{edge:g}" for edge in size) + " µm"

@@ -82,6 +82,32 @@ def levels_of(attributes: Mapping[str, Any], /, *, name: str) -> tuple[Level, ..
     )
 
 
+def level_number(levels: Sequence[Level], level: str | None, /, *, name: str) -> int:
+    """Return which of the levels a text names by its number; the finest by default.
+
+    Raises
+    ------
+    ValueError
+        If there is no such level.
+    """
+    at = 0 if level is None else int(level) if level.isdecimal() else -1
+    if not 0 <= at < len(levels):
+        raise ValueError(f"the level of {name} must lie within [0, {len(levels)}), got #{level}")
+    return at
+
+
+def is_of_labels(attributes: Mapping[str, Any], /) -> bool:
+    """Return whether a group's attributes describe an image of labels.
+
+    Examples
+    --------
+    >>> is_of_labels({"ome": multiscales("cells", [(1, 1, 1)], labels=[BACKGROUND])})
+    True
+    """
+    described = attributes.get("ome", attributes)
+    return isinstance(described, Mapping) and "image-label" in described
+
+
 def multiscales(
     name: str,
     scales: Sequence[Sequence[float]],

@@ -13,8 +13,14 @@ if TYPE_CHECKING:
 Splits = Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False)]
 
 
-Intensity = Annotated[str | None, Parameter(name="--intensity")]
-"""The intensities that become black and white, ``LO:HI``."""
+Intensity = Annotated[
+    str | None,
+    Parameter(
+        help="The intensities that become black and white where an image is not uint8, LO:HI, such as "
+        "0:4095, or percentiles of the training images, 0.5%:99.5%. By default as in the task."
+    ),
+]
+"""The window of a task's image."""
 
 
 def named_task(name: str, source: str | None, intensity: str | None = None) -> "TaskSpec":

@@ -33,9 +33,6 @@ def correlation(
         Largest distance, in slices; by default 30, or as far as the cubes reach.
     threshold
         Correlation below which two slices count as unlike.
-    intensity
-        The intensities that become black and white where an image is not uint8, LO:HI, such as 0:4095, or
-        percentiles of the training images, 0.5%:99.5%. By default as in the task.
     """
     from PIL import Image
 

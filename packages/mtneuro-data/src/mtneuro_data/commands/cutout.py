@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mtneuro_data._shared.terminal import Force, Output, Ranges, RangesOption, check_output
-from mtneuro_data.commands._task import Intensity, cache_for
+from mtneuro_data.commands._task import cache_for
 
 
 def cutout(
@@ -16,7 +16,7 @@ def cutout(
     ranges: RangesOption = None,
     cube: str | None = None,
     labels: bool | None = None,
-    intensity: Intensity = None,
+    intensity: str | None = None,
 ) -> Iterator[str]:
     """Write a box of any volume as .npy, .npz, .tif, .zarr (OME-Zarr 0.5), .nii or .nii.gz.
 
@@ -48,7 +48,7 @@ def cutout(
 
     check_replaceable(output)
     check_output(output, *FORMATS, what="a volume", force=force)
-    window = None if intensity is None else parsed_window(intensity)
+    window = parsed_window(intensity)
     if window is not None and labels:
         raise ValueError("--intensity maps an image to grey levels; leave it out with --labels")
     part = ranges or Ranges()

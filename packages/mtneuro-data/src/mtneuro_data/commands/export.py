@@ -50,9 +50,6 @@ def export(
         Keep every n-th image; by default as in the task.
     corners
         Cut every image into its four corners.
-    intensity
-        The intensities that become black and white where an image is not uint8, LO:HI, such as 0:4095, or
-        percentiles of the training images, 0.5%:99.5%. By default as in the task.
     """
     from mtneuro_data.exporting import cube_files, export_cubes, is_begun
     from mtneuro_data.loading import load

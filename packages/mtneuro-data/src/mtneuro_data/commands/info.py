@@ -40,12 +40,10 @@ def info(uri: str, /, *, source: str | None = None, intensity: Intensity = None)
         The volume's URI or path, or a task's name or file.
     source
         Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
-    intensity
-        The intensities that become black and white where an image is not uint8, LO:HI, such as 0:4095, or
-        percentiles of the training images, 0.5%:99.5%. By default as in the task.
     """
     from mtneuro_data._shared.words import unknown_name
     from mtneuro_data.paper import task_names
+    from mtneuro_data.sources.lengths import in_words
     from mtneuro_data.volume import open_volume
 
     if uri in task_names() or uri.endswith((".json", ".toml")):
@@ -59,8 +57,7 @@ def info(uri: str, /, *, source: str | None = None, intensity: Intensity = None)
     yield f"uri            {volume.uri}"
     yield f"shape (z,y,x)  {z} x {y} x {x}"
     yield f"type           {volume.dtype}"
-    edges = "not stated" if size is None else " x ".join(f"{edge:g}" for edge in size) + " µm"
-    yield f"voxel size     {edges}"
+    yield f"voxel size     {'not stated' if size is None else in_words(size)}"
     if any(volume.offset):
         yield f"offset         {', '.join(map(str, volume.offset))} (z, y, x), in its own frame"
     if volume.kind is not None:
@@ -73,9 +70,9 @@ def info(uri: str, /, *, source: str | None = None, intensity: Intensity = None)
 
 
 def _task_lines(task: "TaskSpec") -> Iterator[str]:
-    from mtneuro_data.grey import GreyVolume
+    from mtneuro_data.grey import resolved_window
     from mtneuro_data.loading import load
-    from mtneuro_data.opening import open_task
+    from mtneuro_data.opening import open_raw
 
     yield f"task           {task.name}, {task.kind}"
     yield f"regions        {', '.join(task.regions)}"
@@ -85,9 +82,8 @@ def _task_lines(task: "TaskSpec") -> Iterator[str]:
     for one, cube, two, other in task.touching():
         yield f"touching       {cube} of {one} and {other} of {two}"
     if task.intensity is not None:
-        image, _ = open_task(task, cache=cache_for(task.image))
-        if isinstance(image, GreyVolume):
-            yield "intensity      {:g}:{:g}".format(*image.window)
+        image, _ = open_raw(task, tuple(task.splits), cache=cache_for(task.image))
+        yield "intensity      {:g}:{:g}".format(*resolved_window(task.intensity, task, image))
     if _PUBLISHED in task.image:
         yield _CITATION
     if task.kind == "region":

@@ -27,9 +27,6 @@ def preview(
         Picture to write, .png.
     source
         Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
-    intensity
-        The intensities that become black and white where an image is not uint8, LO:HI, such as 0:4095, or
-        percentiles of the training images, 0.5%:99.5%. By default as in the task.
     """
     from PIL import Image
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from mtneuro_data._shared.ome import levels_of, voxel_size
+from mtneuro_data._shared.ome import is_of_labels, level_number, levels_of, voxel_size
 from mtneuro_data.sources import n5
 from mtneuro_data.sources.base import Location
 from mtneuro_data.sources.stores import Store, StoredArray, StoredSource, axes_of
@@ -74,9 +74,7 @@ def _zarr(
 
 def _ome(store: Store, attributes: Mapping[str, Any], level: str | None) -> StoredSource:
     levels = levels_of(attributes, name=store.uri)
-    at = 0 if level is None else int(level) if level.isdecimal() else -1
-    if not 0 <= at < len(levels):
-        raise ValueError(f"the level of {store.uri} must lie within [0, {len(levels)}), got #{level}")
+    at = level_number(levels, level, name=store.uri)
     chosen = levels[at]
     names = [f"{chosen.path}/{name}" for name in ("zarr.json", ".zarray", ".zattrs")]
     v3, v2, own = store.described(*names)
@@ -84,10 +82,10 @@ def _ome(store: Store, attributes: Mapping[str, Any], level: str | None) -> Stor
     if about is None:
         raise ValueError(f"{store.uri}: the array {chosen.path!r} of its level {at} is not there")
     array = store.array({"driver": _driver(about)}, path=chosen.path)
-    described = attributes.get("ome", attributes)
-    labels = isinstance(described, Mapping) and "image-label" in described
     more = _dictionary(about.get("attributes")) | (own or {})
-    return _source(store, array, chosen.axes, more, size=chosen.voxel_size_um, labels=labels)
+    return _source(
+        store, array, chosen.axes, more, size=chosen.voxel_size_um, labels=is_of_labels(attributes)
+    )
 
 
 def _source(

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -106,6 +107,18 @@ class BoxesSource(Source):
         self, boxes: Sequence[Box], /, *, out: Sequence[np.ndarray] | None = None
     ) -> list[np.ndarray]:
         """Return the voxels of some boxes, in ``out`` if it is given and of the right type."""
+
+    def fetch_blocks(self, blocks: Sequence[tuple[np.ndarray, Corner, Box]], /) -> None:
+        """Fetch blocks by several threads, each into the array of a box that begins at a corner."""
+
+        def put(array: np.ndarray, origin: Corner, block: Box) -> None:
+            array[block.slices_from(origin)] = self.fetch(block)
+
+        pool = ThreadPoolExecutor(min(self.parallel, max(1, len(blocks))))
+        try:
+            list(pool.map(put, *zip(*blocks, strict=True)))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 class WritableSource(Source):

@@ -12,7 +12,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -34,6 +33,7 @@ from mtneuro_data.sources.boss_answers import (
     final_error,
     given_up,
 )
+from mtneuro_data.sources.lengths import micrometres
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,6 @@ CONNECT_S, READ_S = 10.0, 60.0
 REQUEST_S = 300.0
 """A request may take this long in all, however steadily its answer drips in."""
 
-_UNITS = {"nanometers": 1e-3, "micrometers": 1.0, "millimeters": 1e3, "centimeters": 1e4}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -265,16 +264,8 @@ class BossSource(BoxesSource):
             for array, box in zip(out, boxes, strict=True)
             for block in _blocks(box, largest, busy)
         ]
-
-        def put(array: np.ndarray, origin: Corner, block: Box) -> None:
-            array[block.slices_from(origin)] = self.fetch(block)
-
         self._open()  # here, so that the threads do not race to open it
-        pool = ThreadPoolExecutor(min(self.parallel, len(blocks)))
-        try:
-            list(pool.map(put, *zip(*blocks, strict=True)))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        self.fetch_blocks(blocks)
         return list(out)
 
     def fetch(self, box: Box, /) -> np.ndarray:
@@ -325,7 +316,7 @@ class BossSource(BoxesSource):
             raise ValueError(f"{self.channel}: level must lie within [0, {levels}), got {self.channel.level}")
         factor = 2**self.channel.level
         deep = factor if experiment.hierarchy_method == "isotropic" else 1
-        unit = _UNITS.get(frame.voxel_unit, 0.0)
+        unit = micrometres(frame.voxel_unit)
         shape = (
             (frame.z_stop - frame.z_start) // deep,
             (frame.y_stop - frame.y_start) // factor,

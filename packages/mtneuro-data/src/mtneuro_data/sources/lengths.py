@@ -29,6 +29,17 @@ def micrometres(unit: object, /) -> float:
     return _MICROMETRES.get(name.lower(), math.nan)
 
 
+def in_words(size: Sequence[float], /) -> str:
+    """Return the edges of a voxel in micrometres as a user reads them.
+
+    Examples
+    --------
+    >>> in_words((0.04, 0.004, 0.004))
+    '0.04 x 0.004 x 0.004 µm'
+    """
+    return " x ".join(f"{edge:g}" for edge in size) + " µm"
+
+
 def stated_size(
     sizes: Sequence[float], units: Sequence[object] | str | float, /
 ) -> tuple[float, float, float] | None:

@@ -10,7 +10,6 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from pathlib import Path
@@ -387,15 +386,7 @@ class StoredSource(BoxesSource):
             for array, box in zip(out, boxes, strict=True)
             for block in _blocks(box, self._chunk, self.dtype.itemsize)
         ]
-
-        def put(array: np.ndarray, origin: Corner, block: Box) -> None:
-            array[block.slices_from(origin)] = self.fetch(block)
-
-        pool = ThreadPoolExecutor(min(THREADS, max(1, len(blocks))))
-        try:
-            list(pool.map(put, *zip(*blocks, strict=True)))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        self.fetch_blocks(blocks)
         return list(out)
 
     def fetch(self, box: Box, /) -> np.ndarray:

@@ -1,10 +1,10 @@
 """Zarr arrays of version 2 and 3, and OME-Zarr groups."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from mtneuro_data._shared.ome import is_of_labels
 from mtneuro_data._shared.volume_file import BoundedArray, VolumeFile, open_zarr, zarr_node
 from mtneuro_data.box import Box
 from mtneuro_data.sources.array_file import checked
@@ -28,9 +28,7 @@ class ZarrSource(Source):
     @property
     def kind(self) -> Kind | None:
         """An annotation if it names its classes or is an OME-Zarr image of labels; else not stated."""
-        about: Any = zarr_node(self._store).attrs.asdict()
-        described = about.get("ome", about)
-        labels = isinstance(described, Mapping) and "image-label" in described
+        labels = is_of_labels(zarr_node(self._store).attrs.asdict())
         return "annotation" if labels or self._has_class_names else None
 
     def read(self, box: Box, /) -> np.ndarray:

@@ -22,7 +22,7 @@ from numpy.lib import format as npy
 
 from .bounds import MemoryBoundError, check_memory
 from .channels import check_no_channels
-from .ome import levels_of, voxel_size
+from .ome import level_number, levels_of, voxel_size
 from .words import one_line
 
 FORMAT_VERSION = 1
@@ -316,7 +316,7 @@ def _from_npz(path: Path, fragment: str | None, key: str) -> VolumeFile:
         class_names=_words(held.get("class_names")),
         region=region,
         region_names=_words(held.get("region_names")),
-        intensity=_window(held.get("intensity"), str(path)),
+        intensity=stored_window(held.get("intensity"), name=str(path)),
     )
 
 
@@ -361,9 +361,7 @@ def open_zarr(store: str | Path, /, *, level: str | None = None) -> VolumeFile:
     axes: Sequence[str | None] | None = None
     if isinstance(node, zarr.Group):
         levels = levels_of(dict(node.attrs), name=str(store))
-        at = 0 if level is None else int(level) if level.isdecimal() else -1
-        if not 0 <= at < len(levels):
-            raise ValueError(f"the level of {store} must lie within [0, {len(levels)}), got #{level}")
+        at = level_number(levels, level, name=str(store))
         axes, size = levels[at].axes, levels[at].voxel_size_um
         try:
             node = node[levels[at].path]
@@ -492,7 +490,14 @@ def _volume(array: Any, names: Sequence[str | None] | None, name: str, *, stated
     return array
 
 
-def _window(values: Any, name: str) -> tuple[float, float] | None:
+def stored_window(values: Any, /, *, name: str) -> tuple[float, float] | None:
+    """Return the intensities that a file says became black and white; ``None`` stays ``None``.
+
+    Raises
+    ------
+    ValueError
+        If they are anything but two ascending numbers.
+    """
     if values is None:
         return None
     try:
