@@ -1,6 +1,8 @@
 """Processes that are started for work."""
 
 import signal
+import subprocess
+import sys
 import time
 from multiprocessing import active_children
 
@@ -31,3 +33,22 @@ def test_a_process_does_not_hear_ctrl_c_and_the_caller_does():
     with process_pool(1) as pool:
         assert signal.SIGINT in pool.submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result()
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+STARTER = """
+import os, time
+from mtneuro_ssl._shared.process_pool import process_pool
+with process_pool(2) as pool:
+    pool.submit(time.sleep, 600)
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_processes_end_when_the_one_that_started_them_is_killed():
+    starter = subprocess.Popen([sys.executable, "-c", STARTER], stdout=subprocess.PIPE)
+    assert starter.stdout is not None
+    assert starter.stdout.readline()
+    starter.kill()
+    # Both processes, the busy and the idle one, hold the pipe open for as long as they live.
+    starter.communicate(timeout=30)

@@ -1,10 +1,12 @@
 """Start processes that leave Ctrl-C to the one that started them, and end with it."""
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 from typing import Any
 
 from typing_extensions import override
@@ -14,6 +16,8 @@ from typing_extensions import override
 def process_pool(workers: int, /) -> Generator[ProcessPoolExecutor]:
     """Give an executor of new processes; if the block fails or is interrupted, they are ended at once.
 
+    They also end when the one that started them is killed, which would leave them waiting for work for ever.
+
     Parameters
     ----------
     workers
@@ -21,7 +25,7 @@ def process_pool(workers: int, /) -> Generator[ProcessPoolExecutor]:
     """
     others = active_children()
     # Not forked: threads and their locks do not survive it.
-    executor = _Pool(workers, mp_context=get_context("spawn"))
+    executor = _Pool(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
     try:
         yield executor
     except BaseException:
@@ -31,6 +35,17 @@ def process_pool(workers: int, /) -> Generator[ProcessPoolExecutor]:
         raise
     finally:
         executor.shutdown()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class _Pool(ProcessPoolExecutor):
