@@ -111,6 +111,26 @@ def test_a_subvolume_votes_only_where_all_its_slices_have_labels(region_task: Ta
     assert load(region_task.replaced(depth=3), "train").region[:3].tolist() == [0, 1, 1]
 
 
+def test_a_subvolumes_region_is_the_majority_over_all_of_its_voxels(
+    region_task: TaskSpec, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(4)
+    shape = (40, 150, 200)
+    roi = 2 * (rng.random(shape) < rng.random(shape[0])[:, None, None]).astype(np.uint8)
+    np.save(tmp_path / "roi.npy", roi)
+    deep = region_task.replaced(depth=3, annotated_z=None)
+    arrays = load(deep, "train")
+    expected: list[bool] = []
+    by_slices: list[bool] = []
+    for name, z in deep.samples("train"):
+        striatum = (roi[z : z + 3, slice(*deep.cubes[name].y), slice(*deep.cubes[name].x)] == 2).mean((1, 2))
+        expected.append(striatum.mean() > 0.5)
+        by_slices.append((striatum > 0.5).sum() > 1)
+    assert arrays.region.tolist() == expected
+    assert expected != by_slices
+    assert arrays.images.shape == (len(expected), 3, 32, 48)
+
+
 def test_without_an_annotation_an_image_has_its_cubes_region(region_task: TaskSpec) -> None:
     assert set(load(region_task.replaced(annotation=None), "train").region[:10]) == {0}
 

@@ -37,6 +37,33 @@ def test_three_dimensional_tasks_have_subvolumes_of_eight() -> None:
     assert task.counts() == {"train": 99, "val": 9, "test": 18}
 
 
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        # 33 of 270 slices and 3 of 30 in each of four cubes, 6 of 50, and 45 of the 360 of a whole cube.
+        ("roi-c1", {"train": 132, "val": 12, "test": 24}),
+        ("roi-c2", {"train": 132, "val": 12, "test": 360}),
+        ("roi-c3", {"train": 132 + 180, "val": 12, "test": 360}),
+    ],
+)
+def test_a_region_task_of_subvolumes_is_that_of_slices_eight_deep(name: str, counts: dict[str, int]) -> None:
+    flat, deep = builtin_task(name), builtin_task(f"{name}-3d")
+    assert deep.counts() == counts
+    assert deep == flat.replaced(name=f"{name}-3d", depth=8)
+
+
+def test_the_papers_subvolumes_neither_overlap_nor_cross_the_end_of_a_range() -> None:
+    deep = builtin_task("roi-c3-3d")
+    for split, parts in deep.splits.items():
+        # The slices of every sample, by the part of the split that it lies in.
+        taken = {(cube, at): list(range(*part.z)) for at, part in enumerate(parts) for cube in part.cubes}
+        for cube, z in deep.samples(split):
+            (home,) = [key for key, left in taken.items() if key[0] == cube and z in left]
+            for depth in range(deep.depth):
+                taken[home].remove(z + depth)
+        assert all(len(left) < deep.depth for left in taken.values())
+
+
 @pytest.mark.parametrize("extra", ["B", "C", "D"])
 def test_the_extra_training_set_is_never_tested_on(extra: str) -> None:
     task = builtin_task("roi-c3", extra=extra)

@@ -21,6 +21,9 @@ FOUR_CLASSES = {0: 0, 1: 1, 2: 2, 3: 3}
 VOXEL_SIZE_UM = (1.17, 1.17, 1.17)
 """Edges of a voxel of the benchmark's volume."""
 _WHOLE = (110, 470)
+_SUBVOLUME = 8
+"""Slices of a subvolume in the paper."""
+
 _RANGES: dict[str, dict[str, tuple[int, int]]] = {
     "text": {"train": (110, 380), "val": (380, 410), "test": (420, 470)},
     "original": {"train": (110, 379), "val": (380, 409), "test": (420, 470)},
@@ -29,6 +32,9 @@ _NAMES = (
     "roi-c1",
     "roi-c2",
     "roi-c3",
+    "roi-c1-3d",
+    "roi-c2-3d",
+    "roi-c3-3d",
     "seg-2d-3class",
     "seg-2d-4class",
     "seg-3d-3class",
@@ -54,8 +60,8 @@ def builtin_task(name: str, *, reading: Reading = "text", extra: str = "D") -> T
     Parameters
     ----------
     name
-        One of `task_names`. ``roi-c1`` to ``roi-c3`` are Task 1, ``seg-…`` Task 2 and
-        ``semantics`` Task 3.
+        One of `task_names`. ``roi-c1`` to ``roi-c3`` are Task 1, whose samples are subvolumes of 8
+        slices where the name ends in ``-3d``; ``seg-…`` are Task 2 and ``semantics`` is Task 3.
     reading
         How to read the z ranges: ``"text"`` gives the counts of the paper's text, 270, 30 and 50
         slices a cube; ``"original"`` those of the authors' code, 269, 29 and 50.
@@ -97,18 +103,19 @@ def builtin_task(name: str, *, reading: Reading = "text", extra: str = "D") -> T
         REGIONS if three else REGIONS[:3],
         ranges,
         THREE_CLASSES if three else FOUR_CLASSES,
-        depth=8 if "-3d-" in name else 1,
+        depth=_SUBVOLUME if "-3d-" in name else 1,
     )
 
 
 def _region_task(name: str, ranges: dict[str, tuple[int, int]], extra: str) -> TaskSpec:
+    column = name.removesuffix("-3d")
     others = [letter for letter in "BCD" if letter != extra]
     splits = {split: [_part("A", z)] for split, z in ranges.items()}
-    if name != "roi-c1":
+    if column != "roi-c1":
         splits["test"] = [_part(letter, _WHOLE) for letter in others]
-    if name == "roi-c3":
+    if column == "roi-c3":
         splits["train"].append(_part(extra, _WHOLE))
-    used = {"roi-c1": "A", "roi-c2": ["A", *others], "roi-c3": "ABCD"}[name]
+    used = {"roi-c1": "A", "roi-c2": ["A", *others], "roi-c3": "ABCD"}[column]
     return TaskSpec(
         name=name,
         kind="region",
@@ -119,6 +126,7 @@ def _region_task(name: str, ranges: dict[str, tuple[int, int]], extra: str) -> T
         splits={split: tuple(parts) for split, parts in splits.items()},
         roi_map=ROI_MAP,
         annotated_z=(109, 460),
+        depth=1 if name == column else _SUBVOLUME,
         voxel_size_um=VOXEL_SIZE_UM,
     )
 
