@@ -9,7 +9,13 @@ from typing import Literal
 
 from mtneuro_data import TaskSpec, builtin_task
 
-from mtneuro_suite.preset.model import Factor, Preset, RegionPreset, SegmentationPreset
+from mtneuro_suite.preset.model import (
+    PAPERS_EXTRA,
+    Factor,
+    Preset,
+    RegionPreset,
+    SegmentationPreset,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +34,7 @@ class RegionInput:
     """Empty where there is nothing to score: its encoders serve Task 3 alone."""
 
     column: str
-    """Heading in our table."""
+    """Heading in our tables."""
 
     downsample: Factor
 
@@ -78,6 +84,10 @@ class Inputs:
     def scored_regions(self) -> tuple[RegionInput, ...]:
         """The columns of Table 1."""
         return tuple(region for region in self.regions if region.test)
+
+    def region(self, name: str) -> RegionInput:
+        """Return the column of Table 1 of this name in a result's key."""
+        return next(region for region in self.regions if region.name == name)
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -162,7 +172,7 @@ def paper_inputs(preset: Preset) -> Inputs:
 
     source = source_of(preset.source)
 
-    def task(name: str, extra: str = "D") -> TaskSpec:
+    def task(name: str, extra: str = PAPERS_EXTRA) -> TaskSpec:
         return builtin_task(name, reading=preset.reading, extra=extra).with_source(source)
 
     # The original's own reading trains on its train range alone; the paper counts train and validation.
@@ -226,23 +236,40 @@ def _region_inputs(
     for factor in one.downsample:
         scale = f"/{factor}" if len(one.downsample) > 1 else ""
         for name in one.tasks:
-            for extra in one.extra if name == "roi-c3" else one.extra[:1]:
+            for extra in one.extra[:1] if name == "roi-c1" else one.extra:
+                key, heading = _named(name, extra)
                 learnt = "roi-c1" if name == "roi-c2" else name
-                chosen = f"[{extra}]" if name == "roi-c3" and extra != "D" else ""
-                trained_in = f"{learnt}{chosen}{scale}"
+                trained_in = f"{_named(learnt, extra)[0]}{scale}"
                 found.append(
                     RegionInput(
-                        name=f"{name}{chosen}{scale}",
+                        name=f"{key}{scale}",
                         trained_in=trained_in,
                         train=parts(task(learnt, extra), train, downsample=factor, z_step=one.z_step),
                         training_set=joined_splits(trained_in, train),
                         test=parts(task(name, extra), ("test",), downsample=factor, z_step=one.test_z_step),
-                        column=f"{name.upper()}{chosen}" + (f" at 1/{factor}" if scale else ""),
+                        column=heading + (f" at 1/{factor}" if scale else ""),
                         paper_column=name,
                         downsample=factor,
                     )
                 )
     return found
+
+
+def _named(name: str, extra: str) -> tuple[str, str]:
+    """Return a sub-task's name in a result's key, and its heading.
+
+    Results are older than the knowledge of the paper's choice: in a key the set that was taken until then is
+    the one that is not named.
+
+    Examples
+    --------
+    >>> _named("roi-c3", "B"), _named("roi-c3", "D"), _named("roi-c1", "B")
+    (('roi-c3[B]', 'ROI-C3'), ('roi-c3', 'ROI-C3[D]'), ('roi-c1', 'ROI-C1'))
+    """
+    if name == "roi-c1":
+        return name, name.upper()
+    key, heading = ("" if extra == plain else f"[{extra}]" for plain in ("D", PAPERS_EXTRA))
+    return f"{name}{key}", f"{name.upper()}{heading}"
 
 
 def _caveat(preset: Preset) -> str:

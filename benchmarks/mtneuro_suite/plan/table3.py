@@ -47,7 +47,11 @@ def semantics_runs(
     loaded = inputs.semantics[0].downsample
     # As an encoder's own training images were reduced.
     reduction = {region.name: three.downsample or max(1, region.downsample // loaded) for region in trained}
-    read_out = three.encoders if preset.inputs == "paper" else tuple(region.name for region in trained)
+    read_out = [region.name for region in trained]
+    if preset.inputs == "paper":
+        # With each cube set that Task 1 added to training.
+        halves = ((half, region) for half in three.encoders for region in trained)
+        read_out = [region.name for half, region in halves if region.paper_column == half]
     training_sets = {region.name: region.training_set for region in trained}
     runs: dict[tuple[str, str, int], Run[Semantics]] = {}
     for (row, task, seed), encoder in encoders.items():

@@ -65,7 +65,9 @@ def _quoted(row: Row, about: About, mixup: str | None) -> Quoted | None:
         setting = about.segmentation[row.task]
         heading = {**CLASS_SETTINGS.get(setting, {}), "average": "average"}.get(row.class_name, "")
         return table2(row.model, row.metric, setting, heading)
-    return table3(method, row.task, row.class_name) if row.metric == "r2_same_sample" else None
+    if row.metric != "r2_same_sample" or row.task not in about.regions:
+        return None
+    return table3(method, about.regions[row.task].paper_column, row.class_name)
 
 
 def _own_rows(about: About) -> dict[str, dict[str, Any]]:

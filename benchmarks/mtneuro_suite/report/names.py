@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from statistics import fmean
 
-from mtneuro_suite.preset.model import Preset
-from mtneuro_suite.preset.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS, REGION_TASKS
+from mtneuro_suite.plan.plan import Plan
+from mtneuro_suite.preset.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS
 from mtneuro_suite.runs.row import Row
 
 FEATURES = {
@@ -56,16 +56,17 @@ def class_setting(name: str) -> str:
     return f"{name[0]} classes" if name in CLASS_SETTINGS else name
 
 
-def task_name(task: str, preset: Preset) -> str:
+def task_name(task: str, plan: Plan) -> str:
     """Return what a sub-task is called: as the paper prints it, or by the name that its file gives.
 
     Examples
     --------
+    >>> from mtneuro_suite.plan.plan import plan_of
     >>> from mtneuro_suite.preset.model import read_preset
-    >>> task_name("roi-c1", read_preset("demo")), task_name("my-cells", read_preset("demo"))
-    ('ROI-C1', 'my-cells')
+    >>> task_name("roi-c3[B]", plan_of(read_preset("demo")))
+    'ROI-C3'
     """
-    return REGION_TASKS.get(task, task) if preset.inputs == "paper" else task
+    return plan.inputs.region(task).column if plan.preset.inputs == "paper" else task
 
 
 def table1_metric(method: str) -> str:

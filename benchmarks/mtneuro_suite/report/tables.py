@@ -245,6 +245,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     paper = plan.preset.inputs == "paper"
     found: list[Table] = []
     for task in tasks:
+        column = plan.inputs.region(task).paper_column
         for metric, heading in (
             ("r2_same_sample", "R2 on the same samples, as the paper's"),
             ("r2_cross_validated", "R2 of ridge, cross-validated over blocks of slices"),
@@ -259,7 +260,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     # In pixels where nobody knows how large one is.
                     names = (feature, f"{feature}_px")
                     chosen = _select(of_metric, model=line.name, class_name=names)
-                    quoted = table3(line.paper_method, task, feature) if paper and as_papers else None
+                    quoted = table3(line.paper_method, column, feature) if paper and as_papers else None
                     cell = _cell(chosen, quoted, expected=_seeds(plan, line))
                     structure = feature.removesuffix("_density")
                     # Of the paper's structures, those that a cutout has no labels of.
@@ -278,7 +279,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 reasons[f"Samples a fit: {span}."] = None
             found.append(
                 Table(
-                    title=f"Table 3. Semantics, encoders from {task_name(task, plan.preset)}: {heading}",
+                    title=f"Table 3. Semantics, encoders from {task_name(task, plan)}: {heading}",
                     corner="method",
                     columns=tuple(map(feature_name, features)),
                     rows=tuple(body),

@@ -128,12 +128,11 @@ def umap_section(plan: Plan, store: Store) -> UmapSection | None:
     points: list[list[list[int]]] = []
     for run, semantics in zip(done, drawn, strict=True):
         task = semantics.step.task
-        name = task_name(task, plan.preset)
-        figure = {"ROI-C1": "Figure 4", "ROI-C3": "Figure A4"}.get(name)
+        figure = {"roi-c1": "Figure 4", "roi-c3": "Figure A4"}.get(plan.inputs.region(task).paper_column)
         model = model_name(semantics.step.model)
         layouts.append(
             Layout(
-                f"{model} trained in {name}",
+                f"{model} trained in {task_name(task, plan)}",
                 f"As the paper's {figure}, which shows the brain." if figure else "",
             )
         )

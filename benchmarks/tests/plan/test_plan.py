@@ -49,15 +49,18 @@ def test_a_wrong_name_or_setting_is_refused_before_any_run(changes, message):
 def test_the_resolutions_and_extra_sets_are_columns_of_their_own():
     plan = plan_of(
         changed(
-            task1={"methods": ["pca"], "per_method": {}, "downsample": [4, 2], "extra": ["D", "B"]},
+            task1={"methods": ["pca"], "per_method": {}, "downsample": [4, 2], "extra": ["B", "D"]},
             task3=None,
         )
     )
     names = [region.name for region in plan.inputs.regions]
-    assert names == [f"{n}/{f}" for f in (4, 2) for n in ("roi-c1", "roi-c2", "roi-c3", "roi-c3[B]")]
-    tested = {r.name: {c for t in r.test for c in t.cubes} for r in plan.inputs.regions}
-    assert {name[0] for name in tested["roi-c3[B]/4"]} == {"C", "D"}
-    assert {name[0] for name in tested["roi-c3/4"]} == {"B", "C"}
+    tasks = ("roi-c1", "roi-c2[B]", "roi-c2", "roi-c3[B]", "roi-c3")
+    assert names == [f"{n}/{f}" for f in (4, 2) for n in tasks]
+    headings = ["ROI-C1", "ROI-C2", "ROI-C2[D]", "ROI-C3", "ROI-C3[D]"]
+    assert [region.column for region in plan.inputs.regions[:5]] == [f"{name} at 1/4" for name in headings]
+    tested = {r.name: {c[0] for t in r.test for c in t.cubes} for r in plan.inputs.regions}
+    assert tested["roi-c2[B]/4"] == tested["roi-c3[B]/4"] == {"C", "D"}
+    assert tested["roi-c2/4"] == tested["roi-c3/4"] == {"B", "C"}
     keys = {(run.step.training_set, run.step.model) for run in plan.regions}
     assert len(keys) == len(plan.regions)
 

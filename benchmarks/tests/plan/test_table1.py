@@ -12,7 +12,7 @@ def of_task_1(name: str, *changes: str) -> Preset:
 
 def test_roi_c2_trains_nothing():
     encoders = plan_of(read_preset("demo")).encoders
-    assert {run.title.split(" on ")[1].split(",")[0] for run in encoders} == {"roi-c1", "roi-c3"}
+    assert {run.title.split(" on ")[1].split(",")[0] for run in encoders} == {"roi-c1", "roi-c3[B]"}
 
 
 def test_the_paper_preset_trains_the_papers_encoders():

@@ -30,4 +30,25 @@ def test_every_encoder_is_read_out_on_the_features_that_are_measured_once(demo):
 
 def test_the_drawn_method_is_drawn_once_for_each_training_set(demo):
     drawn = plan_of(demo).umap
-    assert [run.title for run in drawn] == ["UMAP of byol from roi-c1", "UMAP of byol from roi-c3"]
+    assert [run.title for run in drawn] == ["UMAP of byol from roi-c1", "UMAP of byol from roi-c3[B]"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "trained_in"),
+    [('"D"', ["roi-c3"]), ('["C"]', ["roi-c3[C]"]), ('["B", "D"]', ["roi-c3[B]", "roi-c3"])],
+)
+def test_the_encoders_are_those_of_task_1_whatever_it_added_to_training(demo, extra, trained_in):
+    plan = plan_of(with_values(demo, [f"task1.extra={extra}"]))
+    read = dict.fromkeys(run.step.task for run in plan.semantics)
+    assert list(read) == ["roi-c1", *trained_in]
+    assert [run.title for run in plan.umap] == [f"UMAP of byol from {task}" for task in read]
+
+
+def test_runs_of_the_earlier_choice_keep_their_keys(demo):
+    """Results of set D, the default until the authors' choice was known, are found again."""
+    runs = plan_of(with_values(demo, ["task1.extra=D"]))
+    assert {run.step.task for run in runs.semantics} == {"roi-c1", "roi-c3"}
+    assert {role for run in runs.regions for role in run.needs if role.startswith("test")} == {
+        "test roi-c1", "test roi-c2", "test roi-c3",
+    }  # fmt: skip
+    assert {run.step.training_set for run in runs.regions} == {"roi-c1:train+val", "roi-c3:train+val"}

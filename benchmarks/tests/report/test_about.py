@@ -10,7 +10,7 @@ def test_what_is_written_is_read_back(tmp_path):
     (tmp_path / FILE_NAME).write_text(about(plan).model_dump_json(), encoding="utf-8")
     read = read_about(tmp_path)
     assert read == about(plan)
-    assert read.regions["roi-c2"].paper_column == "roi-c2"
+    assert read.regions["roi-c2[B]"].paper_column == "roi-c2"
     assert read.segmentation["seg-2d-3class"] == "3class"
     assert "not the brain" in read.caveat
 

@@ -5,7 +5,7 @@ import pytest
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_values
-from mtneuro_suite.preset.paper import Quoted
+from mtneuro_suite.preset.paper import Quoted, table3
 from mtneuro_suite.report.tables import Cell, all_tables, region_table, semantics_tables
 from mtneuro_suite.runs.row import Row
 
@@ -100,3 +100,17 @@ def test_a_row_of_ones_own_has_no_number_of_the_papers():
             if label == "mine":
                 assert all(cell.quoted is None for cell in cells)
     assert sum(label == "mine" for table in tables for label, _ in table.rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("extra", "task", "column"), [("B", "roi-c3[B]", "ROI-C3"), ("D", "roi-c3", "ROI-C3[D]")]
+)
+def test_the_papers_numbers_stand_beside_every_choice_of_extra_set(extra, task, column):
+    plan = plan_of(with_values(read_preset("demo"), [f"task1.extra={extra}"]))
+    accuracy = region_table(plan, [row(task=task, training_set="", test_set="", value=0.5)])
+    assert cell_of(accuracy, "BYOL", column).ours == "0.50"
+    assert cell_of(accuracy, "BYOL", column).paper == "0.97±0.01"
+    read = row(task=task, metric="r2_same_sample", class_name="cell_count", value=0.25)
+    semantics = next(t for t in semantics_tables(plan, [read]) if f"encoders from {column}:" in t.title)
+    assert cell_of(semantics, "BYOL", "cell count").ours == "0.25"
+    assert cell_of(semantics, "BYOL", "cell count").quoted == table3("byol", "roi-c3", "cell_count")

@@ -73,9 +73,20 @@ def test_the_extra_training_set_is_never_tested_on(extra: str) -> None:
     assert task.counts()["test"] == 2880
 
 
+def test_the_extra_training_set_is_the_one_that_the_authors_name() -> None:
+    assert builtin_task("roi-c3") == builtin_task("roi-c3", extra="B")
+    for name in ("roi-c2", "roi-c3"):
+        assert {cube[0] for cube, _ in builtin_task(name).samples("test")} == {"C", "D"}
+    # What results of the earlier choice are of.
+    before = [builtin_task(name, extra="D").fingerprint for name in ("roi-c2", "roi-c3")]
+    assert before == ["70804ba5beb9407b", "33954cff5239e25a"]
+
+
 def test_the_papers_touching_cubes_are_named() -> None:
     pairs = {(a, b) for _, a, _, b in builtin_task("roi-c3").touching()}
-    assert {("D-VP", "B-VP"), ("D-VP", "C-VP")} <= pairs
+    assert pairs == {("A-STR", "D-STR"), ("A-ZI", "D-ZI"), ("B-VP", "D-VP"), ("B-ZI", "C-ZI")}
+    pairs = {(a, b) for _, a, _, b in builtin_task("roi-c3", extra="D").touching()}
+    assert pairs == {("D-VP", "B-VP"), ("D-VP", "C-VP")}
 
 
 @pytest.mark.parametrize("name", task_names())

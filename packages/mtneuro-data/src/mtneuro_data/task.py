@@ -362,7 +362,7 @@ class TaskSpec(Settings):
         --------
         >>> from mtneuro_data import builtin_task
         >>> builtin_task("roi-c3").touching()[0]
-        ('train', 'D-VP', 'test', 'B-VP')
+        ('train', 'A-STR', 'test', 'D-STR')
         """
         if "test" not in self.splits:
             return ()

@@ -34,3 +34,24 @@ def test_the_schema_is_shown_alone(shell: Any) -> None:
     assert json.loads(shell("tasks", "--schema")[1]) == task_schema()
     status, _, err = shell("tasks", "roi-c1", "--schema")
     assert (status, "leave out roi-c1" in err) == (2, True)
+
+
+def test_another_choice_of_a_papers_task_is_shown(shell: Any) -> None:
+    shown = json.loads(shell("tasks", "roi-c3", "--extra", "D", "--source", "phantom")[1])
+    assert TaskSpec(**shown) == builtin_task("roi-c3", extra="D").with_source("phantom")
+    shown = json.loads(shell("tasks", "roi-c1", "--reading", "original")[1])
+    assert TaskSpec(**shown) == builtin_task("roi-c1", reading="original")
+    assert "train 1076, val 116, test 200" in shell("tasks", "--reading", "original")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("roi-c1", "--extra", "D"), "--extra is a choice of roi-c2 and roi-c3, got roi-c1"),
+        (("mine.json", "--reading", "original"), "--reading is a choice of the paper's tasks, got mine.json"),
+        (("--schema", "--extra", "D"), "leave out --extra"),
+    ],
+)
+def test_a_choice_that_a_task_does_not_have_is_refused(shell: Any, words: Any, text: str) -> None:
+    status, _, err = shell("tasks", *words)
+    assert (status, text in err) == (2, True)
