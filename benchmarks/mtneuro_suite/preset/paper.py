@@ -1,4 +1,4 @@
-"""The paper's tables as data, and the names it gives to methods and networks."""
+"""The paper's tables and numbers as data, and the names it gives to methods and networks."""
 
 import json
 from dataclasses import dataclass
@@ -104,3 +104,32 @@ def table3(method: str, task: str, feature: str) -> Quoted | None:
     """
     row = _tables()["table3"].get(task, {}).get(METHOD_ROWS.get(method, ""), {})
     return _quoted(row.get(feature))
+
+
+def class_proportion(region: str, class_name: str) -> Quoted | None:
+    """Return the share of a class in a region's voxels, in percent, as the appendix (4.2.3) prints it.
+
+    The region ``total`` is all four. As printed, the cortex sums to 99.97.
+
+    Examples
+    --------
+    >>> class_proportion("VP", "axon"), class_proportion("total", "cell")
+    (Quoted(mean=66.8, sd=None), Quoted(mean=6.36, sd=None))
+    """
+    return _quoted(_tables()["class_proportions_percent"].get(region, {}).get(class_name))
+
+
+def training_hours(method: str, task: str, *, downsample: int) -> Quoted | None:
+    """Return the hours that a self-supervised run took on an RTX 3090, by the appendix (3.3).
+
+    It gives one number a resolution, for BYOL, MYOW and MYOW-m in ROI-C1.
+
+    Examples
+    --------
+    >>> training_hours("byol", "roi-c1", downsample=2), training_hours("byol", "roi-c3", downsample=2)
+    (Quoted(mean=1.5, sd=None), None)
+    """
+    if task != "roi-c1" or method not in ("byol", "myow", "myow-m"):
+        return None
+    resolution = "full" if downsample == 1 else f"downsample{downsample}"
+    return _quoted(_tables()["hours_of_a_self_supervised_run"].get(resolution))

@@ -13,6 +13,7 @@ from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.preset.model import shown_values
+from mtneuro_suite.report.appendix import appendix_tables
 from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves
 from mtneuro_suite.report.names import model_name
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
@@ -125,7 +126,7 @@ def write_report(
     html = environment.get_template("report.html.j2").render(
         preset=plan.preset,
         caveat=plan.inputs.caveat,
-        tables=tables,
+        tables=[*tables, *appendix_tables(plan, store)],
         accuracy=accuracy_figures(plan, store),
         confusions=_confusions(plan, results),
         segmentations=segmentation_sheets(plan, store),

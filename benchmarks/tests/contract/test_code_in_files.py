@@ -29,6 +29,10 @@ RUN_CODE = {
 
 ALLOWED = {
     ("packages/mtneuro-seg/src/mtneuro_seg/networks/smp.py", "pickle"),  # the name of an error
+    *(  # the name of an error
+        (f"packages/mtneuro-{name}/src/mtneuro_{name}/_shared/torch_file.py", "pickle")
+        for name in ("ssl", "seg")
+    ),
     ("packages/mtneuro-data/src/mtneuro_data/sources/__init__.py", "import_module"),  # of its own table
     ("packages/mtneuro-data/src/mtneuro_data/task.py", "import_module"),  # one name, in the text
     ("benchmarks/speed/measuring.py", "import_module"),  # its own script, in another process

@@ -21,6 +21,7 @@ from .networks.highresnet import HighResNet3D as HighResNet3D
 from .networks.smp import encoder_names as encoder_names
 from .networks.unet import PlainUNet as PlainUNet
 from .networks.vnetlight import VNetLight as VNetLight
+from .original import original_model as original_model
 from .paper import paper_search as paper_search
 from .paper import paper_settings as paper_settings
 from .registry import Network as Network

@@ -6,6 +6,7 @@ from functools import partial
 
 from mtneuro_seg._shared.terminal import command_line, run
 from mtneuro_seg.commands.evaluate import evaluate
+from mtneuro_seg.commands.import_ import import_
 from mtneuro_seg.commands.models import models
 from mtneuro_seg.commands.predict import predict
 from mtneuro_seg.commands.render import render
@@ -18,6 +19,7 @@ app = command_line(
 app.command(train, help_epilogue=SETTINGS_HELP)
 for _command in (evaluate, render, predict, models):
     app.command(_command)
+app.command(import_, name="import")
 
 
 _EARLIER = {"--out": "--output"}

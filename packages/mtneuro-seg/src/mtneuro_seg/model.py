@@ -19,6 +19,7 @@ from mtneuro_seg._shared.channels import check_no_channels
 from mtneuro_seg._shared.factories import check_trusted, imported
 from mtneuro_seg._shared.foreign import module_errors_named, reason
 from mtneuro_seg._shared.masked import check_unmasked
+from mtneuro_seg._shared.torch_file import check_model_folder
 from mtneuro_seg._shared.words import one_line
 from mtneuro_seg.model_card import model_card
 from mtneuro_seg.settings import TrainSettings, default_class_names
@@ -190,9 +191,11 @@ def load_model(folder: str | os.PathLike[str], *, trusted: Collection[str] = ())
     FileNotFoundError
         If the folder or one of its files is missing.
     ValueError
-        If a file is damaged or comes from another version, or the network is not trusted.
+        If a file is damaged or comes from another version, the network is not trusted, or it is no folder;
+        for a file of the original benchmark's weights, the message names the command that makes one.
     """
     root = Path(folder)
+    check_model_folder(root, program="mtneuro-seg")
     config = model_folder.read_config(root, kinds=[_KIND], format_version=FORMAT_VERSION)
     try:
         settings = TrainSettings.model_validate(_up_to_date(config["settings"]))

@@ -37,6 +37,7 @@ def model_card(
         f"- Classes: {', '.join(f'{label} {name}' for label, name in enumerate(class_names))}",
         *_training_lines(settings, history),
         "",
+        *_source_lines(provenance),
         "## Data",
         "",
         *_data_lines(provenance.get("data", {})),
@@ -64,6 +65,11 @@ def _training_lines(settings: TrainSettings, history: Sequence[Mapping[str, floa
     kept = max(scored, key=lambda row: row["val_iou"]) if settings.keep == "best" else scored[-1]
     reached = f"mean IoU {kept['val_iou']:.3f}, mean F1 {kept['val_f1']:.3f}"
     return [*lines, f"- Validation, epoch {int(kept['epoch'])}: {reached}"]
+
+
+def _source_lines(provenance: Mapping[str, Any]) -> list[str]:
+    source = provenance.get("source")
+    return [] if source is None else [f"The weights are the original benchmark's, from `{source}`.", ""]
 
 
 def _data_lines(data: Mapping[str, Mapping[str, Any]]) -> list[str]:

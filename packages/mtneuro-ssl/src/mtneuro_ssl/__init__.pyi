@@ -12,6 +12,7 @@ from .model import Model as Model
 from .model import untrained as untrained
 from .model_folder import load_encoder as load_encoder
 from .model_folder import load_model as load_model
+from .original import original_model as original_model
 from .registry import encoder_names as encoder_names
 from .registry import method_names as method_names
 from .settings import TrainSettings as TrainSettings

@@ -5,6 +5,7 @@ from functools import partial
 
 from mtneuro_ssl._shared.terminal import command_line, run
 from mtneuro_ssl.commands.embed import embed
+from mtneuro_ssl.commands.import_ import import_
 from mtneuro_ssl.commands.map import map_
 from mtneuro_ssl.commands.methods import methods
 from mtneuro_ssl.commands.train import MOVED, SETTINGS_HELP, train
@@ -18,6 +19,7 @@ app.command(train, help_epilogue=SETTINGS_HELP)
 for command in (embed, views, methods):
     app.command(command)
 app.command(map_, name="map")
+app.command(import_, name="import")
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from mtneuro_ssl._shared.bounds import check_file
 from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl._shared.foreign import answer_of, reason, words_of
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, weights_errors_named
+from mtneuro_ssl._shared.torch_file import is_torch_file
 from mtneuro_ssl._shared.words import one_line
 from mtneuro_ssl.registry import ENCODERS
 from mtneuro_ssl.settings import TrainSettings
@@ -174,6 +175,11 @@ def _load_weights(encoder: nn.Module, path: Path) -> None:
     file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
         raise FileNotFoundError(f"encoder_weights must be a safetensors file or a model folder, got {path}")
+    if is_torch_file(file):
+        raise ValueError(
+            f"encoder_weights must be a safetensors file or a model folder, got {path}, of torch.save. "
+            f"If it is of the original benchmark, `mtneuro-ssl import {path} -o FOLDER` makes a model folder"
+        )
     check_file(file)
     with weights_errors_named(file, of="the encoder in the settings"):
         tensors = load_file(file)

@@ -117,7 +117,7 @@ class Model(ABC):
             "classifier on the embeddings instead"
         )
 
-    def _card(self) -> str:
+    def _card(self, source: str | None) -> str:
         """Return the model card, for someone who finds the folder and knows nothing else of the model."""
         settings, classes = self.settings, ", ".join(self.classes or ())
         network = f", encoder `{settings.encoder}`" if self.kind == "network" else ""
@@ -133,6 +133,7 @@ class Model(ABC):
             f"Made by mtneuro-ssl {version('mtneuro-ssl')}: method `{settings.method}`{network}.",
             f"All settings are in `{CONFIG}`. It takes intensities{window} scaled to [0, 1]{scaling}.",
             *([f"Its classes: {classes}."] if classes else []),
+            *([] if source is None else [f"Its weights are the original benchmark's, from `{source}`."]),
             "",
             "```python",
             "from mtneuro_ssl import load_model",
@@ -158,6 +159,7 @@ class Model(ABC):
         history: str = "step,epoch,loss,learning_rate\n",
         monitor: str | None = None,
         digest: str | None = None,
+        source: str | None = None,
     ) -> None:
         """Write the model folder, whole or not at all, in place of a model that is there.
 
@@ -171,6 +173,8 @@ class Model(ABC):
             The rank and spread of embeddings during the training, as CSV text for ``monitor.csv``.
         digest
             Digest of the run that made it.
+        source
+            Name of the original benchmark's file that its weights come from.
 
         Raises
         ------
@@ -187,7 +191,9 @@ class Model(ABC):
             "digest": digest,
             "mtneuro_ssl": version("mtneuro-ssl"),
         }
-        texts = {CARD: self._card(), HISTORY: history}
+        if source is not None:
+            config["source"] = source
+        texts = {CARD: self._card(source), HISTORY: history}
         if monitor is not None:
             texts[MONITOR] = monitor
         write_model(Path(folder), weights=self.tensors(), config=config, texts=texts)

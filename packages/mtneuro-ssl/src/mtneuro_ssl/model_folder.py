@@ -8,6 +8,7 @@ from torch import nn
 
 from mtneuro_ssl._shared.factories import check_trusted, imported
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, read_config, read_weights, weights_errors_named
+from mtneuro_ssl._shared.torch_file import check_model_folder
 from mtneuro_ssl._shared.words import one_line
 from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, NetworkModel
 from mtneuro_ssl.settings import TrainSettings
@@ -31,10 +32,12 @@ def load_model(folder: Path | str, *, trusted: Collection[str] = (), device: str
     FileNotFoundError
         If the folder or one of its files is missing.
     ValueError
-        If it is not a model folder of a known format, the weights do not fit the settings, the encoder comes
-        from a factory that is not trusted, or the device is not there.
+        If it is not a model folder of a known format (for a file of the original benchmark's weights, the
+        message names the command that makes one), the weights do not fit the settings, the encoder comes from
+        a factory that is not trusted, or the device is not there.
     """
     folder = Path(folder)
+    check_model_folder(folder, program="mtneuro-ssl")
     config = read_config(folder, kinds=KINDS, format_version=FORMAT_VERSION)
     settings = TrainSettings.model_validate(config["settings"])
     check_trusted(settings.encoder, trusted, where=folder / CONFIG)
