@@ -37,7 +37,12 @@ def semantics_runs(
     block_splits(np.array([cube for cube, _ in positions]), np.array([z for _, z in positions]))
     samples = arrays_runs(inputs.semantics, inputs)
     features = Run(
-        step=Features(view=three.view, label_values=dict(inputs.label_values), features=inputs.features),
+        step=Features(
+            view=three.view,
+            label_values=dict(inputs.label_values),
+            features=inputs.features,
+            instances=inputs.semantics[0].instances,
+        ),
         title="measure the semantic features",
         needs={"samples": samples},
         cost=3,

@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+from jaxtyping import Integer
+from mtneuro_data import TaskArrays
+
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
 from mtneuro_suite.steps.reading import View, samples
 
@@ -19,6 +23,9 @@ class Features(Step):
     features: tuple[str, ...] | None = None
     """What is measured of them; by default the paper's five."""
 
+    instances: str | None = None
+    """The class whose objects are told apart by their ids; the others' are connected components."""
+
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write ``features.csv``."""
         from mtneuro_probe import (
@@ -30,18 +37,35 @@ class Features(Step):
         )
 
         found = samples(roles["samples"], self.view)
-        if found.masks is None:
-            raise ValueError("semantic features need pixel labels, and the task names no annotation")
+        labels = _labels(found, None if self.instances is None else self.label_values[self.instances])
         features = FEATURES if self.features is None else self.features
         # A class of the paper's that was not annotated has features too, which are missing.
         of_paper = {*self.label_values} <= {*LABEL_VALUES} and {*features} <= {*ALL_FEATURES}
         table = (semantic_features if of_paper else label_features)(
-            found.masks,
+            labels,
             sample_id=found.sample_id,
             voxel_size_um=found.voxel_size_um,
-            label_values=self.label_values,
+            label_values={name: at for name, at in self.label_values.items() if name != self.instances},
+            instances=self.instances,
             features=features,
             progress=progress,
         )
         table.to_csv(out / "features.csv")
         return Outcome(extra={"samples": len(table), "mean": table.mean().to_dict()})
+
+
+def _labels(found: TaskArrays, of_instances: int | None) -> Integer[np.ndarray, "..."]:
+    """Return the label images: classes, but of one class the ids of its objects, above all classes."""
+    if found.masks is None:
+        raise ValueError("semantic features need pixel labels, and the task names no annotation")
+    if of_instances is None:
+        return found.masks
+    if found.instances is None:
+        raise ValueError("ids of instances are needed, and the arrays hold none")
+    above = np.iinfo(np.uint8).max + 1
+    largest = np.iinfo(np.uint64).max - above
+    if (top := int(found.instances.max(initial=0))) > largest:
+        raise ValueError(
+            f"ids of instances must be {largest} at most, got {top}: name it in label_map if it is no object"
+        )
+    return np.where(found.masks == of_instances, found.instances + np.uint64(above), found.masks)

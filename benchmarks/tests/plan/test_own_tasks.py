@@ -78,6 +78,14 @@ def test_a_semantics_task_alone_trains_the_encoders_that_it_reads_out(task_file,
     assert [title.split(":")[0] for title in titles] == ["Table 3. Semantics, encoders from em"] * 2
 
 
+def test_a_tasks_instances_are_measured_by_their_ids(task_file, demo):
+    files = [task_file("semantics", z_step=8, label_map={"*": 2, 1: 1}, instances="cell")]
+    plan = plan_of(with_tasks(demo, files))
+    assert plan.features is not None
+    assert plan.features.step.instances == "cell"
+    assert {run.step.task.instances for run in plan.features.needs["samples"]} == {"cell"}
+
+
 def test_semantics_and_segmentation_need_no_region_task(task_file, demo):
     files = [task_file("semantics", name="em", z_step=8), task_file("seg-2d-3class", name="net")]
     plan = plan_of(with_tasks(demo, files))

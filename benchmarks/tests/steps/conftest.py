@@ -15,7 +15,15 @@ def arrays_folder(tmp_path: Path) -> Callable[..., Path]:
     """Write images as an ``arrays`` run would: ``arrays_folder("train", images, region=…, masks=…)``."""
 
     def write(
-        name: str, images: np.ndarray, *, region=None, masks=None, class_names=(), z=0, ids=None
+        name: str,
+        images: np.ndarray,
+        *,
+        region=None,
+        masks=None,
+        class_names=(),
+        z=0,
+        ids=None,
+        instances=None,
     ) -> Path:
         folder = tmp_path / name
         folder.mkdir(parents=True)
@@ -29,6 +37,7 @@ def arrays_folder(tmp_path: Path) -> Callable[..., Path]:
             class_names=class_names,
             voxel_size_um=(1.0, 1.0, 1.0),
             fingerprint="0" * 16,
+            instances=instances,
         ).save(folder / "arrays.npz")
         return folder
 

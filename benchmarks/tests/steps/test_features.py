@@ -40,8 +40,42 @@ def test_classes_of_ones_own_are_measured_by_their_names(arrays_folder, tmp_path
     assert table["mitochondrion_count"].tolist() == [0, 2]
 
 
+@pytest.mark.parametrize("first", [1, 1 << 63])
+def test_instances_that_touch_are_told_apart_and_pieces_of_one_are_not(arrays_folder, tmp_path, first):
+    masks, ids = np.zeros((2, 32, 32)), np.zeros((2, 32, 32), np.uint64)
+    masks[:, 0] = 1
+    masks[0, 4:8, 4:12] = 2
+    ids[0, 4:8, 4:8], ids[0, 4:8, 8:12] = first, first + 1
+    masks[1, 4:8, 4:8] = masks[1, 20:24, 4:8] = 2
+    ids[1, 4:8, 4:8] = ids[1, 20:24, 4:8] = first
+    classes = ("background", "membrane", "neuron")
+    folder = arrays_folder("all", np.zeros_like(masks), masks=masks, class_names=classes, instances=ids)
+    features = ("membrane_density", "neuron_count", "neuron_size")
+    values = {"membrane": 1, "neuron": 2}
+    counts = {}
+    for instances in (None, "neuron"):
+        step = Features(view="whole", label_values=values, features=features, instances=instances)
+        step.run({"samples": [folder]}, tmp_path, ignored)
+        table = pd.read_csv(tmp_path / "features.csv", index_col="sample_id")
+        assert table["membrane_density"].tolist() == [1 / 32, 1 / 32]
+        counts[instances] = table[["neuron_count", "neuron_size"]].to_numpy().tolist()
+    assert counts == {None: [[1, 32], [2, 16]], "neuron": [[2, 16], [1, 32]]}
+
+
 def test_samples_without_labels_are_refused(arrays_folder, tmp_path):
     folder = arrays_folder("all", np.zeros((2, 32, 32)))
     step = Features(view="whole", label_values={"cell": 2})
     with pytest.raises(ValueError, match="semantic features need pixel labels"):
+        step.run({"samples": [folder]}, tmp_path, ignored)
+
+
+def test_instances_that_are_not_there_or_too_large_are_refused(arrays_folder, tmp_path):
+    masks = np.full((1, 32, 32), 2)
+    step = Features(view="whole", label_values={"cell": 2}, features=("cell_count",), instances="cell")
+    plain = arrays_folder("plain", masks, masks=masks, class_names=CLASSES)
+    with pytest.raises(ValueError, match="the arrays hold none"):
+        step.run({"samples": [plain]}, tmp_path, ignored)
+    huge = np.full(masks.shape, (1 << 64) - 1, np.uint64)
+    folder = arrays_folder("huge", masks, masks=masks, class_names=CLASSES, instances=huge)
+    with pytest.raises(ValueError, match="got 18446744073709551615: name it in label_map"):
         step.run({"samples": [folder]}, tmp_path, ignored)

@@ -76,10 +76,25 @@ def test_what_is_saved_is_read_again_and_parts_join(task: TaskSpec, tmp_path: Pa
     assert both.sample_id.tolist() == arrays.sample_id.tolist() * 2
 
 
+def test_instances_follow_their_images(task: TaskSpec, tmp_path: Path) -> None:
+    arrays = load(task, "test")
+    ids = arrays.images.astype(np.uint64) << np.uint64(50)
+    arrays = replace(arrays, instances=ids)
+    arrays.save(tmp_path / "test.npz")
+    both = TaskArrays.joined([arrays, TaskArrays.read(tmp_path / "test.npz")])
+    for found in (both, both.corners()):
+        assert found.instances is not None
+        np.testing.assert_array_equal(found.instances, found.images.astype(np.uint64) << np.uint64(50))
+    with pytest.raises(ValueError, match="instances must have the images' shape"):
+        replace(arrays, instances=ids[:1])
+
+
 def test_arrays_that_do_not_belong_together_are_not_joined(task: TaskSpec) -> None:
     arrays = load(task, "test")
-    with pytest.raises(ValueError, match=r"must agree in names, .* image shape, intensities and masks"):
+    with pytest.raises(ValueError, match=r"must agree in names, .* intensities, masks and instances"):
         TaskArrays.joined([arrays, replace(arrays, masks=None)])
+    with pytest.raises(ValueError, match=r"must agree in names, .* intensities, masks and instances"):
+        TaskArrays.joined([arrays, replace(arrays, instances=arrays.images.astype(np.uint64))])
     with pytest.raises(ValueError, match="got none"):
         TaskArrays.joined([])
 

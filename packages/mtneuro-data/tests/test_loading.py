@@ -267,6 +267,32 @@ def test_instances_are_loaded_as_foreground_and_boundaries(
         np.testing.assert_array_equal(first, mapped_labels(box, own.label_map))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint64])
+@pytest.mark.parametrize("fields", [{}, {"downsample": 2}, {"depth": 3}])
+def test_ids_of_instances_are_kept_where_their_class_is(
+    task: TaskSpec, tmp_path: Path, rng: np.random.Generator, dtype: type, fields: dict[str, Any]
+) -> None:
+    blocks = rng.integers(0, 200, (40, 15, 20)).astype(dtype)
+    np.save(tmp_path / "ids.npy", ids := blocks.repeat(10, 1).repeat(10, 2))
+    own = task.replaced(
+        annotation=str(tmp_path / "ids.npy"),
+        kind="semantics",
+        class_names=(),
+        label_map={"*": "cell", 7: "glia"},
+        instances="cell",
+        **fields,
+    )
+    arrays = load(own, "test")
+    assert arrays.masks is not None
+    assert arrays.instances is not None
+    assert arrays.instances.dtype == np.uint64
+    np.testing.assert_array_equal(arrays.instances > 0, arrays.masks == 1)
+    shown = arrays.instances.reshape(-1, *arrays.instances.shape[-2:])[0]
+    box = ids[24, 4 : 36 : own.downsample, 8 : 56 : own.downsample]
+    np.testing.assert_array_equal(shown, np.where(box == 7, 0, box))
+    assert load(own.replaced(instances=None), "test").instances is None
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint32])
 def test_boundaries_in_the_volume_stay_within_a_subvolume(
     task: TaskSpec, tmp_path: Path, dtype: type

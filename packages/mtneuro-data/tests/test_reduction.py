@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from mtneuro_data import downsampled_images, downsampled_labels, four_corners
+from mtneuro_data.reduction import downsampled_instances
 
 
 def test_a_mean_and_a_majority_worked_by_hand() -> None:
@@ -45,6 +46,22 @@ def test_majorities_of_ids_agree_with_a_naive_loop(stack: np.ndarray, factor: in
         block = stack[n, v * factor : (v + 1) * factor, u * factor : (u + 1) * factor]
         values, counts = np.unique(block, return_counts=True)
         assert reduced[n, v, u] == values[counts.argmax()]
+
+
+@given(
+    hnp.arrays(np.uint64, (2, 6, 12), elements=st.sampled_from([0, 1, 5, 1 << 60, (1 << 64) - 1])),
+    st.sampled_from([1, 2, 3, 6]),
+    st.integers(0, 5),
+)
+def test_instances_are_reduced_by_what_lies_inside_alone(
+    stack: np.ndarray, factor: int, elsewhere: int
+) -> None:
+    inside = stack % 5 != elsewhere
+    reduced = downsampled_instances(stack, inside, factor)
+    for n, v, u in np.ndindex(reduced.shape):
+        at = n, slice(v * factor, (v + 1) * factor), slice(u * factor, (u + 1) * factor)
+        values, counts = np.unique(stack[at][inside[at]], return_counts=True)
+        assert reduced[n, v, u] == (values[counts.argmax()] if len(values) else 0)
 
 
 def test_the_majority_of_many_ids_does_not_take_a_pass_over_the_volume_for_each(

@@ -47,6 +47,18 @@ def test_features_are_of_semantics_alone_and_change_no_fingerprint() -> None:
         changed(semantics, features=["cell_count", "cell_count"])
 
 
+def test_instances_are_of_semantics_and_of_a_class_of_ids() -> None:
+    semantics = builtin_task("semantics")
+    own = semantics.replaced(class_names=("background", "cell", "edge"), label_map={"*": 1, "boundary": 2})
+    named = own.replaced(instances="cell")
+    assert named.fingerprint != own.fingerprint
+    with pytest.raises(ValueError, match='measured by the kind "semantics", got them in "segmentation"'):
+        named.replaced(kind="segmentation")
+    for word in ("edge", "background", "cells"):
+        with pytest.raises(ValueError, match=f"instances, a class that label_map gives to ids.*{word}.*cell"):
+            own.replaced(instances=word)
+
+
 def test_train_and_val_may_be_adjacent(task: TaskSpec) -> None:
     assert task.counts() == {"train": 20, "val": 8, "test": 18}
 
@@ -117,7 +129,7 @@ def test_the_fingerprint_follows_every_field(task: TaskSpec) -> None:
 
 def test_later_fields_count_in_the_fingerprint_only_where_they_are_set(task: TaskSpec) -> None:
     dumped = task.model_dump(mode="json")
-    del dumped["intensity"], dumped["image_type"], dumped["features"]
+    del dumped["intensity"], dumped["image_type"], dumped["features"], dumped["instances"]
     text = json.dumps({"task": dumped}, sort_keys=True, separators=(",", ":"))
     assert task.fingerprint == hashlib.sha256(text.encode()).hexdigest()[:16]
     seen = {task.fingerprint, changed(task, intensity=(0, 9)).fingerprint}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, Real, UInt8
+from jaxtyping import Int64, Real, UInt8, UInt64
 
 from mtneuro_data._shared.files import written_beside
 from mtneuro_data._shared.ome import voxel_size
@@ -57,6 +57,10 @@ class TaskArrays:
     intensity: tuple[float, float] | None = None
     """The intensities that became black and white; ``None`` where the images are as they were stored."""
 
+    instances: UInt64[np.ndarray, "n *zyx"] | None = None
+    """Id of each pixel's object in the label volume, 0 outside the class that the task calls ``instances``;
+    ``None`` where it calls none so."""
+
     def __post_init__(self) -> None:
         n = len(self.images)
         if self.images.ndim not in (3, 4):
@@ -65,8 +69,11 @@ class TaskArrays:
             raise ValueError(
                 f"{n} images need as many regions and names, got {len(self.region)} and {len(self.sample_id)}"
             )
-        if self.masks is not None and self.masks.shape != self.images.shape:
-            raise ValueError(f"masks must have the images' shape {self.images.shape}, got {self.masks.shape}")
+        for name, labels in (("masks", self.masks), ("instances", self.instances)):
+            if labels is not None and labels.shape != self.images.shape:
+                raise ValueError(
+                    f"{name} must have the images' shape {self.images.shape}, got {labels.shape}"
+                )
 
     def class_shares(self) -> dict[str, dict[str, float]]:
         """Return each class's share of the pixels, by region and class; empty without masks.
@@ -95,6 +102,7 @@ class TaskArrays:
             self,
             images=_corner_rows(self.images),
             masks=None if self.masks is None else _corner_rows(self.masks),
+            instances=None if self.instances is None else _corner_rows(self.instances),
             region=np.repeat(self.region, 4),
             sample_id=names,
         )
@@ -123,6 +131,7 @@ class TaskArrays:
                 voxel_size_um=voxel_size(content.get("voxel_size_um"), name=str(path)),
                 fingerprint=str(content["fingerprint"]),
                 intensity=stored_window(content.get("intensity"), name=str(path)),
+                instances=content.get("instances"),
             )
 
     @classmethod
@@ -133,7 +142,7 @@ class TaskArrays:
         ------
         ValueError
             If there are none, or they differ in names, in voxel size, in image shape, in the window of
-            intensities or in having masks.
+            intensities or in having masks or instances.
         """
         if not parts:
             raise ValueError("need arrays to join, got none")
@@ -144,6 +153,7 @@ class TaskArrays:
                 one.voxel_size_um,
                 one.images.shape[1:],
                 one.masks is None,
+                one.instances is None,
                 one.intensity,
                 str(one.images.dtype),
             )
@@ -152,14 +162,17 @@ class TaskArrays:
         if len(kinds) > 1:
             got = "; ".join(sorted(map(str, kinds)))
             raise ValueError(
-                f"arrays must agree in names, voxel size, image shape, intensities and masks, got {got}"
+                "arrays must agree in names, voxel size, image shape, intensities, masks and instances, "
+                f"got {got}"
             )
         masks = [one.masks for one in parts if one.masks is not None]
+        instances = [one.instances for one in parts if one.instances is not None]
         return replace(
             parts[0],
             images=np.concatenate([one.images for one in parts]),
             region=np.concatenate([one.region for one in parts]),
             masks=np.concatenate(masks) if masks else None,
+            instances=np.concatenate(instances) if instances else None,
             sample_id=np.concatenate([one.sample_id for one in parts]),
         )
 
@@ -168,7 +181,7 @@ class TaskArrays:
 
         Its arrays are ``format_version``, ``images``, ``region``, ``sample_id``, ``region_names``,
         ``class_names``, ``fingerprint``, ``voxel_size_um`` where it is known and, where the task has them,
-        ``masks`` and ``intensity``.
+        ``masks``, ``instances`` and ``intensity``.
 
         Raises
         ------
@@ -193,6 +206,8 @@ class TaskArrays:
         }
         if self.masks is not None:
             content["masks"] = self.masks
+        if self.instances is not None:
+            content["instances"] = self.instances
         if self.intensity is not None:
             content["intensity"] = np.array(self.intensity, np.float64)
         with written_beside(path) as beside, beside.open("wb") as file:

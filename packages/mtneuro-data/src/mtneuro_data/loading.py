@@ -12,7 +12,7 @@ from mtneuro_data.grey import GreyVolume
 from mtneuro_data.labels import mapped_labels, voted_region
 from mtneuro_data.opening import open_raw, open_task, voxel_size_of
 from mtneuro_data.pieces import Piece, batches, labelled, pieces_of, stacked
-from mtneuro_data.reduction import downsampled_images, downsampled_labels
+from mtneuro_data.reduction import downsampled_images, downsampled_instances, downsampled_labels
 from mtneuro_data.sources.base import Progress
 from mtneuro_data.task import TaskSpec
 from mtneuro_data.volume import Volume
@@ -82,21 +82,22 @@ def load(
     n = pieces[-1].rows.stop
     height, width = cubes[0][1].shape[1:]
     shape = (n, task.depth, height // task.downsample, width // task.downsample)
-    kinds = 1 if task.kind == "region" else 2
+    label_bytes = (task.kind != "region") + (task.instances is not None) * np.dtype(np.uint64).itemsize
     check_memory(
         f"the images of {task.name}",
-        (image.dtype.itemsize + kinds - 1) * math.prod(shape),
+        (image.dtype.itemsize + label_bytes) * math.prod(shape),
         remedy="raise z_step or downsample",
     )
     image.prefetch([piece.box for piece in pieces])
     if annotation is not None:
         annotation.prefetch([piece.box for piece in labelled(task, pieces)])
     images = np.empty(shape, image.dtype)
-    masks = np.empty(shape, np.uint8) if kinds == 2 else None
+    masks = None if task.kind == "region" else np.empty(shape, np.uint8)
+    instances = None if task.instances is None else np.empty(shape, np.uint64)
     region = np.empty(n, np.int64)
     # Storage that reads one box at a time gains nothing from a batch, and reports progress after each box.
     for batch in batches(pieces, _BATCH_BYTES if image.side_by_side else 0):
-        _read_batch(task, batch, image, annotation, images, masks)
+        _read_batch(task, batch, image, annotation, images, masks, instances)
         _put_regions(task, batch, annotation, region)
         if progress is not None:
             progress(batch[-1].rows.stop, n)
@@ -113,6 +114,7 @@ def load(
         else (size[0], size[1] * task.downsample, size[2] * task.downsample),
         fingerprint=task.fingerprint,
         intensity=image.window if isinstance(image, GreyVolume) else None,
+        instances=None if instances is None else _squeezed(instances, task),
     )
 
 
@@ -167,15 +169,17 @@ def _read_batch(
     annotation: Volume | None,
     images: np.ndarray,
     masks: np.ndarray | None,
+    instances: np.ndarray | None,
 ) -> None:
-    """Read the images of some pieces, and their masks if the task has masks."""
+    """Read the images of some pieces, and their masks and instances if the task has any."""
     boxes = [piece.box for piece in batch]
     places = _places(task, batch, images)
     # keep: a task's cubes are loaded repeatedly.
     if masks is None or annotation is None:
         grey = image.read_boxes(boxes, out=places, keep=True)
     else:
-        mask_places = _places(task, batch, masks) if annotation.dtype == np.uint8 else None
+        in_place = annotation.dtype == np.uint8 and instances is None
+        mask_places = _places(task, batch, masks) if in_place else None
         grey, labels = image.read_both(annotation, boxes, out=(places, mask_places), keep=True)
         for piece, some in zip(batch, labels, strict=True):
             # As images, so that boundaries within subvolumes do not reach across them.
@@ -185,6 +189,10 @@ def _read_batch(
             else:
                 mapped = mapped_labels(raw, task.label_map, what=piece.words)
                 masks[piece.rows] = downsampled_labels(mapped, task.downsample)
+                if task.instances is not None and instances is not None:
+                    value = task.class_names.index(task.instances)
+                    ids = downsampled_instances(raw, mapped == value, task.downsample)
+                    instances[piece.rows] = np.where(masks[piece.rows] == value, ids, 0)
     if places is None:
         for piece, some in zip(batch, grey, strict=True):
             images[piece.rows] = downsampled_images(stacked(task, piece, some), task.downsample)

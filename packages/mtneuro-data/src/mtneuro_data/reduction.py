@@ -1,7 +1,7 @@
 """Reduce images by area means and labels by majority, and cut images into their four corners."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Integer, Shaped
+from jaxtyping import Bool, Float, Integer, Shaped, UInt64
 
 CORNERS = ("tl", "tr", "bl", "br")
 """The corners of an image in their order: top left, top right, bottom left, bottom right."""
@@ -87,6 +87,49 @@ def downsampled_labels(
         winner[more] = value
         np.maximum(most, count, out=most)
     return winner
+
+
+def downsampled_instances(
+    ids: Integer[np.ndarray, "... y x"], inside: Bool[np.ndarray, "... y x"], factor: int, /
+) -> UInt64[np.ndarray, "... v u"]:
+    """Return ids of objects reduced along rows and columns, whatever lies around the objects.
+
+    Parameters
+    ----------
+    ids
+        Ids of any leading axes, then rows and columns; none is negative where ``inside`` holds.
+    inside
+        Which pixels belong to objects.
+    factor
+        Edge of a block, in pixels.
+
+    Returns
+    -------
+    reduced
+        The most frequent id of each block's pixels inside; of equally frequent ones the smallest; 0 in a
+        block without any.
+
+    Raises
+    ------
+    ValueError
+        If the factor does not divide the rows and the columns.
+
+    Examples
+    --------
+    >>> ids = np.array([[7, 0, 7, 0], [0, 0, 9, 9]])
+    >>> downsampled_instances(ids, ids > 0, 2)
+    array([[7, 9]], dtype=uint64)
+    """
+    found = np.where(inside, ids, 0).astype(np.uint64)
+    if factor == 1 or not inside.any():
+        return downsampled_labels(found, factor)
+    # Ranks, as ids may take the whole range of their type. What lies outside counts once in a block.
+    known, ranks = np.unique(found, return_inverse=True)
+    ranks = ranks.reshape(found.shape).astype(np.int64)
+    at = np.arange(factor)
+    outside = np.tile(at[:, None] * factor + at, (ids.shape[-2] // factor, ids.shape[-1] // factor))
+    reduced = downsampled_labels(np.where(inside, ranks, len(known) + outside), factor)
+    return np.append(known, np.zeros(factor**2, np.uint64))[reduced]
 
 
 def _majority(blocks: Integer[np.ndarray, "..."]) -> Integer[np.ndarray, "..."]:

@@ -27,7 +27,7 @@ CHANNELS = {
 _LARGEST_INDEX = 1 << 31
 _MOST_CLASSES = 256
 
-_LATER = ("intensity", "image_type")
+_LATER = ("intensity", "image_type", "instances")
 """Fields that count in a fingerprint only where they are set: results that carry one are older."""
 
 
@@ -155,6 +155,10 @@ class TaskSpec(Settings):
     ``mitochondrion_count`` or ``membrane_length_density``, as the benchmark's suite reads them. Left out, the
     suite takes what suits the classes."""
 
+    instances: str | None = None
+    """The class whose objects the labels tell apart by an id each, for the kind ``semantics``: `load` then
+    keeps the ids, and the suite counts and measures them, not the connected components of the class."""
+
     roi_map: dict[RawLabel, int] = Field(default_factory=dict)
     """Raw region-of-interest label -> index into ``regions``, or its name; ``"*"`` is every other label
     except 0."""
@@ -268,6 +272,8 @@ class TaskSpec(Settings):
             raise ValueError(f"roi_map takes labels and {EVERY_OTHER}, got {min(map(str, misplaced))}")
         if self.features and self.kind != "semantics":
             raise ValueError(f'features are measured by the kind "semantics", got them in "{self.kind}"')
+        if self.instances is not None:
+            self._check_instances(self.instances)
         for key, table, size in (
             ("label_map", self.label_map, len(self.class_names)),
             ("roi_map", self.roi_map, len(self.regions)),
@@ -275,6 +281,18 @@ class TaskSpec(Settings):
             for raw, value in table.items():
                 if not 0 <= value < size:
                     raise ValueError(f"{key} must map labels to classes in [0, {size}), got {raw} -> {value}")
+
+    def _check_instances(self, name: str) -> None:
+        if self.kind != "semantics":
+            raise ValueError(f'instances are measured by the kind "semantics", got them in "{self.kind}"')
+        edges = {value for raw, value in self.label_map.items() if raw in BOUNDARIES}
+        choice = [
+            known
+            for value, known in enumerate(self.class_names)
+            if value and value not in edges and value in self.label_map.values()
+        ]
+        if name not in choice:
+            raise ValueError(unknown_name("instances, a class that label_map gives to ids", name, choice))
 
     def _check_splits(self) -> None:
         for split in self.splits:
