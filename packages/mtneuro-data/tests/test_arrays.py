@@ -76,7 +76,7 @@ def test_what_is_saved_is_read_again_and_parts_join(task: TaskSpec, tmp_path: Pa
     assert both.sample_id.tolist() == arrays.sample_id.tolist() * 2
 
 
-def test_instances_follow_their_images(task: TaskSpec, tmp_path: Path) -> None:
+def test_instances_follow_their_images(unchecked: None, task: TaskSpec, tmp_path: Path) -> None:
     arrays = load(task, "test")
     ids = arrays.images.astype(np.uint64) << np.uint64(50)
     arrays = replace(arrays, instances=ids)

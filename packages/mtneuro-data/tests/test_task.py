@@ -55,7 +55,7 @@ def test_instances_are_of_semantics_and_of_a_class_of_ids() -> None:
     with pytest.raises(ValueError, match='measured by the kind "semantics", got them in "segmentation"'):
         named.replaced(kind="segmentation")
     for word in ("edge", "background", "cells"):
-        with pytest.raises(ValueError, match=f"instances, a class that label_map gives to ids.*{word}.*cell"):
+        with pytest.raises(ValueError, match=f"label_map gives to ids .*cell.*'{word}'"):
             own.replaced(instances=word)
 
 
