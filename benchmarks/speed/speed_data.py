@@ -95,7 +95,8 @@ def server(folder: Path, *, latency_s: float = 0.0, bytes_per_s: float | None = 
         "from mtneuro_data.serving import Catalogue, VolumeServer\n"
         "files = pathlib.Path(sys.argv[1]).glob('*.npy')\n"
         "volumes = {f'lab/scan/{file.stem}': open_volume(file) for file in files}\n"
-        f"server = VolumeServer(Catalogue(volumes), latency_s={latency_s}, bytes_per_s={bytes_per_s})\n"
+        "catalogue = Catalogue(volumes, annotations=[name for name in volumes if name.endswith('/labels')])\n"
+        f"server = VolumeServer(catalogue, latency_s={latency_s}, bytes_per_s={bytes_per_s})\n"
         "print(server.address.host, flush=True)\n"
         "server.serve_forever()\n"
     )
