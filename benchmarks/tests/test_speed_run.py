@@ -131,7 +131,7 @@ def test_the_page_can_be_written_from_what_is_there(main, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_part_of_a_script_ends(script, tmp_path, monkeypatch):
     # In a copy, whose results are nobody's. Floors are for a machine on which nothing else runs.
