@@ -72,8 +72,11 @@ def segmenter_runs(
 def _settings(
     row: TableRow, two: SegmentationPreset, half: SegmentationInput, *, seed: int, device: str
 ) -> "TrainSettings":
+    from mtneuro_data import UNLABELLED
     from mtneuro_seg import TrainSettings, paper_settings
 
+    # Subvolumes that run across cubes end with a short one.
+    unlabelled = {"ignore_label": UNLABELLED} if half.train[0].across_cubes else {}
     paper: dict[str, Any] = {}
     if two.paper_settings and row.name in NETWORK_ROWS and half.classes in CLASS_SETTINGS:
         paper = paper_settings(row.name, len(half.class_names)).model_dump(
@@ -82,7 +85,7 @@ def _settings(
     return merged_settings(
         TrainSettings,
         f"settings of {row.name}",
-        {"normalisation": normalisation_of(half.train)},
+        {"normalisation": normalisation_of(half.train), **unlabelled},
         paper,
         two.settings,
         two.per_model.get(row.name, {}),

@@ -183,7 +183,8 @@ class Preset(Settings):
     ``roi_labels`` and ``pixel_labels`` lie."""
 
     reading: Literal["text", "original"] = "text"
-    """Which reading of the paper's z ranges: its text's counts, or the original code's."""
+    """How the paper is read: by its text, or by the authors' code, whose z ranges, regions of images and
+    subvolumes are then taken."""
 
     seeds: tuple[int, ...] = (1,)
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -32,12 +32,18 @@ class ScoredNetwork(Step):
 
 def scored(model: "Model", step: ScoredNetwork, roles: Roles, out: Path, *, extra: dict[str, Any]) -> Outcome:
     """Return a network's scores, and keep some of its predictions for the report's figures."""
+    from mtneuro_data import UNLABELLED
     from mtneuro_seg import confusion_matrix, predict, scores
 
     test, masks = labelled_arrays(roles["test"])
     names = test.class_names
     prediction = predict(model, test.images)
-    score = scores(confusion_matrix(masks, prediction, classes=len(names)))
+    unlabelled = masks == UNLABELLED
+    ignore = UNLABELLED if unlabelled.any() else None
+    score = scores(confusion_matrix(masks, prediction, classes=len(names), ignore=ignore))
+    if ignore:
+        # The figures have no colour for it.
+        masks = np.where(unlabelled, 0, masks)
     key: dict[str, Any] = {**step.key, "n": len(test.images)}
     rows: list[Row] = []
     for metric, values, mean in (("f1", score.f1, score.mean_f1), ("iou", score.iou, score.mean_iou)):

@@ -47,3 +47,13 @@ def test_images_that_a_network_cannot_take_are_refused_with_the_nearest_size():
     preset = with_values(read_preset("smoke"), ["task1=none", "task3=none", "task2.settings.levels=8"])
     with pytest.raises(ValueError, match=r"got 64 x 64 .*the nearest it takes is 128 x 128: lower"):
         plan_of(preset)
+
+
+def test_in_the_originals_reading_subvolumes_run_across_regions_and_what_the_last_lacks_is_not_learnt():
+    demo = with_values(read_preset("demo"), ["task1=none", "task3=none", "reading=original"])
+    across = {
+        (need.step.task.depth, need.step.task.across_cubes, run.step.train.ignore_label)
+        for run in plan_of(demo).networks
+        for need in run.needed
+    }
+    assert across == {(1, False, None), (8, True, 255)}

@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mtneuro_data import UNLABELLED
 from sklearn.metrics import f1_score, jaccard_score
 
 from mtneuro_suite.steps.segmentation_scores import ScoredNetwork, scored
@@ -82,3 +83,15 @@ def test_of_one_region_three_samples_are_kept_from_first_to_last(outcome, unchec
     outcome(masks, masks)
     with np.load(tmp_path / "examples.npz") as kept:
         assert kept["sample_id"].tolist() == ["A-CTX/z0", "A-CTX/z3", "A-CTX/z6"]
+
+
+def test_what_the_last_subvolume_lacks_is_not_scored(outcome, unchecked, tmp_path):
+    rng = np.random.default_rng(0)
+    masks, predictions = rng.integers(0, 3, (2, 3, 8, 16, 16)).astype(np.uint8)
+    masks[2, 5:] = UNLABELLED
+    found = {(row.metric, row.class_name): row.value for row in outcome(masks, predictions).rows}
+    labelled = masks != UNLABELLED
+    per_class = f1_score(masks[labelled], predictions[labelled], average=None)
+    assert [found["f1", name] for name in CLASSES] == pytest.approx(per_class.tolist())
+    with np.load(tmp_path / "volume.npz") as kept:
+        assert kept["truth"].max() < len(CLASSES)

@@ -36,6 +36,18 @@ def test_labels_of_one_region_are_counted_together() -> None:
     assert voted_region(np.array([1, 1, 1, 3, 3, 4, 4]), ROI) == 2
 
 
+@given(hnp.arrays(np.uint64, (3, 5), elements=st.sampled_from(sorted(ROI))))
+def test_a_vote_by_label_agrees_with_the_region_of_the_most_frequent_one(labels: np.ndarray) -> None:
+    counts = {raw: int((labels == raw).sum()) for raw in sorted(ROI)}
+    assert voted_region(labels, ROI, by="label") == ROI[max(counts, key=lambda raw: counts[raw])]
+
+
+def test_labels_are_counted_one_by_one_where_asked_for() -> None:
+    assert voted_region(np.array([1, 1, 1, 3, 3, 4, 4]), ROI, by="label") == 0
+    with pytest.raises(ValueError, match="labels must be among"):
+        voted_region(np.array([9]), ROI, by="label")
+
+
 @pytest.mark.parametrize("label", [5, 1 << 40, -1])
 def test_an_unknown_label_is_named(label: int) -> None:
     labels = np.array([0, label], np.int64)

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 from mtneuro_data import (
+    UNLABELLED,
     Cache,
     Cube,
     SplitPart,
     TaskArrays,
     TaskSpec,
     downsampled_images,
+    downsampled_labels,
     load,
     loading,
     mapped_labels,
@@ -129,6 +131,65 @@ def test_a_subvolumes_region_is_the_majority_over_all_of_its_voxels(
     assert arrays.region.tolist() == expected
     assert expected != by_slices
     assert arrays.images.shape == (len(expected), 3, 32, 48)
+
+
+def in_one_stack(cubes: list[np.ndarray], depth: int, step: int = 1) -> list[np.ndarray]:
+    """Cut cubes that stand in one stack into subvolumes, each begun in one of them; the last may be short."""
+    stack, first, found = np.concatenate(cubes), 0, []
+    for cube in cubes:
+        found += [stack[first + z : first + z + depth] for z in range(0, len(cube), depth * step)]
+        first += len(cube)
+    return found
+
+
+@pytest.mark.parametrize(("depth", "step", "downsample"), [(4, 1, 1), (4, 2, 2), (5, 1, 4), (20, 1, 1)])
+def test_subvolumes_across_cubes_are_those_of_one_stack(
+    task: TaskSpec, volume: np.ndarray, labels: np.ndarray, depth: int, step: int, downsample: int
+) -> None:
+    across = task.replaced(depth=depth, across_cubes=True, z_step=step, downsample=downsample)
+    arrays = load(across, ("test", "val"))
+    assert arrays.masks is not None
+    at = 0
+    for split in ("test", "val"):
+        boxes = [box.box.slices for _, box in across.boxes(split)]
+        classes = np.where(labels == 3, 0, labels)
+        images = in_one_stack([volume[box] for box in boxes], depth, step)
+        masks = in_one_stack([classes[box] for box in boxes], depth, step)
+        assert across.counts()[split] == len(images)
+        for image, mask in zip(images, masks, strict=True):
+            n = len(image)
+            np.testing.assert_array_equal(arrays.images[at, :n], downsampled_images(image, downsample))
+            np.testing.assert_array_equal(arrays.masks[at, :n], downsampled_labels(mask, downsample))
+            assert not arrays.images[at, n:].any()
+            assert (arrays.masks[at, n:] == UNLABELLED).all()
+            at += 1
+    assert at == len(arrays)
+    named = [f"{cube}/z{z}" for split in ("test", "val") for cube, z in across.samples(split)]
+    assert arrays.sample_id.tolist() == named
+    # No share of what the last one lacks.
+    assert all(sum(shares.values()) == pytest.approx(1) for shares in arrays.class_shares().values())
+
+
+def test_a_subvolume_across_cubes_votes_with_the_labels_of_both(region_task: TaskSpec) -> None:
+    """Slices 8 to 10 of the first cube's last subvolume have labels; those of the next cube outvote them."""
+    across = region_task.replaced(depth=4, across_cubes=True, annotated_z=None, region_vote="label")
+    arrays = load(across, "train")
+    labels = np.load(str(region_task.annotation))
+    stacks = in_one_stack([labels[box.box.slices] for _, box in across.boxes("train")], 4)
+    expected = [{0: 0, 1: 0, 2: 1}[int(np.bincount(stack.ravel()).argmax())] for stack in stacks]
+    assert arrays.region.tolist() == expected
+
+
+def test_an_image_is_of_the_region_of_its_most_frequent_label_where_the_task_says_so(
+    region_task: TaskSpec, tmp_path: Path
+) -> None:
+    roi = np.load(str(region_task.annotation))
+    # Of 32 rows 12 are label 2 (STR), and 10 each are labels 0 and 1 (CTX).
+    roi[:, 4:36, 8:56] = np.repeat([2, 0, 1], [12, 10, 10])[:, None]
+    np.save(tmp_path / "mixed.npy", roi)
+    mixed = region_task.replaced(annotation=str(tmp_path / "mixed.npy"))
+    assert load(mixed, "train").region[2] == 0
+    assert load(mixed.replaced(region_vote="label"), "train").region[2] == 1
 
 
 def test_without_an_annotation_an_image_has_its_cubes_region(region_task: TaskSpec) -> None:

@@ -27,6 +27,17 @@ def test_the_original_reading_has_one_slice_less_at_each_end() -> None:
     assert builtin_task("roi-c1", reading="original").counts() == {"train": 1076, "val": 116, "test": 200}
 
 
+def test_the_original_reading_is_the_authors_code() -> None:
+    task = builtin_task("seg-3d-3class", reading="original")
+    assert task.counts() == {"train": 136, "val": 16, "test": 28}
+    assert builtin_task("seg-3d-3class").replaced(splits=task.splits).counts() == {
+        "train": 132, "val": 12, "test": 24,
+    }  # fmt: skip
+    for name in ("roi-c1", "roi-c2", "roi-c3"):
+        assert builtin_task(name, reading="original").region_vote == "label"
+        assert builtin_task(name).region_vote == "region"
+
+
 def test_semantics_takes_every_slice_of_set_a() -> None:
     assert builtin_task("semantics").counts() == {"all": 1440}
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from mtneuro_data import TaskSpec, open_task, pieces
-from mtneuro_data.pieces import batches, labelled, pieces_of, stacked
+from mtneuro_data.pieces import batches, crossings_of, labelled, pieces_of, stacked
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -41,3 +41,17 @@ def test_pieces_beyond_the_labels_are_not_read(task: TaskSpec, monkeypatch: pyte
     )
     found = list(pieces_of(regions, regions.boxes("train")[:1], *open_task(regions)))
     assert [piece.starts[0] for piece in labelled(regions, found)] == [2, 3, 4]
+
+
+def test_a_subvolume_that_no_cube_holds_whole_goes_on_in_the_next_ones(task: TaskSpec) -> None:
+    across = task.replaced(depth=4, across_cubes=True)
+    pieces_own = list(pieces_of(across, across.boxes("train"), *open_task(across)))
+    rows = [row for piece in pieces_own for row in range(piece.rows.start, piece.rows.stop)]
+    crossings = list(crossings_of(across, ("train",)))
+    # Two cubes of ten slices: three subvolumes each, of which the third has two slices in its own cube.
+    assert (rows, [crossing.row for crossing in crossings]) == ([0, 1, 3, 4], [2, 5])
+    spans = [[(box.lower[0], box.upper[0]) for box in crossing.boxes] for crossing in crossings]
+    assert spans == [[(8, 10), (0, 2)], [(8, 10)]]
+    first, last = crossings_of(across.replaced(depth=13), ("train",))
+    assert [(box.lower[0], box.upper[0]) for box in first.boxes] == [(0, 10), (0, 3)]
+    assert [(box.lower[0], box.upper[0]) for box in last.boxes] == [(0, 10)]

@@ -129,7 +129,8 @@ def test_the_fingerprint_follows_every_field(task: TaskSpec) -> None:
 
 def test_later_fields_count_in_the_fingerprint_only_where_they_are_set(task: TaskSpec) -> None:
     dumped = task.model_dump(mode="json")
-    del dumped["intensity"], dumped["image_type"], dumped["features"], dumped["instances"]
+    for name in ("intensity", "image_type", "features", "instances", "region_vote", "across_cubes"):
+        del dumped[name]
     text = json.dumps({"task": dumped}, sort_keys=True, separators=(",", ":"))
     assert task.fingerprint == hashlib.sha256(text.encode()).hexdigest()[:16]
     seen = {task.fingerprint, changed(task, intensity=(0, 9)).fingerprint}
@@ -228,3 +229,30 @@ def test_a_cube_of_several_regions_must_name_its_own(task: TaskSpec) -> None:
     fields: dict[str, Any] = {**task.model_dump(exclude={"regions"}), "cubes": cubes}
     with pytest.raises(ValueError, match='the cube "A-STR" must name its region, one of CTX'):
         TaskSpec(**fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "depth must be more than 1, got 1"),
+        ({"depth": 4, "label_map": {"*": 1, "boundary": 2}}, "their boundaries mean nothing"),
+        (
+            {"depth": 4, "class_names": [f"class {at}" for at in range(256)]},
+            "class_names must be 255 at most with across_cubes",
+        ),
+    ],
+)
+def test_subvolumes_across_cubes_are_refused_where_they_make_no_sense(
+    task: TaskSpec, changes: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ValueError, match=text):
+        task.replaced(across_cubes=True, **changes)
+
+
+def test_how_the_originals_code_reads_a_task_counts_in_its_fingerprint_where_it_is_asked_for(
+    task: TaskSpec,
+) -> None:
+    deep = task.replaced(depth=4)
+    assert deep.fingerprint == deep.replaced(across_cubes=False, region_vote="region").fingerprint
+    assert len({deep.fingerprint, deep.replaced(across_cubes=True).fingerprint}) == 2
+    assert len({task.fingerprint, task.replaced(region_vote="label").fingerprint}) == 2

@@ -6,33 +6,6 @@ import pytest
 from mtneuro_data import Cube, SplitPart, TaskSpec, TouchingCubesWarning, builtin_task, read_task, task_schema
 
 
-@pytest.fixture
-def original() -> dict[str, Any]:
-    """A task file of the original benchmark."""
-    return {
-        "name": "task2_2D_4class",
-        "image_chan": "bossdb://prasad/prasad2020/image",
-        "annotation_chan": "bossdb://prasad/prasad_analysis/pixel_labels",
-        "xrange_cor": [4600, 4856],
-        "yrange_cor": [900, 1156],
-        "zrange": [110, 471],
-        "xrange_stri": [3700, 3956],
-        "yrange_stri": [500, 756],
-        "xrange_vp": [3063, 3319],
-        "yrange_vp": [850, 1106],
-        "xrange_zi": [1543, 1799],
-        "yrange_zi": [650, 906],
-        "z_train": [110, 379],
-        "z_val": [380, 409],
-        "z_test": [420, 470],
-        "volume_z": 1,
-        "tile_size": [256, 256],
-        "task_type": "noZI",
-        "combine_ax_and_bg": 0,
-        "noZI": 1,
-    }
-
-
 def written(path: Path, values: Any) -> Path:
     path.write_text(json.dumps(values))
     return path
@@ -128,54 +101,21 @@ def test_the_schema_describes_every_field(task: TaskSpec) -> None:
     assert ">>>" not in json.dumps(schema)
 
 
-def test_an_original_segmentation_task_is_read(tmp_path: Path, original: dict[str, Any]) -> None:
-    task = read_task(written(tmp_path / "task.json", original))
-    ours = builtin_task("seg-2d-4class", reading="original")
-    assert task == ours.replaced(name="task2_2D_4class", z_buffer=0)
-
-
-def test_an_original_region_task_is_read(tmp_path: Path, original: dict[str, Any]) -> None:
-    keys = ("task_type", "combine_ax_and_bg", "noZI")
-    region = {key: value for key, value in original.items() if key not in keys}
-    region["annotation_chan"] = "bossdb://prasad/prasad_analysis/roi_labels"
-    task = read_task(written(tmp_path / "task.json", region))
-    assert task == builtin_task("roi-c1", reading="original").replaced(name="task2_2D_4class", z_buffer=0)
-
-
-def test_an_original_three_class_subvolume_task_is_read(tmp_path: Path, original: dict[str, Any]) -> None:
-    original |= {"task_type": "3class", "combine_ax_and_bg": 1, "noZI": 0, "volume_z": 8}
-    task = read_task(written(tmp_path / "task.json", original))
-    assert (task.depth, task.label_map[3], len(task.cubes)) == (8, 0, 4)
-    assert task.class_names == ("background", "vessel", "cell")
-
-
-def test_an_original_task_with_an_encoder_is_one_of_semantics(
-    tmp_path: Path, original: dict[str, Any]
-) -> None:
-    original |= {"task_type": "normal", "noZI": 0, "encoder_type": "ssl", "z_train": [110, 470]}
-    task = read_task(written(tmp_path / "task.json", original))
-    assert (task.kind, task.counts()) == ("semantics", {"all": 1440})
-
-
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        ({"z_trian": [0, 1]}, "got 'z_trian'; did you mean 'z_train'"),
-        ({"z_train": [379, 110]}, r"z_train: range must satisfy .* got \[379, 110\)"),
-        ({"z_train": [-5, 110]}, "z_train"),
-        ({"z_train": [0, 10**30]}, "z_train: range must satisfy"),
-        ({"volume_z": 10**12}, r"depth must be less than or equal to 2147483648, got 1000000000000"),
-        ({"z_test": [400, 470]}, "splits must share no voxel"),
-        ({"tile_size": [128, 256]}, r"tile_size .* got \[128, 256\]"),
-        ({"task_type": "4class"}, "task_type"),
-        ({"noZI": 2}, "noZI"),
-    ],
-)
-def test_a_wrong_original_key_is_refused(
-    tmp_path: Path, original: dict[str, Any], change: dict[str, Any], text: str
-) -> None:
-    with pytest.raises(ValueError, match=text):
-        read_task(written(tmp_path / "task.json", original | change))
+def test_a_file_of_the_original_benchmark_is_read_with_its_paths_beside_it(tmp_path: Path) -> None:
+    sides = {f"{axis}range_{region}": [0, 8] for axis in "xy" for region in ("cor", "stri", "vp", "zi")}
+    values = {
+        "name": "task",
+        "image_chan": "image.zarr",
+        "annotation_chan": "/data/pixel_labels",
+        **sides,
+        "z_train": [0, 4],
+        "z_val": [4, 8],
+        "z_test": [20, 21],
+    }
+    task = read_task(written(tmp_path / "task.json", values))
+    assert (task.kind, task.image) == ("segmentation", str(tmp_path / "image.zarr"))
+    with pytest.raises(ValueError, match=r"task\.json: name must be given"):
+        read_task(written(tmp_path / "task.json", {"image_chan": "image.zarr", **sides}))
 
 
 @pytest.mark.parametrize(

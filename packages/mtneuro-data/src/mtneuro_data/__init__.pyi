@@ -1,5 +1,6 @@
 from . import phantom as phantom
 from . import serving as serving
+from .arrays import UNLABELLED as UNLABELLED
 from .arrays import TaskArrays as TaskArrays
 from .box import Box as Box
 from .cache.folder import Cache as Cache
@@ -13,6 +14,7 @@ from .interpolation import interpolated_labels as interpolated_labels
 from .labels import mapped_labels as mapped_labels
 from .loading import load as load
 from .opening import open_task as open_task
+from .original_task import UnusedKeysWarning as UnusedKeysWarning
 from .paper import builtin_task as builtin_task
 from .paper import task_names as task_names
 from .reduction import downsampled_images as downsampled_images

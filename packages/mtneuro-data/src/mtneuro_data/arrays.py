@@ -15,6 +15,9 @@ from mtneuro_data.reduction import CORNERS, four_corners
 FORMAT_VERSION = 1
 """Version of the images file."""
 
+UNLABELLED = 255
+"""Value of a mask where the volume has no label: in slices that the last subvolume of a split lacks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TaskArrays:
@@ -37,7 +40,7 @@ class TaskArrays:
     """Each image's region, an index into ``region_names``."""
 
     masks: UInt8[np.ndarray, "n *zyx"] | None
-    """Each pixel's class, an index into ``class_names``; ``None`` in a task of regions."""
+    """Each pixel's class, an index into ``class_names``, or `UNLABELLED`; ``None`` in a task of regions."""
 
     sample_id: np.ndarray
     """``<cube>/z<z>``, with ``/tl``, ``/tr``, ``/bl`` or ``/br`` for a corner."""
@@ -86,8 +89,9 @@ class TaskArrays:
         for place, region in enumerate(self.region_names):
             masks = self.masks[self.region == place]
             if len(masks):
+                labelled = np.count_nonzero(masks < len(self.class_names))
                 shares[region] = {
-                    name: float(np.count_nonzero(masks == value) / masks.size)
+                    name: float(np.count_nonzero(masks == value) / labelled)
                     for value, name in enumerate(self.class_names)
                 }
         return shares

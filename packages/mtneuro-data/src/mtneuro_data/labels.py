@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Integer, UInt8
@@ -139,7 +139,14 @@ def _translate(labels: np.ndarray, label_map: Mapping[int, int], mapped: np.ndar
         target[here] += change
 
 
-def voted_region(labels: Integer[np.ndarray, "..."], roi_map: Table, /, *, what: str = "labels") -> int:
+def voted_region(
+    labels: Integer[np.ndarray, "..."],
+    roi_map: Table,
+    /,
+    *,
+    by: Literal["region", "label"] = "region",
+    what: str = "labels",
+) -> int:
     """Return the region that most of an image's voxels lie in; on a tie, the first.
 
     Parameters
@@ -147,7 +154,10 @@ def voted_region(labels: Integer[np.ndarray, "..."], roi_map: Table, /, *, what:
     labels
         Raw region-of-interest labels.
     roi_map
-        Raw label -> region; ``"*"`` names every other label. Labels of one region are counted together.
+        Raw label -> region; ``"*"`` names every other label.
+    by
+        Whether labels of one region are counted together, or each label alone, and the most frequent one is
+        mapped; on a tie, the lowest.
     what
         The labels' name in a message.
 
@@ -160,7 +170,13 @@ def voted_region(labels: Integer[np.ndarray, "..."], roi_map: Table, /, *, what:
     --------
     >>> voted_region(np.array([1, 3, 4, 1, 4]), {1: 0, 3: 2, 4: 2})
     2
+    >>> voted_region(np.array([1, 3, 4, 1, 4]), {1: 0, 3: 2, 4: 2}, by="label")
+    0
     """
+    if by == "label":
+        present, counts = np.unique(labels, return_counts=True)
+        regions = _classes(present, roi_map, what, np.intp)
+        return int(regions[counts.argmax()])
     if labels.size and (first := int(labels.flat[0])) in roi_map and bool((labels == first).all()):
         return roi_map[first]
     if labels.size and labels.min() >= 0 and labels.max() < _LARGEST_INDEX:

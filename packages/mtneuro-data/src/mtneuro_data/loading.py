@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtneuro_data._shared.bounds import check_memory
-from mtneuro_data.arrays import TaskArrays
+from mtneuro_data.arrays import UNLABELLED, TaskArrays
 from mtneuro_data.grey import GreyVolume
 from mtneuro_data.labels import mapped_labels, voted_region
 from mtneuro_data.opening import open_raw, open_task, voxel_size_of
-from mtneuro_data.pieces import Piece, batches, labelled, pieces_of, stacked
+from mtneuro_data.pieces import Crossing, Piece, batches, crossings_of, labelled, pieces_of, stacked
 from mtneuro_data.reduction import downsampled_images, downsampled_instances, downsampled_labels
 from mtneuro_data.sources.base import Progress
 from mtneuro_data.task import TaskSpec
@@ -64,9 +64,9 @@ def load(
 
     Notes
     -----
-    In a task of regions with an annotation, an image's region is the majority of its region-of-interest
-    labels if all of its slices have them, and otherwise its cube's region. Everything that can be checked
-    without reading voxels is checked first.
+    In a task of regions with an annotation, an image's region is what its labels vote for
+    (`TaskSpec.region_vote`) if all of its slices have them, and otherwise its cube's region. Everything
+    that can be checked without reading voxels is checked first.
 
     Examples
     --------
@@ -77,9 +77,12 @@ def load(
     ((4, 64, 64), np.str_('A-CTX/z420'))
     """
     image, annotation = open_task(task, split, cache=cache, server=server)
-    cubes = [cube for name in task.split_names(split) for cube in task.boxes(name)]
+    splits = task.split_names(split)
+    cubes = [cube for name in splits for cube in task.boxes(name)]
     pieces = list(pieces_of(task, cubes, image, annotation))
-    n = pieces[-1].rows.stop
+    crossings = list(crossings_of(task, splits)) if task.across_cubes else []
+    sample_id = [f"{name}/z{z}" for name in splits for name, z in task.samples(name)]
+    n = len(sample_id)
     height, width = cubes[0][1].shape[1:]
     shape = (n, task.depth, height // task.downsample, width // task.downsample)
     label_bytes = (task.kind != "region") + (task.instances is not None) * np.dtype(np.uint64).itemsize
@@ -88,25 +91,32 @@ def load(
         (image.dtype.itemsize + label_bytes) * math.prod(shape),
         remedy="raise z_step or downsample",
     )
-    image.prefetch([piece.box for piece in pieces])
+    beyond = [box for crossing in crossings for box in crossing.boxes]
+    image.prefetch([*(piece.box for piece in pieces), *beyond])
     if annotation is not None:
-        annotation.prefetch([piece.box for piece in labelled(task, pieces)])
+        annotation.prefetch(
+            [*(piece.box for piece in labelled(task, pieces)), *(beyond if task.kind != "region" else ())]
+        )
     images = np.empty(shape, image.dtype)
     masks = None if task.kind == "region" else np.empty(shape, np.uint8)
     instances = None if task.instances is None else np.empty(shape, np.uint64)
     region = np.empty(n, np.int64)
     # Storage that reads one box at a time gains nothing from a batch, and reports progress after each box.
-    for batch in batches(pieces, _BATCH_BYTES if image.side_by_side else 0):
+    for batch in batches(pieces, _BATCH_BYTES if image.side_by_side else 0) if pieces else ():
         _read_batch(task, batch, image, annotation, images, masks, instances)
         _put_regions(task, batch, annotation, region)
         if progress is not None:
             progress(batch[-1].rows.stop, n)
+    for crossing in crossings:
+        _put_crossing(task, crossing, image, annotation, images, masks, region)
+        if progress is not None:
+            progress(crossing.row + 1, n)
     size = voxel_size_of(task, image)
     return TaskArrays(
         images=_squeezed(images, task),
         region=region,
         masks=None if masks is None else _squeezed(masks, task),
-        sample_id=np.array([f"{piece.cube}/z{z}" for piece in pieces for z in piece.starts]),
+        sample_id=np.array(sample_id),
         region_names=task.regions,
         class_names=task.class_names,
         voxel_size_um=None
@@ -220,7 +230,39 @@ def _put_regions(
             range(piece.rows.start, piece.rows.stop), piece.starts, stacked(task, piece, labels), strict=True
         ):
             if lo <= z and z + task.depth <= hi:
-                region[at] = voted_region(voxels, task.roi_map, what=piece.words)
+                region[at] = voted_region(voxels, task.roi_map, by=task.region_vote, what=piece.words)
+
+
+def _put_crossing(
+    task: TaskSpec,
+    crossing: Crossing,
+    image: Volume,
+    annotation: Volume | None,
+    images: np.ndarray,
+    masks: np.ndarray | None,
+    region: np.ndarray,
+) -> None:
+    """Read a subvolume that no cube holds whole; what it lacks is black and unlabelled."""
+    row, boxes = crossing.row, crossing.boxes
+    region[row] = task.regions.index(task.cubes[crossing.cube].region)
+    grey = np.concatenate(image.read_boxes(boxes, keep=True))
+    depth = len(grey)
+    images[row] = 0
+    images[row, :depth] = downsampled_images(grey, task.downsample)
+    if annotation is None:
+        return
+    what = f"labels of {crossing.cube} from slice {boxes[0].lower[0]} on"
+    if masks is not None:
+        mapped = mapped_labels(
+            np.concatenate(annotation.read_boxes(boxes, keep=True)), task.label_map, what=what
+        )
+        masks[row] = UNLABELLED
+        masks[row, :depth] = downsampled_labels(mapped, task.downsample)
+        return
+    lo, hi = task.annotated_z or (0, annotation.shape[0])
+    if all(lo <= box.lower[0] and box.upper[0] <= hi for box in boxes):
+        labels = np.concatenate(annotation.read_boxes(boxes, keep=True))
+        region[row] = voted_region(labels, task.roi_map, by=task.region_vote, what=what)
 
 
 def _squeezed(images: np.ndarray, task: TaskSpec) -> np.ndarray:

@@ -9,7 +9,7 @@ from mtneuro_data._shared.words import unknown_name
 from mtneuro_data.task import CHANNELS, Cube, SplitPart, TaskSpec
 
 Reading = Literal["text", "original"]
-"""How the z ranges of Table A1 are read."""
+"""How the paper is read: by its text, or by the authors' code."""
 
 REGIONS = ("CTX", "STR", "VP", "ZI")
 CLASSES = ("background", "vessel", "cell", "axon")
@@ -22,6 +22,8 @@ VOXEL_SIZE_UM = (1.17, 1.17, 1.17)
 """Edges of a voxel of the benchmark's volume."""
 EXTRA = "B"
 """The cube set that ROI-C3 adds to training, as the authors' site for the benchmark says."""
+ANNOTATED_Z = (109, 460)
+"""Slices of the benchmark's volume that have region labels."""
 _WHOLE = (110, 470)
 _SUBVOLUME = 8
 """Slices of a subvolume in the paper."""
@@ -65,8 +67,9 @@ def builtin_task(name: str, *, reading: Reading = "text", extra: str = EXTRA) ->
         One of `task_names`. ``roi-c1`` to ``roi-c3`` are Task 1, whose samples are subvolumes of 8
         slices where the name ends in ``-3d``; ``seg-…`` are Task 2 and ``semantics`` is Task 3.
     reading
-        How to read the z ranges: ``"text"`` gives the counts of the paper's text, 270, 30 and 50
-        slices a cube; ``"original"`` those of the authors' code, 269, 29 and 50.
+        ``"text"`` gives the counts of the paper's text, 270, 30 and 50 slices a cube. ``"original"`` is
+        what the authors' code does: 269, 29 and 50 slices, an image's region by its most frequent raw label,
+        and subvolumes that run from one region into the next, the last of them short.
     extra
         The cube set (B, C or D) that ROI-C3 adds to training. ROI-C2 and ROI-C3 test on the other
         two. The paper does not name it; the authors' site for the benchmark does: B.
@@ -96,20 +99,21 @@ def builtin_task(name: str, *, reading: Reading = "text", extra: str = EXTRA) ->
         raise ValueError(unknown_name("extra", extra, "BCD"))
     ranges = _RANGES[reading]
     if name.startswith("roi-"):
-        return _region_task(name, ranges, extra)
+        return _region_task(name, ranges, extra, original=reading == "original")
     if name == "semantics":
         return _pixel_task(name, REGIONS, {"all": _WHOLE}, FOUR_CLASSES)
-    three = name.endswith("3class")
+    three, deep = name.endswith("3class"), "-3d-" in name
     return _pixel_task(
         name,
         REGIONS if three else REGIONS[:3],
         ranges,
         THREE_CLASSES if three else FOUR_CLASSES,
-        depth=_SUBVOLUME if "-3d-" in name else 1,
+        depth=_SUBVOLUME if deep else 1,
+        across_cubes=deep and reading == "original",
     )
 
 
-def _region_task(name: str, ranges: dict[str, tuple[int, int]], extra: str) -> TaskSpec:
+def _region_task(name: str, ranges: dict[str, tuple[int, int]], extra: str, *, original: bool) -> TaskSpec:
     column = name.removesuffix("-3d")
     others = [letter for letter in "BCD" if letter != extra]
     splits = {split: [_part("A", z)] for split, z in ranges.items()}
@@ -127,8 +131,10 @@ def _region_task(name: str, ranges: dict[str, tuple[int, int]], extra: str) -> T
         cubes=_cubes(used, REGIONS),
         splits={split: tuple(parts) for split, parts in splits.items()},
         roi_map=ROI_MAP,
-        annotated_z=(109, 460),
+        annotated_z=ANNOTATED_Z,
+        region_vote="label" if original else "region",
         depth=1 if name == column else _SUBVOLUME,
+        across_cubes=original and name != column,
         voxel_size_um=VOXEL_SIZE_UM,
     )
 
@@ -140,6 +146,7 @@ def _pixel_task(
     label_map: dict[int, int],
     *,
     depth: int = 1,
+    across_cubes: bool = False,
 ) -> TaskSpec:
     return TaskSpec(
         name=name,
@@ -152,6 +159,7 @@ def _pixel_task(
         class_names=CLASSES[: max(label_map.values()) + 1],
         label_map=label_map,
         depth=depth,
+        across_cubes=across_cubes,
         voxel_size_um=VOXEL_SIZE_UM,
     )
 

@@ -1,6 +1,7 @@
 """Divide a task's cubes into boxes of bounded size, each read at once."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,42 @@ class Piece(NamedTuple):
         return self.voxel_bytes * self.box.size
 
 
+class Crossing(NamedTuple):
+    """A subvolume that begins in one cube and goes on in the next ones, or ends with the last."""
+
+    cube: str
+    row: int
+    boxes: tuple[Box, ...]
+    """Its slices, in order; together at most the task's depth."""
+
+
+def crossings_of(task: TaskSpec, splits: Sequence[str]) -> Iterator[Crossing]:
+    """Yield the subvolumes of a task with ``across_cubes`` that no cube holds whole."""
+    row = 0
+    for split in splits:
+        boxes = iter(task.boxes(split))
+        for part in task.splits[split]:
+            own = list(islice(boxes, len(part.cubes)))
+            for at, (name, cube) in enumerate(own):
+                starts = task.first_slices(cube)
+                row += len(starts)
+                if starts[-1] + task.depth > cube.upper[0]:
+                    followers = [box for _, box in own[at + 1 :]]
+                    yield Crossing(name, row - 1, _stretch(cube, starts[-1], followers, task.depth))
+
+
+def _stretch(cube: CubeSpec, start: int, followers: Sequence[CubeSpec], depth: int) -> tuple[Box, ...]:
+    """Return the boxes of so many slices from one slice of a cube on, going on in those that follow."""
+    boxes: list[Box] = []
+    for box, z in ((cube, start), *((other, other.lower[0]) for other in followers)):
+        end = min(z + depth, box.upper[0])
+        boxes.append(Box((z, *box.lower[1:]), (end, *box.upper[1:])))
+        depth -= end - z
+        if not depth:
+            break
+    return tuple(boxes)
+
+
 def pieces_of(
     task: TaskSpec, cubes: Sequence[tuple[str, CubeSpec]], image: Volume, annotation: Volume | None
 ) -> Iterator[Piece]:
@@ -48,7 +85,8 @@ def pieces_of(
     widest = max(image.dtype.itemsize, 1 if annotation is None else annotation.dtype.itemsize)
     row = 0
     for name, cube in cubes:
-        starts = task.first_slices(cube)
+        every = task.first_slices(cube)
+        starts = range(every.start, min(every.stop, cube.upper[0] - task.depth + 1), every.step)
         slices = _BLOCK_BYTES // (cube.shape[1] * cube.shape[2] * widest)
         sparse = starts.step >= max(_SPARSE, 2 * task.depth)
         in_one = 1 if sparse else max(1, slices // starts.step)
@@ -56,8 +94,8 @@ def pieces_of(
             some = starts[at : at + in_one]
             lower = (some[0], cube.lower[1], cube.lower[2])
             upper = (some[-1] + task.depth, cube.upper[1], cube.upper[2])
-            yield Piece(name, some, slice(row, row + len(some)), Box(lower, upper), widest)
-            row += len(some)
+            yield Piece(name, some, slice(row + at, row + at + len(some)), Box(lower, upper), widest)
+        row += len(every)
 
 
 def labelled(task: TaskSpec, pieces: Sequence[Piece]) -> list[Piece]:

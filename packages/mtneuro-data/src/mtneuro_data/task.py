@@ -27,7 +27,7 @@ CHANNELS = {
 _LARGEST_INDEX = 1 << 31
 _MOST_CLASSES = 256
 
-_LATER = ("intensity", "image_type", "instances")
+_LATER = ("intensity", "image_type", "instances", "region_vote", "across_cubes")
 """Fields that count in a fingerprint only where they are set: results that carry one are older."""
 
 
@@ -167,8 +167,16 @@ class TaskSpec(Settings):
     """Slices that have region-of-interest labels; other images belong to their cube's region."""
 
     depth: int = Field(default=1, ge=1, le=_LARGEST_INDEX)
-    """Slices of one image: 1 for images, more for subvolumes. Slices that do not fill a subvolume are left
-    out."""
+    """Slices of one image: 1 for images, more for subvolumes."""
+
+    region_vote: Literal["region", "label"] = "region"
+    """What an image's voxels vote for. ``region``: the region that most of them lie in, labels of one region
+    together. ``label``: the region of the most frequent label, as in the authors' code."""
+
+    across_cubes: bool = False
+    """Whether subvolumes run from the end of each cube of a part into the next, as in the authors' code. What
+    the last one then lacks is black, and 255 in the masks, unlabelled. By default slices that do not fill a
+    subvolume are left out."""
 
     downsample: Literal[1, 2, 4] = 1
     """Factor by which rows and columns are reduced; never slices."""
@@ -210,11 +218,27 @@ class TaskSpec(Settings):
     def _consistent(self) -> "TaskSpec":
         if self.image_type != "uint8" and self.intensity is None:
             raise ValueError(f"image_type {self.image_type} needs intensity, the levels of black and white")
+        if self.across_cubes:
+            self._check_across()
         self._check_names()
         self._check_faces()
         self._check_label_maps()
         self._check_splits()
         return self
+
+    def _check_across(self) -> None:
+        if self.depth == 1:
+            raise ValueError("across_cubes is about subvolumes: depth must be more than 1, got 1")
+        if self.instances is not None or BOUNDARIES.keys() & self.label_map.keys():
+            raise ValueError(
+                "across_cubes puts slices of two cubes together, where instances and their boundaries mean "
+                "nothing: leave one of them out"
+            )
+        if len(self.class_names) == _MOST_CLASSES:
+            raise ValueError(
+                f"class_names must be {_MOST_CLASSES - 1} at most with across_cubes, as one value of a mask "
+                f"means unlabelled, got {_MOST_CLASSES}"
+            )
 
     def _check_names(self) -> None:
         for name, cube in self.cubes.items():
@@ -361,7 +385,8 @@ class TaskSpec(Settings):
 
     def first_slices(self, box: CubeSpec) -> range:
         """Return the first slices of the images that one box of the task is cut into."""
-        return range(box.lower[0], box.upper[0] - self.depth + 1, self.depth * self.z_step)
+        end = box.upper[0] if self.across_cubes else box.upper[0] - self.depth + 1
+        return range(box.lower[0], end, self.depth * self.z_step)
 
     def counts(self) -> dict[str, int]:
         """Return the number of images of each split."""

@@ -5,16 +5,14 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, PositiveInt, ValidationError
-
-from mtneuro_data._shared.settings import Settings, read_values
+from mtneuro_data._shared.settings import read_values
 from mtneuro_data._shared.words import one_line
 from mtneuro_data.label_table import ENDINGS, read_label_table
 from mtneuro_data.labels import WORDS
-from mtneuro_data.paper import CLASSES, FOUR_CLASSES, REGIONS, ROI_MAP, THREE_CLASSES, VOXEL_SIZE_UM
-from mtneuro_data.task import CHANNELS, Cube, Range, SplitPart, TaskSpec
+from mtneuro_data.original_task import task_from_original
+from mtneuro_data.task import TaskSpec
 
 _VOLUMES = ("image", "annotation", "image_chan", "annotation_chan")
 _TABLES = ("label_map", "roi_map")
@@ -28,36 +26,6 @@ class TouchingCubesWarning(UserWarning):
     Some of the paper's tasks do so too; they are built in and give no warning. `TaskSpec.touching` lists the
     pairs of any task.
     """
-
-
-Flag = Annotated[int, Field(ge=0, le=1)]
-
-
-class _OriginalTask(Settings):
-    """The keys of the original benchmark's task files, unchanged."""
-
-    name: str
-    image_chan: str
-    annotation_chan: str
-    xrange_cor: Range
-    yrange_cor: Range
-    xrange_stri: Range
-    yrange_stri: Range
-    xrange_vp: Range
-    yrange_vp: Range
-    xrange_zi: Range
-    yrange_zi: Range
-    zrange: Range | None = None
-    z_train: Range
-    z_val: Range
-    z_test: Range
-    volume_z: PositiveInt = 1
-    tile_size: tuple[PositiveInt, PositiveInt] | None = None
-    task_type: Literal["3class", "noZI", "normal"] = "normal"
-    combine_ax_and_bg: Flag = 0
-    noZI: Flag = 0  # noqa: N815 - the file's own key
-    encoder_type: Literal["ssl", "supervised", "PCA", "NMF"] | None = None
-    encoder_path: str | None = None
 
 
 def read_task(path: str | Path, /) -> TaskSpec:
@@ -83,21 +51,21 @@ def read_task(path: str | Path, /) -> TaskSpec:
     TouchingCubesWarning
         For each pair of cubes that touch across the border between test and train or val.
 
+    UnusedKeysWarning
+        If a file of the original benchmark has keys that change nothing.
+
     Notes
     -----
-    In an original file the z ranges are half-open as given, ``zrange`` is ignored (as in the original
-    code), and the splits may share no voxel, but no buffer between them is required. A
-    channel with ``roi`` in its name makes the task one of regions. A file that names an ``encoder_type`` is
-    a task of semantics, whose only split ``all`` is the range ``z_train``.
+    `mtneuro_data.original_task.task_from_original` says how the original's files are read.
     """
     path = Path(path)
     values = _beside(path, read_values(path))
     try:
         if "image_chan" in values or "xrange_cor" in values:
-            task = _from_original(_OriginalTask(**values), str(path))
+            task = task_from_original(values, where=str(path))
         else:
             task = TaskSpec(**values)
-    except ValidationError as error:
+    except ValueError as error:
         raise ValueError(f"{path}: {one_line(error)}") from None
     for split, cube, other_split, other in task.touching():
         warnings.warn(
@@ -170,49 +138,3 @@ def _exists(uri: str) -> bool:
     # Not Path.glob, which takes no absolute pattern.
     paths = [path for path in (uri, uri.rpartition("#")[0]) if path]
     return any(Path(path).exists() or glob.glob(path) for path in paths)  # noqa: PTH207
-
-
-def _from_original(task: _OriginalTask, path: str) -> TaskSpec:
-    faces = {
-        "CTX": (task.yrange_cor, task.xrange_cor),
-        "STR": (task.yrange_stri, task.xrange_stri),
-        "VP": (task.yrange_vp, task.xrange_vp),
-        "ZI": (task.yrange_zi, task.xrange_zi),
-    }
-    region = "roi" in task.annotation_chan.rpartition("/")[2]
-    without_zi = task.noZI == 1 or task.task_type == "noZI"
-    merged = task.combine_ax_and_bg == 1 or task.task_type == "3class"
-    regions = REGIONS[:3] if without_zi and not region else REGIONS
-    cubes = {f"A-{name}": Cube(region=name, y=faces[name][0], x=faces[name][1]) for name in regions}
-    if task.tile_size is not None:
-        wanted = (task.tile_size[1], task.tile_size[0])
-        for name, cube in cubes.items():
-            if cube.face != wanted:
-                raise ValueError(
-                    f"{path}: tile_size [x, y] must be the size of the ranges, got {list(task.tile_size)} "
-                    f"where {name} has (y, x) {cube.face}"
-                )
-    ranges = {"train": task.z_train, "val": task.z_val, "test": task.z_test}
-    if task.encoder_type is not None:
-        ranges = {"all": task.z_train}
-    common: dict[str, Any] = {
-        "name": task.name,
-        "image": task.image_chan,
-        "annotation": task.annotation_chan,
-        "regions": regions,
-        "cubes": cubes,
-        "splits": {split: (SplitPart(cubes=tuple(cubes), z=z),) for split, z in ranges.items()},
-        "z_buffer": 0,
-        "depth": task.volume_z,
-        # The benchmark's volume is known; that of another channel states its own.
-        "voxel_size_um": VOXEL_SIZE_UM if task.image_chan == CHANNELS["image"] else None,
-    }
-    if region:
-        return TaskSpec(kind="region", roi_map=ROI_MAP, annotated_z=(109, 460), **common)
-    label_map = THREE_CLASSES if merged else FOUR_CLASSES
-    return TaskSpec(
-        kind="segmentation" if task.encoder_type is None else "semantics",
-        class_names=CLASSES[: max(label_map.values()) + 1],
-        label_map=label_map,
-        **common,
-    )

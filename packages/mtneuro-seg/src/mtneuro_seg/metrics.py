@@ -125,7 +125,7 @@ def check_labels(labels: Integer[np.ndarray, "..."], name: str, *, classes: int)
         listed = ", ".join(str(value) for value in values[:5]) + (", …" if len(values) > 5 else "")
         raise ValueError(
             f"{name} must hold labels in [0, {classes}), got {listed} in {outside.size} pixels; "
-            "set classes to fit the labels"
+            "set classes to fit the labels, or ignore_label if one of them means unlabelled"
         )
 
 

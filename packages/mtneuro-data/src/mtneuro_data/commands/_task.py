@@ -24,13 +24,13 @@ Intensity = Annotated[
 
 
 def named_task(name: str, source: str | None, intensity: str | None = None) -> "TaskSpec":
-    """Return the task of a name or file, over other volumes if a source is given; warn if cubes touch."""
+    """Return the task of a name or file, over other volumes if a source is given; its warnings are told."""
     from mtneuro_data._shared.intensity import parsed_levels
     from mtneuro_data.paper import builtin_task
-    from mtneuro_data.task_file import TouchingCubesWarning, read_task
+    from mtneuro_data.task_file import read_task
 
     with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always", TouchingCubesWarning)
+        warnings.simplefilter("always", UserWarning)
         task = read_task(name) if name.endswith((".json", ".toml")) else builtin_task(name)
     for warning in told:
         sys.stderr.write(f"mtneuro-data: warning: {warning.message}\n")

@@ -34,7 +34,7 @@ def tasks(
     source
         Volumes to read in place of the task's own: bossdb, phantom, or phantom?seed=7.
     reading
-        Of a task of the paper: the z ranges of its text, which is the default, or of the authors' code.
+        Of a task of the paper: as its text says, which is the default, or as the authors' code does it.
     extra
         Of roi-c2 and roi-c3: the cube set that ROI-C3 adds to training, by default B; both test on the two
         that are left.
