@@ -132,7 +132,7 @@ def arrays(data: Path | None) -> tuple[TaskArrays, TaskArrays]:
 def scored(settings: TrainSettings, out: Path, *, images: TaskArrays, test: TaskArrays) -> Row:
     """Return what a model makes of the test images, trained now or found with its score."""
     known = out.with_name(f"{out.name}.json")
-    key = settings.model_dump(mode="json")
+    key = {**settings.model_dump(mode="json"), "read": [images.fingerprint, test.fingerprint]}
     if known.is_file() and (kept := json.loads(known.read_text(encoding="utf-8")))["settings"] == key:
         return kept["row"]
     started = time.process_time()

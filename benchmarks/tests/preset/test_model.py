@@ -65,6 +65,7 @@ def test_a_preset_that_cannot_work_is_refused(tmp_path, text, message):
 
 def test_the_papers_settings_have_the_papers_extra_set_among_them():
     paper = read_preset("paper")
+    assert paper.task1 is not None
     for extra, follows in ((("B",), True), (("B", "D"), True), (("D",), False)):
         task1 = paper.task1.model_copy(update={"extra": extra})
         assert paper.model_copy(update={"task1": task1}).follows_the_paper is follows

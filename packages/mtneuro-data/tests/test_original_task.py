@@ -46,8 +46,8 @@ FOUR: dict[str, Any] = {
     "label_map": {0: 0, 1: 1, 2: 2, 3: 3},
 }
 PUBLISHED = {
-    "task1": TaskSpec(
-        **COMMON
+    "task1": TaskSpec.model_validate(
+        COMMON
         | {
             "annotation": "bossdb://prasad/prasad_analysis/roi_labels",
             "name": "task1",
@@ -64,8 +64,8 @@ PUBLISHED = {
     "task2_2D_4class": TaskSpec(name="task2_2D_4class", **FOUR),
     "task2_3D_3class": TaskSpec(name="task2_3D_3class", depth=8, across_cubes=True, **THREE),
     "task2_3D_4class": TaskSpec(name="task2_3D_4class", depth=8, across_cubes=True, **FOUR),
-    "task3": TaskSpec(
-        **FOUR
+    "task3": TaskSpec.model_validate(
+        FOUR
         | {
             "name": "task3",
             "kind": "semantics",

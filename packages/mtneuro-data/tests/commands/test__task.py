@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,17 @@ def test_a_task_file_whose_cubes_touch_is_one_line_of_warning(
     assert (status, err.count("\n")) == (0, 1)
     assert err.startswith("mtneuro-data: warning: ")
     assert shell("tasks", "roi-c3")[2] == ""
+
+
+def test_unused_keys_of_an_original_file_are_one_line_of_warning(shell: Any, tmp_path: Path) -> None:
+    sides = {f"{axis}range_{region}": [0, 8] for axis in "xy" for region in ("cor", "stri", "vp", "zi")}
+    ranges = {"zrange": [0, 40], "z_train": [0, 4], "z_val": [4, 8], "z_test": [20, 24]}
+    channels = {"image_chan": "/data/image", "annotation_chan": "/data/roi_labels"}
+    (tmp_path / "task1.json").write_text(json.dumps({"name": "task1", **channels, **sides, **ranges}))
+    status, out, err = shell("tasks", tmp_path / "task1.json")
+    assert (status, json.loads(out)["region_vote"]) == (0, "label")
+    assert err.startswith("mtneuro-data: warning: ")
+    assert err.endswith("changes nothing in this task: zrange\n")
 
 
 def test_a_task_is_read_from_another_source_where_one_is_named() -> None:
