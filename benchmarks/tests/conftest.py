@@ -236,7 +236,10 @@ def written() -> Callable[..., Path]:
             suite_version="0.1.0",
             name=folder.name,
             caveat=caveat,
-            regions={"roi-c1": RegionColumn(paper_column="roi-c1", downsample=downsample)},
+            regions={
+                name: RegionColumn(paper_column=column, downsample=downsample)
+                for name, column in (("roi-c1", "roi-c1"), ("roi-c3[B]", "roi-c3"))
+            },
             segmentation={"seg-2d-4class": "4class", "seg-3d-4class": "4class"},
             preset={},
             runs=(),

@@ -45,6 +45,14 @@ def test_the_papers_number_is_that_of_the_resolution_that_was_run(tmp_path, row,
     assert cells(grid, model="BYOL")["paper"] == 0.83
 
 
+def test_the_papers_number_is_that_of_the_sub_task_whatever_was_added_to_training(tmp_path, row, written):
+    semantics = {"task": "roi-c3[B]", "metric": "r2_same_sample", "class_name": "cell_count"}
+    rows = [row("byol", 1, 0.5, task="roi-c3[B]"), row("byol", 1, 0.5, **semantics)]
+    accuracy, r2 = paper_grids(read_results([written(tmp_path / "demo", rows)]))
+    assert cells(accuracy, model="BYOL")["paper"] == 0.97
+    assert cells(r2, model="BYOL")["paper"] == 0.79
+
+
 def test_the_papers_mixup_stands_beside_the_best_probability_alone(tmp_path, row, written):
     rows = [
         row(f"supervised+mixup p={p}", seed, value, metric="accuracy_whole")
