@@ -99,3 +99,8 @@ def test_an_epoch_without_a_label_has_a_loss_of_zero(tmp_path, fitted):
     module.masks[:] = 255
     (row,) = fitted(module, tmp_path)
     assert row["loss"] == 0
+
+
+@pytest.mark.parametrize(("changes", "momentum"), [({}, 0.9), ({"momentum": 0.0}, 0.0)])
+def test_sgd_has_the_momentum_that_is_asked_for(changes, momentum):
+    assert new(**changes).configure_optimizers().param_groups[0]["momentum"] == momentum

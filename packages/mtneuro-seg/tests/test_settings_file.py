@@ -54,6 +54,9 @@ def test_an_original_network_file_is_read_as_it_is(tmp_path):
         betas=(0.9, 0.99),
         seed=1,
         activation="relu",
+        momentum=0,
+        mean=0,
+        sd=1,
     )
     assert load_settings(written(tmp_path, UNET)) == expected
 
@@ -100,6 +103,9 @@ def test_its_published_network_files_are_read_as_they_are(
         padding="same",
         augment=False,
         seed=0,
+        momentum=0,
+        mean=0,
+        sd=1,
     )
 
 

@@ -92,6 +92,10 @@ def test_wrong_images_are_refused(wrong, message):
     [
         ({"batch_size": 6}, "must be divisible by the number of processes, 4, got 6 and 6"),
         ({"batch_size": 8, "pool_size": 10}, "got 8 and 10"),
+        (
+            {"batch_size": 8, "partial_batches": True},
+            "partial_batches must be false where several processes share a batch, got 4",
+        ),
         ({"method": "pca"}, "'pca' must be run by 1 process, got 4"),
     ],
 )

@@ -25,6 +25,14 @@ def test_a_users_own_factory_is_an_encoder(images):
     assert untrained(settings(TINY, latent_dim=5)).embed(images).shape == (6, 5)
 
 
+@pytest.mark.parametrize(("stem", "sd"), [("normal", (2 / (64 * 9)) ** 0.5), ("uniform", (1 / 27) ** 0.5)])
+def test_the_stem_is_drawn_as_asked(stem, sd):
+    encoder: Any = untrained(settings("resnet18", stem=stem)).encoder
+    assert float(encoder.conv1.weight.std()) == pytest.approx(sd, rel=0.1)
+    # Whatever the stem, the next convolution is torchvision's.
+    assert float(encoder.layer1[0].conv1.weight.std()) == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.05)
+
+
 @pytest.mark.parametrize("name", ["timm/test_resnet", "timm/test_vit"])
 def test_a_timm_model_takes_one_channel_and_any_size(name, images):
     model = untrained(settings(name))

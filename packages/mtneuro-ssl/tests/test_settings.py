@@ -4,6 +4,7 @@ import sys
 import pytest
 from mtneuro_ssl import TrainSettings, executed_modules
 from mtneuro_ssl.registry import METHODS
+from mtneuro_ssl.settings import ViewSettings
 from pydantic import ValidationError
 
 
@@ -43,11 +44,28 @@ def test_resolving_twice_changes_nothing(method):
         ({"epochs": 0}, "greater than or equal to 1|greater than 0"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"dropout": 1}, "less than 1"),
+        ({"stem": "uniform", "encoder": "timm/vit"}, "stem must be left out for encoder 'timm/vit'"),
+        ({"train_encoder": False}, "train_encoder must be true for method 'byol'"),
     ],
 )
 def test_a_wrong_key_or_value_is_refused(values, message):
     with pytest.raises(ValidationError, match=message):
         TrainSettings.model_validate(values)
+
+
+def test_settings_that_came_later_are_left_out_of_a_runs_name_where_they_are_not_set():
+    later = {"image_size", "stem", "train_encoder", "partial_batches", "nmf_start"}
+    unset = TrainSettings(method="supervised").model_dump()
+    assert not later & set(unset)
+    assert "one_offset" not in unset["views"]
+    changed = TrainSettings(
+        method="supervised", stem="uniform", train_encoder=False, partial_batches=True, nmf_start="random",
+        views=ViewSettings(one_offset=True),
+    )  # fmt: skip
+    dump = changed.model_dump()
+    assert set(dump) - set(unset) == later - {"image_size"}
+    assert dump["views"]["one_offset"] is True
+    assert TrainSettings.model_validate(dump) == changed
 
 
 @pytest.mark.parametrize(

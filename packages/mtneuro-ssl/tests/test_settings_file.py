@@ -1,8 +1,10 @@
 import json
 import logging
+from typing import Any
 
 import pytest
 from mtneuro_ssl import TrainSettings
+from mtneuro_ssl.settings import ViewSettings
 from mtneuro_ssl.settings_file import KEYS, translated
 
 SSL_FILE = {
@@ -91,6 +93,9 @@ def test_the_originals_other_choices_are_settings(changes, expected):
     assert {name: getattr(settings, name) for name in expected} == expected
 
 
+CODE: dict[str, Any] = {"latent_dim": None, "stem": "uniform"}
+"""What the original's code does in every training, whatever the file."""
+
 METHODS = {"BYOL": "byol", "MYOW": "myow", "MYOWMerged": "myow-m"}
 
 
@@ -118,6 +123,11 @@ def test_the_published_self_supervised_files_are_read_as_they_are(real_data, ver
         mined_rampup_fraction=10 / 800,
         mined_delay_fraction=0,
         mined_neighbours=1,
+        **CODE,
+        exclude_self=False,
+        views=ViewSettings(one_offset=True),
+        mean=0.4894,
+        sd=0.1238,
     )
     used = set() if name != "BYOL" else {"mined_weight", "mined_rampup_fraction", "mined_neighbours"}
     found = TrainSettings.from_file(path)
@@ -128,8 +138,9 @@ def test_the_published_self_supervised_files_are_read_as_they_are(real_data, ver
 def test_the_published_supervised_file_is_read_as_it_is(real_data, version):
     path = real_data / "original_json" / version / "networkconfig" / "SUP_ResNet-18_2D.json"
     assert TrainSettings.from_file(path) == TrainSettings(
-        method="supervised", encoder="resnet18", seed=0, epochs=1, batch_size=8, learning_rate=0.01
-    )
+        method="supervised", encoder="resnet18", seed=0, epochs=1, batch_size=8, learning_rate=0.01,
+        optimiser="sgd", momentum=None, weight_decay=0, dropout=0, partial_batches=True, mean=0, sd=1, **CODE,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("key", sorted(SSL_FILE))

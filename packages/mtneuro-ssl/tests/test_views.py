@@ -32,6 +32,19 @@ def test_offsets_are_each_samples_own_and_reach_every_place():
     assert sorted(corners.unique().tolist()) == sorted(6 * y + x for y in range(4) for x in range(4))
 
 
+def test_one_offset_is_that_of_every_sample_and_another_at_every_draw():
+    images = torch.arange(36, dtype=torch.uint8).reshape(1, 6, 6)
+    generator = generator_at(1, "views")
+    seen = [
+        random_crops(
+            images, torch.zeros(5, dtype=torch.int64), size=(3, 3), generator=generator, one_offset=True
+        )[:, 0, 0].unique()
+        for _ in range(40)
+    ]
+    assert all(len(corners) == 1 for corners in seen)
+    assert len({int(corners) for corners in seen}) > 8
+
+
 def test_a_crop_of_the_whole_is_the_image():
     images = torch.arange(2 * 16, dtype=torch.uint8).reshape(2, 4, 4)
     crops = random_crops(images, torch.arange(2), size=(4, 4), generator=generator_at(1, "views"))
@@ -46,6 +59,18 @@ def test_an_epoch_shows_each_image_once_and_epochs_differ():
     assert not torch.equal(first, torch.cat([batch_positions(12, 4, step=t, seed=4) for t in range(3)]))
     pool = torch.cat([batch_positions(12, 4, step=t, seed=3, stream="pool") for t in range(3)])
     assert not torch.equal(first, pool)
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(14, [4, 4, 4, 2]), (13, [4, 4, 4]), (12, [4, 4, 4])])
+def test_a_partial_batch_ends_an_epoch_unless_it_would_be_a_single_image(count, sizes):
+    def epoch(start):
+        return [
+            batch_positions(count, 4, step=t, seed=3, partial=True) for t in range(start, start + len(sizes))
+        ]
+
+    assert [len(batch) for batch in epoch(0)] == [len(batch) for batch in epoch(len(sizes))] == sizes
+    seen = torch.cat(epoch(0)).tolist()
+    assert len(set(seen)) == len(seen) == sum(sizes)
 
 
 def test_draws_depend_on_seed_purpose_and_step_alone():

@@ -144,7 +144,7 @@ class Segmenter(pl.LightningModule):
         rate = self.settings.learning_rate
         if self.settings.optimiser == "adam":
             return torch.optim.Adam(self.network.parameters(), lr=rate, betas=self.settings.betas)
-        return torch.optim.SGD(self.network.parameters(), lr=rate, momentum=0.9)
+        return torch.optim.SGD(self.network.parameters(), lr=rate, momentum=self.settings.momentum)
 
     @torch.no_grad()
     def validate(self) -> tuple[float, Int64[np.ndarray, "classes classes"]]:

@@ -84,7 +84,10 @@ class TrainSettings(Settings):
     """Constant learning rate."""
 
     optimiser: Literal["adam", "sgd"] = "adam"
-    """``adam``, or ``sgd`` with momentum 0.9."""
+    """``adam``, or ``sgd``."""
+
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of ``sgd``; the original code has none."""
 
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     """Decay of Adam's two running means."""

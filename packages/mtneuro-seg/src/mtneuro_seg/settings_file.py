@@ -57,6 +57,9 @@ _RENAMED = {
     "start_filters": "filters",
 }
 
+_OF_ITS_CODE: dict[str, Any] = {"momentum": 0.0, "mean": 0.0, "sd": 1.0}
+"""What the original's code does by itself and no key says: SGD without momentum, images from 0 to 1."""
+
 _IGNORED = {"outputdir", "outweightfilename", "eval_threshold", "eval_reduction"}
 """Keys that say where the original writes and how it prints scores: no part of a training."""
 
@@ -118,7 +121,7 @@ def settings_values(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def from_original(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return our settings for the keys of an original network file.
+    """Return our settings for the keys of an original network file, and for what its code adds to them.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def from_original(found: Mapping[str, Any]) -> dict[str, Any]:
     Examples
     --------
     >>> from_original({"model": "smp_MAnet", "optimizer": "Adam", "augmentations": 1})
-    {'model': 'manet', 'optimiser': 'adam', 'augment': True}
+    {'model': 'manet', 'momentum': 0.0, 'mean': 0.0, 'sd': 1.0, 'optimiser': 'adam', 'augment': True}
     """
     for key in found:
         if key not in _ORIGINAL:
@@ -136,7 +139,7 @@ def from_original(found: Mapping[str, Any]) -> dict[str, Any]:
     for key, allowed in _BUILT.items():
         if key in found and found[key] not in allowed:
             raise ValueError(f"{key} must be {' or '.join(map(repr, allowed))} here, got {found[key]!r}")
-    own = {ours: found[theirs] for theirs, ours in _RENAMED.items() if theirs in found}
+    own = _OF_ITS_CODE | {ours: found[theirs] for theirs, ours in _RENAMED.items() if theirs in found}
     if "model" in found:
         own = {"model": _model(found)} | own
         own |= _layers(found, own["model"])

@@ -135,6 +135,10 @@ def _check_counts(settings: TrainSettings, count: int) -> None:
             f"batch_size and pool_size must be divisible by the number of processes, {processes}, "
             f"got {batch} and {pool or batch}"
         )
+    if settings.partial_batches and processes > 1:
+        raise ValueError(
+            f"partial_batches must be false where several processes share a batch, got {processes} processes"
+        )
     if batch < 2:
         raise ValueError(
             "batch_size must be at least 2, since BatchNorm compares the images of a batch, got 1"

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.modules.conv import _ConvNd  # pyright: ignore[reportPrivateUsage]  # of any dimension
 
 from mtneuro_ssl._shared.bounds import check_file
 from mtneuro_ssl._shared.factories import imported
@@ -52,6 +53,8 @@ def new_encoder(
         raise ValueError(f"vectors need an encoder of your own, as package.module:factory, got {name!r}")
     if name in ENCODERS:
         encoder = imported(ENCODERS[name])(latent_dim=settings.latent_dim)
+        if settings.stem == "uniform":
+            next(part for part in encoder.modules() if isinstance(part, _ConvNd)).reset_parameters()
     elif name.startswith("timm/"):
         pretrained = weights if weights is not None and not (Path(weights) / CONFIG).is_file() else None
         network = _timm_model(name.removeprefix("timm/"), pretrained, settings.image_size)

@@ -82,7 +82,7 @@ def fit_method(
     settings = method.settings
     recorder = Recorder(
         partial,
-        epoch_steps=len(method.images) // settings.batch_size,
+        epoch_steps=settings.epoch_steps(len(method.images)),
         every=settings.checkpoint_every,
         progress=progress,
     )

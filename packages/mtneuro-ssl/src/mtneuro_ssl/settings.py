@@ -22,6 +22,17 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _TIMM = re.compile(r"timm/[\w.]+")
 
 
+_LATER = {"image_size", "stem", "train_encoder", "partial_batches", "nmf_start"}
+_LATER_VIEWS = {"one_offset"}
+"""Settings that came later: where they are at their defaults, they are left out of what names a run."""
+
+
+def _without_defaults(settings: Settings, values: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    fields = type(settings).model_fields
+    unset = {name for name in names if getattr(settings, name) == fields[name].default}
+    return {name: value for name, value in values.items() if name not in unset}
+
+
 class ViewSettings(Settings):
     """How random views of images are made; the default is the paper's, a crop and nothing else.
 
@@ -54,6 +65,13 @@ class ViewSettings(Settings):
 
     slices: NonNegativeInt = 0
     """How far along z, in slices, a view may be taken from the sample's own slice."""
+
+    one_offset: bool = False
+    """Crop all samples of a view at one offset, as the original code does, in place of one for each."""
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return _without_defaults(self, dump(self), _LATER_VIEWS)
 
 
 class TrainSettings(Settings):
@@ -88,8 +106,19 @@ class TrainSettings(Settings):
     latent_dim: PositiveInt | None = 256
     """Features of an embedding, by a linear layer; none keeps the encoder's own (512 for ResNet-18)."""
 
+    stem: Literal["normal", "uniform"] = "normal"
+    """How the first convolution of a ResNet here is drawn: ``normal``, as torchvision draws the others, or
+    ``uniform``, as torch draws any, three times as large; so it is in the original code."""
+
+    train_encoder: bool = True
+    """Train the encoder's weights, and not the supervised classifier alone. Either way the statistics of its
+    batch normalisation follow the images, as in the original's linear stage."""
+
     epochs: PositiveInt = 100
-    """Passes over the images; the last, partial batch of each is dropped."""
+    """Passes over the images; the last, partial batch of each is dropped unless ``partial_batches``."""
+
+    partial_batches: bool = False
+    """Keep the last, partial batch of each epoch, unless it would hold a single image."""
 
     steps: PositiveInt | None = None
     """A fixed number of optimiser steps, in place of ``epochs``."""
@@ -216,6 +245,10 @@ class TrainSettings(Settings):
     nmf_iterations: PositiveInt = 200
     """Largest number of iterations of NMF's solver."""
 
+    nmf_start: Literal["nndsvda", "random"] = "nndsvda"
+    """What NMF's solver starts from: ``nndsvda``, a singular value decomposition, or ``random``, which the
+    original code takes."""
+
     seed: Annotated[int, Field(ge=0)] = 1
     """Seed of everything random."""
 
@@ -265,13 +298,23 @@ class TrainSettings(Settings):
             raise ValueError(unknown_name("encoder", name, known))
         return name
 
+    @model_validator(mode="after")
+    def _have_an_effect(self) -> "TrainSettings":
+        if self.stem != "normal" and self.encoder not in ENCODERS:
+            raise ValueError(
+                f"stem must be left out for encoder {self.encoder!r}, which has its own: it is of "
+                + ", ".join(ENCODERS)
+            )
+        if not self.train_encoder and self.entry.family != "supervised":
+            raise ValueError(
+                f"train_encoder must be true for method {self.method!r}, which trains nothing else, got false"
+            )
+        return self
+
     @model_serializer(mode="wrap")
-    def _without_unset(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """Leave out what is not set of the settings that came later: earlier runs keep their names."""
-        values = dump(self)
-        if self.image_size is None:
-            values.pop("image_size", None)
-        return values
+    def _without_later(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Leave out later settings that are not set: earlier runs keep their names."""
+        return _without_defaults(self, dump(self), _LATER)
 
     @property
     def entry(self) -> MethodEntry:
@@ -294,8 +337,15 @@ class TrainSettings(Settings):
         --------
         >>> TrainSettings(epochs=100, batch_size=256).total_steps(1200)
         400
+        >>> TrainSettings(epochs=100, batch_size=256, partial_batches=True).total_steps(1200)
+        500
         """
-        return self.steps or self.epochs * (images // self.batch_size)
+        return self.steps or self.epochs * self.epoch_steps(images)
+
+    def epoch_steps(self, images: int) -> int:
+        """Return the number of optimiser steps in a pass over the images."""
+        full, rest = divmod(images, self.batch_size)
+        return full + (self.partial_batches and rest > 1)
 
     @classmethod
     def from_file(cls, path: Path | str, *, trusted: Collection[str] = ()) -> "TrainSettings":

@@ -80,6 +80,26 @@ _OF_ONE_WORD = {
 }
 """Keys that only one value of a setting makes use of."""
 
+_OF_ITS_CODE: dict[str, dict[str, Any]] = {
+    "SSL": {
+        "latent_dim": None,
+        "stem": "uniform",
+        "exclude_self": False,
+        "mean": 0.4894,
+        "sd": 0.1238,
+    },
+    "supervised": {
+        "latent_dim": None,
+        "stem": "uniform",
+        "weight_decay": 0.0,
+        "dropout": 0.0,
+        "partial_batches": True,
+        "mean": 0.0,
+        "sd": 1.0,
+    },
+}
+"""What the original's code does by itself, in each kind of training, and no key of its files says."""
+
 KEYS = (
     *_RENAMED, *_FRACTIONS, *_WORDS, *_ONLY, *_MEANINGLESS, *_OF_ONE_WORD, *_OF_THE_READOUT,
     "task_type", "method", "model", "augmentations", "transform",
@@ -111,7 +131,7 @@ def file_values(path: Path | str, *, known: Container[str]) -> dict[str, Any]:
 
 
 def translated(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that a file of the original benchmark stands for.
+    """Return the settings that a file of the original benchmark stands for, with what its code adds to them.
 
     Raises
     ------
@@ -120,8 +140,9 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> translated({"method": "myowmerged", "model": "ResNet-18", "ssl_epochs": 800})
-    {'method': 'myow-m', 'encoder': 'resnet18', 'epochs': 800}
+    >>> settings = translated({"method": "myowmerged", "model": "ResNet-18", "ssl_epochs": 800})
+    >>> settings["method"], settings["epochs"], settings["latent_dim"]
+    ('myow-m', 800, None)
     """
     for key in values:
         if key not in KEYS:
@@ -129,11 +150,13 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
     task = values.get("task_type", "SSL" if "method" in values else "supervised")
     if task not in ("SSL", "supervised"):
         raise ValueError(f"task_type must be 'SSL' or 'supervised', got {task!r}")
-    settings: dict[str, Any] = {"method": "supervised"}
+    settings: dict[str, Any] = {"method": "supervised", **_OF_ITS_CODE[task]}
+    views: dict[str, Any] = {}
     if "model" in values:
         settings["encoder"] = _one_of("model", values["model"], _ENCODERS)
     if task == "SSL":
         settings["method"] = _one_of("method", values.get("method", "byol"), _METHODS)
+        views["one_offset"] = True
         for key in _OF_THE_READOUT:
             if values.get(key) is not None:
                 log.warning("%s belongs to the linear readout, not to self-supervised training: ignored", key)
@@ -169,8 +192,8 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
         _require(values, "projector_2_output_size", settings.get("projection", 256))
     _require(values, "transform", ["random_crop"], "random_crop")
     if values.get("augmentations"):
-        settings["views"] = {"flip": 0.5, "rotate": True}
-    return settings
+        views |= {"flip": 0.5, "rotate": True}
+    return {**settings, "views": views} if views else settings
 
 
 def _one_of(key: str, value: str, names: Mapping[str, str]) -> str:

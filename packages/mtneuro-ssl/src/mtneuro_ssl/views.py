@@ -30,11 +30,12 @@ def _permutation(count: int, seed: int, stream: str, epoch: int) -> Tensor:
 
 
 def batch_positions(
-    count: int, batch_size: int, *, step: int, seed: int, stream: str = "order"
+    count: int, batch_size: int, *, step: int, seed: int, stream: str = "order", partial: bool = False
 ) -> Int64[Tensor, " batch"]:
     """Return the positions of a step's batch among ``count`` images.
 
-    Each epoch is a permutation of its own, cut into whole batches; what is left over is dropped.
+    Each epoch is a permutation of its own, cut into whole batches; what is left over is dropped, or if
+    ``partial`` it is the last batch, where it is more than one image.
 
     Examples
     --------
@@ -42,7 +43,8 @@ def batch_positions(
     >>> len(set(both[0] + both[1]))
     4
     """
-    epoch, place = divmod(step, count // batch_size)
+    full, rest = divmod(count, batch_size)
+    epoch, place = divmod(step, full + (partial and rest > 1))
     return _permutation(count, seed, stream, epoch)[place * batch_size : (place + 1) * batch_size]
 
 
@@ -52,14 +54,15 @@ def random_crops(
     *,
     size: tuple[int, int],
     generator: torch.Generator,
+    one_offset: bool = False,
 ) -> Real[Tensor, "batch h w"]:
-    """Return one crop of each image at the positions, each at an offset of its own.
+    """Return one crop of each image at the positions, each at an offset of its own or all at one.
 
     Only the pixels of the crops are read. The offsets are drawn on the CPU, so they are the same on every
     device.
     """
     height, width = size
-    draws = torch.rand((2, len(positions)), generator=generator)
+    draws = torch.rand((2, 1 if one_offset else len(positions)), generator=generator)
     spare = torch.tensor([[images.shape[1] - height + 1], [images.shape[2] - width + 1]])
     top, left = (draws * spare).long().to(images.device, non_blocking=True)
     windows = images.unfold(1, height, 1).unfold(2, width, 1)  # every crop there is, as a view

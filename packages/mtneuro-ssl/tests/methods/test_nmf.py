@@ -1,9 +1,13 @@
 import logging
+from typing import Any
 
 import numpy as np
+import pytest
 from mtneuro_ssl import TrainSettings, train
 from mtneuro_ssl.methods.nmf import nonnegative_coefficients
+from mtneuro_ssl.views import corner_crops
 from scipy.optimize import OptimizeResult, nnls
+from sklearn import decomposition
 
 
 def test_nmf_warns_when_it_has_not_converged(tmp_path, caplog):
@@ -13,6 +17,17 @@ def test_nmf_warns_when_it_has_not_converged(tmp_path, caplog):
         model = train(images, settings, out=tmp_path / "model")
     assert "not converged after 1 iterations" in caplog.text
     assert (model.embed(images) >= 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("start", ["nndsvda", "random"])
+def test_nmf_starts_as_asked(start, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (10, 16, 16), dtype=np.uint8)
+    settings = TrainSettings(method="nmf", components=4, nmf_iterations=20, nmf_start=start, seed=3)
+    model: Any = train(images, settings, out=tmp_path / "model")
+    rows = corner_crops(images).reshape(40, 64).astype(np.float32) / 255
+    expected = decomposition.NMF(4, init=start, random_state=3, max_iter=20).fit(rows).components_
+    np.testing.assert_allclose(model.components.reshape(4, 64), expected, rtol=1e-5)
 
 
 def test_nonnegative_coefficients_solve_each_row_by_itself():

@@ -1,5 +1,9 @@
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
+from mtneuro_ssl import TrainSettings, new_method, train
 from mtneuro_ssl.methods.base import Draw
 from torch import Tensor
 
@@ -38,3 +42,23 @@ def test_a_feature_is_dropped_as_often_as_asked_and_the_rest_scaled(method_of):
     method.scores(draw.whole(), draw)
     assert (seen[0] == 0).float().mean() == pytest.approx(0.25, abs=0.04)
     assert seen[0].unique().tolist() == pytest.approx([0, 1 / 0.75])
+
+
+def test_the_classifier_alone_is_trained_where_the_encoder_is_not_but_for_the_statistics(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (10, 16, 16), dtype=np.uint8), np.arange(10) % 2
+    settings = TrainSettings(
+        method="supervised", epochs=1, batch_size=4, latent_dim=7, weight_decay=0.5, mean=0, sd=1,
+        train_encoder=False, partial_batches=True,
+    )  # fmt: skip
+    before: Any = new_method(images, settings, labels=labels)
+    after: Any = train(images, settings, labels=labels, out=tmp_path / "model")
+    weights = {name for name, _ in before.encoder.named_parameters()}
+    for name, value in after.encoder.state_dict().items():
+        same = torch.equal(value, before.encoder.state_dict()[name])
+        assert same == (name in weights), name
+    # Ten images in batches of four are three steps, of which the last has two images.
+    assert after.encoder.state_dict()["bn1.num_batches_tracked"] == 3
+    assert not torch.equal(after.classifier.weight, before.classifier.weight)
+    history = (tmp_path / "model" / "history.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in history[1:]] == ["1", "1", "1"]

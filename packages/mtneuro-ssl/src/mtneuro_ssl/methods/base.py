@@ -69,7 +69,13 @@ class Draw:
             samples = held[places]
         else:
             size = crop_size((held.shape[1], held.shape[2]), self.settings.views)
-            samples = random_crops(held, places, size=size, generator=self.generator)
+            samples = random_crops(
+                held,
+                places,
+                size=size,
+                generator=self.generator,
+                one_offset=self.settings.views.one_offset,
+            )
         made = self._for_encoder(samples)
         return self.own(made) if positions is None else made
 
@@ -136,6 +142,8 @@ class Method(LightningModule, ABC):
             self.register_buffer("images", images, persistent=False)
         self.register_buffer("labels", labels, persistent=False)
         self.build(width, classes)
+        if not settings.train_encoder:
+            self.encoder.requires_grad_(False)
 
     @abstractmethod
     def build(self, width: int, classes: int) -> None:
@@ -148,10 +156,20 @@ class Method(LightningModule, ABC):
     def after_step(self, step: int) -> None:
         """Do what must follow the optimiser's step, such as moving a target network."""
 
+    def positions_at(self, step: int) -> Int64[Tensor, " batch"]:
+        """Return the positions of the batch of a step."""
+        settings = self.settings
+        return batch_positions(
+            len(self.images),
+            settings.batch_size,
+            step=step,
+            seed=settings.seed,
+            partial=settings.partial_batches,
+        )
+
     def sample_positions(self, step: int) -> Int64[Tensor, " samples"]:
         """Return the positions of the samples of a step: its batch, and whatever else a method looks at."""
-        settings = self.settings
-        return batch_positions(len(self.images), settings.batch_size, step=step, seed=settings.seed)
+        return self.positions_at(step)
 
     def draw_at(self, step: int) -> Draw:
         """Return the batch of a step."""
@@ -165,7 +183,7 @@ class Method(LightningModule, ABC):
             device=self.device,
             labels=self.labels,
             nearby=self.nearby,
-            positions=batch_positions(len(self.images), settings.batch_size, step=step, seed=settings.seed),
+            positions=self.positions_at(step),
             step=step,
             generator=generator_at(settings.seed, "views", step=step),
             settings=settings,

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class NMF(ComponentModel):
-    """NMF by scikit-learn's coordinate descent, which starts from NNDSVDa with the settings' seed."""
+    """NMF by scikit-learn's coordinate descent, which starts as the settings say with their seed."""
 
     @override
     @classmethod
@@ -29,7 +29,7 @@ class NMF(ComponentModel):
         factorisation = decomposition.NMF(
             # The type stubs allow the default only, a string.
             n_components=component_count(crops, settings),  # pyright: ignore[reportArgumentType]
-            init="nndsvda",
+            init=settings.nmf_start,
             random_state=settings.seed,
             max_iter=settings.nmf_iterations,
         )
