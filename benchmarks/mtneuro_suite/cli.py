@@ -39,8 +39,8 @@ class What:
 
     preset: str = "demo"
     """What to run: `demo` (minutes on 2 cores), `smoke` (smaller still), `real-sample` (real tissue, needs
-    `--data`), `paper` (everything, every seed: days without a GPU), or a TOML file like those in
-    `benchmarks/presets`."""
+    `--data`), `paper` (its text whole: days without a GPU), `original` (the authors' code whole), or a
+    TOML file like those in `benchmarks/presets`."""
 
     source: str | None = None
     """Where the volume is read: `phantom`, `bossdb`, or a folder or URI that holds the channels `image`,
@@ -217,6 +217,7 @@ def run_all(
     check_sources(todo)
     if how.list_runs:
         yield from _listed(asked, store)
+        yield from _counted(plan, asked)
     if how.list_runs or how.estimate:
         return
     create_output(where.output)
@@ -260,6 +261,16 @@ def _listed(runs: "Sequence[Run]", store: "Store") -> Iterator[str]:
             else "to do"
         )
         yield f"{state:6}  {one.id}  {one.title}"
+
+
+def _counted(plan: "Plan", runs: "Sequence[Run]") -> Iterator[str]:
+    """Yield a line for each table: how many of its results are among some runs, and all that they need."""
+    from mtneuro_suite.runs.run import with_needs
+
+    names = {one.id for one in runs}
+    for table, ends in plan.runs_by_table().items():
+        if chosen := [run for run in ends if run.id in names]:
+            yield f"{table + ':':18}{len(chosen)} results of {len(with_needs(chosen))} runs"
 
 
 def _write_results(

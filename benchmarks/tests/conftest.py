@@ -19,7 +19,7 @@ from mtneuro_suite.report.tables import all_tables
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store, csv_text
-from mtneuro_suite.steps import Arrays, Encoder, Features, Regions, Segmenter, Semantics, Umap
+from mtneuro_suite.steps import Arrays, Encoder, Features, Regions, Segmenter, Selection, Semantics, Umap
 from mtneuro_suite.steps.regions import TEST
 
 REGIONS = ("CTX", "STR", "VP", "ZI")
@@ -122,6 +122,11 @@ class MadeUp:
             self._row(run, task, metric, name) for metric in ("f1", "iou") for name in (*names, "average")
         ]
         return rows, {"class_names": names, "images": 40}
+
+    _retrained = _segmenter
+
+    def _selection(self, run: Run[Selection], out: Path) -> tuple[list[Row], dict[str, Any]]:
+        return [], {"chosen": run.step.model}
 
     def _features(self, run: Run[Features], out: Path) -> tuple[list[Row], dict[str, Any]]:
         names = [f"A-{region}/z{z}" for region in REGIONS for z in range(self._slices)]
@@ -231,6 +236,7 @@ def written() -> Callable[..., Path]:
         *,
         caveat: str = "The phantom is not the brain.",
         downsample: int = 2,
+        preset: dict[str, Any] | None = None,
     ) -> Path:
         about = About(
             suite_version="0.1.0",
@@ -241,7 +247,7 @@ def written() -> Callable[..., Path]:
                 for name, column in (("roi-c1", "roi-c1"), ("roi-c3[B]", "roi-c3"))
             },
             segmentation={"seg-2d-4class": "4class", "seg-3d-4class": "4class"},
-            preset={},
+            preset=preset or {},
             runs=(),
         )
         folder.mkdir(parents=True)

@@ -14,6 +14,7 @@ from mtneuro_suite.preset.model import (
     Factor,
     Preset,
     RegionPreset,
+    RegionTask,
     SegmentationPreset,
 )
 
@@ -41,6 +42,9 @@ class RegionInput:
     paper_column: str
     """The paper's column that stands beside it."""
 
+    table: Literal["1", "A3"] = "1"
+    """The table that it is a column of; that of half the resolution stands in both."""
+
     several: bool = True
     """Whether its training images have two regions or more to tell apart."""
 
@@ -58,10 +62,13 @@ class SegmentationInput:
     dimensions: Literal[2, 3]
     train: tuple[TaskSpec, ...]
     training_set: str
-    val: tuple[TaskSpec, ...] = ()
-    """Where a search chooses; the training parts then leave it out."""
-
     test: tuple[TaskSpec, ...]
+    searched: tuple[TaskSpec, ...] = ()
+    """Where a search trains."""
+
+    searched_set: str = ""
+    val: tuple[TaskSpec, ...] = ()
+    """Where a search chooses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +208,7 @@ def paper_inputs(preset: Preset) -> Inputs:
 def segmentation_input(
     task: TaskSpec, two: SegmentationPreset, *, classes: str, learnt: tuple[str, ...]
 ) -> SegmentationInput:
-    """Return what the networks of one task read; a search keeps the validation split to choose by.
+    """Return what the networks of one task read; a search trains without the split that it chooses by.
 
     Parameters
     ----------
@@ -212,10 +219,9 @@ def segmentation_input(
     classes
         The paper's class setting, or a name of one's own.
     learnt
-        Splits to train on, where there is no search.
+        Splits to train on; for a search, once it has chosen.
     """
-    val = ("val",) if two.search else ()
-    learnt = ("train",) if two.search else learnt
+    searched, val = (("train",), ("val",)) if two.search else ((), ())
     return SegmentationInput(
         name=task.name,
         classes=classes,
@@ -223,8 +229,10 @@ def segmentation_input(
         dimensions=3 if task.depth > 1 else 2,
         train=parts(task, learnt, downsample=two.downsample, z_step=two.z_step),
         training_set=joined_splits(task.name, learnt),
-        val=parts(task, val, downsample=two.downsample, z_step=two.z_step),
         test=parts(task, ("test",), downsample=two.downsample, z_step=two.test_z_step),
+        searched=parts(task, searched, downsample=two.downsample, z_step=two.z_step),
+        searched_set=joined_splits(task.name, searched),
+        val=parts(task, val, downsample=two.downsample, z_step=two.z_step),
     )
 
 
@@ -233,9 +241,13 @@ def _region_inputs(
 ) -> list[RegionInput]:
     """Return a column for each sub-task, and for each resolution and extra cube set that is asked for."""
     found: list[RegionInput] = []
-    for factor in one.downsample:
-        scale = f"/{factor}" if len(one.downsample) > 1 else ""
-        for name in one.tasks:
+    columns: list[tuple[Factor, tuple[RegionTask, ...], Literal["1", "A3"]]] = [
+        *((factor, one.tasks, "1") for factor in one.downsample),
+        *((factor, ("roi-c1",), "A3") for factor in one.resolutions),
+    ]
+    for factor, tasks, table in columns:
+        scale = f"/{factor}" if len(one.downsample) > 1 or table == "A3" else ""
+        for name in tasks:
             for extra in one.extra[:1] if name == "roi-c1" else one.extra:
                 key, heading = _named(name, extra)
                 learnt = "roi-c1" if name == "roi-c2" else name
@@ -250,6 +262,7 @@ def _region_inputs(
                         column=heading + (f" at 1/{factor}" if scale else ""),
                         paper_column=name,
                         downsample=factor,
+                        table=table,
                     )
                 )
     return found

@@ -10,12 +10,12 @@ from mtneuro_suite.plan.inputs import Inputs, paper_inputs
 from mtneuro_suite.plan.own_tasks import task_file_inputs
 from mtneuro_suite.plan.real_sample import real_sample_inputs
 from mtneuro_suite.plan.table1 import region_runs
-from mtneuro_suite.plan.table2 import segmenter_runs
+from mtneuro_suite.plan.table2 import Networks, segmenter_runs
 from mtneuro_suite.plan.table3 import semantics_runs
 from mtneuro_suite.preset.model import Preset
 from mtneuro_suite.runs.run import Run, with_needs
-from mtneuro_suite.steps import Arrays, Encoder, Features, Regions, Segmenter, Semantics, Umap
-from mtneuro_suite.steps.segmentation_scores import ScoredNetwork
+from mtneuro_suite.steps import Arrays, Encoder, Features, Regions, Segmenter, Selection, Semantics, Umap
+from mtneuro_suite.steps.regions import TEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +26,14 @@ class Plan:
     inputs: Inputs
     regions: tuple[Run[Regions], ...]
     encoders: tuple[Run[Encoder], ...]
-    segmenters: tuple[Run[ScoredNetwork], ...]
-    """Runs whose scores are Table 2's: trainings, or what a search chose among them."""
+    segmenters: tuple[Run[Segmenter], ...]
+    """Runs whose scores are Table 2's."""
 
     networks: tuple[Run[Segmenter], ...]
-    """Runs that train or take a segmentation network."""
+    """Runs that train or take a segmentation network: the same, and those that a search tries."""
+
+    selections: tuple[Run[Selection], ...]
+    """Runs that choose among those: Table A4's."""
 
     features: Run[Features] | None
     semantics: tuple[Run[Semantics], ...]
@@ -46,8 +49,27 @@ class Plan:
         """Return the runs that fill some rows of the tables, needs first."""
         return with_needs(run for run in self._ends if run.step.model in rows)
 
+    def runs_by_table(self) -> dict[str, list[Run]]:
+        """Return the runs whose results each table, and the figures of embeddings, are made of."""
+        columns = {f"{TEST}{region.name}": region for region in self.inputs.scored_regions}
+        scored = [(run, [columns[role] for role in run.needs if role in columns]) for run in self.regions]
+        further = self.preset.task1 is not None and bool(self.preset.task1.resolutions)
+        found: dict[str, list[Run]] = {
+            "Table 1": [run for run, tested in scored if any(region.table == "1" for region in tested)],
+            "Table A3": [
+                run
+                for run, tested in scored
+                if further and any(region.paper_column == "roi-c1" for region in tested)
+            ],
+            "Table 2": [*self.segmenters],
+            "Table A4": [*self.selections],
+            "Table 3": [*self.semantics],
+            "Figures 4 and A4": [*self.umap],
+        }
+        return {name: runs for name, runs in found.items() if runs}
+
     @property
-    def _ends(self) -> list[Run[Regions | ScoredNetwork | Semantics | Umap]]:
+    def _ends(self) -> list[Run[Regions | Segmenter | Semantics | Umap]]:
         return [*self.regions, *self.segmenters, *self.semantics, *self.umap]
 
 
@@ -99,9 +121,7 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
     encoders, scores, trained = (
         region_runs(preset, preset.task1, inputs, trusted=trusted) if preset.task1 else ({}, [], [])
     )
-    segmenters, networks = (
-        segmenter_runs(preset, preset.task2, inputs, trusted=trusted) if preset.task2 else ([], [])
-    )
+    networks = segmenter_runs(preset, preset.task2, inputs, trusted=trusted) if preset.task2 else Networks()
     features, semantics, drawn = None, [], []
     if preset.task1 and preset.task3:
         features, semantics, drawn = semantics_runs(preset, preset.task3, inputs, encoders, trained)
@@ -110,8 +130,9 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         inputs=inputs,
         regions=tuple(scores),
         encoders=tuple(encoders.values()),
-        segmenters=tuple(segmenters),
-        networks=tuple(networks),
+        segmenters=tuple(networks.scored),
+        networks=tuple(networks.trained),
+        selections=tuple(networks.chosen),
         features=features,
         semantics=tuple(semantics),
         umap=tuple(drawn),

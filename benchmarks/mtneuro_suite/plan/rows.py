@@ -20,7 +20,10 @@ class TableRow:
     """Folder of a trained model that is taken as it is."""
 
     own: bool = False
-    """Whether it is a preset's own, and so not in the paper."""
+    """Whether it is a preset's own."""
+
+    like: str = ""
+    """Of a preset's own: the method or network of the paper that it is a variant of."""
 
     @property
     def method(self) -> str:
@@ -29,8 +32,13 @@ class TableRow:
 
     @property
     def paper_method(self) -> str:
-        """The method under which the paper has the row; empty for a preset's own."""
-        return "" if self.own else self.method
+        """The method under which the paper has the row; empty for a preset's own that is like none."""
+        return self.like if self.own else self.method
+
+    @property
+    def paper_network(self) -> str:
+        """The network under which the paper has the row; empty for a preset's own that is like none."""
+        return self.like if self.own else self.name
 
     @property
     def seeded(self) -> bool:
@@ -54,18 +62,25 @@ def encoder_rows(one: RegionPreset) -> list[TableRow]:
             ]
         else:
             found.append(TableRow(name=method, chosen={"method": method}))
-    return found + _own_rows(one.rows)
+    return found + _own_rows(one.rows, "method")
 
 
 def network_rows(two: SegmentationPreset) -> list[TableRow]:
     """Return the rows of Table 2."""
-    return [TableRow(name=name, chosen={"model": name}) for name in two.models] + _own_rows(two.rows)
+    return [TableRow(name=name, chosen={"model": name}) for name in two.models] + _own_rows(two.rows, "model")
 
 
-def _own_rows(rows: OwnRows) -> list[TableRow]:
-    return [
-        TableRow(name=name, chosen={}, folder=Path(settings["folder"]).expanduser().resolve(), own=True)
-        if "folder" in settings
-        else TableRow(name=name, chosen=settings, own=True)
-        for name, settings in rows.items()
-    ]
+def _own_rows(rows: OwnRows, kind: str) -> list[TableRow]:
+    """Return a preset's own rows; ``kind`` is the setting that the paper's rows differ by."""
+    found: list[TableRow] = []
+    for name, settings in rows.items():
+        if "folder" in settings:
+            folder = Path(settings["folder"]).expanduser().resolve()
+            found.append(TableRow(name=name, chosen={}, folder=folder, own=True))
+            continue
+        like = str(settings.get("like", ""))
+        chosen = {key: value for key, value in settings.items() if key != "like"}
+        found.append(
+            TableRow(name=name, chosen={kind: like, **chosen} if like else chosen, own=True, like=like)
+        )
+    return found

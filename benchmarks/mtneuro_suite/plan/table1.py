@@ -52,6 +52,7 @@ def region_runs(
 
     check_known("task1.methods", one.methods, method_names())
     check_known("task1.per_method", one.per_method, one.methods)
+    check_known("task1.linear_stage", one.linear_stage, one.methods)
     rows = encoder_rows(one)
     _check_regions(rows, inputs)
     encoders: Encoders = {}
@@ -69,6 +70,7 @@ def region_runs(
                     row, region, train, one, seed=seed, device=preset.device, trusted=trusted
                 )
                 encoders[row.name, region.name, seed] = encoder
+                linear = _linear_stage(row, encoder.step.train, one, seed=seed, device=preset.device)
                 if not tests:
                     continue
                 scores.append(
@@ -78,10 +80,13 @@ def region_runs(
                             supervised=row.method.startswith("supervised"),
                             seed=seed,
                             training_set=region.training_set,
+                            linear=linear,
                         ),
                         title=f"score {row.name} from {region.name}, seed {seed}",
                         needs={"encoder": (encoder,), "train": train, **tests},
-                        cost=2 + (0 if row.method in CLASSICAL else crops * forward_cost(pixels / 4)),
+                        cost=2
+                        + (0 if row.method in CLASSICAL else crops * forward_cost(pixels / 4))
+                        + (0 if linear is None else _encoder_cost(linear, image_count(region.train), pixels)),
                     )
                 )
     return encoders, scores, trained
@@ -139,6 +144,32 @@ def _encoder_run(
         title=f"train {row.name} on {region.name}, seed {seed}",
         needs={"train": train},
         cost=_encoder_cost(settings, images, pixel_count(region.train[0])),
+    )
+
+
+def _linear_stage(
+    row: TableRow, encoder: "TrainSettings", one: RegionPreset, *, seed: int, device: str
+) -> "TrainSettings | None":
+    """Return the training of a linear layer that reads regions off a network, where it is asked for.
+
+    Components, such as PCA's, have no network: a regression reads them off.
+    """
+    if one.readout == "corners" or encoder.entry.family not in ("self-supervised", "baseline"):
+        return None
+    return merged_settings(
+        type(encoder),
+        f"task1.linear_stage of {row.name}",
+        encoder.model_dump(include={"encoder", "latent_dim", "image_size", "depth"}),
+        {
+            "train_encoder": False,
+            "partial_batches": True,
+            "weight_decay": 0.0,
+            "dropout": 0.0,
+            "mean": 0.0,
+            "sd": 1.0,
+        },
+        one.linear_stage.get(row.paper_method or row.method, {}),
+        {"method": "supervised", "seed": seed, "device": device},
     )
 
 

@@ -1,6 +1,7 @@
 """The runs of Task 2: one training a row, class setting and seed, or a search and what it chose."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,17 +21,30 @@ from mtneuro_suite.plan.rows import TableRow, network_rows
 from mtneuro_suite.preset.model import Preset, SearchPreset, SegmentationPreset
 from mtneuro_suite.preset.paper import CLASS_SETTINGS, NETWORK_ROWS
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.steps import Segmenter, Selection
-from mtneuro_suite.steps.segmentation_scores import ScoredNetwork
+from mtneuro_suite.steps import Retrained, Segmenter, Selection
 
 if TYPE_CHECKING:
     from mtneuro_seg import TrainSettings
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networks:
+    """The runs of Task 2."""
+
+    scored: list[Run[Segmenter]] = field(default_factory=list[Run[Segmenter]])
+    """Those whose scores are Table 2's."""
+
+    trained: list[Run[Segmenter]] = field(default_factory=list[Run[Segmenter]])
+    """Those that train or take a network: the same, and what a search tries."""
+
+    chosen: list[Run[Selection]] = field(default_factory=list[Run[Selection]])
+    """What a search chose: Table A4's."""
+
+
 def segmenter_runs(
     preset: Preset, two: SegmentationPreset, inputs: Inputs, *, trusted: Collection[str] = ()
-) -> tuple[list[Run[ScoredNetwork]], list[Run[Segmenter]]]:
-    """Return the runs whose scores are Table 2's, and those that train.
+) -> Networks:
+    """Return the runs of Task 2.
 
     Raises
     ------
@@ -42,31 +56,32 @@ def segmenter_runs(
 
     check_known("task2.models", two.models, model_names())
     check_known("task2.per_model", two.per_model, two.models)
-    scored: list[Run[ScoredNetwork]] = []
-    trained: list[Run[Segmenter]] = []
+    found = Networks()
     for half in inputs.segmentation:
         for row in network_rows(two):
+            choice: Run[Selection] | None = None
             for seed in preset.seeds if row.seeded else preset.seeds[:1]:
                 if row.folder is not None:
                     runs = _taken(row, row.folder, half, inputs, trusted=trusted)
-                    scored += runs
-                    trained += runs
+                    found.scored.extend(runs)
+                    found.trained.extend(runs)
                     continue
                 settings = _settings(row, two, half, seed=seed, device=preset.device)
                 check_factory(settings.model, trusted, where=f"row {row.name!r} of the preset")
                 if settings.network.axes != half.dimensions:
                     continue
-                if two.search is None:
-                    runs = [_training(row.name, settings, half, inputs)]
-                    scored += runs
-                else:
-                    runs = [
-                        _training(f"{row.name} {name}", one, half, inputs, split="val")
+                if two.search is not None and choice is None:
+                    tried = [
+                        _training(f"{row.name} {name}", one, half, inputs, searched=True)
                         for name, one in _grid(two.search, settings)
                     ]
-                    scored.append(_selection(row, runs, half, inputs, seed=seed))
-                trained += runs
-    return scored, trained
+                    choice = _selection(row, tried, half, seed=seed)
+                    found.trained.extend(tried)
+                    found.chosen.append(choice)
+                run = _training(row.name, settings, half, inputs, choice=choice)
+                found.scored.append(run)
+                found.trained.append(run)
+    return found
 
 
 def _settings(
@@ -78,8 +93,8 @@ def _settings(
     # Subvolumes that run across cubes end with a short one.
     unlabelled = {"ignore_label": UNLABELLED} if half.train[0].across_cubes else {}
     paper: dict[str, Any] = {}
-    if two.paper_settings and row.name in NETWORK_ROWS and half.classes in CLASS_SETTINGS:
-        paper = paper_settings(row.name, len(half.class_names)).model_dump(
+    if two.paper_settings and row.paper_network in NETWORK_ROWS and half.classes in CLASS_SETTINGS:
+        paper = paper_settings(row.paper_network, len(half.class_names)).model_dump(
             include={"learning_rate", "batch_size"}
         )
     return merged_settings(
@@ -88,7 +103,7 @@ def _settings(
         {"normalisation": normalisation_of(half.train), **unlabelled},
         paper,
         two.settings,
-        two.per_model.get(row.name, {}),
+        two.per_model.get(row.paper_network, {}),
         {"seed": seed, "device": device, "classes": len(half.class_names)},
         row.chosen,
     )
@@ -118,43 +133,53 @@ def _grid(search: SearchPreset, settings: "TrainSettings") -> "Iterator[tuple[st
 
 
 def _training(
-    name: str, settings: "TrainSettings", half: SegmentationInput, inputs: Inputs, *, split: str = "test"
+    name: str,
+    settings: "TrainSettings",
+    half: SegmentationInput,
+    inputs: Inputs,
+    *,
+    searched: bool = False,
+    choice: Run[Selection] | None = None,
 ) -> Run[Segmenter]:
-    """Return the run that trains a network and scores it on a split."""
+    """Return the run that trains a network and scores it, on the validation split where a search tries it.
+
+    Its settings are changed to those of the choice, if there is one.
+    """
     _check_fit(half, settings)
-    images = image_count(half.train)
+    train, test = (half.searched, half.val) if searched else (half.train, half.test)
+    images = image_count(train)
     steps = settings.steps or settings.epochs * max(1, images // settings.batch_size)
-    pixels = pixel_count(half.train[0]) * half.train[0].depth
+    pixels = pixel_count(train[0]) * train[0].depth
+    key = _key(name, half, seed=settings.seed, searched=searched)
+    arrays = {"train": arrays_runs(train, inputs), "test": arrays_runs(test, inputs)}
     return Run(
-        step=Segmenter(
-            **_key(name, half, seed=settings.seed, split=split),
-            train=settings,
-        ),
+        step=Segmenter(**key, train=settings) if choice is None else Retrained(**key, train=settings),
         title=f"segment with {name}, {half.name}, seed {settings.seed}",
-        needs={
-            "train": arrays_runs(half.train, inputs),
-            "test": arrays_runs(half.test if split == "test" else half.val, inputs),
-        },
+        needs=arrays if choice is None else {"choice": (choice,), **arrays},
         cost=2 + steps * settings.batch_size * pixels / 1e5,
     )
 
 
-def _key(name: str, half: SegmentationInput, *, seed: int, split: str = "test") -> dict[str, Any]:
+def _key(name: str, half: SegmentationInput, *, seed: int, searched: bool = False) -> dict[str, Any]:
     """Return the key under which a network's scores are looked up."""
-    test_set = f"{half.name}:{split}"
-    key = {"model": name, "task": half.name, "training_set": half.training_set, "test_set": test_set}
-    return {**key, "seed": seed}
+    return {
+        "model": name,
+        "task": half.name,
+        "training_set": half.searched_set if searched else half.training_set,
+        "test_set": f"{half.name}:{'val' if searched else 'test'}",
+        "seed": seed,
+    }
 
 
 def _selection(
-    row: TableRow, runs: list[Run[Segmenter]], half: SegmentationInput, inputs: Inputs, *, seed: int
+    row: TableRow, tried: list[Run[Segmenter]], half: SegmentationInput, *, seed: int
 ) -> Run[Selection]:
-    """Return the run that takes the best of a search and scores it on the test slices."""
+    """Return the run that takes the best of a search by the validation split."""
     return Run(
-        step=Selection(**_key(row.name, half, seed=seed)),
-        title=f"choose among {len(runs)} of {row.name}, {half.name}, seed {seed}",
-        needs={"candidates": tuple(runs), "test": arrays_runs(half.test, inputs)},
-        cost=5,
+        step=Selection(**_key(row.name, half, seed=seed, searched=True)),
+        title=f"choose among {len(tried)} of {row.name}, {half.name}, seed {seed}",
+        needs={"candidates": tuple(tried)},
+        cost=0.1,
     )
 
 

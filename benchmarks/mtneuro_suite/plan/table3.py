@@ -31,7 +31,7 @@ def semantics_runs(
     from mtneuro_probe import block_splits
 
     named = (*preset.task1.methods, *preset.task1.rows) if preset.task1 else ()
-    check_known("task3.umap_method", (three.umap_method,), named)
+    check_known("task3.umap_method", three.umap_method, named)
     positions = [position for task in inputs.semantics for position in task.samples("all")]
     # Raises where the slices are too few for the cross-validation.
     block_splits(np.array([cube for cube, _ in positions]), np.array([z for _, z in positions]))
@@ -42,6 +42,7 @@ def semantics_runs(
             label_values=dict(inputs.label_values),
             features=inputs.features,
             instances=inputs.semantics[0].instances,
+            definition=three.definition,
         ),
         title="measure the semantic features",
         needs={"samples": samples},
@@ -55,7 +56,7 @@ def semantics_runs(
     read_out = [region.name for region in trained]
     if preset.inputs == "paper":
         # With each cube set that Task 1 added to training.
-        halves = ((half, region) for half in three.encoders for region in trained)
+        halves = ((half, region) for half in three.encoders for region in trained if region.table == "1")
         read_out = [region.name for half, region in halves if region.paper_column == half]
     training_sets = {region.name: region.training_set for region in trained}
     runs: dict[tuple[str, str, int], Run[Semantics]] = {}
@@ -70,21 +71,26 @@ def semantics_runs(
                 training_set=training_sets[task],
                 view=three.view,
                 downsample=reduction[task],
+                normalised=three.definition == "image",
             ),
             title=f"read features off {row} from {task}, seed {seed}",
             needs={"encoder": (encoder,), "samples": samples, "features": (features,)},
             cost=3 + images * forward_cost(pixels // reduction[task] ** 2),
         )
     # Of mixup's variants the first.
-    row = next(row for row, _, _ in runs if three.umap_method in (row, row.partition(" p=")[0]))
+    rows = {
+        method: next(row for row, _, _ in runs if method in (row, row.partition(" p=")[0]))
+        for method in three.umap_method
+    }
     drawn = [
         Run(
             # The paper's seed; the figure is of one run.
             step=Umap(model=row, neighbours=three.umap_neighbours, seed=42),
-            title=f"UMAP of {three.umap_method} from {task}",
+            title=f"UMAP of {method} from {task}",
             needs={"semantics": (runs[row, task, preset.seeds[0]],)},
             cost=15,
         )
+        for method, row in rows.items()
         for task in read_out
     ]
     return features, list(runs.values()), drawn

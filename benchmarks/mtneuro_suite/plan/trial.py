@@ -76,7 +76,7 @@ def _asked(run: Run) -> set[Size]:
         return {(y // step.downsample, x // step.downsample) for y, x in seen}
     if isinstance(step, Regions):
         whole = {_size(task) for role in run.needs for task in _tasks(run, role)}
-        return set(map(_halved, whole)) | (whole if step.supervised else set())
+        return set(map(_halved, whole)) | (whole if step.supervised or step.linear else set())
     return set()
 
 

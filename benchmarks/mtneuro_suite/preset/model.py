@@ -1,6 +1,6 @@
 """Presets: what to run, as validated values read from TOML."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,7 +23,9 @@ TrainingValues = dict[str, Any]
 """Fields of a package's ``TrainSettings``; checked against it when the runs are planned."""
 
 OwnRows = dict[str, TrainingValues]
-"""A user's own rows by name: training settings, or ``{folder = "..."}``, a trained model's folder."""
+"""A user's own rows by name: training settings, or ``{folder = "..."}``, a trained model's folder. With
+``like = "supervised"``, a method or network of the paper, settings are added to that one's own, and the
+paper's numbers of it stand beside the row's."""
 
 
 def _distinct(names: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -60,6 +62,17 @@ class RegionPreset(Settings):
     test_z_step: int = Field(default=1, ge=1)
     """The same for the test slices."""
 
+    resolutions: Annotated[tuple[Factor, ...], BeforeValidator(_in_a_tuple)] = ()
+    """Further factors, at which ROI-C1 alone is run: the other columns of the paper's Table A3."""
+
+    readout: Literal["corners", "original"] = "corners"
+    """How regions are read off what learnt without them: ``corners``, by a logistic regression on the corners
+    of images; ``original``, as the authors' code does: a linear layer is trained on whole images, which are
+    not normalised, while the encoder's batch normalisation follows them, and is tested on corners."""
+
+    linear_stage: dict[str, TrainingValues] = Field(default={})
+    """Training settings of that layer by method, for ``readout = "original"``."""
+
     mixup_probabilities: tuple[float, ...] = (0.5,)
     """Probabilities that mixup is tried with; the best mean is the table's, and the table says which."""
 
@@ -77,20 +90,43 @@ class RegionPreset(Settings):
 
     @model_validator(mode="after")
     def _rows_are_new(self) -> "RegionPreset":
-        _check_rows(self.rows, self.methods)
+        _check_rows(self.rows, self.methods, METHOD_ROWS)
+        return self
+
+    @model_validator(mode="after")
+    def _resolutions_are_others(self) -> "RegionPreset":
+        if self.resolutions and (len(self.downsample) > 1 or "roi-c1" not in self.tasks):
+            raise ValueError(
+                "resolutions are further ones of roi-c1: give downsample one factor, and add roi-c1"
+            )
+        if {*self.resolutions} & {*self.downsample}:
+            raise ValueError(
+                f"resolutions must be other factors than downsample, got {list(self.resolutions)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _linear_stage_is_trained(self) -> "RegionPreset":
+        if self.linear_stage and self.readout != "original":
+            raise ValueError(f'linear_stage needs readout = "original", got {self.readout!r}')
         return self
 
 
-def _check_rows(rows: OwnRows, taken: Sequence[str]) -> None:
+def _check_rows(rows: OwnRows, taken: Sequence[str], papers: Collection[str]) -> None:
     for name, settings in rows.items():
         if name in taken:
             raise ValueError(f"rows must have names of their own, got {name!r}, which is there already")
+        if settings.get("like", next(iter(papers))) not in papers:
+            raise ValueError(unknown_name(f"rows.{name}.like", str(settings["like"]), [*papers]))
         if "folder" in settings and len(settings) > 1:
             raise ValueError(f"rows.{name}: a trained model's folder takes no other setting")
 
 
 class SearchPreset(Settings):
-    """The grid of Table A4: a network is trained at each point, and the best on validation is scored.
+    """The grid of Table A4: each network is trained at every point, and the best on validation again.
+
+    The grid is trained with the first seed, without the validation slices; the choice with every seed, and
+    with them.
 
     Axes left empty keep the network's own setting.
     """
@@ -134,7 +170,7 @@ class SegmentationPreset(Settings):
 
     @model_validator(mode="after")
     def _rows_are_new(self) -> "SegmentationPreset":
-        _check_rows(self.rows, self.models)
+        _check_rows(self.rows, self.models, NETWORK_ROWS)
         return self
 
 
@@ -151,12 +187,23 @@ class SemanticsPreset(Settings):
     """Reduction of the images that are embedded; by default Task 1's."""
 
     z_step: int = Field(default=1, ge=1)
-    umap_method: str = "byol"
-    """The method whose embedding is drawn, as in Figure 4."""
+
+    definition: Literal["image", "original"] = "image"
+    """What is measured: ``image``, the features of each image by itself; ``original``, those
+    that the authors' code measures, of corners, where images are embedded without normalisation, as in it."""
+
+    umap_method: Annotated[tuple[str, ...], BeforeValidator(_in_a_tuple)] = ("byol",)
+    """The methods whose embeddings are drawn: the paper's Figure 4 is MYOW-m's, its Figure A4 BYOL's."""
 
     umap_neighbours: int = Field(default=100, ge=2)
 
-    _each_once = field_validator("encoders")(_distinct)
+    _each_once = field_validator("encoders", "umap_method")(_distinct)
+
+    @model_validator(mode="after")
+    def _original_has_corners(self) -> "SemanticsPreset":
+        if self.definition == "original" and self.view != "corners":
+            raise ValueError('definition = "original" measures corners: set view = "corners"')
+        return self
 
 
 class Preset(Settings):
@@ -183,8 +230,8 @@ class Preset(Settings):
     ``roi_labels`` and ``pixel_labels`` lie."""
 
     reading: Literal["text", "original"] = "text"
-    """How the paper is read: by its text, or by the authors' code, whose z ranges, regions of images and
-    subvolumes are then taken."""
+    """How the paper's tasks are read: by its text, or by the authors' code, whose z ranges, regions of images
+    and subvolumes are then taken. The preset ``original`` has what else their code does, key by key."""
 
     seeds: tuple[int, ...] = (1,)
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -208,6 +255,8 @@ class Preset(Settings):
             for task in self.task3.encoders:
                 if task not in self.task1.tasks:
                     raise ValueError(f"task3.encoders asks for {task}, which task1.tasks lacks: add it there")
+        if self.inputs != "paper" and self.task3 and self.task3.definition == "original":
+            raise ValueError('task3.definition = "original" is of the paper\'s own images: leave it out')
         if (self.inputs == "tasks") != bool(self.task_files):
             raise ValueError('inputs = "tasks" and task_files go together')
         if self.inputs != "paper" and self.task1 and len(self.task1.downsample) > 1:
@@ -226,7 +275,7 @@ class Preset(Settings):
         """Whether what is run is run as the paper ran it: all slices, its resolution, its settings."""
         chosen = {"methods", "tasks", "models", "classes", "encoders", "mixup_probabilities", "umap_method"}
         sections = (
-            (self.task1, RegionPreset(), chosen | {"rows", "extra", "downsample"}),
+            (self.task1, RegionPreset(), chosen | {"rows", "extra", "downsample", "resolutions"}),
             (self.task2, SegmentationPreset(), chosen | {"rows", "search"}),
             (self.task3, SemanticsPreset(), chosen),
         )
@@ -239,7 +288,7 @@ class Preset(Settings):
 
 
 _NOT_OF_THE_SAMPLE = {
-    "task1": {"tasks", "z_step", "test_z_step", "extra"},
+    "task1": {"tasks", "z_step", "test_z_step", "extra", "resolutions"},
     "task2": {"classes", "z_step", "test_z_step", "search"},
     "task3": {"encoders"},
 }

@@ -70,7 +70,7 @@ def with_own_row(
             values[task] = {**values[task], "rows": {**values[task].get("rows", {}), name: settings}}
             names.append(name)
     if encoder is not None and "task3" in values:
-        values["task3"] = {**(values["task3"] or {}), "umap_method": names[0]}
+        values["task3"] = {**(values["task3"] or {}), "umap_method": (names[0],)}
     return checked_preset(values, where="the options"), tuple(names)
 
 

@@ -23,6 +23,7 @@ TITLES = {
 }
 """Titles by metric, in the order in which tables stand."""
 
+_OF_TASK_2 = ("f1", "iou")
 AS_TABLE_1 = "accuracy, as Table 1"
 """Whole images for supervised models, corners for all others."""
 
@@ -53,31 +54,33 @@ class Line:
 
 
 def _quoted(row: Row, about: About, mixup: str | None) -> Quoted | None:
-    method = "supervised+mixup" if row.model == mixup else row.model
-    if about.preset.get("inputs") == "tasks":
+    if about.preset.get("inputs") == "tasks" or row.test_set.endswith(":val"):
         return None
-    if row.test_set.endswith(":val") or row.model in _own_rows(about):
-        return None
+    # Of the preset's own rows, the paper has those that are like one of its own.
+    own = _own_rows(about, "task2" if row.metric in _OF_TASK_2 else "task1").get(row.model)
+    model = row.model if own is None else str(own.get("like", ""))
+    method = "supervised+mixup" if row.model == mixup else model
     if row.metric == _table1_metric(about, row.model) and row.task in about.regions:
         column = about.regions[row.task]
         return table1(method, column.paper_column, downsample=column.downsample)
     if row.metric in {"f1", "iou"} and row.task in about.segmentation:
         setting = about.segmentation[row.task]
         heading = {**CLASS_SETTINGS.get(setting, {}), "average": "average"}.get(row.class_name, "")
-        return table2(row.model, row.metric, setting, heading)
+        return table2(model, row.metric, setting, heading)
     if row.metric != "r2_same_sample" or row.task not in about.regions:
         return None
-    return table3(method, about.regions[row.task].paper_column, row.class_name)
+    return table3(method, about.regions[row.task].paper_column, row.class_name.removesuffix("_px"))
 
 
-def _own_rows(about: About) -> dict[str, dict[str, Any]]:
-    """Return the settings of the rows that the preset adds to the paper's methods."""
-    return (about.preset.get("task1") or {}).get("rows", {})
+def _own_rows(about: About, task: str) -> dict[str, dict[str, Any]]:
+    """Return the settings of the rows that the preset adds to the paper's methods or networks."""
+    return (about.preset.get(task) or {}).get("rows", {})
 
 
 def _table1_metric(about: About, model: str) -> str:
     """Return the metric that Table 1 shows of a model."""
-    return table1_metric(str(_own_rows(about).get(model, {}).get("method", model)))
+    own = _own_rows(about, "task1").get(model, {})
+    return table1_metric(str(own.get("method") or own.get("like") or model))
 
 
 def lines(results: Results) -> list[Line]:

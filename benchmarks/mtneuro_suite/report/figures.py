@@ -15,7 +15,14 @@ from mtneuro_suite.plan.inputs import RegionInput
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.preset.paper import METHOD_ROWS, Quoted
 from mtneuro_suite.report.names import class_setting, model_name
-from mtneuro_suite.report.tables import Cell, Table, region_table
+from mtneuro_suite.report.tables import (
+    Cell,
+    Table,
+    accuracy_table,
+    region_table,
+    resolution_name,
+    resolutions,
+)
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
 from mtneuro_suite.steps.regions import TEST, Regions
@@ -108,7 +115,7 @@ def learning_curves(plan: Plan, store: Store) -> list[CurveGroup]:
             title = "Encoders of Task 1" if plan.regions else "Encoders"
             groups.setdefault(title, []).append((name, store.folder(run)))
     halves = {half.name: half for half in plan.inputs.segmentation}
-    for run in filter(store.done, first_seed(plan.networks, plan)):
+    for run in filter(store.done, first_seed(plan.segmenters, plan)):
         half = halves[run.step.task]
         name = f"{model_name(run.step.model)}, {class_setting(half.classes)}"
         groups.setdefault(f"Networks of Task 2 in {half.dimensions}D", []).append((name, store.folder(run)))
@@ -195,8 +202,8 @@ def _columns_figure(table: Table, places: Sequence[int], ticks: Sequence[str], l
 def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
     """Return accuracy against training data, and against resolution, where there are runs for either."""
     table = region_table(plan, store.rows(plan.regions))
-    regions = plan.inputs.scored_regions
-    if table is None or not regions:
+    regions = [region for region in plan.inputs.scored_regions if region.table == "1"]
+    if table is None:
         return []
     shown: list[Picture] = []
     resolution = [region.downsample for region in regions]
@@ -214,13 +221,13 @@ def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
         )
         caption = f"Accuracy against training data. {about}Bars are standard deviations over seeds."
         shown.append(Picture(svg_uri(figure), caption))
-    by_factor = sorted(
-        {resolution[i]: i for i in range(len(regions)) if regions[i].paper_column == "roi-c1"}.items(),
-        reverse=True,
-    )
-    ticks = [f"1/{factor}" if factor > 1 else "full" for factor, _ in by_factor]
-    places = [place for _, place in by_factor]
-    if len(places) > 1 and (figure := _columns_figure(table, places, ticks, "resolution")):
+    named = {resolution_name(region): region for region in resolutions(plan)}
+    of_roi_c1 = accuracy_table(plan, store.rows(plan.regions), [*named.values()], headings=[*named], title="")
+    if (
+        of_roi_c1 is not None
+        and len(named) > 1
+        and (figure := _columns_figure(of_roi_c1, range(len(named)), [*named], "resolution"))
+    ):
         shown.append(
             Picture(svg_uri(figure), "Accuracy on ROI-C1 against resolution, as the paper's Table A3.")
         )

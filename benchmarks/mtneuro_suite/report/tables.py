@@ -6,6 +6,7 @@ from statistics import fmean, stdev
 
 from mtneuro_seg import paper_settings
 
+from mtneuro_suite.plan.inputs import RegionInput
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.plan.rows import TableRow, encoder_rows, mixup_variants, network_rows
 from mtneuro_suite.preset.paper import (
@@ -110,7 +111,11 @@ def _seeds(plan: Plan, line: TableRow) -> int:
 
 
 def _label(line: TableRow) -> str:
-    return line.name if line.own else model_name(line.name)
+    if line.own and not (line.like and line.name.startswith(line.like)):
+        return line.name
+    return (
+        f"{model_name(line.like)}{line.name.removeprefix(line.like)}" if line.own else model_name(line.name)
+    )
 
 
 def _encoders(plan: Plan, rows: Sequence[Row]) -> list[TableRow]:
@@ -120,30 +125,67 @@ def _encoders(plan: Plan, rows: Sequence[Row]) -> list[TableRow]:
         return []
     best = best_mixup(rows) or next(iter(mixup_variants(one)), None)
     return [
-        line for line in encoder_rows(one) if line.paper_method != "supervised+mixup" or line.name == best
+        line
+        for line in encoder_rows(one)
+        if line.own or line.method != "supervised+mixup" or line.name == best
     ]
+
+
+def resolutions(plan: Plan) -> tuple[RegionInput, ...]:
+    """Return ROI-C1 at each resolution that the preset asks for, the smallest first."""
+    of_roi_c1 = {one.downsample: one for one in plan.inputs.scored_regions if one.paper_column == "roi-c1"}
+    return tuple(of_roi_c1[factor] for factor in sorted(of_roi_c1, reverse=True))
+
+
+def resolution_name(region: RegionInput) -> str:
+    """Return what a resolution is called."""
+    return "full" if region.downsample == 1 else f"1/{region.downsample}"
 
 
 def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     """Return Table 1: accuracy of region by method and sub-task."""
-    if plan.preset.task1 is None or not plan.inputs.scored_regions:
+    regions = [region for region in plan.inputs.scored_regions if region.table == "1"]
+    headings = [region.column for region in regions]
+    return accuracy_table(plan, rows, regions, headings=headings, title="Table 1. Brain region")
+
+
+def resolution_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
+    """Return Table A3: accuracy of ROI-C1 by method and resolution, where further ones are asked for."""
+    if plan.preset.task1 is None or not plan.preset.task1.resolutions:
+        return None
+    regions = resolutions(plan)
+    headings = [resolution_name(region) for region in regions]
+    title = "Table A3. Brain region by resolution, ROI-C1"
+    return accuracy_table(plan, rows, regions, headings=headings, title=title)
+
+
+def accuracy_table(
+    plan: Plan, rows: Sequence[Row], regions: Sequence[RegionInput], *, headings: Sequence[str], title: str
+) -> Table | None:
+    """Return accuracy by method and some of the columns of Task 1."""
+    if plan.preset.task1 is None or not regions:
         return None
     body: list[tuple[str, tuple[Cell, ...]]] = []
     for line in _encoders(plan, rows):
         cells: list[Cell] = []
-        for region in plan.inputs.scored_regions:
-            chosen = _select(rows, model=line.name, task=region.name, metric=table1_metric(line.method))
+        metric = table1_metric(line.method)
+        for region in regions:
+            chosen = _select(rows, model=line.name, task=region.name, metric=metric)
             quoted = table1(line.paper_method, region.paper_column, downsample=region.downsample)
             cells.append(_cell(chosen, quoted, expected=_seeds(plan, line)))
         body.append((_label(line), tuple(cells)))
     crops = {
-        region.column: max(row.n for row in chosen)
-        for region in plan.inputs.scored_regions
+        heading: max(row.n for row in chosen)
+        for heading, region in zip(headings, regions, strict=True)
         if (chosen := _select(rows, task=region.name, metric="accuracy_corners"))
     }
     notes = [
         "Accuracy. Supervised rows: whole images. The others: a linear readout of each image's four corners."
     ]
+    if plan.preset.task1.readout == "original":
+        notes.append(
+            "Networks are read out by the authors' linear stage: trained on whole images, not normalised."
+        )
     if crops:
         notes.append(
             "Corner crops scored: " + "; ".join(f"{column}: {n}" for column, n in crops.items()) + "."
@@ -153,16 +195,18 @@ def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
             "The paper's column is ROI-C2: eight other cubes of 360 slices. Here: tiles of one slice, at and "
             "about cube sets B, C and D; the outlines that tell shifted tiles' regions were drawn at z=309."
         )
-    elif plan.preset.inputs == "paper" and any(region.downsample != 2 for region in plan.inputs.regions):
+    elif plan.preset.inputs == "paper" and any(
+        region.downsample != 2 and region.paper_column in ("roi-c2", "roi-c3") for region in regions
+    ):
         notes.append(
             "The paper's ROI-C1 is at this resolution (its Table A3), its ROI-C2 and ROI-C3 at half."
         )
     if "supervised+mixup" in plan.preset.task1.methods and len(plan.preset.task1.mixup_probabilities) > 1:
         notes.append("Mixup: the probability with the best mean test accuracy, as the paper reports it.")
     return Table(
-        title="Table 1. Brain region",
+        title=title,
         corner="method",
-        columns=tuple(region.column for region in plan.inputs.scored_regions),
+        columns=tuple(headings),
         rows=tuple(body),
         notes=tuple(notes),
     )
@@ -187,9 +231,9 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 cells: list[Cell] = []
                 for name, column in headings.items():
                     chosen = _select(of_metric, model=line.name, class_name=name)
-                    quoted = table2(line.name, metric, setting, column) if paper else None
+                    quoted = table2(line.paper_network, metric, setting, column) if paper else None
                     cells.append(_cell(chosen, quoted, expected=_seeds(plan, line)))
-                body.append((NETWORK_ROWS.get(line.name, line.name), tuple(cells)))
+                body.append((_label(line), tuple(cells)))
             notes = {"3class": " Axons count as background.", "4class": " Without the region ZI."}
             setting_name = class_setting(setting) if paper else setting
             note = notes.get(setting, "") if paper else ""
@@ -216,23 +260,26 @@ def search_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     body: list[tuple[str, tuple[Cell, ...]]] = []
     halves = {half.name: half.classes for half in plan.inputs.segmentation}
     settings = tuple(dict.fromkeys(halves.values()))
-    for model in (*two.models, *two.rows):
+    for line in network_rows(two):
         cells: list[Cell] = []
         for setting in settings:
             tasks = [name for name, classes in halves.items() if classes == setting]
             for metric in ("learning_rate", "batch_size"):
-                chosen = _select(rows, task=tasks, model=model, metric=metric)
-                quoted = None
-                if model in NETWORK_ROWS and setting in CLASS_SETTINGS:
-                    quoted = Quoted(float(getattr(paper_settings(model, int(setting[0])), metric)))
-                cells.append(replace(_cell(chosen, quoted, expected=len(plan.preset.seeds)), form="g"))
-        body.append((NETWORK_ROWS.get(model, model), tuple(cells)))
+                chosen = _select(rows, task=tasks, model=line.name, metric=metric)
+                quoted, network = None, line.paper_network
+                if network in NETWORK_ROWS and setting in CLASS_SETTINGS:
+                    quoted = Quoted(float(getattr(paper_settings(network, int(setting[0])), metric)))
+                cells.append(replace(_cell(chosen, quoted), form="g"))
+        body.append((_label(line), tuple(cells)))
     return Table(
         title="Table A4. Settings that the search chose",
         corner="network",
         columns=tuple(f"{what}, {class_setting(s)}" for s in settings for what in ("learning rate", "batch")),
         rows=tuple(body),
-        notes=("Of the highest mean IoU on the validation slices; Table 2 is of these models.",),
+        notes=(
+            "Of the highest mean IoU on the validation slices, without which the search trains.",
+            "Table 2 is of these settings, trained again on all training slices.",
+        ),
     )
 
 
@@ -293,6 +340,7 @@ def all_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     """Return every table that the preset fills."""
     tables = [
         region_table(plan, rows),
+        resolution_table(plan, rows),
         *segmentation_tables(plan, rows),
         search_table(plan, rows),
         *semantics_tables(plan, rows),

@@ -22,9 +22,17 @@ MOST_POINTS = 2000
 _SIDE = 1000
 
 
+FIGURES = {
+    ("myow-m", "roi-c1"): "Figure 4",
+    ("byol", "roi-c1"): "Figure A4",
+    ("byol", "roi-c3"): "Figure A4",
+}
+"""The paper's figures of embeddings, by method and by the sub-task in which the encoder was trained."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One drawing of the embeddings: Figure 4, or Figure A4."""
+    """One drawing of the embeddings."""
 
     title: str
     caption: str
@@ -128,7 +136,7 @@ def umap_section(plan: Plan, store: Store) -> UmapSection | None:
     points: list[list[list[int]]] = []
     for run, semantics in zip(done, drawn, strict=True):
         task = semantics.step.task
-        figure = {"roi-c1": "Figure 4", "roi-c3": "Figure A4"}.get(plan.inputs.region(task).paper_column)
+        figure = FIGURES.get((semantics.step.model, plan.inputs.region(task).paper_column))
         model = model_name(semantics.step.model)
         layouts.append(
             Layout(

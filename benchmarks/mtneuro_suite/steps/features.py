@@ -1,14 +1,18 @@
 """Measure the semantic features of every sample's labels."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Integer
 from mtneuro_data import TaskArrays
 
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
-from mtneuro_suite.steps.reading import View, samples
+from mtneuro_suite.steps.reading import View, labelled_arrays, samples
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Features(Step):
@@ -26,6 +30,9 @@ class Features(Step):
     instances: str | None = None
     """The class whose objects are told apart by their ids; the others' are connected components."""
 
+    definition: Literal["image", "original"] = "image"
+    """Whether each image is measured by itself, or the corners of all as the original's code does."""
+
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write ``features.csv``."""
         from mtneuro_probe import (
@@ -36,6 +43,10 @@ class Features(Step):
             semantic_features,
         )
 
+        if self.definition == "original":
+            table = _original_features(roles["samples"], progress)
+            table.to_csv(out / "features.csv")
+            return Outcome(extra={"samples": len(table), "mean": table.mean().to_dict()})
         found = samples(roles["samples"], self.view)
         labels = _labels(found, None if self.instances is None else self.label_values[self.instances])
         features = FEATURES if self.features is None else self.features
@@ -69,3 +80,16 @@ def _labels(found: TaskArrays, of_instances: int | None) -> Integer[np.ndarray, 
             f"ids of instances must be {largest} at most, got {top}: name it in label_map if it is no object"
         )
     return np.where(found.masks == of_instances, found.instances + np.uint64(above), found.masks)
+
+
+def _original_features(folders: Sequence[Path], progress: Progress) -> "DataFrame":
+    """Return the original's five features of each corner, under the names that their units have here."""
+    from mtneuro_probe import FEATURES, semantic_features
+
+    found, masks = labelled_arrays(folders)
+    table = semantic_features(masks, sample_id=found.sample_id, definition="original", progress=progress)
+    # Its densities are percentages, its sizes and distances pixels.
+    fractions = {name: table[name] / 100 for name in ("vessel_density", "axon_density")}
+    in_pixels = {name: f"{name}_px" for name in ("cell_size", "nearest_neighbour_distance")}
+    named = table.assign(**fractions).rename(columns=in_pixels)
+    return named[[in_pixels.get(name, name) for name in FEATURES]]

@@ -1,15 +1,19 @@
 """Score one encoder on the test sets of one or more sub-tasks of Task 1."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Int64
+from mtneuro_ssl import TrainSettings, executed_modules
 
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
 from mtneuro_suite.steps.reading import joined_arrays
 from mtneuro_suite.steps.trained_encoder import trained_encoder
+
+if TYPE_CHECKING:
+    from mtneuro_ssl import Model
 
 TEST = "test "
 """A role that begins so holds the test arrays of the sub-task that it goes on to name."""
@@ -26,6 +30,18 @@ class Regions(Step):
 
     seed: int
     training_set: str
+    linear: TrainSettings | None = None
+    """How a linear layer is trained on the encoder and whole images, as the original's code does; without
+    it a logistic regression reads the corners' embeddings."""
+
+    @property
+    def device(self) -> str:
+        """Where the linear layer is trained."""
+        return "cpu" if self.linear is None else self.linear.device
+
+    def executed_modules(self) -> tuple[str, ...]:
+        """Return the modules of the encoder and of the linear layer's training."""
+        return () if self.linear is None else executed_modules(self.linear)
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Return accuracies and confusion matrices."""
@@ -33,13 +49,16 @@ class Regions(Step):
         from mtneuro_ssl import embed
 
         model = trained_encoder(roles["encoder"][0])
+        classifies = self.supervised
+        if self.linear is not None:
+            model, classifies = self._with_linear_layer(self.linear, roles, out), True
         tests = {name.removeprefix(TEST): folders for name, folders in roles.items() if name.startswith(TEST)}
         rows: list[Row] = []
         extra: dict[str, Any] = {}
         train = joined_arrays(roles["train"])
         steps = len(tests) + 1
         train_corners = train.corners()
-        train_embeddings = None if self.supervised else embed(model, train_corners.images)
+        train_embeddings = None if classifies else embed(model, train_corners.images)
         progress(1, steps)
         for done, (task, folders) in enumerate(tests.items(), start=2):
             test = joined_arrays(folders)
@@ -47,7 +66,8 @@ class Regions(Step):
             classes = len(test.region_names)
             scores: dict[str, Int64[np.ndarray, "c c"]] = {}
             if train_embeddings is None:
-                scores["whole"] = _confusion(test.region, model.predict(test.images), classes)
+                if self.supervised:
+                    scores["whole"] = _confusion(test.region, model.predict(test.images), classes)
                 scores["corners"] = _confusion(corners.region, model.predict(corners.images), classes)
             else:
                 readout = region_readout(
@@ -75,6 +95,20 @@ class Regions(Step):
                 extra[f"confusion {task} {view}"] = confusion.tolist()
             progress(done, steps)
         return Outcome(rows, {**extra, "region_names": list(train.region_names)})
+
+    def _with_linear_layer(self, settings: TrainSettings, roles: Roles, out: Path) -> "Model":
+        """Return the encoder, whose weights stay, with a linear layer trained on role ``train``."""
+        from mtneuro_ssl import train
+
+        data = joined_arrays(roles["train"])
+        weights = {"encoder_weights": str(roles["encoder"][0] / "model")}
+        return train(
+            data.images,
+            settings.model_copy(update=weights),
+            labels=data.region,
+            class_names=data.region_names,
+            out=out / "linear",
+        )
 
 
 def _confusion(

@@ -32,6 +32,10 @@ class Segmenter(ScoredNetwork):
 
         return executed_modules(self.train)
 
+    def settings(self, roles: Roles) -> TrainSettings:
+        """Return how it is trained."""
+        return self.train
+
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write a model folder, ``model``, and examples; return the scores."""
         from mtneuro_seg import load_model, train
@@ -42,7 +46,7 @@ class Segmenter(ScoredNetwork):
         data, masks = labelled_arrays(roles["train"])
         model = train(
             data.images,
-            self.train,
+            self.settings(roles),
             masks=masks,
             class_names=data.class_names,
             out=out / "model",

@@ -26,6 +26,9 @@ class Semantics(Step):
     downsample: int
     """Reduction of the images before they are embedded."""
 
+    normalised: bool = True
+    """Whether images are normalised as in the encoder's training; the original's code leaves that out."""
+
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write ``embeddings.npz`` and ``region.npy``; return R2 by feature."""
         import pandas as pd
@@ -34,7 +37,7 @@ class Semantics(Step):
         from mtneuro_ssl import embed
 
         found = samples(roles["samples"], self.view)
-        model = trained_encoder(roles["encoder"][0])
+        model = trained_encoder(roles["encoder"][0], normalised=self.normalised)
         embeddings = embed(model, downsampled_images(found.images, self.downsample))
         progress(1, 2)
         save_embeddings(out / "embeddings.npz", embeddings, sample_id=found.sample_id)

@@ -1,5 +1,6 @@
 """Load the model that an ``encoder`` run wrote."""
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,22 @@ if TYPE_CHECKING:
     from mtneuro_ssl import Model
 
 
-def trained_encoder(folder: Path) -> "Model":
-    """Return the model that an ``encoder`` run wrote."""
+def trained_encoder(folder: Path, *, normalised: bool = True) -> "Model":
+    """Return the model that an ``encoder`` run wrote.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    normalised
+        Whether it normalises images as in its training, or takes intensities from 0 to 1 as they are.
+    """
     from mtneuro_ssl import load_model
 
     # The file has been compared with what was planned, and its factory was trusted then.
     factory = result(folder)["settings"]["train"]["encoder"]
-    return load_model(folder / "model", trusted=(factory,))
+    model = load_model(folder / "model", trusted=(factory,))
+    if not normalised:
+        model = copy.copy(model)
+        model.settings = model.settings.model_copy(update={"mean": 0.0, "sd": 1.0})
+    return model

@@ -46,10 +46,12 @@ def test_a_changed_file_is_another_input(tmp_path):
     assert local_fingerprints([task]) != before
 
 
-def test_a_paper_task_is_trained_on_train_and_validation_together_unless_a_search_needs_validation():
+def test_a_paper_task_is_trained_on_train_and_validation_together_and_a_search_without_validation():
     plain, searched = (paper_inputs(read_preset(name)).segmentation[0] for name in ("table2", "search"))
     assert (plain.training_set, len(plain.train), plain.val) == ("seg-2d-3class:train+val", 2, ())
-    assert (searched.training_set, len(searched.train), len(searched.val)) == ("seg-2d-3class:train", 1, 1)
+    assert (searched.training_set, searched.train) == (plain.training_set, plain.train)
+    assert (searched.searched_set, searched.searched) == ("seg-2d-3class:train", plain.train[:1])
+    assert searched.val == plain.train[1:]
 
 
 def test_the_original_codes_reading_trains_on_its_train_range_alone():

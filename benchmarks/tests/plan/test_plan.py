@@ -65,6 +65,21 @@ def test_the_resolutions_and_extra_sets_are_columns_of_their_own():
     assert len(keys) == len(plan.regions)
 
 
+def test_the_paper_presets_runs_are_counted_by_table():
+    counts = {name: len(runs) for name, runs in plan_of(read_preset("paper")).runs_by_table().items()}
+    # Of each training set and seed: 2 weight decays, 5 of mixup, 3 self-supervised methods, NMF and no
+    # training at all; PCA with one seed alone. Networks: 10, 2 class settings, 5 seeds.
+    encoders = 5 * (2 + 5 + 3 + 2) + 1
+    assert counts == {
+        "Table 1": 2 * encoders,
+        "Table A3": 3 * encoders,
+        "Table 2": 10 * 2 * 5,
+        "Table A4": 10 * 2,
+        "Table 3": 2 * encoders,
+        "Figures 4 and A4": 4,
+    }
+
+
 def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
     preset, own = with_own_row(read_preset("smoke"), encoder="examples.tiny_encoder:encoder")
     assert own == ("tiny_encoder:encoder",)

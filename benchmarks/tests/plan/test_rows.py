@@ -25,6 +25,15 @@ def test_a_presets_own_row_has_no_method_of_the_papers_though_it_is_trained_by_o
     assert (row.method, row.paper_method) == ("byol", "")
 
 
+def test_a_row_like_one_of_the_papers_has_its_method_and_stands_beside_it():
+    own = {"decayed": {"like": "supervised", "weight_decay": 5e-4}}
+    (row,) = (row for row in encoder_rows(RegionPreset(rows=own)) if row.own)
+    assert (row.method, row.paper_method) == ("supervised", "supervised")
+    assert row.chosen == {"method": "supervised", "weight_decay": 5e-4}
+    (net,) = (row for row in network_rows(SegmentationPreset(rows={"deep": {"like": "unet"}})) if row.own)
+    assert (net.paper_network, dict(net.chosen)) == ("unet", {"model": "unet"})
+
+
 def test_the_folder_of_a_network_is_found_from_wherever_the_suite_is_run(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

@@ -9,7 +9,7 @@ from mtneuro_suite.steps import Arrays
 def test_table_a4_sets_learning_rate_and_batch():
     (run,) = [
         run
-        for run in plan_of(read_preset("paper")).networks
+        for run in plan_of(read_preset("table2")).networks
         if (run.step.model, run.step.task, run.step.seed) == ("manet", "seg-2d-3class", 1)
     ]
     assert (run.step.train.learning_rate, run.step.train.batch_size) == (0.01, 2)
@@ -30,10 +30,54 @@ def test_a_search_trains_every_point_and_scores_it_on_validation_alone():
     assert {part.z for part in parts} == {(110, 380), (380, 410)}
 
 
+def test_the_choice_of_a_search_is_trained_again_with_every_seed_on_all_training_slices():
+    changes = ['task2.models=["unet"]', "task2.rows={}", 'task2.classes=["4class"]', "seeds=[3, 5]"]
+    plan = plan_of(with_values(read_preset("search"), changes))
+    tried = [run for run in plan.networks if run not in plan.segmenters]
+    assert {run.step.seed for run in tried} == {3}
+    (choice,) = plan.selections
+    assert choice.needs == {"candidates": tuple(tried)}
+    assert [(run.step.kind, run.step.seed) for run in plan.segmenters] == [("retrained", 3), ("retrained", 5)]
+    for run in plan.segmenters:
+        assert run.needs["choice"] == (choice,)
+        assert (run.step.training_set, run.step.test_set) == ("seg-2d-4class:train+val", "seg-2d-4class:test")
+        assert [need.step.task.splits["all"][0].z for need in run.needs["train"]] == [(110, 380), (380, 410)]
+
+
 def test_the_paper_preset_scores_the_papers_networks():
     plan = plan_of(with_values(read_preset("paper"), ["task1=none", "task3=none"]))
-    # Nine networks, two class settings, five seeds.
-    assert len(plan.segmenters) == 9 * 2 * 5
+    # Nine networks and the 2D U-Net with an encoder, two class settings, five seeds.
+    assert len(plan.segmenters) == 10 * 2 * 5
+    assert len(plan.selections) == 10 * 2
+    with_encoder = {run.step.train.encoder_name for run in plan.segmenters if "Effic" in run.step.model}
+    assert with_encoder == {"efficientnet-b7"}
+
+
+def test_a_row_like_a_network_of_the_papers_has_its_settings():
+    plan = plan_of(with_values(read_preset("table2"), ["seeds=[1]", "task2.per_model.unet.augment=true"]))
+    plain, encoded = (
+        run.step.train
+        for name in ("unet", "unet (EfficientNet-b7)")
+        for run in plan.segmenters
+        if (run.step.model, run.step.task) == (name, "seg-2d-3class")
+    )
+    assert (encoded.learning_rate, encoded.batch_size, encoded.augment) == (0.1, 8, True)
+    assert encoded.model_copy(update={"encoder_name": None}) == plain
+
+
+@pytest.mark.parametrize("name", ["UNet_2D_3class", "UNet_2D_4class", "UNet_3D_3class", "UNet_3D_4class"])
+def test_the_original_preset_trains_networks_as_the_published_files_say(real_data, name):
+    from mtneuro_seg import load_settings
+
+    published = load_settings(real_data / "original_json" / "2022-11" / "networkconfig" / f"{name}.json")
+    axes, classes = name.removeprefix("UNet_").split("_")
+    plan = plan_of(with_values(read_preset("original"), ["task1=none", "task3=none"]))
+    (run,) = (run for run in plan.segmenters if run.step.task == f"seg-{axes.lower()}-{classes}")
+    # What the plain U-Net has by itself is named in the files; slices that the last subvolume lacks are not
+    # learnt.
+    ours = {"device", "activation", "ignore_label"}
+    assert run.step.train.model_dump(exclude=ours) == published.model_dump(exclude=ours)
+    assert published.activation == "relu"
 
 
 def test_a_network_is_trained_in_its_own_number_of_dimensions_only():

@@ -33,6 +33,28 @@ def test_the_drawn_method_is_drawn_once_for_each_training_set(demo):
     assert [run.title for run in drawn] == ["UMAP of byol from roi-c1", "UMAP of byol from roi-c3[B]"]
 
 
+def test_several_methods_are_drawn_in_one_report():
+    changes = ["task2=none", "seeds=[1]", 'task1.methods=["byol", "myow-m"]', "task1.rows={}"]
+    drawn = plan_of(with_values(read_preset("paper"), changes)).umap
+    assert [run.title for run in drawn] == [
+        f"UMAP of {method} from {task}" for method in ("myow-m", "byol") for task in ("roi-c1", "roi-c3[B]")
+    ]
+
+
+def test_encoders_of_further_resolutions_are_not_read_out(demo):
+    plan = plan_of(with_values(demo, ["task1.resolutions=[2]"]))
+    assert {run.step.task for run in plan.semantics} == {"roi-c1", "roi-c3[B]"}
+
+
+def test_the_original_preset_measures_and_embeds_as_the_authors_code():
+    plan = plan_of(with_values(read_preset("original"), ["task2=none"]))
+    assert plan.features is not None
+    assert (plan.features.step.definition, plan.features.step.view) == ("original", "corners")
+    read = {(run.step.view, run.step.downsample, run.step.normalised) for run in plan.semantics}
+    assert read == {("corners", 2, False)}
+    assert {run.step.normalised for run in plan_of(read_preset("smoke")).semantics} == {True}
+
+
 @pytest.mark.parametrize(
     ("extra", "trained_in"),
     [('"D"', ["roi-c3"]), ('["C"]', ["roi-c3[C]"]), ('["B", "D"]', ["roi-c3[B]", "roi-c3"])],

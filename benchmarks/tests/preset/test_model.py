@@ -55,6 +55,19 @@ def test_a_missing_file_is_refused(tmp_path):
         ('[task1]\ntasks = ["roi-c1"]\n[task3]', "task3.encoders asks for roi-c3"),
         ('[task1]\nmethods = ["pca", "pca"]', r"task1.methods must name at least one, and each once"),
         ("[task1]\nmethods = []", r"task1.methods must name at least one, and each once"),
+        ('[task1.rows.mine]\nlike = "byoll"', r"rows.mine.like must be one of .*got 'byoll'.*'byol'"),
+        ('[task2.rows.mine]\nlike = "byol"', r"rows.mine.like must be one of unet, .*got 'byol'"),
+        ('[task1]\ntasks = ["roi-c3"]\nresolutions = 4', "resolutions are further ones of roi-c1"),
+        ("[task1]\nresolutions = [2, 4]", r"resolutions must be other factors than downsample, got \[2, 4\]"),
+        (
+            "[task1.linear_stage.byol]\nepochs = 2",
+            r'linear_stage needs readout = "original", got \'corners\'',
+        ),
+        ('[task1]\n[task3]\ndefinition = "original"', r'measures corners: set view = "corners"'),
+        (
+            'inputs = "real-sample"\n[task1]\n[task3]\ndefinition = "original"\nview = "corners"',
+            "is of the paper's own images",
+        ),
         ('inputs = "real-sample"\n[task1]\nz_step = 2', "task1.z_step does nothing with the real sample"),
     ],
 )

@@ -64,6 +64,15 @@ def test_the_papers_mixup_stands_beside_the_best_probability_alone(tmp_path, row
     assert cells(grid, model="Supervised+Mixup (p=0.1)")["paper"] is None
 
 
+def test_a_row_like_one_of_the_papers_stands_beside_its_number(tmp_path, row, written):
+    rows = [row("decayed", 1, 0.7, metric="accuracy_whole"), row("other", 1, 0.7, metric="accuracy_corners")]
+    own = {"decayed": {"like": "supervised", "weight_decay": 5e-4}, "other": {"method": "byol"}}
+    folder = written(tmp_path / "demo", rows, preset={"task1": {"rows": own}})
+    whole, corners = paper_grids(read_results([folder]))
+    assert cells(whole, model="decayed")["paper"] == 0.88
+    assert "paper" not in corners.columns
+
+
 def test_an_undefined_number_leaves_its_cells_empty(tmp_path, row, written):
     (grid,) = paper_grids(read_results([written(tmp_path / "demo", [row("byol", 1, None)])]))
     assert cells(grid, model="BYOL") == {

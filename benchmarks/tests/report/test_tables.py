@@ -1,3 +1,5 @@
+import json
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -6,6 +8,7 @@ from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_values
 from mtneuro_suite.preset.paper import Quoted, table3
+from mtneuro_suite.report.names import FEATURES
 from mtneuro_suite.report.tables import Cell, all_tables, region_table, semantics_tables
 from mtneuro_suite.runs.row import Row
 
@@ -114,3 +117,108 @@ def test_the_papers_numbers_stand_beside_every_choice_of_extra_set(extra, task, 
     semantics = next(t for t in semantics_tables(plan, [read]) if f"encoders from {column}:" in t.title)
     assert cell_of(semantics, "BYOL", "cell count").ours == "0.25"
     assert cell_of(semantics, "BYOL", "cell count").quoted == table3("byol", "roi-c3", "cell_count")
+
+
+def quoted_by_row(table):
+    """Return the paper's numbers of a table by row and column; rows that the paper splits stand together."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for label, cells in table.rows:
+        numbers = {column: cell.quoted for column, cell in zip(table.columns, cells, strict=True)}
+        found.setdefault(label.partition(" (")[0], []).append(numbers)
+    return found
+
+
+def transcribed(cells):
+    return {name: None if cell is None else _number(cell) for name, cell in cells.items()}
+
+
+def _number(cell):
+    return Quoted(cell["mean"], cell["std"]) if isinstance(cell, dict) else Quoted(cell)
+
+
+@pytest.fixture(scope="module")
+def paper():
+    """The tables of the preset ``paper`` without results, by title, and the paper's by name."""
+    tables = {table.title: table for table in all_tables(plan_of(read_preset("paper")), [])}
+    return tables, json.loads((files("mtneuro_suite.preset") / "paper.json").read_text("utf-8"))
+
+
+def test_the_paper_preset_has_the_rows_and_numbers_of_tables_1_and_a3(paper):
+    tables, printed = paper
+    first = quoted_by_row(tables["Table 1. Brain region"])
+    third = quoted_by_row(tables["Table A3. Brain region by resolution, ROI-C1"])
+    assert set(first) == set(third) == {*printed["table1"], "Untrained"}
+    names = {"1/4": "downsample4", "1/2": "downsample2", "full": "full"}
+    for label in printed["table1"]:
+        # With the weight decay that is printed, and with the usual one.
+        assert len(first[label]) == len(third[label]) == (2 if label == "Supervised" else 1)
+        for ours, resolutions in zip(first[label], third[label], strict=True):
+            assert ours == transcribed(printed["table1"][label])
+            named = {names[column]: number for column, number in resolutions.items()}
+            assert named == transcribed(printed["tableA3"][label])
+    labels = [label for label, _ in tables["Table 1. Brain region"].rows]
+    assert "Supervised (weight decay 5e-4)" in labels
+
+
+@pytest.mark.parametrize("setting", ["3", "4"])
+@pytest.mark.parametrize("metric", ["F1", "IoU"])
+def test_the_paper_preset_has_the_rows_and_numbers_of_table_2(paper, setting, metric):
+    tables, printed = paper
+    table = tables[f"Table 2. Microstructure, {setting} classes: {metric}"]
+    ours = quoted_by_row(table)
+    assert set(ours) == set(printed["table2"])
+    for label, scores in printed["table2"].items():
+        assert len(ours[label]) == (2 if label == "2D U-Net" else 1)
+        assert all(row == transcribed(scores[metric][f"{setting}-class"]) for row in ours[label])
+    assert "2D U-Net (EfficientNet-b7)" in [label for label, _ in table.rows]
+
+
+def test_the_paper_preset_has_the_rows_and_numbers_of_table_a4(paper, real_data):
+    tables, printed = paper
+    source = json.loads((real_data.parent / "paper" / "mtneuro_paper.json").read_text("utf-8"))
+    ours = quoted_by_row(tables["Table A4. Settings that the search chose"])
+    assert set(ours) == set(printed["table2"])
+    for label, halves in source["task2"]["table_A4_best"].items():
+        for row in ours[label]:
+            for setting in ("3", "4"):
+                best = halves[f"{setting}-class"]
+                assert row[f"learning rate, {setting} classes"] == Quoted(best["learning_rate"])
+                assert row[f"batch, {setting} classes"] == Quoted(best["batch_size"])
+
+
+@pytest.mark.parametrize("task", ["roi-c1", "roi-c3"])
+def test_the_paper_preset_has_the_rows_and_numbers_of_table_3(paper, task):
+    tables, printed = paper
+    (table,) = (
+        table
+        for title, table in tables.items()
+        if f"encoders from {task.upper()}:" in title and "as the paper's" in title
+    )
+    ours = quoted_by_row(table)
+    assert set(ours) == {*printed["table3"][task], "Untrained"}
+    for label, scores in printed["table3"][task].items():
+        expected = {FEATURES[name]: number for name, number in transcribed(scores).items()}
+        assert all(row == expected for row in ours[label])
+
+
+def test_the_original_presets_rows_are_rows_of_the_paper():
+    tables = all_tables(plan_of(read_preset("original")), [])
+    printed = json.loads((files("mtneuro_suite.preset") / "paper.json").read_text("utf-8"))
+    known = {*printed["table1"], *printed["table2"], "Untrained"}
+    labels = {table.title.split(".")[0]: [label for label, _ in table.rows] for table in tables}
+    assert {label for shown in labels.values() for label in shown} <= known
+    # All but mixup, which the published files do not have.
+    assert set(labels["Table 1"]) == {*printed["table1"], "Untrained"} - {"Supervised+Mixup"}
+    assert labels["Table 2"] == ["2D U-Net", "3D U-Net"]
+    assert any("linear stage" in note for table in tables for note in table.notes)
+
+
+def test_table_a4_shows_what_the_search_chose():
+    preset = with_values(read_preset("search"), ['task2.models=["unet"]', "task2.rows={}", "seeds=[1, 2]"])
+    key = {"task": "seg-2d-3class", "test_set": "seg-2d-3class:val", "model": "unet"}
+    rows = [row(**key, metric="learning_rate", value=0.05), row(**key, metric="batch_size", value=6)]
+    (table,) = (table for table in all_tables(plan_of(preset), rows) if table.title.startswith("Table A4"))
+    # One search, though the choice is trained with two seeds.
+    assert cell_of(table, "2D U-Net", "learning rate, 3 classes").ours == "0.05"
+    assert cell_of(table, "2D U-Net", "batch, 3 classes").ours == "6"
+    assert cell_of(table, "2D U-Net", "batch, 3 classes").paper == "8"

@@ -1,13 +1,38 @@
 import json
 import re
 
-from mtneuro_suite.report.umap import MOST_POINTS, chosen_samples
+from mtneuro_suite.plan.plan import plan_of
+from mtneuro_suite.preset.model import read_preset
+from mtneuro_suite.preset.overrides import with_values
+from mtneuro_suite.report.umap import FIGURES, MOST_POINTS, chosen_samples, umap_section
 
 
 def test_the_samples_that_are_drawn_are_spread_over_all():
     chosen = chosen_samples(5760)
     assert len(set(chosen.tolist())) == MOST_POINTS
     assert (chosen[0], chosen[-1]) == (0, 5759)
+
+
+def test_the_papers_figures_are_of_its_methods():
+    # Figure 4 is of MYOW-m, Figure A4 of BYOL trained in either sub-task.
+    assert FIGURES["myow-m", "roi-c1"] == "Figure 4"
+    assert {key for key, figure in FIGURES.items() if figure == "Figure A4"} == {
+        ("byol", "roi-c1"),
+        ("byol", "roi-c3"),
+    }
+
+
+def test_figure_4_stands_beside_figure_a4_in_one_report(made_up, tmp_path):
+    changes = ["task2=none", "seeds=[1]", 'task1.methods=["byol", "myow-m"]', "task1.rows={}"]
+    plan = plan_of(with_values(read_preset("paper"), [*changes, "task1.resolutions=[]"]))
+    section = umap_section(plan, made_up(plan, tmp_path, slices=4))
+    assert section is not None
+    assert {layout.title: layout.caption.partition(",")[0] for layout in section.layouts} == {
+        "MYOW-m trained in ROI-C1": "As the paper's Figure 4",
+        "MYOW-m trained in ROI-C3": "",
+        "BYOL trained in ROI-C1": "As the paper's Figure A4",
+        "BYOL trained in ROI-C3": "As the paper's Figure A4",
+    }
 
 
 def test_a_reports_umap_says_what_was_not_measured(finished):

@@ -62,6 +62,28 @@ def test_instances_that_touch_are_told_apart_and_pieces_of_one_are_not(arrays_fo
     assert counts == {None: [[1, 32], [2, 16]], "neuron": [[2, 16], [1, 32]]}
 
 
+def test_the_originals_features_are_of_the_corners_of_cells_in_three_dimensions(arrays_folder, tmp_path):
+    masks = np.zeros((2, 32, 32), np.uint8)
+    masks[:, :16, :8] = 1
+    masks[:, 4:9, 10:14] = 2
+    masks[1, 20:24, 20:24] = 2
+    folder = arrays_folder("all", np.zeros_like(masks), masks=masks, class_names=(*CLASSES, "axon"))
+    values = {"vessel": 1, "cell": 2, "axon": 3}
+    step = Features(view="corners", label_values=values, definition="original")
+    outcome = step.run({"samples": [folder]}, tmp_path, ignored)
+    table = pd.read_csv(tmp_path / "features.csv", index_col="sample_id")
+    assert list(table.index)[:4] == [f"A-CTX/z0/{corner}" for corner in ("tl", "tr", "bl", "br")]
+    assert list(table) == [
+        "vessel_density", "axon_density", "cell_count", "cell_size_px", "nearest_neighbour_distance_px",
+    ]  # fmt: skip
+    assert table.loc["A-CTX/z0/tl", "vessel_density"] == 0.5
+    assert table["cell_count"].tolist() == [1, 0, 0, 0, 1, 0, 0, 1]
+    # With fewer than two cells the original says 0 and 64.
+    assert set(table["cell_size_px"]) == {0}
+    assert set(table["nearest_neighbour_distance_px"]) == {64}
+    assert outcome.extra["samples"] == 8
+
+
 def test_samples_without_labels_are_refused(arrays_folder, tmp_path):
     folder = arrays_folder("all", np.zeros((2, 32, 32)))
     step = Features(view="whole", label_values={"cell": 2})

@@ -1,8 +1,9 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
-from mtneuro_ssl import TrainSettings
+from mtneuro_ssl import TrainSettings, load_model
 
 from mtneuro_suite.steps import Encoder, Regions
 from mtneuro_suite.steps.regions import TEST
@@ -17,7 +18,7 @@ def scored(arrays_folder, dark_and_bright, tmp_path):
     """Score an encoder of a method on two test sets: the training images, and these with wrong regions."""
     images, region = dark_and_bright
 
-    def score(**settings):
+    def score(*, linear=None, **settings):
         train = arrays_folder("train", images, region=region)
         swapped = arrays_folder("swapped", images, region=1 - region)
         step = Encoder(train=TrainSettings(device="cpu", **settings))
@@ -25,7 +26,9 @@ def scored(arrays_folder, dark_and_bright, tmp_path):
         step.run({"train": [train]}, out, ignored)
         (out / "result.json").write_text(json.dumps({"settings": step.model_dump(mode="json")}))
         supervised = settings["method"] == "supervised"
-        regions = Regions(model="mine", supervised=supervised, seed=1, training_set="mine:train")
+        regions = Regions(
+            model="mine", supervised=supervised, seed=1, training_set="mine:train", linear=linear
+        )
         roles = {"encoder": [out], "train": [train], f"{TEST}same": [train], f"{TEST}swapped": [swapped]}
         told = []
         outcome = regions.run(roles, tmp_path, lambda *progress: told.append(progress))
@@ -61,3 +64,28 @@ def test_a_supervised_model_classifies_whole_images_and_corners_itself(scored):
     assert right + wrong == pytest.approx(1)
     counts = np.array(outcome.extra["confusion same whole"])
     assert counts.sum(axis=1).tolist() == [6, 6]
+
+
+def test_a_linear_layer_is_trained_on_whole_images_and_tested_on_corners(scored, tmp_path):
+    small = {"latent_dim": 4, "device": "cpu", "mean": 0.0, "sd": 1.0, "batch_size": 4}
+    linear = TrainSettings(method="supervised", train_encoder=False, epochs=2, weight_decay=0, **small)
+    outcome = scored(method="untrained", latent_dim=4, linear=linear)
+    values = {(row.task, row.metric): (row.value, row.n) for row in outcome.rows}
+    assert not any(metric.endswith("whole") for _, metric in values)
+    (right, n), (wrong, _) = (values[task, "accuracy_corners"] for task in ("same", "swapped"))
+    assert (right + wrong, n) == (pytest.approx(1), 48)
+    models: list[Any] = [load_model(tmp_path / name) for name in ("encoder/model", "linear")]
+    encoder, trained = models
+    assert (trained.settings.mean, trained.settings.sd) == (0, 1)
+    before, after = (dict(model.encoder.named_parameters()) for model in models)
+    assert all(np.array_equal(before[name].detach(), after[name].detach()) for name in before)
+    # Whole images, as they are, have moved the statistics of the encoder's batch normalisation.
+    assert not np.array_equal(encoder.encoder.bn1.running_mean, trained.encoder.bn1.running_mean)
+
+
+def test_the_linear_layer_is_trained_where_its_settings_say():
+    linear = TrainSettings(method="supervised", train_encoder=False, device="cuda")
+    step = Regions(model="mine", supervised=False, seed=1, training_set="t:train", linear=linear)
+    assert step.device == "cuda"
+    assert "mtneuro_ssl.methods.supervised" in step.executed_modules()
+    assert step.model_copy(update={"linear": None}).device == "cpu"

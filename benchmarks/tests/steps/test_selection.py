@@ -1,7 +1,6 @@
 import json
 from typing import Any
 
-import numpy as np
 import pytest
 
 from mtneuro_suite.steps import Selection
@@ -10,7 +9,7 @@ KEY: dict[str, Any] = {
     "model": "unet",
     "task": "t",
     "training_set": "t:train",
-    "test_set": "t:test",
+    "test_set": "t:val",
     "seed": 1,
 }
 
@@ -39,22 +38,10 @@ def candidates(tmp_path):
     return folders
 
 
-def test_the_network_with_the_highest_mean_iou_on_validation_is_scored_on_test(
-    candidates, arrays_folder, tmp_path, monkeypatch, unchecked
-):
-    masks = np.zeros((3, 16, 16), np.uint8)
-    masks[:, :4] = 1
-    test = arrays_folder("test", masks, masks=masks, class_names=("background", "cell"))
-    monkeypatch.setattr("mtneuro_seg.load_model", lambda folder, trusted: folder)
-    # Only the best of the three predicts without an error.
-    monkeypatch.setattr(
-        "mtneuro_seg.predict", lambda model, images: masks if model == candidates[1] / "model" else 1 - masks
-    )
-    step = Selection(**KEY)
-    outcome = step.run({"candidates": candidates, "test": [test]}, tmp_path, lambda done, total: None)
+def test_the_network_with_the_highest_mean_iou_on_validation_is_chosen(candidates, tmp_path):
+    outcome = Selection(**KEY).run({"candidates": candidates}, tmp_path, lambda done, total: None)
     assert outcome.extra["chosen"] == "unet b"
     assert outcome.extra["validation"] == {"unet a": 0.5, "unet b": 0.7, "unet c": 0.6}
-    found = {(row.metric, row.class_name): (row.value, row.n) for row in outcome.rows}
-    assert found["iou", "average"] == (1.0, 3)
-    assert found["learning_rate", ""] == (0.01, 3)
-    assert found["batch_size", ""] == (4, 3)
+    assert outcome.extra["settings"] == {"model": "unet", "learning_rate": 0.01, "batch_size": 4}
+    found = {row.metric: (row.value, row.n) for row in outcome.rows}
+    assert found == {"learning_rate": (0.01, 3), "batch_size": (4, 3)}

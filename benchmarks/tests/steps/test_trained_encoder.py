@@ -26,3 +26,10 @@ def test_the_factory_that_a_run_itself_called_is_called_again(run_folder, dark_a
     embeddings = embed(trained_encoder(run_folder), dark_and_bright[0])
     assert embeddings.shape == (12, 64)
     assert np.isfinite(embeddings).all()
+
+
+def test_images_may_be_embedded_as_they_are(run_folder, dark_and_bright):
+    images = dark_and_bright[0]
+    model = trained_encoder(run_folder, normalised=False)
+    assert (model.settings.mean, model.settings.sd) == (0, 1)
+    assert not np.allclose(embed(model, images), embed(trained_encoder(run_folder), images))
