@@ -11,7 +11,7 @@ from mtneuro_suite.report.names import model_name
 from mtneuro_suite.report.tables import Cell, Table
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
-from mtneuro_suite.steps import Encoder
+from mtneuro_suite.steps import Arrays, Encoder
 from mtneuro_suite.steps.reading import joined_arrays
 
 
@@ -90,5 +90,5 @@ def training_hours_table(plan: Plan, store: Store) -> Table | None:
 
 def _region(run: Run[Encoder], trained: Sequence[RegionInput]) -> RegionInput:
     """Return the sub-task on whose images an encoder is trained."""
-    tasks = tuple(part.step.task for part in run.needs["train"])
+    tasks = tuple(part.step.task for part in run.needs["train"] if isinstance(part.step, Arrays))
     return next(region for region in trained if region.train == tasks)

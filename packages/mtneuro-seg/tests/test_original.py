@@ -41,7 +41,7 @@ class Level(nn.Module):
             if self.up_mode == "transposed":
                 image = self.up(image)
             else:
-                image = self.conv0(nn.functional.interpolate(image, scale_factor=2, mode=self.up_mode))
+                image = self.conv0(nn.functional.interpolate(image, scale_factor=2, mode=str(self.up_mode)))
             image = torch.cat((self.norm0(self.active(image)), skip), dim=1)
         image = self.norm1(self.active(self.conv1(image)))
         return self.norm2(self.active(self.conv2(image)))

@@ -22,10 +22,11 @@ def sequence(make=resnet.resnet18, *, classes: int = 0) -> nn.ModuleDict:
     if classes:
         parts += [nn.Flatten(), nn.Linear(network.fc.in_features, classes)]
     made = nn.ModuleDict({"f": nn.Sequential(*parts)})
-    for module in made.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -1, 1)
-            nn.init.uniform_(module.running_var, 0.5, 2)
+    for name, buffer in made.named_buffers():
+        if name.endswith("running_mean"):
+            nn.init.uniform_(buffer, -1, 1)
+        elif name.endswith("running_var"):
+            nn.init.uniform_(buffer, 0.5, 2)
     return made.eval()
 
 
@@ -34,7 +35,7 @@ def head(inputs: int) -> nn.ModuleDict:
     return nn.ModuleDict({"net": layers})
 
 
-def checkpoint(encoder: nn.Module, *, mined: bool = False) -> dict[str, object]:
+def checkpoint(encoder: nn.ModuleDict, *, mined: bool = False) -> dict[str, object]:
     """Return a checkpoint of BYOL, or of MYOW with its second heads."""
     parts = {
         "online_encoder": encoder,
@@ -86,7 +87,7 @@ def test_a_supervised_classifier_predicts_from_images_that_are_not_normalised(tm
     assert model.classes == ("CTX", "STR", "VP", "ZI")
     scores = features(network, mean=0, sd=1)
     np.testing.assert_array_equal(model.predict(IMAGES), scores.argmax(axis=1))
-    layer = network["f"][9]
+    layer = network.get_submodule("f.9")
     embeddings = torch.from_numpy(model.embed(IMAGES))
     np.testing.assert_allclose(layer(embeddings).detach().numpy(), scores, rtol=1e-4, atol=1e-4)
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 import torch
 from mtneuro_ssl import TrainSettings, new_method, train
 from mtneuro_ssl.methods.base import Draw
+from scipy.stats import kstest
 from torch import Tensor
 
 BATCH = 5
@@ -62,3 +64,12 @@ def test_the_classifier_alone_is_trained_where_the_encoder_is_not_but_for_the_st
     assert not torch.equal(after.classifier.weight, before.classifier.weight)
     history = (tmp_path / "model" / "history.csv").read_text().splitlines()
     assert [line.split(",")[1] for line in history[1:]] == ["1", "1", "1"]
+
+
+def test_the_lesser_share_of_a_mixture_is_uniform(method_of):
+    """As where a weight is drawn evenly from 0 to a half, which the original's library does."""
+    method = method_of("supervised+mixup", mixup_probability=1.0)
+    draw = method.draw_at(0)
+    draws = (replace(draw, generator=torch.Generator().manual_seed(seed)) for seed in range(500))
+    weights = np.array([method.mixture(each)[0] for each in draws])
+    assert kstest(np.minimum(weights, 1 - weights), "uniform", args=(0, 0.5)).pvalue > 0.01
