@@ -92,4 +92,4 @@ def _original_features(folders: Sequence[Path], progress: Progress) -> "DataFram
     fractions = {name: table[name] / 100 for name in ("vessel_density", "axon_density")}
     in_pixels = {name: f"{name}_px" for name in ("cell_size", "nearest_neighbour_distance")}
     named = table.assign(**fractions).rename(columns=in_pixels)
-    return named[[in_pixels.get(name, name) for name in FEATURES]]
+    return named.filter(items=[in_pixels.get(name, name) for name in FEATURES])

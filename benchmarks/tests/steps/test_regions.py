@@ -67,8 +67,10 @@ def test_a_supervised_model_classifies_whole_images_and_corners_itself(scored):
 
 
 def test_a_linear_layer_is_trained_on_whole_images_and_tested_on_corners(scored, tmp_path):
-    small = {"latent_dim": 4, "device": "cpu", "mean": 0.0, "sd": 1.0, "batch_size": 4}
-    linear = TrainSettings(method="supervised", train_encoder=False, epochs=2, weight_decay=0, **small)
+    linear = TrainSettings(
+        method="supervised", train_encoder=False, epochs=2, batch_size=4, weight_decay=0, latent_dim=4,
+        mean=0, sd=1, device="cpu",
+    )  # fmt: skip
     outcome = scored(method="untrained", latent_dim=4, linear=linear)
     values = {(row.task, row.metric): (row.value, row.n) for row in outcome.rows}
     assert not any(metric.endswith("whole") for _, metric in values)

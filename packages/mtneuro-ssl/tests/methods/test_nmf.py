@@ -26,7 +26,9 @@ def test_nmf_starts_as_asked(start, tmp_path):
     settings = TrainSettings(method="nmf", components=4, nmf_iterations=20, nmf_start=start, seed=3)
     model: Any = train(images, settings, out=tmp_path / "model")
     rows = corner_crops(images).reshape(40, 64).astype(np.float32) / 255
-    expected = decomposition.NMF(4, init=start, random_state=3, max_iter=20).fit(rows).components_
+    # The type stubs allow the default only, a string.
+    fitted = decomposition.NMF(4, init=start, random_state=3, max_iter=20)  # pyright: ignore[reportArgumentType]
+    expected = fitted.fit(rows).components_
     np.testing.assert_allclose(model.components.reshape(4, 64), expected, rtol=1e-5)
 
 
