@@ -73,6 +73,9 @@ class RegionPreset(Settings):
     linear_stage: dict[str, TrainingValues] = Field(default={})
     """Training settings of that layer by method, for ``readout = "original"``."""
 
+    balanced_accuracy: bool = False
+    """Whether Table 1 has a second column for each sub-task: the mean of the regions' own accuracies."""
+
     mixup_probabilities: tuple[float, ...] = (0.5,)
     """Probabilities that mixup is tried with; the best mean is the table's, and the table says which."""
 
@@ -159,6 +162,9 @@ class SegmentationPreset(Settings):
 
     settings: TrainingValues = Field(default={})
     per_model: dict[str, TrainingValues] = Field(default={})
+    accuracy: bool = False
+    """Whether Table 2 has the accuracy of pixels, and its mean over the classes, beside F1 and IoU."""
+
     search: SearchPreset | None = None
     """Search for each network's settings; without it each is trained once a seed."""
 
@@ -275,8 +281,12 @@ class Preset(Settings):
         """Whether what is run is run as the paper ran it: all slices, its resolution, its settings."""
         chosen = {"methods", "tasks", "models", "classes", "encoders", "mixup_probabilities", "umap_method"}
         sections = (
-            (self.task1, RegionPreset(), chosen | {"rows", "extra", "downsample", "resolutions"}),
-            (self.task2, SegmentationPreset(), chosen | {"rows", "search"}),
+            (
+                self.task1,
+                RegionPreset(),
+                chosen | {"rows", "extra", "downsample", "resolutions", "balanced_accuracy"},
+            ),
+            (self.task2, SegmentationPreset(), chosen | {"rows", "search", "accuracy"}),
             (self.task3, SemanticsPreset(), chosen),
         )
         if self.task1 and PAPERS_EXTRA not in self.task1.extra:

@@ -16,8 +16,12 @@ TOLERANCE = 0.05
 TITLES = {
     "accuracy_whole": "Table 1, accuracy of region on whole images",
     "accuracy_corners": "Table 1, accuracy of region on the four corners",
+    "balanced_accuracy_whole": "Table 1, balanced accuracy of region on whole images",
+    "balanced_accuracy_corners": "Table 1, balanced accuracy of region on the four corners",
     "f1": "Table 2, F1",
     "iou": "Table 2, IoU",
+    "accuracy": "Table 2, accuracy of pixels",
+    "balanced_accuracy": "Table 2, balanced accuracy of pixels",
     "r2_same_sample": "Table 3, R2 on the same samples, as the paper's",
     "r2_cross_validated": "Table 3, R2 cross-validated",
 }

@@ -165,6 +165,7 @@ def accuracy_table(
     """Return accuracy by method and some of the columns of Task 1."""
     if plan.preset.task1 is None or not regions:
         return None
+    balanced = regions if plan.preset.task1.balanced_accuracy else ()
     body: list[tuple[str, tuple[Cell, ...]]] = []
     for line in _encoders(plan, rows):
         cells: list[Cell] = []
@@ -173,6 +174,9 @@ def accuracy_table(
             chosen = _select(rows, model=line.name, task=region.name, metric=metric)
             quoted = table1(line.paper_method, region.paper_column, downsample=region.downsample)
             cells.append(_cell(chosen, quoted, expected=_seeds(plan, line)))
+        for region in balanced:
+            chosen = _select(rows, model=line.name, task=region.name, metric=f"balanced_{metric}")
+            cells.append(_cell(chosen, expected=_seeds(plan, line)))
         body.append((_label(line), tuple(cells)))
     crops = {
         heading: max(row.n for row in chosen)
@@ -186,6 +190,8 @@ def accuracy_table(
         notes.append(
             "Networks are read out by the authors' linear stage: trained on whole images, not normalised."
         )
+    if balanced:
+        notes.append("Balanced: the mean of the regions' own accuracies; the paper has no such column.")
     if crops:
         notes.append(
             "Corner crops scored: " + "; ".join(f"{column}: {n}" for column, n in crops.items()) + "."
@@ -206,14 +212,14 @@ def accuracy_table(
     return Table(
         title=title,
         corner="method",
-        columns=tuple(headings),
+        columns=(*headings, *(f"{heading}, balanced" for heading in headings if balanced)),
         rows=tuple(body),
         notes=tuple(notes),
     )
 
 
 def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
-    """Return Table 2: F1 and IoU by network, class setting and class."""
+    """Return Table 2: F1 and IoU by network, class setting and class; on request accuracy of pixels."""
     two = plan.preset.task2
     if two is None:
         return []
@@ -224,6 +230,7 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
         names = plan.inputs.segmentation
         own = {name: name for half in names if half.classes == setting for name in half.class_names}
         headings = {**(CLASS_SETTINGS.get(setting, own) if paper else own), "average": "average"}
+        setting_name = class_setting(setting) if paper else setting
         for metric, heading in (("f1", "F1"), ("iou", "IoU")):
             of_metric = _select(rows, task=tasks, test_set=[f"{task}:test" for task in tasks], metric=metric)
             body: list[tuple[str, tuple[Cell, ...]]] = []
@@ -235,7 +242,6 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     cells.append(_cell(chosen, quoted, expected=_seeds(plan, line)))
                 body.append((_label(line), tuple(cells)))
             notes = {"3class": " Axons count as background.", "4class": " Without the region ZI."}
-            setting_name = class_setting(setting) if paper else setting
             note = notes.get(setting, "") if paper else ""
             found.append(
                 Table(
@@ -247,6 +253,22 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                         f"Class-wise, from one confusion matrix over the test slices.{note}",
                         *((_REDUCTION,) if paper and setting in CLASS_SETTINGS else ()),
                     ),
+                )
+            )
+        if two.accuracy:
+            body = []
+            for line in network_rows(two):
+                of_line = _select(rows, test_set=[f"{task}:test" for task in tasks], model=line.name)
+                pair = [_select(of_line, metric=metric) for metric in ("accuracy", "balanced_accuracy")]
+                cells = [_cell(chosen, expected=_seeds(plan, line)) for chosen in pair]
+                body.append((_label(line), tuple(cells)))
+            found.append(
+                Table(
+                    title=f"Table 2. Microstructure, {setting_name}: accuracy",
+                    corner="network",
+                    columns=("accuracy", "balanced"),
+                    rows=tuple(body),
+                    notes=("Of pixels; balanced: the mean of the classes' own. The paper has neither.",),
                 )
             )
     return found

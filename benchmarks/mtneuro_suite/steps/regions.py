@@ -81,17 +81,18 @@ class Regions(Step):
                 scores["corners"] = readout.confusion
                 extra[f"converged {task}"] = readout.converged
             for view, confusion in scores.items():
-                n = int(confusion.sum())
-                rows.append(
-                    Row(
-                        **self.model_dump(include={"model", "seed", "training_set"}),
-                        task=task,
-                        test_set=f"{task}:test",
-                        metric=f"accuracy_{view}",
-                        value=float(confusion.trace() / n),
-                        n=n,
+                accuracy, balanced = accuracies(confusion)
+                for metric, value in (("accuracy", accuracy), ("balanced_accuracy", balanced)):
+                    rows.append(
+                        Row(
+                            **self.model_dump(include={"model", "seed", "training_set"}),
+                            task=task,
+                            test_set=f"{task}:test",
+                            metric=f"{metric}_{view}",
+                            value=value,
+                            n=int(confusion.sum()),
+                        )
                     )
-                )
                 extra[f"confusion {task} {view}"] = confusion.tolist()
             progress(done, steps)
         return Outcome(rows, {**extra, "region_names": list(train.region_names)})
@@ -115,3 +116,10 @@ def _confusion(
     truth: Int64[np.ndarray, " n"], prediction: Int64[np.ndarray, " n"], classes: int
 ) -> Int64[np.ndarray, "c c"]:
     return np.bincount(truth * classes + prediction, minlength=classes**2).reshape(classes, classes)
+
+
+def accuracies(confusion: Int64[np.ndarray, "c c"]) -> tuple[float, float]:
+    """Return the fraction of the samples that are right, and its mean over the regions that there are."""
+    right, samples = confusion.diagonal(), confusion.sum(axis=1)
+    there = samples > 0
+    return float(right.sum() / samples.sum()), float((right[there] / samples[there]).mean())

@@ -58,6 +58,10 @@ def scored(model: "Model", step: ScoredNetwork, roles: Roles, out: Path, *, extr
                     note="no such pixel in the truth or the prediction" if absent else "",
                 )
             )
+    rows += [
+        Row(**key, metric="accuracy", value=score.accuracy),
+        Row(**key, metric="balanced_accuracy", value=score.balanced_accuracy),
+    ]
     shown = _one_a_region(test.region)
     np.savez_compressed(
         out / "examples.npz",

@@ -222,3 +222,32 @@ def test_table_a4_shows_what_the_search_chose():
     assert cell_of(table, "2D U-Net", "learning rate, 3 classes").ours == "0.05"
     assert cell_of(table, "2D U-Net", "batch, 3 classes").ours == "6"
     assert cell_of(table, "2D U-Net", "batch, 3 classes").paper == "8"
+
+
+def test_balanced_accuracy_is_a_second_column_for_each_sub_task_on_request(demo):
+    asked = plan_of(with_values(read_preset("demo"), ["task1.balanced_accuracy=true"]))
+    rows = [row(value=0.4), row(metric="balanced_accuracy_corners", value=0.3)]
+    table = region_table(asked, rows)
+    assert cell_of(table, "BYOL", "ROI-C1").ours == "0.40"
+    cell = cell_of(table, "BYOL", "ROI-C1, balanced")
+    assert (cell.ours, cell.quoted) == ("0.30", None)
+    assert "ROI-C1, balanced" not in region_table(demo, rows).columns
+    # What is shown decides no run.
+    assert {run.id for run in asked.runs} == {run.id for run in demo.runs}
+
+
+def test_accuracy_of_pixels_stands_beside_table_2_on_request(demo):
+    asked = plan_of(with_values(read_preset("demo"), ["task2.accuracy=true"]))
+    key = {"task": "seg-2d-4class", "test_set": "seg-2d-4class:test", "model": "unet"}
+    rows = [row(**key, metric="accuracy", value=0.9), row(**key, metric="balanced_accuracy", value=0.6)]
+    tables = {table.title: table for table in all_tables(asked, rows)}
+    table = tables["Table 2. Microstructure, 4 classes: accuracy"]
+    assert cell_of(table, "2D U-Net", "accuracy").ours == "0.90"
+    assert cell_of(table, "2D U-Net", "balanced").ours == "0.60"
+    assert cell_of(tables["Table 2. Microstructure, 3 classes: accuracy"], "2D U-Net", "accuracy").ours == "–"
+    assert "Table 2. Microstructure, 4 classes: accuracy" not in {t.title for t in all_tables(demo, rows)}
+
+
+def test_what_is_shown_leaves_the_papers_settings_as_they_are():
+    shown = with_values(read_preset("paper"), ["task1.balanced_accuracy=true", "task2.accuracy=true"])
+    assert shown.follows_the_paper == read_preset("paper").follows_the_paper

@@ -44,7 +44,9 @@ def test_an_encoder_is_read_out_on_the_four_corners_of_each_image(scored):
     # Dark and bright images are told apart without an error, and swapped regions are all wrong.
     assert values == {
         ("same", "same:test", "accuracy_corners"): (1.0, 48),
+        ("same", "same:test", "balanced_accuracy_corners"): (1.0, 48),
         ("swapped", "swapped:test", "accuracy_corners"): (0.0, 48),
+        ("swapped", "swapped:test", "balanced_accuracy_corners"): (0.0, 48),
     }
     assert outcome.extra["confusion same corners"] == [[24, 0], [0, 24]]
     assert outcome.extra["confusion swapped corners"] == [[0, 24], [24, 0]]
@@ -54,14 +56,14 @@ def test_an_encoder_is_read_out_on_the_four_corners_of_each_image(scored):
 def test_a_supervised_model_classifies_whole_images_and_corners_itself(scored):
     outcome = scored(method="supervised", steps=2, batch_size=4, latent_dim=4)
     assert [(row.task, row.metric, row.n) for row in outcome.rows] == [
-        ("same", "accuracy_whole", 12),
-        ("same", "accuracy_corners", 48),
-        ("swapped", "accuracy_whole", 12),
-        ("swapped", "accuracy_corners", 48),
+        (task, f"{metric}_{view}", n)
+        for task in ("same", "swapped")
+        for view, n in (("whole", 12), ("corners", 48))
+        for metric in ("accuracy", "balanced_accuracy")
     ]
     # Of two regions, what is right for one set of labels is wrong for the other.
-    right, _, wrong, _ = (row.value for row in outcome.rows)
-    assert right + wrong == pytest.approx(1)
+    values = {(row.task, row.metric): row.value for row in outcome.rows}
+    assert values["same", "accuracy_whole"] + values["swapped", "accuracy_whole"] == pytest.approx(1)
     counts = np.array(outcome.extra["confusion same whole"])
     assert counts.sum(axis=1).tolist() == [6, 6]
 
@@ -91,3 +93,10 @@ def test_the_linear_layer_is_trained_where_its_settings_say():
     assert step.device == "cuda"
     assert "mtneuro_ssl.methods.supervised" in step.executed_modules()
     assert step.model_copy(update={"linear": None}).device == "cpu"
+
+
+def test_balanced_accuracy_weighs_regions_alike_and_leaves_out_those_that_are_not_there():
+    from mtneuro_suite.steps.regions import accuracies
+
+    # Of ten samples of the first region nine are right, of two of the second one; of the third there is none.
+    assert accuracies(np.array([[9, 1, 0], [1, 1, 0], [0, 0, 0]])) == (10 / 12, pytest.approx(0.7))

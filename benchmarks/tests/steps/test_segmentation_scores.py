@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mtneuro_data import UNLABELLED
-from sklearn.metrics import f1_score, jaccard_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, jaccard_score
 
 from mtneuro_suite.steps.segmentation_scores import ScoredNetwork, scored
 
@@ -41,6 +41,8 @@ def test_scores_of_each_class_are_scikit_learns_over_all_pixels(outcome, uncheck
         per_class = oracle(truth, guess, average=None)
         assert [values[metric, name] for name in CLASSES] == pytest.approx(per_class.tolist())
         assert values[metric, "average"] == pytest.approx(per_class.mean())
+    assert values["accuracy", ""] == pytest.approx(accuracy_score(truth, guess))
+    assert values["balanced_accuracy", ""] == pytest.approx(balanced_accuracy_score(truth, guess))
     assert {(row.model, row.task, row.test_set, row.seed, row.n) for row in found.rows} == {
         ("unet", "t", "t:test", 3, 5)
     }

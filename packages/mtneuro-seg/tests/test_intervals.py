@@ -19,6 +19,8 @@ def test_the_interval_holds_the_score_of_the_set():
     assert (found.low.iou < score.iou).all()
     assert (score.iou < found.high.iou).all()
     assert found.low.mean_f1 < score.mean_f1 < found.high.mean_f1
+    assert found.low.accuracy < score.accuracy < found.high.accuracy
+    assert found.low.balanced_accuracy < score.balanced_accuracy < found.high.balanced_accuracy
 
 
 def test_blocks_widen_the_interval_of_slices_that_depend_on_each_other():

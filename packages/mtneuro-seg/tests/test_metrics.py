@@ -117,3 +117,26 @@ def test_a_label_outside_the_classes_is_refused_by_value():
 def test_differing_shapes_are_refused():
     with pytest.raises(ValueError, match="one shape"):
         confusion_matrix(np.zeros((2, 2), int), np.zeros((2, 3), int), classes=2)
+
+
+def test_accuracy_is_of_pixels_and_balanced_accuracy_of_the_classes_of_the_truth():
+    from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+    # Nine pixels of background, all right; one cell of two found; no vessel in the truth, one predicted.
+    truth = np.array([[0] * 9 + [2, 2, 0]])
+    prediction = np.array([[0] * 9 + [2, 0, 1]])
+    result = scores(confusion_matrix(truth, prediction, classes=3))
+    assert result.accuracy == pytest.approx(10 / 12)
+    assert result.balanced_accuracy == pytest.approx((9 / 10 + 1 / 2) / 2)
+    with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
+        assert result.balanced_accuracy == pytest.approx(balanced_accuracy_score(truth[0], prediction[0]))
+    assert result.accuracy == pytest.approx(accuracy_score(truth[0], prediction[0]))
+
+
+def test_accuracies_per_image_are_the_mean_of_each_images():
+    truth = np.array([[[0, 0, 0, 1]], [[0, 0, 0, 0]], [[255, 255, 255, 255]]])
+    prediction = np.array([[[0, 0, 0, 0]], [[0, 0, 0, 1]], [[0, 0, 0, 0]]])
+    result = scores_per_image(truth, prediction, classes=2, ignore=255)
+    # The third image has no labelled pixel, and so no score.
+    assert (result.accuracy, result.balanced_accuracy) == (0.75, (0.5 + 0.75) / 2)
+    assert np.isnan(scores(np.zeros((2, 2), np.int64)).accuracy)

@@ -58,7 +58,9 @@ def test_regions_are_scored_on_another_file(capsys, tmp_path, export, embed, run
     save_embeddings(tmp_path / "t.npz", everything.embeddings, sample_id=corners)
     words = ("readout", tmp_path / "e.npz", "--test", tmp_path / "t.npz", "--regions", export)
     assert run(*words, "-o", tmp_path / "c.csv", "--figure", tmp_path / "c.png") == 0
-    assert "accuracy 0." in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert out.startswith("accuracy 0.")
+    assert "balanced accuracy 0." in out
     assert pd.read_csv(tmp_path / "c.csv", index_col="region").to_numpy().sum() == 60
 
 

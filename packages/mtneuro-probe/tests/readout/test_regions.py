@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mtneuro_probe import region_cross_validation, region_readout
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
@@ -28,6 +29,18 @@ def test_accuracy_is_the_diagonal_of_the_confusion():
     _, region = clusters(1)
     np.testing.assert_array_equal(score.confusion.sum(axis=1), np.bincount(region))
     np.testing.assert_array_equal(score.confusion.sum(axis=0), np.bincount(score.predicted, minlength=4))
+
+
+def test_balanced_accuracy_is_scikit_learns_and_leaves_untested_regions_out():
+    x, region = clusters(0)
+    # Ten of region 0, five of region 1, and none of the others.
+    kept = np.concatenate([np.flatnonzero(region == 0), np.flatnonzero(region == 1)[:5]])
+    x_test = clusters(1)[0][kept]
+    score = region_readout(x, region, x_test, region[kept])
+    right = score.predicted == region[kept]
+    assert score.balanced_accuracy == pytest.approx((right[:10].mean() + right[10:].mean()) / 2)
+    full = region_readout(x, region, *clusters(2))
+    assert full.balanced_accuracy == pytest.approx(balanced_accuracy_score(region, full.predicted))
 
 
 def test_scale_and_shift_of_the_embeddings_change_nothing():

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64, Integer
 
 from mtneuro_seg._shared.sample_ids import parsed_ids
-from mtneuro_seg.metrics import Scores, class_scores
+from mtneuro_seg.metrics import Scores, accuracies, class_scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,7 @@ def bootstrap_intervals(
         for resample in range(resamples):
             pooled[resample] += slices[drawn[resample]].sum(axis=0)
     f1, iou = class_scores(pooled)
+    accuracy, balanced = accuracies(pooled)
     ends = (0.5 - level / 2, 0.5 + level / 2)
     low, high = (
         Scores(
@@ -100,6 +101,8 @@ def bootstrap_intervals(
             iou=_quantile(iou, end),
             mean_f1=float(_quantile(_row_means(f1)[:, None], end)[0]),
             mean_iou=float(_quantile(_row_means(iou)[:, None], end)[0]),
+            accuracy=float(_quantile(accuracy[:, None], end)[0]),
+            balanced_accuracy=float(_quantile(balanced[:, None], end)[0]),
         )
         for end in ends
     )

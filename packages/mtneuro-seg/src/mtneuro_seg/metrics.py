@@ -1,4 +1,4 @@
-"""Class-wise F1 and intersection over union, from one confusion matrix."""
+"""Class-wise F1 and intersection over union, and accuracy of pixels, from one confusion matrix."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from mtneuro_seg._shared.masked import check_unmasked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """F1 and intersection over union of every class, and their means over the classes that have one."""
+    """F1 and intersection over union of every class, their means over the classes, and accuracy."""
 
     f1: Float64[np.ndarray, " classes"]
     """2 TP / (2 TP + FP + FN); nan for a class that is in neither truth nor prediction."""
@@ -23,6 +23,12 @@ class Scores:
 
     mean_iou: float
     """Mean of ``iou`` over the classes that are not nan."""
+
+    accuracy: float
+    """Fraction of the labelled pixels that were predicted correctly."""
+
+    balanced_accuracy: float
+    """Mean, over the classes of the truth, of the fraction of each that was predicted correctly."""
 
     reduction: str = "pooled"
     """``"pooled"``: from the counts of all images; ``"per image"``: the mean of the images' scores."""
@@ -144,7 +150,15 @@ def scores(confusion: Int64[np.ndarray, "classes classes"]) -> Scores:
     0.5
     """
     f1, iou = class_scores(confusion[None])
-    return Scores(f1=f1[0], iou=iou[0], mean_f1=_mean(f1[0]), mean_iou=_mean(iou[0]))
+    accuracy, balanced = accuracies(confusion[None])
+    return Scores(
+        f1=f1[0],
+        iou=iou[0],
+        mean_f1=_mean(f1[0]),
+        mean_iou=_mean(iou[0]),
+        accuracy=float(accuracy[0]),
+        balanced_accuracy=float(balanced[0]),
+    )
 
 
 def scores_per_image(
@@ -183,7 +197,16 @@ def scores_per_image(
     f1, iou = (
         np.array([_mean(column) for column in each.T]) for each in class_scores(per_image, absent=absent)
     )
-    return Scores(f1=f1, iou=iou, mean_f1=_mean(f1), mean_iou=_mean(iou), reduction="per image")
+    accuracy, balanced = map(_mean, accuracies(per_image))
+    return Scores(
+        f1=f1,
+        iou=iou,
+        mean_f1=_mean(f1),
+        mean_iou=_mean(iou),
+        accuracy=accuracy,
+        balanced_accuracy=balanced,
+        reduction="per image",
+    )
 
 
 def class_scores(
@@ -197,6 +220,21 @@ def class_scores(
     np.divide(2 * hits, both, out=f1, where=both > 0)
     np.divide(hits, both - hits, out=iou, where=both > 0)
     return f1, iou
+
+
+def accuracies(
+    confusion: Int64[np.ndarray, "images classes classes"],
+) -> tuple[Float64[np.ndarray, " images"], Float64[np.ndarray, " images"]]:
+    """Return accuracy and balanced accuracy of each of many confusion matrices, nan where one is empty."""
+    hits = np.einsum("ncc->nc", confusion).astype(np.float64)
+    truth = confusion.sum(axis=2)
+    recall = np.divide(hits, truth, out=np.zeros_like(hits), where=truth > 0)
+    pixels, present = truth.sum(axis=1), (truth > 0).sum(axis=1)
+    accuracy, balanced = (
+        np.divide(part, whole, out=np.full(len(confusion), np.nan), where=whole > 0)
+        for part, whole in ((hits.sum(axis=1), pixels), (recall.sum(axis=1), present))
+    )
+    return accuracy, balanced
 
 
 def _mean(values: Float64[np.ndarray, " values"]) -> float:

@@ -15,7 +15,8 @@ def table(text: str) -> dict[str, list[str]]:
 
 def test_the_table_holds_pooled_scores_and_the_means_over_images(capsys, data, model, run):
     assert run("evaluate", model, data) == 0
-    found = table(capsys.readouterr().out)
+    out = capsys.readouterr().out
+    found = table(out)
     with np.load(data) as held:
         images, masks = held["images"], held["masks"]
     labels = predict(load_model(model), images)
@@ -26,6 +27,12 @@ def test_the_table_holds_pooled_scores_and_the_means_over_images(capsys, data, m
     ]
     assert found["mean"] == [
         f"{score:.3f}" for score in (pooled.mean_f1, pooled.mean_iou, single.mean_f1, single.mean_iou)
+    ]
+    lines = {line[:18].strip(): line[18:].split() for line in out.splitlines()}
+    assert lines["accuracy"] == [f"{pooled.accuracy:.3f}", f"{single.accuracy:.3f}"]
+    assert lines["balanced accuracy"] == [
+        f"{pooled.balanced_accuracy:.3f}",
+        f"{single.balanced_accuracy:.3f}",
     ]
 
 

@@ -206,6 +206,7 @@ def _score_regions(
         f"(95 % interval {score.accuracy_low:.3f} to {score.accuracy_high:.3f}, "
         f"chance {score.chance:.3f}) on {score.n_test} samples, fitted on {score.n_train}{told}"
     )
+    yield f"balanced accuracy {score.balanced_accuracy:.3f}: the mean of the regions' own"
     confusion = pd.DataFrame(score.confusion, index=score.class_names, columns=score.class_names)
     yield confusion.rename_axis(index="true \\ predicted").to_string()
     yield from write_table(output, confusion.rename_axis("region"))

@@ -63,6 +63,12 @@ class RegionScore:
     accuracy_high: float = float("nan")
     """Upper end of it."""
 
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean over the regions of the test samples of the fraction of each that was predicted correctly."""
+        tested = self.confusion.sum(axis=1)
+        return float((self.confusion.diagonal()[tested > 0] / tested[tested > 0]).mean())
+
 
 def region_readout(
     train_embeddings: Float[np.ndarray, "train features"],

@@ -29,7 +29,7 @@ def evaluate(
     ranges: RangesOption = None,
     intensity: Intensity = None,
 ) -> Iterator[str]:
-    """Score a model on labelled images: F1 and IoU of every class, and their means.
+    """Score a model on labelled images: F1 and IoU of every class, their means, and accuracy of pixels.
 
     Example: `mtneuro-seg evaluate models/unet test.npz --figure test.png`
 
@@ -94,6 +94,12 @@ def evaluate(
     for name, *values in rows:
         first, second, third, fourth = ("–" if value != value else f"{value:.3f}" for value in values)
         yield f"{name:<18}{first:>8}{second:>8}   {third:>8}{fourth:>8}"
+    for name, *values in (
+        ("accuracy", pooled.accuracy, single.accuracy),
+        ("balanced accuracy", pooled.balanced_accuracy, single.balanced_accuracy),
+    ):
+        first, second = ("–" if value != value else f"{value:.3f}" for value in values)
+        yield f"{name:<18}{first:>16}   {second:>16}"
     yield "* mean over images of each image's score; the others are from the counts of all images"
     if intervals:
         found = bootstrap_intervals(confusions, block=block, groups=groups, sample_id=data.sample_id)
