@@ -220,7 +220,7 @@ def _rate(step: Encoder | Segmenter, device: str) -> Rate:
 def _encoder_rate(step: Encoder, device: str) -> Rate:
     from mtneuro_ssl import untrained
 
-    encoder = untrained(step.train.model_copy(update={"encoder_weights": None})).encoder
+    encoder = untrained(step.train.model_copy(update={"encoder_weights": None, "start_from": None})).encoder
     rate = _measured(encoder, (8, 1, _SIDE, _SIDE), device, backward=False)
     return replace(rate, factor=rate.factor / forward_cost(8 * _SIDE**2))
 

@@ -137,7 +137,7 @@ def _encoder_run(
             f"training images, got {images}; lower task1.settings.batch_size or task1.z_step"
         )
     check_factory(settings.encoder, trusted, where=f"row {row.name!r} of the preset")
-    weights = settings.encoder_weights
+    weights = settings.start_from or settings.encoder_weights
     folder = Path(weights) if weights and weights != "hub" else None
     return Run(
         step=Encoder(train=settings, weights=folder_digest(folder) if folder and folder.is_dir() else ""),

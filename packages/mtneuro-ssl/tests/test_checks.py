@@ -26,6 +26,11 @@ def images() -> np.ndarray:
         ("byol", {"views": {"rotate": True}}, "views.rotate needs square views, got 8 x 10"),
         ("byol", {"views": {"slices": 1}}, "views.slices needs a sample_id for each of the 12 images"),
         ("byol", {"views": {"crop": 0.3}}, "images must be at least 27 x 27, got 16 x 20"),
+        (
+            "myow",
+            {"start_from": "nowhere"},
+            "start_from must be the folder of a run of BYOL or MYOW, .*nowhere",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_the_images_are_refused(method, changes, message, images):

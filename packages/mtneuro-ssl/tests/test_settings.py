@@ -92,3 +92,32 @@ def test_the_core_imports_none_of_the_modules_that_settings_choose():
         "assert not [name for name in sys.modules if name.startswith(outside)]\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_settings_that_came_later_are_no_part_of_what_earlier_runs_are_named_by():
+    dumped = TrainSettings().model_dump()
+    assert not {"image_size", "start_from"} & dumped.keys()
+    assert dumped["views"].keys() == {
+        "crop", "flip", "rotate", "brightness", "contrast", "noise", "mask", "slices"
+    }  # fmt: skip
+    named = TrainSettings.model_validate({"start_from": "byol", "views": {"zoom": 1.5, "erase": 0.2}})
+    assert named.model_dump()["start_from"] == "byol"
+    assert TrainSettings.model_validate(named.model_dump()) == named
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"method": "supervised", "views": {"cutmix": 0.5}},
+            "views.cutmix must be 0 for method 'supervised'",
+        ),
+        ({"method": "simclr", "start_from": "byol"}, "start_from is for the methods byol, myow, myow-m, got"),
+        ({"start_from": "byol", "encoder_weights": "byol"}, "leave encoder_weights out, got 'byol'"),
+        ({"views": {"zoom": 0.5}}, "greater than or equal to 1"),
+        ({"views": {"solarise": 2}}, "less than or equal to 1"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_with_the_way_out(values, message):
+    with pytest.raises(ValidationError, match=message):
+        TrainSettings.model_validate(values)

@@ -369,3 +369,47 @@ def test_a_run_that_is_refused_leaves_nothing_behind(images, tmp_path):
     with pytest.raises(ValueError, match="batch_size must be at most the number of images, 12, got 64"):
         train(images, small("byol", batch_size=64), out=tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("method", ["byol", "myow", "myow-m"])
+def test_a_run_starts_from_the_encoder_and_the_heads_of_a_run_of_byol(method, images, tmp_path):
+    train(images, small("byol"), out=tmp_path / "byol")
+    settings = small(method, start_from=str(tmp_path / "byol"))
+    started, fresh = new_method(images, settings).state_dict(), new_method(images, small(method)).state_dict()
+    weights, heads = (load_file(tmp_path / "byol" / f"{n}.safetensors") for n in ("model", "heads"))
+    assert {name.partition(".")[0] for name in heads} == {"projector", "predictor"}
+    for name, tensor in (weights | heads).items():
+        np.testing.assert_array_equal(started[name], tensor, err_msg=name)
+        # The slow copy begins as the network that it follows.
+        if f"target_{name}" in started:
+            np.testing.assert_array_equal(started[f"target_{name}"], tensor, err_msg=name)
+    second = [name for name in started if "mined" in name]
+    assert bool(second) == (method == "myow")
+    for name in second:  # what BYOL does not have is as it would be
+        np.testing.assert_array_equal(started[name], fresh[name], err_msg=name)
+    model = train(images, settings, out=tmp_path / "model")
+    np.testing.assert_array_equal(
+        load_model(tmp_path / "model", trusted=[TINY]).embed(images), model.embed(images)
+    )
+
+
+def test_what_a_run_starts_from_is_part_of_what_it_is(images, tmp_path):
+    digests = set[str]()
+    for seed in (1, 2):
+        train(images, small("byol", seed=seed), out=tmp_path / "byol", replace=True)
+        digests.add(run_digest(images, small("myow", start_from=str(tmp_path / "byol"))))
+    assert len(digests) == 2
+
+
+def test_heads_of_another_width_are_refused_by_name(images, tmp_path):
+    train(images, small("byol", hidden=12), out=tmp_path / "byol")
+    with pytest.raises(
+        ValueError, match=r"heads.safetensors must hold the weights of the projector and pred"
+    ):
+        train(images, small("myow", start_from=str(tmp_path / "byol")), out=tmp_path / "model")
+
+
+@pytest.mark.parametrize("method", ["simclr", "supervised"])
+def test_other_methods_keep_no_heads(method, images, labels, tmp_path):
+    train(images, small(method), labels=labels, out=tmp_path / "model")
+    assert not (tmp_path / "model" / "heads.safetensors").exists()

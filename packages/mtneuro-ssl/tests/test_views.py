@@ -134,6 +134,20 @@ def test_intensity_varies_by_as_much_as_asked():
     )
 
 
+@pytest.mark.parametrize(
+    "change", [{"zoom": 2}, {"cutmix": 1}, {"sharpen": 2}, {"solarise": 1}, {"erase": 1}], ids=str
+)
+def test_each_setting_changes_views_and_draws_the_same_again(change):
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 16, 16), dtype=np.uint8))
+    first, again = (
+        varied_views(images, ViewSettings.model_validate(change), generator=generator_at(1, "views"))
+        for _ in range(2)
+    )
+    assert first.shape == images.shape
+    assert torch.equal(first, again)
+    assert not torch.equal(first.float(), images.float())
+
+
 def test_vectors_are_masked_and_noised():
     vectors = torch.ones(50, 100)
     masked = vector_views(vectors, ViewSettings(mask=0.3), generator=generator_at(1, "views"))

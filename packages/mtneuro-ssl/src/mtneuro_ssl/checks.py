@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64
@@ -11,6 +12,7 @@ from mtneuro_ssl._shared.compilation import check_compiler
 from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.kinds import check_type
 from mtneuro_ssl._shared.masked import check_unmasked
+from mtneuro_ssl._shared.model_folder import HEADS, WEIGHTS
 from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.stream import blocks, varies
@@ -90,6 +92,8 @@ def check_run(
         raise ValueError(
             f"images must vary in intensity, got {np.asarray(images[:1]).flat[0]} in every pixel"
         )
+    if settings.start_from is not None:
+        _check_start(Path(settings.start_from))
     family = settings.entry.family
     if width is None:
         _check_sizes(settings, (images.shape[1], images.shape[2]))
@@ -108,6 +112,15 @@ def check_run(
     device = chosen_device(settings.device)
     if settings.compile:
         check_compiler(device)
+
+
+def _check_start(folder: Path) -> None:
+    if not all((folder / name).is_file() for name in (WEIGHTS, HEADS)):
+        raise ValueError(
+            f"start_from must be the folder of a run of BYOL or MYOW, with {WEIGHTS} and {HEADS}, got "
+            f"{folder}: repeat that run, if it is of an earlier version, or set encoder_weights to start "
+            "from its encoder alone"
+        )
 
 
 def _check_sizes(settings: TrainSettings, size: tuple[int, int]) -> None:

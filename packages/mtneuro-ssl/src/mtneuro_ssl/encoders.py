@@ -39,7 +39,8 @@ def new_encoder(
     vector_width
         Number of features, if the samples are vectors and not images; only a factory can make their encoder.
     with_weights
-        Whether to load the settings' ``encoder_weights``, if there are any, or to leave random weights.
+        Whether to load the weights that the settings name (``encoder_weights`` or ``start_from``), if there
+        are any, or to leave random ones.
 
     Raises
     ------
@@ -48,7 +49,8 @@ def new_encoder(
     FileNotFoundError
         If the weights are not there.
     """
-    name, weights = settings.encoder, settings.encoder_weights if with_weights else None
+    name = settings.encoder
+    weights = (settings.start_from or settings.encoder_weights) if with_weights else None
     if vector_width is not None and ":" not in name:
         raise ValueError(f"vectors need an encoder of your own, as package.module:factory, got {name!r}")
     if name in ENCODERS:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.foreign import described, module_errors_named, words_of
 from mtneuro_ssl._shared.memory import memory_errors_named
-from mtneuro_ssl._shared.model_folder import CARD, CONFIG, HISTORY, write_model
+from mtneuro_ssl._shared.model_folder import CARD, CONFIG, HEADS, HISTORY, write_model
 from mtneuro_ssl._shared.pixels import as_pixels, check_image_type
 from mtneuro_ssl.checks import check_samples
 from mtneuro_ssl.encoders import feature_count, named, new_encoder, seeded_weights, size_remedy
@@ -160,6 +160,7 @@ class Model(ABC):
         monitor: str | None = None,
         digest: str | None = None,
         source: str | None = None,
+        heads: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Write the model folder, whole or not at all, in place of a model that is there.
 
@@ -175,6 +176,9 @@ class Model(ABC):
             Digest of the run that made it.
         source
             Name of the original benchmark's file that its weights come from.
+        heads
+            Weights of the training's projector and predictor by name, for ``heads.safetensors``, from which
+            another run may start.
 
         Raises
         ------
@@ -196,7 +200,8 @@ class Model(ABC):
         texts = {CARD: self._card(source), HISTORY: history}
         if monitor is not None:
             texts[MONITOR] = monitor
-        write_model(Path(folder), weights=self.tensors(), config=config, texts=texts)
+        others = {HEADS: heads} if heads else {}
+        write_model(Path(folder), weights=self.tensors(), config=config, texts=texts, others=others)
 
 
 class NetworkModel(Model):

@@ -25,6 +25,9 @@ class MethodEntry:
     family: Literal["supervised", "self-supervised", "classical", "baseline"]
     """Supervised methods need labels; self-supervised ones see crops of half the height and width."""
 
+    keeps_heads: bool = False
+    """Whether a run keeps its projector and predictor, and may start from another's (``start_from``)."""
+
     weight_decay: float = 0.0
     """Weight decay where the settings name none."""
 
@@ -49,15 +52,19 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
             "mtneuro_ssl.methods.supervised:SupervisedMixup", "the same, on convex mixtures of two images"
         ),
         "byol": _self_supervised(
-            "mtneuro_ssl.methods.byol:BYOL", "predict a slow copy's projection of another view"
+            "mtneuro_ssl.methods.byol:BYOL",
+            "predict a slow copy's projection of another view",
+            keeps_heads=True,
         ),
         "myow": _self_supervised(
             "mtneuro_ssl.methods.myow:MYOW",
             "BYOL, and predict the nearest other sample through a second projector",
+            keeps_heads=True,
         ),
         "myow-m": _self_supervised(
             "mtneuro_ssl.methods.myow_merged:MYOWMerged",
             "MYOW with one projector and predictor for both tasks",
+            keeps_heads=True,
         ),
         "simsiam": _self_supervised(
             "mtneuro_ssl.methods.simsiam:SimSiam",

@@ -22,8 +22,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _TIMM = re.compile(r"timm/[\w.]+")
 
 
-_LATER = {"image_size", "stem", "train_encoder", "partial_batches", "nmf_start"}
-_LATER_VIEWS = {"one_offset"}
+_LATER = {"image_size", "start_from", "stem", "train_encoder", "partial_batches", "nmf_start"}
+_LATER_VIEWS = {"one_offset", "zoom", "cutmix", "sharpen", "solarise", "erase"}
 """Settings that came later: where they are at their defaults, they are left out of what names a run."""
 
 
@@ -51,11 +51,27 @@ class ViewSettings(Settings):
     rotate: bool = False
     """Turn each view by a random multiple of 90 degrees; views must be square."""
 
+    zoom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
+    """Largest magnification of a view, about a point of its own; 1 magnifies none."""
+
+    cutmix: Fraction = 0.0
+    """Chance that a box of a view, 2 to 33 % of it, shows that part of another view of its batch; for methods
+    without labels."""
+
     brightness: NonNegative = 0.0
     """Standard deviation of what is added to a whole view, of intensities in [0, 1]."""
 
     contrast: NonNegative = 0.0
     """Standard deviation of the logarithm of what a view's contrast is multiplied by."""
+
+    sharpen: NonNegative = 0.0
+    """Largest strength of sharpening: a multiple of a view's difference from itself blurred."""
+
+    solarise: Fraction = 0.0
+    """Chance to invert the upper half of a view's intensities."""
+
+    erase: Fraction = 0.0
+    """Chance that a box of a view, 2 to 33 % of it, is filled with the view's mean."""
 
     noise: NonNegative = 0.0
     """Standard deviation of Gaussian noise on each pixel (of intensities in [0, 1]) or feature."""
@@ -98,6 +114,10 @@ class TrainSettings(Settings):
     encoder_weights: str | None = None
     """Weights that the encoder starts from: a model folder, a file, or ``hub`` for those that timm
     publishes. The method ``untrained`` evaluates them as they are."""
+
+    start_from: str | None = None
+    """Folder of a run of BYOL or MYOW, whose encoder, projector and predictor a run of one of these starts
+    from. What the run there does not have, such as MYOW's second projector, is new."""
 
     image_size: tuple[PositiveInt, PositiveInt] | None = None
     """Height and width of the only images that the encoder takes; none for an encoder of any size. Training
@@ -315,6 +335,28 @@ class TrainSettings(Settings):
     def _without_later(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Leave out later settings that are not set: earlier runs keep their names."""
         return _without_defaults(self, dump(self), _LATER)
+
+    @model_validator(mode="after")
+    def _fit_the_method(self) -> "TrainSettings":
+        if self.views.cutmix and self.entry.family == "supervised":
+            raise ValueError(
+                f"views.cutmix must be 0 for method {self.method!r}, whose labels it does not mix, "
+                f"got {self.views.cutmix}: take 'supervised+mixup', or a method without labels"
+            )
+        if self.start_from is None:
+            return self
+        if not self.entry.keeps_heads:
+            able = ", ".join(name for name, entry in METHODS.items() if entry.keeps_heads)
+            raise ValueError(
+                f"start_from is for the methods {able}, got method {self.method!r}: set encoder_weights to "
+                "start from an encoder alone"
+            )
+        if self.encoder_weights is not None:
+            raise ValueError(
+                "start_from brings the weights of the encoder: leave encoder_weights out, "
+                f"got {self.encoder_weights!r}"
+            )
+        return self
 
     @property
     def entry(self) -> MethodEntry:

@@ -190,7 +190,11 @@ def translated(values: Mapping[str, Any]) -> dict[str, Any]:
     if settings["method"] == "myow":
         _require(values, "projector_2_hidden_size", settings.get("hidden", 4096))
         _require(values, "projector_2_output_size", settings.get("projection", 256))
-    _require(values, "transform", ["random_crop"], "random_crop")
+    if values.get("transform", "random_crop") not in ("random_crop", ["random_crop"]):
+        raise ValueError(
+            f"transform must be ['random_crop'], got {values['transform']!r}: leave the rest out, and set "
+            "what views have beside a crop by name (--set views.zoom=1.5)"
+        )
     if values.get("augmentations"):
         views |= {"flip": 0.5, "rotate": True}
     return {**settings, "views": views} if views else settings

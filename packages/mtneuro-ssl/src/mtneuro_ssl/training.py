@@ -16,7 +16,15 @@ from lightning.pytorch.loggers import Logger
 from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl._shared.files import written_beside
-from mtneuro_ssl._shared.model_folder import WEIGHTS, check_destination, other_model, read_config
+from mtneuro_ssl._shared.model_folder import (
+    HEADS,
+    WEIGHTS,
+    check_destination,
+    other_model,
+    read_config,
+    read_weights,
+    weights_errors_named,
+)
 from mtneuro_ssl._shared.pixels import as_pixels, settled
 from mtneuro_ssl.checks import check_run, vector_width_of
 from mtneuro_ssl.encoders import feature_count, named, new_encoder, seeded_weights
@@ -74,7 +82,8 @@ def train(
         report, in the history, how often a mined sample has the same label.
     out
         Model folder: ``model.safetensors``, ``config.json`` and ``history.csv`` (step, epoch, loss,
-        the method's own columns and the learning rate), and ``monitor.csv`` (the rank and spread of the
+        the method's own columns and the learning rate), for BYOL and MYOW ``heads.safetensors`` (projector
+        and predictor, for ``start_from``), and ``monitor.csv`` (the rank and spread of the
         embeddings of a few images, and with ``monitor_neighbours`` the accuracy of their neighbours' labels).
     replace
         Whether a model of other settings or images, if one is there, is replaced.
@@ -141,7 +150,7 @@ def train(
             if isinstance(method.images, StreamedImages):
                 method.images.close()
         if first:
-            model.save(out, digest=digest, **tables)
+            model.save(out, digest=digest, heads=method.heads().state_dict(), **tables)
         if process_share()[1] > 1:
             torch.distributed.barrier()
     if first:
@@ -184,6 +193,9 @@ def run_digest(
         weights = Path(settings.encoder_weights)
         file = weights / WEIGHTS if weights.is_dir() else weights
         digest.update(file.read_bytes() if file.is_file() else str(weights).encode())
+    if settings.start_from is not None:
+        for name in (WEIGHTS, HEADS):
+            digest.update((Path(settings.start_from) / name).read_bytes())
     return digest.hexdigest()
 
 
@@ -236,7 +248,7 @@ def new_method(
     class_names: Sequence[str] | None = None,
     sample_id: np.ndarray | None = None,
 ) -> Method:
-    """Return the method's networks around a fresh encoder, before any step.
+    """Return the method's networks around a fresh encoder, or those of ``start_from``, before any step.
 
     Images are uint8, or float32 on the same scale, as `as_pixels` gives them.
     """
@@ -247,7 +259,7 @@ def new_method(
     streamed = is_streamed(images, stream=settings.stream, device=chosen_device(settings.device))
     with seeded_weights(settings):
         encoder = new_encoder(settings, vector_width=width)
-        return kind(
+        method = kind(
             encoder,
             settings,
             width=feature_count(encoder, name=named(settings), size=settings.image_size, vector_width=width),
@@ -257,6 +269,11 @@ def new_method(
             images=StreamedImages(images) if streamed else torch.from_numpy(_copied(images)),
             labels=None if labels is None else torch.from_numpy(np.array(labels, dtype=np.int64, order="C")),
         )
+    if settings.start_from is not None:
+        folder = Path(settings.start_from)
+        with weights_errors_named(folder / HEADS, of="the projector and predictor in the settings"):
+            method.start(read_weights(folder, HEADS))
+    return method
 
 
 def _copied(images: Samples | Volume) -> Samples:

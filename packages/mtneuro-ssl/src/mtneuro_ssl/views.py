@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int64, Real
 from torch import Tensor
 
 from mtneuro_ssl._shared.sample_ids import parsed_ids, slice_stacks, why_apart
+from mtneuro_ssl.distortions import cut_mixed, erased, sharpened, solarised, zoomed
 from mtneuro_ssl.settings import ViewSettings
 
 _STREAMS = {"weights": 0, "order": 1, "pool": 2, "views": 3}
@@ -83,12 +84,16 @@ def crop_size(size: tuple[int, int], views: ViewSettings) -> tuple[int, int]:
 def varied_views(
     pixels: Real[Tensor, "batch h w"], views: ViewSettings, *, generator: torch.Generator
 ) -> Real[Tensor, "batch h w"]:
-    """Return views mirrored, turned, and varied in intensity as the settings say, each independently.
+    """Return views magnified, mirrored, turned, mixed, and varied in intensity as the settings say.
+
+    Each view is varied independently of the others.
 
     Intensities stay on the scale of 0 to 255, and are not clipped.
     """
     count, device = len(pixels), pixels.device
     varied: Tensor = pixels
+    if views.zoom > 1:
+        varied = zoomed(varied, largest=views.zoom, generator=generator)
     for axis in (1, 2) if views.flip else ():
         mirrored = torch.rand(count, generator=generator) < views.flip
         chosen = mirrored.to(device, non_blocking=True)[:, None, None]
@@ -96,6 +101,8 @@ def varied_views(
     if views.rotate:
         turns = torch.randint(4, (count,), generator=generator)
         varied = torch.stack([view.rot90(turn) for view, turn in zip(varied, turns.tolist(), strict=True)])
+    if views.cutmix:
+        varied = cut_mixed(varied, chance=views.cutmix, generator=generator)
     if views.brightness or views.contrast:
         drawn = torch.randn((2, count, 1, 1), generator=generator)
         shift, stretch = drawn.to(device, non_blocking=True)
@@ -103,8 +110,14 @@ def varied_views(
         varied = (
             (varied - centre) * (views.contrast * stretch).exp() + centre + 255 * views.brightness * shift
         )
+    if views.sharpen:
+        varied = sharpened(varied, largest=views.sharpen, generator=generator)
+    if views.solarise:
+        varied = solarised(varied, chance=views.solarise, generator=generator)
     if views.noise:
         varied = varied + 255 * views.noise * _noise(varied.shape, device, generator)
+    if views.erase:
+        varied = erased(varied, chance=views.erase, generator=generator)
     return varied
 
 

@@ -141,3 +141,10 @@ def test_a_config_that_nests_without_end_is_refused(tmp_path):
     (tmp_path / "config.json").write_text("[" * 100_000)
     with pytest.raises(ValueError, match="must be JSON"):
         read(tmp_path)
+
+
+def test_other_files_of_weights_stand_beside_the_models_own(tmp_path):
+    others = {"heads.safetensors": {"b": WEIGHTS["a"] + 1}}
+    write_model(tmp_path / "model", weights=WEIGHTS, config=CONFIG, texts={}, others=others)
+    assert torch.equal(read_weights(tmp_path / "model")["a"], WEIGHTS["a"])
+    assert torch.equal(read_weights(tmp_path / "model", "heads.safetensors")["b"], WEIGHTS["a"] + 1)

@@ -17,6 +17,7 @@ from .files import written_beside
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 HISTORY = "history.csv"
+HEADS = "heads.safetensors"
 CARD = "README.md"
 
 _REASON_LENGTH = 300
@@ -46,7 +47,13 @@ def other_model(folder: Path, /) -> FileExistsError:
 
 
 def write_model(
-    folder: Path, /, *, weights: Mapping[str, Tensor], config: Mapping[str, Any], texts: Mapping[str, str]
+    folder: Path,
+    /,
+    *,
+    weights: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    texts: Mapping[str, str],
+    others: Mapping[str, Mapping[str, Tensor]] | None = None,
 ) -> None:
     """Write a model's folder, whole or not at all, in place of a model that is there.
 
@@ -60,6 +67,8 @@ def write_model(
         What ``config.json`` says: ``format_version``, ``kind`` and whatever else.
     texts
         Other files by name, such as ``history.csv``.
+    others
+        Other files of weights by name, such as ``heads.safetensors``.
 
     Raises
     ------
@@ -69,8 +78,9 @@ def write_model(
     check_destination(folder)
     with written_beside(folder) as beside:
         beside.mkdir()
-        # Not save_file, whose file only its owner may read.
-        (beside / WEIGHTS).write_bytes(save(separate(weights)))
+        for name, tensors in {WEIGHTS: weights, **(others or {})}.items():
+            # Not save_file, whose file only its owner may read.
+            (beside / name).write_bytes(save(separate(tensors)))
         (beside / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         for name, text in texts.items():
             (beside / name).write_text(text, encoding="utf-8", newline="")
@@ -130,17 +140,17 @@ def read_config(folder: Path, /, *, kinds: Collection[str], format_version: int)
     return found
 
 
-def read_weights(folder: Path, /) -> dict[str, Tensor]:
-    """Return the weights of a model folder by name; nothing in the file is executed.
+def read_weights(folder: Path, /, name: str = WEIGHTS) -> dict[str, Tensor]:
+    """Return the weights in a file of a model folder by name; nothing in the file is executed.
 
     Raises
     ------
     ValueError
         If the file is damaged, or larger than the memory at hand.
     """
-    check_file(folder / WEIGHTS)
-    with weights_errors_named(folder / WEIGHTS):
-        return load_file(folder / WEIGHTS)
+    check_file(folder / name)
+    with weights_errors_named(folder / name):
+        return load_file(folder / name)
 
 
 @contextmanager

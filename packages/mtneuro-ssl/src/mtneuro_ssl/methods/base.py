@@ -1,6 +1,7 @@
 """The base class of all trained methods: a step's batch and views, the optimiser and its schedule."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,6 +167,16 @@ class Method(LightningModule, ABC):
             seed=settings.seed,
             partial=settings.partial_batches,
         )
+
+    def heads(self) -> nn.ModuleDict:
+        """Return the trained networks beside the encoder that the model folder keeps, by name."""
+        return nn.ModuleDict()
+
+    def start(self, heads: Mapping[str, Tensor]) -> None:
+        """Take the weights of another run's heads, by their names in its folder."""
+        own = self.heads()
+        known = own.state_dict()
+        own.load_state_dict(known | {name: tensor for name, tensor in heads.items() if name in known})
 
     def sample_positions(self, step: int) -> Int64[Tensor, " samples"]:
         """Return the positions of the samples of a step: its batch, and whatever else a method looks at."""

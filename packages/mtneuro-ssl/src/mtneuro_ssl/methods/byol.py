@@ -4,6 +4,7 @@ Grill et al., "Bootstrap your own latent", NeurIPS 2020.
 """
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from lightly.loss.negative_cosine_similarity import NegativeCosineSimilarity
@@ -35,6 +36,16 @@ class BYOL(Pairwise):
         self.target_encoder = self.slow_copy(self.encoder)
         self.target_projector = self.slow_copy(self.projector)
         self.negative_cosine = NegativeCosineSimilarity()
+
+    def heads(self) -> nn.ModuleDict:
+        """Return the projector and the predictor."""
+        return nn.ModuleDict({"projector": self.projector, "predictor": self.predictor})
+
+    def start(self, heads: Mapping[str, Tensor]) -> None:
+        """Take the weights of another run's heads; the target begins as a copy of the online network."""
+        super().start(heads)
+        for network, target in self.followed:
+            target.load_state_dict(network.state_dict())
 
     def slow_copy(self, network: nn.Module) -> nn.Module:
         """Return a copy that takes no gradient and follows the network after each step."""

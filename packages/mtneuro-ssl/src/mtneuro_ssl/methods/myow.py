@@ -66,6 +66,11 @@ class MYOW(BYOL):
         self.mined_predictor = perceptron(outputs, hidden=hidden, outputs=outputs)
         self.target_mined_projector = self.slow_copy(self.mined_projector)
 
+    def heads(self) -> nn.ModuleDict:
+        """Return BYOL's heads, the second projector and the second predictor."""
+        second = {"mined_projector": self.mined_projector, "mined_predictor": self.mined_predictor}
+        return nn.ModuleDict({**super().heads(), **second})
+
     def sample_positions(self, step: int) -> Int64[Tensor, " samples"]:
         """Return the positions of a step's batch and of its pool."""
         return torch.cat([super().sample_positions(step), self.pool_positions(step)])

@@ -30,6 +30,10 @@ class MYOWMerged(MYOW):
         """Add BYOL's networks and no others."""
         BYOL.build(self, width, classes)
 
+    def heads(self) -> nn.ModuleDict:
+        """Return BYOL's heads."""
+        return BYOL.heads(self)
+
     def mined_loss(self, candidates: Candidates) -> tuple[Tensor, Tensor]:
         """Return the symmetric loss between views and their nearest samples, and the mined positions."""
         online = self.encoder(candidates.view)
