@@ -129,6 +129,18 @@ def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(tmp_path, stop):
     assert_bit_equal(whole, resumed)
 
 
+def test_transforms_resume_too_and_change_what_is_learnt(tmp_path):
+    images, masks = blobs(6)
+    chosen = {"rotation": 20, "distortion": 0.2, "noise": 0.02}
+    settings = tiny(checkpoint_every=1, transforms=chosen)
+    whole = train(images, settings, masks=masks, out=tmp_path / "whole")
+    with pytest.raises(StopError):
+        train(images, settings, masks=masks, out=tmp_path / "resumed", progress=stop_at(2))
+    assert_bit_equal(whole, train(images, settings, masks=masks, out=tmp_path / "resumed"))
+    plain = train(images, tiny(), masks=masks, out=tmp_path / "plain")
+    assert [row["loss"] for row in plain.history] != [row["loss"] for row in whole.history]
+
+
 def test_dropout_resumes_too(tmp_path):
     images, masks = blobs(4, (8, 16, 16))
     settings = tiny(model="vnetlight", steps=3, batch_size=2, checkpoint_every=1)

@@ -31,6 +31,7 @@ from .registry import network as network
 from .registry import register as register
 from .selection import best_run as best_run
 from .settings import TrainSettings as TrainSettings
+from .settings import TransformSettings as TransformSettings
 from .settings import executed_modules as executed_modules
 from .settings_file import load_settings as load_settings
 from .subvolume import subvolumes as subvolumes

@@ -15,6 +15,7 @@ from mtneuro_seg.metrics import confusion_matrix
 from mtneuro_seg.model import normalised
 from mtneuro_seg.schedule import Schedule
 from mtneuro_seg.settings import TrainSettings
+from mtneuro_seg.transforms import transformed
 from mtneuro_seg.trial import checked_scores, class_scores
 
 
@@ -77,6 +78,9 @@ class Segmenter(pl.LightningModule):
         images, masks = self.images[index], self.masks[index]
         if self.settings.augment:
             images, masks = augmented(images, masks, generator=np.random.default_rng([seed, step, 1]))
+        if self.settings.transforms.any:
+            drawn = int(np.random.default_rng([seed, step, 2]).integers(2**31))
+            images, masks = transformed(images, masks, self.settings.transforms, seed=drawn)
         optimiser = cast("torch.optim.Optimizer", self.optimizers())
         optimiser.zero_grad()
         count = self.settings.accumulate

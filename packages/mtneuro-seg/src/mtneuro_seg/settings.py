@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from mtneuro_seg._shared.factories import is_factory
 from mtneuro_seg._shared.pixels import CheckedWindow, given_if_named
@@ -14,6 +21,51 @@ LossName = Literal["cross_entropy", "dice", "dice_cross_entropy", "focal"]
 
 ENCODER = "efficientnet-b7"
 """The encoder of all the paper's 2D networks."""
+
+
+class TransformSettings(Settings):
+    """How images are changed at random together with their masks; by default not at all.
+
+    Examples
+    --------
+    >>> TrainSettings(transforms=TransformSettings(rotation=15, noise=0.02)).transforms.any
+    True
+    """
+
+    chance: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Chance of each of the changes that are set, for each image; rotation, zoom and shift are one."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Largest angle, in degrees, by which an image is turned; subvolumes are turned about z."""
+
+    zoom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
+    """Largest factor by which an image is stretched or shrunk, along y and x each."""
+
+    shift: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Largest part of an image by which it is shifted, along y and x each."""
+
+    distortion: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Largest part by which a cell is widened or narrowed, of a grid of four cells along each axis, z too."""
+
+    brightness: NonNegativeFloat = 0.0
+    """Most that is added to or taken from a whole image, of intensities in [0, 1]."""
+
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Most by which the contrast about an image's mean is raised or lowered, as a part of it."""
+
+    gamma: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
+    """Largest power, or root, that is taken of intensities within an image's range."""
+
+    blur: NonNegativeFloat = 0.0
+    """Largest standard deviation of a Gaussian blur, in pixels."""
+
+    noise: NonNegativeFloat = 0.0
+    """Largest standard deviation of Gaussian noise on each pixel, of intensities in [0, 1]."""
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is changed."""
+        return self.chance > 0 and self != type(self)(chance=self.chance)
 
 
 class TrainSettings(Settings):
@@ -118,6 +170,9 @@ class TrainSettings(Settings):
 
     augment: bool = False
     """Flip each image at random along y and x, and turn square ones by quarters."""
+
+    transforms: TransformSettings = TransformSettings()
+    """How each image is further changed at random together with its mask."""
 
     normalisation: Literal["data", "given"] = "data"
     """Mean and standard deviation of intensity that images are normalised by: those of the training images

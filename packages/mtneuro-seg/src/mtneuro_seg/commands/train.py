@@ -26,7 +26,8 @@ MOVED = {
     **{
         f"--{name.replace('_', '-')}": f"--set {name}={'true' if name in _FLAGS else ''}"
         for name in TrainSettings.model_fields
-        if name not in {"model", "device", "intensity", "image_type"}  # options of their own
+        # Options of their own, and a table.
+        if name not in {"model", "device", "intensity", "image_type", "transforms"}
     },
     **{f"--no-{name}": f"--set {name}=false" for name in _FLAGS},
 }
