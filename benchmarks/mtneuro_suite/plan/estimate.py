@@ -144,7 +144,7 @@ def estimate(
             cost *= rate.factor
             # Weights, their gradients and the optimiser's state; a slow copy besides, where there is one.
             held = 16 * rate.parameters + int(rate.saved_per_pixel * _pixels_a_step(read[0], trained))
-            kept = 4 * rate.parameters
+            kept = 4 * (rate.parameters + _head_parameters(trained))
         memory = max(memory, held + 3 * sum(map(_n_bytes, read)))
         disk += kept + (_n_bytes(arrays[run.id]) if run.id in arrays else 200_000)
         seconds[run.id] = cost
@@ -165,6 +165,16 @@ def _trained(step: Step) -> Encoder | Segmenter | None:
     if isinstance(step, Segmenter) or (isinstance(step, Encoder) and step.train.method not in CLASSICAL):
         return None if step.taken else step
     return None
+
+
+def _head_parameters(step: Encoder | Segmenter) -> int:
+    """Return about how many weights a run keeps beside its network's: BYOL's and MYOW's heads."""
+    if isinstance(step, Segmenter) or not step.train.entry.keeps_heads:
+        return 0
+    train = step.train
+    width, out = train.latent_dim or 512, train.projection
+    second = 4 * out if train.method == "myow" else 0
+    return train.hidden * (width + 3 * out + second)
 
 
 def _network_name(step: Encoder | Segmenter) -> str:

@@ -1,14 +1,22 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
+from mtneuro_ssl import TrainSettings, new_method
 
-from mtneuro_suite.plan.estimate import Estimate, _download_bytes, _longest_chain, estimate
+from mtneuro_suite.plan.estimate import (
+    Estimate,
+    _download_bytes,
+    _head_parameters,
+    _longest_chain,
+    estimate,
+)
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_values
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.steps import Arrays, Umap
+from mtneuro_suite.steps import Arrays, Encoder, Umap
 
 
 def test_a_chain_is_no_shorter_for_more_processes():
@@ -43,6 +51,14 @@ def test_ten_times_the_steps_cost_about_ten_times_the_time():
         return found.seconds
 
     assert 3 < cost(2000) / cost(200) < 30
+
+
+@pytest.mark.parametrize("method", ["byol", "myow", "myow-m", "simclr"])
+def test_the_heads_that_a_run_keeps_are_counted(method):
+    settings = TrainSettings(method=method, hidden=512, projection=32, latent_dim=48, batch_size=2)
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16), dtype=np.uint8)
+    kept = sum(weights.numel() for weights in new_method(images, settings).heads().parameters())
+    assert _head_parameters(Encoder(train=settings)) == pytest.approx(kept, rel=0.05)
 
 
 def _tight(**changes: Any) -> Estimate:
