@@ -93,7 +93,7 @@ def test_brightness_and_contrast_are_their_formulas():
     assert 23 < added.abs().max() <= 25.5
     before, seen = changed(contrast=0.4, chance=1)
     mean = before.mean(dim=(1, 2), keepdim=True)
-    factor = ((seen - mean) / (before - mean)).flatten(1).median(dim=1).values
+    factor = ((seen - mean) / (before - mean)).flatten(1).nanmedian(dim=1).values
     torch.testing.assert_close(seen, mean + factor[:, None, None] * (before - mean), atol=1e-2, rtol=0)
     assert 0.6 <= factor.min() < 0.7
     assert 1.3 < factor.max() <= 1.4
@@ -110,14 +110,10 @@ def test_gamma_is_a_power_within_the_images_range():
         assert 0.499 <= float(power[0]) <= 2.001
 
 
-def test_noise_and_blur_are_as_strong_as_asked():
+def test_noise_is_as_strong_as_asked():
     before, seen = changed(noise=0.1, chance=1)
     spread = (seen - before).flatten(1).std(dim=1)
     assert 20 < spread.max() < 32  # up to 25.5
-    before, seen = changed(blur=2, chance=1)
-    smooth = seen.flatten(1).std(dim=1) / before.flatten(1).std(dim=1)
-    assert smooth.min() < 0.3
-    assert smooth.max() <= 1.0001
 
 
 def test_each_image_has_its_chance_and_the_seed_decides():

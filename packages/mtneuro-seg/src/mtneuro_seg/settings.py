@@ -56,9 +56,6 @@ class TransformSettings(Settings):
     gamma: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
     """Largest power, or root, that is taken of intensities within an image's range."""
 
-    blur: NonNegativeFloat = 0.0
-    """Largest standard deviation of a Gaussian blur, in pixels."""
-
     noise: NonNegativeFloat = 0.0
     """Largest standard deviation of Gaussian noise on each pixel, of intensities in [0, 1]."""
 

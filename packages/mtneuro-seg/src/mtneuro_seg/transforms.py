@@ -90,9 +90,6 @@ def _changes(settings: TransformSettings, size: tuple[int, ...]) -> Any:
         changes.append(monai.RandScaleIntensityFixedMeand(factors=settings.contrast, **image))
     if settings.gamma > 1:
         changes.append(monai.RandAdjustContrastd(gamma=(1 / settings.gamma, settings.gamma), **image))
-    if settings.blur:
-        sigma = {f"sigma_{axis}": (0.0, settings.blur) for axis in "xyz"[: len(size)]}
-        changes.append(monai.RandGaussianSmoothd(**sigma, **image))
     if settings.noise:
         changes.append(monai.RandGaussianNoised(std=255 * settings.noise, **image))
     return monai.Compose(changes)
