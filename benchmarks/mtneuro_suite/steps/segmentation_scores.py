@@ -58,10 +58,10 @@ def scored(model: "Model", step: ScoredNetwork, roles: Roles, out: Path, *, extr
                     note="no such pixel in the truth or the prediction" if absent else "",
                 )
             )
-    rows += [
-        Row(**key, metric="accuracy", value=score.accuracy),
-        Row(**key, metric="balanced_accuracy", value=score.balanced_accuracy),
-    ]
+    for metric, value in (("accuracy", score.accuracy), ("balanced_accuracy", score.balanced_accuracy)):
+        none = np.isnan(value)
+        note = "no labelled pixel in the truth" if none else ""
+        rows.append(Row(**key, metric=metric, value=None if none else value, note=note))
     shown = _one_a_region(test.region)
     np.savez_compressed(
         out / "examples.npz",
