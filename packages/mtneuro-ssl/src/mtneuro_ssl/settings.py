@@ -341,7 +341,7 @@ class TrainSettings(Settings):
         if self.views.cutmix and self.entry.family == "supervised":
             raise ValueError(
                 f"views.cutmix must be 0 for method {self.method!r}, whose labels it does not mix, "
-                f"got {self.views.cutmix}: take 'supervised+mixup', or a method without labels"
+                f"got {self.views.cutmix} ('supervised+mixup' mixes images with their labels)"
             )
         if self.start_from is None:
             return self
