@@ -3,7 +3,6 @@
 What moves an image moves its mask alike: intensities are interpolated, labels taken from the nearest pixel.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -58,7 +57,6 @@ def transformed(
     return moved, labels.to(masks.dtype)
 
 
-@lru_cache(maxsize=4)
 def _changes(settings: TransformSettings, size: tuple[int, ...]) -> Any:
     """Return the changes that the settings ask for, as one."""
     # MONAI takes seconds to import.
