@@ -37,8 +37,9 @@ def test_the_schema_is_shown_alone(shell: Any) -> None:
 
 
 def test_another_choice_of_a_papers_task_is_shown(shell: Any) -> None:
-    shown = json.loads(shell("tasks", "roi-c3", "--extra", "D", "--source", "phantom")[1])
-    assert TaskSpec(**shown) == builtin_task("roi-c3", extra="D").with_source("phantom")
+    for name in ("roi-c3", "roi-c3-3d"):
+        shown = json.loads(shell("tasks", name, "--extra", "D", "--source", "phantom")[1])
+        assert TaskSpec(**shown) == builtin_task(name, extra="D").with_source("phantom")
     shown = json.loads(shell("tasks", "roi-c1", "--reading", "original")[1])
     assert TaskSpec(**shown) == builtin_task("roi-c1", reading="original")
     assert "train 1076, val 116, test 200" in shell("tasks", "--reading", "original")[1]
@@ -48,6 +49,7 @@ def test_another_choice_of_a_papers_task_is_shown(shell: Any) -> None:
     ("words", "text"),
     [
         (("roi-c1", "--extra", "D"), "--extra is a choice of roi-c2 and roi-c3, got roi-c1"),
+        (("roi-c2.toml", "--extra", "D"), "--extra is a choice of roi-c2 and roi-c3, got roi-c2.toml"),
         (("mine.json", "--reading", "original"), "--reading is a choice of the paper's tasks, got mine.json"),
         (("--schema", "--extra", "D"), "leave out --extra"),
     ],

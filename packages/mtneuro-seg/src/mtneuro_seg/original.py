@@ -28,8 +28,8 @@ def original_model(path: Path | str, **changes: Any) -> Model:
     and transposed upsampling; its activation is ReLU unless the changes say otherwise. A network of
     segmentation-models-pytorch is named by the changes.
 
-    The original's inputs are intensities in [0, 1] as they are, so ``mean`` is 0 and ``sd`` 1. Its images have
-    the axes ``([z,] x, y)``: the kernels are turned, so that networks take ``([z,] y, x)``.
+    The original's inputs are intensities in [0, 1] as they are, so ``mean`` is 0 and ``sd`` 1. Its images
+    have the axes ``([z,] x, y)``: the kernels are turned, so that networks take ``([z,] y, x)``.
 
     Parameters
     ----------

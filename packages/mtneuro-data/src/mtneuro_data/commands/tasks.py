@@ -59,7 +59,7 @@ def tasks(
             counts = ", ".join(f"{split} {n}" for split, n in task.counts().items())
             yield f"{each:15} {task.kind:13} {counts}"
         return
-    if extra is not None and name not in ("roi-c2", "roi-c3"):
+    if extra is not None and not (name in task_names() and name.startswith(("roi-c2", "roi-c3"))):
         raise ValueError(f"--extra is a choice of roi-c2 and roi-c3, got {name}; leave it out")
     if chosen and name not in task_names():
         raise ValueError(f"--reading is a choice of the paper's tasks, got {name}; leave it out")
