@@ -252,6 +252,23 @@ def test_a_failed_run_is_listed_with_the_command_that_repeats_it(tmp_path, monke
     assert f"got '{name[:-1]}'; did you mean '{name}'?" in refused
 
 
+def test_the_list_ends_with_the_counts_of_each_table(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["run_all.py", "--preset", "smoke", "--list", "--output", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    listed = capsys.readouterr().out.splitlines()
+    counts = [line for line in listed if line.startswith(("Table", "Figures"))]
+    assert listed[-len(counts) :] == counts
+    assert [line.partition(":")[0] for line in counts] == [
+        "Table 1",
+        "Table 2",
+        "Table 3",
+        "Figures 4 and A4",
+    ]
+    # Three encoders, and what they learn from and are scored on.
+    assert counts[0].split()[2:] == ["3", "results", "of", "11", "runs"]
+
+
 @pytest.fixture
 def model_folder(tmp_path):
     """Makes the folder of a model whose settings name code."""
