@@ -3,9 +3,10 @@
     python benchmarks/speed/speed_ssl.py --quick
 
 A step of BYOL, MYOW and MYOW-m beside the same step in plain PyTorch, in single precision, in bf16 and
-compiled; a whole run beside its bare steps; views beside a data loader's; PCA beside a full decomposition;
-NMF's time and error. On a GPU, whole runs of the paper's size beside their arithmetic floor, what Table 1
-would take, and how long the GPU waits between steps. What bf16 does to accuracy is `ssl_study.py precision`.
+compiled, and a step of each on subvolumes; a whole run beside its bare steps; views beside a data loader's;
+PCA beside a full decomposition; NMF's time and error. On a GPU, whole runs of the paper's size beside their
+arithmetic floor, what Table 1 would take, and how long the GPU waits between steps. What bf16 does to
+accuracy is `ssl_study.py precision`.
 """
 
 import copy
@@ -50,8 +51,8 @@ forward is 1, of two. MYOW needs 12, MYOW-m 17, and supervised training 3 of an 
 class Crops(Dataset[tuple[Tensor, ...]]):
     """The data path that anybody would write: each item reads an image and cuts its views."""
 
-    def __init__(self, images: np.ndarray, views: int, crop: int) -> None:
-        self.images, self.views, self.crop = images, views, crop
+    def __init__(self, images: np.ndarray, views: int) -> None:
+        self.images, self.views, self.crop = images, views, images.shape[-1] // 2
         self.rng = np.random.default_rng(0)
 
     def __len__(self) -> int:
@@ -62,8 +63,8 @@ class Crops(Dataset[tuple[Tensor, ...]]):
         """Return random crops of an image, as the encoder takes them."""
         found: list[Tensor] = []
         for _ in range(self.views):
-            top, left = self.rng.integers(0, self.images.shape[1] - self.crop + 1, 2)
-            crop = self.images[index, top : top + self.crop, left : left + self.crop]
+            top, left = self.rng.integers(0, self.images.shape[-1] - self.crop + 1, 2)
+            crop = self.images[index, ..., top : top + self.crop, left : left + self.crop]
             found.append((torch.from_numpy(crop).float() / 255 - 0.4894)[None] / 0.1238)
         return tuple(found)
 
@@ -71,14 +72,14 @@ class Crops(Dataset[tuple[Tensor, ...]]):
 class PlainStep:
     """One step in plain PyTorch: a loader, a pass for each view, and a loop that moves the target."""
 
-    def __init__(self, method: Any, images: np.ndarray, crop: int) -> None:
+    def __init__(self, method: Any, images: np.ndarray) -> None:
         self.method = copy.deepcopy(method).to(memory_format=torch.contiguous_format)
         settings = method.settings
         self.merged = settings.method == "myow-m"
         self.mining = settings.method != "byol"
         options: dict[str, Any] = {"batch_size": settings.batch_size, "shuffle": True, "drop_last": True}
-        self.loader = forever(DataLoader(Crops(images, 3 if self.mining else 2, crop), **options))
-        self.pool = forever(DataLoader(Crops(images, 1, crop), **options))
+        self.loader = forever(DataLoader(Crops(images, 3 if self.mining else 2), **options))
+        self.pool = forever(DataLoader(Crops(images, 1), **options))
         trained = [parameter for parameter in self.method.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.SGD(trained, lr=1e-3, momentum=0.9, weight_decay=5e-4, foreach=False)
 
@@ -156,29 +157,33 @@ def forever(loader: DataLoader[Any]) -> Iterator[Any]:
         yield from loader
 
 
-def method_of(name: str, *, batch: int) -> tuple[Any, np.ndarray]:
-    """Return a method before its first step, and its images, of which it sees crops of 64 pixels."""
-    images = tissue(4 * batch, 128)
+def method_of(name: str, *, batch: int, deep: bool = False) -> tuple[Any, np.ndarray]:
+    """Return a method before its first step, and its images, of which it sees crops of 64 pixels.
+
+    Subvolumes have 8 slices, and their crops 32 pixels.
+    """
+    images = tissue(4 * batch * 8, 64).reshape(-1, 8, 64, 64) if deep else tissue(4 * batch, 128)
     settings = TrainSettings(
         method=name, batch_size=batch, steps=1000, device="cpu", exclude_self=False, mined_rampup_fraction=0
     )
     return new_method(images, settings), images
 
 
-def step(name: str, *, quick: bool) -> Iterator[Figure]:
+def step(name: str, *, quick: bool, deep: bool = False) -> Iterator[Figure]:
     """Yield the passes of a method's step, and its speed over the plain one's, whose losses must agree."""
-    small, few = method_of(name, batch=6)
+    small, few = method_of(name, batch=6, deep=deep)
+    told = f"{name} of subvolumes" if deep else name
     for network, counted, needed in zip(("online", "target"), passes_of(small), PASSES[name], strict=True):
         yield Figure(
-            name=f"{name}: passes of the {network} encoder a step",
+            name=f"{told}: passes of the {network} encoder a step",
             value=counted, at_least=needed, at_most=needed,
         )  # fmt: skip
     check_losses(small, few)
-    method, images = (small, few) if quick else method_of(name, batch=32)
-    ours, plain = OurStep(method), PlainStep(method, images, 64)
+    method, images = (small, few) if quick else method_of(name, batch=16 if deep else 32, deep=deep)
+    ours, plain = OurStep(method), PlainStep(method, images)
     for warm in (ours, plain):
         warm()
-    yield compared(f"{name}: step, fp32, plain / ours", plain, ours, rounds=3, at_least=1.1)
+    yield compared(f"{told}: step, fp32, plain / ours", plain, ours, rounds=3, at_least=1.1)
 
 
 def byol(*, quick: bool) -> Iterator[Figure]:
@@ -196,12 +201,18 @@ def myow_m(*, quick: bool) -> Iterator[Figure]:
     yield from step("myow-m", quick=quick)
 
 
+def subvolumes(*, quick: bool) -> Iterator[Figure]:
+    """Yield a step on subvolumes, by the encoder in three dimensions, beside plain PyTorch."""
+    for name in ("byol",) if quick else PASSES:
+        yield from step(name, quick=quick, deep=True)
+
+
 def bf16(*, quick: bool) -> Iterator[Figure]:
     """Yield the same steps in bf16 beside plain PyTorch in fp32; the floor is for a CPU with AMX."""
     has_amx = "amx_bf16" in cpu_flags()
     for name in PASSES if has_amx and not quick else ("byol",):
         method, images = method_of(name, batch=6 if quick else 32)
-        ours, plain = OurStep(method, bf16=True), PlainStep(method, images, 64)
+        ours, plain = OurStep(method, bf16=True), PlainStep(method, images)
         for warm in (ours, plain):
             warm()
         yield compared(
@@ -273,7 +284,7 @@ def epochs(*, quick: bool) -> Iterator[Figure]:
 def feeding(*, quick: bool) -> Iterator[Figure]:
     """Yield how much slower a data loader makes the views of a batch."""
     method, images = method_of("byol", batch=32)
-    loader = forever(DataLoader(Crops(images, 2, 64), batch_size=32, shuffle=True, drop_last=True))
+    loader = forever(DataLoader(Crops(images, 2), batch_size=32, shuffle=True, drop_last=True))
     step = iter(range(10**9))
 
     def ours() -> None:
@@ -468,7 +479,7 @@ def seconds_between(first: Any, second: Any) -> float:
 
 def check_losses(method: Any, images: np.ndarray) -> None:
     """Refuse to go on unless both implementations find the same loss in the same views."""
-    ours, plain = copy.deepcopy(method), PlainStep(method, images, 64)
+    ours, plain = copy.deepcopy(method), PlainStep(method, images)
     draw = ours.draw_at(0)
     views, pool = (draw.view(), draw.view()), None
     found = ours.loss(*views)
@@ -513,7 +524,7 @@ def tissue(count: int, side: int) -> np.ndarray:
     return np.clip(125 + 32 * smooth + rng.normal(0, 8, smooth.shape), 0, 255).astype(np.uint8)
 
 
-PARTS = (byol, myow, myow_m, bf16, compiled, epochs, feeding, pca, nmf, gpu, gpu_waiting)
+PARTS = (byol, myow, myow_m, subvolumes, bf16, compiled, epochs, feeding, pca, nmf, gpu, gpu_waiting)
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

@@ -8,7 +8,7 @@ from mtneuro_data import TaskSpec
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Arrays, Encoder, Regions, Segmenter, Semantics
 
-Size = tuple[int, int]
+Size = tuple[int, ...]
 
 
 def try_modules(runs: Iterable[Run]) -> None:

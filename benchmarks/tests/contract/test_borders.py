@@ -5,12 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtneuro_data import Cube, SplitPart, TaskArrays, TaskSpec, downsampled_images, four_corners, load
-from mtneuro_probe import feature_readout, load_embeddings, region_readout, save_embeddings, semantic_features
+from mtneuro_probe import (
+    feature_readout,
+    floor_embeddings,
+    load_embeddings,
+    region_readout,
+    save_embeddings,
+    semantic_features,
+)
 from mtneuro_seg import TrainSettings as SegmentationSettings
 from mtneuro_seg import confusion_matrix, predict, scores
 from mtneuro_seg import train as train_segmenter
 from mtneuro_ssl import TrainSettings as EncoderSettings
-from mtneuro_ssl import embed
+from mtneuro_ssl import corner_crops, embed
 from mtneuro_ssl import train as train_encoder
 
 
@@ -72,6 +79,25 @@ def test_corners_of_data_are_what_ssl_embeds_and_the_region_readout_scores(
     region = np.repeat(labelled.region, 4)
     score = region_readout(embeddings, region, embeddings, region, class_names=labelled.region_names, seed=0)
     assert score.confusion.sum() == len(region)
+
+
+def test_subvolumes_are_learnt_from_and_their_embeddings_read_out(
+    labelled: TaskArrays, tmp_path: Path
+) -> None:
+    deep = downsampled_images(labelled.images, 4).reshape(-1, 8, 32, 32)
+    region, ids = labelled.region[::8], labelled.sample_id[::8]
+    model = train_encoder(deep, EncoderSettings(method="pca", components=4), out=tmp_path / "pca")
+    crops = corner_crops(deep)
+    embeddings = embed(model, crops.reshape(-1, *crops.shape[2:]))
+    corners = np.repeat(region, 4)
+    score = region_readout(
+        embeddings, corners, embeddings, corners, class_names=labelled.region_names, seed=0
+    )
+    assert score.confusion.sum() == len(corners)
+    save_embeddings(tmp_path / "embeddings.npz", embed(model, deep), sample_id=ids)
+    loaded = load_embeddings(tmp_path / "embeddings.npz")
+    assert loaded.sample_id.tolist() == ids.tolist()
+    assert len(floor_embeddings(deep)["pixels"]) == len(loaded.embeddings) == 4
 
 
 def test_images_and_masks_of_data_are_what_seg_learns_from(labelled: TaskArrays, tmp_path: Path) -> None:

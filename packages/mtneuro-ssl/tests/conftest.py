@@ -32,6 +32,26 @@ def normless():
     )
 
 
+def encoder_3d():
+    return nn.Sequential(
+        nn.Conv3d(1, 4, 3, stride=2, padding=1),
+        nn.BatchNorm3d(4),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool3d(2),
+        nn.Flatten(),
+    )
+
+
+def normless_3d():
+    return nn.Sequential(
+        nn.Conv3d(1, 4, 3, stride=2, padding=1),
+        nn.GroupNorm(2, 4),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool3d(2),
+        nn.Flatten(),
+    )
+
+
 def perceptron():
     return nn.Sequential(nn.Linear(20, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 8))
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mtneuro_ssl import TrainSettings, embed, train, untrained
-from mtneuro_ssl.checks import check_run
+from mtneuro_ssl.checks import check_run, with_depth
 
 
 def small(method: str, **changes: object) -> TrainSettings:
@@ -82,7 +82,8 @@ def test_a_supervised_method_without_classes_to_tell_apart_is_told_of_one_that_n
         (np.zeros((0, 16, 16), np.uint8), "with no axis of length 0"),
         (np.zeros((2, 3, 16, 16), np.uint8), r"the shape \(2, 3, 16, 16\) looks like \(n, channel, y, x\)"),
         (np.zeros((32, 32, 3), np.uint8), r"looks like \(y, x, channel\); take one channel"),
-        (np.zeros((2, 5, 16, 16), np.uint8), r"shape \(n, y, x\) .* got uint8 of shape \(2, 5, 16, 16\)"),
+        (np.zeros((2, 1, 5, 9, 9), np.uint8), r"shape \(n, y, x\) .* got uint8 of shape \(2, 1, 5, 9, 9\)"),
+        (np.arange(12 * 5 * 15 * 16).reshape(12, 5, 15, 16), "must be at least 16 x 16, got 15 x 16"),
         (np.full((12, 16, 16), np.nan), "must be finite, got nan or inf"),
     ],
 )
@@ -90,6 +91,27 @@ def test_a_supervised_method_without_classes_to_tell_apart_is_told_of_one_that_n
 def test_wrong_images_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         check_run(wrong, small("byol"))
+
+
+def test_the_shape_of_an_array_says_its_depth():
+    assert with_depth(small("byol"), np.zeros((2, 5, 16, 16), np.uint8)).depth == 5
+    assert with_depth(small("byol", depth=5), np.zeros((2, 5, 16, 16), np.uint8)).depth == 5
+    assert with_depth(small("byol"), np.zeros((2, 16, 16), np.uint8)).depth is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "depth", "message"),
+    [
+        ((2, 5, 16, 16), 8, r"shape \(n, 8, y, x\), as depth=8 says, got \(2, 5, 16, 16\); set depth"),
+        ((8, 16, 16), 8, r"shape \(n, 8, y, x\), as depth=8 says, got \(8, 16, 16\); set depth"),
+        ((2, 3, 16, 16), None, r"\(n, channel, y, x\); take one channel, array\[:, 0\]; if .*set depth=3$"),
+        ((2, 8, 16, 3), None, r"looks like \(n, y, x, channel\)"),
+    ],
+)
+def test_a_shape_that_is_not_of_the_depth_is_refused(shape, depth, message):
+    with pytest.raises(ValueError, match=message):
+        with_depth(small("byol", depth=depth), np.zeros(shape, np.uint8))
+    assert with_depth(small("byol", depth=3), np.zeros((2, 3, 16, 16), np.uint8)).depth == 3
 
 
 @pytest.mark.parametrize(
@@ -181,6 +203,19 @@ def test_whatever_cannot_be_embedded_is_told_in_one_line(call, message):
     with pytest.raises((ValueError, TypeError), match=message) as refusal:
         call(untrained(TrainSettings(encoder="tiny_lab:encoder", latent_dim=None, device="cpu")))
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_model_takes_samples_of_the_form_that_it_was_trained_on():
+    common = {"latent_dim": None, "method": "untrained"}
+    of_images = untrained(small(**common))
+    of_subvolumes = untrained(small(**common | {"encoder": "tiny_lab:encoder_3d", "depth": 3}))
+    deep = IMAGES.reshape(2, 6, 16, 16)
+    assert len(of_subvolumes.embed(deep)) == 2  # of any depth
+    with pytest.raises(ValueError, match=r"images must be numbers of shape \(n, y, x\) .*\(2, 6, 16, 16\)"):
+        of_images.embed(deep)
+    with pytest.raises(ValueError, match=r"subvolumes must be .* shape \(n, z, y, x\) .*\(12, 16, 16\)"):
+        of_subvolumes.embed(IMAGES)
 
 
 @pytest.mark.parametrize(

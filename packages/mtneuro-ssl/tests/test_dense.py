@@ -39,6 +39,57 @@ def test_each_window_has_its_own_embedding(model, volume, tmp_path):
         np.testing.assert_allclose(found[z, row, column], loaded.embed(window[None])[0], atol=1e-5)
 
 
+DEEP = "tiny_lab:encoder_3d"
+
+
+@pytest.fixture
+def deep_model(tmp_path: Path) -> Path:
+    settings = TrainSettings(method="untrained", encoder=DEEP, latent_dim=5, device="cpu")
+    train(np.stack([VOLUME[:2], VOLUME[1:]]), settings, out=tmp_path / "deep")
+    return tmp_path / "deep"
+
+
+def test_a_model_of_subvolumes_maps_windows_of_as_many_slices(deep_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("mtneuro_ssl.dense.ROW_WINDOWS", 4)
+    volume = np.random.default_rng(1).integers(0, 256, (5, 40, 50), dtype=np.uint8)
+    zarr.create_array(tmp_path / "five.zarr", data=volume, chunks=(2, 16, 16))
+    loaded = load_model(deep_model, trusted=[DEEP])
+    found = mapped(deep_model, tmp_path / "five.zarr", out=tmp_path / "map.zarr", trusted=[DEEP])
+    assert found.shape == (2, 4, 4, 5)
+    for place, row, column in ((0, 0, 0), (1, 3, 2)):
+        z, y, x = 2 * place, 8 * row, 12 * column
+        window = volume[z : z + 2, y : y + 16, x : x + 12]
+        np.testing.assert_allclose(found[place, row, column], loaded.embed(window[None])[0], atol=1e-5)
+    sliding = mapped(
+        deep_model, tmp_path / "five.zarr", out=tmp_path / "all.zarr", trusted=[DEEP], slices=[0, 1, 2, 3]
+    )
+    np.testing.assert_allclose(sliding[::2], found, atol=1e-5)
+    with pytest.raises(ValueError, match=r"slices must lie within \[0, 4\), got 4"):
+        mapped(deep_model, tmp_path / "five.zarr", out=tmp_path / "no.zarr", trusted=[DEEP], slices=[4])
+
+
+def test_an_interrupted_map_of_subvolumes_goes_on_and_workers_give_the_same(
+    deep_model, volume, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("mtneuro_ssl.dense.ROW_WINDOWS", 4)
+    whole = mapped(deep_model, volume, out=tmp_path / "whole.zarr", trusted=[DEEP])
+
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mapped(deep_model, volume, out=tmp_path / "parts.zarr", trusted=[DEEP], progress=stop)
+    done: list[int] = []
+    with ThreadPoolExecutor(2) as executor:
+        parts = mapped(
+            deep_model, volume, out=tmp_path / "parts.zarr", trusted=[DEEP], executor=executor,
+            progress=lambda at, _: done.append(at),
+        )  # fmt: skip
+    assert done[0] == 3
+    np.testing.assert_array_equal(parts, whole)
+
+
 def test_a_file_a_zarr_and_several_workers_give_the_same_map(model, volume, tmp_path, monkeypatch):
     monkeypatch.setattr("mtneuro_ssl.dense.ROW_WINDOWS", 4)
     np.save(tmp_path / "volume.npy", VOLUME)
@@ -109,6 +160,7 @@ def test_a_grid_that_does_not_fit_is_refused(changes, message, model, volume, tm
 def test_a_grid_of_half_windows_has_the_corners():
     grid = Grid(size=(40, 50), window=(20, 25), stride=(20, 25))
     np.testing.assert_array_equal(grid.windows(VOLUME[0]), corner_crops(VOLUME[:1])[0])
+    np.testing.assert_array_equal(grid.windows(VOLUME), corner_crops(VOLUME[None])[0])
 
 
 def test_a_map_knows_its_grid(model, volume, tmp_path):

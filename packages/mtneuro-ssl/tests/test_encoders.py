@@ -34,6 +34,27 @@ def test_the_stem_is_drawn_as_asked(stem, sd):
     assert float(second.std()) == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.05)
 
 
+def test_a_factory_of_subvolumes_is_an_encoder(images):
+    deep = images.reshape(2, 3, 32, 32)
+    own = settings("tiny_lab:encoder_3d", depth=3)
+    assert untrained(own).embed(deep).shape == (2, 32)
+    assert untrained(own.model_copy(update={"latent_dim": 5})).embed(deep).shape == (2, 5)
+
+
+def test_the_papers_encoder_takes_subvolumes_where_there_is_a_depth(images):
+    model = untrained(settings("resnet18", depth=2, latent_dim=8))
+    assert model.embed(images.reshape(3, 2, 32, 32)).shape == (3, 8)
+    weights = [tensor for name, tensor in model.tensors().items() if name.endswith("layer1.0.conv1.0.weight")]
+    assert [tensor.shape for tensor in weights] == [(64, 64, 3, 3, 3)]
+
+
+def test_a_timm_model_of_images_is_refused_for_subvolumes(images, tmp_path):
+    small = settings("timm/test_resnet", method="byol", batch_size=2)
+    with pytest.raises(ValueError, match="subvolumes must be resnet18, resnet50 or your own, as package"):
+        train(images.reshape(2, 3, 32, 32), small.model_copy(update={"depth": 3}), out=tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["timm/test_resnet", "timm/test_vit"])
 def test_a_timm_model_takes_one_channel_and_any_size(name, images):
     model = untrained(settings(name))

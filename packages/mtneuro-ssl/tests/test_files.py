@@ -72,6 +72,45 @@ def test_subvolumes_are_taken_slice_by_slice(tmp_path):
     assert found.class_names == ("a", "b", "c", "d")
 
 
+def test_a_depth_keeps_subvolumes_whole(tmp_path):
+    deep = IMAGES[:2, None].repeat(2, axis=1)
+    ids = np.array(["A-CTX/z110", "B-STR/z8"])
+    np.savez(tmp_path / "a.npz", images=deep, region=np.array([3, 1]), sample_id=ids)
+    found = open_images(tmp_path / "a.npz", depth=2)
+    np.testing.assert_array_equal(found.images[:], deep)
+    assert found.sample_id.tolist() == ids.tolist()
+    assert found.labels is not None
+    assert found.labels.tolist() == [3, 1]
+    with pytest.raises(ValueError, match="its subvolumes must have depth=8 slices, got 2: set depth=2"):
+        open_images(tmp_path / "a.npz", depth=8)
+
+
+def test_a_depth_cuts_a_volume_into_subvolumes_of_its_slices(tmp_path, caplog):
+    volume = np.random.default_rng(1).integers(0, 256, (7, 6, 8), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", volume)
+    found = open_images(tmp_path / "a.npy", depth=3, ranges=Ranges(z="1:7", x="2:6"))
+    np.testing.assert_array_equal(found.images[:], volume[1:, :, 2:6].reshape(2, 3, 6, 4))
+    assert found.sample_id.tolist() == ["volume/z1", "volume/z4"]
+    assert not caplog.records
+    grey = open_images(tmp_path / "a.npy", depth=3, intensity=(0, 510))
+    assert "1 of 7 slices of" in caplog.text
+    assert "are left over from subvolumes of 3" in caplog.text
+    np.testing.assert_allclose(grey.images[:], volume[:6].reshape(2, 3, 6, 8) / 2, atol=1)
+
+
+def test_a_subvolume_has_the_label_of_most_of_its_slices(tmp_path):
+    ids = np.array([f"A/z{z}" for z in range(3)] + [f"B/z{z}" for z in range(3)])
+    stack = np.zeros((6, 4, 4), np.uint8)
+    np.savez(tmp_path / "named.npz", images=stack, region=np.array([2, 0, 2, 1, 1, 1]), sample_id=ids)
+    found = open_images(tmp_path / "named.npz", depth=3)
+    assert found.labels is not None
+    assert found.labels.tolist() == [2, 1]
+    assert found.sample_id.tolist() == ["A/z0", "B/z0"]
+    np.savez(tmp_path / "bare.npz", images=stack, region=np.array([2, 0, 2, 1, 1, 1]))
+    with pytest.raises(ValueError, match="depth needs the ids of slices"):
+        open_images(tmp_path / "bare.npz", depth=3)
+
+
 def test_images_of_any_type_are_opened_and_a_window_makes_them_grey(tmp_path):
     np.save(tmp_path / "float.npy", IMAGES / 255)
     assert open_images(tmp_path / "float.npy").images.dtype == np.float64

@@ -81,6 +81,24 @@ def test_settings_choose_the_modules_of_their_method_and_encoder(values, modules
     assert executed_modules(TrainSettings.model_validate(values)) == modules
 
 
+def test_settings_that_are_not_set_leave_earlier_runs_their_names():
+    values = TrainSettings().model_dump()
+    assert not {"depth", "image_size"} & values.keys()
+    assert set(values["views"]) == {
+        "crop",
+        "flip",
+        "rotate",
+        "brightness",
+        "contrast",
+        "noise",
+        "mask",
+        "slices",
+    }
+    deep = TrainSettings.model_validate({"depth": 8, "views": {"crop_depth": 0.5}})
+    assert TrainSettings.model_validate(deep.model_dump()) == deep
+    assert deep.model_dump()["views"]["crop_depth"] == 0.5
+
+
 def test_the_core_imports_none_of_the_modules_that_settings_choose():
     code = (
         "import sys, mtneuro_ssl.training, mtneuro_ssl.embedding\n"

@@ -9,6 +9,7 @@ import torch
 import zarr
 from mtneuro_ssl import TrainSettings, train
 from mtneuro_ssl.stream import StreamedImages, blocks, is_streamed, memory_of, varies
+from mtneuro_ssl.subvolumes import Subvolumes
 from mtneuro_ssl.training import new_method, run_digest
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (14, 16, 20), dtype=np.uint8)
@@ -56,6 +57,19 @@ def test_a_streamed_run_is_bit_equal_to_one_in_memory(method, changes, volume, t
     train(volume, small(method, stream=True, **changes), out=tmp_path / "streamed", **more)
     for name in ("model.safetensors", "history.csv", "monitor.csv"):
         assert (tmp_path / "streamed" / name).read_bytes() == (tmp_path / "memory" / name).read_bytes()
+
+
+@pytest.mark.parametrize("method", ["myow", "supervised+mixup"])
+def test_streamed_subvolumes_give_the_model_of_those_in_memory(method, tmp_path):
+    deep = np.random.default_rng(0).integers(0, 256, (10, 4, 16, 20), dtype=np.uint8)
+    volume = zarr.create_array(tmp_path / "volume.zarr", data=deep, chunks=(1, 4, 16, 20))
+    slices = Subvolumes(deep.reshape(40, 16, 20), np.arange(40).reshape(10, 4))
+    for name, given, stream in (("memory", deep, False), ("zarr", volume, True), ("cut", slices, True)):
+        settings = small(method, encoder="tiny_lab:encoder_3d", stream=stream)
+        train(given, settings, labels=np.arange(10) % 3, out=tmp_path / name)
+    for name in ("zarr", "cut"):
+        for file in ("model.safetensors", "history.csv", "monitor.csv"):
+            assert (tmp_path / name / file).read_bytes() == (tmp_path / "memory" / file).read_bytes()
 
 
 def test_an_interrupted_streamed_run_goes_on_from_memory_to_the_same_end(volume, tmp_path):

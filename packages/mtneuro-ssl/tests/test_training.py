@@ -74,6 +74,76 @@ def test_a_trained_model_is_the_one_in_its_folder(method, images, labels, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 
 
+@pytest.fixture(scope="module")
+def subvolumes() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (12, 4, 16, 20), dtype=np.uint8)
+
+
+TINY_3D = "tiny_lab:encoder_3d"
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_every_method_learns_from_subvolumes(method, subvolumes, labels, tmp_path):
+    settings = small(method, encoder=TINY_3D, depth=4)
+    model = train(subvolumes, settings, labels=labels, out=tmp_path / "model")
+    embeddings = model.embed(subvolumes)
+    assert embeddings.shape == (12, model.dim)
+    loaded = load_model(tmp_path / "model", trusted=[TINY_3D])
+    np.testing.assert_array_equal(loaded.embed(subvolumes), embeddings)
+    assert loaded.settings.depth == 4
+    assert "uint8 (n, z, y, x), subvolumes of 4 slices" in (tmp_path / "model" / "README.md").read_text()
+    if method.startswith("supervised"):
+        assert set(model.predict(subvolumes).tolist()) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize("method", ["byol", "pca"])
+def test_an_array_of_subvolumes_needs_no_depth_in_the_settings(method, subvolumes, tmp_path):
+    settings = small(method, encoder=TINY_3D)
+    assert "depth" not in settings.model_dump()
+    found = train(subvolumes, settings, out=tmp_path / "found")
+    named = train(subvolumes, small(method, encoder=TINY_3D, depth=4), out=tmp_path / "named")
+    assert found.fingerprint() == named.fingerprint()
+    digests = [run_digest(subvolumes, model.settings) for model in (found, named)]
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "encoder"),
+    [
+        *((method, TINY_3D) for method in ("supervised+mixup", "byol", "myow", "myow-m")),
+        pytest.param("byol", "resnet18", marks=pytest.mark.slow),
+    ],
+)
+def test_a_resumed_run_on_subvolumes_ends_bit_equal(method, encoder, subvolumes, labels, tmp_path):
+    whole = small(method, encoder=encoder, steps=4, views={"crop_depth": 0.7, "flip": 0.5})
+    train(subvolumes, whole, labels=labels, out=tmp_path / "whole")
+    parts = whole.model_copy(update={"checkpoint_every": 0})
+    with pytest.raises(Interrupted):
+        train(subvolumes, parts, labels=labels, out=tmp_path / "parts", progress=stop_after(2))
+    done: list[int] = []
+    train(
+        subvolumes, parts, labels=labels, out=tmp_path / "parts", progress=lambda step, _: done.append(step)
+    )
+    assert done == [3, 4]
+    for name in ("model.safetensors", "history.csv"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_pca_of_subvolumes_is_that_of_all_their_pixels(subvolumes, tmp_path):
+    model = train(subvolumes, small("pca", components=3), out=tmp_path / "model")
+    corners = subvolumes[:, :, :8, :10].reshape(12, -1) / 255
+    crops = np.concatenate(
+        [subvolumes[:, :, y : y + 8, x : x + 10].reshape(12, -1) for y in (0, 8) for x in (0, 10)]
+    )
+    centred = crops / 255 - (crops / 255).mean(axis=0)
+    basis = np.linalg.svd(centred, full_matrices=False)[2][:3]
+    expected = (corners - (crops / 255).mean(axis=0)) @ basis.T
+    found = model.embed(subvolumes[:, :, :8, :10])
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-4)
+    with pytest.raises(ValueError, match=r"crops of 4 x 8 x 10 pixels, .*, got 2 x 8 x 10"):
+        model.embed(subvolumes[:, :2, :8, :10])
+
+
 @pytest.mark.parametrize("method", ["byol", "myow", "myow-m"])
 def test_images_of_one_region_are_learnt_from_as_without_labels(method, images, tmp_path):
     settings = small(method, monitor_neighbours=2)

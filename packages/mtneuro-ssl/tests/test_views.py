@@ -5,6 +5,7 @@ from mtneuro_ssl.settings import ViewSettings
 from mtneuro_ssl.views import (
     batch_positions,
     corner_crops,
+    crop_size,
     generator_at,
     normalised,
     random_crops,
@@ -49,6 +50,30 @@ def test_a_crop_of_the_whole_is_the_image():
     images = torch.arange(2 * 16, dtype=torch.uint8).reshape(2, 4, 4)
     crops = random_crops(images, torch.arange(2), size=(4, 4), generator=generator_at(1, "views"))
     assert torch.equal(crops, images)
+
+
+def test_a_crop_of_a_subvolume_is_a_window_of_its_own_in_every_axis():
+    volumes = torch.arange(3 * 4 * 6 * 8, dtype=torch.int64).reshape(3, 4, 6, 8)
+    positions = torch.tensor([2, 0, 1, 1])
+    for size in ((4, 3, 4), (2, 3, 4)):
+        crops = random_crops(volumes, positions, size=size, generator=generator_at(1, "views"))
+        assert crops.shape == (4, *size)
+        for crop, position in zip(crops, positions, strict=True):
+            windows = volumes[position].unfold(0, size[0], 1).unfold(1, size[1], 1).unfold(2, size[2], 1)
+            assert (windows.reshape(-1, *size) == crop).flatten(1).all(1).any()
+
+
+def test_offsets_of_subvolumes_reach_every_place():
+    volume = torch.arange(27).reshape(1, 3, 3, 3)
+    many = torch.zeros(600, dtype=torch.int64)
+    crops = random_crops(volume, many, size=(2, 2, 2), generator=generator_at(1, "views"))
+    corners = crops[:, 0, 0, 0].unique().tolist()
+    assert corners == sorted(9 * z + 3 * y + x for z in (0, 1) for y in (0, 1) for x in (0, 1))
+
+
+def test_a_view_has_half_the_height_and_width_of_a_subvolume_and_all_slices():
+    assert crop_size((8, 64, 32), ViewSettings()) == (8, 32, 16)
+    assert crop_size((8, 64, 32), ViewSettings(crop_depth=0.01)) == (1, 32, 16)
 
 
 def test_an_epoch_shows_each_image_once_and_epochs_differ():
@@ -98,6 +123,14 @@ def test_corners_of_odd_images_touch_the_edges():
     assert corners[0, 1, 0].tolist() == [4, 5, 6]
 
 
+def test_corners_of_a_subvolume_are_those_of_its_slices():
+    volumes = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 7))
+    corners = corner_crops(volumes)
+    assert corners.shape == (2, 4, 3, 2, 3)
+    for z in range(3):
+        np.testing.assert_array_equal(corners[:, :, z], corner_crops(volumes[:, z]))
+
+
 def many(count: int = 400) -> torch.Tensor:
     return torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8).expand(count, 2, 2)
 
@@ -116,6 +149,18 @@ def test_turns_and_mirrors_reach_all_eight_positions_of_a_square():
     mirrored = varied_views(many(), ViewSettings(flip=0.25), generator=generator_at(1, "views"))
     assert len(mirrored.flatten(1).unique(dim=0)) == 4
     assert (mirrored[:, 0, 0] == 4).float().mean() == pytest.approx(0.0625, abs=0.04)
+
+
+def test_subvolumes_are_mirrored_along_every_axis_and_turned_in_the_plane():
+    volume = torch.arange(8, dtype=torch.uint8).reshape(1, 2, 2, 2).expand(600, 2, 2, 2)
+    mirrored = varied_views(volume, ViewSettings(flip=0.5), generator=generator_at(1, "views"))
+    assert len(mirrored.flatten(1).unique(dim=0)) == 8
+    turned = varied_views(volume, ViewSettings(rotate=True), generator=generator_at(1, "views"))
+    assert len(turned.flatten(1).unique(dim=0)) == 4
+    assert (turned.sum(dim=(2, 3)) == volume.sum(dim=(2, 3))).all()  # each slice stays where it is
+    bright = varied_views(volume, ViewSettings(brightness=0.1), generator=generator_at(1, "views"))
+    shift = bright - volume
+    torch.testing.assert_close(shift, shift[:, :1, :1, :1].expand_as(shift))
 
 
 def test_intensity_varies_by_as_much_as_asked():

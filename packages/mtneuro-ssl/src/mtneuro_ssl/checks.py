@@ -29,13 +29,16 @@ _MOST_CLASSES = 1000
 """Classes that labels may count where there are fewer images: a layer is made that has an output for each."""
 
 
-def check_samples(images: Samples | Volume, *, vector_width: int | None = None) -> None:
-    """Raise unless the samples are a stack of images, or of vectors of the given width.
+def check_samples(
+    images: Samples | Volume, *, vector_width: int | None = None, subvolumes: bool = False
+) -> None:
+    """Raise unless the samples are a stack of images, of subvolumes, or of vectors of the given width.
 
     Raises
     ------
     ValueError
-        If the array is not numbers of shape (n, y, x), or not float32 of shape (n, vector_width), or empty.
+        If the array is not numbers of shape (n, y, x), or (n, z, y, x) of subvolumes, or not float32 of shape
+        (n, vector_width), or empty.
     """
     check_unmasked(images, "images")
     shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", type(images).__name__)
@@ -47,12 +50,40 @@ def check_samples(images: Samples | Volume, *, vector_width: int | None = None) 
         if not np.isfinite(np.asarray(images)).all():
             raise ValueError("vectors must be finite, got nan or inf")
         return
-    check_no_channels(shape, name="images")
-    if getattr(dtype, "kind", "?") not in "uif" or len(shape) != 3 or 0 in shape:
+    check_no_channels(shape, name="images", subvolumes=subvolumes)
+    what, axes = ("subvolumes", "(n, z, y, x)") if subvolumes else ("images", "(n, y, x)")
+    if getattr(dtype, "kind", "?") not in "uif" or len(shape) != (4 if subvolumes else 3) or 0 in shape:
         raise ValueError(
-            "images must be numbers of shape (n, y, x) with no axis of length 0, "
-            f"got {dtype} of shape {shape}"
+            f"{what} must be numbers of shape {axes} with no axis of length 0, got {dtype} of shape {shape}"
         )
+
+
+def with_depth(settings: TrainSettings, images: Samples | Volume) -> TrainSettings:
+    """Return the settings of these samples: with the depth of subvolumes, ``(n, z, y, x)``.
+
+    Raises
+    ------
+    ValueError
+        If the settings name another depth, or one and the samples have none; or if the axis of slices may as
+        well be one of channels, and the settings do not name a depth.
+    """
+    shape = tuple(getattr(images, "shape", ()))
+    depth = shape[1] if len(shape) == 4 else None
+    if settings.depth == depth or len(shape) not in (2, 3, 4):
+        return settings
+    if settings.depth is not None:
+        raise ValueError(
+            f"subvolumes must have the shape (n, {settings.depth}, y, x), as depth={settings.depth} says, "
+            f"got {shape}; set depth to their slices, or to none for images"
+        )
+    try:
+        check_no_channels(shape, name="images")
+    except ValueError as error:
+        if "array[:, 0]" not in str(error):
+            raise
+        told = str(error).partition("; if they are slices")[0]
+        raise ValueError(f"{told}; if they are slices of subvolumes, set depth={depth}") from None
+    return settings.model_copy(update={"depth": depth})
 
 
 def vector_width_of(images: Samples | Volume) -> int | None:
@@ -79,8 +110,9 @@ def check_run(
         If they do not; the message names the requirement and the value.
     """
     check_type(settings, TrainSettings, "settings")
+    settings = with_depth(settings, images)
     width = vector_width_of(images)
-    check_samples(images, vector_width=width)
+    check_samples(images, vector_width=width, subvolumes=settings.depth is not None)
     count = images.shape[0]
     if (
         width is None
@@ -96,7 +128,7 @@ def check_run(
         _check_start(Path(settings.start_from))
     family = settings.entry.family
     if width is None:
-        _check_sizes(settings, (images.shape[1], images.shape[2]))
+        _check_sizes(settings, (images.shape[-2], images.shape[-1]))
     elif family == "classical":
         raise ValueError(f"method {settings.method!r} needs images, got vectors")
     if family in ("classical", "baseline") and launch().count > 1:

@@ -21,6 +21,7 @@ from mtneuro_ssl._shared.volume_file import Ranges
 from mtneuro_ssl._shared.workers import results
 from mtneuro_ssl.files import absolute, open_images
 from mtneuro_ssl.model_folder import load_model
+from mtneuro_ssl.subvolumes import slices_at, subvolume_rows
 from mtneuro_ssl.types import Progress
 
 FORMAT_VERSION = 1
@@ -76,10 +77,15 @@ class Grid:
             found.append(np.rint(centre).clip(0, count - 1).astype(np.int64))
         return found[0], found[1]
 
-    def windows(self, strip: Real[np.ndarray, "rows x"]) -> Real[np.ndarray, "n h w"]:
-        """Return the windows of some rows of the grid; the strip holds the pixels of those rows."""
-        views = np.lib.stride_tricks.sliding_window_view(strip, self.window)
-        return views[:: self.stride[0], :: self.stride[1]].reshape(-1, *self.window)
+    def windows(self, strip: Real[np.ndarray, "*z rows x"]) -> Real[np.ndarray, "n *z h w"]:
+        """Return the windows of some rows of the grid; the strip holds the pixels of those rows.
+
+        Windows of several slices ``(z, rows, x)`` are as deep.
+        """
+        views = np.lib.stride_tricks.sliding_window_view(strip, self.window, axis=(-2, -1))
+        views = views[..., :: self.stride[0], :: self.stride[1], :, :]
+        depth = strip.shape[:-2]
+        return np.moveaxis(views, (-4, -3), (0, 1)).reshape(-1, *depth, *self.window)
 
 
 def grid_of(array: zarr.Array[Any]) -> Grid:
@@ -90,7 +96,7 @@ def grid_of(array: zarr.Array[Any]) -> Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
-    """One piece of work: some rows of the grid of one slice, which are one chunk of the map."""
+    """One piece of work: some rows of the grid of one slice or subvolume, which are one chunk of the map."""
 
     model: str
     volume: str
@@ -100,11 +106,11 @@ class _Task:
     ranges: Ranges | None
     intensity: Window | None
     grid: Grid
-    z: int
-    """Index of the slice in the volume."""
+    z: tuple[int, ...]
+    """Index of the slice in the volume, or of each slice of the subvolume."""
 
     place: int
-    """Index of the slice in the map."""
+    """Index of the slice, or of the subvolume, in the map."""
 
     rows: tuple[int, int]
     batch_size: int
@@ -130,8 +136,9 @@ def embedding_map(
 ) -> zarr.Array[Any]:
     """Return the embeddings of a grid of windows over every slice of a volume, as a Zarr array.
 
-    Only the pixels of one chunk's rows are held in memory. An interrupted map is continued with the chunks
-    that are missing; a finished one is returned as it is.
+    A model of subvolumes embeds windows of as many slices as it was trained on, one stack of slices after
+    another, which do not overlap. Only the pixels of one chunk's rows are held in memory. An interrupted map
+    is continued with the chunks that are missing; a finished one is returned as it is.
 
     Parameters
     ----------
@@ -142,7 +149,7 @@ def embedding_map(
         whatever an installed package opens through the entry point ``mtneuro.volumes``.
     out
         Zarr array to write: float32 ``(z, y, x, feature)``, a row and column for each window, and the grid
-        in its attributes.
+        in its attributes. Along z it has an entry for each slice, or for each subvolume.
     window
         Height and width of a window in pixels, of the size that the model was trained on.
     stride
@@ -154,7 +161,7 @@ def embedding_map(
     intensity
         Intensities that become black and white; by default as the model was trained.
     slices
-        Which slices of that part; all by default.
+        Which slices of that part; all by default. For a model of subvolumes, the first slice of each.
     batch_size
         Number of windows to embed at a time.
     executor
@@ -178,11 +185,20 @@ def embedding_map(
     check_image_type(source.images, loaded.settings)
     half = (max(window[0] // 2, 1), max(window[1] // 2, 1))
     grid = Grid(size=(height, width), window=window, stride=stride or half)
-    chosen = list(range(count)) if slices is None else list(slices)
-    for z in chosen:
-        if not 0 <= z < count:
-            raise ValueError(f"slices must lie within [0, {count}), got {z}")
-    loaded.embed(np.zeros((1, *window), np.uint8))  # a model that does not take such windows says so here
+    depth = loaded.settings.depth
+    deep, thick = ((), 1) if depth is None else ((depth,), depth)
+    for z in slices or ():
+        if not 0 <= z <= count - thick:
+            raise ValueError(f"slices must lie within [0, {count - thick + 1}), got {z}")
+    if slices is not None:
+        stacks = np.add.outer(np.array(slices, np.int64), np.arange(thick))
+    elif depth is None:
+        stacks = np.arange(count)[:, None]
+    else:
+        stacks = subvolume_rows(source.sample_id, depth=depth)
+    chosen = stacks[:, 0].tolist()
+    # A model that does not take such windows says so here.
+    loaded.embed(np.zeros((1, *deep, *window), np.uint8))
     attributes: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "model": loaded.settings.model_dump(),
@@ -200,11 +216,11 @@ def embedding_map(
         _Task(
             model=str(Path(model).resolve()), volume=absolute(volume), out=str(Path(out).resolve()),
             trusted=tuple(trusted), device=device, ranges=ranges, intensity=intensity,
-            grid=grid, z=z, place=place,
+            grid=grid, z=tuple(stack), place=place,
             rows=(start, min(start + array.chunks[1], grid.shape[0])), batch_size=batch_size,
             threads=torch.get_num_threads(),
         )
-        for place, z in enumerate(chosen)
+        for place, stack in enumerate(stacks.tolist())
         for start in range(0, grid.shape[0], array.chunks[1])
     ]  # fmt: skip
     left = [task for task in tasks if not _chunk(array, Path(out), task).exists()]
@@ -270,8 +286,10 @@ def _embed_rows(task: _Task) -> None:
     top = first * grid.stride[0]
     bottom = (last - 1) * grid.stride[0] + grid.window[0]
     images = open_images(task.volume, ranges=task.ranges, intensity=task.intensity).images
-    strip = np.asarray(images[task.z, top:bottom])
+    strip = slices_at(images, np.array(task.z), (slice(top, bottom),))
     model = _cached_model(task.model, trusted=task.trusted, device=task.device)
+    if model.settings.depth is None:
+        strip = strip[0]
     embeddings = model.embed(grid.windows(strip), batch_size=task.batch_size)
     array = zarr.open_array(task.out, mode="r+")
     array[task.place, first:last] = embeddings.reshape(last - first, grid.shape[1], -1)

@@ -1,4 +1,4 @@
-"""Build encoders: the networks that turn an image into an embedding."""
+"""Build encoders: the networks that turn an image or a subvolume into an embedding."""
 
 import difflib
 import threading
@@ -19,23 +19,28 @@ from mtneuro_ssl._shared.foreign import answer_of, reason, words_of
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, weights_errors_named
 from mtneuro_ssl._shared.torch_file import is_torch_file
 from mtneuro_ssl._shared.words import one_line
-from mtneuro_ssl.registry import ENCODERS
+from mtneuro_ssl.registry import ENCODERS, ENCODERS_3D
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import generator_at
 
 _INITIALISING = threading.Lock()
+_LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
+"""Layouts by the axes of a convolution's weights, in two and in three dimensions."""
 
 
 def new_encoder(
     settings: TrainSettings, *, vector_width: int | None = None, with_weights: bool = True
 ) -> nn.Module:
-    """Return the encoder of the settings, in channels-last layout.
+    """Return the encoder of the settings, of images or, where they name a ``depth``, of subvolumes.
+
+    It is in channels-last layout.
 
     Parameters
     ----------
     settings
         Its ``encoder`` is a name in the registry, ``timm/<model>``, or ``package.module:factory``, a function
-        that takes nothing and returns a module from ``(n, 1, y, x)`` to ``(n, features)``.
+        that takes nothing and returns a module from ``(n, 1, y, x)``, or ``(n, 1, z, y, x)``, to
+        ``(n, features)``.
     vector_width
         Number of features, if the samples are vectors and not images; only a factory can make their encoder.
     with_weights
@@ -45,7 +50,8 @@ def new_encoder(
     Raises
     ------
     ValueError
-        If there is no such timm model or factory, or the weights do not fit it.
+        If there is no such timm model or factory, or it is of images and not of subvolumes, or the weights do
+        not fit it.
     FileNotFoundError
         If the weights are not there.
     """
@@ -53,11 +59,17 @@ def new_encoder(
     weights = (settings.start_from or settings.encoder_weights) if with_weights else None
     if vector_width is not None and ":" not in name:
         raise ValueError(f"vectors need an encoder of your own, as package.module:factory, got {name!r}")
-    if name in ENCODERS:
-        encoder = imported(ENCODERS[name])(latent_dim=settings.latent_dim)
+    known = ENCODERS if settings.depth is None else ENCODERS_3D
+    if name in known:
+        encoder = imported(known[name])(latent_dim=settings.latent_dim)
         if settings.stem == "uniform":
             next(part for part in encoder.modules() if isinstance(part, _ConvNd)).reset_parameters()
     elif name.startswith("timm/"):
+        if settings.depth is not None:
+            raise ValueError(
+                f"an encoder of subvolumes must be {', '.join(known)} or your own, as "
+                f"package.module:factory, got {name!r}, which takes images"
+            )
         pretrained = weights if weights is not None and not (Path(weights) / CONFIG).is_file() else None
         network = _timm_model(name.removeprefix("timm/"), pretrained, settings.image_size)
         encoder = _projected(network, settings)
@@ -66,13 +78,20 @@ def new_encoder(
         encoder = _projected(_made(name), settings, vector_width)
     if weights is not None:
         _load_weights(encoder, Path(weights))
-    return encoder.to(memory_format=torch.channels_last)
+    return _channels_last(encoder)
+
+
+def _channels_last(network: nn.Module) -> nn.Module:
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.ndim in _LAYOUTS:
+            tensor.data = tensor.data.to(memory_format=_LAYOUTS[tensor.ndim])
+    return network
 
 
 def _projected(network: nn.Module, settings: TrainSettings, vector_width: int | None = None) -> nn.Module:
     if settings.latent_dim is None:
         return network
-    width = feature_count(network, name=named(settings), size=settings.image_size, vector_width=vector_width)
+    width = features_made(network, settings, vector_width=vector_width)
     return nn.Sequential(network, nn.Linear(width, settings.latent_dim))
 
 
@@ -207,46 +226,43 @@ def seeded_weights(settings: TrainSettings) -> Generator[None]:
         yield
 
 
-def feature_count(
-    encoder: nn.Module,
-    *,
-    name: str = "an encoder",
-    size: tuple[int, int] | None = None,
-    vector_width: int | None = None,
-) -> int:
-    """Return the width of an encoder's embeddings, found by embedding one small image or one vector.
+def features_made(encoder: nn.Module, settings: TrainSettings, *, vector_width: int | None = None) -> int:
+    """Return the width of an encoder's embeddings, found by embedding one small sample.
 
     Parameters
     ----------
     encoder
-        The encoder.
-    name
-        What to call it in an error.
-    size
-        Height and width of the image, if the encoder takes no other.
+        The encoder of the settings.
+    settings
+        They say whether it takes images or subvolumes, and those of which size if it takes no other.
     vector_width
         Features of a vector, if that is what it takes.
 
     Raises
     ------
     ValueError
-        If the encoder does not turn ``(1, 1, y, x)``, or ``(1, vector_width)``, into ``(1, features)``.
+        If the encoder does not turn ``(1, 1, y, x)``, ``(1, 1, z, y, x)`` or ``(1, vector_width)`` into
+        ``(1, features)``.
     """
+    name, size = named(settings), settings.image_size
     device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
     if vector_width is not None:
         return len(features_of(encoder, torch.zeros(1, vector_width, device=device), name=name)[0])
     # The larger is a multiple of every common patch size.
+    depth = () if settings.depth is None else (settings.depth,)
     *first, last = [size] if size is not None else [(32, 32), (224, 224)]
     for small in first:
         with suppress(ValueError):
-            return len(features_of(encoder, torch.zeros(1, 1, *small, device=device), name=name)[0])
-    return len(features_of(encoder, torch.zeros(1, 1, *last, device=device), name=name)[0])
+            return len(features_of(encoder, torch.zeros(1, 1, *depth, *small, device=device), name=name)[0])
+    return len(features_of(encoder, torch.zeros(1, 1, *depth, *last, device=device), name=name)[0])
 
 
 def features_of(
     encoder: nn.Module, given: torch.Tensor, *, name: str, remedy: str = ""
 ) -> Float[torch.Tensor, "n features"]:
-    """Return the features of images ``(n, 1, y, x)`` or vectors ``(n, width)``, in evaluation mode.
+    """Return the features of images, subvolumes or vectors, in evaluation mode.
+
+    Samples are ``(n, 1, y, x)``, ``(n, 1, z, y, x)`` or ``(n, width)``.
 
     Raises
     ------

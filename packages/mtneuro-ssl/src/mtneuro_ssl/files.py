@@ -1,5 +1,6 @@
 """Read images and labels from files, and write embeddings."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from mtneuro_ssl._shared.volume_file import (
     open_volume_file,
     opened_archive,
 )
+from mtneuro_ssl.subvolumes import Subvolumes, subvolume_rows
 from mtneuro_ssl.types import Volume
+
+log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 """Version of the .npz files of embeddings."""
@@ -29,11 +33,12 @@ class ImageFile:
     """Images that are read when they are sliced, and what their file says about them."""
 
     images: Volume
-    """``(n, y, x)``."""
+    """``(n, y, x)``, or subvolumes ``(n, z, y, x)``."""
 
     sample_id: np.ndarray
     """Unicode, one per image: the ids in the file, or ``volume/z<z>``, as the slices of a plain volume follow
-    one another along z; of subvolumes without ids, the slices are ``subvolume-<n>/z<z>``.
+    one another along z; of subvolumes without ids, the slices are ``subvolume-<n>/z<z>``. The id of a
+    subvolume is that of its first slice.
     """
 
     named: bool = True
@@ -56,11 +61,16 @@ class ImageFile:
 
 
 def open_images(
-    uri: Path | str, *, ranges: Ranges | None = None, intensity: Window | None = None
+    uri: Path | str,
+    *,
+    ranges: Ranges | None = None,
+    intensity: Window | None = None,
+    depth: int | None = None,
 ) -> ImageFile:
-    """Return the images at a path or a URI.
+    """Return the images at a path or a URI, or with a ``depth`` the subvolumes.
 
-    Subvolumes ``(n, z, y, x)`` are taken slice by slice; a slice's id counts on from its subvolume's.
+    Without it, subvolumes ``(n, z, y, x)`` are taken slice by slice; a slice's id counts on from its
+    subvolume's.
 
     Parameters
     ----------
@@ -71,13 +81,16 @@ def open_images(
         The part of a volume to read.
     intensity
         Intensities that become black and white; the images are then uint8.
+    depth
+        Slices of a subvolume. A volume, or images, are cut into subvolumes of so many consecutive slices of
+        one cube by their ids, which do not overlap; the label of most of its slices is a subvolume's.
 
     Raises
     ------
     FileNotFoundError
         If nothing is found there.
     ValueError
-        If it is none of these.
+        If it is none of these, or has no subvolumes of that depth.
     """
     _check_no_embeddings(uri)
     found = open_volume_file(uri, ranges=ranges)
@@ -85,10 +98,28 @@ def open_images(
     names = found.sample_id or _assumed_ids(images.shape, found.lower[0])
     labels = None if found.region is None else found.region.astype(np.int64)
     if len(images.shape) == 4:
-        depth = images.shape[1]
-        names = [_slice_id(name, z) for name in names for z in range(depth)]
-        labels = None if labels is None else np.repeat(labels, depth)
-        images = np.asarray(images[...]).reshape(-1, *images.shape[2:])
+        held = images.shape[1]
+        if depth is None:
+            names = [_slice_id(name, z) for name in names for z in range(held)]
+            labels = None if labels is None else np.repeat(labels, held)
+            images = np.asarray(images[...]).reshape(-1, *images.shape[2:])
+        elif depth != held:
+            raise ValueError(f"its subvolumes must have depth={depth} slices, got {held}: set depth={held}")
+    elif depth is not None:
+        if found.sample_id is None and labels is not None and np.ptp(labels):
+            raise ValueError(
+                "depth needs the ids of slices (sample_id, '<cube>/z<z>'), got several regions without any, "
+                "whose images may not follow one another; set depth to none, or give subvolumes"
+            )
+        rows = subvolume_rows(names, depth=depth)
+        if rows.size < len(names):
+            log.warning(
+                "%d of %d slices of %s are left over from subvolumes of %d",
+                len(names) - rows.size, len(names), found.name, depth,
+            )  # fmt: skip
+        names = [names[row] for row in rows[:, 0]]
+        labels = None if labels is None else np.array([np.bincount(part).argmax() for part in labels[rows]])
+        images = Subvolumes(images, rows)
     return ImageFile(
         images=images,
         sample_id=np.array(names),

@@ -1,4 +1,4 @@
-"""Trained models: what turns images into embeddings, and how it is saved."""
+"""Trained models: what turns images or subvolumes into embeddings, and how it is saved."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ from mtneuro_ssl._shared.memory import memory_errors_named
 from mtneuro_ssl._shared.model_folder import CARD, CONFIG, HEADS, HISTORY, write_model
 from mtneuro_ssl._shared.pixels import as_pixels, check_image_type
 from mtneuro_ssl.checks import check_samples
-from mtneuro_ssl.encoders import feature_count, named, new_encoder, seeded_weights, size_remedy
+from mtneuro_ssl.encoders import features_made, named, new_encoder, seeded_weights, size_remedy
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.types import Progress, Samples, Volume
 from mtneuro_ssl.views import normalised
@@ -77,9 +77,10 @@ class Model(ABC):
         Parameters
         ----------
         images
-            Of any height and width that the model takes, in memory or a volume that is read by slices. PCA
-            and NMF take crops of the size they were fitted on, or whole images of twice that, whose embedding
-            is the mean of their four corners'.
+            Of any height and width that the model takes, in memory or a volume that is read by slices; of any
+            depth, (n, z, y, x), if it is a model of subvolumes. PCA and NMF take crops of the size they were
+            fitted on, or whole images of twice the height and width, whose embedding is the mean of their
+            four corners'.
         batch_size
             Images at a time.
         progress
@@ -88,9 +89,10 @@ class Model(ABC):
         Raises
         ------
         ValueError
-            If the images are not of shape (n, y, x), there are none, or their type or size does not fit: a
-            model takes images of the type that it was trained on, through its window of intensities if it
-            has one, or grey levels, uint8. A model of vectors takes float32 of shape (n, features).
+            If the images are not of shape (n, y, x), or of (n, z, y, x) for a model of subvolumes, there are
+            none, or their type or size does not fit: a model takes images of the type that it was trained on,
+            through its window of intensities if it has one, or grey levels, uint8. A model of vectors takes
+            float32 of shape (n, features).
         """
         images = self._pixels(images)
         with memory_errors_named("embedding", remedy="lower batch_size"):
@@ -98,7 +100,7 @@ class Model(ABC):
 
     def _pixels(self, images: Samples | Volume) -> Samples | Volume:
         """Return images on the scale of 0 to 255, or vectors, once they are checked."""
-        check_samples(images, vector_width=self.vector_width)
+        check_samples(images, vector_width=self.vector_width, subvolumes=self.settings.depth is not None)
         if self.vector_width is not None:
             return images
         check_image_type(images, self.settings)
@@ -124,6 +126,8 @@ class Model(ABC):
         scaling = f", less {settings.mean}, over {settings.sd}" if self.kind == "network" else ""
         black_white = settings.intensity
         window = "" if black_white is None else f" of {black_white[0]:g} to {black_white[1]:g}"
+        depth = settings.depth
+        axes = "(n, y, x)" if depth is None else f"(n, z, y, x), subvolumes of {depth} slices"
         lines = [
             "---",
             "library_name: mtneuro-ssl",
@@ -138,7 +142,7 @@ class Model(ABC):
             "```python",
             "from mtneuro_ssl import load_model",
             "",
-            f"# images: {settings.image_type or 'uint8'} (n, y, x)",
+            f"# images: {settings.image_type or 'uint8'} {axes}",
             'embeddings = load_model("this folder").embed(images)',
             "```",
         ]
@@ -223,9 +227,7 @@ class NetworkModel(Model):
         self.device = chosen_device(settings.device)
         self.encoder = encoder.to(self.device).eval()
         self.classifier = None if classifier is None else classifier.to(self.device).eval()
-        self.dim = feature_count(
-            self.encoder, name=named(settings), size=settings.image_size, vector_width=vector_width
-        )
+        self.dim = features_made(self.encoder, settings, vector_width=vector_width)
 
     def _features(self, images: Samples) -> Tensor:
         # A copy: torch takes neither reversed nor read-only arrays.

@@ -150,15 +150,18 @@ class Monitor(Callback):
         self.rows = state_dict["rows"]
 
 
-def monitored_size(size: tuple[int, int], settings: TrainSettings) -> tuple[int, int]:
+def monitored_size(size: tuple[int, ...], settings: TrainSettings) -> tuple[int, ...]:
     """Return the size of the middles of images that are embedded: half of the images', if the encoder may.
+
+    Those of subvolumes have all of their slices.
 
     Examples
     --------
     >>> monitored_size((64, 96), TrainSettings())
     (32, 48)
     """
-    return settings.image_size or (size[0] // 2, size[1] // 2)
+    *depth, height, width = size
+    return (*depth, *(settings.image_size or (height // 2, width // 2)))
 
 
 def probe_embeddings(method: Method) -> tuple[Tensor, Tensor | None]:
@@ -170,10 +173,10 @@ def probe_embeddings(method: Method) -> tuple[Tensor, Tensor | None]:
     chosen = torch.from_numpy(np.linspace(0, count - 1, min(count, PROBE_SAMPLES)).astype(np.int64))
     held, places = located(method.images, chosen, device=method.device)
     samples = held[places]
-    if samples.ndim == 3:
-        height, width = monitored_size((samples.shape[1], samples.shape[2]), method.settings)
-        top, left = (samples.shape[1] - height) // 2, (samples.shape[2] - width) // 2
-        middle = samples[:, top : top + height, left : left + width]
+    if samples.ndim > 2:
+        *_, height, width = monitored_size(tuple(samples.shape[1:]), method.settings)
+        top, left = (samples.shape[-2] - height) // 2, (samples.shape[-1] - width) // 2
+        middle = samples[..., top : top + height, left : left + width]
         samples = normalised(middle, mean=method.settings.mean, sd=method.settings.sd)
     was_training = method.encoder.training
     method.encoder.eval()

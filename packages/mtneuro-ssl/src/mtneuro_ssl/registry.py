@@ -106,6 +106,15 @@ ENCODERS: Mapping[str, str] = MappingProxyType(
         "resnet50": "mtneuro_ssl.resnet:resnet50",
     }
 )
+"""Encoders of images."""
+
+ENCODERS_3D: Mapping[str, str] = MappingProxyType(
+    {
+        "resnet18": "mtneuro_ssl.resnet:resnet18_3d",
+        "resnet50": "mtneuro_ssl.resnet:resnet50_3d",
+    }
+)
+"""The same encoders of subvolumes."""
 
 
 def method_names() -> tuple[str, ...]:

@@ -22,8 +22,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _TIMM = re.compile(r"timm/[\w.]+")
 
 
-_LATER = {"image_size", "start_from", "stem", "train_encoder", "partial_batches", "nmf_start"}
-_LATER_VIEWS = {"one_offset", "zoom", "cutmix", "sharpen", "solarise", "erase"}
+_LATER = {"image_size", "depth", "start_from", "stem", "train_encoder", "partial_batches", "nmf_start"}
+_LATER_VIEWS = {"crop_depth", "one_offset", "zoom", "cutmix", "sharpen", "solarise", "erase"}
 """Settings that came later: where they are at their defaults, they are left out of what names a run."""
 
 
@@ -44,6 +44,9 @@ class ViewSettings(Settings):
 
     crop: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Fraction of the height and of the width that a view shows; supervised methods see whole images."""
+
+    crop_depth: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Fraction of a subvolume's slices that a view shows."""
 
     flip: Fraction = 0.0
     """Chance to mirror a view, for each of its axes."""
@@ -109,7 +112,12 @@ class TrainSettings(Settings):
 
     encoder: str = "resnet18"
     """Network from image to embedding: one that `mtneuro-ssl methods` lists, ``timm/<model>``, or
-    ``package.module:factory``, which returns a module from (n, 1, y, x) to (n, features)."""
+    ``package.module:factory``, which returns a module from (n, 1, y, x), or from (n, 1, z, y, x) where there
+    is a ``depth``, to (n, features)."""
+
+    depth: PositiveInt | None = None
+    """Slices of a sample where samples are subvolumes: the encoder then has three dimensions. None for
+    images. A volume in a file is cut into so many slices; an array of subvolumes says it itself."""
 
     encoder_weights: str | None = None
     """Weights that the encoder starts from: a model folder, a file, or ``hub`` for those that timm

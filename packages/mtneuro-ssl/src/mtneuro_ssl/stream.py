@@ -23,7 +23,8 @@ class StreamedImages:
     Parameters
     ----------
     volume
-        Pixels ``(n, y, x)``, such as a Zarr array or a mapped ``.npy`` file.
+        Pixels ``(n, y, x)``, or ``(n, z, y, x)`` of subvolumes, such as a Zarr array or a mapped ``.npy``
+        file.
 
     Examples
     --------
@@ -33,8 +34,6 @@ class StreamedImages:
     >>> images.close()
     """
 
-    ndim = 3
-
     def __init__(self, volume: Volume) -> None:
         self._volume = volume
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="images")
@@ -42,8 +41,13 @@ class StreamedImages:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Images, height and width."""
+        """Images, height and width; or subvolumes, their slices, height and width."""
         return tuple(self._volume.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -57,7 +61,7 @@ class StreamedImages:
             if position not in self._reads:
                 self._reads[position] = self._threads.submit(self._read, position)
 
-    def at(self, positions: Int64[Tensor, " batch"]) -> Real[Tensor, "batch y x"]:
+    def at(self, positions: Int64[Tensor, " batch"]) -> Real[Tensor, "batch *size"]:
         """Return the images at these positions, reading those that were not expected."""
         reads = self._reads
         found = [reads[p].result() if p in reads else self._read(p) for p in positions.tolist()]
@@ -68,7 +72,7 @@ class StreamedImages:
         self._threads.shutdown(cancel_futures=True)
         self._reads.clear()
 
-    def _read(self, position: int) -> Real[np.ndarray, "y x"]:
+    def _read(self, position: int) -> Real[np.ndarray, "*size"]:
         return np.asarray(self._volume[position])
 
 
@@ -94,7 +98,7 @@ def is_streamed(images: Volume, *, stream: bool | None, device: torch.device) ->
     >>> is_streamed(np.zeros((2, 8, 8), np.uint8), stream=None, device=torch.device("cpu"))
     False
     """
-    if len(images.shape) != 3:
+    if len(images.shape) == 2:
         return False
     if stream is not None:
         return stream

@@ -26,8 +26,8 @@ from mtneuro_ssl._shared.model_folder import (
     weights_errors_named,
 )
 from mtneuro_ssl._shared.pixels import as_pixels, settled
-from mtneuro_ssl.checks import check_run, vector_width_of
-from mtneuro_ssl.encoders import feature_count, named, new_encoder, seeded_weights
+from mtneuro_ssl.checks import check_run, vector_width_of, with_depth
+from mtneuro_ssl.encoders import features_made, new_encoder, seeded_weights
 from mtneuro_ssl.loop import fit_method
 from mtneuro_ssl.methods.base import Method
 from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, untrained
@@ -72,9 +72,10 @@ def train(
     Parameters
     ----------
     images
-        Images to learn from, (n, y, x) of any type of number, in memory or a volume that is read by slices,
-        such as a Zarr array; they are kept on the device as one array, or streamed (``settings.stream``). Or
-        vectors, float32 (n, features), with an encoder of your own.
+        Images to learn from, (n, y, x) of any type of number, or subvolumes, (n, z, y, x), for an encoder in
+        three dimensions; in memory or a volume that is read by slices, such as a Zarr array; they are kept on
+        the device as one array, or streamed (``settings.stream``). Or vectors, float32 (n, features), with an
+        encoder of your own.
     settings
         Method, encoder and everything else that can be set.
     labels
@@ -111,7 +112,7 @@ def train(
         ``<out>.partial`` a checkpoint of another method.
     """
     check_run(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
-    out, settings = Path(out), settings.resolved()
+    out, settings = Path(out), with_depth(settings.resolved(), images)
     check_destination(out)
     width = vector_width_of(images)
     settings = _tried(images, settings, vector_width=width)
@@ -133,7 +134,8 @@ def train(
     if family == "baseline":
         untrained(settings, vector_width=width).save(out, digest=digest)
     elif family == "classical":
-        crops = corner_crops(np.asarray(pixels[:])).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
+        crops = corner_crops(np.asarray(pixels[:]))
+        crops = crops.reshape(-1, *crops.shape[2:])
         imported(settings.entry.target).fit(crops, settings, progress=progress).save(out, digest=digest)
     else:
         method = new_method(pixels, settings, labels=labels, class_names=class_names, sample_id=sample_id)
@@ -162,7 +164,7 @@ def _tried(images: Samples | Volume, settings: TrainSettings, *, vector_width: i
     """Return the settings with which the encoder takes what this training gives it."""
     if vector_width is not None:
         return tried_settings(settings, vector_width=vector_width)
-    size = (images.shape[1], images.shape[2])
+    size = tuple(images.shape[1:])
     measured = [] if settings.entry.family == "baseline" else [monitored_size(size, settings)]
     return tried_settings(settings, sizes=[asked_size(size, settings)], wished=measured)
 
@@ -253,6 +255,7 @@ def new_method(
     Images are uint8, or float32 on the same scale, as `as_pixels` gives them.
     """
     kind: type[Method] = imported(settings.entry.target)
+    settings = with_depth(settings, images)
     classes = 0 if labels is None else len(class_names or range(int(labels.max()) + 1))
     reach, width = settings.views.slices, vector_width_of(images)
     nearby = slice_neighbours(sample_id, reach=reach) if reach and sample_id is not None else None
@@ -262,7 +265,7 @@ def new_method(
         method = kind(
             encoder,
             settings,
-            width=feature_count(encoder, name=named(settings), size=settings.image_size, vector_width=width),
+            width=features_made(encoder, settings, vector_width=width),
             nearby=nearby,
             classes=classes,
             # Copies, so that later changes to the caller's arrays do not reach the run.

@@ -10,7 +10,7 @@ from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.foreign import check_module, check_training_answer
 from mtneuro_ssl._shared.memory import memory_errors_named
 from mtneuro_ssl.encoders import (
-    feature_count,
+    features_made,
     features_of,
     named,
     new_encoder,
@@ -27,10 +27,11 @@ _IMAGES = 2
 """Images of a trial: with one, a lost or a squeezed axis would not show."""
 
 
-def asked_size(size: tuple[int, int], settings: TrainSettings) -> tuple[int, int]:
+def asked_size(size: tuple[int, ...], settings: TrainSettings) -> tuple[int, ...]:
     """Return the height and width at which training passes images of a size through the encoder.
 
-    The method ``untrained`` passes none; its encoder is made for ``image_size``, or for whole images.
+    Those of subvolumes have a depth too, before them. The method ``untrained`` passes none; its encoder is
+    made for ``image_size``, or for whole images.
 
     Examples
     --------
@@ -38,15 +39,15 @@ def asked_size(size: tuple[int, int], settings: TrainSettings) -> tuple[int, int
     ((32, 32), (64, 64))
     """
     if settings.entry.family == "baseline":
-        return settings.image_size or size
+        return (*size[:-2], *(settings.image_size or size[-2:]))
     return crop_size(size, settings.views) if settings.entry.family == "self-supervised" else size
 
 
 def tried_settings(
     settings: TrainSettings,
     *,
-    sizes: Iterable[tuple[int, int]] = (),
-    wished: Iterable[tuple[int, int]] = (),
+    sizes: Iterable[tuple[int, ...]] = (),
+    wished: Iterable[tuple[int, ...]] = (),
     vector_width: int | None = None,
 ) -> TrainSettings:
     """Try the encoder of the settings on a little noise, and return the settings with which it works.
@@ -60,7 +61,7 @@ def tried_settings(
     settings
         The settings of a training.
     sizes
-        Height and width of the images that the encoder will be given.
+        Height and width of the images that the encoder will be given; depth, height and width of subvolumes.
     wished
         Further sizes, which an encoder of one size need not take.
     vector_width
@@ -86,9 +87,9 @@ def tried_settings(
         try:
             _try(settings, list(dict.fromkeys([*asked, *wished])), vector_width)
         except ValueError as refusal:
-            if len(asked) != 1 or settings.image_size not in (None, asked[0]):
+            if len(asked) != 1 or settings.image_size not in (None, asked[0][-2:]):
                 raise
-            settings = settings.model_copy(update={"image_size": asked[0]})
+            settings = settings.model_copy(update={"image_size": asked[0][-2:]})
             try:
                 _try(settings, asked, None)
             except ValueError:
@@ -96,7 +97,7 @@ def tried_settings(
     return settings
 
 
-def _try(settings: TrainSettings, sizes: list[tuple[int, int]], vector_width: int | None) -> None:
+def _try(settings: TrainSettings, sizes: list[tuple[int, ...]], vector_width: int | None) -> None:
     name = named(settings)
     device = chosen_device(settings.device) if launch().count == 1 else torch.device("cpu")
     shapes = [(1, *size) for size in sizes] if vector_width is None else [(vector_width,)]
@@ -115,7 +116,7 @@ def _try(settings: TrainSettings, sizes: list[tuple[int, int]], vector_width: in
                 f"{name} must return as many features for every size of image, got {told}: end it with "
                 "pooling, such as nn.AdaptiveAvgPool2d(1) and nn.Flatten()"
             )
-        feature_count(encoder, name=name, size=settings.image_size, vector_width=vector_width)
+        features_made(encoder, settings, vector_width=vector_width)
         if len(answer):
             if settings.encoder.startswith("timm/"):
                 # Quicker: what timm makes is in the weights, and answers alike in training.

@@ -1,4 +1,4 @@
-"""Types of what training and embedding take: images, vectors, and a callback for progress."""
+"""Types of what training and embedding take: images, subvolumes, vectors, and a callback for progress."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
@@ -6,8 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Real
 
-Samples = Real[np.ndarray, "n y x"] | Float32[np.ndarray, "n inputs"]
-"""Images of any type, or vectors."""
+Samples = Real[np.ndarray, "n y x"] | Real[np.ndarray, "n z y x"] | Float32[np.ndarray, "n inputs"]
+"""Images or subvolumes of any type, or vectors."""
 
 Progress = Callable[[int, int], None]
 """Called with the amount that is done, and the whole amount."""
@@ -19,7 +19,7 @@ class Volume(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Slices, height and width."""
+        """Slices, height and width; or subvolumes, their slices, height and width."""
         ...
 
     @property

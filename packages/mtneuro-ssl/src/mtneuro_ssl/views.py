@@ -1,4 +1,4 @@
-"""Random views of images, and the random generators that they are drawn with."""
+"""Random views of images and subvolumes, and the random generators that they are drawn with."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -50,63 +50,74 @@ def batch_positions(
 
 
 def random_crops(
-    images: Real[Tensor, "n y x"],
+    images: Real[Tensor, "n *size"],
     positions: Int64[Tensor, " batch"],
     *,
-    size: tuple[int, int],
+    size: tuple[int, ...],
     generator: torch.Generator,
     one_offset: bool = False,
-) -> Real[Tensor, "batch h w"]:
-    """Return one crop of each image at the positions, each at an offset of its own or all at one.
+) -> Real[Tensor, "batch *crop"]:
+    """Return one crop of each image, or subvolume, at the positions, at an offset of its own or all at one.
 
     Only the pixels of the crops are read. The offsets are drawn on the CPU, so they are the same on every
     device.
     """
-    height, width = size
-    draws = torch.rand((2, 1 if one_offset else len(positions)), generator=generator)
-    spare = torch.tensor([[images.shape[1] - height + 1], [images.shape[2] - width + 1]])
-    top, left = (draws * spare).long().to(images.device, non_blocking=True)
-    windows = images.unfold(1, height, 1).unfold(2, width, 1)  # every crop there is, as a view
-    return windows[positions.to(images.device, non_blocking=True), top, left]
+    draws = torch.rand((len(size), 1 if one_offset else len(positions)), generator=generator)
+    spare = torch.tensor([[whole - part + 1] for whole, part in zip(images.shape[1:], size, strict=True)])
+    offsets = (draws * spare).long().to(images.device, non_blocking=True)
+    windows: Tensor = images
+    for axis, part in enumerate(size, start=1):
+        windows = windows.unfold(axis, part, 1)  # every crop there is, as a view
+    return windows[(positions.to(images.device, non_blocking=True), *offsets)]
 
 
-def crop_size(size: tuple[int, int], views: ViewSettings) -> tuple[int, int]:
-    """Return the height and width of the views of images of a size.
+def crop_size(size: tuple[int, ...], views: ViewSettings) -> tuple[int, ...]:
+    """Return the height and width of the views of images of a size, and the slices of those of subvolumes.
 
     Examples
     --------
-    >>> crop_size((129, 64), ViewSettings())
-    (64, 32)
+    >>> crop_size((129, 64), ViewSettings()), crop_size((8, 128, 64), ViewSettings(crop_depth=0.5))
+    ((64, 32), (4, 64, 32))
     """
-    return int(size[0] * views.crop), int(size[1] * views.crop)
+    *depth, height, width = size
+    return (
+        *(max(int(slices * views.crop_depth), 1) for slices in depth),
+        int(height * views.crop),
+        int(width * views.crop),
+    )
 
 
 def varied_views(
-    pixels: Real[Tensor, "batch h w"], views: ViewSettings, *, generator: torch.Generator
-) -> Real[Tensor, "batch h w"]:
+    pixels: Real[Tensor, "batch *size"], views: ViewSettings, *, generator: torch.Generator
+) -> Real[Tensor, "batch *size"]:
     """Return views magnified, mirrored, turned, mixed, and varied in intensity as the settings say.
 
     Each view is varied independently of the others.
 
+    Views of subvolumes ``(batch, z, y, x)`` are mirrored along z too, and turned in their slices' plane.
     Intensities stay on the scale of 0 to 255, and are not clipped.
     """
     count, device = len(pixels), pixels.device
+    axes = tuple(range(1, pixels.ndim))
+    each = (count, *(1 for _ in axes))
     varied: Tensor = pixels
     if views.zoom > 1:
         varied = zoomed(varied, largest=views.zoom, generator=generator)
-    for axis in (1, 2) if views.flip else ():
+    for axis in axes if views.flip else ():
         mirrored = torch.rand(count, generator=generator) < views.flip
-        chosen = mirrored.to(device, non_blocking=True)[:, None, None]
+        chosen = mirrored.to(device, non_blocking=True).reshape(each)
         varied = torch.where(chosen, varied.flip(axis), varied)
     if views.rotate:
         turns = torch.randint(4, (count,), generator=generator)
-        varied = torch.stack([view.rot90(turn) for view, turn in zip(varied, turns.tolist(), strict=True)])
+        varied = torch.stack(
+            [view.rot90(turn, (-2, -1)) for view, turn in zip(varied, turns.tolist(), strict=True)]
+        )
     if views.cutmix:
         varied = cut_mixed(varied, chance=views.cutmix, generator=generator)
     if views.brightness or views.contrast:
-        drawn = torch.randn((2, count, 1, 1), generator=generator)
+        drawn = torch.randn((2, *each), generator=generator)
         shift, stretch = drawn.to(device, non_blocking=True)
-        centre = varied.float().mean(dim=(1, 2), keepdim=True)
+        centre = varied.float().mean(dim=axes, keepdim=True)
         varied = (
             (varied - centre) * (views.contrast * stretch).exp() + centre + 255 * views.brightness * shift
         )
@@ -181,9 +192,9 @@ def slice_neighbours(sample_id: Sequence[str] | np.ndarray, *, reach: int) -> In
 
 
 def normalised(
-    images: Real[Tensor, "batch y x"], *, mean: float, sd: float
-) -> Float32[Tensor, "batch 1 y x"]:
-    """Return images as the encoder takes them: scaled to [0, 1], standardised, with a channel axis.
+    images: Real[Tensor, "batch *size"], *, mean: float, sd: float
+) -> Float32[Tensor, "batch 1 *size"]:
+    """Return images or subvolumes as the encoder takes them: scaled to [0, 1], standardised, with a channel.
 
     Examples
     --------
@@ -193,10 +204,11 @@ def normalised(
     return images[:, None].float().mul(1 / (255 * sd)).sub_(mean / sd)
 
 
-def corner_crops(images: Real[np.ndarray, "n y x"]) -> Real[np.ndarray, "n 4 h w"]:
-    """Return the four corners of each image, of half its height and width.
+def corner_crops(images: Real[np.ndarray, "n *size"]) -> Real[np.ndarray, "n 4 *corner"]:
+    """Return the four corners of each image ``(y, x)``, of half its height and width.
 
-    Their order is top left, top right, bottom left, bottom right.
+    Their order is top left, top right, bottom left, bottom right. Those of a subvolume ``(z, y, x)`` have all
+    of its slices.
 
     Examples
     --------
@@ -204,6 +216,6 @@ def corner_crops(images: Real[np.ndarray, "n y x"]) -> Real[np.ndarray, "n 4 h w
     array([[2, 3],
            [6, 7]], dtype=uint8)
     """
-    h, w = images.shape[1] // 2, images.shape[2] // 2
-    top, bottom = images[:, :h], images[:, -h:]
+    h, w = images.shape[-2] // 2, images.shape[-1] // 2
+    top, bottom = images[..., :h, :], images[..., -h:, :]
     return np.stack([top[..., :w], top[..., -w:], bottom[..., :w], bottom[..., -w:]], axis=1)

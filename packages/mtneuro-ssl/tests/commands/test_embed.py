@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 
 def test_train_then_embed_writes_the_embeddings_file(volume, tmp_path, run, tiny, capsys):
@@ -24,6 +25,30 @@ def test_train_then_embed_writes_the_embeddings_file(volume, tmp_path, run, tiny
         f"8 embeddings of 6 features written to {tmp_path / 'whole.npz'}",
         f"32 embeddings of 6 features written to {tmp_path / 'corners.npz'}",
     ]
+
+
+@pytest.mark.parametrize("method", ["byol", "pca"])
+def test_a_model_of_subvolumes_embeds_those_of_a_volume(method, volume, tmp_path, run, tiny, capsys):
+    deep = tiny("depth=2", "encoder=tiny_lab:encoder_3d")
+    run("train", volume, "--method", method, "-o", tmp_path / "model", *deep)
+    trust = ["--trust", "tiny_lab:encoder_3d"]
+    run("embed", tmp_path / "model", volume, "-o", tmp_path / "whole.npz", *trust)
+    run("embed", tmp_path / "model", volume, "-o", tmp_path / "corners.npz", "--corners", *trust)
+    with np.load(tmp_path / "whole.npz") as whole, np.load(tmp_path / "corners.npz") as corners:
+        ids = [f"A-CTX/z{z}" for z in (110, 112, 114, 116)]
+        assert whole["sample_id"].tolist() == ids
+        assert whole["region"].tolist() == [0] * 4  # a tie of both regions
+        assert corners["sample_id"].tolist() == [
+            f"{name}/{at}" for name in ids for at in ("tl", "tr", "bl", "br")
+        ]
+        assert len(whole["embeddings"]) == 4
+        assert len(corners["embeddings"]) == 16
+    # An export of the subvolumes themselves is the same.
+    with np.load(volume) as export:
+        np.savez(tmp_path / "deep.npz", images=export["images"].reshape(4, 2, 16, 16), sample_id=ids)
+    run("embed", tmp_path / "model", tmp_path / "deep.npz", "-o", tmp_path / "deep-e.npz", *trust)
+    with np.load(tmp_path / "whole.npz") as whole, np.load(tmp_path / "deep-e.npz") as same:
+        np.testing.assert_array_equal(whole["embeddings"], same["embeddings"])
 
 
 def test_a_model_remembers_the_window_it_was_trained_with(volume, tmp_path, run, tiny, capsys):

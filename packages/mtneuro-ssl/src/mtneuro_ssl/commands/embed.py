@@ -30,7 +30,7 @@ def embed(
     model
         Model folder.
     volume
-        Images, as for `train`.
+        Images, as for `train`; a model of subvolumes embeds the volume's subvolumes.
     output
         Embeddings file to write (.npz).
     ranges
@@ -56,7 +56,7 @@ def embed(
     look_here(trust)
     loaded = load_model(model, trusted=trust, device=device)
     window = parsed_window(intensity)
-    source = open_images(volume, ranges=ranges, intensity=window)
+    source = open_images(volume, ranges=ranges, intensity=window, depth=loaded.settings.depth)
     images, ids = source.images, source.sample_id
     if corners:
         crops = corner_crops(images[:])

@@ -40,7 +40,8 @@ def map_(
     volume
         Volume (z, y, x), as for `train`.
     output
-        Zarr array to write (.zarr), (z, y, x, feature) with a row and column for each window.
+        Zarr array to write (.zarr), (z, y, x, feature) with a row and column for each window; along z an
+        entry for each slice, or for each subvolume where the model is one of subvolumes.
     window
         Height and width of a window in pixels.
     stride
@@ -92,12 +93,13 @@ def map_(
             device=device,
             progress=progress,
         )
-    yield f"{found.shape[1]} x {found.shape[2]} windows of {found.shape[0]} slices written to {output}"
+    kept: Any = found.attrs["model"]
+    stacks = "slices" if kept.get("depth") is None else f"subvolumes of {kept['depth']} slices"
+    yield f"{found.shape[1]} x {found.shape[2]} windows of {found.shape[0]} {stacks} written to {output}"
     if picture is not None:
         slice_ = np.asarray(open_images(volume, ranges=ranges, intensity=levels).images[0])
         if slice_.dtype != np.uint8:
             # A picture needs grey levels: those of the model's window, or else all that there are.
-            kept: Any = found.attrs["model"]
             low, high = kept["intensity"] or seen_range(slice_[None])
             slice_ = windowed(slice_, (low, high if high > low else low + 1))
         save_png(picture, colour_picture(np.asarray(found[0]), slice_, grid_of(found)))

@@ -49,7 +49,8 @@ def train(
     ----------
     volume
         Images: an .npz export (its array `images`), an .npy array (n, y, x), a Zarr, or any file or URI that
-        an installed mtneuro-data opens.
+        an installed mtneuro-data opens. With `--set depth=8` its subvolumes of 8 slices, for an encoder in
+        three dimensions.
     output
         Model folder to write.
     ranges
@@ -86,7 +87,7 @@ def train(
     from mtneuro_ssl.training import train as train_model
 
     check_destination(output)
-    source = open_images(volume, ranges=ranges)
+    source = open_images(volume, ranges=ranges, depth=chosen.depth)
     if chosen.intensity is None:
         # An export through a window: the model is to see the volume itself through the same.
         chosen = chosen.model_copy(update={"intensity": source.intensity})

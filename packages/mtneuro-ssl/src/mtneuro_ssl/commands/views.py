@@ -59,7 +59,7 @@ def views(
     from mtneuro_ssl.model_folder import load_model
 
     window = parsed_window(intensity) or chosen.intensity
-    source = open_images(volume, ranges=ranges, intensity=window)
+    source = open_images(volume, ranges=ranges, intensity=window, depth=chosen.depth)
     if source.images.dtype != np.uint8:
         raise ValueError(not_grey(volume, source.images.dtype, lambda: seen_range(source.images)))
     sheet = view_sheet(

@@ -28,7 +28,7 @@ from mtneuro_ssl.views import (
     vector_views,
 )
 
-Samples = Real[Tensor, "n y x"] | Float32[Tensor, "n features"]
+Samples = Real[Tensor, "n y x"] | Real[Tensor, "n z y x"] | Float32[Tensor, "n features"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Draw:
         if held.ndim == 2:
             samples = held[places]
         else:
-            size = crop_size((held.shape[1], held.shape[2]), self.settings.views)
+            size = crop_size(tuple(held.shape[1:]), self.settings.views)
             samples = random_crops(
                 held,
                 places,
@@ -98,7 +98,7 @@ class Draw:
         return self.labels[self.positions.to(self.labels.device, non_blocking=True)]
 
     def _for_encoder(self, samples: Samples) -> Float32[Tensor, "batch *size"]:
-        """Return images or vectors varied as the settings say, as the encoder takes them."""
+        """Return images, subvolumes or vectors varied as the settings say, as the encoder takes them."""
         if samples.ndim == 2:
             return vector_views(samples, self.settings.views, generator=self.generator)
         varied = varied_views(samples, self.settings.views, generator=self.generator)

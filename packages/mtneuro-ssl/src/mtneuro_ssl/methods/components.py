@@ -11,6 +11,7 @@ from jaxtyping import Float32, Real
 from torch import Tensor
 from typing_extensions import override
 
+from mtneuro_ssl.encoders import times
 from mtneuro_ssl.model import Model
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.types import Progress
@@ -29,7 +30,7 @@ class ComponentModel(Model):
     kind = "components"
     names: ClassVar[tuple[str, ...]] = ("components",)
 
-    def __init__(self, settings: TrainSettings, *, components: Float32[np.ndarray, "k h w"]) -> None:
+    def __init__(self, settings: TrainSettings, *, components: Float32[np.ndarray, "k *crop"]) -> None:
         super().__init__(settings)
         self.components = components
         """Components as pictures."""
@@ -38,7 +39,7 @@ class ComponentModel(Model):
     @classmethod
     @abstractmethod
     def fit(
-        cls, crops: Real[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
+        cls, crops: Real[np.ndarray, "n *crop"], settings: TrainSettings, *, progress: Progress | None
     ) -> "ComponentModel":
         """Fit the components of these crops and return their model."""
 
@@ -46,15 +47,15 @@ class ComponentModel(Model):
     def _coefficients(self, pixels: Float32[np.ndarray, "n pixels"]) -> Float32[np.ndarray, "n k"]:
         """Return the coefficients of crops scaled to [0, 1]."""
 
-    def _embedded(self, images: Real[np.ndarray, "n y x"]) -> Float32[np.ndarray, "n features"]:
+    def _embedded(self, images: Real[np.ndarray, "n *size"]) -> Float32[np.ndarray, "n features"]:
         size = self.components.shape[1:]
         if images.shape[1:] == size:
             return self._coefficients(scaled_pixels(images))
         crops = corner_crops(images)
         if crops.shape[2:] != size:
             raise ValueError(
-                f"{self.settings.method} embeds crops of {size[0]} x {size[1]} pixels, as it was fitted on, "
-                f"or images of twice the height and width, got {images.shape[1]} x {images.shape[2]}"
+                f"{self.settings.method} embeds crops of {times(size)} pixels, as it was fitted on, "
+                f"or images of twice the height and width, got {times(images.shape[1:])}"
             )
         rows = self._coefficients(scaled_pixels(crops.reshape(-1, *size)))
         return rows.reshape(len(images), 4, -1).mean(axis=1)
@@ -72,12 +73,12 @@ class ComponentModel(Model):
         return cls(settings, **{name: tensors[name].numpy() for name in cls.names})
 
 
-def scaled_pixels(crops: Real[np.ndarray, "n h w"]) -> Float32[np.ndarray, "n pixels"]:
+def scaled_pixels(crops: Real[np.ndarray, "n *crop"]) -> Float32[np.ndarray, "n pixels"]:
     """Return crops as rows of intensities in [0, 1]."""
     return crops.reshape(len(crops), -1).astype(np.float32) / 255
 
 
-def component_count(crops: Real[np.ndarray, "n h w"], settings: TrainSettings) -> int:
+def component_count(crops: Real[np.ndarray, "n *crop"], settings: TrainSettings) -> int:
     """Return how many components the crops allow, with a warning if the settings ask for more."""
     count = min(settings.components, len(crops), crops[0].size)
     if count < settings.components:

@@ -20,7 +20,7 @@ class NMF(ComponentModel):
     @override
     @classmethod
     def fit(
-        cls, crops: Real[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
+        cls, crops: Real[np.ndarray, "n *crop"], settings: TrainSettings, *, progress: Progress | None
     ) -> "NMF":
         """Fit non-negative parts of these crops and return their model."""
         from sklearn import decomposition

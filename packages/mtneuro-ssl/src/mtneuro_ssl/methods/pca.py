@@ -20,8 +20,8 @@ class PCA(ComponentModel):
         self,
         settings: TrainSettings,
         *,
-        components: Float32[np.ndarray, "k h w"],
-        mean: Float32[np.ndarray, "h w"],
+        components: Float32[np.ndarray, "k *crop"],
+        mean: Float32[np.ndarray, "*crop"],
     ) -> None:
         super().__init__(settings, components=components)
         self.mean = mean
@@ -30,7 +30,7 @@ class PCA(ComponentModel):
     @override
     @classmethod
     def fit(
-        cls, crops: Real[np.ndarray, "n h w"], settings: TrainSettings, *, progress: Progress | None
+        cls, crops: Real[np.ndarray, "n *crop"], settings: TrainSettings, *, progress: Progress | None
     ) -> "PCA":
         """Fit the principal components of these crops and return their model."""
         rows = scaled_pixels(crops)
