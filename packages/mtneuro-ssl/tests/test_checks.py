@@ -207,9 +207,8 @@ def test_whatever_cannot_be_embedded_is_told_in_one_line(call, message):
 
 @pytest.mark.usefixtures("unchecked")
 def test_a_model_takes_samples_of_the_form_that_it_was_trained_on():
-    common = {"latent_dim": None, "method": "untrained"}
-    of_images = untrained(small(**common))
-    of_subvolumes = untrained(small(**common | {"encoder": "tiny_lab:encoder_3d", "depth": 3}))
+    of_images = untrained(small("untrained", latent_dim=None))
+    of_subvolumes = untrained(small("untrained", latent_dim=None, encoder="tiny_lab:encoder_3d", depth=3))
     deep = IMAGES.reshape(2, 6, 16, 16)
     assert len(of_subvolumes.embed(deep)) == 2  # of any depth
     with pytest.raises(ValueError, match=r"images must be numbers of shape \(n, y, x\) .*\(2, 6, 16, 16\)"):

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from mtneuro_ssl.resnet import resnet18, resnet18_3d, resnet50, resnet50_3d
@@ -11,7 +13,7 @@ def test_the_papers_encoder_has_its_size():
 
 
 def test_the_encoder_of_subvolumes_is_the_same_network_in_three_dimensions():
-    encoder = resnet18_3d(latent_dim=None)
+    encoder: Any = resnet18_3d(latent_dim=None)
     weights = {name: tuple(p.shape[2:]) for name, p in encoder.named_parameters() if p.ndim == 5}
     assert set(weights.values()) == {(3, 3, 3), (1, 1, 1)}
     stages = [(64, 64, 0)] + [(a, 2 * a, 1) for a in (64, 128, 256)]
@@ -25,7 +27,8 @@ def test_the_encoder_of_subvolumes_is_the_same_network_in_three_dimensions():
 
 
 def test_only_the_last_three_stages_halve_a_subvolume():
-    encoder, sizes = resnet18_3d(latent_dim=None).eval(), []
+    encoder: Any = resnet18_3d(latent_dim=None).eval()
+    sizes: list[tuple[int, ...]] = []
     for part in (encoder.stem, encoder.layer1, encoder.layer2, encoder.layer3, encoder.layer4):
         part.register_forward_hook(lambda _, __, out: sizes.append(tuple(out.shape[1:])))
     with torch.no_grad():
