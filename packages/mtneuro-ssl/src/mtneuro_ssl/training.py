@@ -152,7 +152,8 @@ def train(
             if isinstance(method.images, StreamedImages):
                 method.images.close()
         if first:
-            model.save(out, digest=digest, heads=method.heads().state_dict(), **tables)
+            heads = method.heads().state_dict() if settings.entry.keeps_heads else None
+            model.save(out, digest=digest, heads=heads, **tables)
         if process_share()[1] > 1:
             torch.distributed.barrier()
     if first:
