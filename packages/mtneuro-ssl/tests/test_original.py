@@ -4,10 +4,13 @@ The networks below are written for these tests: the layout of names is the origi
 is the oracle. As the original's do, they see images with the axes ``(x, y)``.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from mtneuro_ssl import TrainSettings, load_model, original_model, untrained
+from mtneuro_ssl import TrainSettings, load_model, new_method, original_model, untrained
+from mtneuro_ssl.original import original_heads
 from torch import nn
 from torchvision.models import resnet
 
@@ -35,7 +38,7 @@ def head(inputs: int) -> nn.ModuleDict:
     return nn.ModuleDict({"net": layers})
 
 
-def checkpoint(encoder: nn.ModuleDict, *, mined: bool = False) -> dict[str, object]:
+def checkpoint(encoder: nn.ModuleDict, *, mined: bool = False) -> dict[str, Any]:
     """Return a checkpoint of BYOL, or of MYOW with its second heads."""
     parts = {
         "online_encoder": encoder,
@@ -71,12 +74,34 @@ def test_a_checkpoint_gives_the_embeddings_of_its_online_encoder(tmp_path, mined
     torch.save(checkpoint(encoder, mined=mined), tmp_path / "ckpt-800.pt")
     model = original_model(tmp_path / "ckpt-800.pt")
     assert (model.settings.method, model.settings.epochs, model.dim) == (method, 800, 512)
+    assert (model.settings.hidden, model.settings.projection) == (6, 4)
     np.testing.assert_allclose(
         model.embed(IMAGES), features(encoder, mean=0.4894, sd=0.1238), rtol=1e-4, atol=1e-4
     )
     model.save(tmp_path / "model", source="ckpt-800.pt")
     np.testing.assert_array_equal(load_model(tmp_path / "model").embed(IMAGES), model.embed(IMAGES))
     assert "from `ckpt-800.pt`" in (tmp_path / "model" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(("mined", "method"), [(False, "myow-m"), (True, "myow")])
+def test_a_run_starts_from_a_checkpoints_encoder_and_heads(tmp_path, mined, method):
+    held = checkpoint(sequence(), mined=mined)
+    torch.save(held, tmp_path / "ckpt.pt")
+    original_model(tmp_path / "ckpt.pt").save(tmp_path / "run", heads=original_heads(tmp_path / "ckpt.pt"))
+    settings = TrainSettings(
+        method=method, start_from=str(tmp_path / "run"), latent_dim=None, hidden=6, projection=4,
+        batch_size=2, steps=1, device="cpu",
+    )  # fmt: skip
+    started, weights = new_method(IMAGES, settings), held["model"]
+    projector = started.state_dict()
+    for layer in (0, 1, 3):
+        theirs = weights[f"online_projector.net.{layer}.weight"]
+        assert torch.equal(projector[f"projector.layers.{layer}.weight"], theirs)
+        assert torch.equal(projector[f"target_projector.layers.{layer}.weight"], theirs)
+    saved = load_model(tmp_path / "run").tensors()
+    assert torch.equal(projector["encoder.conv1.weight"], saved["encoder.conv1.weight"])
+    if mined:
+        assert torch.equal(projector["mined_predictor.layers.3.weight"], weights["predictor_m.net.3.weight"])
 
 
 def test_a_supervised_classifier_predicts_from_images_that_are_not_normalised(tmp_path):

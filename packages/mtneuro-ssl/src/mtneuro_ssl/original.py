@@ -24,6 +24,33 @@ _PLACES = ("online_encoder.f.", "encoder.f.", "f.")
 """Where an encoder stands: in a self-supervised run's checkpoint, under a linear stage, and by itself."""
 
 
+_HEADS = {
+    "online_projector": "projector",
+    "predictor": "predictor",
+    "online_projector_m": "mined_projector",
+    "predictor_m": "mined_predictor",
+}
+"""A checkpoint's trained heads, and their names here."""
+
+
+def original_heads(path: Path | str) -> dict[str, Tensor]:
+    """Return the projectors and predictors of a checkpoint, as a model folder keeps them; else none.
+
+    A run may start from them (``start_from``).
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `original_model`.
+    """
+    found: dict[str, Tensor] = {}
+    for name, value in _weights(torch_table(Path(path))).items():
+        head, _, layer = name.partition(".net.")
+        if layer and head in _HEADS:
+            found[f"{_HEADS[head]}.layers.{layer}"] = value
+    return found
+
+
 def original_model(path: Path | str, **changes: Any) -> NetworkModel:
     """Return the model of a file of the original benchmark's weights; nothing in the file is executed.
 
@@ -54,8 +81,7 @@ def original_model(path: Path | str, **changes: Any) -> NetworkModel:
     """
     path = Path(path)
     table = torch_table(path)
-    held = table.get("model")
-    weights = tensors_of(held if isinstance(held, Mapping) else table)
+    weights = _weights(table)
     place = next((place for place in _PLACES if any(name.startswith(place) for name in weights)), None)
     if place is None:
         other = any(name.startswith("down_blocks.") for name in weights)
@@ -76,6 +102,7 @@ def original_model(path: Path | str, **changes: Any) -> NetworkModel:
     settings = TrainSettings.model_validate(
         {
             "method": _method(weights, place),
+            **_widths(weights),
             **({"epochs": table["epoch"]} if table.get("epoch") else {}),
             **({} if place == _PLACES[0] else {"mean": 0.0, "sd": 1.0}),
             "normalisation": "given",
@@ -93,6 +120,12 @@ def original_model(path: Path | str, **changes: Any) -> NetworkModel:
         )
 
 
+def _weights(table: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the weights of a file, which in a checkpoint stand beside the optimiser's state."""
+    held = table.get("model")
+    return tensors_of(held if isinstance(held, Mapping) else table)
+
+
 def _renamed(weights: Mapping[str, Tensor], place: str) -> dict[str, Tensor]:
     """Return the encoder's and the classifier's weights under our names, and with our axes."""
     found = {name: value for name, value in weights.items() if name.startswith("classifier.")}
@@ -103,6 +136,12 @@ def _renamed(weights: Mapping[str, Tensor], place: str) -> dict[str, Tensor]:
         part = "classifier" if position == _CLASSIFIER else f"encoder.{_PARTS.get(position, position)}"
         found[f"{part}.{rest}"] = turned_kernel(value)
     return found
+
+
+def _widths(weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """Return the widths of a checkpoint's heads."""
+    last = weights.get("online_projector.net.3.weight")
+    return {} if last is None else {"projection": last.shape[0], "hidden": last.shape[1]}
 
 
 def _method(weights: Mapping[str, Tensor], place: str) -> str:

@@ -20,7 +20,8 @@ def import_(
     """Make a model folder of weights that the original benchmark's code saved.
 
     A checkpoint of BYOL, MYOW or MYOW-m is read (its online encoder is taken), an encoder with a linear
-    stage, and a supervised classifier. Nothing in the file is executed.
+    stage, and a supervised classifier. A checkpoint's heads are kept, so that a run may start from it
+    (start_from). Nothing in the file is executed.
 
     Example: `mtneuro-ssl import ckpt-800.pt -o byol`
 
@@ -39,9 +40,9 @@ def import_(
     check_output(output, what="a model", force=force)
     given = {} if settings is None else file_values(settings, known=TrainSettings.model_fields)
     from mtneuro_ssl._shared.model_folder import check_destination
-    from mtneuro_ssl.original import original_model
+    from mtneuro_ssl.original import original_heads, original_model
 
     check_destination(output)
     model = original_model(weights, **changed_values(given, changes))
-    model.save(output, source=weights.name)
+    model.save(output, source=weights.name, heads=original_heads(weights))
     return f"model of {model.dim} features ({model.settings.method}) written to {output}"
