@@ -55,6 +55,15 @@ def test_a_run_of_each_method_is_timed(script, monkeypatch):
     ]  # fmt: skip
 
 
+def test_the_plain_step_on_subvolumes_has_the_loss_of_ours(script):
+    method, subvolumes = script.method_of("byol", batch=2, deep=True)
+    assert subvolumes.shape == (8, 8, 64, 64)
+    views = next(script.PlainStep(method, subvolumes).loader)
+    assert [view.shape for view in views] == [(2, 1, 8, 32, 32)] * 2
+    script.check_losses(method, subvolumes)
+    assert script.passes_of(method) == script.PASSES["byol"]
+
+
 def test_a_floor_is_that_of_its_passes(script):
     for name, (online, target) in script.PASSES.items():
         assert script.GPU_FLOORS[name] == pytest.approx(5.4 * (3 * online + target) / 8)
