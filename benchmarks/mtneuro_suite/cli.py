@@ -21,7 +21,7 @@ from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.execute.progress import Display, JsonLines, Tally
 from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.preset.model import Preset, checked_preset, read_preset
-from mtneuro_suite.preset.overrides import preset_text, with_own_row, with_tasks, with_values
+from mtneuro_suite.preset.overrides import DEEP, preset_text, with_own_row, with_tasks, with_values
 from mtneuro_suite.report.terminal import print_estimate, print_tables
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ class What:
     settings are the preset's."""
 
     encoder: str | None = None
-    """Your encoder, taken as it is: `package.module:factory`, `timm:NAME` or the folder of a model. Only its
-    own row of Tasks 1 and 3 is run, and stands among the others."""
+    """Your encoder, taken as it is: `package.module:factory` (`:3d` at the end if it takes subvolumes),
+    `timm:NAME` or the folder of a model. Only its own row of Tasks 1 and 3 is run, and stands among the
+    others."""
 
     segmenter: str | None = None
     """Your segmentation network: `package.module:factory` (`:3d` at the end if it takes subvolumes), trained
@@ -78,7 +79,8 @@ class What:
     @property
     def trusted(self) -> frozenset[str]:
         """Every `package.module:factory` that was typed: it may be imported wherever it is named."""
-        typed = [self.encoder or "", (self.segmenter or "").removesuffix(":3d"), *self.trust]
+        named = [(given or "").removesuffix(DEEP) for given in (self.encoder, self.segmenter)]
+        typed = [*named, *self.trust]
         return frozenset(filter(is_factory, (*typed, *_texts(changed_values({}, self.changes)))))
 
     def resolved(self) -> tuple[Preset, tuple[str, ...]]:

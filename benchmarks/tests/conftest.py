@@ -64,7 +64,9 @@ class MadeUp:
         cubes = task.splits["all"][0].cubes
         names = [f"{cube}/z{z}" for cube in cubes for z in range(self._slices)]
         region = np.arange(len(names)) // self._slices % len(REGIONS)
-        noise = self._rng.normal(100 + 25 * region[:, None, None], 20, (len(names), SIDE, SIDE))
+        shape = (len(names), *([task.depth] if task.depth > 1 else []), SIDE, SIDE)
+        level = (100 + 25 * region).reshape(-1, *(1 for _ in shape[1:]))
+        noise = self._rng.normal(level, 20, shape)
         TaskArrays(
             images=noise.clip(0, 255).astype(np.uint8),
             region=region,
@@ -75,8 +77,11 @@ class MadeUp:
             voxel_size_um=(1.17, 1.17, 1.17),
             fingerprint="0" * 16,
         ).save(out / "arrays.npz")
-        shape = [len(names), SIDE, SIDE]
-        return [], {"images": len(names), "shape": shape, "per_region": dict.fromkeys(REGIONS, self._slices)}
+        return [], {
+            "images": len(names),
+            "shape": list(shape),
+            "per_region": dict.fromkeys(REGIONS, self._slices),
+        }
 
     def _history(self, out: Path, **columns: Sequence[float]) -> None:
         (out / "model").mkdir()

@@ -95,7 +95,7 @@ def test_every_word_of_tables_and_report_is_the_volumes_own(tasks, tmp_path, mon
         assert not re.search(
             r"vessel|axon|cell (count|size)|\b(CTX|STR|VP|ZI)\b|ROI-C|paper's below|no membrane", text
         )
-    drawn = json.loads(re.findall(r'id="umap-data">(.*?)</script>', report)[0])
+    drawn = json.loads(re.findall(r'class="umap-data">(.*?)</script>', report)[0])
     assert drawn["regionNames"] == ["neuropil"]
     assert [feature["label"] for feature in drawn["features"]] == [
         "membrane density",

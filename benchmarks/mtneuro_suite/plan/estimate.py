@@ -179,7 +179,7 @@ def _head_parameters(step: Encoder | Segmenter) -> int:
 
 def _network_name(step: Encoder | Segmenter) -> str:
     if isinstance(step, Encoder):
-        return step.train.encoder
+        return step.train.encoder if step.train.depth is None else f"{step.train.encoder} in 3D"
     settings = step.train
     parts = (settings.model, settings.encoder_name, settings.filters, settings.levels)
     return " ".join(str(part) for part in parts if part is not None)
@@ -231,8 +231,10 @@ def _encoder_rate(step: Encoder, device: str) -> Rate:
     from mtneuro_ssl import untrained
 
     encoder = untrained(step.train.model_copy(update={"encoder_weights": None, "start_from": None})).encoder
-    rate = _measured(encoder, (8, 1, _SIDE, _SIDE), device, backward=False)
-    return replace(rate, factor=rate.factor / forward_cost(8 * _SIDE**2))
+    depth = step.train.depth
+    shape = (8, 1, _SIDE, _SIDE) if depth is None else (2, 1, depth, _SIDE // 2, _SIDE // 2)
+    rate = _measured(encoder, shape, device, backward=False)
+    return replace(rate, factor=rate.factor / (shape[0] * forward_cost(prod(shape[-2:]), depth or 1)))
 
 
 def _segmenter_rate(step: Segmenter, device: str) -> Rate:

@@ -40,13 +40,18 @@ class RegionInput:
     downsample: Factor
 
     paper_column: str
-    """The paper's column that stands beside it."""
+    """The paper's column that stands beside it; one of subvolumes is not in the paper."""
 
     table: Literal["1", "A3"] = "1"
     """The table that it is a column of; that of half the resolution stands in both."""
 
     several: bool = True
     """Whether its training images have two regions or more to tell apart."""
+
+    @property
+    def depth(self) -> int:
+        """Slices of a sample: 1, or those of a subvolume."""
+        return self.train[0].depth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +123,21 @@ def parts(task: TaskSpec, splits: Sequence[str], *, downsample: Factor, z_step: 
         for split in splits
         for part in task.splits[split]
     )
+
+
+def of_depth(task: TaskSpec, depth: int) -> TaskSpec:
+    """Return a task whose samples have another depth, and begin as far apart as they did if none overlap.
+
+    Examples
+    --------
+    >>> sliced = builtin_task("semantics").replaced(z_step=16)
+    >>> of_depth(sliced, 8).z_step, of_depth(sliced, 32).z_step, of_depth(sliced, 1) == sliced
+    (2, 1, True)
+    """
+    if depth == task.depth:
+        return task
+    z_step = max(1, task.z_step * task.depth // depth)
+    return task.replaced(depth=depth, z_step=z_step, across_cubes=False)
 
 
 def joined_splits(name: str, splits: Sequence[str]) -> str:
@@ -248,17 +268,20 @@ def _region_inputs(
     for factor, tasks, table in columns:
         scale = f"/{factor}" if len(one.downsample) > 1 or table == "A3" else ""
         for name in tasks:
-            for extra in one.extra[:1] if name == "roi-c1" else one.extra:
+            deep = name.endswith("-3d")
+            steps, depth = (one.subvolumes, one.subvolumes.depth) if deep else (one, 1)
+            for extra in one.extra[:1] if name.startswith("roi-c1") else one.extra:
                 key, heading = _named(name, extra)
-                learnt = "roi-c1" if name == "roi-c2" else name
+                learnt = name.replace("roi-c2", "roi-c1")
                 trained_in = f"{_named(learnt, extra)[0]}{scale}"
+                learning, testing = (task(each, extra).replaced(depth=depth) for each in (learnt, name))
                 found.append(
                     RegionInput(
                         name=f"{key}{scale}",
                         trained_in=trained_in,
-                        train=parts(task(learnt, extra), train, downsample=factor, z_step=one.z_step),
+                        train=parts(learning, train, downsample=factor, z_step=steps.z_step),
                         training_set=joined_splits(trained_in, train),
-                        test=parts(task(name, extra), ("test",), downsample=factor, z_step=one.test_z_step),
+                        test=parts(testing, ("test",), downsample=factor, z_step=steps.test_z_step),
                         column=heading + (f" at 1/{factor}" if scale else ""),
                         paper_column=name,
                         downsample=factor,
@@ -278,11 +301,14 @@ def _named(name: str, extra: str) -> tuple[str, str]:
     --------
     >>> _named("roi-c3", "B"), _named("roi-c3", "D"), _named("roi-c1", "B")
     (('roi-c3[B]', 'ROI-C3'), ('roi-c3', 'ROI-C3[D]'), ('roi-c1', 'ROI-C1'))
+    >>> _named("roi-c1-3d", "B")
+    ('roi-c1-3d', 'ROI-C1 in 3D')
     """
-    if name == "roi-c1":
-        return name, name.upper()
+    title = name.upper().replace("-3D", " in 3D")
+    if name.startswith("roi-c1"):
+        return name, title
     key, heading = ("" if extra == plain else f"[{extra}]" for plain in ("D", PAPERS_EXTRA))
-    return f"{name}{key}", f"{name.upper()}{heading}"
+    return f"{name}{key}", f"{title}{heading}"
 
 
 def _caveat(preset: Preset) -> str:

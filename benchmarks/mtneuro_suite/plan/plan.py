@@ -36,6 +36,8 @@ class Plan:
     """Runs that choose among those: Table A4's."""
 
     features: Run[Features] | None
+    """The run that measures Task 3's samples; where there are subvolumes too, that of the slices."""
+
     semantics: tuple[Run[Semantics], ...]
     umap: tuple[Run[Umap], ...]
 

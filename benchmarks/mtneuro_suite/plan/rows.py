@@ -1,7 +1,7 @@
 """The rows of Tables 1 and 2: the paper's methods and networks, and a preset's own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,10 @@ class TableRow:
 
     like: str = ""
     """Of a preset's own: the method or network of the paper that it is a variant of."""
+
+    deep: bool | None = None
+    """Whether an encoder takes subvolumes and no images; None where it is made for what it learns from, and
+    where a trained model's folder says it."""
 
     @property
     def method(self) -> str:
@@ -62,7 +66,17 @@ def encoder_rows(one: RegionPreset) -> list[TableRow]:
             ]
         else:
             found.append(TableRow(name=method, chosen={"method": method}))
-    return found + _own_rows(one.rows, "method")
+    for row in _own_rows(one.rows, "method"):
+        chosen = {key: value for key, value in row.chosen.items() if key != "axes"}
+        found.append(replace(row, chosen=chosen, deep=_is_deep(row.chosen)))
+    return found
+
+
+def _is_deep(chosen: Mapping[str, Any]) -> bool | None:
+    """Return whether an encoder takes subvolumes; None for ours, and for what a folder says."""
+    encoder = str(chosen.get("encoder", ""))
+    foreign = ":" in encoder or encoder.startswith("timm/")
+    return chosen.get("axes", 2) == 3 if foreign or "axes" in chosen else None
 
 
 def network_rows(two: SegmentationPreset) -> list[TableRow]:

@@ -1,7 +1,7 @@
 """The runs of Task 1: one training a row, training set and seed, and its scores."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,11 +53,14 @@ def region_runs(
     check_known("task1.methods", one.methods, method_names())
     check_known("task1.per_method", one.per_method, one.methods)
     check_known("task1.linear_stage", one.linear_stage, one.methods)
+    check_known("task1.subvolumes.methods", one.subvolumes.methods or (), method_names())
     rows = encoder_rows(one)
     _check_regions(rows, inputs)
     encoders: Encoders = {}
     scores: list[Run[Regions]] = []
     trained = [region for region in inputs.regions if region.trained_in == region.name]
+    deep = {row.name: _is_deep(row) for row in rows}
+    _check_axes(deep, trained)
     for region in trained:
         train = arrays_runs(region.train, inputs)
         tested = [other for other in inputs.scored_regions if other.trained_in == region.name]
@@ -65,6 +68,8 @@ def region_runs(
         crops = 4 * (image_count(region.train) + sum(image_count(other.test) for other in tested))
         pixels = pixel_count(region.train[0])
         for row in rows:
+            if not _learns(row, region, one, deep[row.name]):
+                continue
             for seed in preset.seeds if row.seeded else preset.seeds[:1]:
                 encoder = _encoder_run(
                     row, region, train, one, seed=seed, device=preset.device, trusted=trusted
@@ -85,8 +90,12 @@ def region_runs(
                         title=f"score {row.name} from {region.name}, seed {seed}",
                         needs={"encoder": (encoder,), "train": train, **tests},
                         cost=2
-                        + (0 if row.method in CLASSICAL else crops * forward_cost(pixels / 4))
-                        + (0 if linear is None else _encoder_cost(linear, image_count(region.train), pixels)),
+                        + (0 if row.method in CLASSICAL else crops * forward_cost(pixels / 4, region.depth))
+                        + (
+                            0
+                            if linear is None
+                            else _encoder_cost(linear, image_count(region.train), pixels, region.depth)
+                        ),
                     )
                 )
     return encoders, scores, trained
@@ -103,6 +112,47 @@ def _check_regions(rows: Sequence[TableRow], inputs: Inputs) -> None:
             f"task {without[0]!r} has fewer; leave them out "
             f"(--set 'task1.methods={json.dumps(list(dict.fromkeys(others)))}')"
         )
+
+
+def _is_deep(row: TableRow) -> bool | None:
+    """Return whether a row's encoder takes subvolumes; None where it is made for what it learns from."""
+    if row.folder is None:
+        return row.deep
+    from mtneuro_ssl import TrainSettings
+
+    return taken_model(row.folder, TrainSettings)[1].depth is not None
+
+
+def _check_axes(deep: Mapping[str, bool | None], trained: Sequence[RegionInput]) -> None:
+    """Raise ``ValueError`` where a row takes subvolumes and no task has any, or images and all have those."""
+    there = {region.depth > 1 for region in trained}
+    for name, wanted in deep.items():
+        if wanted is not None and trained and wanted not in there:
+            what, mend = (
+                ("subvolumes", "add roi-c1-3d to task1.tasks, or give a task file with a depth")
+                if wanted
+                else ("images", "give it axes = 3 (--encoder …:3d) if it takes subvolumes too")
+            )
+            raise ValueError(f"row {name!r} takes {what}, and no task of task1 has any; {mend}")
+
+
+def _learns(row: TableRow, region: RegionInput, one: RegionPreset, deep: bool | None) -> bool:
+    """Return whether a row has an encoder for a column: one's own takes slices, or subvolumes."""
+    if deep is not None:
+        return deep == (region.depth > 1)
+    methods = one.subvolumes.methods
+    return region.depth == 1 or methods is None or row.method in methods
+
+
+def _of_subvolumes(depth: int) -> dict[str, int]:
+    """Return what settings are where nothing else is said: as many slices in a step as images have."""
+    from mtneuro_ssl import TrainSettings
+
+    return {"depth": depth, "batch_size": max(1, TrainSettings().batch_size // depth)}
+
+
+def _place(region: RegionInput) -> str:
+    return "task1.subvolumes" if region.depth > 1 else "task1"
 
 
 def _encoder_run(
@@ -125,16 +175,24 @@ def _encoder_run(
         TrainSettings,
         f"settings of {row.name}",
         {"normalisation": normalisation_of(run.step.task for run in train)},
+        _of_subvolumes(region.depth) if region.depth > 1 else {},
         one.settings,
         one.per_method.get(row.method, {}),
+        one.subvolumes.settings if region.depth > 1 else {},
         {"method": row.method, "seed": seed, "device": device},
         row.chosen,
     )
+    if (settings.depth or 1) != region.depth:
+        wanted = region.depth if region.depth > 1 else "none"
+        raise ValueError(
+            f"settings of {row.name} on {region.name}: depth must be {wanted}, which its samples have, got "
+            f"{settings.depth}; leave it out"
+        )
     images = image_count(region.train)
     if row.method in PASSES and images < settings.batch_size:
         raise ValueError(
-            f"{row.name!r} on {region.name} must have at least batch_size {settings.batch_size} "
-            f"training images, got {images}; lower task1.settings.batch_size or task1.z_step"
+            f"{row.name!r} on {region.name} must have at least batch_size {settings.batch_size} training "
+            f"images, got {images}; lower {_place(region)}.settings.batch_size or {_place(region)}.z_step"
         )
     check_factory(settings.encoder, trusted, where=f"row {row.name!r} of the preset")
     weights = settings.start_from or settings.encoder_weights
@@ -143,7 +201,7 @@ def _encoder_run(
         step=Encoder(train=settings, weights=folder_digest(folder) if folder and folder.is_dir() else ""),
         title=f"train {row.name} on {region.name}, seed {seed}",
         needs={"train": train},
-        cost=_encoder_cost(settings, images, pixel_count(region.train[0])),
+        cost=_encoder_cost(settings, images, pixel_count(region.train[0]), region.depth),
     )
 
 
@@ -173,9 +231,9 @@ def _linear_stage(
     )
 
 
-def _encoder_cost(settings: "TrainSettings", images: int, pixels: int) -> float:
+def _encoder_cost(settings: "TrainSettings", images: int, pixels: int, depth: int) -> float:
     method = settings.method
     if method not in PASSES:
         return 40 if method == "nmf" else 3
     steps = settings.steps or settings.epochs * max(1, images // settings.batch_size)
-    return steps * settings.batch_size * PASSES[method] * forward_cost(pixels)
+    return steps * settings.batch_size * PASSES[method] * forward_cost(pixels, depth)

@@ -6,12 +6,13 @@ import numpy as np
 
 from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
-from mtneuro_suite.plan.inputs import Inputs, RegionInput
+from mtneuro_suite.plan.inputs import Inputs, RegionInput, of_depth
 from mtneuro_suite.plan.models import check_known
 from mtneuro_suite.plan.table1 import Encoders
 from mtneuro_suite.preset.model import Preset, SemanticsPreset
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Features, Semantics, Umap
+from mtneuro_suite.steps.semantics import readout_gap
 
 
 def semantics_runs(
@@ -21,7 +22,10 @@ def semantics_runs(
     encoders: Encoders,
     trained: Sequence[RegionInput],
 ) -> tuple[Run[Features], list[Run[Semantics]], list[Run[Umap]]]:
-    """Return the run that measures the features, those that read them off, and those that draw.
+    """Return the run that measures the features of slices, those that read them off, and those that draw.
+
+    An encoder of subvolumes is read out on subvolumes as deep as those that it learnt from, whose features a
+    run of their own measures.
 
     Raises
     ------
@@ -32,23 +36,6 @@ def semantics_runs(
 
     named = (*preset.task1.methods, *preset.task1.rows) if preset.task1 else ()
     check_known("task3.umap_method", three.umap_method, named)
-    positions = [position for task in inputs.semantics for position in task.samples("all")]
-    # Raises where the slices are too few for the cross-validation.
-    block_splits(np.array([cube for cube, _ in positions]), np.array([z for _, z in positions]))
-    samples = arrays_runs(inputs.semantics, inputs)
-    features = Run(
-        step=Features(
-            view=three.view,
-            label_values=dict(inputs.label_values),
-            features=inputs.features,
-            instances=inputs.semantics[0].instances,
-            definition=three.definition,
-        ),
-        title="measure the semantic features",
-        needs={"samples": samples},
-        cost=3,
-    )
-    images = image_count(inputs.semantics)
     pixels = pixel_count(inputs.semantics[0])
     loaded = inputs.semantics[0].downsample
     # As an encoder's own training images were reduced.
@@ -59,10 +46,34 @@ def semantics_runs(
         halves = ((half, region) for half in three.encoders for region in trained if region.table == "1")
         read_out = [region.name for half, region in halves if region.paper_column == half]
     training_sets = {region.name: region.training_set for region in trained}
+    depths = {region.name: region.depth for region in trained if region.name in read_out}
+    tasks = {depth: tuple(of_depth(task, depth) for task in inputs.semantics) for depth in depths.values()}
+    for depth, some in tasks.items():
+        positions = [position for task in some for position in task.samples("all")]
+        cube, z = (np.array(values) for values in zip(*positions, strict=True))
+        # Raises where the slices are too few for the cross-validation.
+        block_splits(cube, z, gap=readout_gap(depth))
+    samples = {depth: arrays_runs(some, inputs) for depth, some in tasks.items()}
+    features = {
+        depth: Run(
+            step=Features(
+                view=three.view,
+                label_values=dict(inputs.label_values),
+                features=inputs.features,
+                instances=inputs.semantics[0].instances,
+                definition=three.definition,
+            ),
+            title="measure the semantic features" + (f" of {depth} slices each" if depth > 1 else ""),
+            needs={"samples": samples[depth]},
+            cost=3,
+        )
+        for depth in tasks
+    }
     runs: dict[tuple[str, str, int], Run[Semantics]] = {}
     for (row, task, seed), encoder in encoders.items():
         if task not in read_out:
             continue
+        depth = depths[task]
         runs[row, task, seed] = Run(
             step=Semantics(
                 model=row,
@@ -74,14 +85,17 @@ def semantics_runs(
                 normalised=three.definition == "image",
             ),
             title=f"read features off {row} from {task}, seed {seed}",
-            needs={"encoder": (encoder,), "samples": samples, "features": (features,)},
-            cost=3 + images * forward_cost(pixels // reduction[task] ** 2),
+            needs={"encoder": (encoder,), "samples": samples[depth], "features": (features[depth],)},
+            cost=3 + image_count(tasks[depth]) * forward_cost(pixels // reduction[task] ** 2, depth),
         )
     # Of mixup's variants the first.
-    rows = {
-        method: next(row for row, _, _ in runs if method in (row, row.partition(" p=")[0]))
-        for method in three.umap_method
-    }
+    read = list(dict.fromkeys(row for row, _, _ in runs))
+    rows: dict[str, str] = {}
+    for method in three.umap_method:
+        of_method = [row for row in read if method in (row, row.partition(" p=")[0])]
+        if not of_method:
+            check_known("task3.umap_method", (method,), read)
+        rows[method] = of_method[0]
     drawn = [
         Run(
             # The paper's seed; the figure is of one run.
@@ -92,5 +106,6 @@ def semantics_runs(
         )
         for method, row in rows.items()
         for task in read_out
+        if (row, task, preset.seeds[0]) in runs
     ]
-    return features, list(runs.values()), drawn
+    return features[min(features)], list(runs.values()), drawn

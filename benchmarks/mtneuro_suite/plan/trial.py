@@ -58,7 +58,7 @@ def _try_network(step: Segmenter, run: Run) -> None:
 
     deep = step.train.network.axes == 3
     tasks = [task for role in run.needs for task in _tasks(run, role)]
-    check_network(step.train, sizes=[(task.depth, *_size(task)) if deep else _size(task) for task in tasks])
+    check_network(step.train, sizes=[(task.depth, *_face(task)) if deep else _face(task) for task in tasks])
 
 
 def _asked(run: Run) -> set[Size]:
@@ -73,7 +73,7 @@ def _asked(run: Run) -> set[Size]:
     if isinstance(step, Semantics):
         whole = {_size(task) for task in _tasks(run, "samples")}
         seen = whole if step.view == "whole" else set(map(_halved, whole))
-        return {(y // step.downsample, x // step.downsample) for y, x in seen}
+        return {(*depth, y // step.downsample, x // step.downsample) for *depth, y, x in seen}
     if isinstance(step, Regions):
         whole = {_size(task) for role in run.needs for task in _tasks(run, role)}
         return set(map(_halved, whole)) | (whole if step.supervised or step.linear else set())
@@ -85,7 +85,11 @@ def _tasks(run: Run, role: str) -> list[TaskSpec]:
 
 
 def _size(task: TaskSpec) -> Size:
-    """Return the height and width of a task's images."""
+    """Return the height and width of a task's images, and the depth of its subvolumes before them."""
+    return _face(task) if task.depth == 1 else (task.depth, *_face(task))
+
+
+def _face(task: TaskSpec) -> tuple[int, int]:
     cube = next(iter(task.cubes.values()))
     y, x = ((high - low) // task.downsample for low, high in (cube.y, cube.x))
     return y, x
@@ -93,4 +97,5 @@ def _size(task: TaskSpec) -> Size:
 
 def _halved(size: Size) -> Size:
     """Return the height and width of an image's corners."""
-    return size[0] // 2, size[1] // 2
+    *depth, y, x = size
+    return (*depth, y // 2, x // 2)

@@ -11,7 +11,7 @@ from mtneuro_suite._shared.settings import Settings, read_values
 from mtneuro_suite._shared.words import one_line, unknown_name
 from mtneuro_suite.preset.paper import METHOD_ROWS, NETWORK_ROWS
 
-RegionTask = Literal["roi-c1", "roi-c2", "roi-c3"]
+RegionTask = Literal["roi-c1", "roi-c2", "roi-c3", "roi-c1-3d", "roi-c2-3d", "roi-c3-3d"]
 Factor = Literal[1, 2, 4]
 """By how much images are reduced."""
 
@@ -39,6 +39,26 @@ def _in_a_tuple(value: object) -> object:
     return (value,) if isinstance(value, int | str) else value
 
 
+class SubvolumePreset(Settings):
+    """The columns of Task 1 whose samples are subvolumes, and whose encoders have three dimensions."""
+
+    depth: int = Field(default=8, ge=2)
+    """Slices of a subvolume."""
+
+    methods: tuple[str, ...] | None = None
+    """Those of ``task1.methods`` that learn from subvolumes; by default all."""
+
+    z_step: int = Field(default=1, ge=1)
+    """Every how many subvolumes of the training cubes one is taken."""
+
+    test_z_step: int = Field(default=1, ge=1)
+    """The same for the test subvolumes."""
+
+    settings: TrainingValues = Field(default={})
+    """Training settings, over those of all methods and of one. A ``batch_size`` that nothing sets has as many
+    slices as that of images: 32 subvolumes of 8."""
+
+
 class RegionPreset(Settings):
     """Task 1: which methods learn, from how much, and where they are scored."""
 
@@ -46,7 +66,8 @@ class RegionPreset(Settings):
     """Names from ``mtneuro-ssl methods``. ``untrained``, random weights, is what any method should beat."""
 
     tasks: tuple[RegionTask, ...] = ("roi-c1", "roi-c2", "roi-c3")
-    """Columns of Table 1. Ignored by the real sample, which has one task of its own."""
+    """Columns of Table 1; the samples of those that end in ``-3d`` are subvolumes. Ignored by the real
+    sample, which has one task of its own."""
 
     extra: Annotated[tuple[CubeSet, ...], BeforeValidator(_in_a_tuple)] = (PAPERS_EXTRA,)
     """Cube sets that ROI-C3 adds to training. Each is a column of ROI-C3 and one of ROI-C2, which test on the
@@ -87,13 +108,20 @@ class RegionPreset(Settings):
 
     rows: OwnRows = Field(default={})
     """Rows of your own. A name with ``method`` and ``encoder`` is trained like the others; with
-    ``method = "untrained"`` the encoder is taken as it is; with ``folder`` a trained model is."""
+    ``method = "untrained"`` the encoder is taken as it is; with ``folder`` a trained model is. An encoder of
+    your own takes images, or with ``axes = 3`` subvolumes, and stands in the columns of those alone."""
+
+    subvolumes: SubvolumePreset = SubvolumePreset()
+    """What the columns of subvolumes have of their own; a task file says its ``depth`` and steps itself."""
 
     _each_once = field_validator("methods", "tasks", "extra", "downsample")(_distinct)
 
     @model_validator(mode="after")
     def _rows_are_new(self) -> "RegionPreset":
         _check_rows(self.rows, self.methods, METHOD_ROWS)
+        for name, settings in self.rows.items():
+            if settings.get("axes", 2) not in (2, 3):
+                raise ValueError(f"rows.{name}: axes must be 2 or 3, got {settings['axes']!r}")
         return self
 
     @model_validator(mode="after")
@@ -183,8 +211,9 @@ class SegmentationPreset(Settings):
 class SemanticsPreset(Settings):
     """Task 3: which encoders are read out, and on what."""
 
-    encoders: tuple[Literal["roi-c1", "roi-c3"], ...] = ("roi-c1", "roi-c3")
-    """Halves of Table 3, by the task in which the encoder was trained: with each of ``task1.extra``."""
+    encoders: tuple[Literal["roi-c1", "roi-c3", "roi-c1-3d", "roi-c3-3d"], ...] = ("roi-c1", "roi-c3")
+    """Halves of Table 3, by the task in which the encoder was trained: with each of ``task1.extra``. What an
+    encoder of subvolumes is read out on is subvolumes too, whose features are the means over their slices."""
 
     view: Literal["whole", "corners"] = "whole"
     """Whether a sample is an image (the paper's) or one of its four corners."""
@@ -209,6 +238,8 @@ class SemanticsPreset(Settings):
     def _original_has_corners(self) -> "SemanticsPreset":
         if self.definition == "original" and self.view != "corners":
             raise ValueError('definition = "original" measures corners: set view = "corners"')
+        if self.definition == "original" and any(name.endswith("-3d") for name in self.encoders):
+            raise ValueError('definition = "original" measures slices: leave out encoders of subvolumes')
         return self
 
 
@@ -255,8 +286,10 @@ class Preset(Settings):
             raise ValueError("[task3] reads out the encoders of [task1], which is missing")
         if self.task1 and self.task3 and len(self.task1.downsample) > 1:
             raise ValueError("[task3] reads out encoders of one resolution: give task1.downsample one factor")
-        if self.task1 and "roi-c2" in self.task1.tasks and "roi-c1" not in self.task1.tasks:
-            raise ValueError("roi-c2 scores the models of roi-c1: add roi-c1 to task1.tasks")
+        for task in self.task1.tasks if self.task1 else ():
+            trained_in = task.replace("roi-c2", "roi-c1")
+            if self.task1 and trained_in not in self.task1.tasks:
+                raise ValueError(f"{task} scores the models of {trained_in}: add {trained_in} to task1.tasks")
         if self.inputs == "paper" and self.task1 and self.task3:
             for task in self.task3.encoders:
                 if task not in self.task1.tasks:
@@ -284,7 +317,7 @@ class Preset(Settings):
             (
                 self.task1,
                 RegionPreset(),
-                chosen | {"rows", "extra", "downsample", "resolutions", "balanced_accuracy"},
+                chosen | {"rows", "extra", "downsample", "resolutions", "balanced_accuracy", "subvolumes"},
             ),
             (self.task2, SegmentationPreset(), chosen | {"rows", "search", "accuracy"}),
             (self.task3, SemanticsPreset(), chosen),
@@ -298,7 +331,7 @@ class Preset(Settings):
 
 
 _NOT_OF_THE_SAMPLE = {
-    "task1": {"tasks", "z_step", "test_z_step", "extra", "resolutions"},
+    "task1": {"tasks", "z_step", "test_z_step", "extra", "resolutions", "subvolumes"},
     "task2": {"classes", "z_step", "test_z_step", "search"},
     "task3": {"encoders"},
 }

@@ -10,6 +10,9 @@ from mtneuro_suite._shared.settings import changed_values
 from mtneuro_suite.preset.model import TASKS_OWN, Preset, RegionPreset, checked_preset, shown_values
 from mtneuro_suite.preset.task_files import SECTIONS, read_tasks, regions_to_tell_apart
 
+DEEP = ":3d"
+"""End of a factory whose network takes subvolumes."""
+
 
 def with_values(preset: Preset, changes: Sequence[str]) -> Preset:
     """Return a preset with some values changed.
@@ -48,9 +51,10 @@ def with_own_row(
         The preset.
     encoder
         ``package.module:factory``, ``timm:NAME`` or a model folder: taken as it is, for Tasks 1 and 3.
+        ``:3d`` at the end of a factory says that it takes subvolumes.
     segmenter
         ``package.module:factory``, trained like the paper's in Task 2, or a model folder, scored as it is.
-        ``:3d`` at the end of a factory says that it takes subvolumes.
+        ``:3d`` as above.
 
     Raises
     ------
@@ -69,8 +73,8 @@ def with_own_row(
             name, settings = row(given)
             values[task] = {**values[task], "rows": {**values[task].get("rows", {}), name: settings}}
             names.append(name)
-    if encoder is not None and "task3" in values:
-        values["task3"] = {**(values["task3"] or {}), "umap_method": (names[0],)}
+    if encoder is not None and values.get("task3") is not None and not encoder.endswith(DEEP):
+        values["task3"] = {**values["task3"], "umap_method": (names[0],)}
     return checked_preset(values, where="the options"), tuple(names)
 
 
@@ -97,6 +101,10 @@ def with_tasks(preset: Preset, files: Sequence[str]) -> Preset:
         name: {key: value for key, value in (values.get(name) or {}).items() if key not in TASKS_OWN[name]}
         for name in wanted
     }
+    if "subvolumes" in sections.get("task1", {}):
+        # A task of one's own is of subvolumes as a whole, and says how many.
+        given = sections["task1"]["subvolumes"]
+        sections["task1"]["subvolumes"] = {key: given[key] for key in ("settings",) if key in given}
     if "task1" in sections and not any(
         len(regions_to_tell_apart(task)) > 1 for task in tasks if task.kind != "segmentation"
     ):
@@ -136,7 +144,11 @@ def _encoder_row(given: str) -> tuple[str, dict[str, Any]]:
             "--encoder must be package.module:factory, timm:NAME, or the folder of a model, and there is no "
             f"folder {given!r}"
         )
-    return _short(given), {**as_it_is, "encoder": given}
+    return _short(given), {**as_it_is, "encoder": given.removesuffix(DEEP), **_axes(given)}
+
+
+def _axes(factory: str) -> dict[str, int]:
+    return {"axes": 3} if factory.endswith(DEEP) else {}
 
 
 def _short(factory: str) -> str:
@@ -153,8 +165,7 @@ def _segmenter_row(given: str) -> tuple[str, dict[str, Any]]:
             "--segmenter must be package.module:factory, or the folder of a model, and there is no folder "
             f"{given!r}"
         )
-    name = given.removesuffix(":3d")
-    return _short(given), {"model": name, **({"axes": 3} if name != given else {})}
+    return _short(given), {"model": given.removesuffix(DEEP), **_axes(given)}
 
 
 def preset_text(preset: Preset) -> str:

@@ -207,20 +207,23 @@ def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
         return []
     shown: list[Picture] = []
     resolution = [region.downsample for region in regions]
-    same = [i for i, factor in enumerate(resolution) if factor == resolution[0]]
-    ticks = [f"{regions[i].column}\n{_training_images(plan, store, regions[i]) or '?'} images" for i in same]
-    if len(same) > 1 and (
-        figure := _columns_figure(
-            table, same, ticks, "sub-task, and the images that its models were trained on"
-        )
-    ):
-        about = (
-            "ROI-C2 scores the models of ROI-C1 on other cubes; ROI-C3 trains on more. "
-            if plan.preset.inputs == "paper"
-            else ""
-        )
-        caption = f"Accuracy against training data. {about}Bars are standard deviations over seeds."
-        shown.append(Picture(svg_uri(figure), caption))
+    for depth in dict.fromkeys(region.depth for region in regions):
+        same = [
+            i for i, region in enumerate(regions) if (resolution[i], region.depth) == (resolution[0], depth)
+        ]
+        what = "subvolumes" if depth > 1 else "images"
+        ticks = [
+            f"{regions[i].column}\n{_training_images(plan, store, regions[i]) or '?'} {what}" for i in same
+        ]
+        label = f"sub-task, and the {what} that its models were trained on"
+        if len(same) > 1 and (figure := _columns_figure(table, same, ticks, label)):
+            about = (
+                "ROI-C2 scores the models of ROI-C1 on other cubes; ROI-C3 trains on more. "
+                if plan.preset.inputs == "paper"
+                else ""
+            )
+            caption = f"Accuracy against training data. {about}Bars are standard deviations over seeds."
+            shown.append(Picture(svg_uri(figure), caption))
     named = {resolution_name(region): region for region in resolutions(plan)}
     of_roi_c1 = accuracy_table(plan, store.rows(plan.regions), [*named.values()], headings=[*named], title="")
     if (

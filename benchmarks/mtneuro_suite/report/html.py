@@ -18,7 +18,7 @@ from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_
 from mtneuro_suite.report.names import model_name
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
 from mtneuro_suite.report.tables import Table
-from mtneuro_suite.report.umap import umap_section
+from mtneuro_suite.report.umap import umap_sections
 from mtneuro_suite.runs.failure import Failure
 from mtneuro_suite.runs.store import Store
 from mtneuro_suite.steps import Arrays
@@ -133,7 +133,7 @@ def write_report(
         most_networks=MOST_NETWORKS,
         classes=class_key(plan),
         surfaces=surfaces(plan, store),
-        umap=umap_section(plan, store),
+        umaps=umap_sections(plan, store),
         curves=learning_curves(plan, store),
         failures=failures,
         inputs=_inputs(plan, results),

@@ -196,6 +196,13 @@ def accuracy_table(
         notes.append(
             "Corner crops scored: " + "; ".join(f"{column}: {n}" for column, n in crops.items()) + "."
         )
+    deep = [region for region in regions if region.depth > 1]
+    for depth in sorted({region.depth for region in deep}):
+        columns = ", ".join(region.column for region in deep if region.depth == depth)
+        notes.append(
+            f"{columns}: samples are subvolumes of {depth} slices, encoders have three dimensions; corners "
+            "keep all slices."
+        )
     if plan.preset.inputs == "real-sample":
         notes.append(
             "The paper's column is ROI-C2: eight other cubes of 360 slices. Here: tiles of one slice, at and "
@@ -342,6 +349,10 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 body.append((_label(line), tuple(cells)))
             if not plan.inputs.scored_regions:
                 reasons["The encoders learnt from the images that they are read out on."] = None
+            if (depth := plan.inputs.region(task).depth) > 1:
+                reasons[
+                    f"Samples are subvolumes of {depth} slices; features are means over those that have them."
+                ] = None
             sizes = sorted({row.n for row in of_metric if row.n})
             if sizes:
                 span = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"

@@ -1,6 +1,7 @@
 """Collect what the report's UMAP shows: layouts, features and thumbnails, as the page's script reads them."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from mtneuro_suite.report.names import feature_name, model_name, task_name
 from mtneuro_suite.report.pictures import THUMBNAIL, thumbnail_sheet
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
-from mtneuro_suite.steps import Semantics
+from mtneuro_suite.steps import Semantics, Umap
 
 MOST_POINTS = 2000
 """More would make the file larger, and the plot no clearer."""
@@ -84,11 +85,16 @@ def _thumbnails(store: Store, semantics: Run[Semantics], sample_id: list[str]) -
         if semantics.step.view == "corners":
             arrays = arrays.corners()
         images |= {
-            name: arrays.images[i].copy()
+            name: _shown(arrays.images[i]).copy()
             for i, name in enumerate(arrays.sample_id.tolist())
             if name in wanted
         }
     return thumbnail_sheet([images[name] for name in sample_id])
+
+
+def _shown(image: np.ndarray) -> np.ndarray:
+    """Return an image, or the middle slice of a subvolume."""
+    return image if image.ndim == 2 else image[len(image) // 2]
 
 
 def _feature_values(features: pd.DataFrame) -> list[dict[str, Any]]:
@@ -117,20 +123,29 @@ def _drawn_from(run: Run, read: Mapping[str, Run[Semantics]]) -> tuple[Run, ...]
     return run, semantics, *semantics.needs["samples"]
 
 
-def umap_section(plan: Plan, store: Store) -> UmapSection | None:
-    """Return the finished UMAPs of a plan, or None where there is none."""
+def umap_sections(plan: Plan, store: Store) -> list[UmapSection]:
+    """Return the finished UMAPs of a plan: a section for slices, and one for subvolumes."""
+    read = {run.id: run for run in plan.semantics}
+    groups: dict[str, list[Run[Umap]]] = defaultdict(list)
+    for run in plan.umap:
+        (features,) = read[run.needs["semantics"][0].id].needs["features"]
+        if all(map(store.done, (*_drawn_from(run, read), features))):
+            groups[features.id].append(run)
+    return [_section(plan, store, done, read) for done in groups.values()]
+
+
+def _section(
+    plan: Plan, store: Store, done: Sequence[Run[Umap]], read: Mapping[str, Run[Semantics]]
+) -> UmapSection:
     from mtneuro_probe import load_embeddings
 
-    read = {run.id: run for run in plan.semantics}
-    done = [run for run in plan.umap if all(map(store.done, _drawn_from(run, read)))]
-    if not done or plan.features is None or not store.done(plan.features):
-        return None
     drawn = [read[run.needs["semantics"][0].id] for run in done]
     first = drawn[0]
     sample_id = load_embeddings(store.folder(first) / "embeddings.npz").sample_id
     chosen = chosen_samples(len(sample_id))
     names: list[str] = sample_id[chosen].tolist()
-    table = pd.read_csv(store.folder(plan.features) / "features.csv", index_col="sample_id")
+    (features,) = first.needs["features"]
+    table = pd.read_csv(store.folder(features) / "features.csv", index_col="sample_id")
     sheet, across = _thumbnails(store, first, names)
     layouts: list[Layout] = []
     points: list[list[list[int]]] = []

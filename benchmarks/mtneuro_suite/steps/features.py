@@ -9,14 +9,14 @@ from jaxtyping import Integer
 from mtneuro_data import TaskArrays
 
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
-from mtneuro_suite.steps.reading import View, labelled_arrays, samples
+from mtneuro_suite.steps.reading import View, depth_of, labelled_arrays, samples
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
 class Features(Step):
-    """Measure the arrays of role ``samples``."""
+    """Measure the arrays of role ``samples``: of subvolumes the mean over their slices."""
 
     kind: ClassVar = "features"
 
@@ -35,6 +35,7 @@ class Features(Step):
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write ``features.csv``."""
+        import pandas as pd
         from mtneuro_probe import (
             ALL_FEATURES,
             FEATURES,
@@ -52,15 +53,20 @@ class Features(Step):
         features = FEATURES if self.features is None else self.features
         # A class of the paper's that was not annotated has features too, which are missing.
         of_paper = {*self.label_values} <= {*LABEL_VALUES} and {*features} <= {*ALL_FEATURES}
+        depth = depth_of(labels)
         table = (semantic_features if of_paper else label_features)(
-            labels,
-            sample_id=found.sample_id,
+            labels.reshape(-1, *labels.shape[-2:]),
+            sample_id=found.sample_id if depth == 1 else None,
             voxel_size_um=found.voxel_size_um,
             label_values={name: at for name, at in self.label_values.items() if name != self.instances},
             instances=self.instances,
             features=features,
             progress=progress,
         )
+        if depth > 1:
+            # A subvolume's are the means over its slices; a slice where a feature is missing does not count.
+            means = pd.DataFrame(table.groupby(np.arange(len(table)) // depth).mean())
+            table = means.set_index(pd.Index(found.sample_id, name="sample_id"))
         table.to_csv(out / "features.csv")
         return Outcome(extra={"samples": len(table), "mean": table.mean().to_dict()})
 

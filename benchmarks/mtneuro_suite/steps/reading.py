@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Real, Shaped
 from mtneuro_data import TaskArrays
 
 View = Literal["whole", "corners"]
 """What Task 3 calls a sample: an image, or one of its corners."""
+
+_SLICES = 256
+"""Slices that are embedded at a time."""
 
 
 def joined_arrays(folders: Sequence[Path]) -> TaskArrays:
@@ -30,6 +33,28 @@ def labelled_arrays(folders: Sequence[Path]) -> tuple[TaskArrays, Shaped[np.ndar
     if data.masks is None:
         raise ValueError("pixel labels are needed, and the task names no annotation")
     return data, data.masks
+
+
+def at_a_time(images: Real[np.ndarray, "n *zyx"]) -> int:
+    """Return how many samples are embedded at a time: as many slices, whatever their depth.
+
+    Examples
+    --------
+    >>> at_a_time(np.zeros((9, 4, 4))), at_a_time(np.zeros((9, 8, 4, 4)))
+    (256, 32)
+    """
+    return max(1, _SLICES // depth_of(images))
+
+
+def depth_of(images: Real[np.ndarray, "n *zyx"]) -> int:
+    """Return the slices of each image: 1, or those of a subvolume.
+
+    Examples
+    --------
+    >>> depth_of(np.zeros((9, 4, 4))), depth_of(np.zeros((9, 8, 4, 4)))
+    (1, 8)
+    """
+    return 1 if images.ndim == 3 else images.shape[1]
 
 
 def samples(folders: Sequence[Path], view: View) -> TaskArrays:

@@ -9,7 +9,7 @@ from mtneuro_ssl import TrainSettings, executed_modules
 
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
-from mtneuro_suite.steps.reading import joined_arrays
+from mtneuro_suite.steps.reading import at_a_time, joined_arrays
 from mtneuro_suite.steps.trained_encoder import trained_encoder
 
 if TYPE_CHECKING:
@@ -57,8 +57,9 @@ class Regions(Step):
         extra: dict[str, Any] = {}
         train = joined_arrays(roles["train"])
         steps = len(tests) + 1
+        batch = at_a_time(train.images)
         train_corners = train.corners()
-        train_embeddings = None if classifies else embed(model, train_corners.images)
+        train_embeddings = None if classifies else embed(model, train_corners.images, batch_size=batch)
         progress(1, steps)
         for done, (task, folders) in enumerate(tests.items(), start=2):
             test = joined_arrays(folders)
@@ -67,13 +68,15 @@ class Regions(Step):
             scores: dict[str, Int64[np.ndarray, "c c"]] = {}
             if train_embeddings is None:
                 if self.supervised:
-                    scores["whole"] = _confusion(test.region, model.predict(test.images), classes)
-                scores["corners"] = _confusion(corners.region, model.predict(corners.images), classes)
+                    whole = model.predict(test.images, batch_size=batch)
+                    scores["whole"] = _confusion(test.region, whole, classes)
+                parts = model.predict(corners.images, batch_size=batch)
+                scores["corners"] = _confusion(corners.region, parts, classes)
             else:
                 readout = region_readout(
                     train_embeddings,
                     train_corners.region,
-                    embed(model, corners.images),
+                    embed(model, corners.images, batch_size=batch),
                     corners.region,
                     class_names=train.region_names,
                     seed=self.seed,

@@ -7,8 +7,22 @@ import numpy as np
 
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
-from mtneuro_suite.steps.reading import View, samples
+from mtneuro_suite.steps.reading import View, at_a_time, depth_of, samples
 from mtneuro_suite.steps.trained_encoder import trained_encoder
+
+_GAP = 10
+"""Slices by which a cross-validation's test slices lie apart from those that are learnt from."""
+
+
+def readout_gap(depth: int) -> int:
+    """Return the smallest distance in z between the first slices of samples that are learnt from and tested.
+
+    Examples
+    --------
+    >>> readout_gap(1), readout_gap(8)
+    (10, 17)
+    """
+    return _GAP + depth - 1
 
 
 class Semantics(Step):
@@ -38,12 +52,17 @@ class Semantics(Step):
 
         found = samples(roles["samples"], self.view)
         model = trained_encoder(roles["encoder"][0], normalised=self.normalised)
-        embeddings = embed(model, downsampled_images(found.images, self.downsample))
+        images = downsampled_images(found.images, self.downsample)
+        embeddings = embed(model, images, batch_size=at_a_time(images))
         progress(1, 2)
         save_embeddings(out / "embeddings.npz", embeddings, sample_id=found.sample_id)
         np.save(out / "region.npy", found.region)
         table = pd.read_csv(roles["features"][0] / "features.csv", index_col="sample_id")
-        readout = feature_readout(embeddings, matched(Embeddings(embeddings, found.sample_id), table))
+        readout = feature_readout(
+            embeddings,
+            matched(Embeddings(embeddings, found.sample_id), table),
+            gap=readout_gap(depth_of(images)),
+        )
         rows: list[Row] = []
         for feature, values in readout.to_dict("index").items():
             for metric in ("r2_same_sample", "r2_cross_validated"):

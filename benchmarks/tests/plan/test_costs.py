@@ -1,5 +1,8 @@
 import pytest
+import torch
 from mtneuro_data import builtin_task, load
+from mtneuro_ssl import TrainSettings, untrained
+from torch.utils.flop_counter import FlopCounterMode
 
 from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.inputs import parts
@@ -20,3 +23,19 @@ def test_a_forward_pass_costs_in_proportion_to_its_pixels():
     # 4.43 GFLOP for 64 x 64 pixels at 60 GFLOP/s.
     assert forward_cost(64 * 64) == pytest.approx(0.074, abs=0.001)
     assert forward_cost(8 * 64 * 64) == pytest.approx(8 * forward_cost(64 * 64))
+
+
+def test_a_forward_pass_in_3d_costs_what_its_convolutions_multiply():
+    # Of each of the four stages as much in 2D; in 3D kernels of 27 in place of 9, on 8, 4, 2 and 1 slices.
+    flat = forward_cost(64 * 64)
+    assert forward_cost(64 * 64, 8) == pytest.approx(
+        sum(flat / 4 * 27 / 9 * slices for slices in (8, 4, 2, 1))
+    )
+    assert forward_cost(64 * 64, 1) == flat
+
+
+def test_it_is_about_what_torch_counts():
+    network = untrained(TrainSettings(latent_dim=None, depth=8)).encoder
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 1, 8, 16, 16))
+    assert forward_cost(16 * 16, 8) * 60e9 == pytest.approx(counter.get_total_flops(), rel=0.2)

@@ -61,6 +61,16 @@ def test_the_heads_that_a_run_keeps_are_counted(method):
     assert _head_parameters(Encoder(train=settings)) == pytest.approx(kept, rel=0.05)
 
 
+def test_an_encoder_in_3d_is_timed_by_itself():
+    changes = ['task1.tasks=["roi-c1", "roi-c1-3d"]', 'task1.methods=["byol"]', "task3.umap_method=byol"]
+    runs = [
+        run for run in plan_of(with_values(read_preset("smoke"), changes)).runs if run.step.kind == "encoder"
+    ]
+    named: list[str] = []
+    estimate(runs, runs, processes=1, device="cpu", progress=named.append)
+    assert named == ["resnet18", "resnet18 in 3D"]
+
+
 def _tight(**changes: Any) -> Estimate:
     fields: dict[str, Any] = {
         "runs": 1, "done": 0, "seconds": 60.0, "processes": 2, "memory_bytes": 10**9, "process_bytes": 10**9,

@@ -3,7 +3,7 @@ import pytest
 from mtneuro_data import Cube, SplitPart, TaskSpec
 
 from mtneuro_suite.plan.inputs import local_fingerprints, paper_inputs, source_of
-from mtneuro_suite.preset.model import read_preset
+from mtneuro_suite.preset.model import Preset, read_preset
 
 
 def test_a_folder_of_three_zarrs_is_a_source_with_or_without_suffix(tmp_path):
@@ -63,3 +63,21 @@ def test_a_source_at_an_address_has_a_channel_below_it_each_and_keeps_its_query(
     assert source_of("s3://lab/scan/?anon=1") == {
         name: f"s3://lab/scan/{name}?anon=1" for name in ("image", "roi_labels", "pixel_labels")
     }
+
+
+def test_the_columns_of_subvolumes_stand_beside_those_of_slices():
+    values = read_preset("demo").model_dump()
+    values["task1"]["tasks"] = ("roi-c1", "roi-c1-3d", "roi-c2-3d", "roi-c3-3d")
+    values["task3"] = None
+    values["task1"]["subvolumes"] = {"depth": 4, "z_step": 3, "test_z_step": 2}
+    columns = {region.name: region for region in paper_inputs(Preset.model_validate(values)).regions}
+    assert [region.column for region in columns.values()] == [
+        "ROI-C1", "ROI-C1 in 3D", "ROI-C2 in 3D", "ROI-C3 in 3D",
+    ]  # fmt: skip
+    assert columns["roi-c1"].depth == 1
+    c1, c2, c3 = (columns[name] for name in ("roi-c1-3d", "roi-c2-3d[B]", "roi-c3-3d[B]"))
+    assert (c2.trained_in, c1.trained_in, c3.trained_in) == (c1.name, c1.name, c3.name)
+    assert {(task.depth, task.z_step) for task in (*c1.train, *c3.train)} == {(4, 3)}
+    assert {(task.depth, task.z_step) for task in (*c1.test, *c2.test)} == {(4, 2)}
+    # Of 360 slices in each of four cubes, every third of 90 subvolumes.
+    assert len(c3.train[1].samples("all")) == 4 * 30

@@ -206,3 +206,33 @@ def test_a_task_that_is_called_as_one_of_the_papers_is_not_set_beside_it(task_fi
     tables = all_tables(plan_of(with_tasks(demo, files)), [])
     assert not any(table.has_paper for table in tables)
     assert "Table 2. Microstructure, 3class: F1" in {table.title for table in tables}
+
+
+def test_a_task_of_subvolumes_is_read_out_on_subvolumes_of_the_same_depth(task_file, demo):
+    files = [
+        task_file("roi-c1-3d", name="deep", depth=4, z_step=5, downsample=4),
+        task_file("semantics", name="counted", z_step=8, downsample=2),
+    ]
+    preset = with_tasks(demo, files)
+    assert preset.task1 is not None
+    # The demo's own steps and its choice of methods are for the paper's tasks.
+    assert preset.task1.subvolumes.methods is None
+    plan = plan_of(preset)
+    assert {run.step.model for run in plan.semantics} == {"supervised", "byol", "myow", "pca", "untrained"}
+    assert {run.step.train.depth for run in plan.encoders} == {4}
+    assert {run.step.train.steps for run in plan.encoders} == {6}
+    read = [need.step for run in plan.semantics for need in run.needs["samples"]]
+    assert {(one.task.depth, one.task.z_step) for one in read if isinstance(one, Arrays)} == {(4, 2)}
+    (region,) = plan.inputs.regions
+    assert {task.z_step for task in (*region.train, *region.test)} == {5}
+    (table, _) = (table for table in all_tables(plan, []) if table.title.startswith("Table 3"))
+    assert any("subvolumes of 4 slices" in note for note in table.notes)
+
+
+def test_a_semantics_task_of_subvolumes_trains_encoders_of_them(task_file, demo):
+    plan = plan_of(with_tasks(demo, [task_file("semantics", name="em", depth=8)]))
+    (byol,) = (run for run in plan.semantics if run.step.model == "byol")
+    (encoder,) = byol.needs["encoder"]
+    assert encoder.needs["train"] == byol.needs["samples"]
+    assert isinstance(encoder.step, Encoder)
+    assert encoder.step.train.depth == 8

@@ -17,8 +17,8 @@ def test_equal_parts_are_loaded_once():
     assert len({run.id for run in runs}) == len(runs)
     arrays = [run for run in runs if run.step.kind == "arrays"]
     # Task 1: set A train and val, its test, B, C and D; Task 2: train, val and test of 2D and of 3D, in
-    # two class settings; Task 3: all of A.
-    assert len(arrays) == 6 + 12 + 1
+    # two class settings; Task 3: all of A; Task 1 in 3D: set A train, val and test.
+    assert len(arrays) == 6 + 12 + 1 + 3
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,13 @@ def test_a_wrong_name_or_setting_is_refused_before_any_run(changes, message):
 def test_the_resolutions_and_extra_sets_are_columns_of_their_own():
     plan = plan_of(
         changed(
-            task1={"methods": ["pca"], "per_method": {}, "downsample": [4, 2], "extra": ["B", "D"]},
+            task1={
+                "methods": ["pca"],
+                "tasks": ["roi-c1", "roi-c2", "roi-c3"],
+                "per_method": {},
+                "downsample": [4, 2],
+                "extra": ["B", "D"],
+            },
             task3=None,
         )
     )

@@ -40,3 +40,16 @@ def test_the_folder_of_a_network_is_found_from_wherever_the_suite_is_run(monkeyp
     own = {"here": {"folder": "net"}, "home": {"folder": "~/net"}}
     rows = network_rows(SegmentationPreset(models=("unet",), rows=own))
     assert [row.folder for row in rows] == [None, *[Path(tmp_path).resolve() / "net"] * 2]
+
+
+def test_a_row_of_ones_own_says_whether_it_takes_subvolumes():
+    own = {
+        "flat": {"encoder": "nets:flat"},
+        "deep": {"encoder": "nets:deep", "axes": 3},
+        "either": {"encoder": "resnet50"},
+    }
+    rows = {row.name: row for row in encoder_rows(RegionPreset(methods=("byol",), rows=own))}
+    deep = {name: row.deep for name, row in rows.items()}
+    assert deep == {"byol": None, "flat": False, "deep": True, "either": None}
+    # It is no setting of a training.
+    assert rows["deep"].chosen == {"encoder": "nets:deep"}

@@ -1,10 +1,12 @@
 import json
 
 import pytest
+from mtneuro_ssl import TrainSettings, untrained
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
-from mtneuro_suite.preset.overrides import with_values
+from mtneuro_suite.preset.overrides import with_own_row, with_values
+from mtneuro_suite.steps import Arrays
 
 
 def of_task_1(name: str, *changes: str) -> Preset:
@@ -14,7 +16,8 @@ def of_task_1(name: str, *changes: str) -> Preset:
 
 def test_roi_c2_trains_nothing():
     encoders = plan_of(read_preset("demo")).encoders
-    assert {run.title.split(" on ")[1].split(",")[0] for run in encoders} == {"roi-c1", "roi-c3[B]"}
+    trained = {run.title.split(" on ")[1].split(",")[0] for run in encoders}
+    assert trained == {"roi-c1", "roi-c3[B]", "roi-c1-3d"}
 
 
 def test_the_paper_preset_trains_the_papers_encoders():
@@ -82,7 +85,8 @@ def test_the_linear_stage_takes_settings_of_the_methods_that_are_there():
 
 
 def test_a_methods_own_settings_go_before_those_of_all_methods():
-    preset = of_task_1("demo", "task1.settings.steps=7", "task1.per_method.byol.steps=9")
+    changes = ("task1.settings.steps=7", "task1.per_method.byol.steps=9", 'task1.tasks=["roi-c1"]')
+    preset = of_task_1("demo", *changes)
     steps = {run.step.train.method: run.step.train.steps for run in plan_of(preset).encoders}
     assert (steps["byol"], steps["myow"]) == (9, 7)
 
@@ -92,3 +96,82 @@ def test_a_batch_larger_than_the_training_set_is_refused():
     preset = of_task_1("demo", "task1.z_step=300", "task1.per_method={}", 'task1.methods=["byol"]')
     with pytest.raises(ValueError, match=r"'byol' on roi-c1 must have at least batch_size 24 .*got 8; lower"):
         plan_of(preset)
+
+
+DEEP = 'task1.tasks=["roi-c1", "roi-c1-3d", "roi-c2-3d", "roi-c3-3d"]'
+
+
+def test_encoders_of_subvolumes_are_trained_beside_those_of_slices():
+    plan = plan_of(of_task_1("table1", DEEP, 'task1.methods=["byol", "pca"]', "seeds=[1]", "task1.rows={}"))
+    trained = {(run.step.train.method, run.step.train.depth) for run in plan.encoders}
+    assert trained == {("byol", None), ("byol", 8), ("pca", None), ("pca", 8)}
+    deep = {run.step.training_set: run for run in plan.regions if "-3d" in run.step.training_set}
+    assert set(deep) == {"roi-c1-3d:train+val", "roi-c3-3d[B]:train+val"}
+    # ROI-C2 in 3D trains nothing: it scores the models of ROI-C1 in 3D.
+    assert {"test roi-c1-3d", "test roi-c2-3d[B]"} <= set(deep["roi-c1-3d:train+val"].needs)
+    (encoder,) = deep["roi-c1-3d:train+val"].needs["encoder"]
+    learnt = [need.step for need in encoder.needs["train"]]
+    assert {one.task.depth for one in learnt if isinstance(one, Arrays)} == {8}
+
+
+def test_a_step_has_as_many_slices_in_3d_unless_a_preset_says_how_many_samples():
+    def batches(*changes):
+        plan = plan_of(
+            of_task_1("table1", DEEP, 'task1.methods=["byol"]', "seeds=[1]", "task1.rows={}", *changes)
+        )
+        return {(run.step.train.depth, run.step.train.batch_size) for run in plan.encoders}
+
+    assert batches() == {(None, 256), (8, 32)}
+    assert batches("task1.subvolumes.depth=4") == {(None, 256), (4, 64)}
+    assert batches("task1.per_method.byol.batch_size=16") == {(None, 16), (8, 16)}
+    assert batches("task1.subvolumes.settings.batch_size=6") == {(None, 256), (8, 6)}
+    with pytest.raises(ValueError, match=r"batch_size 200 .*got 144; lower task1.subvolumes.settings.batch"):
+        batches("task1.settings.batch_size=200")
+
+
+def test_a_preset_chooses_the_methods_that_learn_from_subvolumes():
+    changes = ('task1.methods=["byol", "pca"]', 'task1.subvolumes.methods=["pca"]', "seeds=[1]")
+    plan = plan_of(of_task_1("table1", DEEP, *changes))
+    deep = {run.step.model for run in plan.regions if "-3d" in run.step.training_set}
+    assert deep == {"pca"}
+    with pytest.raises(
+        ValueError, match=r"task1.subvolumes.methods must be .*got 'pcaa'; did you mean 'pca'"
+    ):
+        plan_of(of_task_1("table1", DEEP, 'task1.subvolumes.methods=["pcaa"]'))
+
+
+def test_an_encoder_of_ones_own_has_a_row_in_the_columns_whose_samples_it_takes():
+    def columns(encoder, *changes):
+        preset, own = with_own_row(of_task_1("table1", DEEP, *changes), encoder=encoder)
+        factory = encoder.removesuffix(":3d")
+        plan = plan_of(preset, trusted=[factory])
+        rows = [run for run in plan.regions if run.step.model == own[0]]
+        (settings,) = {run.step.train.encoder for run in plan.encoders} - {"resnet18"}
+        assert settings == factory
+        return {run.step.training_set.partition(":")[0] for run in rows}
+
+    assert columns("examples.tiny_encoder:encoder") == {"roi-c1"}
+    assert columns("examples.tiny_encoder:encoder:3d") == {"roi-c1-3d", "roi-c3-3d[B]"}
+    with pytest.raises(ValueError, match=r"takes subvolumes, and no task of task1 has any; add roi-c1-3d"):
+        columns("examples.tiny_encoder:encoder:3d", 'task1.tasks=["roi-c1"]')
+    with pytest.raises(ValueError, match=r"takes images, and no task of task1 has any; give it axes = 3"):
+        columns("examples.tiny_encoder:encoder", 'task1.tasks=["roi-c1-3d"]')
+
+
+def test_a_trained_models_folder_says_whether_it_takes_subvolumes(tmp_path):
+    folders = {}
+    for depth in (None, 8):
+        folders[depth] = tmp_path / f"depth{depth}"
+        untrained(TrainSettings(latent_dim=4, depth=depth)).save(folders[depth])
+    rows = {str(depth): {"folder": str(folder)} for depth, folder in folders.items()}
+    values = of_task_1("table1", DEEP).model_dump()
+    values["task1"]["rows"] = rows
+    regions = plan_of(Preset.model_validate(values)).regions
+    found = {(run.step.model, "-3d" in run.step.training_set) for run in regions if run.step.model in rows}
+    assert found == {("None", False), ("8", True)}
+
+
+def test_a_depth_that_the_samples_do_not_have_is_refused_before_any_run():
+    changes = ("task1.settings.depth=8", 'task1.methods=["byol"]')
+    with pytest.raises(ValueError, match=r"byol on roi-c1: depth must be none, which its .*got 8; leave it"):
+        plan_of(of_task_1("table1", DEEP, *changes))

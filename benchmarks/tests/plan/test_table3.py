@@ -1,13 +1,21 @@
 import pytest
+from mtneuro_data import TaskSpec
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_values
+from mtneuro_suite.runs.run import Run
+from mtneuro_suite.steps import Arrays, Semantics
 
 
 @pytest.fixture
 def demo() -> Preset:
     return read_preset("demo")
+
+
+def read_tasks(run: Run[Semantics]) -> list[TaskSpec]:
+    """Return the tasks whose samples a run reads."""
+    return [need.step.task for need in run.needs["samples"] if isinstance(need.step, Arrays)]
 
 
 def test_a_method_that_is_drawn_must_be_trained(demo):
@@ -23,7 +31,7 @@ def test_too_few_slices_for_the_cross_validation_are_refused(demo):
 def test_every_encoder_is_read_out_on_the_features_that_are_measured_once(demo):
     plan = plan_of(demo)
     read = {(run.step.model, run.step.task, run.step.seed) for run in plan.semantics}
-    assert len(read) == len(plan.semantics) == len(plan.encoders)
+    assert len(read) == len(plan.semantics) == len([run for run in plan.encoders if not run.step.train.depth])
     assert plan.features is not None
     assert {need.id for run in plan.semantics for need in run.needs["features"]} == {plan.features.id}
 
@@ -71,6 +79,33 @@ def test_runs_of_the_earlier_choice_keep_their_keys(demo):
     runs = plan_of(with_values(demo, ["task1.extra=D"]))
     assert {run.step.task for run in runs.semantics} == {"roi-c1", "roi-c3"}
     assert {role for run in runs.regions for role in run.needs if role.startswith("test")} == {
-        "test roi-c1", "test roi-c2", "test roi-c3",
+        "test roi-c1", "test roi-c2", "test roi-c3", "test roi-c1-3d",
     }  # fmt: skip
-    assert {run.step.training_set for run in runs.regions} == {"roi-c1:train+val", "roi-c3:train+val"}
+    trained = {run.step.training_set for run in runs.regions if "-3d" not in run.step.training_set}
+    assert trained == {"roi-c1:train+val", "roi-c3:train+val"}
+
+
+def test_an_encoder_of_subvolumes_is_read_out_on_subvolumes(demo):
+    plan = plan_of(with_values(demo, ['task3.encoders=["roi-c1", "roi-c1-3d"]']))
+    depths = {run.step.task: {task.depth for task in read_tasks(run)} for run in plan.semantics}
+    assert depths == {"roi-c1": {1}, "roi-c1-3d": {8}}
+    measured = {need.id for run in plan.semantics for need in run.needs["features"]}
+    assert plan.features is not None
+    assert len(measured - {plan.features.id}) == 1
+    for run in plan.semantics:
+        # The features are measured on the samples that are embedded.
+        (features,) = run.needs["features"]
+        assert features.needs["samples"] == run.needs["samples"]
+    # A slice every 8: subvolumes of 8 follow each other.
+    deep = next(task for run in plan.semantics for task in read_tasks(run) if task.depth > 1)
+    assert [z for cube, z in deep.samples("all") if cube == "A-VP"] == list(range(110, 470, 8))
+    # Of the demo's methods BYOL alone learns from subvolumes, and it is the one that is drawn.
+    assert [run.title for run in plan.umap] == ["UMAP of byol from roi-c1", "UMAP of byol from roi-c1-3d"]
+
+
+def test_a_method_is_drawn_where_it_is_trained(demo):
+    changes = ['task3.encoders=["roi-c1", "roi-c1-3d"]', "task3.umap_method=pca"]
+    assert [run.title for run in plan_of(with_values(demo, changes)).umap] == ["UMAP of pca from roi-c1"]
+    changes[0] = 'task3.encoders=["roi-c1-3d"]'
+    with pytest.raises(ValueError, match=r"task3.umap_method must be one of byol, got 'pca'"):
+        plan_of(with_values(demo, changes))

@@ -18,6 +18,7 @@ class Dict(nn.Conv2d):
 
 def dictionary(classes=4): return Dict(1, classes, 1)
 def fixed(): return nn.Sequential(nn.Flatten(), nn.Linear(64 * 64, 6))
+def any_depth(): return nn.Sequential(nn.Conv3d(1, 4, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten())
 def any_size(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 """
 
@@ -30,7 +31,7 @@ def nets(tmp_path, monkeypatch):
 
 def plan(*, changes: tuple[str, ...] = (), encoder: str | None = None, segmenter: str | None = None) -> Plan:
     preset, _ = with_own_row(with_values(read_preset("demo"), changes), encoder=encoder, segmenter=segmenter)
-    return plan_of(preset, trusted=[name for name in (encoder, segmenter) if name])
+    return plan_of(preset, trusted=[name.removesuffix(":3d") for name in (encoder, segmenter) if name])
 
 
 def test_an_encoder_and_a_network_that_cannot_be_used_are_refused():
@@ -64,3 +65,21 @@ def test_what_is_ours_is_not_tried(monkeypatch):
     monkeypatch.setattr(trial, "_try_encoder", pytest.fail)
     monkeypatch.setattr(trial, "_try_network", pytest.fail)
     try_modules(plan().runs)
+
+
+def test_an_encoder_of_subvolumes_is_asked_for_their_depth(monkeypatch):
+    asked: list[tuple[tuple[int, ...], ...]] = []
+    monkeypatch.setattr(trial, "_try_encoder", lambda _, sizes: asked.append(sizes))
+    changes = ('task3.encoders=["roi-c1", "roi-c1-3d"]',)
+    made = plan(encoder="suite_nets:any_depth:3d", changes=changes)
+    try_modules(made.runs_of(["suite_nets:any_depth:3d"]))
+    (sizes,) = set(asked)
+    # Corners and whole images of a quarter of the resolution.
+    assert set(sizes) == {(8, 32, 32), (8, 64, 64)}
+
+
+def test_an_encoder_of_slices_is_refused_where_it_is_given_subvolumes():
+    message = r"encoder 'suite_nets:any_size' must take"
+    with pytest.raises(ValueError, match=message):
+        try_modules(plan(encoder="suite_nets:any_size:3d").runs_of(["suite_nets:any_size:3d"]))
+    try_modules(plan(encoder="suite_nets:any_depth:3d").runs_of(["suite_nets:any_depth:3d"]))

@@ -1,7 +1,7 @@
 import pytest
 
 from mtneuro_suite.preset.model import preset_names, read_preset
-from mtneuro_suite.preset.overrides import preset_text, with_tasks, with_values
+from mtneuro_suite.preset.overrides import preset_text, with_own_row, with_tasks, with_values
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -49,3 +49,17 @@ def test_the_preset_itself_stays_as_it_was():
 def test_a_wrong_change_is_refused_by_name(change, message):
     with pytest.raises(ValueError, match=message):
         with_values(read_preset("demo"), [change])
+
+
+def test_an_encoder_that_takes_subvolumes_is_named_as_a_segmenter_is():
+    preset, names = with_own_row(read_preset("demo"), encoder="a.b:net:3d", segmenter="c:net:3d")
+    assert names == ("b:net:3d", "c:net:3d")
+    assert preset.task1
+    assert preset.task1.rows["b:net:3d"] == {
+        "method": "untrained", "latent_dim": None, "encoder": "a.b:net", "axes": 3,
+    }  # fmt: skip
+    assert preset.task2
+    assert preset.task2.rows["c:net:3d"] == {"model": "c:net", "axes": 3}
+    # What is drawn is read out on slices, which it does not take.
+    assert preset.task3
+    assert preset.task3.umap_method == ("byol",)

@@ -40,3 +40,15 @@ def test_accuracy_is_drawn_against_training_data_and_against_resolution(finished
 
 def test_figures_of_runs_that_are_missing_are_left_out(tmp_path):
     assert accuracy_figures(plan_of(read_preset("smoke")), Store(tmp_path)) == []
+
+
+def test_accuracy_on_subvolumes_has_a_drawing_of_its_own(made_up, tmp_path):
+    values = read_preset("smoke").model_dump()
+    tasks = ("roi-c1", "roi-c2", "roi-c1-3d", "roi-c2-3d")
+    values["task1"].update(tasks=tasks, methods=("byol", "pca"))
+    values.update(task2=None, task3=None)
+    plan = plan_of(Preset.model_validate(values))
+    pictures = accuracy_figures(plan, made_up(plan, tmp_path, slices=2))
+    flat, deep = (decoded(picture.uri)[1].decode() for picture in pictures)
+    assert (">ROI-C2 in 3D</text>" in flat, ">ROI-C2 in 3D</text>" in deep) == (False, True)
+    assert (" images</text>" in flat, " subvolumes</text>" in deep) == (True, True)

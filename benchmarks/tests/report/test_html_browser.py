@@ -235,7 +235,7 @@ INKED = """(() => {
   const pixels = new Uint32Array(copy.getImageData(0, 0, 256, 256).data.buffer);
   return pixels.filter((pixel) => pixel !== pixels[0]).length;
 })()"""
-SAMPLES = "JSON.parse(document.getElementById('umap-data').textContent).samples"
+SAMPLES = "JSON.parse(document.querySelector('.umap-data').textContent).samples"
 
 
 def test_hovering_a_point_shows_its_image(page, report):

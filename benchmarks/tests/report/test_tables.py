@@ -93,6 +93,28 @@ def test_the_demo_has_every_table_of_the_paper(demo):
     assert [title.split(".")[0] for title in titles] == ["Table 1"] + ["Table 2"] * 4 + ["Table 3"] * 4
 
 
+def test_the_column_of_subvolumes_says_what_its_samples_are_and_has_no_number_of_the_papers(demo):
+    table = region_table(demo, [row(task="roi-c1-3d", value=0.7), row(value=0.4)])
+    assert table is not None
+    cell = cell_of(table, "BYOL", "ROI-C1 in 3D")
+    assert (cell.ours, cell.quoted) == ("0.70", None)
+    assert cell_of(table, "BYOL", "ROI-C1").ours == "0.40"
+    assert any(note.startswith("ROI-C1 in 3D: samples are subvolumes of 8 slices") for note in table.notes)
+
+
+def test_a_half_of_table_3_is_of_subvolumes():
+    plan = plan_of(with_values(read_preset("demo"), ['task3.encoders=["roi-c1", "roi-c1-3d"]']))
+    flat, _, deep, _ = semantics_tables(plan, [])
+    assert (
+        deep.title == "Table 3. Semantics, encoders from ROI-C1 in 3D: R2 on the same samples, as the paper's"
+    )
+    assert (flat.has_paper, deep.has_paper) == (True, False)
+    assert [any("subvolumes of 8 slices" in note for note in one.notes) for one in (flat, deep)] == [
+        False,
+        True,
+    ]
+
+
 def test_a_row_of_ones_own_has_no_number_of_the_papers():
     preset = with_values(
         read_preset("smoke"), ["task1.rows.mine.method=byol", "task1.rows.mine.encoder=resnet50"]

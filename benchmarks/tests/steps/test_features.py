@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,3 +103,27 @@ def test_instances_that_are_not_there_or_too_large_are_refused(arrays_folder, tm
     folder = arrays_folder("huge", masks, masks=masks, class_names=CLASSES, instances=huge)
     with pytest.raises(ValueError, match="got 18446744073709551615: name it in label_map"):
         step.run({"samples": [folder]}, tmp_path, ignored)
+
+
+def test_a_subvolumes_features_are_the_means_over_its_slices(arrays_folder, tmp_path):
+    rng = np.random.default_rng(3)
+    masks = rng.choice([0, 1, 2], (4, 3, 16, 16), p=[0.9, 0.05, 0.05])
+    masks[1, 0] = 0  # a slice without cells: it has no size
+    masks[2] = 0  # a subvolume without any
+    step = Features(view="whole", label_values={"vessel": 1, "cell": 2})
+    ids = [f"A-CTX/z{3 * i}" for i in range(4)]
+    deep = arrays_folder("deep", np.zeros_like(masks), masks=masks, class_names=CLASSES, ids=ids)
+    step.run({"samples": [deep]}, tmp_path, ignored)
+    table = pd.read_csv(tmp_path / "features.csv", index_col="sample_id")
+    flat = masks.reshape(-1, 16, 16)
+    slices = arrays_folder("flat", np.zeros_like(flat), masks=flat, class_names=CLASSES)
+    step.run({"samples": [slices]}, tmp_path, ignored)
+    each = pd.read_csv(tmp_path / "features.csv", index_col="sample_id").to_numpy().reshape(4, 3, -1)
+    assert table.index.tolist() == ids
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        np.testing.assert_allclose(table.to_numpy(), np.nanmean(each, axis=1))
+    # A density is also that of all voxels together.
+    np.testing.assert_allclose(table["vessel_density"], (masks == 1).mean((1, 2, 3)))
+    assert np.isnan(table["cell_size"].iloc[2])
+    assert not np.isnan(table["cell_size"].iloc[1])

@@ -100,3 +100,34 @@ def test_balanced_accuracy_weighs_regions_alike_and_leaves_out_those_that_are_no
 
     # Of ten samples of the first region nine are right, of two of the second one; of the third there is none.
     assert accuracies(np.array([[9, 1, 0], [1, 1, 0], [0, 0, 0]])) == (10 / 12, pytest.approx(0.7))
+
+
+@pytest.fixture
+def scored_in_3d(arrays_folder, dark_and_bright, tmp_path):
+    """Score an encoder of subvolumes of 4 slices on the subvolumes that it learnt from."""
+    images, region = dark_and_bright
+
+    def score(**settings):
+        deep = np.repeat(images[:, None], 4, axis=1)
+        train = arrays_folder("train", deep, region=region, ids=[f"A-CTX/z{4 * i}" for i in range(len(deep))])
+        step = Encoder(train=TrainSettings(device="cpu", depth=4, latent_dim=4, **settings))
+        out = tmp_path / "encoder"
+        step.run({"train": [train]}, out, ignored)
+        (out / "result.json").write_text(json.dumps({"settings": step.model_dump(mode="json")}))
+        regions = Regions(
+            model="mine", supervised=step.train.method == "supervised", seed=1, training_set="mine:train"
+        )
+        return regions.run({"encoder": [out], "train": [train], f"{TEST}same": [train]}, tmp_path, ignored)
+
+    return score
+
+
+def test_subvolumes_are_read_out_on_their_corners_of_all_slices(scored_in_3d):
+    values = {row.metric: (row.value, row.n) for row in scored_in_3d(method="pca", components=2).rows}
+    assert values["accuracy_corners"] == (1.0, 48)
+
+
+def test_a_supervised_model_classifies_subvolumes(scored_in_3d):
+    outcome = scored_in_3d(method="supervised", steps=2, batch_size=4)
+    sizes = {row.metric: row.n for row in outcome.rows}
+    assert (sizes["accuracy_whole"], sizes["accuracy_corners"]) == (12, 48)

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from mtneuro_probe import load_embeddings
+from mtneuro_probe import feature_readout, load_embeddings
 from mtneuro_ssl import TrainSettings
 
 from mtneuro_suite.steps import Encoder, Semantics
@@ -47,3 +47,35 @@ def test_a_feature_that_is_linear_in_the_embedding_is_read_off_and_an_unmeasured
     assert load_embeddings(out / "embeddings.npz").sample_id.tolist() == names
     assert np.load(out / "region.npy").tolist() == [0, 1] * (n // 2)
     assert outcome.extra == {"dimensions": 1, "region_names": ["CTX", "VP"]}
+
+
+def test_a_feature_is_read_off_embeddings_of_subvolumes(arrays_folder, tmp_path, monkeypatch):
+    n, depth = 60, 4
+    level = np.random.default_rng(0).uniform(40, 200, n)
+    images = np.round(level)[:, None, None, None] * np.ones((1, depth, 16, 16))
+    names = [f"A-CTX/z{depth * i}" for i in range(n)]
+    folder = arrays_folder("all", images, region=np.arange(n) % 2, ids=names)
+    encoder = tmp_path / "encoder"
+    trained = Encoder(train=TrainSettings(method="pca", components=1, depth=depth))
+    trained.run({"train": [folder]}, encoder, ignored)
+    (encoder / "result.json").write_text(json.dumps({"settings": trained.model_dump(mode="json")}))
+    features, out = tmp_path / "features", tmp_path / "out"
+    features.mkdir()
+    out.mkdir()
+    table = pd.DataFrame({"linear": 3 * images[:, 0, 0, 0] + 5}, index=names)
+    table.to_csv(features / "features.csv", index_label="sample_id")
+    step = Semantics(model="mine", seed=1, task="deep", training_set="deep:all", view="whole", downsample=2)
+    gaps: list[int] = []
+
+    def readout(embeddings, values, *, gap):
+        gaps.append(gap)
+        return feature_readout(embeddings, values, gap=gap)
+
+    monkeypatch.setattr("mtneuro_probe.feature_readout", readout)
+    outcome = step.run({"samples": [folder], "encoder": [encoder], "features": [features]}, out, ignored)
+    rows = {row.metric: row for row in outcome.rows}
+    assert rows["r2_same_sample"].value == pytest.approx(1, abs=1e-3)
+    assert rows["r2_cross_validated"].value == pytest.approx(1, abs=1e-2)
+    assert rows["r2_same_sample"].n == n
+    # Slices of one subvolume and of the next tested one lie as far apart as single slices do.
+    assert gaps == [10 + depth - 1]

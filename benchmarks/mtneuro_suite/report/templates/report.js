@@ -46,11 +46,10 @@ for (const button of document.querySelectorAll("button.zoom")) {
 }
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
-// UMAP.
-const source = document.getElementById("umap-data");
-if (source) {
-  const data = JSON.parse(source.textContent);
-  const sheet = document.getElementById("umap-sheet");
+// UMAP: a set of samples, and every layout of them.
+for (const set of document.querySelectorAll(".umap-set")) {
+  const data = JSON.parse(set.querySelector(".umap-data").textContent);
+  const sheet = set.querySelector(".umap-sheet");
   const stops = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"]
     .map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
   const viridis = (share) => {
@@ -72,9 +71,9 @@ if (source) {
   ];
   const radius = Math.max(5, Math.min(14, 380 / Math.sqrt(data.samples.length)));
 
-  const plot = document.querySelector(".umap svg");
-  const card = document.querySelector(".umap .card");
-  const scale = document.querySelector(".umap .scale");
+  const plot = set.querySelector(".umap svg");
+  const card = set.querySelector(".umap .card");
+  const scale = set.querySelector(".umap .scale");
   let points = [];
   let circles = [];
   let chosen = -1;
@@ -131,7 +130,7 @@ if (source) {
   };
 
   const buttons = [];
-  document.querySelectorAll(".panels").forEach((panels, which) => {
+  set.querySelectorAll(".panels").forEach((panels, which) => {
     for (const colouring of colourings) {
       const button = document.createElement("button");
       button.type = "button";
