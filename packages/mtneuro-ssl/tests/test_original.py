@@ -1,7 +1,7 @@
 """Weights under the original benchmark's names, made here as its code lays them out, and read as models.
 
 The networks below are written for these tests: the layout of names is the original's, and what they compute
-is the oracle. As the original's do, they see images with the axes ``(x, y)``.
+is the oracle.
 """
 
 from typing import Any
@@ -63,7 +63,7 @@ def checkpoint(encoder: nn.ModuleDict, *, mined: bool = False) -> dict[str, Any]
 
 def features(encoder: nn.ModuleDict, *, mean: float, sd: float) -> np.ndarray:
     """Return what the original's encoder makes of the images, as plain formulas."""
-    pixels = (torch.from_numpy(IMAGES)[:, None].transpose(-1, -2) / 255 - mean) / sd
+    pixels = (torch.from_numpy(IMAGES)[:, None] / 255 - mean) / sd
     with torch.no_grad():
         return encoder["f"](pixels).flatten(1).numpy()
 

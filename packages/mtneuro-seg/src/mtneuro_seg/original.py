@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from mtneuro_seg._shared.model_folder import weights_errors_named
-from mtneuro_seg._shared.torch_file import listed, tensors_of, torch_table, turned_kernel
+from mtneuro_seg._shared.torch_file import listed, tensors_of, torch_table
 from mtneuro_seg.model import Model, build_network
 from mtneuro_seg.settings import TrainSettings, default_class_names
 
@@ -28,8 +28,8 @@ def original_model(path: Path | str, **changes: Any) -> Model:
     and transposed upsampling; its activation is ReLU unless the changes say otherwise. A network of
     segmentation-models-pytorch is named by the changes.
 
-    The original's inputs are intensities in [0, 1] as they are, so ``mean`` is 0 and ``sd`` 1. Its images
-    have the axes ``([z,] x, y)``: the kernels are turned, so that networks take ``([z,] y, x)``.
+    The original's inputs are intensities in [0, 1] as they are, so ``mean`` is 0 and ``sd`` 1. Its subvolumes
+    have the axes ``(z, x, y)``: the kernels of 3D networks are turned, so that they take ``(z, y, x)``.
 
     Parameters
     ----------
@@ -57,8 +57,7 @@ def original_model(path: Path | str, **changes: Any) -> Model:
         known = _told_by_unet(path, weights, changes)
         renamed = _renamed(weights, transposed=known["upsampling"] == "transposed")
     elif _LIBRARY_HEAD in weights:
-        known = {"classes": len(weights[_LIBRARY_HEAD])}
-        renamed = {name: turned_kernel(value) for name, value in weights.items()}
+        known, renamed = {"classes": len(weights[_LIBRARY_HEAD])}, weights
         if "model" not in changes:
             raise ValueError(
                 f"model must be given for {path}, which holds a network of segmentation-models-pytorch: "
@@ -133,11 +132,11 @@ def _upsampling(path: Path, weights: Mapping[str, Tensor], changes: Mapping[str,
 
 
 def _renamed(weights: Mapping[str, Tensor], *, transposed: bool) -> dict[str, Tensor]:
-    """Return a U-Net's weights under our names, and with our axes."""
+    """Return a U-Net's weights under our names, and with our axes in 3D."""
     widening = _WIDENING["transposed" if transposed else "interpolated"]
     found: dict[str, Tensor] = {}
     for name, value in weights.items():
-        turned = turned_kernel(value)
+        turned = value.transpose(-1, -2) if value.ndim == 5 else value
         part, _, rest = name.partition(".")
         if part == "conv_final":
             found[f"head.{rest}"] = turned

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from mtneuro_ssl._shared.model_folder import weights_errors_named
-from mtneuro_ssl._shared.torch_file import listed, tensors_of, torch_table, turned_kernel
+from mtneuro_ssl._shared.torch_file import listed, tensors_of, torch_table
 from mtneuro_ssl.model import NetworkModel
 from mtneuro_ssl.settings import TrainSettings
 
@@ -55,8 +55,7 @@ def original_model(path: Path | str, **changes: Any) -> NetworkModel:
     """Return the model of a file of the original benchmark's weights; nothing in the file is executed.
 
     Three layouts are read: a checkpoint of BYOL, MYOW or MYOW-m (``ckpt-800.pt``), whose online encoder is
-    taken; the encoder with its linear stage on top; and a supervised classifier. The original's images have
-    the axes ``(x, y)``: the kernels are turned, so that the model takes ``(y, x)``.
+    taken; the encoder with its linear stage on top; and a supervised classifier.
 
     Parameters
     ----------
@@ -127,14 +126,14 @@ def _weights(table: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _renamed(weights: Mapping[str, Tensor], place: str) -> dict[str, Tensor]:
-    """Return the encoder's and the classifier's weights under our names, and with our axes."""
+    """Return the encoder's and the classifier's weights under our names."""
     found = {name: value for name, value in weights.items() if name.startswith("classifier.")}
     for name, value in weights.items():
         if not name.startswith(place):
             continue
         position, _, rest = name.removeprefix(place).partition(".")
         part = "classifier" if position == _CLASSIFIER else f"encoder.{_PARTS.get(position, position)}"
-        found[f"{part}.{rest}"] = turned_kernel(value)
+        found[f"{part}.{rest}"] = value
     return found
 
 

@@ -74,17 +74,6 @@ def tensors_of(table: Mapping[str, Any], /) -> dict[str, Tensor]:
     return {name: value for name, value in table.items() if isinstance(value, Tensor)}
 
 
-def turned_kernel(weight: Tensor, /) -> Tensor:
-    """Return a kernel whose last two axes have changed places; what is no kernel of images stays.
-
-    Examples
-    --------
-    >>> turned_kernel(torch.zeros(8, 1, 5, 3)).shape, turned_kernel(torch.zeros(8, 1)).shape
-    (torch.Size([8, 1, 3, 5]), torch.Size([8, 1]))
-    """
-    return weight.transpose(-1, -2) if weight.ndim >= 4 else weight
-
-
 def listed(names: Iterable[str], /) -> str:
     """Return names in words, the first of them where they are many.
 
