@@ -68,3 +68,9 @@ def test_a_figure_names_the_classes():
 def test_another_array_is_refused():
     with pytest.raises(ValueError, match=r"labels must be a volume \(z, y, x\)"):
         rendered_surfaces(np.zeros((4, 4), np.uint8), class_names=NAMES)
+
+
+def test_a_volume_of_two_slices_has_a_picture() -> None:
+    labels = np.zeros((2, 16, 16), np.uint8)
+    labels[:, 4:12, 4:12] = 1
+    assert (rendered_surfaces(labels, class_names=("background", "cell"), size=32) < 1).any()

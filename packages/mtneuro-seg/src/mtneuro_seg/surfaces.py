@@ -63,7 +63,8 @@ def rendered_surfaces(
     shares = torch.stack(
         [torch.from_numpy((labels == label).astype(np.float32)) for label in range(1, len(class_names))]
     )
-    smooth = nn.functional.avg_pool3d(shares[None], 3, stride=1, padding=1)
+    # Padded first: the pooling itself refuses a volume of one or two slices.
+    smooth = nn.functional.avg_pool3d(nn.functional.pad(shares[None], (1,) * 6), 3, stride=1)
     edges = (1,) * labels.ndim if voxel_size_um is None else voxel_size_um
     extent = torch.tensor(
         [n * edge for n, edge in zip(labels.shape, edges, strict=True)], dtype=torch.float32
