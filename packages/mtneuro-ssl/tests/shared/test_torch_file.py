@@ -37,11 +37,12 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"not a file of torch", b"PK\x03\x04" + bytes(40)])
+@pytest.mark.parametrize("content", [b"", b"not a file of torch", b"abc", b"PK\x03\x04" + bytes(40)])
 def test_other_files_are_refused(tmp_path, content):
     (tmp_path / "w.pt").write_bytes(content)
-    with pytest.raises(ValueError, match=r"w\.pt must be a file of torch\.save"):
+    with pytest.raises(ValueError, match=r"w\.pt must be a file of torch\.save") as refused:
         torch_table(tmp_path / "w.pt")
+    assert "empty list" not in str(refused.value)
 
 
 def test_a_file_without_a_table_is_refused(tmp_path):

@@ -53,7 +53,9 @@ def torch_table(path: Path, /) -> dict[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, AttributeError, LookupError, ValueError) as error:
-        reason = one_line(ValueError(str(error).partition("\n")[0]))
+        # What PyTorch stumbles over in bytes that are something else says nothing to anybody.
+        other = isinstance(error, LookupError | AttributeError)
+        reason = one_line(ValueError("it is something else" if other else str(error).partition("\n")[0]))
         raise ValueError(
             f"{path} must be a file of torch.save with plain tensors (a state dict, not a whole module): "
             f"{shorten(reason, 200, placeholder=' ...')}"
