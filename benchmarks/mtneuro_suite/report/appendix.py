@@ -1,6 +1,7 @@
 """Compare with the numbers of the paper's appendix: class proportions, and how long a training takes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,24 +30,23 @@ def class_proportions_table(plan: Plan, store: Store) -> Table | None:
     if not parts or not all(map(store.done, parts)):
         return None
     data = joined_arrays([store.folder(part) for part in parts])
-    if data.masks is None:
+    everywhere = replace(data, region=np.zeros_like(data.region), region_names=("total",))
+    shares = data.class_shares() | everywhere.class_shares()
+    if not shares:
         return None
-    values = {"background": 0, **plan.inputs.label_values}
-    counts = np.zeros((len(data.region_names), 256), np.int64)
-    for region, mask in zip(data.region, data.masks, strict=True):
-        counts[region] += np.bincount(mask.ravel(), minlength=256)
-    body: list[tuple[str, tuple[Cell, ...]]] = []
-    for name, counted in [*zip(data.region_names, counts, strict=True), ("total", counts.sum(axis=0))]:
-        shares = 100 * counted / max(1, counted.sum())
-        cells = tuple(
-            Cell((float(shares[value]),), class_proportion(name, kind)) for kind, value in values.items()
-        )
-        body.append((name, cells))
     return Table(
         title="Class proportions (appendix, 4.2.3)",
         corner="region",
-        columns=tuple(values),
-        rows=tuple(body),
+        columns=data.class_names,
+        rows=tuple(
+            (
+                region,
+                tuple(
+                    Cell((100 * share,), class_proportion(region, name)) for name, share in of_region.items()
+                ),
+            )
+            for region, of_region in shares.items()
+        ),
         notes=("Percent of the voxels of Task 3's labelled slices.",),
     )
 

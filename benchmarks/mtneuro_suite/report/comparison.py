@@ -67,7 +67,7 @@ def _quoted(row: Row, about: About, mixup: str | None) -> Quoted | None:
     if row.metric == _table1_metric(about, row.model) and row.task in about.regions:
         column = about.regions[row.task]
         return table1(method, column.paper_column, downsample=column.downsample)
-    if row.metric in {"f1", "iou"} and row.task in about.segmentation:
+    if row.metric in _OF_TASK_2 and row.task in about.segmentation:
         setting = about.segmentation[row.task]
         heading = {**CLASS_SETTINGS.get(setting, {}), "average": "average"}.get(row.class_name, "")
         return table2(model, row.metric, setting, heading)

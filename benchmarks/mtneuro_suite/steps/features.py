@@ -35,6 +35,13 @@ class Features(Step):
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write ``features.csv``."""
+        of_original = self.definition == "original"
+        table = (_original_features if of_original else self._features)(roles["samples"], progress)
+        table.to_csv(out / "features.csv")
+        return Outcome(extra={"samples": len(table), "mean": table.mean().to_dict()})
+
+    def _features(self, folders: Sequence[Path], progress: Progress) -> "DataFrame":
+        """Return the features of each sample by itself."""
         import pandas as pd
         from mtneuro_probe import (
             ALL_FEATURES,
@@ -44,11 +51,7 @@ class Features(Step):
             semantic_features,
         )
 
-        if self.definition == "original":
-            table = _original_features(roles["samples"], progress)
-            table.to_csv(out / "features.csv")
-            return Outcome(extra={"samples": len(table), "mean": table.mean().to_dict()})
-        found = samples(roles["samples"], self.view)
+        found = samples(folders, self.view)
         labels = _labels(found, None if self.instances is None else self.label_values[self.instances])
         features = FEATURES if self.features is None else self.features
         # A class of the paper's that was not annotated has features too, which are missing.
@@ -63,12 +66,11 @@ class Features(Step):
             features=features,
             progress=progress,
         )
-        if depth > 1:
-            # A subvolume's are the means over its slices; a slice where a feature is missing does not count.
-            means = pd.DataFrame(table.groupby(np.arange(len(table)) // depth).mean())
-            table = means.set_index(pd.Index(found.sample_id, name="sample_id"))
-        table.to_csv(out / "features.csv")
-        return Outcome(extra={"samples": len(table), "mean": table.mean().to_dict()})
+        if depth == 1:
+            return table
+        # A subvolume's are the means over its slices; a slice where a feature is missing does not count.
+        means = pd.DataFrame(table.groupby(np.arange(len(table)) // depth).mean())
+        return means.set_index(pd.Index(found.sample_id, name="sample_id"))
 
 
 def _labels(found: TaskArrays, of_instances: int | None) -> Integer[np.ndarray, "..."]:

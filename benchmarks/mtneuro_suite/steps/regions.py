@@ -123,6 +123,6 @@ def _confusion(
 
 def accuracies(confusion: Int64[np.ndarray, "c c"]) -> tuple[float, float]:
     """Return the fraction of the samples that are right, and its mean over the regions that there are."""
-    right, samples = confusion.diagonal(), confusion.sum(axis=1)
-    there = samples > 0
-    return float(right.sum() / samples.sum()), float((right[there] / samples[there]).mean())
+    from mtneuro_probe import balanced_accuracy
+
+    return float(confusion.trace() / confusion.sum()), balanced_accuracy(confusion)

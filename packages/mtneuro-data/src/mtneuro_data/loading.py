@@ -251,10 +251,9 @@ def _put_crossing(
     images[row, :depth] = downsampled_images(grey, task.downsample)
     if annotation is None:
         return
-    what = f"labels of {crossing.cube} from slice {boxes[0].lower[0]} on"
     if masks is not None:
         mapped = mapped_labels(
-            np.concatenate(annotation.read_boxes(boxes, keep=True)), task.label_map, what=what
+            np.concatenate(annotation.read_boxes(boxes, keep=True)), task.label_map, what=crossing.words
         )
         masks[row] = UNLABELLED
         masks[row, :depth] = downsampled_labels(mapped, task.downsample)
@@ -262,7 +261,7 @@ def _put_crossing(
     lo, hi = task.annotated_z or (0, annotation.shape[0])
     if all(lo <= box.lower[0] and box.upper[0] <= hi for box in boxes):
         labels = np.concatenate(annotation.read_boxes(boxes, keep=True))
-        region[row] = voted_region(labels, task.roi_map, by=task.region_vote, what=what)
+        region[row] = voted_region(labels, task.roi_map, by=task.region_vote, what=crossing.words)
 
 
 def _squeezed(images: np.ndarray, task: TaskSpec) -> np.ndarray:

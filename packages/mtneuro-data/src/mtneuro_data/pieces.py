@@ -34,7 +34,7 @@ class Piece(NamedTuple):
     @property
     def words(self) -> str:
         """The piece's labels, as named in messages."""
-        return f"labels of {self.cube} from slice {self.starts[0]} on"
+        return _words(self.cube, self.starts[0])
 
     @property
     def n_bytes(self) -> int:
@@ -49,6 +49,15 @@ class Crossing(NamedTuple):
     row: int
     boxes: tuple[Box, ...]
     """Its slices, in order; together at most the task's depth."""
+
+    @property
+    def words(self) -> str:
+        """The subvolume's labels, as named in messages."""
+        return _words(self.cube, self.boxes[0].lower[0])
+
+
+def _words(cube: str, start: int) -> str:
+    return f"labels of {cube} from slice {start} on"
 
 
 def crossings_of(task: TaskSpec, splits: Sequence[str]) -> Iterator[Crossing]:

@@ -29,6 +29,7 @@ from .readout.maps import fit_readout as fit_readout
 from .readout.maps import fitted_readout as fitted_readout
 from .readout.maps import write_feature_map as write_feature_map
 from .readout.regions import RegionScore as RegionScore
+from .readout.regions import balanced_accuracy as balanced_accuracy
 from .readout.regions import region_cross_validation as region_cross_validation
 from .readout.regions import region_readout as region_readout
 from .registry import ALL_FEATURES as ALL_FEATURES

@@ -66,8 +66,24 @@ class RegionScore:
     @property
     def balanced_accuracy(self) -> float:
         """Mean over the regions of the test samples of the fraction of each that was predicted correctly."""
-        tested = self.confusion.sum(axis=1)
-        return float((self.confusion.diagonal()[tested > 0] / tested[tested > 0]).mean())
+        return balanced_accuracy(self.confusion)
+
+
+def balanced_accuracy(confusion: Int64[np.ndarray, "classes classes"], /) -> float:
+    """Return the mean over the classes that there are of the fraction of each that was predicted correctly.
+
+    Parameters
+    ----------
+    confusion
+        Number of samples, a row for each true class and a column for each predicted one.
+
+    Examples
+    --------
+    >>> balanced_accuracy(np.array([[9, 1, 0], [1, 1, 0], [0, 0, 0]]))
+    0.7
+    """
+    tested = confusion.sum(axis=1)
+    return float((confusion.diagonal()[tested > 0] / tested[tested > 0]).mean())
 
 
 def region_readout(
