@@ -1,9 +1,11 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from mtneuro_data import Cache, open_volume
+from mtneuro_data._shared.files import name_beside
 from mtneuro_data.cache.chunk import CHUNK
 from mtneuro_data.cache.store import CACHE_VERSION
 
@@ -84,6 +86,24 @@ def test_entries_are_listed_and_cleared_by_uri(boss: Any, cache: Cache) -> None:
         cache.clear("bossdb://x/y/z")
     assert cache.clear(IMAGE) == 1
     assert [entry.uri for entry in cache.entries()] == [LABELS]
+
+
+@pytest.mark.parametrize("removed", ["", "chunks.sha256"])
+def test_a_store_that_is_being_made_or_was_left_half_made_is_no_entry(
+    boss: Any, cache: Cache, removed: str
+) -> None:
+    open_volume(IMAGE, cache=cache)[0:1, 0:1, 0:1]
+    folder = folder_of(cache, boss, "image")
+    # The process that it names lives, so that it is not swept.
+    beside = name_beside(folder)
+    shutil.copytree(folder, beside)
+    if removed:
+        shutil.rmtree(beside / removed)
+    assert [entry.folder for entry in cache.entries()] == [folder]
+    assert cache.verify() == ()
+    Cache(cache.root, limit_bytes=10**9).make_room(1)
+    assert beside.exists()
+    assert cache.clear(IMAGE) == 1
 
 
 def test_a_file_in_the_caches_place_is_refused(tmp_path: Path) -> None:

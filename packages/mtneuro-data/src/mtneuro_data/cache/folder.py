@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from mtneuro_data._shared.files import is_temporary
 from mtneuro_data.box import Box, Corner
 from mtneuro_data.cache.chunk import CHUNK, chunks_of
 from mtneuro_data.cache.policy import Policy
@@ -290,7 +291,10 @@ class Cache:
         return len(folders)
 
     def _descriptions(self) -> Iterator[Path]:
-        yield from sorted(self.root.glob("v[0-9]*/*/*/*/*/*/cache.json"))
+        for path in sorted(self.root.glob("v[0-9]*/*/*/*/*/*/cache.json")):
+            # A process that is making a store, or was killed at it, has one beside the store's place.
+            if not is_temporary(path.parent.name):
+                yield path
 
     def _stores(self) -> Iterator[ChunkStore]:
         for path in self._descriptions():
