@@ -1,5 +1,6 @@
 """Crop the benchmark's 16 cubes from the real slice and from the phantom."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ REAL_SLICE = 159
 Crops = dict[tuple[str, str], np.ndarray]
 
 
+@cache
 def real_crops(data: Path) -> Crops:
     """Return the 16 cubes' crops of the published slice."""
     Image.MAX_IMAGE_PIXELS = None  # the slice has 8 million pixels, known and wanted
@@ -39,8 +41,9 @@ def real_crops(data: Path) -> Crops:
     }
 
 
+@cache
 def phantom_crops(seed: int, z: int, channel: str = "image") -> Crops:
-    """Return the same crops of a phantom."""
+    """Return the same crops of a phantom; both are computed once, and not to be written to."""
     phantom = Phantom(channel, seed=seed)
     return {
         (region, name): phantom.read((z, y, x), (z + 1, y + 256, x + 256))[0]

@@ -1,15 +1,10 @@
-"""Measure images: grey levels and texture, structures, and how well regions can be told apart."""
+"""Measure images: grey levels and texture, and structures."""
 
-from collections.abc import Callable
 from typing import cast
 
 import numpy as np
-from cubes import CLASSES, REGIONS, SETS, Crops
+from cubes import CLASSES
 from scipy import ndimage
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 UM = 1.17
 
@@ -124,47 +119,3 @@ def mean_of(rows: list[dict[str, float]]) -> dict[str, float]:
     """Return the mean of each figure over those that have it."""
     keys = dict.fromkeys(key for row in rows for key in row)
     return {key: float(np.mean([row[key] for row in rows if key in row])) for key in keys}
-
-
-# --- regions
-
-
-def _tiles(crop: np.ndarray, size: int = 64) -> np.ndarray:
-    n = crop.shape[0] // size
-    return crop.reshape(n, size, n, size).swapaxes(1, 2).reshape(-1, size, size).astype(np.float64)
-
-
-def pixels(tiles: np.ndarray) -> np.ndarray:
-    """Return the pixels of each tile at half the resolution."""
-    return tiles.reshape(len(tiles), 32, 2, 32, 2).mean(axis=(2, 4)).reshape(len(tiles), -1)
-
-
-def textures(tiles: np.ndarray) -> np.ndarray:
-    """Return simple texture features of each tile: percentiles, and spread after smoothing at four scales."""
-    parts = [np.percentile(tiles, (5, 25, 50, 75, 95), axis=(1, 2)).T]
-    for sigma in (1, 2, 4, 8):
-        smooth = ndimage.gaussian_filter(tiles, (0, sigma, sigma))
-        parts.append(np.stack([(tiles - smooth).std(axis=(1, 2)), smooth.std(axis=(1, 2))], axis=1))
-    parts += [np.abs(np.diff(tiles, axis=axis)).mean(axis=(1, 2))[:, None] for axis in (1, 2)]
-    return np.hstack(parts)
-
-
-def region_accuracy(crops: Crops, features: Callable[[np.ndarray], np.ndarray], *, components: int | None):
-    """Return the accuracy on sets B, C and D of a classifier fit on A, with its interval over cubes."""
-    model = make_pipeline(
-        StandardScaler(),
-        *([PCA(components, random_state=0)] if components else []),
-        LogisticRegression(max_iter=2000, C=0.1),
-    )
-    train = [features(_tiles(crops[region, "A"])) for region in REGIONS]
-    model.fit(np.concatenate(train), np.repeat(np.arange(4), [len(part) for part in train]))
-    scores = np.array(
-        [
-            (model.predict(features(_tiles(crops[region, name]))) == number).mean()
-            for number, region in enumerate(REGIONS)
-            for name in SETS[1:]
-        ]
-    )
-    draws = np.random.default_rng(0).integers(len(scores), size=(5000, len(scores)))
-    low, high = np.percentile(scores[draws].mean(axis=1), (2.5, 97.5))
-    return float(scores.mean()), float(low), float(high)

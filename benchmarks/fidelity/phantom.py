@@ -3,25 +3,26 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
+import pandas as pd
+from blind import blind_sheet, drawn_tiles
 from cubes import CLASSES, CORNERS, PROPORTIONS, REAL_SLICE, REGIONS, SETS, phantom_crops, real_crops
 from cyclopts import Parameter, validators
+from floors import DOWNSAMPLE, FLOORS, PROTOCOLS, Accuracy, across_sets, protocol
 from measures import (
     class_shares,
     mean_of,
     objects_f1,
-    pixels,
-    region_accuracy,
     structures,
     texture,
-    textures,
 )
 from mtneuro_data.phantom import Phantom
+from mtneuro_probe import FEATURES
 from PIL import Image
 from record import mean_and_spread, write_record
 from transfer import (
@@ -32,6 +33,14 @@ from transfer import (
     read_from_all_sides,
     trained_on_phantom,
 )
+from variety import (
+    histograms,
+    human_tables,
+    phantom_tables,
+    region_alone,
+    region_alone_interval,
+    variation,
+)
 
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite._shared.terminal import command_line, run
@@ -41,7 +50,7 @@ if TYPE_CHECKING:
 
 app = command_line("uv run benchmarks/fidelity/phantom.py", version=False)
 
-Part = Literal["statistics", "difficulty", "sheet", "transfer"]
+Part = Literal["statistics", "difficulty", "variety", "sheet", "turing", "transfer"]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 USUAL = Training()
 
@@ -80,21 +89,67 @@ def statistics(data: Path, seed: int) -> dict[str, Any]:
 # --- difficulty
 
 
-def difficulty(data: Path, seed: int) -> dict[str, Any]:
-    """Print and return how well regions are told apart from set A to B, C and D, real and phantom."""
+def difficulty(data: Path, seed: int, animals: int) -> dict[str, Any]:
+    """Print and return how well each floor tells the regions apart, real and phantom."""
     result: dict[str, Any] = {}
-    print(f"\n{'region accuracy, A to B, C, D':<34}{'real':>24}{'phantom':>24}")
-    sources = {"real": real_crops(data), "phantom": phantom_crops(seed, REAL_SLICE)}
-    for name, features, components in (("PCA of pixels", pixels, 24), ("texture features", textures, None)):
-        result[name] = {
-            source: region_accuracy(crops, features, components=components)
-            for source, crops in sources.items()
-        }
-        cells = [f"{a:.2f} [{b:.2f}, {c:.2f}]" for a, b, c in result[name].values()]
-        (_, low, high), (_, low2, high2) = result[name].values()
-        verdict = "overlap" if low <= high2 and low2 <= high else "APART"
-        print(f"{name:<34}{cells[0]:>24}{cells[1]:>24}  {verdict}")
+    for factor in (DOWNSAMPLE, DOWNSAMPLE // 2):
+        title = f"z={REAL_SLICE}, 1/{factor} resolution, set to set"
+        print(f"\n{title:<40}{'real':>20}{'phantom':>20}")
+        rows = result[title] = {}
+        for name, features in FLOORS.items():
+            real = Accuracy.over(across_sets(real_crops(data), features, factor))
+            crops = [phantom_crops(seed + animal, REAL_SLICE) for animal in range(animals)]
+            ours = Accuracy.over(np.concatenate([across_sets(one, features, factor) for one in crops]))
+            rows[name] = {"real": astuple(real), "phantom": astuple(ours), "met": real.holds(ours)}
+            print(f"{name:<40}{real!s:>20}{ours!s:>20}  {'' if real.holds(ours) else 'APART'}")
+    title = f"the paper's splits of the phantom, 1/{DOWNSAMPLE} resolution"
+    print(f"\n{title:<48}" + "".join(f"{task[-2:].upper():>20}" for task in PROTOCOLS))
+    rows = result["splits"] = {}
+    for name, features in FLOORS.items():
+        found = {task: protocol(task, features, seed) for task in PROTOCOLS}
+        rows[name] = {task: astuple(one) for task, one in found.items()}
+        print(f"{name:<48}" + "".join(f"{one!s:>20}" for one in found.values()))
     return result
+
+
+def variety(data: Path, seed: int, animals: int, picture: Path) -> dict[str, Any]:
+    """Print and return how structures vary inside a region and between regions, and draw histograms."""
+    human, slices = human_tables(data)
+    ours = [phantom_tables(seed + animal, slices) for animal in range(animals)]
+    spread: dict[str, Any] = {}
+    print(
+        f"\n{'coefficient of variation, people, phantom':<44}"
+        + "".join(f"{region:>14}" for region in REGIONS)
+    )
+    for name in FEATURES:
+        spread[name] = {
+            region: [
+                variation(human[region])[name],
+                float(np.mean([variation(tables[region])[name] for tables in ours])),
+            ]
+            for region in REGIONS
+            if name in human[region]
+        }
+        cells = [spread[name].get(region) for region in REGIONS]
+        print(
+            f"{name:<44}"
+            + "".join(f"{'–':>14}" if pair is None else f"{pair[0]:7.2f}{pair[1]:7.2f}" for pair in cells)
+        )
+    alone: dict[str, Any] = {}
+    print(f"\n{'R2 from the region alone':<44}{'people':>20}{'phantom':>20}")
+    for name in FEATURES:
+        theirs = (region_alone(human, name), *region_alone_interval(human, name))
+        each = np.array([region_alone(tables, name) for tables in ours])
+        mine = (float(each.mean()), float(each.min()), float(each.max()))
+        met = bool(abs(theirs[0] - mine[0]) <= 0.1)
+        alone[name] = {"people": theirs, "phantom": mine, "met": met}
+        cells = ["{:.2f} [{:.2f}, {:.2f}]".format(*one) for one in (theirs, mine)]
+        print(f"{name:<44}{cells[0]:>20}{cells[1]:>20}  {'' if met else 'APART'}")
+    print("intervals: people's over slices drawn again, the phantom's from its lowest to its highest animal")
+    with written_beside(picture) as beside:
+        histograms(human, ours).savefig(beside, dpi=100, format="png")
+    print(f"histograms of each feature written to {picture}")
+    return {"variation": spread, "region alone": alone}
 
 
 # --- pictures
@@ -112,6 +167,19 @@ def contact_sheet(data: Path, seed: int, path: Path) -> None:
     with written_beside(path) as beside:
         Image.fromarray(sheet).save(beside)
     print(f"real (left) and phantom (right) written to {path}")
+
+
+def mixed_sheet(data: Path, seed: int, path: Path, key: Path) -> None:
+    """Write one picture of real and phantom tiles without labels, and to another file which is which."""
+    tiles = drawn_tiles(seed, 24)
+    with written_beside(path) as beside:
+        Image.fromarray(blind_sheet(tiles, data)).save(beside, format="png")
+    table = pd.DataFrame(
+        [asdict(tile) for tile in tiles], index=pd.RangeIndex(1, len(tiles) + 1, name="tile")
+    )
+    with written_beside(key) as beside:
+        table.to_csv(beside)
+    print(f"tiles in rows, without labels, written to {path}, and which is which to {key}")
 
 
 # --- transfer
@@ -225,6 +293,7 @@ def phantom(
     data: Path = Path("../shared/data"),
     output: Annotated[Path, Parameter(name=["--output", "-o", "--out"])] = Path("results/fidelity"),
     seed: int = 0,
+    animals: Count = 4,
     steps: Count = USUAL.steps,
     filters: Count = USUAL.filters,
     images: Count = USUAL.images,
@@ -234,13 +303,15 @@ def phantom(
     """Compare the phantom with real slices, and write the figures as a dated record; all parts by default.
 
     - `statistics`: grey levels, texture and structures of the benchmark's 16 cubes
-    - `difficulty`: how hard it is to tell the regions apart, from cube set A to B, C and D
+    - `difficulty`: how well level, texture and scale alone tell the regions apart, from cube set to cube set
+    - `variety`: how much structures vary inside a region, beside people's labels; with histograms
     - `sheet`: a picture of real and phantom crops
+    - `turing`: a picture of both in random order without labels, and in another file which is which
     - `transfer`: a small 2D U-Net trained on the phantom alone and scored on real labelled tissue
 
     For example:
 
-    - `uv run benchmarks/fidelity/phantom.py statistics difficulty sheet --data ../shared/data`
+    - `uv run benchmarks/fidelity/phantom.py statistics difficulty variety --data ../shared/data`
     - `uv run benchmarks/fidelity/phantom.py transfer --seeds 3`
 
     Parameters
@@ -250,7 +321,9 @@ def phantom(
     output
         Folder for the record and the pictures. Those of the project are in `benchmarks/records/fidelity`.
     seed
-        The phantom's seed.
+        The phantom's seed, the first of several where a part looks at several.
+    animals
+        Phantoms that `difficulty` and `variety` look at, so that one animal's chance does not decide.
     steps
         Training steps of the U-Net.
     filters
@@ -271,9 +344,13 @@ def phantom(
     if "statistics" in wanted:
         result["statistics"] = statistics(data, seed)
     if "difficulty" in wanted:
-        result["difficulty"] = difficulty(data, seed)
+        result["difficulty"] = difficulty(data, seed, animals)
+    if "variety" in wanted:
+        result["variety"] = variety(data, seed, animals, output / "variety.png")
     if "sheet" in wanted:
         contact_sheet(data, seed, output / "sheet.png")
+    if "turing" in wanted:
+        mixed_sheet(data, seed, output / "turing.png", output / "turing-key.csv")
     if "transfer" in wanted:
         training = Training(steps=steps, filters=filters, images=images)
         result["transfer"] = transfers(data, seeds, output, training=training, pairs=more)

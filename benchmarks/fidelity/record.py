@@ -23,6 +23,7 @@ def write_record(result: dict[str, Any], folder: Path) -> Path:
     for part, lines in (
         ("statistics", _statistics),
         ("difficulty", _difficulty),
+        ("variety", _variety),
         ("transfer", _transfer),
     ):
         if part in result:
@@ -86,12 +87,44 @@ def _statistics(result: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
+def _interval(found: list[float] | tuple[float, ...]) -> str:
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*found)
+
+
 def _difficulty(result: dict[str, Any]) -> list[str]:
-    lines = ["## Region accuracy from set A to B, C and D, 95 % intervals over cubes\n"]
-    lines += _table("features", "real", "phantom")
-    for name, found in result.items():
-        cells = ["{:.2f} [{:.2f}, {:.2f}]".format(*found[source]) for source in ("real", "phantom")]
+    lines = ["## Region accuracy of floors, 95 % intervals over cubes"]
+    for title, rows in result.items():
+        if title == "splits":
+            continue
+        lines += [f"\n{title}: a readout of each set scored on the three others, four tiles a cube\n"]
+        lines += _table("features", "real", "phantom", "within the real interval")
+        for name, found in rows.items():
+            cells = [_interval(found[source]) for source in ("real", "phantom")]
+            lines.append(_row(name, *cells, "yes" if found["met"] else "no"))
+    splits = result["splits"]
+    tasks = next(iter(splits.values()))
+    lines += [
+        "\nThe paper's splits of the phantom at a quarter of the resolution, corners of every 12th slice:\n"
+    ]
+    lines += _table("features", *[task[-2:].upper() for task in tasks])
+    lines += [_row(name, *[_interval(one) for one in found.values()]) for name, found in splits.items()]
+    return [*lines, ""]
+
+
+def _variety(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Variety: coefficients of variation over eight slices of set A, people's labels and the phantom\n"
+    ]
+    lines += _table("", *REGIONS)
+    for name, found in result["variation"].items():
+        pairs = [found.get(region) for region in REGIONS]
+        cells = ["–" if pair is None else "{:.2f}, {:.2f}".format(*pair) for pair in pairs]
         lines.append(_row(name, *cells))
+    lines += ["\nR2 from the region alone: people's [over slices drawn again], the phantom's [least, most]\n"]
+    lines += _table("", "people", "phantom", "within .1")
+    for name, found in result["region alone"].items():
+        cells = [_interval(found[source]) for source in ("people", "phantom")]
+        lines.append(_row(name, *cells, "yes" if found["met"] else "no"))
     return [*lines, ""]
 
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "fidelity"
@@ -99,3 +100,88 @@ def test_the_record_is_of_this_phantom():
     record = json.loads(newest.read_text(encoding="utf-8"))
     assert record["phantom_version"] == PHANTOM_VERSION
     assert len(record["transfer"]["seeds"]) >= 3
+
+
+def stripes(period, level, contrast=20.0, *, size=256):
+    column = level + contrast * np.sin(2 * np.pi * np.arange(size) / period)
+    return np.broadcast_to(column, (size, size)).round().astype(np.uint8)
+
+
+def test_corners_are_means_of_blocks_row_by_row(module):
+    crop = np.zeros((16, 16), dtype=np.uint8)
+    crop[:8, 8:] = 8
+    crop[8:, :8] = 100
+    crop[8, 0] = 104
+    found = module("floors").corners(crop, 4)
+    assert found.shape == (4, 2, 2)
+    assert found[:3].tolist() == [[[0, 0], [0, 0]], [[8, 8], [8, 8]], [[100, 100], [100, 100]]]
+
+
+def test_a_histogram_sees_levels_and_a_spectrum_does_not(module):
+    floors = module("floors")
+    dark, bright = (stripes(16, level, size=64)[None] for level in (80, 150))
+    assert floors.histogram(dark).sum() == pytest.approx(1)
+    assert np.abs(floors.histogram(dark) - floors.histogram(bright)).sum() > 1
+    np.testing.assert_allclose(floors.spectrum(dark), floors.spectrum(bright), atol=0.05)
+
+
+def test_a_spectrums_peak_is_its_period_and_its_shape_knows_no_contrast(module):
+    floors = module("floors")
+    faint, strong = (stripes(16, 120, contrast, size=64)[None] for contrast in (30, 60))
+    assert floors.spectrum(faint).argmax() == 64 / 16 - 1
+    peak = (floors.spectrum(strong) - floors.spectrum(faint)).max()
+    assert peak == pytest.approx(np.log10(4), abs=0.05)
+    np.testing.assert_allclose(floors.spectrum_shape(faint).mean(), 0, atol=1e-12)
+
+
+@pytest.fixture
+def alike():
+    """Crops of four regions that differ by level alone, alike in every set."""
+    levels = {"CTX": 60, "STR": 100, "VP": 140, "ZI": 180}
+    return {(region, name): stripes(16, level) for region, level in levels.items() for name in "ABCD"}
+
+
+def test_what_differs_between_regions_alone_is_found_in_every_set(module, alike):
+    floors = module("floors")
+    for name, expected in (("mean and sd", 1.0), ("32-bin histogram", 1.0), ("its shape only", 0.25)):
+        score = floors.across_sets(alike, floors.FLOORS[name], 4)
+        assert score.shape == (16,)
+        assert score.mean() == pytest.approx(expected)
+
+
+def test_a_shift_between_sets_is_what_makes_it_hard(module, alike):
+    floors = module("floors")
+    shifted = {cube: crop + np.uint8(20 * "ABCD".index(cube[1])) for cube, crop in alike.items()}
+    assert floors.across_sets(shifted, floors.mean_and_sd, 4).mean() < 0.8
+
+
+def test_an_interval_is_of_the_mean_over_cubes(module):
+    accuracy = module("floors").Accuracy
+    found = accuracy.over(np.array([0.0, 1.0] * 50))
+    assert found.mean == 0.5
+    assert found.low == pytest.approx(0.4, abs=0.03)
+    assert found.holds(accuracy(0.58, 0, 1))
+    assert not found.holds(accuracy(0.65, 0, 1))
+    assert str(accuracy(0.5, 0.4, 0.6)) == "0.50 [0.40, 0.60]"
+
+
+def test_the_region_alone_explains_what_differs_between_regions(module):
+    variety = module("variety")
+    table = pd.DataFrame({"cell_size": [9.0, 11.0]})
+    far = {"CTX": table, "STR": table + 20, "VP": pd.DataFrame({"axon_density": [1.0]})}
+    # 4 inside the regions of 404 in all.
+    assert variety.region_alone(far, "cell_size") == pytest.approx(1 - 4 / 404)
+    assert variety.region_alone({"CTX": table, "STR": table}, "cell_size") == pytest.approx(0)
+    assert variety.variation(table) == {"cell_size": pytest.approx(0.1)}
+
+
+def test_a_blind_sheet_has_as_many_real_tiles_of_every_region_and_no_order(module):
+    blind = module("blind")
+    tiles = blind.drawn_tiles(0, 24)
+    assert [(tile.source == blind.REAL, tile.region) for tile in tiles] != sorted(
+        (tile.source == blind.REAL, tile.region) for tile in tiles
+    )
+    for region in ("CTX", "STR", "VP", "ZI"):
+        assert [tile.source == "real" for tile in tiles if tile.region == region].count(True) == 3
+    assert tiles == blind.drawn_tiles(0, 24)
+    assert tiles != blind.drawn_tiles(1, 24)
