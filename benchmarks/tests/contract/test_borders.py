@@ -9,15 +9,18 @@ from mtneuro_probe import (
     feature_readout,
     floor_embeddings,
     load_embeddings,
+    load_point_clouds,
+    point_clouds,
     region_readout,
     save_embeddings,
+    save_point_clouds,
     semantic_features,
 )
 from mtneuro_seg import TrainSettings as SegmentationSettings
 from mtneuro_seg import confusion_matrix, predict, scores
 from mtneuro_seg import train as train_segmenter
 from mtneuro_ssl import TrainSettings as EncoderSettings
-from mtneuro_ssl import corner_crops, embed
+from mtneuro_ssl import corner_crops, embed, open_images
 from mtneuro_ssl import train as train_encoder
 
 
@@ -109,3 +112,26 @@ def test_images_and_masks_of_data_are_what_seg_learns_from(labelled: TaskArrays,
     )
     prediction = predict(model, images)
     assert scores(confusion_matrix(masks, prediction, classes=4)).f1.shape == (4,)
+
+
+def test_clouds_of_probe_are_what_ssl_learns_from_as_arrays_and_files(
+    labelled: TaskArrays, tmp_path: Path
+) -> None:
+    assert labelled.masks is not None
+    clouds = point_clouds(
+        labelled.masks,
+        sample_id=labelled.sample_id,
+        voxel_size_um=labelled.voxel_size_um,
+        region=labelled.region,
+        region_names=labelled.region_names,
+    )
+    settings = EncoderSettings(method="supervised", encoder="deepsets", steps=2, batch_size=8, latent_dim=8)
+    model = train_encoder(clouds.points, settings, labels=labelled.region, out=tmp_path / "model")
+    save_point_clouds(tmp_path / "points.npz", clouds)
+    loaded, opened = load_point_clouds(tmp_path / "points.npz"), open_images(tmp_path / "points.npz")
+    np.testing.assert_array_equal(embed(model, loaded.points), embed(model, opened.images))
+    assert opened.sample_id.tolist() == labelled.sample_id.tolist()
+    assert opened.labels is not None
+    assert opened.labels.tolist() == labelled.region.tolist()
+    assert opened.class_names == labelled.region_names
+    assert opened.voxel_size_um == labelled.voxel_size_um

@@ -9,7 +9,7 @@ import pytest
 from mtneuro_probe import __version__, load_embeddings, save_embeddings
 
 HEAVY = ("skimage", "sklearn", "umap", "numba", "matplotlib", "pandas", "scipy", "zarr", "torch", "cc3d")
-VERBS = ("features", "readout", "map", "umap", "compare")
+VERBS = ("features", "points", "readout", "map", "umap", "compare")
 MAP = ("map", "e.npz", "own.csv", "m.npy", "--feature", "cell_count")
 
 

@@ -15,6 +15,10 @@ from .matching import aligned as aligned
 from .matching import matched as matched
 from .measures.cells import nearest_neighbour_distance as nearest_neighbour_distance
 from .measures.original import original_features as original_features
+from .points import PointClouds as PointClouds
+from .points import load_point_clouds as load_point_clouds
+from .points import point_clouds as point_clouds
+from .points import save_point_clouds as save_point_clouds
 from .projection import umap_embedding as umap_embedding
 from .readout.blocks import block_splits as block_splits
 from .readout.ceiling import label_ceiling as label_ceiling

@@ -7,6 +7,7 @@ from mtneuro_probe._shared.terminal import command_line, run
 from mtneuro_probe.commands.compare import compare
 from mtneuro_probe.commands.features import features
 from mtneuro_probe.commands.map import map as map_
+from mtneuro_probe.commands.points import points
 from mtneuro_probe.commands.readout import readout
 from mtneuro_probe.commands.umap import umap
 
@@ -15,7 +16,7 @@ app = command_line(
     "Test what embeddings know about tissue: measure label images, read the measurements out of "
     "embeddings, map them, and draw the results.",
 )
-for command in (features, readout, map_, umap, compare):
+for command in (features, points, readout, map_, umap, compare):
     app.command(command)
 
 

@@ -13,6 +13,7 @@ from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.kinds import check_type
 from mtneuro_ssl._shared.masked import check_unmasked
 from mtneuro_ssl._shared.model_folder import HEADS, WEIGHTS
+from mtneuro_ssl.points import check_learnable
 from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.stream import blocks, varies
@@ -112,6 +113,8 @@ def check_run(
     check_type(settings, TrainSettings, "settings")
     settings = with_depth(settings, images)
     width = vector_width_of(images)
+    if settings.of_points:
+        check_learnable(images, settings)
     check_samples(images, vector_width=width, subvolumes=settings.depth is not None)
     count = images.shape[0]
     if (

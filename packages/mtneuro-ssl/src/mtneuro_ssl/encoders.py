@@ -19,7 +19,7 @@ from mtneuro_ssl._shared.foreign import answer_of, reason, words_of
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, weights_errors_named
 from mtneuro_ssl._shared.torch_file import is_torch_file
 from mtneuro_ssl._shared.words import one_line
-from mtneuro_ssl.registry import ENCODERS, ENCODERS_3D
+from mtneuro_ssl.registry import ENCODERS, ENCODERS_3D, ENCODERS_OF_POINTS
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import generator_at
 
@@ -42,7 +42,8 @@ def new_encoder(
         that takes nothing and returns a module from ``(n, 1, y, x)``, or ``(n, 1, z, y, x)``, to
         ``(n, features)``.
     vector_width
-        Number of features, if the samples are vectors and not images; only a factory can make their encoder.
+        Number of features, if the samples are vectors and not images; only a factory can make their encoder,
+        or of clouds of points ``deepsets``.
     with_weights
         Whether to load the weights that the settings name (``encoder_weights`` or ``start_from``), if there
         are any, or to leave random ones.
@@ -57,9 +58,15 @@ def new_encoder(
     """
     name = settings.encoder
     weights = (settings.start_from or settings.encoder_weights) if with_weights else None
-    if vector_width is not None and ":" not in name:
-        raise ValueError(f"vectors need an encoder of your own, as package.module:factory, got {name!r}")
-    known = ENCODERS if settings.depth is None else ENCODERS_3D
+    if settings.of_points:
+        known = ENCODERS_OF_POINTS
+    elif vector_width is not None and ":" not in name:
+        raise ValueError(
+            "vectors need an encoder of your own, as package.module:factory, or, where they are clouds of "
+            f"points, encoder=deepsets, got {name!r}"
+        )
+    else:
+        known = ENCODERS if settings.depth is None else ENCODERS_3D
     if name in known:
         encoder = imported(known[name])(latent_dim=settings.latent_dim)
         if settings.stem == "uniform":

@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int64
 from mtneuro_ssl._shared.bounds import check_memory
 from mtneuro_ssl._shared.files import written_beside
 from mtneuro_ssl._shared.intensity import Window, Windowed
+from mtneuro_ssl._shared.ome import voxel_size
 from mtneuro_ssl._shared.volume_file import (
     BoundedArray,
     Ranges,
@@ -75,8 +76,9 @@ def open_images(
     Parameters
     ----------
     uri
-        An ``.npz`` export, an ``.npy`` array, a Zarr array, an OME-Zarr group, or whatever an installed
-        package opens through the entry point ``mtneuro.volumes``, as `mtneuro-data` does.
+        An ``.npz`` export, an ``.npy`` array, a Zarr array, an OME-Zarr group, an ``.npz`` of clouds of
+        points, whose images are vectors ``(n, points x 4)``, or whatever an installed package opens through
+        the entry point ``mtneuro.volumes``, as `mtneuro-data` does.
     ranges
         The part of a volume to read.
     intensity
@@ -93,6 +95,8 @@ def open_images(
         If it is none of these, or has no subvolumes of that depth.
     """
     _check_no_embeddings(uri)
+    if is_point_file(uri):
+        return _open_points(uri, ranges=ranges, depth=depth)
     found = open_volume_file(uri, ranges=ranges)
     images: Any = found.array if intensity is None else Windowed(found.array, intensity)
     names = found.sample_id or _assumed_ids(images.shape, found.lower[0])
@@ -129,6 +133,39 @@ def open_images(
         voxel_size_um=found.voxel_size_um,
         intensity=found.intensity,
         lower=found.lower,
+    )
+
+
+def is_point_file(uri: Path | str) -> bool:
+    """Return whether a file holds clouds of points, as `mtneuro-probe points` writes them."""
+    path = Path(uri).expanduser()
+    if path.suffix.lower() != ".npz" or not path.is_file():
+        return False
+    with opened_archive(path) as archive:
+        return "points" in archive and "images" not in archive
+
+
+def _open_points(uri: Path | str, *, ranges: Ranges | None, depth: int | None) -> ImageFile:
+    """Return the clouds in a file as vectors ``(n, points x 4)``."""
+    if ranges is not None or depth is not None:
+        raise ValueError(
+            f"{uri} holds clouds of points, which have no {'ranges' if depth is None else 'depth'}: leave "
+            f"{'--z, --y and --x' if depth is None else 'depth'} out"
+        )
+    with opened_archive(Path(uri).expanduser(), what="a file of clouds of points") as archive:
+        points, ids, region = archive["points"], archive["sample_id"], archive.get("region")
+        regions, size = archive.get("region_names"), archive.get("voxel_size_um")
+    if points.ndim != 3 or points.dtype.newbyteorder("=") != np.float32 or len(ids) != len(points):
+        raise ValueError(
+            f"points of {uri} must be float32 (n, points, 4) with a sample_id each, got {points.dtype} of "
+            f"shape {points.shape} for {len(ids)} ids"
+        )
+    return ImageFile(
+        images=points.astype(np.float32, copy=False).reshape(len(points), -1),
+        sample_id=ids,
+        labels=None if region is None else region.astype(np.int64),
+        class_names=None if regions is None else tuple(map(str, regions)),
+        voxel_size_um=voxel_size(size, name=str(uri)),
     )
 
 

@@ -19,6 +19,7 @@ from mtneuro_ssl._shared.model_folder import CARD, CONFIG, HEADS, HISTORY, write
 from mtneuro_ssl._shared.pixels import as_pixels, check_image_type
 from mtneuro_ssl.checks import check_samples
 from mtneuro_ssl.encoders import features_made, named, new_encoder, seeded_weights, size_remedy
+from mtneuro_ssl.points import COLUMNS, as_vectors, check_points
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.types import Progress, Samples, Volume
 from mtneuro_ssl.views import normalised
@@ -92,7 +93,7 @@ class Model(ABC):
             If the images are not of shape (n, y, x), or of (n, z, y, x) for a model of subvolumes, there are
             none, or their type or size does not fit: a model takes images of the type that it was trained on,
             through its window of intensities if it has one, or grey levels, uint8. A model of vectors takes
-            float32 of shape (n, features).
+            float32 of shape (n, features), one of clouds of points any number of them, (n, points, 4).
         """
         images = self._pixels(images)
         with memory_errors_named("embedding", remedy="lower batch_size"):
@@ -100,6 +101,10 @@ class Model(ABC):
 
     def _pixels(self, images: Samples | Volume) -> Samples | Volume:
         """Return images on the scale of 0 to 255, or vectors, once they are checked."""
+        if self.settings.of_points:
+            images = as_vectors(images, self.settings)
+            check_points(images, encoder=self.settings.encoder)
+            return images
         check_samples(images, vector_width=self.vector_width, subvolumes=self.settings.depth is not None)
         if self.vector_width is not None:
             return images
@@ -142,7 +147,9 @@ class Model(ABC):
             "```python",
             "from mtneuro_ssl import load_model",
             "",
-            f"# images: {settings.image_type or 'uint8'} {axes}",
+            f"# images: {settings.image_type or 'uint8'} {axes}"
+            if not settings.of_points
+            else "# images: clouds of points, float32 (n, points, 4): class, y, x and size",
             'embeddings = load_model("this folder").embed(images)',
             "```",
         ]
@@ -293,6 +300,8 @@ def untrained(settings: TrainSettings, *, vector_width: int | None = None) -> Ne
     >>> untrained(TrainSettings(latent_dim=8)).embed(np.zeros((2, 16, 16), np.uint8)).shape
     (2, 8)
     """
+    if vector_width is None and settings.of_points:
+        vector_width = len(COLUMNS)
     with seeded_weights(settings):
         encoder = new_encoder(settings, vector_width=vector_width)
     settings = settings.model_copy(update={"method": "untrained"})

@@ -116,6 +116,9 @@ ENCODERS_3D: Mapping[str, str] = MappingProxyType(
 )
 """The same encoders of subvolumes."""
 
+ENCODERS_OF_POINTS: Mapping[str, str] = MappingProxyType({"deepsets": "mtneuro_ssl.deepsets:deepsets"})
+"""Encoders of clouds of points."""
+
 
 def method_names() -> tuple[str, ...]:
     """Return the name of every method.
@@ -134,6 +137,6 @@ def encoder_names() -> tuple[str, ...]:
     Examples
     --------
     >>> encoder_names()
-    ('resnet18', 'resnet50')
+    ('resnet18', 'resnet50', 'deepsets')
     """
-    return tuple(ENCODERS)
+    return (*ENCODERS, *ENCODERS_OF_POINTS)

@@ -11,7 +11,7 @@ from mtneuro_ssl._shared.factories import check_trusted, is_factory
 from mtneuro_ssl._shared.pixels import CheckedWindow, given_if_named
 from mtneuro_ssl._shared.settings import Settings
 from mtneuro_ssl._shared.words import unknown_name
-from mtneuro_ssl.registry import ENCODERS, METHODS, MethodEntry, Schedule
+from mtneuro_ssl.registry import ENCODERS, ENCODERS_OF_POINTS, METHODS, MethodEntry, Schedule
 from mtneuro_ssl.settings_file import file_values
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -77,10 +77,11 @@ class ViewSettings(Settings):
     """Chance that a box of a view, 2 to 33 % of it, is filled with the view's mean."""
 
     noise: NonNegative = 0.0
-    """Standard deviation of Gaussian noise on each pixel (of intensities in [0, 1]) or feature."""
+    """Standard deviation of Gaussian noise on each pixel (of intensities in [0, 1]) or feature; of a cloud's
+    points on their place, in its unit."""
 
     mask: Fraction = 0.0
-    """Chance to set a feature of a vector to 0."""
+    """Chance to set a feature of a vector to 0, or to leave a point of a cloud out."""
 
     slices: NonNegativeInt = 0
     """How far along z, in slices, a view may be taken from the sample's own slice."""
@@ -113,7 +114,7 @@ class TrainSettings(Settings):
     encoder: str = "resnet18"
     """Network from image to embedding: one that `mtneuro-ssl methods` lists, ``timm/<model>``, or
     ``package.module:factory``, which returns a module from (n, 1, y, x), or from (n, 1, z, y, x) where there
-    is a ``depth``, to (n, features)."""
+    is a ``depth``, to (n, features). ``deepsets`` is of clouds of points."""
 
     depth: PositiveInt | None = None
     """Slices of a sample where samples are subvolumes: the encoder then has three dimensions. None for
@@ -321,8 +322,9 @@ class TrainSettings(Settings):
     @field_validator("encoder")
     @classmethod
     def _known_encoder(cls, name: str) -> str:
-        if name not in ENCODERS and not _TIMM.fullmatch(name) and not is_factory(name):
-            known = (*ENCODERS, "timm/<model>", "package.module:factory")
+        ours = (*ENCODERS, *ENCODERS_OF_POINTS)
+        if name not in ours and not _TIMM.fullmatch(name) and not is_factory(name):
+            known = (*ours, "timm/<model>", "package.module:factory")
             raise ValueError(unknown_name("encoder", name, known))
         return name
 
@@ -370,6 +372,11 @@ class TrainSettings(Settings):
     def entry(self) -> MethodEntry:
         """The method's entry in the registry."""
         return METHODS[self.method]
+
+    @property
+    def of_points(self) -> bool:
+        """Whether the encoder takes clouds of points."""
+        return self.encoder in ENCODERS_OF_POINTS
 
     def resolved(self) -> "TrainSettings":
         """Return the same settings with the method's own values where they are None."""
@@ -435,5 +442,5 @@ def executed_modules(settings: TrainSettings) -> tuple[str, ...]:
     """
     targets = [settings.entry.target]
     if settings.entry.family != "classical":
-        targets.append(ENCODERS.get(settings.encoder, settings.encoder))
+        targets.append({**ENCODERS, **ENCODERS_OF_POINTS}.get(settings.encoder, settings.encoder))
     return tuple(target.partition(":")[0] for target in targets if ":" in target)

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import Logger
 from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl._shared.files import written_beside
+from mtneuro_ssl._shared.kinds import check_type
 from mtneuro_ssl._shared.model_folder import (
     HEADS,
     WEIGHTS,
@@ -33,6 +34,7 @@ from mtneuro_ssl.methods.base import Method
 from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, untrained
 from mtneuro_ssl.model_folder import load_model
 from mtneuro_ssl.monitor import monitored_size
+from mtneuro_ssl.points import as_vectors
 from mtneuro_ssl.processes import launch, process_share
 from mtneuro_ssl.recorder import CHECKPOINT
 from mtneuro_ssl.settings import TrainSettings
@@ -75,7 +77,7 @@ def train(
         Images to learn from, (n, y, x) of any type of number, or subvolumes, (n, z, y, x), for an encoder in
         three dimensions; in memory or a volume that is read by slices, such as a Zarr array; they are kept on
         the device as one array, or streamed (``settings.stream``). Or vectors, float32 (n, features), with an
-        encoder of your own.
+        encoder of your own; or clouds of points, float32 (n, points, 4), with the encoder ``deepsets``.
     settings
         Method, encoder and everything else that can be set.
     labels
@@ -111,6 +113,8 @@ def train(
         If ``out`` holds anything but a model; or, unless ``replace``, a model of other settings or images, or
         ``<out>.partial`` a checkpoint of another method.
     """
+    check_type(settings, TrainSettings, "settings")
+    images = as_vectors(images, settings)
     check_run(images, settings, labels=labels, class_names=class_names, sample_id=sample_id)
     out, settings = Path(out), with_depth(settings.resolved(), images)
     check_destination(out)

@@ -79,7 +79,7 @@ def tried_settings(
     >>> tried_settings(TrainSettings(encoder="timm/test_resnet"), sizes=[(32, 32)]).image_size is None
     True
     """
-    if settings.encoder in ENCODERS or settings.entry.family == "classical":
+    if settings.encoder in ENCODERS or settings.of_points or settings.entry.family == "classical":
         return settings
     asked = list(dict.fromkeys(sizes))
     # What the user's code draws is not the caller's matter.

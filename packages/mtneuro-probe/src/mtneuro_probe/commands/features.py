@@ -1,13 +1,13 @@
 """The command ``features``: label images measured to a table."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
 import mtneuro_probe as probe
 from mtneuro_probe._shared.terminal import Force, Output, RangesOption, bar
-from mtneuro_probe._shared.words import unknown_name
+from mtneuro_probe.commands.labels import label_value, named_value
 from mtneuro_probe.commands.outputs import check_table, write_table
 from mtneuro_probe.files import open_volume
 
@@ -137,14 +137,14 @@ def features(
             "components": components,
             "connectivity": connectivity,
             "corners": corners,
-            "ignore": [_value(value, names, "--ignore") for value in ignore],
+            "ignore": [label_value(value, names, "--ignore") for value in ignore],
             "instances": instances,
             "minimum_area_px": minimum_area_px,
             "neighbour": neighbour,
             "workers": workers,
             "progress": progress,
         }
-        own = dict(_named_value(text, names) for text in label)
+        own = dict(named_value(text, names) for text in label)
         known = names or ()
         if not label and instances is None and not of_paper and len(values_of(known)) < len(known[1:]):
             own = {name: value for value, name in enumerate(known) if value}
@@ -157,7 +157,7 @@ def features(
             if instances is not None:
                 values = {}
             values |= {
-                name: _value(value, names, f"--{name}-value")
+                name: label_value(value, names, f"--{name}-value")
                 for name, value in given.items()
                 if value is not None
             }
@@ -181,24 +181,3 @@ def _check_different(values: Mapping[str, int]) -> None:
     if len(set(values.values())) < len(values):
         told = ", ".join(f"--{name}-value {value}" for name, value in values.items())
         raise ValueError(f"each label must have a value of its own, got {told}")
-
-
-def _named_value(text: str, names: Sequence[str] | None) -> tuple[str, int]:
-    """Return the name and the value that ``--label`` gives."""
-    name, equals, value = text.partition("=")
-    if not name or (equals and not value):
-        raise ValueError(f"--label must read NAME=VALUE, such as synapse=5, or NAME, got {text!r}")
-    return name, _value(value if equals else name, names, "--label")
-
-
-def _value(label: int | str, names: Sequence[str] | None, option: str) -> int:
-    """Return a label's value, given itself or as the name of a class in the file."""
-    if isinstance(label, int) or label.isdecimal():
-        return int(label)
-    if names is None:
-        raise ValueError(
-            f"{option} must give a value, such as 5, as the file names no classes, got {label!r}"
-        )
-    if label not in names:
-        raise ValueError(unknown_name(f"the label of {option}", label, names))
-    return names.index(label)

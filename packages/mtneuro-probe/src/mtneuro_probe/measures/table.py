@@ -103,14 +103,14 @@ def measured_table(
         raise ValueError(f"neighbour must be at least 1, the nearest, got {neighbour}")
     if components not in ("2d", "3d"):
         raise ValueError(unknown_name("components", components, ("2d", "3d")))
-    joined = _checked_connectivity(connectivity, components)
+    joined = checked_connectivity(connectivity, components)
     n_images = labels.shape[0]
     index = checked_index(sample_id, n_images, corners=corners)
     measure = _Measurement(
         features=dict(features),
         values=dict(values),
         ignore=tuple(ignore),
-        spacing_um=_checked_spacing(voxel_size_um),
+        spacing_um=checked_spacing(voxel_size_um),
         connectivity=joined,
         corners=corners,
         minimum_area_px=minimum_area_px,
@@ -200,7 +200,7 @@ def check_images(labels: LazyArray) -> None:
         raise ValueError(f"labels must be integers, got {labels.dtype}")
 
 
-def _checked_spacing(voxel_size_um: Sequence[float] | np.ndarray | None) -> Float64[np.ndarray, "2"]:
+def checked_spacing(voxel_size_um: Sequence[float] | np.ndarray | None) -> Float64[np.ndarray, "2"]:
     """Return the edges of a pixel in micrometres, or 1 where they are not known."""
     if voxel_size_um is None:
         return np.ones(2)
@@ -210,7 +210,8 @@ def _checked_spacing(voxel_size_um: Sequence[float] | np.ndarray | None) -> Floa
     return size[1:]
 
 
-def _checked_connectivity(connectivity: int | None, components: str) -> Connectivity:
+def checked_connectivity(connectivity: int | None, components: str) -> Connectivity:
+    """Return how many neighbours join, by default 8 or 6; ``ValueError`` where there is no such way."""
     allowed: tuple[Connectivity, ...] = (8, 4) if components == "2d" else (6, 18, 26)
     for value in allowed:
         if connectivity in (None, value):

@@ -49,7 +49,7 @@ def embed(
     check_output(output, ".npz", what="embeddings", force=force)
     from mtneuro_ssl._shared.intensity import parsed_window
     from mtneuro_ssl.embedding import corner_ids
-    from mtneuro_ssl.files import open_images, save_embeddings
+    from mtneuro_ssl.files import is_point_file, open_images, save_embeddings
     from mtneuro_ssl.model_folder import load_model
     from mtneuro_ssl.views import corner_crops
 
@@ -58,6 +58,11 @@ def embed(
     window = parsed_window(intensity)
     source = open_images(volume, ranges=ranges, intensity=window, depth=loaded.settings.depth)
     images, ids = source.images, source.sample_id
+    if corners and is_point_file(volume):
+        raise ValueError(
+            f"{volume} holds clouds of points, which have no corners: write those of the corners with "
+            "`mtneuro-probe points --corners`"
+        )
     if corners:
         crops = corner_crops(images[:])
         images, ids = crops.reshape(-1, *crops.shape[2:]), corner_ids(ids)

@@ -50,7 +50,8 @@ def train(
     volume
         Images: an .npz export (its array `images`), an .npy array (n, y, x), a Zarr, or any file or URI that
         an installed mtneuro-data opens. With `--set depth=8` its subvolumes of 8 slices, for an encoder in
-        three dimensions.
+        three dimensions. Or clouds of points, as `mtneuro-probe points` writes them, with
+        `--set encoder=deepsets`.
     output
         Model folder to write.
     ranges

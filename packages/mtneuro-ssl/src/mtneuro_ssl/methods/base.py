@@ -14,6 +14,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from typing_extensions import override
 
+from mtneuro_ssl.points import point_views
 from mtneuro_ssl.processes import process_share
 from mtneuro_ssl.schedules import learning_rate_factor
 from mtneuro_ssl.settings import TrainSettings
@@ -100,7 +101,8 @@ class Draw:
     def _for_encoder(self, samples: Samples) -> Float32[Tensor, "batch *size"]:
         """Return images, subvolumes or vectors varied as the settings say, as the encoder takes them."""
         if samples.ndim == 2:
-            return vector_views(samples, self.settings.views, generator=self.generator)
+            varied_samples = point_views if self.settings.of_points else vector_views
+            return varied_samples(samples, self.settings.views, generator=self.generator)
         varied = varied_views(samples, self.settings.views, generator=self.generator)
         return normalised(varied, mean=self.settings.mean, sd=self.settings.sd)
 
