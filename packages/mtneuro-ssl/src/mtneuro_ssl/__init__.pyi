@@ -8,6 +8,7 @@ from .figures.maps import principal_colours as principal_colours
 from .figures.views import view_sheet as view_sheet
 from .files import open_images as open_images
 from .files import save_embeddings as save_embeddings
+from .maps import feature_maps as feature_maps
 from .model import Model as Model
 from .model import untrained as untrained
 from .model_folder import load_encoder as load_encoder
