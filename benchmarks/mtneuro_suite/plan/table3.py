@@ -82,6 +82,7 @@ def semantics_runs(
                 training_set=training_sets[task],
                 view=three.view,
                 downsample=reduction[task],
+                resampling=three.resampling,
                 normalised=three.definition == "image",
             ),
             title=f"read features off {row} from {task}, seed {seed}",

@@ -221,6 +221,9 @@ class SemanticsPreset(Settings):
     downsample: Factor | None = None
     """Reduction of the images that are embedded; by default Task 1's."""
 
+    resampling: Literal["area", "hamming"] = "area"
+    """How they are reduced: by the mean of each block, or by Pillow's Hamming filter as in the authors' code."""
+
     z_step: int = Field(default=1, ge=1)
 
     definition: Literal["image", "original"] = "image"

@@ -7,10 +7,14 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Real, Shaped
-from mtneuro_data import TaskArrays
+from mtneuro_data import TaskArrays, downsampled_images
+from PIL import Image
 
 View = Literal["whole", "corners"]
 """What Task 3 calls a sample: an image, or one of its corners."""
+
+Resampling = Literal["area", "hamming"]
+"""How images are reduced: by the mean of each block, or by Pillow's Hamming filter, as in the original's code."""
 
 _SLICES = 256
 """Slices that are embedded at a time."""
@@ -61,6 +65,27 @@ def samples(folders: Sequence[Path], view: View) -> TaskArrays:
     """Return the arrays of Task 3's samples."""
     data = joined_arrays(folders)
     return data.corners() if view == "corners" else data
+
+
+def reduced(
+    images: Real[np.ndarray, "n *z y x"], factor: int, resampling: Resampling
+) -> Real[np.ndarray, "n *z v u"]:
+    """Return images reduced along rows and columns, in their own type.
+
+    Examples
+    --------
+    >>> edge = np.repeat([[0, 0, 0, 0, 200, 200, 200, 200]], 8, axis=0).astype(np.uint8)[None]
+    >>> reduced(edge, 2, "area")[0, 0].tolist(), reduced(edge, 2, "hamming")[0, 0].tolist()
+    ([0, 0, 200, 200], [0, 8, 192, 200])
+    """
+    if resampling == "area" or factor == 1:
+        return downsampled_images(images, factor)
+    *_, y, x = images.shape
+    faces = images.reshape(-1, y, x)
+    small = [
+        Image.fromarray(face).resize((x // factor, y // factor), Image.Resampling.HAMMING) for face in faces
+    ]
+    return np.stack([np.asarray(face) for face in small]).reshape(*images.shape[:-2], *small[0].size[::-1])
 
 
 def result(folder: Path) -> dict[str, Any]:

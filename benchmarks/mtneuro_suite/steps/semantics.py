@@ -7,7 +7,7 @@ import numpy as np
 
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
-from mtneuro_suite.steps.reading import View, at_a_time, depth_of, samples
+from mtneuro_suite.steps.reading import Resampling, View, at_a_time, depth_of, reduced, samples
 from mtneuro_suite.steps.trained_encoder import trained_encoder
 
 _GAP = 10
@@ -40,19 +40,20 @@ class Semantics(Step):
     downsample: int
     """Reduction of the images before they are embedded."""
 
+    resampling: Resampling = "area"
+
     normalised: bool = True
     """Whether images are normalised as in the encoder's training; the original's code leaves that out."""
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write ``embeddings.npz`` and ``region.npy``; return R2 by feature."""
         import pandas as pd
-        from mtneuro_data import downsampled_images
         from mtneuro_probe import Embeddings, feature_readout, matched, save_embeddings
         from mtneuro_ssl import embed
 
         found = samples(roles["samples"], self.view)
         model = trained_encoder(roles["encoder"][0], normalised=self.normalised)
-        images = downsampled_images(found.images, self.downsample)
+        images = reduced(found.images, self.downsample, self.resampling)
         embeddings = embed(model, images, batch_size=at_a_time(images))
         progress(1, 2)
         save_embeddings(out / "embeddings.npz", embeddings, sample_id=found.sample_id)

@@ -109,3 +109,9 @@ def test_a_method_is_drawn_where_it_is_trained(demo):
     changes[0] = 'task3.encoders=["roi-c1-3d"]'
     with pytest.raises(ValueError, match=r"task3.umap_method must be one of byol, got 'pca'"):
         plan_of(with_values(demo, changes))
+
+
+def test_images_are_reduced_by_the_filter_that_the_preset_names():
+    for name, resampling in (("original", "hamming"), ("demo", "area")):
+        runs = plan_of(read_preset(name)).runs
+        assert {run.step.resampling for run in runs if isinstance(run.step, Semantics)} == {resampling}

@@ -2,8 +2,9 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from mtneuro_suite.steps.reading import joined_arrays, labelled_arrays, result, samples
+from mtneuro_suite.steps.reading import joined_arrays, labelled_arrays, reduced, result, samples
 
 IMAGES = np.arange(3 * 8 * 8).reshape(3, 8, 8)
 
@@ -29,6 +30,20 @@ def test_a_sample_is_an_image_or_one_of_its_corners(arrays_folder):
     corners = samples([folder], "corners")
     assert corners.sample_id[:4].tolist() == [f"A-CTX/z0/{corner}" for corner in ("tl", "tr", "bl", "br")]
     assert np.array_equal(corners.images[3], IMAGES[0, 4:, 4:])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_images_are_reduced_as_asked(dtype):
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 24)).astype(dtype)
+    mean = images.reshape(2, 3, 8, 2, 12, 2).mean(axis=(3, 5))
+    area, hamming = (reduced(images, 2, how) for how in ("area", "hamming"))
+    assert area.dtype == hamming.dtype == dtype
+    assert np.abs(area - mean).max() <= 0.5
+    theirs = Image.fromarray(images[1, 2]).resize((12, 8), Image.Resampling.HAMMING)
+    assert np.array_equal(hamming[1, 2], np.asarray(theirs))
+    # A filter of its own: no block has its mean but by chance.
+    assert np.abs(hamming - mean).mean() > 2
+    assert reduced(images, 1, "hamming") is images
 
 
 def test_a_result_file_is_read_as_it_was_written(tmp_path):

@@ -198,6 +198,10 @@ class TrainSettings(Settings):
     mixup_alpha: Positive = 1.0
     """Both parameters of the Beta distribution of the mixing weight."""
 
+    mixup_weights: Literal["batch", "image"] = "batch"
+    """Whether a batch is mixed with one weight, or each image with its own, of which it keeps the greater
+    share, as in the library that the original code uses."""
+
     hidden: PositiveInt = 4096
     """Hidden width of projectors and predictors."""
 

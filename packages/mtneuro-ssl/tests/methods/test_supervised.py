@@ -12,9 +12,11 @@ from torch import Tensor
 BATCH = 5
 
 
-@pytest.mark.parametrize("name", ["supervised", "supervised+mixup"])
-def test_supervised_is_its_formula(name, method_of, assert_same_gradients, monkeypatch):
-    method = method_of(name, dropout=0.0, mixup_probability=1.0)
+@pytest.mark.parametrize(
+    ("name", "weights"), [("supervised", "batch"), ("supervised+mixup", "batch"), ("supervised+mixup", "image")]
+)
+def test_supervised_is_its_formula(name, weights, method_of, assert_same_gradients, monkeypatch):
+    method = method_of(name, dropout=0.0, mixup_probability=1.0, mixup_weights=weights)
     single = Draw.whole
     monkeypatch.setattr(Draw, "whole", lambda draw: single(draw).double())
     draw = method.draw_at(3)
@@ -22,16 +24,17 @@ def test_supervised_is_its_formula(name, method_of, assert_same_gradients, monke
     pixels = ((draw.images[draw.positions] / 255 - 0.4894) / 0.1238)[:, None]
     torch.testing.assert_close(images, pixels.double(), rtol=1e-5, atol=1e-5)
     weight, partner = (
-        (1.0, torch.arange(BATCH)) if name == "supervised" else method.mixture(method.draw_at(3))
+        (torch.ones(BATCH), torch.arange(BATCH)) if name == "supervised" else method.mixture(method.draw_at(3))
     )
-    mixed = weight * images + (1 - weight) * images[partner]
+    mixed = torch.stack([w * images[i] + (1 - w) * images[partner[i]] for i, w in enumerate(weight)])
     scores = method.classifier(method.encoder(mixed))
     chance = torch.exp(scores) / torch.exp(scores).sum(1, keepdim=True)
     literal = torch.stack([
-        -weight * torch.log(row[labels[i]]) - (1 - weight) * torch.log(row[labels[partner[i]]])
+        -weight[i] * torch.log(row[labels[i]]) - (1 - weight[i]) * torch.log(row[labels[partner[i]]])
         for i, row in enumerate(chance)
     ]).mean()  # fmt: skip
-    assert 0 < weight <= 1
+    assert ((0 < weight) & (weight <= 1)).all()
+    assert len(weight.unique()) == (BATCH if weights == "image" else 1)
     assert_same_gradients(method, method.step_logs(method.draw_at(3))["loss"], literal)
 
 
@@ -66,10 +69,14 @@ def test_the_classifier_alone_is_trained_where_the_encoder_is_not_but_for_the_st
     assert [line.split(",")[1] for line in history[1:]] == ["1", "1", "1"]
 
 
-def test_the_lesser_share_of_a_mixture_is_uniform(method_of):
-    """As where a weight is drawn evenly from 0 to a half, which the original's library does."""
-    method = method_of("supervised+mixup", mixup_probability=1.0)
+@pytest.mark.parametrize(("how", "count"), [("batch", 1), ("image", BATCH)])
+def test_the_lesser_share_of_a_mixture_is_uniform(how, count, method_of):
+    """As where a weight is drawn evenly from 0 to a half, which the original's library does for each image."""
+    method = method_of("supervised+mixup", mixup_probability=1.0, mixup_weights=how)
     draw = method.draw_at(0)
     draws = (replace(draw, generator=torch.Generator().manual_seed(seed)) for seed in range(500))
-    weights = np.array([method.mixture(each)[0] for each in draws])
-    assert kstest(np.minimum(weights, 1 - weights), "uniform", args=(0, 0.5)).pvalue > 0.01
+    weights = np.stack([method.mixture(each)[0] for each in draws])
+    assert kstest(np.minimum(weights, 1 - weights)[:, :count].ravel(), "uniform", args=(0, 0.5)).pvalue > 0.01
+    # A weight of its own leaves an image its greater share; one of all images may be any.
+    assert (weights > 0.5).all() == (how == "image")
+    assert (np.ptp(weights, axis=1) > 0).all() == (how == "image")

@@ -23,7 +23,7 @@ class Supervised(Method):
         """Return the cross entropy and the accuracy of the batch."""
         labels = draw.own(draw.batch_labels())
         scores = self.scores(draw.own(draw.whole()), draw)
-        return {"loss": cross_entropy(scores, labels), "accuracy": _accuracy(scores, labels)}
+        return {"loss": cross_entropy(scores, labels), "accuracy": _right(scores, labels).mean()}
 
     def scores(self, images: Tensor, draw: Draw) -> Tensor:
         """Return the classifier's scores of this process's images, with dropout."""
@@ -38,32 +38,42 @@ class SupervisedMixup(Supervised):
     """Supervised training on weighted mixtures of two images, whose losses are weighted alike.
 
     Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018. A batch is mixed with the
-    probability of the settings, one weight a batch, drawn from Beta(alpha, alpha).
+    probability of the settings, by one weight a batch or one an image, drawn from Beta(alpha, alpha).
     """
 
     def step_logs(self, draw: Draw) -> dict[str, Tensor]:
         """Return the mixed cross entropy, and the accuracy weighted in the same way."""
         weight, partner = self.mixture(draw)
         images, labels = draw.whole(), draw.batch_labels()
-        mixed = weight * images + (1 - weight) * images[partner]
-        labels, other = draw.own(labels), draw.own(labels[partner])
+        share = weight.reshape(-1, *[1] * (images.ndim - 1))
+        mixed = share * images + (1 - share) * images[partner]
+        labels, other, weight = draw.own(labels), draw.own(labels[partner]), draw.own(weight)
         scores = self.scores(draw.own(mixed), draw)
+        losses, others = (cross_entropy(scores, each, reduction="none") for each in (labels, other))
+        right, others_right = _right(scores, labels), _right(scores, other)
         return {
-            "loss": weight * cross_entropy(scores, labels) + (1 - weight) * cross_entropy(scores, other),
-            "accuracy": weight * _accuracy(scores, labels) + (1 - weight) * _accuracy(scores, other),
+            "loss": (weight * losses + (1 - weight) * others).mean(),
+            "accuracy": (weight * right + (1 - weight) * others_right).mean(),
         }
 
-    def mixture(self, draw: Draw) -> tuple[float, Tensor]:
+    def mixture(self, draw: Draw) -> tuple[Tensor, Tensor]:
         """Return each image's weight in its mixture, 1 where the batch is not mixed, and its partner."""
+        count = len(draw.positions)
         chance, seed = torch.rand(2, generator=draw.generator, dtype=torch.float64).tolist()
-        partner = torch.randperm(len(draw.positions), generator=draw.generator)
-        partner = partner.to(self.device, non_blocking=True)
-        if chance >= self.settings.mixup_probability:
-            return 1.0, partner
-        # torch's Beta distribution takes no generator.
-        alpha = self.settings.mixup_alpha
-        return np.random.default_rng(int(seed * 2**53)).beta(alpha, alpha), partner
+        partner = torch.randperm(count, generator=draw.generator)
+        weight = np.ones(count, np.float32)
+        if chance < self.settings.mixup_probability:
+            # torch's Beta distribution takes no generator.
+            rng, alpha = np.random.default_rng(int(seed * 2**53)), self.settings.mixup_alpha
+            if self.settings.mixup_weights == "image":
+                drawn = rng.beta(alpha, alpha, count)
+                weight[:] = np.maximum(drawn, 1 - drawn)
+            else:
+                weight[:] = rng.beta(alpha, alpha)
+        mixture = torch.from_numpy(weight), partner
+        one, other = (part.to(self.device, non_blocking=True) for part in mixture)
+        return one, other
 
 
-def _accuracy(scores: Tensor, labels: Tensor) -> Tensor:
-    return (scores.detach().argmax(dim=1) == labels).float().mean()
+def _right(scores: Tensor, labels: Tensor) -> Tensor:
+    return (scores.detach().argmax(dim=1) == labels).float()
