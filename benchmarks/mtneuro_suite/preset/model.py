@@ -222,7 +222,7 @@ class SemanticsPreset(Settings):
     """Reduction of the images that are embedded; by default Task 1's."""
 
     resampling: Literal["area", "hamming"] = "area"
-    """How they are reduced: by the mean of each block, or by Pillow's Hamming filter as in the authors' code."""
+    """How they are reduced: by the mean of each block, or as the authors' code does by Pillow's Hamming."""
 
     z_step: int = Field(default=1, ge=1)
 

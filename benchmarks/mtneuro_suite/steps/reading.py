@@ -14,7 +14,7 @@ View = Literal["whole", "corners"]
 """What Task 3 calls a sample: an image, or one of its corners."""
 
 Resampling = Literal["area", "hamming"]
-"""How images are reduced: by the mean of each block, or by Pillow's Hamming filter, as in the original's code."""
+"""How images are reduced: by the mean of each block, or by Pillow's Hamming filter as the original does."""
 
 _SLICES = 256
 """Slices that are embedded at a time."""

@@ -13,7 +13,8 @@ BATCH = 5
 
 
 @pytest.mark.parametrize(
-    ("name", "weights"), [("supervised", "batch"), ("supervised+mixup", "batch"), ("supervised+mixup", "image")]
+    ("name", "weights"),
+    [("supervised", "batch"), ("supervised+mixup", "batch"), ("supervised+mixup", "image")],
 )
 def test_supervised_is_its_formula(name, weights, method_of, assert_same_gradients, monkeypatch):
     method = method_of(name, dropout=0.0, mixup_probability=1.0, mixup_weights=weights)
@@ -24,7 +25,9 @@ def test_supervised_is_its_formula(name, weights, method_of, assert_same_gradien
     pixels = ((draw.images[draw.positions] / 255 - 0.4894) / 0.1238)[:, None]
     torch.testing.assert_close(images, pixels.double(), rtol=1e-5, atol=1e-5)
     weight, partner = (
-        (torch.ones(BATCH), torch.arange(BATCH)) if name == "supervised" else method.mixture(method.draw_at(3))
+        (torch.ones(BATCH), torch.arange(BATCH))
+        if name == "supervised"
+        else method.mixture(method.draw_at(3))
     )
     mixed = torch.stack([w * images[i] + (1 - w) * images[partner[i]] for i, w in enumerate(weight)])
     scores = method.classifier(method.encoder(mixed))
@@ -33,7 +36,7 @@ def test_supervised_is_its_formula(name, weights, method_of, assert_same_gradien
         -weight[i] * torch.log(row[labels[i]]) - (1 - weight[i]) * torch.log(row[labels[partner[i]]])
         for i, row in enumerate(chance)
     ]).mean()  # fmt: skip
-    assert ((0 < weight) & (weight <= 1)).all()
+    assert ((weight > 0) & (weight <= 1)).all()
     assert len(weight.unique()) == (BATCH if weights == "image" else 1)
     assert_same_gradients(method, method.step_logs(method.draw_at(3))["loss"], literal)
 
@@ -71,7 +74,7 @@ def test_the_classifier_alone_is_trained_where_the_encoder_is_not_but_for_the_st
 
 @pytest.mark.parametrize(("how", "count"), [("batch", 1), ("image", BATCH)])
 def test_the_lesser_share_of_a_mixture_is_uniform(how, count, method_of):
-    """As where a weight is drawn evenly from 0 to a half, which the original's library does for each image."""
+    """As where a weight is drawn evenly from 0 to a half; the original's library draws one an image."""
     method = method_of("supervised+mixup", mixup_probability=1.0, mixup_weights=how)
     draw = method.draw_at(0)
     draws = (replace(draw, generator=torch.Generator().manual_seed(seed)) for seed in range(500))
