@@ -64,21 +64,22 @@ class What:
     settings are the preset's."""
 
     encoder: str | None = None
-    """Your encoder, taken as it is: `package.module:factory` (`:3d` at the end if it takes subvolumes),
-    `timm:NAME` or the folder of a model. Only its own row of Tasks 1 and 3 is run, and stands among the
-    others."""
+    """Your encoder, taken as it is: `path/to/file.py:factory` or `package.module:factory` (`:3d` at the end
+    if it takes subvolumes), `timm:NAME`, the folder of a model, or `hf:owner/name`, a repository of one. Only
+    its own row of Tasks 1 and 3 is run, and stands among the others."""
 
     segmenter: str | None = None
-    """Your segmentation network: `package.module:factory` (`:3d` at the end if it takes subvolumes), trained
-    as the others are, or the folder of a model. Only its row of Task 2 is run."""
+    """Your segmentation network: `path/to/file.py:factory` or `package.module:factory` (`:3d` at the end if
+    it takes subvolumes), trained as the others are, or the folder of a model. Only its row of Task 2 is
+    run."""
 
     trust: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
-    """Code, as `package.module:factory`, that may be imported if a preset file or the folder of a model names
-    it. May be given more than once."""
+    """Code, as `path/to/file.py:factory` or `package.module:factory`, that may be imported if a preset file
+    or the folder of a model names it. May be given more than once."""
 
     @property
     def trusted(self) -> frozenset[str]:
-        """Every `package.module:factory` that was typed: it may be imported wherever it is named."""
+        """Every factory that was typed, in a module or a file: it may be imported wherever it is named."""
         named = [(given or "").removesuffix(DEEP) for given in (self.encoder, self.segmenter)]
         typed = [*named, *self.trust]
         return frozenset(filter(is_factory, (*typed, *_texts(changed_values({}, self.changes)))))
@@ -178,7 +179,7 @@ def run_all(
     - `uv run benchmarks/run_all.py --preset real-sample --data FOLDER`: real tissue
     - `uv run benchmarks/run_all.py --preset paper --source bossdb --list`: what the paper's runs would be
     - `uv run benchmarks/run_all.py --preset paper --estimate`: what they would cost
-    - `uv run benchmarks/run_all.py --encoder examples.tiny_encoder:encoder`: your encoder's row
+    - `uv run benchmarks/run_all.py --encoder benchmarks/examples/tiny_encoder.py:encoder`: your encoder's row
     - `uv run benchmarks/run_all.py --preset my.toml --source FOLDER`: your settings, your volume
     """
     what, where, how = what or What(), where or Where(), how or How()

@@ -11,7 +11,7 @@ from mtneuro_data import TaskSpec, builtin_task
 from pydantic import BaseModel, ValidationError
 
 from mtneuro_suite._shared.digests import digest, file_digest
-from mtneuro_suite._shared.factories import check_trusted
+from mtneuro_suite._shared.factories import check_trusted, module_of
 from mtneuro_suite._shared.words import one_line, unknown_name
 from mtneuro_suite.plan.real_sample import FILES
 from mtneuro_suite.steps.taken import Taken
@@ -61,7 +61,7 @@ def check_known(what: str, names: Iterable[str], allowed: Sequence[str]) -> None
 
 
 def check_factory(factory: str, trusted: Collection[str], *, where: object) -> None:
-    """Check that a user's ``package.module:factory`` may be imported and is there; other names pass.
+    """Check that a user's factory, in a module or in a file, may be imported and is there; other names pass.
 
     Parameters
     ----------
@@ -75,13 +75,22 @@ def check_factory(factory: str, trusted: Collection[str], *, where: object) -> N
     Raises
     ------
     ValueError
-        If the user has not named it, there is no such module, or it has no such name.
+        If the user has not named it, there is no such module or file, or it has no such name.
     """
     if ":" not in factory:
         return
     # First: even to find a module, Python imports the packages around it.
     check_trusted(factory, trusted, where=where)
-    module, _, name = factory.partition(":")
+    module, name = module_of(factory), factory.rpartition(":")[2]
+    file = Path(module) if module.endswith(".py") else _file_of(module)
+    if not file.is_file():
+        raise ValueError(f"{factory!r} must name a function in a file, and there is no file {file}")
+    if name.encode() not in file.read_bytes():
+        raise ValueError(f"{factory!r} must name a function in {module}, which holds no {name!r}")
+
+
+def _file_of(module: str) -> Path:
+    """Return the file of a module; raise ``ValueError`` where Python finds none."""
     try:
         spec = find_spec(module)
     except (ImportError, ValueError):
@@ -89,12 +98,11 @@ def check_factory(factory: str, trusted: Collection[str], *, where: object) -> N
     if spec is None or spec.origin is None:
         near = [entry for entry in sys.path if entry][:1]
         raise ValueError(
-            f"{factory!r} must name a module that Python finds, and {module!r} is not one; run the command "
-            f"in the module's folder, or set PYTHONPATH to it (looked in {near[0] if near else 'no folder'} "
-            "and further)"
+            f"a factory must stand in a module that Python finds, and {module!r} is not one; run the command "
+            f"in the module's folder, set PYTHONPATH to it (looked in {near[0] if near else 'no folder'} "
+            "and further), or name the file, path/to/file.py:factory"
         )
-    if name.encode() not in Path(spec.origin).read_bytes():
-        raise ValueError(f"{factory!r} must name a function in {module}, which holds no {name!r}")
+    return Path(spec.origin)
 
 
 def folder_digest(folder: Path) -> str:

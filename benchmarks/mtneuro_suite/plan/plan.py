@@ -100,8 +100,8 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
     data
         Folder of real files, for presets whose ``inputs`` are ``real-sample``.
     trusted
-        Encoders and networks, as ``package.module:factory``, that the preset and the model folders that it
-        names may name: they are imported.
+        Encoders and networks, as ``package.module:factory`` or ``file.py:factory``, that the preset and the
+        model folders that it names may name: they are imported.
 
     Raises
     ------

@@ -197,8 +197,8 @@ class SegmentationPreset(Settings):
     """Search for each network's settings; without it each is trained once a seed."""
 
     rows: OwnRows = Field(default={})
-    """Rows of your own. A name with ``model`` (``package.module:factory``) is trained like the others; with
-    ``folder`` a trained model is scored as it is."""
+    """Rows of your own. A name with ``model`` (``package.module:factory`` or ``path/to/file.py:factory``) is
+    trained like the others; with ``folder`` a trained model is scored as it is."""
 
     _each_once = field_validator("models", "classes")(_distinct)
 

@@ -6,9 +6,13 @@ from typing import Any
 
 import tomli_w
 
+from mtneuro_suite._shared.factories import is_factory, whole_name
 from mtneuro_suite._shared.settings import changed_values
 from mtneuro_suite.preset.model import TASKS_OWN, Preset, RegionPreset, checked_preset, shown_values
 from mtneuro_suite.preset.task_files import SECTIONS, read_tasks, regions_to_tell_apart
+
+_HUB = "hf:"
+"""Start of the name of a repository on the Hugging Face hub."""
 
 DEEP = ":3d"
 """End of a factory whose network takes subvolumes."""
@@ -50,16 +54,19 @@ def with_own_row(
     preset
         The preset.
     encoder
-        ``package.module:factory``, ``timm:NAME`` or a model folder: taken as it is, for Tasks 1 and 3.
-        ``:3d`` at the end of a factory says that it takes subvolumes.
+        ``package.module:factory``, ``path/to/file.py:factory``, ``timm:NAME``, ``hf:owner/name`` or a model
+        folder: taken as it is, for Tasks 1 and 3. ``:3d`` at the end of a factory says that it takes
+        subvolumes.
     segmenter
-        ``package.module:factory``, trained like the paper's in Task 2, or a model folder, scored as it is.
-        ``:3d`` as above.
+        ``package.module:factory`` or ``path/to/file.py:factory``, trained like the paper's in Task 2, or a
+        model folder, scored as it is. ``:3d`` as above.
 
     Raises
     ------
     ValueError
         If the preset lacks the task, or the name means nothing.
+    FileNotFoundError
+        If a repository cannot be fetched.
     """
     values = preset.model_dump(exclude_unset=True)
     names: list[str] = []
@@ -139,12 +146,16 @@ def _encoder_row(given: str) -> tuple[str, dict[str, Any]]:
     if given.startswith("timm:"):
         name = given.removeprefix("timm:")
         return given, {**as_it_is, "encoder": f"timm/{name}", "encoder_weights": "hub"}
-    if ":" not in given:
+    if given.startswith(_HUB):
+        from mtneuro_ssl import fetched_folder
+
+        return given, {"folder": str(fetched_folder(given.removeprefix(_HUB)).resolve())}
+    if not is_factory(given.removesuffix(DEEP)):
         raise ValueError(
-            "--encoder must be package.module:factory, timm:NAME, or the folder of a model, and there is no "
-            f"folder {given!r}"
+            "--encoder must be package.module:factory, path/to/file.py:factory, timm:NAME, hf:owner/name, or "
+            f"the folder of a model, and there is no folder {given!r}"
         )
-    return _short(given), {**as_it_is, "encoder": given.removesuffix(DEEP), **_axes(given)}
+    return _short(given), {**as_it_is, "encoder": whole_name(given.removesuffix(DEEP)), **_axes(given)}
 
 
 def _axes(factory: str) -> dict[str, int]:
@@ -152,20 +163,28 @@ def _axes(factory: str) -> dict[str, int]:
 
 
 def _short(factory: str) -> str:
-    """Return a factory's name without the packages around its module."""
-    module, _, name = factory.partition(":")
-    return f"{module.rpartition('.')[2]}:{name}"
+    """Return a factory's name without the packages around its module, or the folders around its file.
+
+    Examples
+    --------
+    >>> _short("my.nets:encoder"), _short("../nets/mine.py:encoder:3d")
+    ('nets:encoder', 'mine:encoder:3d')
+    """
+    bare = factory.removesuffix(DEEP)
+    module, _, name = bare.rpartition(":")
+    short = Path(module).stem if module.endswith(".py") else module.rpartition(".")[2]
+    return f"{short}:{name}{factory.removeprefix(bare)}"
 
 
 def _segmenter_row(given: str) -> tuple[str, dict[str, Any]]:
     if found := _folder_row(given):
         return found
-    if ":" not in given:
+    if not is_factory(given.removesuffix(DEEP)):
         raise ValueError(
-            "--segmenter must be package.module:factory, or the folder of a model, and there is no folder "
-            f"{given!r}"
+            "--segmenter must be package.module:factory, path/to/file.py:factory, or the folder of a model, "
+            f"and there is no folder {given!r}"
         )
-    return _short(given), {"model": given.removesuffix(DEEP), **_axes(given)}
+    return _short(given), {"model": whole_name(given.removesuffix(DEEP)), **_axes(given)}
 
 
 def preset_text(preset: Preset) -> str:

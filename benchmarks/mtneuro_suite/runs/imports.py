@@ -16,7 +16,8 @@ from pathlib import Path
 from mtneuro_suite._shared.digests import digest
 
 PACKAGES = ("mtneuro_data", "mtneuro_ssl", "mtneuro_seg", "mtneuro_probe", "mtneuro_suite")
-"""Packages whose modules are followed. A module of another package counts itself, if it is a root."""
+"""Packages whose modules are followed. A module of another package counts itself, if it is a root, and so
+does the path of a file."""
 
 _DATA = {".csv", ".json", ".npy", ".npz", ".toml", ".txt"}
 
@@ -173,8 +174,10 @@ def package_folder(package: str) -> Path:
 
 @cache
 def _found(module: str) -> Path | None:
-    """Return the file of a module, or None where there is no such module."""
+    """Return the file of a module, or None where there is no such module; a file's path stands for itself."""
     package, _, rest = module.partition(".")
+    if module.endswith(".py"):
+        return Path(module) if Path(module).is_file() else None
     if package not in PACKAGES:
         spec = find_spec(module)
         return Path(spec.origin) if spec and spec.origin else None

@@ -37,7 +37,8 @@ ALLOWED = {
     ("packages/mtneuro-data/src/mtneuro_data/task.py", "import_module"),  # one name, in the text
     ("benchmarks/speed/measuring.py", "import_module"),  # its own script, in another process
     *(
-        (f"{folder}/_shared/factories.py", "import_module")
+        (f"{folder}/_shared/factories.py", word)
+        for word in ("import_module", "exec_module")  # what the user has named
         for folder in (
             "packages/mtneuro-ssl/src/mtneuro_ssl",
             "packages/mtneuro-seg/src/mtneuro_seg",

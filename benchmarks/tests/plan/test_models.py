@@ -38,8 +38,21 @@ def test_a_factory_is_found_without_being_imported(tmp_path, monkeypatch):
     assert "my_networks" not in sys.modules
     with pytest.raises(ValueError, match="must name a function in my_networks, which holds no 'encodr'"):
         check_factory(names[1], names, where="here")
-    with pytest.raises(ValueError, match=r"'not_my_networks' is not one; run the command in the module's"):
+    with pytest.raises(ValueError, match=r"'not_my_networks' is not one; run .* or name the file, path/to"):
         check_factory(names[2], names, where="here")
+
+
+def test_a_factory_in_a_file_is_found_without_being_imported(tmp_path):
+    file = tmp_path / "nets.py"
+    file.write_text("def encoder(): ...\nraise RuntimeError('imported')\n")
+    names = [f"{file}:encoder", f"{file}:encodr", f"{tmp_path}/net.py:encoder"]
+    check_factory(names[0], names, where="here")
+    with pytest.raises(ValueError, match=r"must name a function in .*/nets.py, which holds no 'encodr'"):
+        check_factory(names[1], names, where="here")
+    with pytest.raises(ValueError, match=r"must name a function in a file, and there is no file .*/net.py"):
+        check_factory(names[2], names, where="here")
+    with pytest.raises(ValueError, match=r"^here names .*nets.py:encoder', code that would be imported"):
+        check_factory(names[0], ["nets:encoder"], where="here")
 
 
 def test_the_packages_around_a_factory_that_is_not_trusted_are_not_imported(planted, monkeypatch):

@@ -109,10 +109,10 @@ def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"encoder": "nowhere"}, "must be package.module:factory, timm:NAME, or the folder"),
+        ({"encoder": "nowhere"}, "must be package.module:factory, path/to/file"),
         ({"encoder": "no_such_module:encoder"}, "'no_such_module' is not one"),
         ({"encoder": "examples.tiny_encoder:encodr"}, "holds no 'encodr'"),
-        ({"segmenter": "examples.tiny_segmenter"}, "must be package.module:factory, or the folder"),
+        ({"segmenter": "examples.tiny_segmenter"}, "must be package.module:factory, path/to/file"),
     ],
 )
 def test_an_own_row_that_means_nothing_is_refused(given, message):

@@ -63,3 +63,36 @@ def test_an_encoder_that_takes_subvolumes_is_named_as_a_segmenter_is():
     # What is drawn is read out on slices, which it does not take.
     assert preset.task3
     assert preset.task3.umap_method == ("byol",)
+
+
+def test_an_encoder_in_a_file_is_named_by_its_whole_path_and_its_row_without_the_folders(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    preset, names = with_own_row(
+        read_preset("smoke"), encoder="nets/mine.py:make:3d", segmenter="./mine.py:segment"
+    )
+    assert names == ("mine:make:3d", "mine:segment")
+    assert preset.task1
+    assert preset.task1.rows["mine:make:3d"] == {
+        "method": "untrained", "latent_dim": None, "encoder": f"{tmp_path}/nets/mine.py:make", "axes": 3,
+    }  # fmt: skip
+    assert preset.task2
+    assert preset.task2.rows["mine:segment"] == {"model": f"{tmp_path}/mine.py:segment"}
+
+
+def test_an_encoder_of_the_hub_is_the_folder_that_was_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr("mtneuro_ssl.model_folder.fetched_folder", {"owner/name": tmp_path}.__getitem__)
+    monkeypatch.delattr("mtneuro_ssl.fetched_folder", raising=False)
+    preset, names = with_own_row(read_preset("smoke"), encoder="hf:owner/name")
+    assert names == ("hf:owner/name",)
+    assert preset.task1
+    assert preset.task1.rows["hf:owner/name"] == {"folder": str(tmp_path)}
+
+
+@pytest.mark.parametrize("encoder", ["mine.py", "mine.py:", "mine:", "my-nets:make", "mine"])
+def test_a_name_that_is_no_encoder_is_told_which_are(encoder):
+    with pytest.raises(
+        ValueError, match=r"--encoder must be package.module:factory, path/to/file.py:factory"
+    ):
+        with_own_row(read_preset("smoke"), encoder=encoder)

@@ -179,3 +179,20 @@ def test_a_name_leads_to_its_home_and_not_to_all_that_a_package_offers():
 
 def test_runs_of_the_same_sources_have_the_same_names(smoke, monkeypatch):
     assert named(smoke.runs, Sources(), monkeypatch) == {run.title: run.id for run in with_needs(smoke.runs)}
+
+
+def test_another_text_of_a_file_that_is_named_by_its_path_is_another_digest(tmp_path):
+    file = tmp_path / "in a.folder" / "nets.py"
+    file.parent.mkdir()
+    digests = set()
+    for text in (
+        "import numpy\n",
+        "import numpy\nfrom .beside import x\n",
+        "from mtneuro_ssl import embed\n",
+    ):
+        file.write_text(text)
+        digests.add(Sources().digest((str(file),)))
+    assert len(digests) == 3
+    assert "mtneuro_ssl.embedding" in Sources().reached((str(file),))
+    with pytest.raises(ModuleNotFoundError, match=r"nets\.py"):
+        Sources().digest((str(file.with_name("other nets.py")),))

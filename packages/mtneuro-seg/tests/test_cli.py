@@ -141,6 +141,15 @@ def test_code_that_is_named_on_the_command_line_is_imported_from_the_current_fol
     assert planted()
 
 
+def test_a_network_in_a_file_is_imported_by_its_path(data, tmp_path, run, planted, capsys):
+    assert run("train", data, "-o", tmp_path / "new", "--model", "planted/nets.py:mak") == 2
+    said = capsys.readouterr().err
+    assert f"'{tmp_path}/here/planted/nets.py:mak'" in said
+    assert "mak'" in said
+    assert said.count("\n") == 1
+    assert planted()
+
+
 @pytest.mark.parametrize(
     "name", [["planted.nets:make"], {"module": "planted.nets:make"}, "..planted.nets:make"]
 )

@@ -83,6 +83,7 @@ def test_sizes_follow_from_the_levels():
         ({"model": "unet", "encoder_name": "resnet18"}, ("mtneuro_seg.networks.smp",)),
         ({"model": "vnetlight"}, ("mtneuro_seg.networks.vnetlight",)),
         ({"model": "mypackage.nets:make"}, ("mypackage.nets",)),
+        ({"model": "/my nets/a.b.py:make"}, ("/my nets/a.b.py",)),
     ],
 )
 def test_the_modules_that_settings_choose_are_those_of_the_network(given, modules):

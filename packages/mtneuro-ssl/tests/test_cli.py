@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import mtneuro_ssl
 import pytest
@@ -158,6 +159,25 @@ def test_code_that_is_named_on_the_command_line_is_imported_from_the_current_fol
         run("train", volume, "--method", "untrained", "-o", tmp_path / "model", *tiny(), *named, status=2)
         assert "encoder 'planted.nets:make' must be package.module:function" in capsys.readouterr().err
         assert planted()
+
+
+def test_an_encoder_in_a_file_is_remembered_by_its_whole_path_and_loaded_only_if_it_is_trusted(
+    volume, tmp_path, run, tiny, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text(
+        "from torch import nn\n"
+        "def make(): return nn.Sequential(nn.Conv2d(1, 3, 5), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+    )
+    run("train", volume, "--method", "untrained", "-o", "model", *tiny(), "--set", "encoder=./nets.py:make")
+    name = f"{tmp_path}/nets.py:make"
+    assert json.loads(Path("model/config.json").read_text())["settings"]["encoder"] == name
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    run("embed", "../model", volume, "-o", "e.npz", "--trust", "nets.py:make", status=2)
+    assert f"names '{name}', code that would be imported" in capsys.readouterr().err
+    run("embed", "../model", volume, "-o", "e.npz", "--trust", "../nets.py:make")
+    assert Path("e.npz").is_file()
 
 
 @pytest.mark.parametrize(

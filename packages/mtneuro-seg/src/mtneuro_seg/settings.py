@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from mtneuro_seg._shared.factories import is_factory
+from mtneuro_seg._shared.factories import is_factory, module_of, whole_name
 from mtneuro_seg._shared.pixels import CheckedWindow, given_if_named
 from mtneuro_seg._shared.settings import Settings
 from mtneuro_seg.registry import UNET_WITH_ENCODER, Network, SizeRule, network
@@ -80,8 +80,9 @@ class TrainSettings(Settings):
     renamed: ClassVar = {"image_mean": "mean", "image_sd": "sd"}
 
     model: str = "unet"
-    """Name of the network (``mtneuro-seg models`` lists them), or ``package.module:factory`` for your own: it
-    is called with ``classes=…`` and returns a ``torch.nn.Module``."""
+    """Name of the network (``mtneuro-seg models`` lists them), or ``package.module:factory`` or
+    ``path/to/file.py:factory`` for your own: it is called with ``classes=…`` and returns a
+    ``torch.nn.Module``."""
 
     axes: Literal[2, 3] = 2
     """For a network of your own: 2 for images ``(y, x)``, 3 for subvolumes ``(z, y, x)``."""
@@ -218,8 +219,12 @@ class TrainSettings(Settings):
         if ":" not in name:
             network(name)
         elif not is_factory(name):
-            raise ValueError(f"a network of your own is named as package.module:factory, got {name!r}")
-        return name
+            raise ValueError(
+                "a network of your own is named as package.module:factory or path/to/file.py:factory, got "
+                f"{name!r}"
+            )
+        # A file is named by its whole path: workers and later commands have other folders.
+        return whole_name(name)
 
     @field_validator("encoder_weights")
     @classmethod
@@ -324,12 +329,14 @@ class TrainSettings(Settings):
 def executed_modules(settings: TrainSettings) -> tuple[str, ...]:
     """Return the modules that a training or a prediction runs because of its settings: the network's.
 
+    Of a network in a file of the user's own, the path of that file.
+
     Examples
     --------
     >>> executed_modules(TrainSettings(model="mypackage.nets:make"))
     ('mypackage.nets',)
     """
-    return (settings.network.factory.partition(":")[0],)
+    return (module_of(settings.network.factory),)
 
 
 def default_class_names(classes: int) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from .files import save_embeddings as save_embeddings
 from .maps import feature_maps as feature_maps
 from .model import Model as Model
 from .model import untrained as untrained
+from .model_folder import fetched_folder as fetched_folder
 from .model_folder import load_encoder as load_encoder
 from .model_folder import load_model as load_model
 from .original import original_model as original_model

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_serializer, model_validator
 
-from mtneuro_ssl._shared.factories import check_trusted, is_factory
+from mtneuro_ssl._shared.factories import check_trusted, is_factory, module_of, whole_name
 from mtneuro_ssl._shared.pixels import CheckedWindow, given_if_named
 from mtneuro_ssl._shared.settings import Settings
 from mtneuro_ssl._shared.words import unknown_name
@@ -113,8 +113,8 @@ class TrainSettings(Settings):
 
     encoder: str = "resnet18"
     """Network from image to embedding: one that `mtneuro-ssl methods` lists, ``timm/<model>``, or
-    ``package.module:factory``, which returns a module from (n, 1, y, x), or from (n, 1, z, y, x) where there
-    is a ``depth``, to (n, features). ``deepsets`` is of clouds of points."""
+    ``package.module:factory`` (``path/to/file.py:factory``), which returns a module from (n, 1, y, x), or
+    from (n, 1, z, y, x) where there is a ``depth``, to (n, features). ``deepsets`` is of clouds of points."""
 
     depth: PositiveInt | None = None
     """Slices of a sample where samples are subvolumes: the encoder then has three dimensions. None for
@@ -328,9 +328,10 @@ class TrainSettings(Settings):
     def _known_encoder(cls, name: str) -> str:
         ours = (*ENCODERS, *ENCODERS_OF_POINTS)
         if name not in ours and not _TIMM.fullmatch(name) and not is_factory(name):
-            known = (*ours, "timm/<model>", "package.module:factory")
+            known = (*ours, "timm/<model>", "package.module:factory", "path/to/file.py:factory")
             raise ValueError(unknown_name("encoder", name, known))
-        return name
+        # A file is named by its whole path: workers and later commands have other folders.
+        return whole_name(name)
 
     @model_validator(mode="after")
     def _have_an_effect(self) -> "TrainSettings":
@@ -435,7 +436,7 @@ def executed_modules(settings: TrainSettings) -> tuple[str, ...]:
     """Return the modules that training and embedding run because of their settings: method and encoder.
 
     They are in addition to those that `mtneuro_ssl.training` and `mtneuro_ssl.embedding` import. An encoder
-    of timm adds none.
+    of timm adds none; one in a file of the user's own adds the path of that file.
 
     Examples
     --------
@@ -447,4 +448,4 @@ def executed_modules(settings: TrainSettings) -> tuple[str, ...]:
     targets = [settings.entry.target]
     if settings.entry.family != "classical":
         targets.append({**ENCODERS, **ENCODERS_OF_POINTS}.get(settings.encoder, settings.encoder))
-    return tuple(target.partition(":")[0] for target in targets if ":" in target)
+    return tuple(module_of(target) for target in targets if ":" in target)

@@ -53,7 +53,8 @@ def evaluate(
     device
         Where to compute; auto takes a GPU if there is one.
     trust
-        A factory, as package.module:factory, that may be called if MODEL names it as its network.
+        A factory, as package.module:factory or file.py:factory, that may be called if
+        MODEL names it as its network.
     ranges
         The part of IMAGES and LABELS to score.
     intensity

@@ -62,7 +62,8 @@ def predict(
     tls
         Folder of the scheduler's certificates: ca.pem, cert.pem and key.pem.
     trust
-        A factory, as package.module:factory, that may be called if MODEL names it as its network.
+        A factory, as package.module:factory or file.py:factory, that may be called if
+        MODEL names it as its network.
     ranges
         The part of VOLUME to label.
     voxel_size_um

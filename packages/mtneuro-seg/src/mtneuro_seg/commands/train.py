@@ -95,7 +95,8 @@ def train(
     device
         Where to compute; by default as the settings say.
     trust
-        A factory, as package.module:factory, that may be called if the settings file names it as the network.
+        A factory, as package.module:factory or file.py:factory, that may be called if
+        the settings file names it as the network.
     ranges
         The part of IMAGES and LABELS to train on.
     intensity

@@ -44,7 +44,8 @@ def embed(
     device
         Where to compute; by default as the model's settings say.
     trust
-        A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
+        A factory, as package.module:factory or file.py:factory, that may be called if
+        MODEL names it as its encoder.
     """
     check_output(output, ".npz", what="embeddings", force=force)
     from mtneuro_ssl._shared.intensity import parsed_window

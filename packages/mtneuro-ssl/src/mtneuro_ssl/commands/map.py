@@ -62,7 +62,8 @@ def map_(
     device
         Where to compute; by default as the model's settings say.
     trust
-        A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
+        A factory, as package.module:factory or file.py:factory, that may be called if
+        MODEL names it as its encoder.
     """
     check_output(output, ".zarr", what="a map", force=True)
     if picture is not None:

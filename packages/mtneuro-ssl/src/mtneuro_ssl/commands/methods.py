@@ -13,4 +13,5 @@ def methods() -> Iterator[str]:
     width = max(map(len, METHODS))
     for name, entry in METHODS.items():
         yield f"{name:{width}}  {entry.family:15}  {entry.summary}"
-    yield f"encoders: {', '.join(encoder_names())}, timm/<model>, package.module:factory"
+    own = "timm/<model>, package.module:factory, path/to/file.py:factory"
+    yield f"encoders: {', '.join(encoder_names())}, {own}"

@@ -71,7 +71,8 @@ def train(
     device
         Where to compute; by default as the settings say.
     trust
-        A factory, as package.module:factory, that may be called if the settings file names it as the encoder.
+        A factory, as package.module:factory or file.py:factory, that may be called if
+        the settings file names it as the encoder.
     tensorboard
         Folder for TensorBoard's logs; those of this run are in a subfolder with the output's name.
     """

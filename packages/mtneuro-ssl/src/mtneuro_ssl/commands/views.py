@@ -46,7 +46,8 @@ def views(
     device
         Where to compute; by default as the model's settings say.
     trust
-        A factory, as package.module:factory, that may be called if MODEL names it as its encoder.
+        A factory, as package.module:factory or file.py:factory, that may be called if
+        MODEL names it as its encoder.
     """
     check_output(output, ".png", what="a picture", force=force)
     chosen = chosen_settings(settings, changes, trust=trust)
