@@ -27,6 +27,8 @@ WORDS = {
     ("mtneuro_ssl", "embed none none -o a.npz"),
     ("mtneuro_ssl", "views none -o a.png"),
     ("mtneuro_ssl", "map none none -o m.zarr --window 8 8 --picture a.png"),
+    ("mtneuro_ssl", "probe none none -o p"),
+    ("mtneuro_ssl", "segment none none none -o a.zarr"),
     ("mtneuro_seg", "predict none none -o a.npy"),
     ("mtneuro_seg", "predict none none -o new.zarr --probabilities a.zarr"),
     ("mtneuro_seg", "evaluate none none --figure a.png"),

@@ -96,7 +96,9 @@ def test_the_version_is_that_of_the_package(run, capsys):
     assert capsys.readouterr().out.strip() == mtneuro_ssl.__version__
 
 
-@pytest.mark.parametrize("verb", [[], ["train"], ["embed"], ["map"], ["views"], ["methods"]])
+@pytest.mark.parametrize(
+    "verb", [[], ["train"], ["embed"], ["probe"], ["segment"], ["map"], ["views"], ["methods"]]
+)
 def test_help_teaches_without_the_heavy_libraries(verb):
     code = (
         "import sys\n"
@@ -124,6 +126,8 @@ def test_importing_the_package_leaves_the_heavy_libraries_out():
     [
         ("embed", "MODEL", "VOLUME", "-o", "e.npz"),
         ("map", "MODEL", "VOLUME", "-o", "m.zarr", "--window", "8", "8"),
+        ("probe", "MODEL", "VOLUME", "-o", "p"),
+        ("segment", "MODEL", "PROBE", "VOLUME", "-o", "l.zarr"),
         ("views", "VOLUME", "-o", "v.png", "--model", "MODEL"),
         ("train", "VOLUME", "-o", "new", "--settings", "SETTINGS"),
         ("views", "VOLUME", "-o", "v.png", "--settings", "SETTINGS"),

@@ -15,8 +15,13 @@ from .model_folder import fetched_folder as fetched_folder
 from .model_folder import load_encoder as load_encoder
 from .model_folder import load_model as load_model
 from .original import original_model as original_model
+from .pixel_probe import PixelProbe as PixelProbe
+from .pixel_probe import fit_pixel_probe as fit_pixel_probe
+from .pixel_probe import load_pixel_probe as load_pixel_probe
+from .probe_settings import PixelProbeSettings as PixelProbeSettings
 from .registry import encoder_names as encoder_names
 from .registry import method_names as method_names
+from .segmentation import segment_volume as segment_volume
 from .settings import TrainSettings as TrainSettings
 from .settings import executed_modules as executed_modules
 from .training import new_method as new_method

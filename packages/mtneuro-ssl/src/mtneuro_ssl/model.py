@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
 from mtneuro_ssl._shared.devices import chosen_device
@@ -19,6 +19,7 @@ from mtneuro_ssl._shared.model_folder import CARD, CONFIG, HEADS, HISTORY, write
 from mtneuro_ssl._shared.pixels import as_pixels, check_image_type
 from mtneuro_ssl.checks import check_samples
 from mtneuro_ssl.encoders import features_made, named, new_encoder, seeded_weights, size_remedy
+from mtneuro_ssl.maps import feature_maps
 from mtneuro_ssl.points import COLUMNS, as_vectors, check_points
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.types import Progress, Samples, Volume
@@ -236,11 +237,39 @@ class NetworkModel(Model):
         self.classifier = None if classifier is None else classifier.to(self.device).eval()
         self.dim = features_made(self.encoder, settings, vector_width=vector_width)
 
-    def _features(self, images: Samples) -> Tensor:
+    def _given(self, images: Samples) -> Tensor:
+        """Return samples as the encoder takes them."""
         # A copy: torch takes neither reversed nor read-only arrays.
         pixels = torch.from_numpy(np.array(images, order="C")).to(self.device)
         if self.vector_width is None:
             pixels = normalised(pixels, mean=self.settings.mean, sd=self.settings.sd)
+        return pixels
+
+    def feature_maps(
+        self, images: Samples | Volume, *, batch_size: int = 16, progress: Progress | None = None
+    ) -> Iterator[Float[Tensor, "n features *places"]]:
+        """Yield the encoder's feature maps of one batch of images after another, as `maps.feature_maps` does.
+
+        Parameters
+        ----------
+        images
+            As for `embed`, of a size that the encoder takes.
+        batch_size
+            Images at a time.
+        progress
+            Called with the number of images done and of all.
+
+        Raises
+        ------
+        ValueError
+            As `embed` does, or if the encoder has no feature maps.
+        """
+        with memory_errors_named("feature maps", remedy="lower batch_size"):
+            for part in _parts(self._pixels(images), batch_size, progress):
+                yield feature_maps(self.encoder, self._given(part), name=named(self.settings)).float()
+
+    def _features(self, images: Samples) -> Tensor:
+        pixels = self._given(images)
         name = named(self.settings)
         with module_errors_named(
             f"{name} must take {words_of(pixels)}", remedy=lambda: size_remedy(self.settings)
