@@ -8,13 +8,26 @@ from mtneuro_data import open_task
 
 from mtneuro_suite.plan.inputs import Inputs, paper_inputs
 from mtneuro_suite.plan.own_tasks import task_file_inputs
+from mtneuro_suite.plan.points import point_runs
 from mtneuro_suite.plan.real_sample import real_sample_inputs
 from mtneuro_suite.plan.table1 import region_runs
 from mtneuro_suite.plan.table2 import Networks, segmenter_runs
 from mtneuro_suite.plan.table3 import semantics_runs
 from mtneuro_suite.preset.model import Preset
 from mtneuro_suite.runs.run import Run, with_needs
-from mtneuro_suite.steps import Arrays, Encoder, Features, Regions, Segmenter, Selection, Semantics, Umap
+from mtneuro_suite.steps import (
+    Arrays,
+    Encoder,
+    Features,
+    PointEncoder,
+    PointRegions,
+    PointSemantics,
+    Regions,
+    Segmenter,
+    Selection,
+    Semantics,
+    Umap,
+)
 from mtneuro_suite.steps.regions import TEST
 
 
@@ -40,12 +53,22 @@ class Plan:
 
     semantics: tuple[Run[Semantics], ...]
     umap: tuple[Run[Umap], ...]
+    point_encoders: tuple[Run[PointEncoder], ...] = ()
+    """Runs that train an encoder of clouds of points."""
+
+    point_regions: tuple[Run[PointRegions], ...] = ()
+    point_semantics: tuple[Run[PointSemantics], ...] = ()
+
+    @property
+    def scored(self) -> tuple[Run[Regions | PointRegions], ...]:
+        """Runs whose scores are Table 1's."""
+        return (*self.regions, *self.point_regions)
 
     @property
     def runs(self) -> list[Run]:
         """Every run, needs first."""
         # Encoders that nothing scores or reads out stand at the end.
-        return with_needs([*self._ends, *self.encoders])
+        return with_needs([*self._ends, *self.encoders, *self.point_encoders])
 
     def runs_of(self, rows: Collection[str]) -> list[Run]:
         """Return the runs that fill some rows of the tables, needs first."""
@@ -54,7 +77,7 @@ class Plan:
     def runs_by_table(self) -> dict[str, list[Run]]:
         """Return the runs whose results each table, and the figures of embeddings, are made of."""
         columns = {f"{TEST}{region.name}": region for region in self.inputs.scored_regions}
-        scored = [(run, [columns[role] for role in run.needs if role in columns]) for run in self.regions]
+        scored = [(run, [columns[role] for role in run.needs if role in columns]) for run in self.scored]
         further = self.preset.task1 is not None and bool(self.preset.task1.resolutions)
         found: dict[str, list[Run]] = {
             "Table 1": [run for run, tested in scored if any(region.table == "1" for region in tested)],
@@ -65,14 +88,15 @@ class Plan:
             ],
             "Table 2": [*self.segmenters],
             "Table A4": [*self.selections],
-            "Table 3": [*self.semantics],
+            "Table 3": [*self.semantics, *self.point_semantics],
             "Figures 4 and A4": [*self.umap],
         }
         return {name: runs for name, runs in found.items() if runs}
 
     @property
-    def _ends(self) -> list[Run[Regions | Segmenter | Semantics | Umap]]:
-        return [*self.regions, *self.segmenters, *self.semantics, *self.umap]
+    def _ends(self) -> list[Run[Regions | PointRegions | Segmenter | Semantics | PointSemantics | Umap]]:
+        of_pixels = [*self.regions, *self.segmenters, *self.semantics, *self.umap]
+        return [*of_pixels, *self.point_regions, *self.point_semantics]
 
 
 def check_sources(runs: Iterable[Run]) -> None:
@@ -127,6 +151,7 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
     features, semantics, drawn = None, [], []
     if preset.task1 and preset.task3:
         features, semantics, drawn = semantics_runs(preset, preset.task3, inputs, encoders, trained)
+    points = point_runs(preset, inputs, trained=trained, networks=networks.scored, semantics=semantics)
     return Plan(
         preset=preset,
         inputs=inputs,
@@ -138,4 +163,7 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         features=features,
         semantics=tuple(semantics),
         umap=tuple(drawn),
+        point_encoders=tuple(points.encoders),
+        point_regions=tuple(points.regions),
+        point_semantics=tuple(points.semantics),
     )

@@ -5,7 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mtneuro_suite.preset.model import OwnRows, RegionPreset, SegmentationPreset
+from mtneuro_suite.preset.model import POINT_ROWS, OwnRows, RegionPreset, SegmentationPreset
+
+POINTS, COUNTS = POINT_ROWS
+"""The row of an encoder of clouds of points, and that of the number of each class's points alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ class TableRow:
     @property
     def seeded(self) -> bool:
         """Whether another seed gives another result."""
-        return self.method not in ("pca", "folder")
+        return self.method not in ("pca", "folder", COUNTS)
 
 
 def mixup_variants(preset: RegionPreset) -> dict[str, float]:
@@ -77,6 +80,14 @@ def _is_deep(chosen: Mapping[str, Any]) -> bool | None:
     encoder = str(chosen.get("encoder", ""))
     foreign = ":" in encoder or encoder.startswith("timm/")
     return chosen.get("axes", 2) == 3 if foreign or "axes" in chosen else None
+
+
+def point_rows(one: RegionPreset) -> list[TableRow]:
+    """Return the rows of Tables 1 and 3 that are of clouds of points, where they are asked for."""
+    if one.points is None:
+        return []
+    methods = {POINTS: "supervised", COUNTS: COUNTS}
+    return [TableRow(name=name, chosen={"method": method}, own=True) for name, method in methods.items()]
 
 
 def network_rows(two: SegmentationPreset) -> list[TableRow]:

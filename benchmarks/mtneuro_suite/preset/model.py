@@ -59,6 +59,28 @@ class SubvolumePreset(Settings):
     slices as that of images: 32 subvolumes of 8."""
 
 
+POINT_ROWS = ("points", "counts")
+"""Rows of clouds of points."""
+
+
+class PointsPreset(Settings):
+    """Two rows of Tables 1 and 3 that see no pixels, but a cloud of the cells and vessels in each image.
+
+    ``points`` is a DeepSets encoder, trained on the regions of whole images; ``counts`` is its floor, a
+    regression on the number of objects of each class alone.
+    """
+
+    labels: str = "truth"
+    """Where the objects come from: ``truth``, the pixel labels, or the name of one of Task 2's networks, from
+    whose prediction they are taken."""
+
+    minimum_area_px: int = Field(default=1, ge=1)
+    """Smaller objects are left out."""
+
+    settings: TrainingValues = Field(default={})
+    """Training settings of the encoder, over its own; those of ``task1.settings`` are of images."""
+
+
 class RegionPreset(Settings):
     """Task 1: which methods learn, from how much, and where they are scored."""
 
@@ -111,6 +133,9 @@ class RegionPreset(Settings):
     ``method = "untrained"`` the encoder is taken as it is; with ``folder`` a trained model is. An encoder of
     your own takes images, or with ``axes = 3`` subvolumes, and stands in the columns of those alone."""
 
+    points: PointsPreset | None = None
+    """Rows of clouds of points, in the columns of slices."""
+
     subvolumes: SubvolumePreset = SubvolumePreset()
     """What the columns of subvolumes have of their own; a task file says its ``depth`` and steps itself."""
 
@@ -118,7 +143,7 @@ class RegionPreset(Settings):
 
     @model_validator(mode="after")
     def _rows_are_new(self) -> "RegionPreset":
-        _check_rows(self.rows, self.methods, METHOD_ROWS)
+        _check_rows(self.rows, (*self.methods, *(POINT_ROWS if self.points else ())), METHOD_ROWS)
         for name, settings in self.rows.items():
             if settings.get("axes", 2) not in (2, 3):
                 raise ValueError(f"rows.{name}: axes must be 2 or 3, got {settings['axes']!r}")
@@ -293,6 +318,12 @@ class Preset(Settings):
             trained_in = task.replace("roi-c2", "roi-c1")
             if self.task1 and trained_in not in self.task1.tasks:
                 raise ValueError(f"{task} scores the models of {trained_in}: add {trained_in} to task1.tasks")
+        points = self.task1.points if self.task1 else None
+        if points and points.labels != "truth" and self.task2 is None:
+            raise ValueError(
+                f"task1.points.labels names a network of [task2], which is missing, got {points.labels!r}: "
+                'add [task2], or set it to "truth"'
+            )
         if self.inputs == "paper" and self.task1 and self.task3:
             for task in self.task3.encoders:
                 if task not in self.task1.tasks:
@@ -320,7 +351,8 @@ class Preset(Settings):
             (
                 self.task1,
                 RegionPreset(),
-                chosen | {"rows", "extra", "downsample", "resolutions", "balanced_accuracy", "subvolumes"},
+                chosen
+                | {"rows", "extra", "downsample", "resolutions", "balanced_accuracy", "subvolumes", "points"},
             ),
             (self.task2, SegmentationPreset(), chosen | {"rows", "search", "accuracy"}),
             (self.task3, SemanticsPreset(), chosen),
@@ -334,7 +366,7 @@ class Preset(Settings):
 
 
 _NOT_OF_THE_SAMPLE = {
-    "task1": {"tasks", "z_step", "test_z_step", "extra", "resolutions", "subvolumes"},
+    "task1": {"tasks", "z_step", "test_z_step", "extra", "resolutions", "subvolumes", "points"},
     "task2": {"classes", "z_step", "test_z_step", "search"},
     "task3": {"encoders"},
 }

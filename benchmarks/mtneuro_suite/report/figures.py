@@ -25,6 +25,7 @@ from mtneuro_suite.report.tables import (
 )
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
+from mtneuro_suite.steps.point_regions import PointRegions
 from mtneuro_suite.steps.regions import TEST, Regions
 from mtneuro_suite.steps.segmentation_scores import ScoredNetwork
 
@@ -63,7 +64,7 @@ def svg_uri(figure: "Figure") -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
 
 
-SeededT = TypeVar("SeededT", bound=Regions | ScoredNetwork)
+SeededT = TypeVar("SeededT", bound=Regions | PointRegions | ScoredNetwork)
 
 
 def first_seed(runs: Sequence[Run[SeededT]], plan: Plan) -> list[Run[SeededT]]:
@@ -201,7 +202,7 @@ def _columns_figure(table: Table, places: Sequence[int], ticks: Sequence[str], l
 
 def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
     """Return accuracy against training data, and against resolution, where there are runs for either."""
-    table = region_table(plan, store.rows(plan.regions))
+    table = region_table(plan, store.rows(plan.scored))
     regions = [region for region in plan.inputs.scored_regions if region.table == "1"]
     if table is None:
         return []
@@ -225,7 +226,7 @@ def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
             caption = f"Accuracy against training data. {about}Bars are standard deviations over seeds."
             shown.append(Picture(svg_uri(figure), caption))
     named = {resolution_name(region): region for region in resolutions(plan)}
-    of_roi_c1 = accuracy_table(plan, store.rows(plan.regions), [*named.values()], headings=[*named], title="")
+    of_roi_c1 = accuracy_table(plan, store.rows(plan.scored), [*named.values()], headings=[*named], title="")
     if (
         of_roi_c1 is not None
         and len(named) > 1

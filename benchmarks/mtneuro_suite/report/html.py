@@ -29,7 +29,7 @@ Results = Mapping[str, Mapping[str, Any]]
 
 def _confusions(plan: Plan, results: Results) -> list[dict[str, Any]]:
     """Return one confusion matrix for each sub-task and method, first seed: counts, and shares of the row."""
-    done = [run for run in first_seed(plan.regions, plan) if run.id in results]
+    done = [run for run in first_seed(plan.scored, plan) if run.id in results]
     shown: list[dict[str, Any]] = []
     for region in plan.inputs.scored_regions:
         for run in done:

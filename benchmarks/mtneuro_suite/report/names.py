@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from statistics import fmean
 
 from mtneuro_suite.plan.plan import Plan
+from mtneuro_suite.preset.model import POINT_ROWS
 from mtneuro_suite.preset.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS
 from mtneuro_suite.runs.row import Row
 
@@ -70,14 +71,17 @@ def task_name(task: str, plan: Plan) -> str:
 
 
 def table1_metric(method: str) -> str:
-    """Return the metric that Table 1 shows of a method: supervised models classify whole images.
+    """Return the metric that Table 1 shows of a method: supervised models and clouds are whole images.
 
     Examples
     --------
     >>> table1_metric("supervised+mixup p=0.5"), table1_metric("byol")
     ('accuracy_whole', 'accuracy_corners')
+    >>> table1_metric("points"), table1_metric("counts")
+    ('accuracy_whole', 'accuracy_whole')
     """
-    return "accuracy_whole" if method.startswith("supervised") else "accuracy_corners"
+    of_whole = method.startswith("supervised") or method in POINT_ROWS
+    return "accuracy_whole" if of_whole else "accuracy_corners"
 
 
 def best_mixup(rows: Iterable[Row]) -> str | None:

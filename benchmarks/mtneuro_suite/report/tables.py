@@ -8,7 +8,16 @@ from mtneuro_seg import paper_settings
 
 from mtneuro_suite.plan.inputs import RegionInput
 from mtneuro_suite.plan.plan import Plan
-from mtneuro_suite.plan.rows import TableRow, encoder_rows, mixup_variants, network_rows
+from mtneuro_suite.plan.points import label_source
+from mtneuro_suite.plan.rows import (
+    COUNTS,
+    POINTS,
+    TableRow,
+    encoder_rows,
+    mixup_variants,
+    network_rows,
+    point_rows,
+)
 from mtneuro_suite.preset.paper import (
     CLASS_SETTINGS,
     NETWORK_ROWS,
@@ -128,7 +137,7 @@ def _encoders(plan: Plan, rows: Sequence[Row]) -> list[TableRow]:
         line
         for line in encoder_rows(one)
         if line.own or line.method != "supervised+mixup" or line.name == best
-    ]
+    ] + point_rows(one)
 
 
 def resolutions(plan: Plan) -> tuple[RegionInput, ...]:
@@ -189,6 +198,11 @@ def accuracy_table(
     if plan.preset.task1.readout == "original":
         notes.append(
             "Networks are read out by the authors' linear stage: trained on whole images, not normalised."
+        )
+    if source := label_source(plan.preset):
+        notes.append(
+            f"{POINTS} and {COUNTS}: whole images as clouds of objects from {source}, without a pixel; "
+            f"{COUNTS} is a regression on the number of objects of each class alone."
         )
     if balanced:
         notes.append("Balanced: the mean of the regions' own accuracies; the paper has no such column.")
@@ -352,6 +366,11 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
             if (depth := plan.inputs.region(task).depth) > 1:
                 reasons[
                     f"Samples are subvolumes of {depth} slices; features are means over those that have them."
+                ] = None
+            if source := label_source(plan.preset):
+                reasons[
+                    f"{POINTS} and {COUNTS} see objects from {source}: what is counted and measured here can "
+                    "be read off them, a ceiling and no result."
                 ] = None
             sizes = sorted({row.n for row in of_metric if row.n})
             if sizes:

@@ -1,6 +1,10 @@
 from .arrays import Arrays as Arrays
 from .encoder import Encoder as Encoder
 from .features import Features as Features
+from .point_encoder import PointEncoder as PointEncoder
+from .point_regions import PointRegions as PointRegions
+from .point_semantics import PointSemantics as PointSemantics
+from .points import Points as Points
 from .regions import Regions as Regions
 from .retrained import Retrained as Retrained
 from .segmenter import Segmenter as Segmenter

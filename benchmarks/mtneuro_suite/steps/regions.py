@@ -69,9 +69,9 @@ class Regions(Step):
             if train_embeddings is None:
                 if self.supervised:
                     whole = model.predict(test.images, batch_size=batch)
-                    scores["whole"] = _confusion(test.region, whole, classes)
+                    scores["whole"] = confusion_of(test.region, whole, classes)
                 parts = model.predict(corners.images, batch_size=batch)
-                scores["corners"] = _confusion(corners.region, parts, classes)
+                scores["corners"] = confusion_of(corners.region, parts, classes)
             else:
                 readout = region_readout(
                     train_embeddings,
@@ -84,18 +84,9 @@ class Regions(Step):
                 scores["corners"] = readout.confusion
                 extra[f"converged {task}"] = readout.converged
             for view, confusion in scores.items():
-                accuracy, balanced = accuracies(confusion)
-                for metric, value in (("accuracy", accuracy), ("balanced_accuracy", balanced)):
-                    rows.append(
-                        Row(
-                            **self.model_dump(include={"model", "seed", "training_set"}),
-                            task=task,
-                            test_set=f"{task}:test",
-                            metric=f"{metric}_{view}",
-                            value=value,
-                            n=int(confusion.sum()),
-                        )
-                    )
+                rows += accuracy_rows(
+                    confusion, view, task=task, **self.model_dump(include={"model", "seed", "training_set"})
+                )
                 extra[f"confusion {task} {view}"] = confusion.tolist()
             progress(done, steps)
         return Outcome(rows, {**extra, "region_names": list(train.region_names)})
@@ -115,9 +106,10 @@ class Regions(Step):
         )
 
 
-def _confusion(
+def confusion_of(
     truth: Int64[np.ndarray, " n"], prediction: Int64[np.ndarray, " n"], classes: int
 ) -> Int64[np.ndarray, "c c"]:
+    """Return the number of samples, a row for each true region and a column for each predicted one."""
     return np.bincount(truth * classes + prediction, minlength=classes**2).reshape(classes, classes)
 
 
@@ -126,3 +118,23 @@ def accuracies(confusion: Int64[np.ndarray, "c c"]) -> tuple[float, float]:
     from mtneuro_probe import balanced_accuracy
 
     return float(confusion.trace() / confusion.sum()), balanced_accuracy(confusion)
+
+
+def accuracy_rows(
+    confusion: Int64[np.ndarray, "c c"], view: str, *, task: str, model: str, seed: int, training_set: str
+) -> list[Row]:
+    """Return the accuracy and the balanced accuracy of a model on whole images, or corners, of a sub-task."""
+    metrics = ("accuracy", "balanced_accuracy")
+    return [
+        Row(
+            task=task,
+            training_set=training_set,
+            test_set=f"{task}:test",
+            model=model,
+            seed=seed,
+            metric=f"{metric}_{view}",
+            value=value,
+            n=int(confusion.sum()),
+        )
+        for metric, value in zip(metrics, accuracies(confusion), strict=True)
+    ]

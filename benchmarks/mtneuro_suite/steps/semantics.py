@@ -1,7 +1,8 @@
 """Embed the labelled images with one encoder and read the semantic features off the embeddings."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -9,6 +10,9 @@ from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
 from mtneuro_suite.steps.reading import Resampling, View, at_a_time, depth_of, reduced, samples
 from mtneuro_suite.steps.trained_encoder import trained_encoder
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _GAP = 10
 """Slices by which a cross-validation's test slices lie apart from those that are learnt from."""
@@ -23,6 +27,26 @@ def readout_gap(depth: int) -> int:
     (10, 17)
     """
     return _GAP + depth - 1
+
+
+def feature_rows(readout: "DataFrame", key: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of a readout of features; ``key`` is the part of their key that they share."""
+    rows: list[Row] = []
+    for feature, values in readout.to_dict("index").items():
+        for metric in ("r2_same_sample", "r2_cross_validated"):
+            value = float(values[metric])
+            rows.append(
+                Row(
+                    **key,
+                    test_set="semantics:all",
+                    metric=metric,
+                    class_name=str(feature),
+                    value=None if np.isnan(value) else value,
+                    n=int(values["n_samples"]),
+                    note=str(values["reason"]) if np.isnan(value) else "",
+                )
+            )
+    return rows
 
 
 class Semantics(Step):
@@ -64,21 +88,7 @@ class Semantics(Step):
             matched(Embeddings(embeddings, found.sample_id), table),
             gap=readout_gap(depth_of(images)),
         )
-        rows: list[Row] = []
-        for feature, values in readout.to_dict("index").items():
-            for metric in ("r2_same_sample", "r2_cross_validated"):
-                value = float(values[metric])
-                rows.append(
-                    Row(
-                        **self.model_dump(include={"model", "seed", "task", "training_set"}),
-                        test_set="semantics:all",
-                        metric=metric,
-                        class_name=str(feature),
-                        value=None if np.isnan(value) else value,
-                        n=int(values["n_samples"]),
-                        note=str(values["reason"]) if np.isnan(value) else "",
-                    )
-                )
+        rows = feature_rows(readout, self.model_dump(include={"model", "seed", "task", "training_set"}))
         progress(2, 2)
         dimensions = int(embeddings.shape[1])
         return Outcome(rows, {"dimensions": dimensions, "region_names": list(found.region_names)})

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from mtneuro_suite.plan.rows import encoder_rows, mixup_variants, network_rows
-from mtneuro_suite.preset.model import RegionPreset, SegmentationPreset
+from mtneuro_suite.plan.rows import encoder_rows, mixup_variants, network_rows, point_rows
+from mtneuro_suite.preset.model import PointsPreset, RegionPreset, SegmentationPreset
 
 
 def test_mixup_has_a_row_for_each_probability():
@@ -18,6 +18,15 @@ def test_another_seed_gives_another_result_but_of_pca_and_of_a_model_taken_as_it
     assert {row.name: row.seeded for row in rows} == {
         "byol": True, "pca": False, "mine": True, "folder": False, "my pca": False,
     }  # fmt: skip
+
+
+def test_clouds_of_points_have_two_rows_on_request_of_which_one_has_seeds():
+    assert point_rows(RegionPreset()) == []
+    rows = point_rows(RegionPreset(points=PointsPreset()))
+    assert [(row.name, row.seeded, row.paper_method) for row in rows] == [
+        ("points", True, ""),
+        ("counts", False, ""),
+    ]
 
 
 def test_a_presets_own_row_has_no_method_of_the_papers_though_it_is_trained_by_one():

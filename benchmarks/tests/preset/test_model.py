@@ -60,6 +60,11 @@ def test_a_missing_file_is_refused(tmp_path):
             'inputs = "real-sample"\n[task1.subvolumes]\ndepth = 4',
             "task1.subvolumes does nothing with the real",
         ),
+        (
+            'inputs = "real-sample"\n[task1.points]\nlabels = "truth"',
+            "task1.points does nothing with the real sample",
+        ),
+        ('[task1.points]\nlabels = "unet"', r"names a network of \[task2\], which is missing, got 'unet'"),
         ('[task1]\ntasks = ["roi-c1"]\n[task3]', "task3.encoders asks for roi-c3"),
         ('[task1]\nmethods = ["pca", "pca"]', r"task1.methods must name at least one, and each once"),
         ("[task1]\nmethods = []", r"task1.methods must name at least one, and each once"),

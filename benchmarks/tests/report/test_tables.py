@@ -68,6 +68,32 @@ def test_supervised_is_scored_on_whole_images_and_the_others_on_corners(demo):
     assert cell_of(table, "Supervised", "ROI-C1").ours == "0.90"
 
 
+def test_rows_of_clouds_stand_below_the_others_on_whole_images_and_say_what_they_see():
+    plan = plan_of(with_values(read_preset("demo"), ["task1.points.labels=unet", "seeds=[1, 2]"]))
+    rows = [
+        row(model="points", metric="accuracy_whole", value=0.8),
+        row(model="points", metric="accuracy_whole", value=0.6, seed=2),
+        row(model="points", metric="accuracy_corners", value=0.1),
+        row(model="counts", metric="accuracy_whole", value=0.5),
+        row(
+            model="counts", task="roi-c1", test_set="semantics:all", metric="r2_same_sample",
+            class_name="cell_count", value=1.0,
+        ),
+    ]  # fmt: skip
+    table = region_table(plan, rows)
+    assert table is not None
+    assert [name for name, _ in table.rows][-2:] == ["points", "counts"]
+    assert cell_of(table, "points", "ROI-C1").ours == "0.70±0.14"
+    assert cell_of(table, "counts", "ROI-C1").ours == "0.50"  # one seed is all that it has
+    assert cell_of(table, "points", "ROI-C1").paper == "–"
+    assert any(
+        "clouds of objects from the prediction of unet, without a pixel" in note for note in table.notes
+    )
+    third = semantics_tables(plan, rows)[0]
+    assert cell_of(third, "counts", "cell count").ours == "1.00"
+    assert any("can be read off them, a ceiling and no result" in note for note in third.notes)
+
+
 def test_mixup_shows_the_probability_with_the_best_mean():
     preset = read_preset("paper").model_dump()
     preset.update(seeds=(1,), task2=None, task3=None)
@@ -273,5 +299,8 @@ def test_accuracy_of_pixels_stands_beside_table_2_on_request(demo):
 
 
 def test_what_is_shown_leaves_the_papers_settings_as_they_are():
-    shown = with_values(read_preset("paper"), ["task1.balanced_accuracy=true", "task2.accuracy=true"])
+    shown = with_values(
+        read_preset("paper"),
+        ["task1.balanced_accuracy=true", "task2.accuracy=true", "task1.points.labels=truth"],
+    )
     assert shown.follows_the_paper == read_preset("paper").follows_the_paper

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mtneuro_data import TaskArrays
+from mtneuro_probe import PointClouds, save_point_clouds
 
 REGIONS = ("CTX", "VP")
 
@@ -50,3 +51,52 @@ def dark_and_bright() -> tuple[np.ndarray, np.ndarray]:
     region = np.arange(12) % 2
     noise = np.random.default_rng(0).normal(60 + 120 * region[:, None, None], 8, (12, 32, 32))
     return noise.clip(0, 255).astype(np.uint8), region
+
+
+@pytest.fixture
+def clouds_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Write clouds as a ``points`` run would: two regions, one with about three times as many cells."""
+
+    def write(name: str, *, n: int = 24, z: int = 0, swapped: bool = False) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        rng = np.random.default_rng(z)
+        region = np.arange(n) % 2
+        for view, repeats in (("whole", 1), ("corners", 4)):
+            points = np.zeros((repeats * n, 20, 4), np.float32)
+            for cloud, where in zip(points, np.repeat(region, repeats), strict=True):
+                count = (4, 13)[where] + rng.integers(4)
+                places = rng.normal(0, 30, (count, 2))
+                cloud[:count] = np.column_stack([rng.integers(1, 3, count), places, rng.gamma(9, 9, count)])
+            ids = [f"A-CTX/z{z + i}" for i in range(n)]
+            save_point_clouds(
+                folder / f"{view}.npz",
+                PointClouds(
+                    points=points,
+                    sample_id=np.array(
+                        ids if repeats == 1 else [f"{i}/{c}" for i in ids for c in ("tl", "tr", "bl", "br")]
+                    ),
+                    class_names=("background", "vessel", "cell"),
+                    region=np.repeat(1 - region if swapped else region, repeats),
+                    region_names=REGIONS,
+                ),
+            )
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def point_encoder(clouds_folder: Callable[..., Path], tmp_path: Path) -> Path:
+    """Folder of an encoder that was trained on the clouds of ``clouds_folder("train")``."""
+    from mtneuro_ssl import TrainSettings
+
+    from mtneuro_suite.steps import PointEncoder
+
+    settings = TrainSettings(
+        method="supervised", encoder="deepsets", latent_dim=8, optimiser="adam", learning_rate=0.01,
+        weight_decay=0, steps=60, batch_size=12, device="cpu",
+    )  # fmt: skip
+    out = tmp_path / "point_encoder"
+    PointEncoder(train=settings).run({"train": [clouds_folder("train")]}, out, lambda *_: None)
+    return out
