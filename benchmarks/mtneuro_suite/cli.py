@@ -66,7 +66,8 @@ class What:
     encoder: str | None = None
     """Your encoder, taken as it is: `path/to/file.py:factory` or `package.module:factory` (`:3d` at the end
     if it takes subvolumes), `timm:NAME`, the folder of a model, or `hf:owner/name`, a repository of one. Only
-    its own row of Tasks 1 and 3 is run, and stands among the others."""
+    its own rows of Tasks 1 and 3, and of Task 2 by heads on its frozen features, are run, and stand among the
+    others."""
 
     segmenter: str | None = None
     """Your segmentation network: `path/to/file.py:factory` or `package.module:factory` (`:3d` at the end if

@@ -4,7 +4,8 @@
 
 A step of BYOL, MYOW and MYOW-m beside the same step in plain PyTorch, in single precision, in bf16 and
 compiled, and a step of each on subvolumes; a whole run beside its bare steps; views beside a data loader's;
-PCA beside a full decomposition; NMF's time and error. On a GPU, whole runs of the paper's size beside their
+PCA beside a full decomposition; NMF's time and error; labels of a volume by a probe of pixels beside the
+encoder alone. On a GPU, whole runs of the paper's size beside their
 arithmetic floor, what Table 1 would take, and how long the GPU waits between steps. What bf16 does to
 accuracy is `ssl_study.py precision`.
 """
@@ -23,7 +24,19 @@ import numpy as np
 import torch
 from command import Unavailable, main
 from measuring import Figure, compared
-from mtneuro_ssl import Model, TrainSettings, corner_crops, embed, new_method, train
+from mtneuro_ssl import (
+    Model,
+    PixelProbe,
+    PixelProbeSettings,
+    TrainSettings,
+    corner_crops,
+    embed,
+    fit_pixel_probe,
+    new_method,
+    segment_volume,
+    train,
+    untrained,
+)
 from torch import Tensor
 from torch.nn.functional import normalize
 from torch.nn.modules.module import register_module_forward_pre_hook
@@ -340,6 +353,36 @@ def nmf(*, quick: bool) -> Iterator[Figure]:
         yield Figure(name=f"nmf: {components} parts, {limit} iterations, relative error", value=error)
 
 
+def pixels(*, quick: bool) -> Iterator[Figure]:
+    """Yield the time of labelling a volume with a probe over that of the encoder alone on its windows."""
+    side, batch = (64, 2) if quick else (256, 4)
+    volume = tissue(batch, 2 * side)
+    masks = (volume[:, :side, :side] > 125).astype(np.uint8)
+    for name in ("resnet18", "timm/vit_small_patch16_224"):
+        model = untrained(TrainSettings(encoder=name, latent_dim=None, device="cpu"))
+        windows = volume.reshape(batch, 2, side, 2, side).swapaxes(2, 3).reshape(-1, side, side)
+        parts = [windows[place : place + batch] for place in range(0, len(windows), batch)]
+
+        def bare(model: Model = model, parts: Sequence[np.ndarray] = parts) -> None:
+            for part in parts:
+                model.embed(part)
+
+        for head in ("linear", "convolutional"):
+            settings = PixelProbeSettings(head=head, steps=2, max_iter=2)
+            probe = fit_pixel_probe(model, windows[:2], masks[:2], settings)
+            with tempfile.TemporaryDirectory() as folder:
+
+                def labelled(probe: PixelProbe = probe, out: Path = Path(folder) / "labels.zarr") -> None:
+                    segment_volume(probe, volume, out=out, batch_size=batch, replace=True)
+
+                labelled()
+                bare()
+                yield compared(
+                    f"{name}: labels of a volume by a {head} probe / embeddings of its windows",
+                    labelled, bare, rounds=3 if quick else 5, at_most=1.2,
+                )  # fmt: skip
+
+
 def crops_of(images: np.ndarray) -> np.ndarray:
     """Return the corners of images, which the methods without networks learn from."""
     return corner_crops(images).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
@@ -526,7 +569,9 @@ def tissue(count: int, side: int) -> np.ndarray:
     return np.clip(125 + 32 * smooth + rng.normal(0, 8, smooth.shape), 0, 255).astype(np.uint8)
 
 
-PARTS = (byol, myow, myow_m, subvolumes, bf16, compiled, epochs, feeding, pca, nmf, gpu, gpu_waiting)
+PARTS = (
+    byol, myow, myow_m, subvolumes, bf16, compiled, epochs, feeding, pca, nmf, pixels, gpu, gpu_waiting,
+)  # fmt: skip
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

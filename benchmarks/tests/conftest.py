@@ -19,7 +19,17 @@ from mtneuro_suite.report.tables import all_tables
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store, csv_text
-from mtneuro_suite.steps import Arrays, Encoder, Features, Regions, Segmenter, Selection, Semantics, Umap
+from mtneuro_suite.steps import (
+    Arrays,
+    Dense,
+    Encoder,
+    Features,
+    Regions,
+    Segmenter,
+    Selection,
+    Semantics,
+    Umap,
+)
 from mtneuro_suite.steps.regions import TEST
 
 REGIONS = ("CTX", "STR", "VP", "ZI")
@@ -45,7 +55,7 @@ class MadeUp:
         return self.store
 
     def _row(
-        self, run: Run[Regions | Segmenter | Semantics], task: str, metric: str, class_name: str = ""
+        self, run: Run[Regions | Segmenter | Dense | Semantics], task: str, metric: str, class_name: str = ""
     ) -> Row:
         return Row(
             task=task,
@@ -108,7 +118,7 @@ class MadeUp:
         rows = [self._row(run, task, f"accuracy_{view}") for task in tasks for view in views]
         return rows, {**extra, "region_names": list(REGIONS)}
 
-    def _segmenter(self, run: Run[Segmenter], out: Path) -> tuple[list[Row], dict[str, Any]]:
+    def _segmenter(self, run: Run[Segmenter | Dense], out: Path) -> tuple[list[Row], dict[str, Any]]:
         task = run.step.task
         half = next(half for half in self._plan.inputs.segmentation if half.name == task)
         names = ["background", "vessel", "cell", "axon"][: int(half.classes[0])]
@@ -128,7 +138,7 @@ class MadeUp:
         ]
         return rows, {"class_names": names, "images": 40}
 
-    _retrained = _segmenter
+    _retrained = _dense = _segmenter
 
     def _selection(self, run: Run[Selection], out: Path) -> tuple[list[Row], dict[str, Any]]:
         return [], {"chosen": run.step.model}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mtneuro_data import open_task
 
+from mtneuro_suite.plan.dense import dense_runs
 from mtneuro_suite.plan.inputs import Inputs, paper_inputs
 from mtneuro_suite.plan.own_tasks import task_file_inputs
 from mtneuro_suite.plan.points import point_runs
@@ -17,6 +18,7 @@ from mtneuro_suite.preset.model import Preset
 from mtneuro_suite.runs.run import Run, with_needs
 from mtneuro_suite.steps import (
     Arrays,
+    Dense,
     Encoder,
     Features,
     PointEncoder,
@@ -40,7 +42,10 @@ class Plan:
     regions: tuple[Run[Regions], ...]
     encoders: tuple[Run[Encoder], ...]
     segmenters: tuple[Run[Segmenter], ...]
-    """Runs whose scores are Table 2's."""
+    """Runs of networks whose scores are Table 2's."""
+
+    dense: tuple[Run[Dense], ...]
+    """Runs that read frozen encoders out, whose scores are Table 2's too."""
 
     networks: tuple[Run[Segmenter], ...]
     """Runs that train or take a segmentation network: the same, and those that a search tries."""
@@ -65,6 +70,11 @@ class Plan:
         return (*self.regions, *self.point_regions)
 
     @property
+    def microstructure(self) -> list[Run[Segmenter | Dense]]:
+        """Runs whose scores are Table 2's: networks, then frozen encoders."""
+        return [*self.segmenters, *self.dense]
+
+    @property
     def runs(self) -> list[Run]:
         """Every run, needs first."""
         # Encoders that nothing scores or reads out stand at the end.
@@ -72,7 +82,11 @@ class Plan:
 
     def runs_of(self, rows: Collection[str]) -> list[Run]:
         """Return the runs that fill some rows of the tables, needs first."""
-        return with_needs(run for run in self._ends if run.step.model in rows)
+        return with_needs(
+            run
+            for run in self._ends
+            if run.step.model in rows or (isinstance(run.step, Dense) and run.step.frozen in rows)
+        )
 
     def runs_by_table(self) -> dict[str, list[Run]]:
         """Return the runs whose results each table, and the figures of embeddings, are made of."""
@@ -86,7 +100,7 @@ class Plan:
                 for run, tested in scored
                 if further and any(region.paper_column == "roi-c1" for region in tested)
             ],
-            "Table 2": [*self.segmenters],
+            "Table 2": [*self.microstructure],
             "Table A4": [*self.selections],
             "Table 3": [*self.semantics, *self.point_semantics],
             "Figures 4 and A4": [*self.umap],
@@ -94,8 +108,10 @@ class Plan:
         return {name: runs for name, runs in found.items() if runs}
 
     @property
-    def _ends(self) -> list[Run[Regions | PointRegions | Segmenter | Semantics | PointSemantics | Umap]]:
-        of_pixels = [*self.regions, *self.segmenters, *self.semantics, *self.umap]
+    def _ends(
+        self,
+    ) -> list[Run[Regions | PointRegions | Segmenter | Dense | Semantics | PointSemantics | Umap]]:
+        of_pixels = [*self.regions, *self.microstructure, *self.semantics, *self.umap]
         return [*of_pixels, *self.point_regions, *self.point_semantics]
 
 
@@ -148,6 +164,11 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         region_runs(preset, preset.task1, inputs, trusted=trusted) if preset.task1 else ({}, [], [])
     )
     networks = segmenter_runs(preset, preset.task2, inputs, trusted=trusted) if preset.task2 else Networks()
+    dense = (
+        dense_runs(preset, preset.task1, preset.task2, inputs, encoders)
+        if preset.task1 and preset.task2
+        else []
+    )
     features, semantics, drawn = None, [], []
     if preset.task1 and preset.task3:
         features, semantics, drawn = semantics_runs(preset, preset.task3, inputs, encoders, trained)
@@ -158,6 +179,7 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         regions=tuple(scores),
         encoders=tuple(encoders.values()),
         segmenters=tuple(networks.scored),
+        dense=tuple(dense),
         networks=tuple(networks.trained),
         selections=tuple(networks.chosen),
         features=features,

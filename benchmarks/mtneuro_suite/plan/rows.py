@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mtneuro_suite.plan.models import check_known
 from mtneuro_suite.preset.model import POINT_ROWS, OwnRows, RegionPreset, SegmentationPreset
 
 POINTS, COUNTS = POINT_ROWS
@@ -32,6 +33,12 @@ class TableRow:
     """Whether an encoder takes subvolumes and no images; None where it is made for what it learns from, and
     where a trained model's folder says it."""
 
+    frozen: str = ""
+    """Of a row of Table 2 that reads a frozen encoder out: the encoder's row of Table 1."""
+
+    head: str = ""
+    """What reads it out."""
+
     @property
     def method(self) -> str:
         """The method that trains an encoder; ``folder`` where it is taken as it is."""
@@ -50,7 +57,7 @@ class TableRow:
     @property
     def seeded(self) -> bool:
         """Whether another seed gives another result."""
-        return self.method not in ("pca", "folder", COUNTS)
+        return self.head == "convolutional" or self.method not in ("pca", "folder", COUNTS)
 
 
 def mixup_variants(preset: RegionPreset) -> dict[str, float]:
@@ -93,6 +100,24 @@ def point_rows(one: RegionPreset) -> list[TableRow]:
 def network_rows(two: SegmentationPreset) -> list[TableRow]:
     """Return the rows of Table 2."""
     return [TableRow(name=name, chosen={"model": name}) for name in two.models] + _own_rows(two.rows, "model")
+
+
+def frozen_rows(one: RegionPreset, two: SegmentationPreset) -> list[TableRow]:
+    """Return the rows of Table 2 that read frozen encoders out: one for each encoder and head.
+
+    Raises
+    ------
+    ValueError
+        If one of the encoders has no row in Table 1.
+    """
+    encoders = {row.name: row for row in encoder_rows(one)} if two.frozen else {}
+    check_known("task2.frozen", two.frozen, [*encoders])
+    # Who names a row and gives it with --encoder names it twice.
+    return [
+        replace(encoders[name], name=f"{name}, {head}", own=True, like="", frozen=name, head=head)
+        for name in dict.fromkeys(two.frozen)
+        for head in two.heads
+    ]
 
 
 def _own_rows(rows: OwnRows, kind: str) -> list[TableRow]:

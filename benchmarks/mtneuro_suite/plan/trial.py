@@ -1,26 +1,31 @@
 """Try the encoders and networks that are not ours, at every size that the runs to do will ask of them."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable
 
 from mtneuro_data import TaskSpec
 
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.steps import Arrays, Encoder, Regions, Segmenter, Semantics
+from mtneuro_suite.steps import Arrays, Dense, Encoder, Regions, Segmenter, Semantics
 
 Size = tuple[int, ...]
+
+_log = logging.getLogger(__name__)
 
 
 def try_modules(runs: Iterable[Run]) -> None:
     """Raise unless the encoders and networks of the runs can do what is asked of them.
 
-    Each is given a little noise, before any run starts; ours need no trial.
+    Each is given a little noise, before any run starts; ours need no trial. An encoder whose pixels are asked
+    for, and that has no feature maps, is warned of: its cells of Table 2 stay empty.
 
     Raises
     ------
     ValueError
         In one line, what a module does not do, and how to mend it.
     """
+    runs = [*runs]
     encoders: dict[str, Encoder] = {}
     sizes: dict[str, set[Size]] = defaultdict(set)
     for run in runs:
@@ -36,11 +41,24 @@ def try_modules(runs: Iterable[Run]) -> None:
     tried = dict.fromkeys((_of_any_seed(step), tuple(sorted(sizes[name]))) for name, step in encoders.items())
     for settings, asked in tried:
         _try_encoder(settings, asked)
+    mapped: dict[tuple[str, Size], str] = {}
+    for run in runs:
+        if isinstance(run.step, Dense):
+            (encoder,) = run.needs["encoder"]
+            if isinstance(encoder.step, Encoder) and _may_lack_maps(encoder.step):
+                sizes_asked = {_size(task) for role in ("train", "test") for task in _tasks(run, role)}
+                mapped |= {(_of_any_seed(encoder.step), size): run.step.frozen for size in sizes_asked}
+    for (settings, size), row in mapped.items():
+        _try_maps(settings, size, row)
 
 
 def _is_foreign(step: Encoder) -> bool:
     # Asked here, since mtneuro-ssl loads torch to try an encoder.
     return ":" in step.train.encoder or step.train.encoder.startswith("timm/")
+
+
+def _may_lack_maps(step: Encoder) -> bool:
+    return _is_foreign(step) or step.train.entry.family == "classical"
 
 
 def _of_any_seed(step: Encoder) -> str:
@@ -51,6 +69,15 @@ def _try_encoder(settings: str, sizes: tuple[Size, ...]) -> None:
     from mtneuro_ssl import TrainSettings, tried_settings
 
     tried_settings(TrainSettings.model_validate_json(settings), sizes=sizes)
+
+
+def _try_maps(settings: str, size: Size, row: str) -> None:
+    from mtneuro_ssl import TrainSettings, check_feature_maps
+
+    try:
+        check_feature_maps(TrainSettings.model_validate_json(settings), sizes=[size])
+    except ValueError as error:
+        _log.warning("%s has no row in Table 2, which task2.frozen asks for: %s", row, error)
 
 
 def _try_network(step: Segmenter, run: Run) -> None:

@@ -22,6 +22,9 @@ PAPERS_EXTRA: CubeSet = "B"
 TrainingValues = dict[str, Any]
 """Fields of a package's ``TrainSettings``; checked against it when the runs are planned."""
 
+Head = Literal["linear", "convolutional"]
+"""What reads the classes of pixels off the feature maps of a frozen encoder."""
+
 OwnRows = dict[str, TrainingValues]
 """A user's own rows by name: training settings, or ``{folder = "..."}``, a trained model's folder. With
 ``like = "supervised"``, a method or network of the paper, settings are added to that one's own, and the
@@ -225,7 +228,17 @@ class SegmentationPreset(Settings):
     """Rows of your own. A name with ``model`` (``package.module:factory`` or ``path/to/file.py:factory``) is
     trained like the others; with ``folder`` a trained model is scored as it is."""
 
-    _each_once = field_validator("models", "classes")(_distinct)
+    frozen: Annotated[tuple[str, ...], BeforeValidator(_in_a_tuple)] = ()
+    """Rows of Task 1 whose encoders are read out here too, pixel by pixel: they stay as they are, and a head
+    learns on their feature maps. Those that learn in several sub-tasks are taken from the first."""
+
+    heads: Annotated[tuple[Head, ...], BeforeValidator(_in_a_tuple)] = ("linear", "convolutional")
+    """What reads them out, each a row: a logistic regression of each pixel, or a small decoder."""
+
+    head_settings: TrainingValues = Field(default={})
+    """Settings of both heads: those of ``mtneuro-ssl probe``."""
+
+    _each_once = field_validator("models", "classes", "heads")(_distinct)
 
     @model_validator(mode="after")
     def _rows_are_new(self) -> "SegmentationPreset":
@@ -312,6 +325,8 @@ class Preset(Settings):
             raise ValueError("a preset needs [task1] or [task2], got neither")
         if self.task3 and not self.task1:
             raise ValueError("[task3] reads out the encoders of [task1], which is missing")
+        if self.task2 and self.task2.frozen and not self.task1:
+            raise ValueError("task2.frozen reads out encoders of [task1], which is missing: leave it out")
         if self.task1 and self.task3 and len(self.task1.downsample) > 1:
             raise ValueError("[task3] reads out encoders of one resolution: give task1.downsample one factor")
         for task in self.task1.tasks if self.task1 else ():
@@ -354,7 +369,11 @@ class Preset(Settings):
                 chosen
                 | {"rows", "extra", "downsample", "resolutions", "balanced_accuracy", "subvolumes", "points"},
             ),
-            (self.task2, SegmentationPreset(), chosen | {"rows", "search", "accuracy"}),
+            (
+                self.task2,
+                SegmentationPreset(),
+                chosen | {"rows", "search", "accuracy", "frozen", "heads", "head_settings"},
+            ),
             (self.task3, SemanticsPreset(), chosen),
         )
         if self.task1 and PAPERS_EXTRA not in self.task1.extra:

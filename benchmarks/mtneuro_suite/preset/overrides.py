@@ -1,5 +1,6 @@
 """Change a preset from the command line (values, a user's own rows and tasks), and print it as TOML."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,8 @@ def with_own_row(
         The preset.
     encoder
         ``package.module:factory``, ``path/to/file.py:factory``, ``timm:NAME``, ``hf:owner/name`` or a model
-        folder: taken as it is, for Tasks 1 and 3. ``:3d`` at the end of a factory says that it takes
-        subvolumes.
+        folder: taken as it is, for Tasks 1 and 3, and for Task 2 by the heads of its ``frozen`` encoders.
+        ``:3d`` at the end of a factory says that it takes subvolumes.
     segmenter
         ``package.module:factory`` or ``path/to/file.py:factory``, trained like the paper's in Task 2, or a
         model folder, scored as it is. ``:3d`` as above.
@@ -80,6 +81,10 @@ def with_own_row(
             name, settings = row(given)
             values[task] = {**values[task], "rows": {**values[task].get("rows", {}), name: settings}}
             names.append(name)
+            two = values.get("task2")
+            # Who empties the list wants none.
+            if task == "task1" and two is not None and two.get("frozen") != () and _of_images(settings):
+                values["task2"] = {**two, "frozen": (*two.get("frozen", ()), name)}
     if encoder is not None and values.get("task3") is not None and not encoder.endswith(DEEP):
         values["task3"] = {**values["task3"], "umap_method": (names[0],)}
     return checked_preset(values, where="the options"), tuple(names)
@@ -108,6 +113,8 @@ def with_tasks(preset: Preset, files: Sequence[str]) -> Preset:
         name: {key: value for key, value in (values.get(name) or {}).items() if key not in TASKS_OWN[name]}
         for name in wanted
     }
+    if "task1" not in sections and "task2" in sections:
+        sections["task2"].pop("frozen", None)
     if "subvolumes" in sections.get("task1", {}):
         # A task of one's own is of subvolumes as a whole, and says how many.
         given = sections["task1"]["subvolumes"]
@@ -137,6 +144,17 @@ def _folder_row(given: str) -> tuple[str, dict[str, Any]] | None:
     if not path.is_dir():
         return None
     return path.resolve().name, {"folder": str(path.resolve())}
+
+
+def _of_images(row: Mapping[str, Any]) -> bool:
+    """Return whether an encoder's row is of images, as far as it says so itself."""
+    if "folder" not in row:
+        return row.get("axes", 2) == 2
+    try:
+        settings = json.loads((Path(row["folder"]) / "config.json").read_text(encoding="utf-8"))["settings"]
+        return settings.get("depth") is None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True  # what is no model's folder is refused where it is read
 
 
 def _encoder_row(given: str) -> tuple[str, dict[str, Any]]:

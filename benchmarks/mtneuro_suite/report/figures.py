@@ -25,6 +25,7 @@ from mtneuro_suite.report.tables import (
 )
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
+from mtneuro_suite.steps.dense import Dense
 from mtneuro_suite.steps.point_regions import PointRegions
 from mtneuro_suite.steps.regions import TEST, Regions
 from mtneuro_suite.steps.segmentation_scores import ScoredNetwork
@@ -116,10 +117,13 @@ def learning_curves(plan: Plan, store: Store) -> list[CurveGroup]:
             title = "Encoders of Task 1" if plan.regions else "Encoders"
             groups.setdefault(title, []).append((name, store.folder(run)))
     halves = {half.name: half for half in plan.inputs.segmentation}
-    for run in filter(store.done, first_seed(plan.segmenters, plan)):
+    for run in filter(store.done, first_seed(plan.microstructure, plan)):
         half = halves[run.step.task]
         name = f"{model_name(run.step.model)}, {class_setting(half.classes)}"
-        groups.setdefault(f"Networks of Task 2 in {half.dimensions}D", []).append((name, store.folder(run)))
+        title = f"Networks of Task 2 in {half.dimensions}D"
+        if isinstance(run.step, Dense):
+            title = "Heads of Task 2 on frozen encoders"
+        groups.setdefault(title, []).append((name, store.folder(run)))
     shown: list[CurveGroup] = []
     for title, named in groups.items():
         files = [(name, folder / "model" / "history.csv") for name, folder in named]

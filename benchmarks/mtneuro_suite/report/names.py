@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from statistics import fmean
+from typing import get_args
 
 from mtneuro_suite.plan.plan import Plan
-from mtneuro_suite.preset.model import POINT_ROWS
+from mtneuro_suite.preset.model import POINT_ROWS, Head
 from mtneuro_suite.preset.paper import CLASS_SETTINGS, METHOD_ROWS, NETWORK_ROWS
 from mtneuro_suite.runs.row import Row
 
@@ -36,9 +37,14 @@ def model_name(model: str) -> str:
     --------
     >>> model_name("myow-m"), model_name("supervised+mixup p=0.5"), model_name("my_package:factory")
     ('MYOW-m', 'Supervised+Mixup (p=0.5)', 'my_package:factory')
+    >>> model_name("byol, linear")
+    'BYOL, linear'
     """
     from mtneuro_ssl import method_names
 
+    encoder, comma, head = model.rpartition(", ")
+    if comma and head in get_args(Head):
+        return f"{model_name(encoder)}, {head}"
     method, _, variant = model.partition(" p=")
     if method in METHOD_ROWS and variant:
         return f"{METHOD_ROWS[method]} (p={variant})"

@@ -101,7 +101,7 @@ def segmentation_sheets(plan: Plan, store: Store) -> list[SegmentationSheet]:
     """Return image, truth and prediction of test samples: first seed, a sheet a network, as Figure 3."""
     classes = {half.name: half.classes for half in plan.inputs.segmentation}
     networks: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
-    for run in first_seed(plan.segmenters, plan):
+    for run in first_seed(plan.microstructure, plan):
         kept = run.step.model in networks or len(networks) < MOST_NETWORKS
         if kept and store.done(run) and (store.folder(run) / "examples.npz").is_file():
             setting = classes[run.step.task]
@@ -153,7 +153,7 @@ def _figure_uri(figure: "Figure") -> str:
 def surfaces(plan: Plan, store: Store) -> list[Picture]:
     """Return the predicted structures of one region in 3D, of the first networks (Figure 3 B)."""
     shown: list[Picture] = []
-    for run in first_seed(plan.segmenters, plan):
+    for run in first_seed(plan.microstructure, plan):
         path = store.folder(run) / "volume.npz"
         if len(shown) < MOST_SURFACES and store.done(run) and path.is_file():
             from mtneuro_seg import surface_figure

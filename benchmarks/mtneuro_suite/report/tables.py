@@ -14,6 +14,7 @@ from mtneuro_suite.plan.rows import (
     POINTS,
     TableRow,
     encoder_rows,
+    frozen_rows,
     mixup_variants,
     network_rows,
     point_rows,
@@ -120,6 +121,8 @@ def _seeds(plan: Plan, line: TableRow) -> int:
 
 
 def _label(line: TableRow) -> str:
+    if line.head:
+        return model_name(line.name)
     if line.own and not (line.like and line.name.startswith(line.like)):
         return line.name
     return (
@@ -245,6 +248,9 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     if two is None:
         return []
     found: list[Table] = []
+    frozen = [] if plan.preset.task1 is None else frozen_rows(plan.preset.task1, two)
+    lines = [*network_rows(two), *frozen]
+    of_heads = ("Rows with linear or convolutional in their name: a head on a frozen encoder of Task 1.",)
     paper = plan.preset.inputs != "tasks"
     for setting in dict.fromkeys(half.classes for half in plan.inputs.segmentation):
         tasks = [half.name for half in plan.inputs.segmentation if half.classes == setting]
@@ -255,7 +261,7 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
         for metric, heading in (("f1", "F1"), ("iou", "IoU")):
             of_metric = _select(rows, task=tasks, test_set=[f"{task}:test" for task in tasks], metric=metric)
             body: list[tuple[str, tuple[Cell, ...]]] = []
-            for line in network_rows(two):
+            for line in lines:
                 cells: list[Cell] = []
                 for name, column in headings.items():
                     chosen = _select(of_metric, model=line.name, class_name=name)
@@ -273,12 +279,13 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     notes=(
                         f"Class-wise, from one confusion matrix over the test slices.{note}",
                         *((_REDUCTION,) if paper and setting in CLASS_SETTINGS else ()),
+                        *(of_heads if frozen else ()),
                     ),
                 )
             )
         if two.accuracy:
             body = []
-            for line in network_rows(two):
+            for line in lines:
                 of_line = _select(rows, test_set=[f"{task}:test" for task in tasks], model=line.name)
                 pair = [_select(of_line, metric=metric) for metric in ("accuracy", "balanced_accuracy")]
                 cells = [_cell(chosen, expected=_seeds(plan, line)) for chosen in pair]

@@ -1,4 +1,5 @@
 from .arrays import Arrays as Arrays
+from .dense import Dense as Dense
 from .encoder import Encoder as Encoder
 from .features import Features as Features
 from .point_encoder import PointEncoder as PointEncoder

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped, UInt8
+from mtneuro_data import TaskArrays
 
 from mtneuro_suite._shared.sample_ids import slice_stacks
 from mtneuro_suite.runs.row import Row
@@ -32,12 +33,26 @@ class ScoredNetwork(Step):
 
 def scored(model: "Model", step: ScoredNetwork, roles: Roles, out: Path, *, extra: dict[str, Any]) -> Outcome:
     """Return a network's scores, and keep some of its predictions for the report's figures."""
-    from mtneuro_data import UNLABELLED
-    from mtneuro_seg import confusion_matrix, predict, scores
+    from mtneuro_seg import predict
 
     test, masks = labelled_arrays(roles["test"])
+    return scored_prediction(predict(model, test.images), test, masks, step, out, extra=extra)
+
+
+def scored_prediction(
+    prediction: UInt8[np.ndarray, "..."],
+    test: TaskArrays,
+    masks: Shaped[np.ndarray, "..."],
+    step: ScoredNetwork,
+    out: Path,
+    *,
+    extra: dict[str, Any],
+) -> Outcome:
+    """Return the scores of the classes that were predicted of test arrays, and keep some for the figures."""
+    from mtneuro_data import UNLABELLED
+    from mtneuro_seg import confusion_matrix, scores
+
     names = test.class_names
-    prediction = predict(model, test.images)
     unlabelled = masks == UNLABELLED
     ignore = UNLABELLED if unlabelled.any() else None
     score = scores(confusion_matrix(masks, prediction, classes=len(names), ignore=ignore))

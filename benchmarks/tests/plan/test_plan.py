@@ -93,6 +93,7 @@ def test_a_row_of_ones_own_runs_alone_and_is_named_by_its_code():
     alone = plan.runs_of(own)
     assert {run.step.kind for run in alone} == {
         "arrays",
+        "dense",
         "encoder",
         "regions",
         "features",

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from mtneuro_suite.plan.rows import encoder_rows, mixup_variants, network_rows, point_rows
+from mtneuro_suite.plan.rows import encoder_rows, frozen_rows, mixup_variants, network_rows, point_rows
 from mtneuro_suite.preset.model import PointsPreset, RegionPreset, SegmentationPreset
 
 
@@ -62,3 +62,11 @@ def test_a_row_of_ones_own_says_whether_it_takes_subvolumes():
     assert deep == {"byol": None, "flat": False, "deep": True, "either": None}
     # It is no setting of a training.
     assert rows["deep"].chosen == {"encoder": "nets:deep"}
+
+
+def test_a_frozen_encoder_has_a_row_for_each_head_and_is_named_once():
+    rows = frozen_rows(RegionPreset(methods=("pca",)), SegmentationPreset(frozen=("pca", "pca")))
+    assert [(row.name, row.frozen, row.seeded) for row in rows] == [
+        ("pca, linear", "pca", False), ("pca, convolutional", "pca", True),
+    ]  # fmt: skip
+    assert {row.paper_network for row in rows} == {""}

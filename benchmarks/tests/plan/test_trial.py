@@ -19,6 +19,11 @@ class Dict(nn.Conv2d):
 def dictionary(classes=4): return Dict(1, classes, 1)
 def fixed(): return nn.Sequential(nn.Flatten(), nn.Linear(64 * 64, 6))
 def any_depth(): return nn.Sequential(nn.Conv3d(1, 4, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+class Mean(nn.Conv2d):
+    def forward(self, x): return super().forward(x).mean((2, 3))
+
+
+def mean(): return Mean(1, 4, 3)
 def any_size(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 """
 
@@ -83,3 +88,18 @@ def test_an_encoder_of_slices_is_refused_where_it_is_given_subvolumes():
     with pytest.raises(ValueError, match=message):
         try_modules(plan(encoder="suite_nets:any_size:3d").runs_of(["suite_nets:any_size:3d"]))
     try_modules(plan(encoder="suite_nets:any_depth:3d").runs_of(["suite_nets:any_depth:3d"]))
+
+
+def test_an_encoder_without_feature_maps_is_told_in_one_line_only_where_they_are_asked_for(caplog):
+    names = ["suite_nets:mean"]
+    try_modules(plan(encoder=names[0]).runs_of(names))
+    (told,) = caplog.messages
+    assert told.startswith(
+        "suite_nets:mean has no row in Table 2, which task2.frozen asks for: "
+        "encoder 'suite_nets:mean' must have feature maps"
+    )
+    assert "\n" not in told
+    caplog.clear()
+    try_modules(plan(encoder=names[0], changes=("task2.frozen=[]",)).runs_of(names))
+    try_modules(plan(encoder="suite_nets:any_size").runs_of(["suite_nets:any_size"]))
+    assert not caplog.messages

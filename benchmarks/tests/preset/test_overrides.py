@@ -96,3 +96,20 @@ def test_a_name_that_is_no_encoder_is_told_which_are(encoder):
         ValueError, match=r"--encoder must be package.module:factory, path/to/file.py:factory"
     ):
         with_own_row(read_preset("smoke"), encoder=encoder)
+
+
+def test_tasks_of_networks_alone_leave_no_encoder_to_read_out(task_file):
+    preset = with_values(read_preset("smoke"), ['task2.frozen=["byol"]'])
+    changed = with_tasks(preset, [task_file("seg-2d-3class")])
+    assert changed.task1 is None
+    assert changed.task2
+    assert changed.task2.frozen == ()
+
+
+def test_a_models_folder_of_subvolumes_is_not_read_out_by_pixels(tmp_path):
+    for depth, frozen in (("null", ("net",)), ("8", ())):
+        (tmp_path / "net").mkdir(exist_ok=True)
+        (tmp_path / "net" / "config.json").write_text(f'{{"settings": {{"depth": {depth}}}}}')
+        preset, _ = with_own_row(read_preset("smoke"), encoder=str(tmp_path / "net"))
+        assert preset.task2
+        assert preset.task2.frozen == frozen

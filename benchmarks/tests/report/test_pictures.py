@@ -7,7 +7,8 @@ from PIL import Image
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
-from mtneuro_suite.preset.overrides import with_tasks
+from mtneuro_suite.preset.overrides import with_tasks, with_values
+from mtneuro_suite.report.figures import learning_curves
 from mtneuro_suite.report.pictures import (
     THUMBNAIL,
     class_key,
@@ -87,3 +88,12 @@ def test_a_class_has_the_keys_colour_whatever_its_label():
     with_all = ["background", "vessel", "axon"]
     other = {**example, "names": with_all, "truth": 2 * example["truth"]}
     assert laid_over(example, "truth", with_all) == laid_over(other, "truth", with_all)
+
+
+def test_frozen_encoders_are_shown_beside_the_networks(made_up, tmp_path):
+    changes = ['task1.methods=["byol"]', "task3=none", "task2.frozen=byol", "task2.heads=linear"]
+    plan = plan_of(with_values(read_preset("smoke"), changes))
+    store = made_up(plan, tmp_path)
+    assert [sheet.network for sheet in segmentation_sheets(plan, store)] == ["2D U-Net", "BYOL, linear"]
+    groups = {group.title: [one.caption for one in group.pictures] for group in learning_curves(plan, store)}
+    assert groups["Heads of Task 2 on frozen encoders"] == ["BYOL, linear, 3 classes"]

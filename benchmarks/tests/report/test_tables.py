@@ -304,3 +304,23 @@ def test_what_is_shown_leaves_the_papers_settings_as_they_are():
         ["task1.balanced_accuracy=true", "task2.accuracy=true", "task1.points.labels=truth"],
     )
     assert shown.follows_the_paper == read_preset("paper").follows_the_paper
+
+
+def test_frozen_encoders_have_a_row_of_table_2_for_each_head_and_no_number_of_the_papers():
+    plan = plan_of(with_values(read_preset("smoke"), ['task2.frozen=["byol"]', "task2.accuracy=true"]))
+    of_task = {"task": "seg-2d-3class", "test_set": "seg-2d-3class:test", "class_name": "average"}
+    tables = all_tables(
+        plan,
+        [
+            row(**of_task, model="byol, linear", metric="f1", value=0.4),
+            row(**of_task, model="byol, convolutional", metric="f1", value=None, note="no feature maps"),
+        ],
+    )
+    (f1,) = [table for table in tables if table.title == "Table 2. Microstructure, 3 classes: F1"]
+    assert [label for label, _ in f1.rows] == ["2D U-Net", "BYOL, linear", "BYOL, convolutional"]
+    found = cell_of(f1, "BYOL, linear", "average")
+    assert (found.ours, found.paper) == ("0.40", "–")
+    assert cell_of(f1, "BYOL, convolutional", "average").ours == "no feature maps"
+    assert any("a head on a frozen encoder of Task 1" in note for note in f1.notes)
+    (accuracy,) = [table for table in tables if table.title.endswith("accuracy") and "Table 2" in table.title]
+    assert "BYOL, linear" in dict(accuracy.rows)

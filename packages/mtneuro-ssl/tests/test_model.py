@@ -2,7 +2,9 @@ import json
 
 import numpy as np
 import pytest
-from mtneuro_ssl import TrainSettings, embed, load_model, untrained
+import torch
+from mtneuro_ssl import TrainSettings, embed, feature_maps, load_model, train, untrained
+from mtneuro_ssl.views import normalised
 
 
 @pytest.fixture
@@ -64,3 +66,16 @@ def test_cuda_without_a_gpu_is_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ValueError, match="device 'cuda' needs a CUDA GPU"):
         untrained(TrainSettings(device="cuda"))
+
+
+def test_a_models_feature_maps_are_its_encoders_of_normalised_images(model, images):
+    parts = list(model.feature_maps(images, batch_size=3))
+    assert [len(part) for part in parts] == [3, 3, 1]
+    given = normalised(torch.from_numpy(images), mean=model.settings.mean, sd=model.settings.sd)
+    torch.testing.assert_close(torch.cat(parts), feature_maps(model.encoder, given), atol=1e-4, rtol=1e-4)
+
+
+def test_a_model_of_components_has_no_feature_maps(images, tmp_path):
+    pca = train(images, TrainSettings(method="pca", components=2), out=tmp_path / "pca")
+    with pytest.raises(ValueError, match="feature maps need a model with a network, got one of 'pca'"):
+        pca.feature_maps(images)

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mtneuro_ssl import TrainSettings, embedding_map, load_model, tried_settings, untrained
+from mtneuro_ssl import (
+    TrainSettings,
+    check_feature_maps,
+    embedding_map,
+    load_model,
+    tried_settings,
+    untrained,
+)
 from mtneuro_ssl import train as train_model
 from mtneuro_ssl.trial import asked_size
 
@@ -224,3 +231,13 @@ def test_the_command_line_refuses_in_one_line(run, volume, tmp_path, tiny, capsy
     assert "must return one tensor, got a dict of 'features', 'mask'" in " ".join(said.split())
     assert "Traceback" not in said
     assert not out.exists()
+
+
+def test_feature_maps_are_tried_on_random_weights_and_refused_in_one_line():
+    check_feature_maps(TrainSettings(encoder="tiny_lab:encoder"), sizes=[(16, 16), (20, 24)])
+    with pytest.raises(
+        ValueError, match=r"^encoder 'tiny_lab:constant' must have feature maps, and none .*$"
+    ):
+        check_feature_maps(TrainSettings(encoder="tiny_lab:constant"), sizes=[(16, 16)])
+    with pytest.raises(ValueError, match="need a model with a network, got method 'pca'"):
+        check_feature_maps(TrainSettings(method="pca"), sizes=[])

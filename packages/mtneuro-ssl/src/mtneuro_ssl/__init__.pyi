@@ -1,5 +1,7 @@
 from ._shared.volume_file import VolumeFile as VolumeFile
 from ._shared.volume_file import open_volume_file as open_volume_file
+from .attentive_probe import AttentiveProbe as AttentiveProbe
+from .attentive_probe import fit_attentive_probe as fit_attentive_probe
 from .dense import Grid as Grid
 from .dense import embedding_map as embedding_map
 from .embedding import embed as embed
@@ -18,6 +20,7 @@ from .original import original_model as original_model
 from .pixel_probe import PixelProbe as PixelProbe
 from .pixel_probe import fit_pixel_probe as fit_pixel_probe
 from .pixel_probe import load_pixel_probe as load_pixel_probe
+from .probe_settings import AttentiveProbeSettings as AttentiveProbeSettings
 from .probe_settings import PixelProbeSettings as PixelProbeSettings
 from .registry import encoder_names as encoder_names
 from .registry import method_names as method_names
@@ -27,6 +30,7 @@ from .settings import executed_modules as executed_modules
 from .training import new_method as new_method
 from .training import train as train
 from .trial import asked_size as asked_size
+from .trial import check_feature_maps as check_feature_maps
 from .trial import tried_settings as tried_settings
 from .views import corner_crops as corner_crops
 

@@ -112,6 +112,31 @@ class Model(ABC):
         check_image_type(images, self.settings)
         return as_pixels(images, self.settings)
 
+    def feature_maps(
+        self,
+        images: Samples | Volume,  # noqa: ARG002
+        *,
+        batch_size: int = 16,  # noqa: ARG002
+        progress: Progress | None = None,  # noqa: ARG002
+    ) -> Iterator[Float[Tensor, "n features *places"]]:
+        """Yield the encoder's feature maps of one batch of images after another, as `maps.feature_maps` does.
+
+        Parameters
+        ----------
+        images
+            As for `embed`, of a size that the encoder takes.
+        batch_size
+            Images at a time.
+        progress
+            Called with the number of images done and of all.
+
+        Raises
+        ------
+        ValueError
+            As `embed` does, or if the model has no network or its encoder no feature maps.
+        """
+        raise ValueError(f"feature maps need a model with a network, got one of {self.settings.method!r}")
+
     def predict(self, images: Samples, *, batch_size: int = 256) -> Int64[np.ndarray, " n"]:  # noqa: ARG002
         """Return the class of each image, by a supervised model.
 
@@ -248,22 +273,7 @@ class NetworkModel(Model):
     def feature_maps(
         self, images: Samples | Volume, *, batch_size: int = 16, progress: Progress | None = None
     ) -> Iterator[Float[Tensor, "n features *places"]]:
-        """Yield the encoder's feature maps of one batch of images after another, as `maps.feature_maps` does.
-
-        Parameters
-        ----------
-        images
-            As for `embed`, of a size that the encoder takes.
-        batch_size
-            Images at a time.
-        progress
-            Called with the number of images done and of all.
-
-        Raises
-        ------
-        ValueError
-            As `embed` does, or if the encoder has no feature maps.
-        """
+        """Yield the encoder's feature maps of one batch of images after another."""
         with memory_errors_named("feature maps", remedy="lower batch_size"):
             for part in _parts(self._pixels(images), batch_size, progress):
                 yield feature_maps(self.encoder, self._given(part), name=named(self.settings)).float()

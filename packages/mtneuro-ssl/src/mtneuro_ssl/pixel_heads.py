@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, UInt8
+from jaxtyping import Float, Float32, Float64, Int64, UInt8
 from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, relu
@@ -270,7 +270,8 @@ def fitted_decoder(
     head = head.to(maps.device)
     optimiser = torch.optim.Adam(head.parameters(), lr=settings.learning_rate)
     losses: list[float] = []
-    for step, chosen in zip(range(settings.steps), _batches(len(maps), settings), strict=False):
+    drawn = batches(len(maps), size=settings.batch_size, seed=settings.seed)
+    for step, chosen in zip(range(settings.steps), drawn, strict=False):
         truth = torch.from_numpy(masks[chosen].astype(np.int64)).to(maps.device)
         scores = upsampled(head(maps[torch.from_numpy(chosen).to(maps.device)]), masks.shape[1:])
         truth.masked_fill_(truth >= classes, -1)
@@ -285,12 +286,19 @@ def fitted_decoder(
     return FittedHead(head=head.eval(), losses=tuple(losses))
 
 
-def _batches(count: int, settings: PixelProbeSettings) -> Iterator[np.ndarray]:
-    """Yield positions of images, each once before any comes again."""
-    rng = np.random.default_rng(settings.seed)
+def batches(count: int, *, size: int, seed: int) -> Iterator[Int64[np.ndarray, " batch"]]:
+    """Yield positions of samples for ever, each once before any comes again; all where they are fewer.
+
+    Examples
+    --------
+    >>> drawn = batches(4, size=2, seed=0)
+    >>> sorted([*next(drawn).tolist(), *next(drawn).tolist()])
+    [0, 1, 2, 3]
+    """
+    rng = np.random.default_rng(seed)
     left = np.empty(0, np.int64)
     while True:
-        while len(left) < min(settings.batch_size, count):
+        while len(left) < min(size, count):
             left = np.concatenate([left, rng.permutation(count)])
-        yield left[: settings.batch_size]
-        left = left[settings.batch_size :]
+        yield left[:size]
+        left = left[size:]

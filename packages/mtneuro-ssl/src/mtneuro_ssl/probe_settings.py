@@ -45,3 +45,31 @@ class PixelProbeSettings(Settings):
 
     ignore_label: Annotated[int, Field(ge=0, le=255)] = 255
     """Value of the masks that means unlabelled: such pixels are left out."""
+
+
+class AttentiveProbeSettings(Settings):
+    """How an attentive probe is trained on the feature maps of a frozen encoder.
+
+    Examples
+    --------
+    >>> AttentiveProbeSettings(queries=1).steps
+    300
+    """
+
+    queries: PositiveInt = 4
+    """Learnt queries, each of which averages the places of a map in its own way."""
+
+    steps: PositiveInt = 300
+    """Steps of AdamW."""
+
+    batch_size: PositiveInt = 64
+    """Images a step."""
+
+    learning_rate: Positive = 0.001
+    """Constant learning rate."""
+
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.05
+    """Decay of all weights."""
+
+    seed: NonNegativeInt = 0
+    """Seed of the initial weights and of the order of images."""

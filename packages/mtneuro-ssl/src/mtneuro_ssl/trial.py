@@ -18,6 +18,7 @@ from mtneuro_ssl.encoders import (
     size_remedy,
     times,
 )
+from mtneuro_ssl.maps import feature_maps
 from mtneuro_ssl.processes import launch
 from mtneuro_ssl.registry import ENCODERS
 from mtneuro_ssl.settings import TrainSettings
@@ -95,6 +96,33 @@ def tried_settings(
             except ValueError:
                 raise refusal from None
     return settings
+
+
+def check_feature_maps(settings: TrainSettings, *, sizes: Iterable[tuple[int, ...]]) -> None:
+    """Raise unless the encoder of the settings has feature maps of a little noise of these sizes.
+
+    Parameters
+    ----------
+    settings
+        The settings of a training.
+    sizes
+        Height and width of images; depth, height and width of subvolumes.
+
+    Raises
+    ------
+    ValueError
+        In one line, if the encoder cannot be made, does not take one of the sizes, or has no feature maps.
+
+    Examples
+    --------
+    >>> check_feature_maps(TrainSettings(encoder="timm/test_resnet"), sizes=[(32, 32)])
+    """
+    if settings.entry.family == "classical":
+        raise ValueError(f"feature maps need a model with a network, got method {settings.method!r}")
+    with torch.random.fork_rng(devices=()), seeded_weights(settings):
+        encoder = new_encoder(settings, with_weights=False)
+    for size in sizes:
+        feature_maps(encoder, _noise((1, *size), torch.device("cpu")), name=named(settings))
 
 
 def _try(settings: TrainSettings, sizes: list[tuple[int, ...]], vector_width: int | None) -> None:
