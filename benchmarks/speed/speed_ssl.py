@@ -5,9 +5,9 @@
 A step of BYOL, MYOW and MYOW-m beside the same step in plain PyTorch, in single precision, in bf16 and
 compiled, and a step of each on subvolumes; a whole run beside its bare steps; views beside a data loader's;
 PCA beside a full decomposition; NMF's time and error; labels of a volume by a probe of pixels beside the
-encoder alone. On a GPU, whole runs of the paper's size beside their
-arithmetic floor, what Table 1 would take, and how long the GPU waits between steps. What bf16 does to
-accuracy is `ssl_study.py precision`.
+encoder alone; embedding by a network of timm beside its bare forward pass, and its trial. On a GPU, whole
+runs of the paper's size beside their arithmetic floor, what Table 1 would take, and how long the GPU waits
+between steps. What bf16 does to accuracy is `ssl_study.py precision`.
 """
 
 import copy
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +36,7 @@ from mtneuro_ssl import (
     new_method,
     segment_volume,
     train,
+    tried_settings,
     untrained,
 )
 from torch import Tensor
@@ -383,6 +385,39 @@ def pixels(*, quick: bool) -> Iterator[Figure]:
                 )  # fmt: skip
 
 
+def foreign(*, quick: bool) -> Iterator[Figure]:
+    """Yield embedding by an adapted ViT-S over its bare forward pass, and the seconds of its trial."""
+    images = tissue(16 if quick else 64, 64)
+    for name, size in (("vit_small_patch16_224", 64), ("vit_small_patch14_dinov2", 70)):
+        asked = TrainSettings(
+            method="untrained", encoder=f"timm/{name}", latent_dim=None, normalisation="given", device="cpu"
+        )
+        tried = partial(tried_settings, asked, sizes=[(32, 32), (64, 64)])
+        model = untrained(tried())
+        network: Any = model.encoder
+        network = getattr(network, "network", network)
+        border = (size - images.shape[1],) * 2
+        whole = np.pad(images, ((0, 0), (0, border[0]), (0, border[1])), mode="reflect")
+        given = torch.from_numpy(whole)[:, None].float().div(255).sub(asked.mean).div(asked.sd)
+
+        def ours(model: Model = model) -> np.ndarray:
+            return embed(model, images)
+
+        def bare(network: Any = network, given: Tensor = given) -> np.ndarray:
+            with torch.inference_mode():
+                return network(given).numpy()
+
+        np.testing.assert_allclose(ours(), bare(), atol=1e-4)
+        rounds = 5 if quick else 20
+        yield compared(f"{name}: embedding / bare forward", ours, bare, rounds=rounds, at_most=1.05)
+        seconds: list[float] = []
+        for _ in range(3 if quick else 7):
+            start = time.process_time()
+            tried()
+            seconds.append(time.process_time() - start)
+        yield Figure.of(f"{name}: trial at 32 and 64 pixels", seconds, unit="s", at_most=1)
+
+
 def crops_of(images: np.ndarray) -> np.ndarray:
     """Return the corners of images, which the methods without networks learn from."""
     return corner_crops(images).reshape(-1, images.shape[1] // 2, images.shape[2] // 2)
@@ -570,7 +605,8 @@ def tissue(count: int, side: int) -> np.ndarray:
 
 
 PARTS = (
-    byol, myow, myow_m, subvolumes, bf16, compiled, epochs, feeding, pca, nmf, pixels, gpu, gpu_waiting,
+    byol, myow, myow_m, subvolumes, bf16, compiled, epochs, feeding, pca, nmf, pixels, foreign, gpu,
+    gpu_waiting,
 )  # fmt: skip
 
 if __name__ == "__main__":

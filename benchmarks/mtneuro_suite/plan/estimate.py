@@ -228,11 +228,12 @@ def _rate(step: Encoder | Segmenter, device: str) -> Rate:
 
 
 def _encoder_rate(step: Encoder, device: str) -> Rate:
-    from mtneuro_ssl import untrained
+    from mtneuro_ssl import tried_settings, untrained
 
-    encoder = untrained(step.train.model_copy(update={"encoder_weights": None, "start_from": None})).encoder
     depth = step.train.depth
     shape = (8, 1, _SIDE, _SIDE) if depth is None else (2, 1, depth, _SIDE // 2, _SIDE // 2)
+    settings = step.train.model_copy(update={"encoder_weights": None, "start_from": None})
+    encoder = untrained(tried_settings(settings, sizes=[shape[2:]])).encoder
     rate = _measured(encoder, shape, device, backward=False)
     return replace(rate, factor=rate.factor / (shape[0] * forward_cost(prod(shape[-2:]), depth or 1)))
 

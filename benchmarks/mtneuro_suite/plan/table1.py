@@ -33,6 +33,9 @@ PASSES = {
 }  # fmt: skip
 """Cost of one step of a method, in forward passes of an image (supervised) or of four crops of it."""
 
+ADAPTING = ("fit", "channels", "output", "pooling", "layer")
+"""Settings of how an encoder that is not ours is adapted to the images."""
+
 Encoders = dict[tuple[str, str, int], Run[Encoder]]
 """Trained encoders by row, task and seed."""
 
@@ -217,7 +220,8 @@ def _linear_stage(
     return merged_settings(
         type(encoder),
         f"task1.linear_stage of {row.name}",
-        encoder.model_dump(include={"encoder", "latent_dim", "image_size", "depth"}),
+        encoder.model_dump(include={"encoder", "latent_dim", "image_size", "depth", *ADAPTING}),
+        {"normalisation": "model"} if encoder.normalisation == "model" else {},
         {
             "train_encoder": False,
             "partial_batches": True,

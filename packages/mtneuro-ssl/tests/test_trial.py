@@ -30,6 +30,51 @@ class Changed(nn.Module):
         return self.after(self.layer(self.before(x)).mean(dim=(2, 3)))
 
 
+class Three(Changed):
+    def __init__(self):
+        super().__init__(lambda f: f)
+        self.layer = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        return {"map": self.layer(x), "mask": None}
+
+
+class Patches(nn.Module):
+    patch_size = (14, 14)
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(1, 4, 14, stride=14)
+
+    def forward(self, x):
+        assert x.shape[2] % 14 == 0 == x.shape[3] % 14, "patches of 14"
+        return self.layer(x).mean(dim=(2, 3))
+
+
+class Fixed(nn.Module):
+    def __init__(self, size, told):
+        super().__init__()
+        self.layer = nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(size[0] * size[1] // 64, 3))
+        if told:
+            self.image_size = size
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+def of_224(): return Fixed((224, 224), False)
+def of_its_size(): return Fixed((40, 24), True)
+def whole_patches(): return Patches()
+def three_in_a_dict(): return Three()
+def lone(): return Changed(lambda f: (f, None))
+def tokens(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(2), Swapped())
+
+
+class Swapped(nn.Module):
+    def forward(self, x):
+        return x.mT
+
+
 def dictionary(): return Changed(lambda f: {"features": f, "mask": None})
 def pair(): return Changed(lambda f: (f, f))
 def one_row(): return Changed(lambda f: f.flatten()[None])
@@ -87,15 +132,13 @@ def settings(encoder: str, **changes: object) -> TrainSettings:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("dictionary", "must return one tensor, got a dict of 'features', 'mask': return one part of it"),
-        ("pair", "must return one tensor, got a tuple of 2: return one part of it"),
+        ("pair", r"must return one tensor, got a tuple of 2: .* name it by output \(--set output=0\)"),
+        ("tokens", r"got \(2, 196, 4\): if these are tokens, set pooling to cls, .* \(--set pooling=mean\)"),
         ("one_row", r"must return features of shape \(n, features\), got \(1, 8\)"),
         ("infinite", "must return finite numbers, got nan or inf"),
         ("whole", r"must return features of shape \(n, features\), got \(2, 4\) of torch.int64"),
         ("in_place", "must leave what it is given as it is"),
         ("noisy", "must answer alike when it is asked twice"),
-        ("three", "it takes 3 channels: let its first layer take 1"),
-        ("grid", r"end it with pooling, such as nn.AdaptiveAvgPool2d\(1\) and nn.Flatten\(\)"),
         ("deep", r"must return a tensor of shape \(2, 4\) in training mode too, got a tuple of 2: leave out"),
         ("broken", "must return a torch module, got KeyError: 'depth'"),
     ],
@@ -115,10 +158,47 @@ def test_an_encoder_that_cannot_be_used_is_refused_before_any_work(name, message
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["dictionary", "three", "grid"])
-def test_an_encoder_under_a_linear_layer_is_tried_too(name, images, tmp_path):
-    with pytest.raises(ValueError, match=f"^encoder 'foreign_nets:{name}' must"):
-        train_model(images, settings(f"foreign_nets:{name}", latent_dim=5), out=tmp_path / "model")
+ADAPTED = {
+    "dictionary": {"output": "features"},
+    "lone": {"output": 0},
+    "three": {"channels": "repeat"},
+    "grid": {"pooling": "mean"},
+    "three_in_a_dict": {"channels": "repeat", "output": "map", "pooling": "mean"},
+    "tied": {},
+    "whole_patches": {"fit": "pad"},
+    "unpooled": {"image_size": (16, 16)},
+    "of_224": {"image_size": (224, 224)},
+    "of_its_size": {"image_size": (40, 24)},
+}
+
+
+@pytest.mark.parametrize("latent_dim", [None, 5])
+@pytest.mark.parametrize("name", ADAPTED)
+def test_an_encoder_that_can_be_adapted_in_one_way_is(name, latent_dim, images, tmp_path):
+    encoder = f"foreign_nets:{name}"
+    model = train_model(images, settings(encoder, latent_dim=latent_dim), out=tmp_path / "model")
+    known = {"channels": "auto", "output": None, "pooling": "auto", "fit": "auto", "image_size": None}
+    assert {key: getattr(model.settings, key) for key in known} == known | ADAPTED[name]
+    loaded = load_model(tmp_path / "model", trusted=[encoder])
+    for shown in (images, images[:, :16, :16], images[:, :27, :9]):
+        features = loaded.embed(shown)
+        assert features.shape == (4, model.dim)
+        np.testing.assert_array_equal(features, model.embed(shown))
+
+
+def test_an_encoder_under_a_linear_layer_is_tried_too(images, tmp_path):
+    with pytest.raises(ValueError, match=r"^encoder 'foreign_nets:pair' must return one tensor"):
+        train_model(images, settings("foreign_nets:pair", latent_dim=5), out=tmp_path / "model")
+
+
+def test_a_part_that_is_named_is_taken(images, tmp_path):
+    name = "foreign_nets:pair"
+    model = train_model(images, settings(name, output=1, method="untrained"), out=tmp_path / "model")
+    assert model.embed(images).shape == (4, 4)
+    with pytest.raises(ValueError, match="output must name a part of what the encoder returns, a tuple of 2"):
+        train_model(images, settings(name, output=2), out=tmp_path / "other")
+    tokens = settings("foreign_nets:tokens", pooling="cls", method="untrained")
+    assert train_model(images, tokens, out=tmp_path / "tokens").embed(images).shape == (4, 4)
 
 
 @pytest.mark.parametrize("method", ["byol", "supervised", "untrained"])
@@ -133,8 +213,15 @@ def test_an_encoder_of_one_size_is_trained_and_embeds_at_that_size(method, image
     corners = images[:, :16, :16]
     loaded = load_model(tmp_path / "model", trusted=["foreign_nets:fixed"])
     np.testing.assert_array_equal(loaded.embed(corners), model.embed(corners))
-    with pytest.raises(ValueError, match=r"must take images of 8 x 8 .*; it is made for image_size 16 x 16"):
-        model.embed(images[:, :8, :8])
+    assert loaded.embed(images[:, :8, :8]).shape == (4, 6), "others are resized"
+    strict = settings("foreign_nets:fixed", method=method, fit="none", image_size=(16, 16))
+    refusing = train_model(shown, strict, labels=labels, out=tmp_path / "strict")
+    np.testing.assert_array_equal(refusing.embed(corners), model.embed(corners))
+    with pytest.raises(
+        ValueError,
+        match=r"must take images of 8 x 8 .*; it is made for image_size 16 x 16: .* leave out fit=none",
+    ):
+        refusing.embed(images[:, :8, :8])
 
 
 def test_an_encoder_that_shares_weights_is_saved_and_loaded(images, tmp_path):
@@ -167,12 +254,11 @@ def test_a_timm_model_of_one_size_is_made_for_the_views(mixer, images, tmp_path)
     assert model.settings.image_size == (16, 16)
     corners = np.ascontiguousarray(images[:, :16, :16])
     np.testing.assert_array_equal(load_model(tmp_path / "model").embed(corners), model.embed(corners))
-    with pytest.raises(ValueError, match=r"images of 32 x 32 .*; it is made for image_size 16 x 16"):
-        model.embed(images)
+    assert model.embed(images).shape == (4, 16)
     chosen = settings(mixer, method="untrained", image_size=(24, 24))
-    assert train_model(images, chosen, out=tmp_path / "other").embed(images[:, :24, :24]).shape == (4, 16)
+    assert train_model(images, chosen, out=tmp_path / "other").embed(images).shape == (4, 16)
     with pytest.raises(ValueError, match=r"images of 16 x 16 .*; it is made for image_size 24 x 24"):
-        train_model(images, settings(mixer, image_size=(24, 24)), out=tmp_path / "another")
+        train_model(images, settings(mixer, image_size=(24, 24), fit="none"), out=tmp_path / "another")
 
 
 def test_patches_that_do_not_fill_the_image_are_refused(mixer):
@@ -182,18 +268,28 @@ def test_patches_that_do_not_fill_the_image_are_refused(mixer):
         untrained(settings(mixer, image_size=(20, 24)))
 
 
-def test_what_takes_one_size_is_refused_where_two_are_asked_for(mixer):
-    with pytest.raises(ValueError, match=r"if it takes one size only.*set image_size"):
-        tried_settings(settings(mixer), sizes=[(16, 16), (32, 32)])
+def test_what_takes_one_size_has_others_resized_unless_that_is_refused(mixer):
+    sizes = [(16, 16), (32, 32)]
+    assert tried_settings(settings(mixer), sizes=sizes).image_size == (64, 64)
+    assert tried_settings(settings("foreign_nets:unpooled"), sizes=sizes).image_size == (16, 16)
+    with pytest.raises(
+        ValueError, match="leave out fit=none, and images are brought to a size that it takes"
+    ):
+        tried_settings(settings(mixer, fit="none"), sizes=sizes)
     with pytest.raises(
         ValueError, match="as many features for every size of image, got 196 for 16 x 16, 900"
     ):
-        tried_settings(settings("foreign_nets:unpooled"), sizes=[(16, 16), (32, 32)])
+        tried_settings(settings("foreign_nets:unpooled", fit="none"), sizes=sizes)
+
+
+def test_weights_are_given_images_of_the_size_that_they_are_published_for():
+    known = {"encoder": "timm/mixer_s32_224", "encoder_weights": "hub"}
+    assert tried_settings(settings(**known), sizes=[(32, 32)]).image_size == (224, 224)
 
 
 def test_a_map_of_windows_that_the_encoder_does_not_take_is_refused_before_it_is_made(images, tmp_path):
     name = "foreign_nets:fixed"
-    train_model(images, settings(name), out=tmp_path / "model")
+    train_model(images, settings(name, fit="none"), out=tmp_path / "model")
     np.save(tmp_path / "volume.npy", images)
     with pytest.raises(ValueError, match="it is made for image_size 16 x 16"):
         embedding_map(
@@ -226,9 +322,9 @@ def test_views_are_what_is_asked_for():
 
 def test_the_command_line_refuses_in_one_line(run, volume, tmp_path, tiny, capsys):
     out: Path = tmp_path / "model"
-    run("train", volume, "-o", out, *tiny("encoder=foreign_nets:dictionary"), status=2)
+    run("train", volume, "-o", out, *tiny("encoder=foreign_nets:pair"), status=2)
     said = capsys.readouterr().err
-    assert "must return one tensor, got a dict of 'features', 'mask'" in " ".join(said.split())
+    assert "must return one tensor, got a tuple of 2" in " ".join(said.split())
     assert "Traceback" not in said
     assert not out.exists()
 

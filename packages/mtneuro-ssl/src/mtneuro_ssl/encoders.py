@@ -1,11 +1,12 @@
 """Build encoders: the networks that turn an image or a subvolume into an embedding."""
 
 import difflib
+import json
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -19,6 +20,7 @@ from mtneuro_ssl._shared.foreign import answer_of, reason, words_of
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, weights_errors_named
 from mtneuro_ssl._shared.torch_file import is_torch_file
 from mtneuro_ssl._shared.words import one_line
+from mtneuro_ssl.adapted import adapted
 from mtneuro_ssl.registry import ENCODERS, ENCODERS_3D, ENCODERS_OF_POINTS
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import generator_at
@@ -77,12 +79,14 @@ def new_encoder(
                 f"an encoder of subvolumes must be {', '.join(known)} or your own, as "
                 f"package.module:factory, got {name!r}, which takes images"
             )
-        pretrained = weights if weights is not None and not (Path(weights) / CONFIG).is_file() else None
-        network = _timm_model(name.removeprefix("timm/"), pretrained, settings.image_size)
-        encoder = _projected(network, settings)
+        pretrained = None if weights is None or _is_model_folder(Path(weights)) else weights
+        encoder = _projected(foreign_network(settings, weights=pretrained), settings)
         weights = weights if pretrained is None else None
     else:
-        encoder = _projected(_made(name), settings, vector_width)
+        network = _made(name)
+        encoder = _projected(
+            network if vector_width is not None else adapted(network, settings), settings, vector_width
+        )
     if weights is not None:
         _load_weights(encoder, Path(weights))
     return _channels_last(encoder)
@@ -110,17 +114,31 @@ def named(settings: TrainSettings) -> str:
 def size_remedy(settings: TrainSettings) -> str:
     """Return how to mend that an encoder does not take a size."""
     if settings.image_size is not None:
-        return f"it is made for image_size {times(settings.image_size)}: give images of that size"
-    if settings.encoder.startswith("timm/"):
-        import timm
-
-        published = timm.get_pretrained_cfg(settings.encoder.removeprefix("timm/"))
-        size = "" if published is None else f" (it is published for {times(published.input_size[1:])})"
+        refused = "" if settings.fit == "auto" else f", or leave out fit={settings.fit} to have them resized"
+        return f"it is made for image_size {times(settings.image_size)}: give images of that size{refused}"
+    if settings.fit in ("none", "pad"):
         return (
-            f"if it takes one size only{size}, set image_size (--set image_size=[64,64]) and give "
-            "images of that size, or take an encoder of any size, such as a ResNet or a ViT"
+            f"leave out fit={settings.fit}, and images are brought to a size that it takes, if there is one"
         )
-    return "let it take images of any size, or give images of the size that it takes"
+    if settings.encoder.startswith("timm/"):
+        published = published_size(settings.encoder)
+        size = "" if published is None else f" (it is published for {times(published)})"
+        return (
+            f"if it takes one size only{size}, set image_size (--set image_size=[224,224]), to which images "
+            "are resized"
+        )
+    return (
+        "let it take images of any size, or set image_size (--set image_size=[64,64]) to the one that it "
+        "takes, to which images are resized"
+    )
+
+
+def published_size(encoder: str) -> tuple[int, int] | None:
+    """Return the height and width of the images that timm publishes a model for, if it does."""
+    import timm
+
+    published = timm.get_pretrained_cfg(encoder.removeprefix("timm/"))
+    return None if published is None else (published.input_size[1], published.input_size[2])
 
 
 def times(size: tuple[int, ...]) -> str:
@@ -134,26 +152,20 @@ def times(size: tuple[int, ...]) -> str:
     return " x ".join(map(str, size))
 
 
-def _timm_model(name: str, weights: str | None, size: tuple[int, int] | None) -> nn.Module:
-    import timm
+def foreign_network(settings: TrainSettings, *, weights: str | None = None) -> nn.Module:
+    """Return the network of timm that the settings name, adapted as they say.
 
-    if not timm.is_model(name):
-        near = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=3)) or "see timm.list_models()"
-        raise ValueError(f"encoder 'timm/{name}' must name a model that timm knows; nearest: {near}")
-    source: dict[str, Any] = {} if weights is None else {"pretrained": True}
-    if weights not in (None, "hub"):
-        if not Path(weights).is_file():
-            raise FileNotFoundError(f"encoder_weights must be a file, a model folder or 'hub', got {weights}")
-        source["pretrained_cfg_overlay"] = {"file": weights}
-    options: dict[str, Any] = {"in_chans": 1, "num_classes": 0, **source}
-    if size is not None:
-        options["img_size"] = size
+    Parameters
+    ----------
+    settings
+        Their encoder is ``timm/<model>``.
+    weights
+        A file of weights, a folder of one, as timm publishes them, ``hub``, or ``hf-hub:owner/name``.
+    """
+    name, size = settings.encoder.removeprefix("timm/"), settings.image_size
+    options = _source(name, weights) | {"num_classes": 0}
     try:
-        try:
-            # Only transformers have this option: position embeddings for images of any size.
-            network: Any = timm.create_model(name, dynamic_img_size=True, **options)
-        except TypeError:
-            network = timm.create_model(name, **options)
+        network, channels = _timm_model(name, options, settings)
     except (RuntimeError, OSError) as error:
         if weights is None:
             raise _not_made(name, size, error) from error
@@ -164,7 +176,106 @@ def _timm_model(name: str, weights: str | None, size: tuple[int, int] | None) ->
         raise _not_made(name, size, error) from error
     if size is not None:
         _check_patches(name, network, size)
-    return network
+    if weights is not None and settings.normalisation == "model":
+        _check_scaling(network, weights, name=name)
+    return adapted(network, settings, channels=channels)
+
+
+def _source(name: str, weights: str | None) -> dict[str, Any]:
+    """Return the options with which timm takes the weights from where they are."""
+    import timm
+
+    if not timm.is_model(name):
+        near = ", ".join(difflib.get_close_matches(name, timm.list_models(), n=3)) or "see timm.list_models()"
+        raise ValueError(f"encoder 'timm/{name}' must name a model that timm knows; nearest: {near}")
+    if weights is None:
+        return {}
+    if weights == "hub":
+        return {"pretrained": True}
+    place, _, repository = weights.partition(":")
+    if place in ("hf-hub", "hf_hub") and repository:
+        return {"pretrained": True, "pretrained_cfg_overlay": {"hf_hub_id": repository, "url": ""}}
+    file = _weights_file(Path(weights))
+    if file is None:
+        raise FileNotFoundError(
+            "encoder_weights must be a file, a model folder, a folder of one weights file, 'hub' or "
+            f"'hf-hub:owner/name', got {weights}"
+        )
+    return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file)}}
+
+
+def _is_model_folder(path: Path) -> bool:
+    """Return whether a path is a model folder of this package, and not one of timm's with its config."""
+    return (path / CONFIG).is_file() and "architecture" not in _config(path)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Return what the config of a folder of weights says, or nothing."""
+    path = folder / CONFIG
+    if not path.is_file():
+        return {}
+    check_file(path)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _check_scaling(network: Any, weights: str, *, name: str) -> None:
+    """Raise if a folder of weights states another mean or standard deviation than timm does."""
+    stated = _config(Path(weights)).get("pretrained_cfg") or {}
+    for key in ("mean", "std"):
+        known = list(network.pretrained_cfg.get(key) or ())
+        if key in stated and list(stated[key]) != known:
+            raise ValueError(
+                f"normalisation=model takes the {key} that timm knows for {name!r}, {known}, and {weights} "
+                f"says {stated[key]}: name the model with the tag of its weights (timm/{name}.TAG), or give "
+                "mean and sd"
+            )
+
+
+def _weights_file(path: Path) -> Path | None:
+    """Return a weights file, or the only one in a folder; of several formats of one name safetensors."""
+    if path.is_file():
+        return path
+    for ending in ("*.safetensors", "*.bin", "*.pth", "*.pt"):
+        found = sorted(path.glob(ending)) if path.is_dir() else []
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def _timm_model(
+    name: str, options: dict[str, Any], settings: TrainSettings
+) -> tuple[nn.Module, Literal[1, 3]]:
+    """Return a model of timm and its channels: one, or three if these are meant or it cannot be made for one.
+
+    Only transformers have the options of a size: position embeddings for images of any
+    (``dynamic_img_size``), or of one. To other models images are given at that size.
+    """
+    import timm
+
+    create: Any = timm.create_model
+    size: dict[str, Any] = {} if settings.image_size is None else {"img_size": settings.image_size}
+    ways = [{"dynamic_img_size": True, **size}, size]
+    if size and settings.fit != "none":
+        ways.append({})
+    kinds: list[Literal[1, 3]] = [1, 3]
+    if settings.channels == "repeat" or (settings.channels == "auto" and settings.normalisation == "model"):
+        kinds = [3]
+    elif settings.channels == "sum":
+        kinds = [1]
+    refusal: Exception = TypeError(name)
+    for channels in kinds:
+        for way in ways:
+            try:
+                return create(name, in_chans=channels, **options, **way), channels
+            except TypeError as error:
+                refusal = error
+        if "pretrained" in options:
+            break
+    raise refusal
 
 
 def _not_made(name: str, size: tuple[int, int] | None, error: Exception) -> ValueError:
@@ -277,6 +388,11 @@ def features_of(
         If the encoder does not take them, or does not return features ``(n, features)``.
     """
     features = answer_of(encoder, given, name=name, remedy=remedy)
+    if features.ndim == 2 and features.shape[1] == 0:
+        raise ValueError(
+            f"{name} must return at least one feature, got none: set pooling, to take the mean of its "
+            "feature map (--set pooling=mean)"
+        )
     if features.ndim != 2 or len(features) != len(given) or not features.is_floating_point():
         pooled = "; end it with pooling, such as nn.AdaptiveAvgPool2d(1) and nn.Flatten()"
         raise ValueError(

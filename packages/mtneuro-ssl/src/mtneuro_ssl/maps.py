@@ -54,7 +54,7 @@ def feature_maps(
     encoder.eval()
     try:
         with torch.no_grad(), module_errors_named(f"{name} must map {words_of(images)}"):
-            maps: Any = _found(encoder, images.clone())  # it may write into what it is given
+            maps: Any = last_maps(encoder, images.clone())  # it may write into what it is given
     finally:
         encoder.train(training)
     if maps is None:
@@ -71,7 +71,11 @@ def feature_maps(
     return maps
 
 
-def _found(encoder: nn.Module, images: Tensor) -> Tensor | None:
+def last_maps(encoder: nn.Module, images: Tensor) -> Tensor | None:
+    """Return an encoder's features by place as they come, or None if it has none that can be found.
+
+    Its mode, gradients and errors are the caller's matter; `feature_maps` sees to them.
+    """
     own: Any = getattr(encoder, "feature_maps", None)
     if own is not None:
         return own(images)
@@ -85,7 +89,7 @@ def _found(encoder: nn.Module, images: Tensor) -> Tensor | None:
             parts.pop()
         if len(parts) == 1 and len(parts) < len(encoder):
             # A network, and what this package or its user puts behind it.
-            return _found(parts[0], images)
+            return last_maps(parts[0], images)
     return _before_pooling(encoder, images)
 
 

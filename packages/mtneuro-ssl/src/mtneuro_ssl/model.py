@@ -17,6 +17,7 @@ from mtneuro_ssl._shared.foreign import described, module_errors_named, words_of
 from mtneuro_ssl._shared.memory import memory_errors_named
 from mtneuro_ssl._shared.model_folder import CARD, CONFIG, HEADS, HISTORY, write_model
 from mtneuro_ssl._shared.pixels import as_pixels, check_image_type
+from mtneuro_ssl.adapted import adaptation_told
 from mtneuro_ssl.checks import check_samples
 from mtneuro_ssl.encoders import features_made, named, new_encoder, seeded_weights, size_remedy
 from mtneuro_ssl.maps import feature_maps
@@ -150,6 +151,10 @@ class Model(ABC):
             "classifier on the embeddings instead"
         )
 
+    def _adaptation(self) -> dict[str, Any]:
+        """Return what ``config.json`` states of how images and answer of a foreign encoder are adapted."""
+        return {}
+
     def _card(self, source: str | None) -> str:
         """Return the model card, for someone who finds the folder and knows nothing else of the model."""
         settings, classes = self.settings, ", ".join(self.classes or ())
@@ -229,6 +234,7 @@ class Model(ABC):
             "classes": self.classes,
             "vector_width": self.vector_width,
             "settings": self.settings.model_dump(),
+            **self._adaptation(),
             "digest": digest,
             "mtneuro_ssl": version("mtneuro-ssl"),
         }
@@ -307,6 +313,10 @@ class NetworkModel(Model):
     def tensors(self) -> dict[str, Tensor]:
         """Return the weights of the encoder and of the classifier."""
         return _networks(self.encoder, self.classifier).state_dict()
+
+    def _adaptation(self) -> dict[str, Any]:
+        told = adaptation_told(self.encoder)
+        return {} if told is None else {"adaptation": told}
 
     @classmethod
     def from_tensors(

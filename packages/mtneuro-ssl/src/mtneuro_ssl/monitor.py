@@ -161,7 +161,10 @@ def monitored_size(size: tuple[int, ...], settings: TrainSettings) -> tuple[int,
     (32, 48)
     """
     *depth, height, width = size
-    return (*depth, *(settings.image_size or (height // 2, width // 2)))
+    fixed = settings.image_size
+    if fixed is not None and fixed[0] <= height and fixed[1] <= width:
+        return (*depth, *fixed)
+    return (*depth, height // 2, width // 2)
 
 
 def probe_embeddings(method: Method) -> tuple[Tensor, Tensor | None]:

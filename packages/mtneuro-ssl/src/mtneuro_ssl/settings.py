@@ -22,7 +22,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _TIMM = re.compile(r"timm/[\w.]+")
 
 
-_LATER = {"image_size", "depth", "start_from", "stem", "train_encoder", "partial_batches", "nmf_start"}
+_ADAPTING = ("fit", "channels", "output", "pooling", "layer")
+_LATER = {"image_size", "depth", "start_from", "stem", "train_encoder", "partial_batches", "nmf_start"} | {
+    *_ADAPTING
+}
 _LATER_VIEWS = {"crop_depth", "one_offset", "zoom", "cutmix", "sharpen", "solarise", "erase"}
 """Settings that came later: where they are at their defaults, they are left out of what names a run."""
 
@@ -129,8 +132,32 @@ class TrainSettings(Settings):
     from. What the run there does not have, such as MYOW's second projector, is new."""
 
     image_size: tuple[PositiveInt, PositiveInt] | None = None
-    """Height and width of the only images that the encoder takes; none for an encoder of any size. Training
-    sets it itself to the size of its views where the encoder needs it, as Swin and MLP-Mixer do."""
+    """Height and width of the only images that the encoder takes, to which others are resized; none for an
+    encoder of any size. Training sets it itself where the encoder needs it: for random weights to the size of
+    its views, for published ones, or where that cannot be, to the size that timm publishes the model for."""
+
+    fit: Literal["auto", "pad", "resize", "none"] = "auto"
+    """How images are brought to a size that the encoder takes: continued by their mirror image at the bottom
+    and on the right, up to whole patches (``pad``), resized to ``image_size`` or to whole patches
+    (``resize``), or not at all (``none``). Auto leaves them as they are where the encoder takes them; else
+    training sets what works. For encoders of timm and your own, like the next four."""
+
+    channels: Literal["auto", "repeat", "sum"] = "auto"
+    """How a grey image goes into an encoder of three channels: in all three (``repeat``), or through its
+    first layer's filters added up (``sum``), which answers alike and is faster. Auto sums for timm, and
+    repeats for your own."""
+
+    pooling: Literal["auto", "cls", "mean", "max", "attention"] = "auto"
+    """How features by place or token become an embedding: the class token's, their mean or maximum, or the
+    encoder's own attention pooling. Auto does as the encoder does, and takes the mean of a feature map."""
+
+    layer: int | Literal["all"] | None = None
+    """Layer of a timm model that is read: 0 for the first, -1 for the last, or ``all`` side by side; none for
+    what the model returns."""
+
+    output: int | str | None = None
+    """Name or number of the part that is the features, where your encoder returns a dict or a tuple; training
+    finds it itself where only one part can be."""
 
     latent_dim: PositiveInt | None = 256
     """Features of an embedding, by a linear layer; none keeps the encoder's own (512 for ResNet-18)."""
@@ -254,10 +281,11 @@ class TrainSettings(Settings):
     views: ViewSettings = ViewSettings()
     """How views are made."""
 
-    normalisation: Literal["data", "given"] = "data"
+    normalisation: Literal["data", "given", "model"] = "data"
     """Mean and standard deviation of intensity that images are normalised by: those of the training images
-    (``data``), which the model's settings then state; or ``mean`` and ``sd`` as they are set (``given``, as
-    where only these are named)."""
+    (``data``), which the model's settings then state; ``mean`` and ``sd`` as they are set (``given``, as
+    where only these are named); or those of the images that a timm model's published weights were trained on
+    (``model``), for each of its three channels."""
 
     mean: float = 0.4894
     """Mean intensity, of images scaled to [0, 1], that is subtracted; by default that of the benchmark."""
@@ -314,7 +342,18 @@ class TrainSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _given(cls, values: Any) -> Any:
-        return given_if_named(values)
+        values = given_if_named(values)
+        if not isinstance(values, dict) or values.get("normalisation") != "model":
+            return values
+        # The model's own numbers are of each channel, and applied in it.
+        plain = {"mean": 0.0, "sd": 1.0}
+        for name, value in plain.items():
+            if values.get(name, value) != value:
+                raise ValueError(
+                    f"{name} must be left out where normalisation is model, which brings its own, got "
+                    f"{values[name]!r}"
+                )
+        return {**values, **plain}
 
     @field_validator("method")
     @classmethod
@@ -339,6 +378,21 @@ class TrainSettings(Settings):
             raise ValueError(
                 f"stem must be left out for encoder {self.encoder!r}, which has its own: it is of "
                 + ", ".join(ENCODERS)
+            )
+        if self.encoder in ENCODERS or self.of_points:
+            fields = type(self).model_fields
+            adapting = {name: fields[name].default for name in _ADAPTING} | {"normalisation": None}
+            for name, plain in adapting.items():
+                value = getattr(self, name)
+                if value != plain and (name != "normalisation" or value == "model"):
+                    raise ValueError(
+                        f"{name} must be left out for encoder {self.encoder!r}, which needs no adapting: it "
+                        f"is for timm/<model> or your own, got {value!r}"
+                    )
+        if self.layer is not None and self.output is not None:
+            raise ValueError(
+                f"layer and output name two places to read: give one, got layer {self.layer!r} and output "
+                f"{self.output!r}"
             )
         if not self.train_encoder and self.entry.family != "supervised":
             raise ValueError(

@@ -170,8 +170,11 @@ def _tried(images: Samples | Volume, settings: TrainSettings, *, vector_width: i
     if vector_width is not None:
         return tried_settings(settings, vector_width=vector_width)
     size = tuple(images.shape[1:])
-    measured = [] if settings.entry.family == "baseline" else [monitored_size(size, settings)]
-    return tried_settings(settings, sizes=[asked_size(size, settings)], wished=measured)
+    *depth, height, width = size
+    corners = (*depth, max(height // 2, 1), max(width // 2, 1))
+    # What a model is asked to embed later, as a rule: whole images, and their corners.
+    later = [size, corners] if settings.entry.family == "baseline" else [monitored_size(size, settings), size]
+    return tried_settings(settings, sizes=[asked_size(size, settings)], wished=later)
 
 
 def run_digest(
@@ -214,7 +217,7 @@ def _identity(settings: TrainSettings) -> dict[str, object]:
     # What the data decide is no setting; numbers that are given are identified by themselves.
     if found["normalisation"] == "data":
         del found["mean"], found["sd"]
-    else:
+    elif found["normalisation"] == "given":
         del found["normalisation"]
     return found
 

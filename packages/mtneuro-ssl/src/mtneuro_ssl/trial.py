@@ -1,19 +1,24 @@
-"""Try an encoder that is not ours before any work: a forward pass at each size, and its weights kept."""
+"""Try an encoder that is not ours before any work, and find how it is adapted to the images."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from math import prod
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtneuro_ssl._shared.devices import chosen_device
-from mtneuro_ssl._shared.foreign import check_module, check_training_answer
+from mtneuro_ssl._shared.foreign import check_module, check_training_answer, described
 from mtneuro_ssl._shared.memory import memory_errors_named
+from mtneuro_ssl.adapted import multiple_of, only_part, own_size, part_of
 from mtneuro_ssl.encoders import (
     features_made,
     features_of,
     named,
     new_encoder,
+    published_size,
     seeded_weights,
     size_remedy,
     times,
@@ -24,6 +29,9 @@ from mtneuro_ssl.registry import ENCODERS
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import crop_size
 
+_COMMON = (224, 224)
+"""Size that most published networks are made for."""
+
 _IMAGES = 2
 """Images of a trial: with one, a lost or a squeezed axis would not show."""
 
@@ -31,8 +39,8 @@ _IMAGES = 2
 def asked_size(size: tuple[int, ...], settings: TrainSettings) -> tuple[int, ...]:
     """Return the height and width at which training passes images of a size through the encoder.
 
-    Those of subvolumes have a depth too, before them. The method ``untrained`` passes none; its encoder is
-    made for ``image_size``, or for whole images.
+    Those of subvolumes have a depth too, before them. The method ``untrained`` passes none: its encoder is
+    tried on whole images, or where it must not resize them (``fit=none``) on those of ``image_size``.
 
     Examples
     --------
@@ -40,7 +48,7 @@ def asked_size(size: tuple[int, ...], settings: TrainSettings) -> tuple[int, ...
     ((32, 32), (64, 64))
     """
     if settings.entry.family == "baseline":
-        return (*size[:-2], *(settings.image_size or size[-2:]))
+        return (*size[:-2], *((settings.fit == "none" and settings.image_size) or size[-2:]))
     return crop_size(size, settings.views) if settings.entry.family == "self-supervised" else size
 
 
@@ -53,9 +61,13 @@ def tried_settings(
 ) -> TrainSettings:
     """Try the encoder of the settings on a little noise, and return the settings with which it works.
 
-    Encoders of `timm` and of the user's own are tried, on a copy with random weights; ours need no trial. An
-    encoder that takes one size only, as Swin and MLP-Mixer do, is made for the size that is asked for:
-    ``image_size`` is then set.
+    Encoders of `timm` and of the user's own are tried, on a copy with random weights; ours need no trial.
+    What does not work as it is is adapted where there is one way to do it, which the settings then state:
+    three channels (``channels``), a dict or tuple with one part that can be features (``output``), a feature
+    map (``pooling``), and sizes: images are padded to whole patches (``fit``), or resized to one size
+    (``image_size``). That is the size that is asked for if it is only one and the network can be made for it,
+    else the next multiple of 64 above them all, else the size that timm publishes the model for, which comes
+    first for published weights.
 
     Parameters
     ----------
@@ -64,7 +76,7 @@ def tried_settings(
     sizes
         Height and width of the images that the encoder will be given; depth, height and width of subvolumes.
     wished
-        Further sizes, which an encoder of one size need not take.
+        Further sizes, which an encoder need not take if it cannot be adapted to them.
     vector_width
         Features of a sample, where samples are vectors and not images.
 
@@ -73,28 +85,28 @@ def tried_settings(
     ValueError
         In one line, if the encoder cannot be made, does not take one of the sizes, returns anything but
         finite features ``(n, features)``, as many for every size, changes its input, or answers otherwise
-        once its weights have been saved and loaded.
+        once its weights have been saved and loaded; and if there are several ways to adapt it, with the
+        setting that chooses one.
 
     Examples
     --------
     >>> tried_settings(TrainSettings(encoder="timm/test_resnet"), sizes=[(32, 32)]).image_size is None
     True
+    >>> tried_settings(TrainSettings(encoder="timm/test_vit"), sizes=[(40, 32)]).fit
+    'pad'
     """
     if settings.encoder in ENCODERS or settings.of_points or settings.entry.family == "classical":
         return settings
     asked = list(dict.fromkeys(sizes))
+    every = list(dict.fromkeys([*asked, *wished]))
     # What the user's code draws is not the caller's matter.
     with torch.random.fork_rng(devices=()):
         try:
-            _try(settings, list(dict.fromkeys([*asked, *wished])), vector_width)
-        except ValueError as refusal:
-            if len(asked) != 1 or settings.image_size not in (None, asked[0][-2:]):
+            _try(settings, every, vector_width)
+        except _UnfitError as refusal:
+            if vector_width is not None:
                 raise
-            settings = settings.model_copy(update={"image_size": asked[0][-2:]})
-            try:
-                _try(settings, asked, None)
-            except ValueError:
-                raise refusal from None
+            return _adapted_settings(settings, asked, every, refusal)
     return settings
 
 
@@ -119,42 +131,172 @@ def check_feature_maps(settings: TrainSettings, *, sizes: Iterable[tuple[int, ..
     """
     if settings.entry.family == "classical":
         raise ValueError(f"feature maps need a model with a network, got method {settings.method!r}")
+    settings = tried_settings(settings, sizes=sizes)
     with torch.random.fork_rng(devices=()), seeded_weights(settings):
         encoder = new_encoder(settings, with_weights=False)
     for size in sizes:
         feature_maps(encoder, _noise((1, *size), torch.device("cpu")), name=named(settings))
 
 
+class _UnfitError(ValueError):
+    """An encoder does not take a size or does not return features: it may be adapted."""
+
+
+def _adapted_settings(
+    settings: TrainSettings, asked: list[tuple[int, ...]], every: list[tuple[int, ...]], refusal: ValueError
+) -> TrainSettings:
+    """Return the first settings with which the encoder works, at every size or else at those asked for."""
+    if settings.encoder.startswith("timm/"):
+        bases = [settings]
+        if settings.channels == "auto":
+            # Some let themselves be made for one channel, and take three.
+            bases.append(settings.model_copy(update={"channels": "repeat"}))
+        if settings.pooling == "auto" and "must return" in str(refusal):
+            bases = [settings.model_copy(update={"pooling": "mean"})]
+    else:
+        bases = [_read(settings, every)]
+    ways = [way for base in bases for way in ((base, ()), *_sized(base, asked, every))]
+    trials = [(way, every, more) for way, more in ways if way != settings]
+    if asked != every:
+        trials += [(way, asked, more) for way, more in ways]
+    for way, sizes, more in trials:
+        with suppress(_UnfitError):
+            _try(way, [*sizes, *more], None)
+            return way
+    raise refusal
+
+
+def _read(settings: TrainSettings, sizes: list[tuple[int, ...]]) -> TrainSettings:
+    """Return the settings with what the answer of a user's encoder shows: its channels, and its features.
+
+    Raises
+    ------
+    ValueError
+        If several parts of the answer, or several ways to pool it, could be meant.
+    """
+    bare = settings.model_copy(update={"latent_dim": None, "device": "cpu"})
+    depth = sizes[0][:-2] if sizes else ()
+    for channels in ("auto", "repeat") if settings.channels == "auto" else (settings.channels,):
+        known = {"channels": channels}
+        with seeded_weights(settings):
+            encoder = new_encoder(bare.model_copy(update=known), with_weights=False).eval()
+        for size in [*sizes, (*depth, *_COMMON)]:
+            answer: Any = None
+            with suppress(Exception), torch.no_grad():
+                answer = encoder(_noise((1, *size), torch.device("cpu")))
+            if answer is not None:
+                return settings.model_copy(update=known | _features_in(answer, settings))
+    return settings
+
+
+def _features_in(answer: Any, settings: TrainSettings) -> dict[str, Any]:
+    """Return the settings that find the features in an encoder's answer.
+
+    Raises
+    ------
+    ValueError
+        If there are several ways.
+    """
+    found: dict[str, Any] = {}
+    if isinstance(answer, Mapping | tuple | list):
+        part = only_part(answer)
+        if part is None:
+            first = next(iter(answer), "name") if isinstance(answer, Mapping) else 0
+            raise ValueError(
+                f"{named(settings)} must return one tensor, got {described(answer)}: return one part of it, "
+                f"or name it by output (--set output={first})"
+            )
+        found["output"] = part
+        answer = part_of(answer, part)
+    if isinstance(answer, Tensor) and settings.pooling == "auto":
+        if answer.ndim == 3:  # samples, tokens, features
+            raise ValueError(
+                f"{named(settings)} must return features of shape (n, features), got {tuple(answer.shape)}: "
+                "if these are tokens, set pooling to cls, for the first, or mean (--set pooling=mean)"
+            )
+        if answer.ndim > 3:
+            found["pooling"] = "mean"
+    return found
+
+
+def _sized(
+    settings: TrainSettings, asked: list[tuple[int, ...]], every: list[tuple[int, ...]]
+) -> Iterator[tuple[TrainSettings, tuple[tuple[int, ...], ...]]]:
+    """Yield the settings that bring images to sizes that an encoder may take, and more sizes to try them at.
+
+    The best come first.
+    """
+    if settings.fit == "none":
+        if len(asked) == 1 and settings.image_size is None:
+            yield settings.model_copy(update={"image_size": asked[0][-2:]}), ()
+        return
+    if settings.image_size is not None or not every:
+        return
+    with seeded_weights(settings):
+        network = new_encoder(settings.model_copy(update={"latent_dim": None}), with_weights=False)
+    multiple, published = multiple_of(network), own_size(network)
+    one = [asked[0][-2:]] if len(asked) == 1 else []
+    if settings.encoder.startswith("timm/"):
+        published = published_size(settings.encoder) or published
+        above = -(-max((part for size in every for part in size[-2:]), default=1) // 64) * 64
+        sizes = [*one, (above, above), published]
+        if settings.encoder_weights is not None:
+            sizes.reverse()
+    else:
+        sizes = [published, *one, *(size[-2:] for size in every), _COMMON]
+    # First: it keeps the scale of what is seen. That the network takes one size alone shows at a larger one.
+    *depth, height, width = max(every, key=prod)
+    larger = ((*depth, height + multiple, width + multiple),)
+    if settings.fit == "resize":
+        yield settings, larger
+    elif any(part % multiple for size in every for part in size[-2:]):
+        yield settings.model_copy(update={"fit": "pad"}), larger
+    for size in dict.fromkeys(size for size in sizes if size is not None and settings.fit != "pad"):
+        yield settings.model_copy(update={"image_size": size}), ()
+
+
 def _try(settings: TrainSettings, sizes: list[tuple[int, ...]], vector_width: int | None) -> None:
     name = named(settings)
     device = chosen_device(settings.device) if launch().count == 1 else torch.device("cpu")
     shapes = [(1, *size) for size in sizes] if vector_width is None else [(vector_width,)]
-    with seeded_weights(settings):
-        encoder = new_encoder(settings, vector_width=vector_width, with_weights=False).to(device)
-    widths: dict[int, tuple[int, ...]] = {}
+
+    def made() -> nn.Module:
+        with seeded_weights(settings):
+            return new_encoder(settings, vector_width=vector_width, with_weights=False).to(device)
+
     given = answer = torch.empty(0)
     with memory_errors_named("a trial of the encoder", remedy="give smaller images, or a smaller encoder"):
-        for shape in shapes:
-            given = _noise(shape, device)
-            answer = features_of(encoder, given, name=name, remedy=size_remedy(settings))
-            widths[answer.shape[1]] = shape[1:]
-        if len(widths) > 1:
-            told = ", ".join(f"{width} for {times(size)}" for width, size in widths.items())
-            raise ValueError(
-                f"{name} must return as many features for every size of image, got {told}: end it with "
-                "pooling, such as nn.AdaptiveAvgPool2d(1) and nn.Flatten()"
-            )
-        features_made(encoder, settings, vector_width=vector_width)
-        if len(answer):
-            if settings.encoder.startswith("timm/"):
-                # Quicker: what timm makes is in the weights, and answers alike in training.
-                check_module(encoder, given, answer, twin=copy.deepcopy(encoder), name=name)
-                return
-            with seeded_weights(settings):
-                twin = new_encoder(settings, vector_width=vector_width, with_weights=False).to(device)
-            check_module(encoder, given, answer, twin=twin, name=name)
-            if settings.entry.family != "baseline" and twin is not encoder:
-                check_training_answer(twin, given, answer, name=name)
+        try:
+            encoder = made()
+            widths: dict[int, tuple[int, ...]] = {}
+            for shape in shapes:
+                given = _noise(shape, device)
+                answer = features_of(encoder, given, name=name, remedy=size_remedy(settings))
+                widths[answer.shape[1]] = shape[1:]
+            _check_widths(widths, name=name)
+            features_made(encoder, settings, vector_width=vector_width)
+        except ValueError as error:
+            raise _UnfitError(str(error)) from error
+        if not len(answer):
+            return
+        if settings.encoder.startswith("timm/"):
+            # Quicker: what timm makes is in the weights, and answers alike in training.
+            check_module(encoder, given, answer, twin=copy.deepcopy(encoder), name=name)
+            return
+        twin = made()
+        check_module(encoder, given, answer, twin=twin, name=name)
+        if settings.entry.family != "baseline" and twin is not encoder:
+            check_training_answer(twin, given, answer, name=name)
+
+
+def _check_widths(widths: dict[int, tuple[int, ...]], *, name: str) -> None:
+    if len(widths) > 1:
+        told = ", ".join(f"{width} for {times(size)}" for width, size in widths.items())
+        raise ValueError(
+            f"{name} must return as many features for every size of image, got {told}: end it with pooling, "
+            "such as nn.AdaptiveAvgPool2d(1) and nn.Flatten(), or set image_size "
+            "(--set image_size=[64,64]), to which images are resized"
+        )
 
 
 def _noise(shape: tuple[int, ...], device: torch.device) -> Tensor:

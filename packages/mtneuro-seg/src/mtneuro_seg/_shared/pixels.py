@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Real
@@ -22,8 +22,8 @@ class ImageSettings(Protocol):
     """What settings say of images."""
 
     @property
-    def normalisation(self) -> Literal["data", "given"]:
-        """Whether mean and spread are those of the training images, or given."""
+    def normalisation(self) -> str:
+        """``data`` where mean and spread are those of the training images; else they are known."""
         ...
 
     @property

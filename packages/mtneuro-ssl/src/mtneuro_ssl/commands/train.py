@@ -1,6 +1,7 @@
 """``mtneuro-ssl train``."""
 
 from pathlib import Path
+from typing import Literal
 
 from mtneuro_ssl._shared.intensity import parsed_window
 from mtneuro_ssl._shared.settings import settings_list
@@ -12,13 +13,14 @@ from mtneuro_ssl.settings import TrainSettings, ViewSettings
 SETTINGS_HELP = f"For `--settings` and `--set`:\n\n{settings_list(TrainSettings)}"
 
 _TABLES = {"": TrainSettings, "views.": ViewSettings}
+ADAPTING = {"normalisation", "pooling", "layer"}
 _FLAGS = ("rotate", "compile", "stream")
 MOVED = {
     f"--{name.replace('_', '-')}": f"--set {table}{name}={'true' if name in _FLAGS else ''}"
     for table, model in _TABLES.items()
     for name in model.model_fields
     # Options of their own, a table, and what once was another command's option.
-    if name not in {"method", "device", "views", "slices", "intensity", "image_type"}
+    if name not in {"method", "device", "views", "slices", "intensity", "image_type"} | ADAPTING
 }
 """What to write in place of an option of ``train`` for each setting."""
 
@@ -32,6 +34,9 @@ def train(
     ranges: RangesOption = None,
     intensity: Intensity = None,
     method: str | None = None,
+    normalisation: Literal["data", "given", "model"] | None = None,
+    pooling: Literal["auto", "cls", "mean", "max", "attention"] | None = None,
+    layer: int | Literal["all"] | None = None,
     labels: Path | None = None,
     settings: SettingsFile = None,
     changes: Changes = (),
@@ -44,6 +49,14 @@ def train(
     The same command, given again, continues an interrupted run.
 
     Example: `mtneuro-ssl train images.npz --method byol -o byol --set epochs=20 --set batch_size=64`
+
+    A foundation model as it is, its weights from a file (or a folder, or `hub`, where there is a network):
+
+    `mtneuro-ssl train images.npz --method untrained -o dinov2 --set encoder=timm/vit_small_patch14_dinov2
+    --set encoder_weights=dinov2.safetensors --set latent_dim=none --normalisation model --pooling cls`
+
+    Images of a size that it does not take are padded or resized (`--set fit=pad`, `--set
+    image_size=[224,224]`); the model's `config.json` says what was done.
 
     Parameters
     ----------
@@ -61,6 +74,15 @@ def train(
         keeps them, and sees each volume of such a type through them. By default all levels are kept.
     method
         Training method; `mtneuro-ssl methods` lists them. By default the one in the settings, or byol.
+    normalisation
+        Mean and standard deviation of intensity: `data` takes the images' own, `given` those of the settings,
+        `model` those of the images that a timm model's published weights were trained on.
+    pooling
+        How a timm model's, or your own encoder's, features by place or token become an embedding: `cls` (the
+        class token), `mean`, `max`, or `attention` (its own pooling). By default as the encoder does.
+    layer
+        Layer of a timm model to read: 0 for the first, -1 for the last, `all` for all side by side. By
+        default what the model returns.
     labels
         File with the class of each image, for supervised methods: .npz (its array `region`), .npy or Zarr. By
         default the array `region` of the volume's own .npz.
@@ -80,7 +102,17 @@ def train(
     if tensorboard is not None:
         check_output(tensorboard / output.name, what="TensorBoard's logs", force=True)
     window = parsed_window(intensity)
-    chosen = chosen_settings(settings, changes, trust=trust, method=method, device=device, intensity=window)
+    chosen = chosen_settings(
+        settings,
+        changes,
+        trust=trust,
+        method=method,
+        normalisation=normalisation,
+        pooling=pooling,
+        layer=layer,
+        device=device,
+        intensity=window,
+    )
     import numpy as np
 
     from mtneuro_ssl._shared.logs import tensorboard_logger
