@@ -16,6 +16,12 @@ class Dict(nn.Conv2d):
     def forward(self, x): return {"out": super().forward(x)}
 
 
+class Pair(nn.Conv2d):
+    def forward(self, x): return super().forward(x), x
+
+
+def pair(): return Pair(1, 4, 1)
+def hopeless(): return nn.Sequential(nn.Flatten(), nn.Linear(17 * 17, 6))
 def dictionary(classes=4): return Dict(1, classes, 1)
 def fixed(): return nn.Sequential(nn.Flatten(), nn.Linear(64 * 64, 6))
 def any_depth(): return nn.Sequential(nn.Conv3d(1, 4, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten())
@@ -40,9 +46,10 @@ def plan(*, changes: tuple[str, ...] = (), encoder: str | None = None, segmenter
 
 
 def test_an_encoder_and_a_network_that_cannot_be_used_are_refused():
-    name = "suite_nets:dictionary"
-    with pytest.raises(ValueError, match=f"^encoder '{name}' must return one tensor, got a dict of 'out'"):
+    name = "suite_nets:pair"
+    with pytest.raises(ValueError, match=f"^encoder '{name}' must return one tensor, got a tuple of 2"):
         try_modules(plan(encoder=name).runs)
+    name = "suite_nets:dictionary"
     with pytest.raises(ValueError, match=f"^model '{name}' must return one tensor, got a dict of 'out'"):
         try_modules(plan(segmenter=name).segmenters)
 
@@ -60,10 +67,11 @@ def test_an_encoder_is_asked_for_the_size_at_which_it_is_trained_and_those_at_wh
     assert {(64, 64), (32, 32)} <= set(sizes)
 
 
-def test_an_encoder_of_one_size_is_refused_where_its_row_needs_two():
-    message = r"encoder 'suite_nets:fixed' must take images of 32 x 32 .*; let it take images of any size"
+def test_an_encoder_of_one_size_has_others_resized_and_is_refused_where_none_is_its_own():
+    try_modules(plan(encoder="suite_nets:fixed", changes=("task2.frozen=[]",)).runs_of(["suite_nets:fixed"]))
+    message = r"encoder 'suite_nets:hopeless' must take images of .*; let it take images of any size, or set"
     with pytest.raises(ValueError, match=message):
-        try_modules(plan(encoder="suite_nets:fixed").runs_of(["suite_nets:fixed"]))
+        try_modules(plan(encoder="suite_nets:hopeless").runs_of(["suite_nets:hopeless"]))
 
 
 def test_what_is_ours_is_not_tried(monkeypatch):

@@ -8,6 +8,15 @@ def test_every_preset_is_valid(name):
     assert read_preset(name).description
 
 
+def test_encoders_of_random_weights_say_so_in_their_rows_names():
+    one = read_preset("encoders").task1
+    assert one is not None
+    families = ("DINOv2", "DINOv3", "SAM", "ConvNeXt", "Swin", "Hiera", "ResNet", "EfficientNet")
+    assert [name.startswith(family) for name, family in zip(one.rows, families, strict=True)] == [True] * 8
+    for name, chosen in one.rows.items():
+        assert ("random weights" in name) == ("encoder_weights" not in chosen), name
+
+
 def test_an_unknown_preset_is_refused_with_the_nearest_name():
     with pytest.raises(
         ValueError,

@@ -300,7 +300,7 @@ def _fit(network: nn.Module, settings: TrainSettings) -> Fit:
 
 def takes_any_size(network: nn.Module) -> bool:
     """Return whether a network is a transformer whose position embeddings follow the image's size."""
-    return bool(getattr(network, "dynamic_img_size", False))
+    return any(getattr(part, "dynamic_img_size", False) for part in network.modules())
 
 
 def multiple_of(network: nn.Module) -> int:
@@ -311,11 +311,12 @@ def multiple_of(network: nn.Module) -> int:
     >>> multiple_of(nn.Conv2d(1, 4, 3))
     32
     """
-    network = network.network if isinstance(network, Adapted) else network
-    told: Any = getattr(network, "feature_info", None)
-    reduction = max((int(layer["reduction"]) for layer in told), default=0) if isinstance(told, list) else 0
-    if reduction > 0:
-        return reduction
+    for part in network.modules():
+        told: Any = getattr(part, "feature_info", None)
+        if isinstance(told, list):
+            reduction = max((int(layer["reduction"]) for layer in told), default=0)
+            if reduction > 0:
+                return reduction
     for part in network.modules():
         patch: Any = getattr(part, "patch_size", None)
         patch = patch[-1] if isinstance(patch, tuple | list) and patch else patch

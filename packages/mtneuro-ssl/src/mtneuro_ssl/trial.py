@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.foreign import check_module, check_training_answer, described
 from mtneuro_ssl._shared.memory import memory_errors_named
-from mtneuro_ssl.adapted import multiple_of, only_part, own_size, part_of
+from mtneuro_ssl.adapted import multiple_of, only_part, own_size, part_of, takes_any_size
 from mtneuro_ssl.encoders import (
     features_made,
     features_of,
@@ -141,9 +141,12 @@ def check_feature_maps(settings: TrainSettings, *, sizes: Iterable[tuple[int, ..
 class _UnfitError(ValueError):
     """An encoder does not take a size or does not return features: it may be adapted."""
 
+    encoder: nn.Module | None = None
+    """The encoder, if it could be made."""
+
 
 def _adapted_settings(
-    settings: TrainSettings, asked: list[tuple[int, ...]], every: list[tuple[int, ...]], refusal: ValueError
+    settings: TrainSettings, asked: list[tuple[int, ...]], every: list[tuple[int, ...]], refusal: _UnfitError
 ) -> TrainSettings:
     """Return the first settings with which the encoder works, at every size or else at those asked for."""
     if settings.encoder.startswith("timm/"):
@@ -155,11 +158,19 @@ def _adapted_settings(
             bases = [settings.model_copy(update={"pooling": "mean"})]
     else:
         bases = [_read(settings, every)]
-    ways = [way for base in bases for way in ((base, ()), *_sized(base, asked, every))]
-    trials = [(way, every, more) for way, more in ways if way != settings]
-    if asked != every:
-        trials += [(way, asked, more) for way, more in ways]
-    for way, sizes, more in trials:
+
+    def trials() -> Iterator[tuple[TrainSettings, list[tuple[int, ...]], tuple[tuple[int, ...], ...]]]:
+        ways: list[tuple[TrainSettings, tuple[tuple[int, ...], ...]]] = []
+        for base in bases:
+            made = refusal.encoder if base == settings else None
+            for way in ((base, ()), *_sized(base, asked, every, made=made)):
+                ways.append(way)
+                if way[0] != settings:
+                    yield way[0], every, way[1]
+        if asked != every:
+            yield from ((way, asked, more) for way, more in ways)
+
+    for way, sizes, more in trials():
         with suppress(_UnfitError):
             _try(way, [*sizes, *more], None)
             return way
@@ -220,7 +231,11 @@ def _features_in(answer: Any, settings: TrainSettings) -> dict[str, Any]:
 
 
 def _sized(
-    settings: TrainSettings, asked: list[tuple[int, ...]], every: list[tuple[int, ...]]
+    settings: TrainSettings,
+    asked: list[tuple[int, ...]],
+    every: list[tuple[int, ...]],
+    *,
+    made: nn.Module | None,
 ) -> Iterator[tuple[TrainSettings, tuple[tuple[int, ...], ...]]]:
     """Yield the settings that bring images to sizes that an encoder may take, and more sizes to try them at.
 
@@ -232,8 +247,10 @@ def _sized(
         return
     if settings.image_size is not None or not every:
         return
-    with seeded_weights(settings):
-        network = new_encoder(settings.model_copy(update={"latent_dim": None}), with_weights=False)
+    network = made
+    if network is None:
+        with seeded_weights(settings):
+            network = new_encoder(settings.model_copy(update={"latent_dim": None}), with_weights=False)
     multiple, published = multiple_of(network), own_size(network)
     one = [asked[0][-2:]] if len(asked) == 1 else []
     if settings.encoder.startswith("timm/"):
@@ -246,7 +263,7 @@ def _sized(
         sizes = [published, *one, *(size[-2:] for size in every), _COMMON]
     # First: it keeps the scale of what is seen. That the network takes one size alone shows at a larger one.
     *depth, height, width = max(every, key=prod)
-    larger = ((*depth, height + multiple, width + multiple),)
+    larger = () if takes_any_size(network) else ((*depth, height + multiple, width + multiple),)
     if settings.fit == "resize":
         yield settings, larger
     elif any(part % multiple for size in every for part in size[-2:]):
@@ -266,6 +283,7 @@ def _try(settings: TrainSettings, sizes: list[tuple[int, ...]], vector_width: in
 
     given = answer = torch.empty(0)
     with memory_errors_named("a trial of the encoder", remedy="give smaller images, or a smaller encoder"):
+        encoder = None
         try:
             encoder = made()
             widths: dict[int, tuple[int, ...]] = {}
@@ -276,7 +294,9 @@ def _try(settings: TrainSettings, sizes: list[tuple[int, ...]], vector_width: in
             _check_widths(widths, name=name)
             features_made(encoder, settings, vector_width=vector_width)
         except ValueError as error:
-            raise _UnfitError(str(error)) from error
+            unfit = _UnfitError(str(error))
+            unfit.encoder = encoder
+            raise unfit from error
         if not len(answer):
             return
         if settings.encoder.startswith("timm/"):
