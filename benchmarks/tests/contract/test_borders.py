@@ -4,7 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mtneuro_data import Cube, SplitPart, TaskArrays, TaskSpec, downsampled_images, four_corners, load
+from mtneuro_data import (
+    Cube,
+    SplitPart,
+    TaskArrays,
+    TaskSpec,
+    downsampled_images,
+    four_corners,
+    load,
+    open_volume,
+    save_volume,
+)
 from mtneuro_probe import (
     feature_readout,
     floor_embeddings,
@@ -16,8 +26,18 @@ from mtneuro_probe import (
     save_point_clouds,
     semantic_features,
 )
+from mtneuro_seg import (
+    Model,
+    SuggestSettings,
+    build_network,
+    confusion_matrix,
+    finetune,
+    open_volume_file,
+    predict,
+    scores,
+    suggest,
+)
 from mtneuro_seg import TrainSettings as SegmentationSettings
-from mtneuro_seg import confusion_matrix, predict, scores
 from mtneuro_seg import train as train_segmenter
 from mtneuro_ssl import TrainSettings as EncoderSettings
 from mtneuro_ssl import corner_crops, embed, open_images
@@ -135,3 +155,29 @@ def test_clouds_of_probe_are_what_ssl_learns_from_as_arrays_and_files(
     assert opened.labels.tolist() == labelled.region.tolist()
     assert opened.class_names == labelled.region_names
     assert opened.voxel_size_um == labelled.voxel_size_um
+
+
+@pytest.mark.parametrize("name", ["labels.tif", "labels-mine.zarr", "labels.nii.gz"])
+def test_boxes_that_seg_suggests_are_read_by_data_and_corrections_in_datas_formats_by_seg(
+    labelled: TaskArrays, tmp_path: Path, name: str
+) -> None:
+    settings = SegmentationSettings(
+        model="unet", classes=4, filters=2, levels=2, steps=1, batch_size=2, image_type="uint8"
+    )
+    model = Model(network=build_network(settings).eval(), settings=settings, class_names=labelled.class_names)
+    asked = SuggestSettings(boxes=1, size=(2, 16, 16), strategy="random")
+    volume = labelled.images[:4]
+    found = suggest(model, volume, out=tmp_path / "round1", settings=asked, voxel_size_um=(3.0, 2.0, 1.0))
+    box = found[0].box
+    inside = tuple(slice(*ends) for ends in zip(box.lower, box.upper, strict=True))
+    place = tmp_path / "round1" / "boxes" / box.name
+    for form in ("image.nii.gz", "image.ome.zarr"):
+        image = open_volume(str(place / form))
+        np.testing.assert_array_equal(np.asarray(image[...]), volume[inside])
+        assert image.voxel_size_um == pytest.approx((3, 2, 1))
+    drawn = (volume[inside] // 64).astype(np.uint8)
+    (place / name).unlink(missing_ok=True)
+    save_volume(place / name, drawn, voxel_size_um=(3.0, 2.0, 1.0), labels=True)
+    tuned = finetune(model, [tmp_path / "round1"], out=tmp_path / "new")
+    assert tuned.provenance["data"]["masks"]["shape"] == [2, 16, 16]
+    np.testing.assert_array_equal(open_volume_file(place / name).loaded(), drawn)

@@ -25,6 +25,7 @@ from mtneuro_seg import (
     train,
 )
 from mtneuro_seg.registry import NETWORKS
+from mtneuro_seg.training import _identity
 
 TINY = {"model": "unet", "classes": 2, "filters": 4, "levels": 3, "epochs": 3, "batch_size": 4}
 
@@ -180,6 +181,28 @@ train(images, tiny(checkpoint_every=1), masks=masks, out={str(tmp_path / "killed
     finally:
         torch.set_num_threads(threads)
     assert_bit_equal(whole, resumed)
+
+
+def test_a_training_starts_from_a_models_weights_and_resumes(tmp_path):
+    images, masks = blobs()
+    first = train(images, tiny(epochs=1), masks=masks, out=tmp_path / "first")
+    before = {name: value.clone() for name, value in state(first).items()}
+    whole = train(images, tiny(), masks=masks, out=tmp_path / "whole", start=first)
+    with pytest.raises(StopError):
+        train(images, tiny(), masks=masks, out=tmp_path / "parts", start=first, progress=stop_at(3))
+    parts = train(images, tiny(), masks=masks, out=tmp_path / "parts", start=first)
+    assert_bit_equal(parts, whole)
+    assert all(torch.equal(value, before[name]) for name, value in state(first).items())
+    # Other weights to start from are another run, and none to start from is the run that it was before.
+    with pytest.raises(FileExistsError, match="other settings or data"):
+        train(images, tiny(), masks=masks, out=tmp_path / "whole", start=parts)
+    with pytest.raises(FileExistsError, match="other settings or data"):
+        train(images, tiny(), masks=masks, out=tmp_path / "whole")
+    assert "start" not in first.provenance
+
+
+def test_a_run_that_starts_from_the_seed_is_named_as_before():
+    assert _identity(tiny(), ("none", "bright"), {}, start=None) == "d70bf5965c78e316"
 
 
 def test_a_finished_run_is_not_repeated_and_another_one_is(tmp_path):

@@ -1,5 +1,11 @@
 from ._shared.volume_file import VolumeFile as VolumeFile
 from ._shared.volume_file import open_volume_file as open_volume_file
+from .annotation.boxes import Box as Box
+from .annotation.boxes import Suggestion as Suggestion
+from .annotation.boxes import read_boxes as read_boxes
+from .annotation.finetuning import finetune as finetune
+from .annotation.settings import SuggestSettings as SuggestSettings
+from .annotation.suggestion import suggest as suggest
 from .colours import class_colours as class_colours
 from .figures import learning_curves_figure as learning_curves_figure
 from .figures import overlay as overlay

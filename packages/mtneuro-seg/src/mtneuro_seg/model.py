@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mtneuro_seg._shared import model_folder
 from mtneuro_seg._shared.channels import check_no_channels
+from mtneuro_seg._shared.digests import array_digest, digest
 from mtneuro_seg._shared.factories import check_trusted, imported
 from mtneuro_seg._shared.foreign import module_errors_named, reason
 from mtneuro_seg._shared.masked import check_unmasked
@@ -83,6 +84,16 @@ class Model:
         writer.writeheader()
         writer.writerows(self.history)
         return {model_folder.CARD: card, model_folder.HISTORY: table.getvalue()}
+
+
+def weights_digest(model: Model) -> str:
+    """Return 16 hexadecimal digits that name a model's weights."""
+    return digest(
+        {
+            name: array_digest(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+            for name, value in model.network.state_dict().items()
+        }
+    )
 
 
 def build_network(settings: TrainSettings) -> nn.Module:

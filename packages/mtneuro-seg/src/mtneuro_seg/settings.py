@@ -18,6 +18,7 @@ from mtneuro_seg._shared.settings import Settings
 from mtneuro_seg.registry import UNET_WITH_ENCODER, Network, SizeRule, network
 
 LossName = Literal["cross_entropy", "dice", "dice_cross_entropy", "focal"]
+UncertaintyName = Literal["entropy", "margin"]
 
 ENCODER = "efficientnet-b7"
 """The encoder of all the paper's 2D networks."""

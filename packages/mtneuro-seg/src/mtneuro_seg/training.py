@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Integer, Real
+from torch import nn
 
 from mtneuro_seg._shared.compilation import check_compiler
 from mtneuro_seg._shared.devices import chosen_device
@@ -23,6 +25,7 @@ from mtneuro_seg._shared.kinds import check_type
 from mtneuro_seg._shared.masked import check_unmasked
 from mtneuro_seg._shared.model_folder import CONFIG, check_destination, other_model
 from mtneuro_seg._shared.pixels import as_pixels, check_image_type, settled
+from mtneuro_seg._shared.words import one_line
 from mtneuro_seg.loop import fit
 from mtneuro_seg.metrics import check_labels
 from mtneuro_seg.model import (
@@ -32,6 +35,7 @@ from mtneuro_seg.model import (
     check_images,
     checked_class_names,
     load_model,
+    weights_digest,
 )
 from mtneuro_seg.schedule import Schedule
 from mtneuro_seg.segmenter import Segmenter
@@ -52,6 +56,7 @@ def train(
     masks: Integer[np.ndarray, "images *size"],
     out: str | os.PathLike[str],
     replace: bool = False,
+    start: Model | None = None,
     validation: tuple[Real[np.ndarray, "..."], Integer[np.ndarray, "..."]] | None = None,
     class_names: Sequence[str] | None = None,
     tensorboard: str | os.PathLike[str] | None = None,
@@ -76,6 +81,10 @@ def train(
         Folder to write: ``model.safetensors``, ``config.json`` and ``history.csv``.
     replace
         Whether a model of other settings or data, if one is there, is replaced.
+    start
+        A model whose weights the training starts from, of the same network and classes; by default the
+        weights are drawn from the seed. The images are normalised as ``settings`` say: with
+        ``normalisation="given"`` and the model's ``mean`` and ``sd``, as those that it learned from were.
     validation
         Images and masks that are scored after each epoch.
     class_names
@@ -94,7 +103,8 @@ def train(
     ------
     ValueError
         If the images are not what the network takes, the masks do not fit them, a network of the user's own
-        cannot be used, or the device or its memory cannot do what the settings ask for.
+        cannot be used, the weights to start from are another network's, or the device or
+        its memory cannot do what the settings ask for.
     FileExistsError
         If ``out`` holds something else than a model, or, unless ``replace``, a model of other settings or
         data.
@@ -136,7 +146,8 @@ def train(
         name: {"shape": list(array.shape), "dtype": str(array.dtype), "digest": array_digest(array)}
         for name, array in data.items()
     }
-    identity = _identity(settings, names, fingerprint)
+    begun = None if start is None else weights_digest(start)
+    identity = _identity(settings, names, fingerprint, start=begun)
     finished = _json(folder / CONFIG)
     if isinstance(finished, dict) and finished.get("provenance", {}).get("digest") == identity:
         shutil.rmtree(partial, ignore_errors=True)
@@ -153,7 +164,7 @@ def train(
     if _json(partial / _RUN) != run:
         shutil.rmtree(partial, ignore_errors=True)
     # Built before anything is written: a wrong encoder leaves nothing behind.
-    network = build_network(settings)
+    network = build_network(settings) if start is None else _started(settings, start)
     segmenter = Segmenter(
         network, settings, schedule=schedule, images=pixels, masks=masks, validation=validation
     )
@@ -174,7 +185,12 @@ def train(
         settings=settings,
         class_names=names,
         history=history,
-        provenance={"digest": identity, "data": fingerprint, "versions": _versions()},
+        provenance={
+            "digest": identity,
+            "data": fingerprint,
+            "versions": _versions(),
+            **({} if begun is None else {"start": begun}),
+        },
     )
     model.save(folder)
     shutil.rmtree(partial)
@@ -248,7 +264,23 @@ def _device(settings: TrainSettings) -> torch.device:
     return device
 
 
-def _identity(settings: TrainSettings, names: Sequence[str], fingerprint: dict[str, Any]) -> str:
+def _started(settings: TrainSettings, start: Model) -> nn.Module:
+    """Return the network of the settings with the weights of a model."""
+    network = build_network(settings.model_copy(update={"encoder_weights": None}))
+    try:
+        network.load_state_dict(start.network.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            f"start must be a model of the network that the settings describe, {settings.model!r} of "
+            f"{settings.classes} classes, got {start.settings.model!r} of {start.settings.classes}: "
+            f"{shorten(one_line(error), 200, placeholder=' ...')}"
+        ) from None
+    return network
+
+
+def _identity(
+    settings: TrainSettings, names: Sequence[str], fingerprint: dict[str, Any], *, start: str | None
+) -> str:
     """Return a digest of everything that decides a run's result."""
     return digest(
         {
@@ -256,6 +288,8 @@ def _identity(settings: TrainSettings, names: Sequence[str], fingerprint: dict[s
             "settings": _chosen(settings),
             "class_names": list(names),
             "data": fingerprint,
+            # Left out where there is none: it came later, and would rename earlier runs.
+            **({} if start is None else {"start": start}),
         }
     )
 

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from mtneuro_seg._shared.channels import check_no_channels
-from mtneuro_seg._shared.digests import array_digest, digest
+from mtneuro_seg._shared.digests import array_digest
 from mtneuro_seg._shared.files import disk_errors_named, written_beside
 from mtneuro_seg._shared.pixels import check_image_type
 from mtneuro_seg._shared.sample_ids import consecutive_runs, why_apart
 from mtneuro_seg._shared.volume_file import LazyArray
 from mtneuro_seg.files import PREDICTION, partial_folder
-from mtneuro_seg.model import Model
+from mtneuro_seg.model import Model, weights_digest
 from mtneuro_seg.settings import TrainSettings
 from mtneuro_seg.volume.settings import SweepSettings
 from mtneuro_seg.volume.store import (
@@ -228,14 +228,10 @@ def _chunk_depth(volume: LazyArray) -> int:
 
 def _manifest(model: Model, volume: LazyArray, job: VolumeJob) -> dict[str, Any]:
     """Return everything that the result depends on, down to its last bit."""
-    weights = {
-        name: array_digest(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        for name, value in model.network.state_dict().items()
-    }
     return {
         "format_version": 2,
         "model": model.settings.model,
-        "weights": digest(weights),
+        "weights": weights_digest(model),
         "sweep": job.sweep.model_dump(mode="json"),
         "shape": list(job.shape),
         "first_slice": array_digest(np.asarray(volume[0:1])),
