@@ -51,6 +51,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "vicreg": {},
     "barlow-twins": {},
     "dino": {"projection": 256},
+    # Its encoder is a transformer, which takes other rates than the others' and more steps.
+    "mae": {"encoder": "vit", "learning_rate": 0.01},
 }
 """Methods, and the settings that are theirs alone."""
 

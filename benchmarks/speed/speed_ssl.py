@@ -3,11 +3,11 @@
     python benchmarks/speed/speed_ssl.py --quick
 
 A step of BYOL, MYOW and MYOW-m beside the same step in plain PyTorch, in single precision, in bf16 and
-compiled, and a step of each on subvolumes; a whole run beside its bare steps; views beside a data loader's;
-PCA beside a full decomposition; NMF's time and error; labels of a volume by a probe of pixels beside the
-encoder alone; embedding by a network of timm beside its bare forward pass, and its trial. On a GPU, whole
-runs of the paper's size beside their arithmetic floor, what Table 1 would take, and how long the GPU waits
-between steps. What bf16 does to accuracy is `ssl_study.py precision`.
+compiled, and a step of each on subvolumes; a step of MAE beside plain PyTorch; a whole run beside its bare
+steps; views beside a data loader's; PCA beside a full decomposition; NMF's time and error; labels of a volume
+by a probe of pixels beside the encoder alone; embedding by a network of timm beside its bare forward pass,
+and its trial. On a GPU, whole runs of the paper's size beside their arithmetic floor, what Table 1 would
+take, and how long the GPU waits between steps. What bf16 does to accuracy is `ssl_study.py precision`.
 """
 
 import copy
@@ -138,6 +138,85 @@ class PlainStep:
         return (loss + 0.1 * mined) / 1.1
 
 
+class PlainAutoencoder:
+    """One step of MAE in plain PyTorch: a loader, attention by hand, and a decoder that predicts every patch.
+
+    The encoder is given the visible patches alone, as the method says, or (``masked``) all of them, with
+    those that are hidden kept out of its attention, which gives the same tokens.
+    """
+
+    def __init__(self, method: Any, images: np.ndarray, *, masked: bool = False) -> None:
+        self.method = copy.deepcopy(method)
+        settings = method.settings
+        self.masked, self.heads = masked, (settings.vit.heads, settings.mae.decoder_heads)
+        self.ratio, self.patch = settings.mae.mask_ratio, settings.vit.patch
+        options: dict[str, Any] = {"batch_size": settings.batch_size, "shuffle": True, "drop_last": True}
+        self.loader = forever(DataLoader(Crops(images, 1), **options))
+        self.optimizer = torch.optim.AdamW(
+            self.method.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.05, foreach=False
+        )
+        side = images.shape[-1] // 2 // self.patch
+        self.places = [
+            torch.from_numpy(
+                np.array([place_of(y, x, width) for y in range(side) for x in range(side)])
+            ).float()
+            for width in (settings.vit.width, settings.mae.decoder_width)
+        ]
+
+    def __call__(self) -> None:
+        """Take one step."""
+        (view,) = next(self.loader)
+        order = torch.stack([torch.randperm(len(self.places[0])) for _ in view])
+        hidden = round(self.ratio * order.shape[1])
+        self.optimizer.zero_grad()
+        self.loss(view, order[:, hidden:], order[:, :hidden]).backward()
+        self.optimizer.step()
+
+    def loss(self, view: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
+        """Return the mean squared error of the hidden patches, each normalised by itself."""
+        encoder, decoder = self.method.encoder, self.method.decoder
+        patches = torch.nn.functional.unfold(view, self.patch, stride=self.patch).transpose(1, 2)
+        tokens, rows = encoder.embed(patches) + self.places[0], torch.arange(len(view))[:, None]
+        seen = torch.zeros(patches.shape[:2], dtype=torch.bool)
+        seen[rows, visible] = True
+        if not self.masked:
+            tokens = tokens[rows, visible]
+        for block in encoder.blocks:
+            tokens = through(block, tokens, self.heads[0], seen if self.masked else None)
+        tokens = decoder.embed(encoder.project(encoder.norm(tokens)))
+        if self.masked:
+            both = torch.where(seen[..., None], tokens, decoder.unknown)
+        else:
+            both = decoder.unknown.repeat(*patches.shape[:2], 1)
+            both[rows, visible] = tokens
+        both = both + self.places[1]
+        for block in decoder.blocks:
+            both = through(block, both, self.heads[1], None)
+        found = decoder.pixels(decoder.norm(both))
+        spread = (patches.var(-1, correction=0, keepdim=True) + 1e-6).sqrt()
+        errors = (found - (patches - patches.mean(-1, keepdim=True)) / spread).square().mean(-1)
+        return (errors * ~seen).sum() / hidden.numel()
+
+
+def place_of(y: int, x: int, width: int) -> list[float]:
+    """Return the sines and cosines of a patch's row, then of its column."""
+    rates = [10_000 ** (-4 * k / width) for k in range(width // 4)]
+    return [float(wave(p * rate)) for p in (y, x) for wave in (np.sin, np.cos) for rate in rates]
+
+
+def through(block: Any, tokens: Tensor, heads: int, seen: Tensor | None) -> Tensor:
+    """Return what a transformer's block makes of tokens; those that are not seen get no attention."""
+    n, count, width = tokens.shape
+    qkv = block.attn.qkv(block.norm1(tokens)).reshape(n, count, 3, heads, width // heads)
+    queries, keys, values = (part.transpose(1, 2) for part in qkv.unbind(2))
+    weights = queries @ keys.transpose(-2, -1) / (width // heads) ** 0.5
+    if seen is not None:
+        weights = weights.masked_fill(~seen[:, None, None], -torch.inf)
+    mixed = (weights.softmax(-1) @ values).transpose(1, 2).reshape(n, count, width)
+    tokens = tokens + block.attn.proj(mixed)
+    return tokens + block.mlp.fc2(torch.nn.functional.gelu(block.mlp.fc1(block.norm2(tokens))))
+
+
 class OurStep:
     """One step as `train` takes it, without Lightning around it."""
 
@@ -222,6 +301,34 @@ def subvolumes(*, quick: bool) -> Iterator[Figure]:
     """Yield a step on subvolumes, by the encoder in three dimensions, beside plain PyTorch."""
     for name in ("byol",) if quick else PASSES:
         yield from step(name, quick=quick, deep=True)
+
+
+def mae(*, quick: bool) -> Iterator[Figure]:
+    """Yield a step of MAE beside plain PyTorch, whose losses must agree."""
+    images = tissue(64 if quick else 128, 128)
+    settings = TrainSettings(
+        method="mae", batch_size=16 if quick else 64, steps=1000, device="cpu", normalisation="given"
+    )
+    method = new_method(images, settings)
+    check_autoencoders(method, images)
+    ours, plain = OurStep(method), PlainAutoencoder(method, images)
+    every = PlainAutoencoder(method, images, masked=True)
+    for warm in (ours, plain, every):
+        warm()
+    yield compared("mae: step, fp32, plain / ours", plain, ours, rounds=5, at_least=1.1)
+    yield compared("mae: step, fp32, plain with hidden tokens in the encoder / ours", every, ours, rounds=3)
+
+
+def check_autoencoders(method: Any, images: np.ndarray) -> None:
+    """Refuse to go on unless all three find the same loss, with the same patches hidden."""
+    (view,) = next(PlainAutoencoder(method, images).loader)
+    order = torch.stack([torch.randperm(64) for _ in view])
+    visible, hidden = order[:, 48:], order[:, :48]
+    found = copy.deepcopy(method).loss(view, visible, hidden).item()
+    for masked in (False, True):
+        wanted = PlainAutoencoder(method, images, masked=masked).loss(view, visible, hidden).item()
+        if abs(found - wanted) > 1e-4:
+            raise ValueError(f"the losses must agree, got {found} and {wanted}")
 
 
 def bf16(*, quick: bool) -> Iterator[Figure]:
@@ -605,7 +712,7 @@ def tissue(count: int, side: int) -> np.ndarray:
 
 
 PARTS = (
-    byol, myow, myow_m, subvolumes, bf16, compiled, epochs, feeding, pca, nmf, pixels, foreign, gpu,
+    byol, myow, myow_m, subvolumes, mae, bf16, compiled, epochs, feeding, pca, nmf, pixels, foreign, gpu,
     gpu_waiting,
 )  # fmt: skip
 

@@ -64,6 +64,21 @@ def test_the_plain_step_on_subvolumes_has_the_loss_of_ours(script):
     assert script.passes_of(method) == script.PASSES["byol"]
 
 
+def test_the_plain_autoencoders_have_the_loss_of_ours(script):
+    images = script.tissue(4, 128)
+    method = script.new_method(
+        images, script.TrainSettings(method="mae", batch_size=2, steps=9, device="cpu")
+    )
+    script.check_autoencoders(method, images)
+    with script.torch.no_grad():
+        method.decoder.pixels.bias += 1
+    plain = script.PlainAutoencoder(method, images)
+    plain.method.decoder.pixels.bias.data -= 1
+    (view,), order = next(plain.loader), script.torch.arange(64).repeat(2, 1)
+    losses = [each.loss(view, order[:, 48:], order[:, :48]).item() for each in (plain, method)]
+    assert abs(losses[0] - losses[1]) > 0.1
+
+
 def test_a_floor_is_that_of_its_passes(script):
     for name, (online, target) in script.PASSES.items():
         assert script.GPU_FLOORS[name] == pytest.approx(5.4 * (3 * online + target) / 8)

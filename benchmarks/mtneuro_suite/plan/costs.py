@@ -11,10 +11,16 @@ def image_count(tasks: Iterable[TaskSpec]) -> int:
     return sum(task.counts()["all"] for task in tasks)
 
 
+def image_size(task: TaskSpec) -> tuple[int, int]:
+    """Return the height and width of a task's images."""
+    cube = next(iter(task.cubes.values()))
+    height, width = ((hi - lo) // task.downsample for lo, hi in (cube.y, cube.x))
+    return height, width
+
+
 def pixel_count(task: TaskSpec) -> int:
     """Return the pixels of one slice of a task's images."""
-    cube = next(iter(task.cubes.values()))
-    return prod(hi - lo for lo, hi in (cube.y, cube.x)) // task.downsample**2
+    return prod(image_size(task))
 
 
 def forward_cost(pixels: float, depth: int = 1) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtneuro_suite.plan.arrays import arrays_runs
-from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
+from mtneuro_suite.plan.costs import forward_cost, image_count, image_size, pixel_count
 from mtneuro_suite.plan.inputs import Inputs, RegionInput
 from mtneuro_suite.plan.models import (
     CONFIG,
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 CLASSICAL = ("pca", "nmf")
 PASSES = {
     "supervised": 3, "supervised+mixup": 3, "byol": 2, "myow": 3, "myow-m": 3, "simsiam": 2, "simclr": 2,
-    "vicreg": 2, "barlow-twins": 2, "dino": 2,
+    "vicreg": 2, "barlow-twins": 2, "dino": 2, "mae": 0.1,
 }  # fmt: skip
-"""Cost of one step of a method, in forward passes of an image (supervised) or of four crops of it."""
+"""Cost of one step of a method, in forward passes of an image (supervised) or of four crops of it.
+
+Those are a ResNet's; MAE trains a transformer of patches on a quarter of them."""
 
 ADAPTING = ("fit", "channels", "output", "pooling", "layer")
 """Settings of how an encoder that is not ours is adapted to the images."""
@@ -191,6 +193,8 @@ def _encoder_run(
             f"settings of {row.name} on {region.name}: depth must be {wanted}, which its samples have, got "
             f"{settings.depth}; leave it out"
         )
+    if settings.method == "mae":
+        _check_patches(settings, region)
     images = image_count(region.train)
     if row.method in PASSES and images < settings.batch_size:
         raise ValueError(
@@ -208,6 +212,17 @@ def _encoder_run(
     )
 
 
+def _check_patches(settings: "TrainSettings", region: RegionInput) -> None:
+    """Raise ``ValueError`` where the views of a task's images are not made of whole patches."""
+    from mtneuro_ssl import check_patches
+
+    size = image_size(region.train[0])
+    try:
+        check_patches(settings, size if region.depth == 1 else (region.depth, *size))
+    except ValueError as error:
+        raise ValueError(f"settings of {settings.method} on {region.name}: {error}") from None
+
+
 def _linear_stage(
     row: TableRow, encoder: "TrainSettings", one: RegionPreset, *, seed: int, device: str
 ) -> "TrainSettings | None":
@@ -220,7 +235,7 @@ def _linear_stage(
     return merged_settings(
         type(encoder),
         f"task1.linear_stage of {row.name}",
-        encoder.model_dump(include={"encoder", "latent_dim", "image_size", "depth", *ADAPTING}),
+        encoder.model_dump(include={"encoder", "latent_dim", "image_size", "depth", "vit", *ADAPTING}),
         {"normalisation": "model"} if encoder.normalisation == "model" else {},
         {
             "train_encoder": False,

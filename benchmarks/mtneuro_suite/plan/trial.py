@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from mtneuro_data import TaskSpec
 
+from mtneuro_suite.plan.costs import image_size
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Arrays, Dense, Encoder, Regions, Segmenter, Semantics
 
@@ -85,7 +86,9 @@ def _try_network(step: Segmenter, run: Run) -> None:
 
     deep = step.train.network.axes == 3
     tasks = [task for role in run.needs for task in _tasks(run, role)]
-    check_network(step.train, sizes=[(task.depth, *_face(task)) if deep else _face(task) for task in tasks])
+    check_network(
+        step.train, sizes=[(task.depth, *image_size(task)) if deep else image_size(task) for task in tasks]
+    )
 
 
 def _asked(run: Run) -> set[Size]:
@@ -113,13 +116,7 @@ def _tasks(run: Run, role: str) -> list[TaskSpec]:
 
 def _size(task: TaskSpec) -> Size:
     """Return the height and width of a task's images, and the depth of its subvolumes before them."""
-    return _face(task) if task.depth == 1 else (task.depth, *_face(task))
-
-
-def _face(task: TaskSpec) -> tuple[int, int]:
-    cube = next(iter(task.cubes.values()))
-    y, x = ((high - low) // task.downsample for low, high in (cube.y, cube.x))
-    return y, x
+    return image_size(task) if task.depth == 1 else (task.depth, *image_size(task))
 
 
 def _halved(size: Size) -> Size:

@@ -19,6 +19,17 @@ FEATURES = {
 """Columns of Table 3 in the paper."""
 
 
+METHODS = {
+    "simsiam": "SimSiam",
+    "simclr": "SimCLR",
+    "vicreg": "VICReg",
+    "barlow-twins": "Barlow Twins",
+    "dino": "DINO",
+    "mae": "MAE",
+}
+"""Methods beyond the paper, as their own papers call them."""
+
+
 def feature_name(feature: str) -> str:
     """Return a feature in words: the paper's, or its own.
 
@@ -39,6 +50,8 @@ def model_name(model: str) -> str:
     ('MYOW-m', 'Supervised+Mixup (p=0.5)', 'my_package:factory')
     >>> model_name("byol, linear")
     'BYOL, linear'
+    >>> model_name("mae"), model_name("untrained")
+    ('MAE', 'Untrained')
     """
     from mtneuro_ssl import method_names
 
@@ -49,7 +62,7 @@ def model_name(model: str) -> str:
     if method in METHOD_ROWS and variant:
         return f"{METHOD_ROWS[method]} (p={variant})"
     named = model.capitalize() if model in method_names() else model
-    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, named))
+    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, METHODS.get(model, named)))
 
 
 def class_setting(name: str) -> str:

@@ -175,3 +175,29 @@ def test_a_depth_that_the_samples_do_not_have_is_refused_before_any_run():
     changes = ("task1.settings.depth=8", 'task1.methods=["byol"]')
     with pytest.raises(ValueError, match=r"byol on roi-c1: depth must be none, which its .*got 8; leave it"):
         plan_of(of_task_1("table1", DEEP, *changes))
+
+
+def test_an_autoencoder_is_a_row_on_request_of_slices_and_of_subvolumes():
+    one = ('task1.tasks=["roi-c1", "roi-c1-3d"]', 'task1.methods=["mae"]', "task1.per_method={}")
+    plan = plan_of(of_task_1("demo", *one, 'task1.subvolumes.methods=["mae"]'))
+    trained = {run.step.train.depth: run.step.train for run in plan.encoders}
+    assert set(trained) == {None, 8}
+    assert {(one.encoder, one.optimiser) for one in trained.values()} == {("vit", "adamw")}
+    alone = plan_of(of_task_1("demo"))
+    assert not [run for run in alone.encoders if run.step.train.method == "mae"]
+
+
+def test_an_autoencoder_whose_views_are_no_whole_patches_is_refused_before_any_run():
+    one = ('task1.tasks=["roi-c1"]', 'task1.methods=["mae"]', "task1.per_method={}", "task1.subvolumes={}")
+    with pytest.raises(ValueError, match=r"settings of mae on roi-c1: .* 5 x 5, got 32 x 32 of 64 x 64"):
+        plan_of(of_task_1("demo", *one, "task1.settings.vit.patch=5"))
+    with pytest.raises(ValueError, match=r"encoder must be vit for method 'mae', .* got 'resnet18'"):
+        plan_of(of_task_1("demo", *one, "task1.settings.encoder=resnet18"))
+
+
+def test_the_linear_stage_has_the_shape_of_the_transformer():
+    one = ('task1.tasks=["roi-c1"]', 'task1.methods=["byol"]', "task1.per_method={}", "task1.subvolumes={}")
+    changes = ("task1.settings.encoder=vit", "task1.settings.vit.patch=4", "task1.readout=original")
+    plan = plan_of(of_task_1("demo", *one, *changes))
+    (linear,) = {run.step.linear.vit.patch for run in plan.regions if run.step.linear is not None}
+    assert linear == 4

@@ -29,7 +29,17 @@ def images() -> np.ndarray:
         (
             "myow",
             {"start_from": "nowhere"},
-            "start_from must be the folder of a run of BYOL or MYOW, .*nowhere",
+            "start_from must be the folder of a run of BYOL, MYOW or MAE, .*nowhere",
+        ),
+        (
+            "mae",
+            {"encoder": "vit"},
+            r"multiples of vit.patch, 8 x 8, got 8 x 10 of 16 x 20: set vit.patch to divisors",
+        ),
+        (
+            "mae",
+            {"encoder": "vit", "vit": {"patch": 2}, "mae": {"mask_ratio": 0.01}},
+            "mae.mask_ratio must hide a patch of a crop and leave one, got 0.01 of 20 patches",
         ),
     ],
 )

@@ -37,17 +37,18 @@ SCRIPT = textwrap.dedent("""
     images = numpy.random.default_rng(0).integers(0, 256, (16, 16, 16), dtype=numpy.uint8)
     labels = numpy.arange(16) % 3
     deep = numpy.random.default_rng(0).integers(0, 256, (16, 4, 16, 16), dtype=numpy.uint8)
-    runs = [(name, images) for name in ("supervised+mixup", "byol", "myow", "myow-m")]
-    for name, given in [*runs, ("supervised+mixup", deep), ("myow-m", deep)]:
+    runs = [(name, images) for name in ("supervised+mixup", "byol", "myow", "myow-m", "mae")]
+    for name, given in [*runs, ("supervised+mixup", deep), ("myow-m", deep), ("mae", deep)]:
         kind_of = ("encoder" if gpus else "normless") + ("_3d" if given is deep else "")
         settings = TrainSettings(
-            method=name, encoder="tiny_lab:" + kind_of, latent_dim=None,
+            method=name, encoder="vit" if name == "mae" else "tiny_lab:" + kind_of, latent_dim=None,
+            vit={"patch": 4, "patch_depth": 2, "width": 24, "layers": 1},
             batch_size=8, steps=10, hidden=16, projection=8, pool_size=8 if gpus else 12,
             mixup_probability=1, mined_rampup_fraction=0, mined_neighbours=2, device=kind,
         )
         method = new_method(given, settings, labels=labels)
         name += "-3d" if given is deep else ""
-        if gpus and count > 1:
+        if gpus and count > 1 and settings.method != "mae":
             method = TorchSyncBatchNorm().apply(method)
             assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in method.modules())
         method = method.to(device)
@@ -94,7 +95,7 @@ def gradients(tmp_path_factory: pytest.TempPathFactory, lab: Path) -> Path:
     return gradients_on("cpu", tmp_path_factory.mktemp("processes"), lab=lab)
 
 
-NAMES = ["supervised+mixup", "byol", "myow", "myow-m", "supervised+mixup-3d", "myow-m-3d"]
+NAMES = ["supervised+mixup", "byol", "myow", "myow-m", "mae", "supervised+mixup-3d", "myow-m-3d", "mae-3d"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,7 +3,7 @@ from mtneuro_ssl import encoder_names, method_names
 from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl.methods.base import Method
 from mtneuro_ssl.methods.components import ComponentModel
-from mtneuro_ssl.registry import ENCODERS, ENCODERS_OF_POINTS, METHODS
+from mtneuro_ssl.registry import ENCODERS, ENCODERS_3D, ENCODERS_OF_POINTS, METHODS
 
 BASES = {"supervised": Method, "self-supervised": Method, "classical": ComponentModel}
 
@@ -16,6 +16,11 @@ def test_a_name_stands_for_a_class_of_its_family(name):
 @pytest.mark.parametrize("name", {**ENCODERS, **ENCODERS_OF_POINTS})
 def test_an_encoder_is_a_function_of_its_own_name(name):
     assert imported({**ENCODERS, **ENCODERS_OF_POINTS}[name]).__name__ == name
+
+
+@pytest.mark.parametrize("name", ENCODERS_3D)
+def test_an_encoder_of_subvolumes_is_a_function_of_its_own_name(name):
+    assert imported(ENCODERS_3D[name]).__name__ == f"{name}_3d"
 
 
 def test_names_are_listed_in_the_order_of_the_registry():

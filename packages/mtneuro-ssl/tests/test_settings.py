@@ -45,7 +45,23 @@ def test_resolving_twice_changes_nothing(method):
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"dropout": 1}, "less than 1"),
         ({"stem": "uniform", "encoder": "timm/vit"}, "stem must be left out for encoder 'timm/vit'"),
+        ({"stem": "uniform", "encoder": "vit"}, "stem must be left out for encoder 'vit'"),
         ({"train_encoder": False}, "train_encoder must be true for method 'byol'"),
+        ({"vit": {"width": 100}}, "vit.width must be a multiple of 12 and of vit.heads, 3, got 100"),
+        (
+            {"vit": {"width": 96, "heads": 5}},
+            "vit.width must be a multiple of 12 and of vit.heads, 5, got 96",
+        ),
+        (
+            {"mae": {"decoder_width": 64}},
+            "mae.decoder_width must be a multiple of 12 and of mae.decoder_heads",
+        ),
+        ({"mae": {"mask_ratio": 1}}, "mask_ratio"),
+        (
+            {"method": "mae", "encoder": "resnet18"},
+            r"encoder must be vit for method 'mae', which hides patches from it, got 'resnet18': leave",
+        ),
+        ({"method": ["mae"]}, "method"),
     ],
 )
 def test_a_wrong_key_or_value_is_refused(values, message):
@@ -54,7 +70,7 @@ def test_a_wrong_key_or_value_is_refused(values, message):
 
 
 def test_settings_that_came_later_are_left_out_of_a_runs_name_where_they_are_not_set():
-    later = {"image_size", "stem", "train_encoder", "partial_batches", "nmf_start"}
+    later = {"image_size", "stem", "train_encoder", "partial_batches", "nmf_start", "vit", "mae"}
     unset = TrainSettings(method="supervised").model_dump()
     assert not later & set(unset)
     assert "one_offset" not in unset["views"]
@@ -63,7 +79,7 @@ def test_settings_that_came_later_are_left_out_of_a_runs_name_where_they_are_not
         views=ViewSettings(one_offset=True),
     )  # fmt: skip
     dump = changed.model_dump()
-    assert set(dump) - set(unset) == later - {"image_size"}
+    assert set(dump) - set(unset) == later - {"image_size", "vit", "mae"}
     assert dump["views"]["one_offset"] is True
     assert TrainSettings.model_validate(dump) == changed
 
@@ -74,6 +90,7 @@ def test_settings_that_came_later_are_left_out_of_a_runs_name_where_they_are_not
         ({"method": "myow-m"}, ("mtneuro_ssl.methods.myow_merged", "mtneuro_ssl.resnet")),
         ({"method": "pca"}, ("mtneuro_ssl.methods.pca",)),
         ({"method": "untrained", "encoder": "timm/test_vit"}, ("mtneuro_ssl.model",)),
+        ({"method": "mae"}, ("mtneuro_ssl.methods.mae", "mtneuro_ssl.vit")),
         ({"method": "byol", "encoder": "lab.nets:small"}, ("mtneuro_ssl.methods.byol", "lab.nets")),
     ],
 )
@@ -97,6 +114,13 @@ def test_settings_that_are_not_set_leave_earlier_runs_their_names():
     deep = TrainSettings.model_validate({"depth": 8, "views": {"crop_depth": 0.5}})
     assert TrainSettings.model_validate(deep.model_dump()) == deep
     assert deep.model_dump()["views"]["crop_depth"] == 0.5
+
+
+def test_a_transformers_shape_names_the_runs_that_set_it():
+    shaped = TrainSettings.model_validate({"method": "mae", "vit": {"patch": 4}, "mae": {"mask_ratio": 0.5}})
+    dump = shaped.model_dump()
+    assert (dump["vit"]["patch"], dump["mae"]["mask_ratio"]) == (4, 0.5)
+    assert TrainSettings.model_validate(dump) == shaped
 
 
 def test_the_core_imports_none_of_the_modules_that_settings_choose():
@@ -130,7 +154,10 @@ def test_settings_that_came_later_are_no_part_of_what_earlier_runs_are_named_by(
             {"method": "supervised", "views": {"cutmix": 0.5}},
             "views.cutmix must be 0 for method 'supervised'",
         ),
-        ({"method": "simclr", "start_from": "byol"}, "start_from is for the methods byol, myow, myow-m, got"),
+        (
+            {"method": "simclr", "start_from": "byol"},
+            "start_from is for the methods byol, myow, myow-m, mae, got",
+        ),
         ({"start_from": "byol", "encoder_weights": "byol"}, "leave encoder_weights out, got 'byol'"),
         ({"views": {"zoom": 0.5}}, "greater than or equal to 1"),
         ({"views": {"solarise": 2}}, "less than or equal to 1"),

@@ -20,6 +20,8 @@ def small(method: str, **changes: object) -> TrainSettings:
         "method": method, "batch_size": 4, "steps": 5, "hidden": 16, "projection": 8,
         "encoder": "tiny_lab:encoder", "latent_dim": 8, "device": "cpu", "checkpoint_every": 9,
     }  # fmt: skip
+    if method == "mae":
+        changes |= {"encoder": "vit", "vit": {"patch": 2, "patch_depth": 2, "width": 24, "layers": 1}}
     return TrainSettings.model_validate(values | changes)
 
 
@@ -46,6 +48,7 @@ class Counted:
         ("byol", {}),
         ("myow", {"pool_size": 9, "views": {"slices": 2, "flip": 0.5}}),
         ("supervised", {}),
+        ("mae", {}),
     ],
 )
 def test_a_streamed_run_is_bit_equal_to_one_in_memory(method, changes, volume, tmp_path):
@@ -59,7 +62,7 @@ def test_a_streamed_run_is_bit_equal_to_one_in_memory(method, changes, volume, t
         assert (tmp_path / "streamed" / name).read_bytes() == (tmp_path / "memory" / name).read_bytes()
 
 
-@pytest.mark.parametrize("method", ["myow", "supervised+mixup"])
+@pytest.mark.parametrize("method", ["myow", "supervised+mixup", "mae"])
 def test_streamed_subvolumes_give_the_model_of_those_in_memory(method, tmp_path):
     deep = np.random.default_rng(0).integers(0, 256, (10, 4, 16, 20), dtype=np.uint8)
     volume = zarr.create_array(tmp_path / "volume.zarr", data=deep, chunks=(1, 4, 16, 20))

@@ -21,6 +21,14 @@ TINY = "tiny_lab:encoder"
 TRAINED = [name for name, entry in METHODS.items() if entry.family in ("supervised", "self-supervised")]
 
 
+SMALL_VIT = {
+    "encoder": "vit",
+    "vit": {"patch": 2, "patch_depth": 2, "width": 24, "layers": 1, "heads": 2},
+    "mae": {"decoder_width": 12, "decoder_layers": 1, "decoder_heads": 2},
+}
+"""A transformer for the method that trains no other encoder."""
+
+
 def small(method: str, **changes: object) -> TrainSettings:
     values: dict[str, object] = {
         "method": method,
@@ -35,7 +43,7 @@ def small(method: str, **changes: object) -> TrainSettings:
         "checkpoint_every": 9,
         "device": "cpu",
     }
-    return TrainSettings.model_validate(values | changes)
+    return TrainSettings.model_validate(values | changes | (SMALL_VIT if method == "mae" else {}))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +118,7 @@ def test_an_array_of_subvolumes_needs_no_depth_in_the_settings(method, subvolume
 @pytest.mark.parametrize(
     ("method", "encoder"),
     [
-        *((method, TINY_3D) for method in ("supervised+mixup", "byol", "myow", "myow-m")),
+        *((method, TINY_3D) for method in ("supervised+mixup", "byol", "myow", "myow-m", "mae")),
         pytest.param("byol", "resnet18", marks=pytest.mark.slow),
     ],
 )

@@ -2,11 +2,13 @@ from ._shared.volume_file import VolumeFile as VolumeFile
 from ._shared.volume_file import open_volume_file as open_volume_file
 from .attentive_probe import AttentiveProbe as AttentiveProbe
 from .attentive_probe import fit_attentive_probe as fit_attentive_probe
+from .checks import check_patches as check_patches
 from .dense import Grid as Grid
 from .dense import embedding_map as embedding_map
 from .embedding import embed as embed
 from .figures.maps import colour_picture as colour_picture
 from .figures.maps import principal_colours as principal_colours
+from .figures.reconstructions import reconstruction_sheet as reconstruction_sheet
 from .figures.views import view_sheet as view_sheet
 from .files import open_images as open_images
 from .files import save_embeddings as save_embeddings
@@ -22,6 +24,8 @@ from .pixel_probe import fit_pixel_probe as fit_pixel_probe
 from .pixel_probe import load_pixel_probe as load_pixel_probe
 from .probe_settings import AttentiveProbeSettings as AttentiveProbeSettings
 from .probe_settings import PixelProbeSettings as PixelProbeSettings
+from .reconstruction import Reconstruction as Reconstruction
+from .reconstruction import reconstruct as reconstruct
 from .registry import encoder_names as encoder_names
 from .registry import method_names as method_names
 from .segmentation import segment_volume as segment_volume

@@ -18,7 +18,7 @@ from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.stream import blocks, varies
 from mtneuro_ssl.types import Samples, Volume
-from mtneuro_ssl.views import slice_neighbours
+from mtneuro_ssl.views import crop_size, slice_neighbours
 
 SMALLEST_CROP = 8
 """Least height and width of a crop, in pixels; a smaller one shows the encoder too little."""
@@ -132,6 +132,8 @@ def check_run(
     family = settings.entry.family
     if width is None:
         _check_sizes(settings, (images.shape[-2], images.shape[-1]))
+        if settings.method == "mae":
+            check_patches(settings, tuple(images.shape[1:]))
     elif family == "classical":
         raise ValueError(f"method {settings.method!r} needs images, got vectors")
     if family in ("classical", "baseline") and launch().count > 1:
@@ -152,8 +154,8 @@ def check_run(
 def _check_start(folder: Path) -> None:
     if not all((folder / name).is_file() for name in (WEIGHTS, HEADS)):
         raise ValueError(
-            f"start_from must be the folder of a run of BYOL or MYOW, with {WEIGHTS} and {HEADS}, got "
-            f"{folder}: repeat that run, if it is of an earlier version, or set encoder_weights to start "
+            f"start_from must be the folder of a run of BYOL, MYOW or MAE, with {WEIGHTS} and {HEADS}, "
+            f"got {folder}: repeat that run, if it is of an earlier version, or set encoder_weights to start "
             "from its encoder alone"
         )
 
@@ -173,6 +175,42 @@ def _check_sizes(settings: TrainSettings, size: tuple[int, int]) -> None:
         height, width = int(height * part), int(width * part)
     if views.rotate and height != width:
         raise ValueError(f"views.rotate needs square views, got {height} x {width}")
+
+
+def check_patches(settings: TrainSettings, size: tuple[int, ...]) -> None:
+    """Raise unless views of images of a size are whole patches of which ``mae`` hides some and leaves some.
+
+    Parameters
+    ----------
+    settings
+        Settings of the method ``mae``.
+    size
+        Height and width of the images; depth, height and width of subvolumes.
+
+    Raises
+    ------
+    ValueError
+        If views end within a patch, or all of their patches would be hidden or none.
+
+    Examples
+    --------
+    >>> check_patches(TrainSettings(method="mae"), (64, 64))
+    """
+    crop, patch = crop_size(size, settings.views), settings.vit.patch_size(len(size))
+    words = "vit.patch" if len(size) == 2 else "vit.patch_depth and vit.patch"
+    whole, seen, part = (" x ".join(map(str, each)) for each in (size, crop, patch))
+    if any(pixels % each for pixels, each in zip(crop, patch, strict=True)):
+        raise ValueError(
+            f"method 'mae' hides whole patches, and crops must be multiples of {words}, {part}, got "
+            f"{seen} of {whole}: set {words} to divisors of that, or views.crop"
+        )
+    patches = math.prod(crop) // math.prod(patch)
+    if not 0 < settings.mae.hidden_patches(patches) < patches:
+        raise ValueError(
+            f"mae.mask_ratio must hide a patch of a crop and leave one, got {settings.mae.mask_ratio:g} of "
+            f"{patches} patches (crops of {seen}, {words} {part}): lower {words}, or set "
+            "mae.mask_ratio nearer to 0.5"
+        )
 
 
 def _check_counts(settings: TrainSettings, count: int) -> None:

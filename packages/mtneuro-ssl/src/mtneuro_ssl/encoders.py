@@ -70,7 +70,8 @@ def new_encoder(
     else:
         known = ENCODERS if settings.depth is None else ENCODERS_3D
     if name in known:
-        encoder = imported(known[name])(latent_dim=settings.latent_dim)
+        shape = (settings.vit,) if name == "vit" else ()
+        encoder = imported(known[name])(*shape, latent_dim=settings.latent_dim)
         if settings.stem == "uniform":
             next(part for part in encoder.modules() if isinstance(part, _ConvNd)).reset_parameters()
     elif name.startswith("timm/"):

@@ -1,10 +1,10 @@
 """The registry of methods and encoders by name; the module of each is imported when it is used."""
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 Schedule = Literal["constant", "cosine", "poly", "step"]
 """Schedules of the learning rate; all but the constant one begin with a warm-up."""
@@ -26,7 +26,14 @@ class MethodEntry:
     """Supervised methods need labels; self-supervised ones see crops of half the height and width."""
 
     keeps_heads: bool = False
-    """Whether a run keeps its projector and predictor, and may start from another's (``start_from``)."""
+    """Whether a run keeps its projector and predictor, or its decoder, and may start from another's
+    (``start_from``)."""
+
+    encoders: tuple[str, ...] = ()
+    """The only encoders that the method trains; none for a method that trains any."""
+
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """Values of settings where none are named, in place of those of all methods."""
 
     weight_decay: float = 0.0
     """Weight decay where the settings name none."""
@@ -86,6 +93,14 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
             "mtneuro_ssl.methods.dino:DINO",
             "agree with a slow copy on classes of its own invention",
         ),
+        "mae": _self_supervised(
+            "mtneuro_ssl.methods.mae:MAE",
+            "predict the patches that are hidden from the encoder",
+            keeps_heads=True,
+            encoders=("vit",),
+            own={"encoder": "vit", "optimiser": "adamw", "learning_rate": 0.002, "betas": (0.9, 0.95)},
+            weight_decay=0.05,
+        ),
         "pca": MethodEntry(
             "mtneuro_ssl.methods.pca:PCA", "principal components of the pixels", family="classical"
         ),
@@ -104,6 +119,7 @@ ENCODERS: Mapping[str, str] = MappingProxyType(
     {
         "resnet18": "mtneuro_ssl.resnet:resnet18",
         "resnet50": "mtneuro_ssl.resnet:resnet50",
+        "vit": "mtneuro_ssl.vit:vit",
     }
 )
 """Encoders of images."""
@@ -112,6 +128,7 @@ ENCODERS_3D: Mapping[str, str] = MappingProxyType(
     {
         "resnet18": "mtneuro_ssl.resnet:resnet18_3d",
         "resnet50": "mtneuro_ssl.resnet:resnet50_3d",
+        "vit": "mtneuro_ssl.vit:vit_3d",
     }
 )
 """The same encoders of subvolumes."""
@@ -137,6 +154,6 @@ def encoder_names() -> tuple[str, ...]:
     Examples
     --------
     >>> encoder_names()
-    ('resnet18', 'resnet50', 'deepsets')
+    ('resnet18', 'resnet50', 'vit', 'deepsets')
     """
     return (*ENCODERS, *ENCODERS_OF_POINTS)

@@ -20,12 +20,13 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 _TIMM = re.compile(r"timm/[\w.]+")
+_WITH_STEM = ("resnet18", "resnet50")
 
 
 _ADAPTING = ("fit", "channels", "output", "pooling", "layer")
 _LATER = {"image_size", "depth", "start_from", "stem", "train_encoder", "partial_batches", "nmf_start"} | {
-    *_ADAPTING
-}
+    "vit", "mae", *_ADAPTING
+}  # fmt: skip
 _LATER_VIEWS = {"crop_depth", "one_offset", "zoom", "cutmix", "sharpen", "solarise", "erase"}
 """Settings that came later: where they are at their defaults, they are left out of what names a run."""
 
@@ -97,12 +98,97 @@ class ViewSettings(Settings):
         return _without_defaults(self, dump(self), _LATER_VIEWS)
 
 
+class VitSettings(Settings):
+    """Shape of the encoder ``vit``, a transformer of square patches.
+
+    Raises
+    ------
+    ValueError
+        If the width is not a multiple of 12, so that its position embeddings have as many sines and cosines
+        for each of three axes, and of the heads.
+
+    Examples
+    --------
+    >>> VitSettings().patch_size(2), VitSettings().patch_size(3)
+    ((8, 8), (4, 8, 8))
+    """
+
+    patch: PositiveInt = 8
+    """Height and width of a patch in pixels."""
+
+    patch_depth: PositiveInt = 4
+    """Slices of a patch of subvolumes."""
+
+    width: PositiveInt = 192
+    """Features of a token; a multiple of 12 and of ``vit.heads``."""
+
+    layers: PositiveInt = 6
+    """Number of transformer blocks."""
+
+    heads: PositiveInt = 3
+    """Heads of attention of a block."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "VitSettings":
+        _check_width("vit.width", self.width, "vit.heads", self.heads)
+        return self
+
+    def patch_size(self, axes: int) -> tuple[int, ...]:
+        """Return the size of a patch of images, of two axes, or of subvolumes, of three."""
+        return (self.patch_depth, self.patch, self.patch)[-axes:]
+
+
+class MaeSettings(Settings):
+    """What the method ``mae`` hides and how it predicts it.
+
+    Raises
+    ------
+    ValueError
+        If the decoder's width is not a multiple of 12 and of its heads.
+
+    Examples
+    --------
+    >>> MaeSettings(mask_ratio=0.6).hidden_patches(16)
+    10
+    """
+
+    mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.75
+    """Part of a view's patches that is hidden, rounded to whole patches."""
+
+    normalise_patches: bool = True
+    """Predict each patch less its own mean and over its own standard deviation, and not its intensities."""
+
+    decoder_width: PositiveInt = 96
+    """Features of a token of the decoder; a multiple of 12 and of ``mae.decoder_heads``."""
+
+    decoder_layers: PositiveInt = 2
+    """Number of the decoder's transformer blocks."""
+
+    decoder_heads: PositiveInt = 3
+    """Heads of attention of a block of the decoder."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "MaeSettings":
+        _check_width("mae.decoder_width", self.decoder_width, "mae.decoder_heads", self.decoder_heads)
+        return self
+
+    def hidden_patches(self, patches: int) -> int:
+        """Return how many of a view's patches are hidden."""
+        return round(self.mask_ratio * patches)
+
+
+def _check_width(name: str, width: int, of_heads: str, heads: int) -> None:
+    if width % 12 or width % heads:
+        raise ValueError(f"{name} must be a multiple of 12 and of {of_heads}, {heads}, got {width}")
+
+
 class TrainSettings(Settings):
     """Settings of a training run; the defaults are the paper's for Task 1.
 
     ``weight_decay``, ``momentum`` and ``schedule`` are the method's own where they are None:
     self-supervised methods take 5e-4, 0.9 and a warm-up to a cosine; supervised ones take the weight decay
-    of 0.3 that the paper prints, with plain SGD at a constant rate, as the original code does.
+    of 0.3 that the paper prints, with plain SGD at a constant rate, as the original code does. The method
+    ``mae`` has an encoder, optimiser, betas and learning rate of its own where these are not named.
 
     Examples
     --------
@@ -117,7 +203,8 @@ class TrainSettings(Settings):
     encoder: str = "resnet18"
     """Network from image to embedding: one that `mtneuro-ssl methods` lists, ``timm/<model>``, or
     ``package.module:factory`` (``path/to/file.py:factory``), which returns a module from (n, 1, y, x), or
-    from (n, 1, z, y, x) where there is a ``depth``, to (n, features). ``deepsets`` is of clouds of points."""
+    from (n, 1, z, y, x) where there is a ``depth``, to (n, features). ``deepsets`` is of clouds of points;
+    ``mae`` trains ``vit`` alone, which is its default."""
 
     depth: PositiveInt | None = None
     """Slices of a sample where samples are subvolumes: the encoder then has three dimensions. None for
@@ -128,8 +215,8 @@ class TrainSettings(Settings):
     publishes. The method ``untrained`` evaluates them as they are."""
 
     start_from: str | None = None
-    """Folder of a run of BYOL or MYOW, whose encoder, projector and predictor a run of one of these starts
-    from. What the run there does not have, such as MYOW's second projector, is new."""
+    """Folder of a run of BYOL, MYOW or MAE, whose encoder, projector and predictor, or decoder, a run of one
+    of these starts from. What the run there does not have, such as MYOW's second projector, is new."""
 
     image_size: tuple[PositiveInt, PositiveInt] | None = None
     """Height and width of the only images that the encoder takes, to which others are resized; none for an
@@ -183,10 +270,11 @@ class TrainSettings(Settings):
     """Images in a step."""
 
     optimiser: Literal["sgd", "adam", "adamw", "lars"] = "sgd"
-    """Optimiser: ``sgd``, ``adam``, ``adamw``, or ``lars`` for large batches."""
+    """Optimiser: ``sgd``, ``adam``, ``adamw`` (by default for ``mae``), or ``lars`` for large batches."""
 
     learning_rate: Positive = 0.03
-    """Peak rate of the optimiser; self-supervised methods scale it by batch_size / 256."""
+    """Peak rate of the optimiser; self-supervised methods scale it by batch_size / 256. By default 0.002 for
+    ``mae``."""
 
     weight_decay: NonNegative | None = None
     """Decay of every parameter, biases and norms included unless ``decay_biases`` is false."""
@@ -198,7 +286,7 @@ class TrainSettings(Settings):
     """Momentum of SGD and LARS."""
 
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
-    """Decay of the two running means of Adam and AdamW."""
+    """Decay of the two running means of Adam and AdamW; by default 0.9 and 0.95 for ``mae``."""
 
     schedule: Schedule | None = None
     """Schedule of the learning rate: ``constant``, or a linear warm-up and then ``cosine``, ``poly`` (a power
@@ -278,6 +366,12 @@ class TrainSettings(Settings):
     prototypes: PositiveInt = 4096
     """Outputs of DINO's head, which are the classes that it learns."""
 
+    vit: VitSettings = VitSettings()
+    """Shape of the encoder ``vit``."""
+
+    mae: MaeSettings = MaeSettings()
+    """What the method ``mae`` hides, and its decoder."""
+
     views: ViewSettings = ViewSettings()
     """How views are made."""
 
@@ -355,6 +449,12 @@ class TrainSettings(Settings):
                 )
         return {**values, **plain}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_where_unnamed(cls, values: Any) -> Any:
+        method = values.get("method") if isinstance(values, dict) else None
+        return {**METHODS[method].own, **values} if isinstance(method, str) and method in METHODS else values
+
     @field_validator("method")
     @classmethod
     def _known_method(cls, name: str) -> str:
@@ -374,10 +474,10 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _have_an_effect(self) -> "TrainSettings":
-        if self.stem != "normal" and self.encoder not in ENCODERS:
+        if self.stem != "normal" and self.encoder not in _WITH_STEM:
             raise ValueError(
                 f"stem must be left out for encoder {self.encoder!r}, which has its own: it is of "
-                + ", ".join(ENCODERS)
+                + ", ".join(_WITH_STEM)
             )
         if self.encoder in ENCODERS or self.of_points:
             fields = type(self).model_fields
@@ -411,6 +511,12 @@ class TrainSettings(Settings):
             raise ValueError(
                 f"views.cutmix must be 0 for method {self.method!r}, whose labels it does not mix, "
                 f"got {self.views.cutmix} ('supervised+mixup' mixes images with their labels)"
+            )
+        if self.entry.encoders and self.encoder not in self.entry.encoders:
+            raise ValueError(
+                f"encoder must be {' or '.join(self.entry.encoders)} for method {self.method!r}, which hides "
+                f"patches from it, got {self.encoder!r}: leave encoder out (--set encoder="
+                f"{self.entry.encoders[0]})"
             )
         if self.start_from is None:
             return self

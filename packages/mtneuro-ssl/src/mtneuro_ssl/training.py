@@ -85,9 +85,10 @@ def train(
         report, in the history, how often a mined sample has the same label.
     out
         Model folder: ``model.safetensors``, ``config.json`` and ``history.csv`` (step, epoch, loss,
-        the method's own columns and the learning rate), for BYOL and MYOW ``heads.safetensors`` (projector
-        and predictor, for ``start_from``), and ``monitor.csv`` (the rank and spread of the
-        embeddings of a few images, and with ``monitor_neighbours`` the accuracy of their neighbours' labels).
+        the method's own columns and the learning rate), for BYOL, MYOW and MAE ``heads.safetensors``
+        (projector and predictor, or decoder, for ``start_from``), and ``monitor.csv`` (the rank and spread
+        of the embeddings of a few images, and with ``monitor_neighbours`` the accuracy of their neighbours'
+        labels).
     replace
         Whether a model of other settings or images, if one is there, is replaced.
     class_names
@@ -282,7 +283,9 @@ def new_method(
         )
     if settings.start_from is not None:
         folder = Path(settings.start_from)
-        with weights_errors_named(folder / HEADS, of="the projector and predictor in the settings"):
+        with weights_errors_named(
+            folder / HEADS, of="the projector and predictor, or the decoder, in the settings"
+        ):
             method.start(read_weights(folder, HEADS))
     return method
 

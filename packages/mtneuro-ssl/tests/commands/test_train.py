@@ -115,7 +115,9 @@ def test_tensorboard_gets_the_losses_of_a_run(volume, tmp_path, run, tiny):
 def test_the_help_of_train_lists_every_setting_with_its_default(run, capsys):
     run("train", "--help")
     shown = capsys.readouterr().out
-    for name in set(TrainSettings.model_fields) - {"method", "views"}:
+    for name in set(TrainSettings.model_fields) - {"method", "views", "vit", "mae"}:
         assert f"{name}=" in shown
+    assert "vit.patch=8" in shown
+    assert "mae.mask_ratio=0.75" in shown
     assert "learning_rate=0.03" in shown
     assert "momentum=none" in shown

@@ -20,7 +20,7 @@ MOVED = {
     for table, model in _TABLES.items()
     for name in model.model_fields
     # Options of their own, a table, and what once was another command's option.
-    if name not in {"method", "device", "views", "slices", "intensity", "image_type"} | ADAPTING
+    if name not in {"method", "device", "views", "vit", "mae", "slices", "intensity", "image_type"} | ADAPTING
 }
 """What to write in place of an option of ``train`` for each setting."""
 
