@@ -24,6 +24,7 @@ from mtneuro_suite.steps import (
     Dense,
     Encoder,
     Features,
+    Probes,
     Regions,
     Segmenter,
     Selection,
@@ -55,7 +56,11 @@ class MadeUp:
         return self.store
 
     def _row(
-        self, run: Run[Regions | Segmenter | Dense | Semantics], task: str, metric: str, class_name: str = ""
+        self,
+        run: Run[Regions | Segmenter | Dense | Probes | Semantics],
+        task: str,
+        metric: str,
+        class_name: str = "",
     ) -> Row:
         return Row(
             task=task,
@@ -139,6 +144,10 @@ class MadeUp:
         return rows, {"class_names": names, "images": 40}
 
     _retrained = _dense = _segmenter
+
+    def _probes(self, run: Run[Probes], out: Path) -> tuple[list[Row], dict[str, Any]]:
+        tasks = [role.removeprefix(TEST) for role in run.needs if role.startswith(TEST)]
+        return [self._row(run, task, f"accuracy_corners_{p}") for task in tasks for p in run.step.probes], {}
 
     def _selection(self, run: Run[Selection], out: Path) -> tuple[list[Row], dict[str, Any]]:
         return [], {"chosen": run.step.model}

@@ -10,6 +10,7 @@ from mtneuro_suite.plan.dense import dense_runs
 from mtneuro_suite.plan.inputs import Inputs, paper_inputs
 from mtneuro_suite.plan.own_tasks import task_file_inputs
 from mtneuro_suite.plan.points import point_runs
+from mtneuro_suite.plan.probes import probe_runs
 from mtneuro_suite.plan.real_sample import real_sample_inputs
 from mtneuro_suite.plan.table1 import region_runs
 from mtneuro_suite.plan.table2 import Networks, segmenter_runs
@@ -24,6 +25,7 @@ from mtneuro_suite.steps import (
     PointEncoder,
     PointRegions,
     PointSemantics,
+    Probes,
     Regions,
     Segmenter,
     Selection,
@@ -61,6 +63,9 @@ class Plan:
     point_encoders: tuple[Run[PointEncoder], ...] = ()
     """Runs that train an encoder of clouds of points."""
 
+    probes: tuple[Run[Probes], ...] = ()
+    """Runs that read regions off encoders by further probes, whose scores are Table 1's too."""
+
     point_regions: tuple[Run[PointRegions], ...] = ()
     point_semantics: tuple[Run[PointSemantics], ...] = ()
 
@@ -91,7 +96,10 @@ class Plan:
     def runs_by_table(self) -> dict[str, list[Run]]:
         """Return the runs whose results each table, and the figures of embeddings, are made of."""
         columns = {f"{TEST}{region.name}": region for region in self.inputs.scored_regions}
-        scored = [(run, [columns[role] for role in run.needs if role in columns]) for run in self.scored]
+        scored = [
+            (run, [columns[role] for role in run.needs if role in columns])
+            for run in (*self.scored, *self.probes)
+        ]
         further = self.preset.task1 is not None and bool(self.preset.task1.resolutions)
         found: dict[str, list[Run]] = {
             "Table 1": [run for run, tested in scored if any(region.table == "1" for region in tested)],
@@ -110,8 +118,8 @@ class Plan:
     @property
     def _ends(
         self,
-    ) -> list[Run[Regions | PointRegions | Segmenter | Dense | Semantics | PointSemantics | Umap]]:
-        of_pixels = [*self.regions, *self.microstructure, *self.semantics, *self.umap]
+    ) -> list[Run[Regions | PointRegions | Probes | Segmenter | Dense | Semantics | PointSemantics | Umap]]:
+        of_pixels = [*self.regions, *self.probes, *self.microstructure, *self.semantics, *self.umap]
         return [*of_pixels, *self.point_regions, *self.point_semantics]
 
 
@@ -185,6 +193,7 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         features=features,
         semantics=tuple(semantics),
         umap=tuple(drawn),
+        probes=tuple(probe_runs(preset, preset.task1, inputs, encoders) if preset.task1 else ()),
         point_encoders=tuple(points.encoders),
         point_regions=tuple(points.regions),
         point_semantics=tuple(points.semantics),

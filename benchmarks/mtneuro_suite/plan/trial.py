@@ -8,7 +8,7 @@ from mtneuro_data import TaskSpec
 
 from mtneuro_suite.plan.costs import image_size
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.steps import Arrays, Dense, Encoder, Regions, Segmenter, Semantics
+from mtneuro_suite.steps import Arrays, Dense, Encoder, Probes, Regions, Segmenter, Semantics
 
 Size = tuple[int, ...]
 
@@ -44,13 +44,12 @@ def try_modules(runs: Iterable[Run]) -> None:
         _try_encoder(settings, asked)
     mapped: dict[tuple[str, Size], str] = {}
     for run in runs:
-        if isinstance(run.step, Dense):
-            (encoder,) = run.needs["encoder"]
-            if isinstance(encoder.step, Encoder) and _may_lack_maps(encoder.step):
-                sizes_asked = {_size(task) for role in ("train", "test") for task in _tasks(run, role)}
-                mapped |= {(_of_any_seed(encoder.step), size): run.step.frozen for size in sizes_asked}
-    for (settings, size), row in mapped.items():
-        _try_maps(settings, size, row)
+        told, asked_of_maps = _maps_asked(run)
+        encoder = next(iter(run.needs["encoder"])) if asked_of_maps else None
+        if encoder is not None and isinstance(encoder.step, Encoder) and _may_lack_maps(encoder.step):
+            mapped |= {(_of_any_seed(encoder.step), size): told for size in asked_of_maps}
+    for (settings, size), told in mapped.items():
+        _try_maps(settings, size, told)
 
 
 def _is_foreign(step: Encoder) -> bool:
@@ -72,13 +71,25 @@ def _try_encoder(settings: str, sizes: tuple[Size, ...]) -> None:
     tried_settings(TrainSettings.model_validate_json(settings), sizes=sizes)
 
 
-def _try_maps(settings: str, size: Size, row: str) -> None:
+def _maps_asked(run: Run) -> tuple[str, set[Size]]:
+    """Return what is empty where an encoder has no feature maps, and the sizes that a run asks them of."""
+    step = run.step
+    if isinstance(step, Dense):
+        sizes = {_size(task) for role in ("train", "test") for task in _tasks(run, role)}
+        return f"{step.frozen} has no row in Table 2, which task2.frozen asks for", sizes
+    if isinstance(step, Probes) and "attentive" in step.probes:
+        sizes = {_halved(_size(task)) for role in run.needs for task in _tasks(run, role)}
+        return f"{step.model} has no attentive column in Table 1, which task1.probes asks for", sizes
+    return "", set()
+
+
+def _try_maps(settings: str, size: Size, told: str) -> None:
     from mtneuro_ssl import TrainSettings, check_feature_maps
 
     try:
         check_feature_maps(TrainSettings.model_validate_json(settings), sizes=[size])
     except ValueError as error:
-        _log.warning("%s has no row in Table 2, which task2.frozen asks for: %s", row, error)
+        _log.warning("%s: %s", told, error)
 
 
 def _try_network(step: Segmenter, run: Run) -> None:

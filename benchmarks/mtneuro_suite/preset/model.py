@@ -122,6 +122,15 @@ class RegionPreset(Settings):
     balanced_accuracy: bool = False
     """Whether Table 1 has a second column for each sub-task: the mean of the regions' own accuracies."""
 
+    probes: Annotated[tuple[Literal["linear", "knn", "attentive"], ...], BeforeValidator(_in_a_tuple)] = (
+        "linear",
+    )
+    """What reads regions off encoders. The paper's, ``linear``, is always there; ``knn`` (nearest neighbours
+    by cosine) and ``attentive`` (a learnt pooling of feature maps) are further columns."""
+
+    neighbours: int = Field(default=5, ge=1)
+    """Neighbours that ``knn`` asks."""
+
     mixup_probabilities: tuple[float, ...] = (0.5,)
     """Probabilities that mixup is tried with; the best mean is the table's, and the table says which."""
 
@@ -142,7 +151,12 @@ class RegionPreset(Settings):
     subvolumes: SubvolumePreset = SubvolumePreset()
     """What the columns of subvolumes have of their own; a task file says its ``depth`` and steps itself."""
 
-    _each_once = field_validator("methods", "tasks", "extra", "downsample")(_distinct)
+    _each_once = field_validator("methods", "tasks", "extra", "downsample", "probes")(_distinct)
+
+    @property
+    def further_probes(self) -> tuple[Literal["knn", "attentive"], ...]:
+        """The probes beside the paper's."""
+        return tuple(probe for probe in self.probes if probe != "linear")
 
     @model_validator(mode="after")
     def _rows_are_new(self) -> "RegionPreset":
@@ -367,7 +381,17 @@ class Preset(Settings):
                 self.task1,
                 RegionPreset(),
                 chosen
-                | {"rows", "extra", "downsample", "resolutions", "balanced_accuracy", "subvolumes", "points"},
+                | {
+                    "rows",
+                    "extra",
+                    "downsample",
+                    "resolutions",
+                    "balanced_accuracy",
+                    "probes",
+                    "neighbours",
+                    "subvolumes",
+                    "points",
+                },
             ),
             (
                 self.task2,

@@ -40,6 +40,12 @@ from mtneuro_suite.runs.row import Row
 NONE = "–"
 _REDUCTION = "The paper names no reduction; its F1 and IoU cannot both be from one matrix."
 
+_PROBE_NAMES = {"knn": "k-NN", "attentive": "attentive"}
+_PROBES = {
+    "knn": "k-NN: the most common region among the nearest training corners, by cosine of frozen embeddings.",
+    "attentive": "Attentive: corners by a learnt pooling of the frozen encoder's feature map.",
+}
+
 _DENSITIES = ("vessel_density", "axon_density")
 
 
@@ -178,6 +184,7 @@ def accuracy_table(
     if plan.preset.task1 is None or not regions:
         return None
     balanced = regions if plan.preset.task1.balanced_accuracy else ()
+    further = plan.preset.task1.further_probes
     body: list[tuple[str, tuple[Cell, ...]]] = []
     for line in _encoders(plan, rows):
         cells: list[Cell] = []
@@ -189,6 +196,11 @@ def accuracy_table(
         for region in balanced:
             chosen = _select(rows, model=line.name, task=region.name, metric=f"balanced_{metric}")
             cells.append(_cell(chosen, expected=_seeds(plan, line)))
+        for probe in further:
+            for region in regions:
+                metric = f"accuracy_corners_{probe}"
+                chosen = _select(rows, model=line.name, task=region.name, metric=metric)
+                cells.append(_cell(chosen, expected=_seeds(plan, line)))
         body.append((_label(line), tuple(cells)))
     crops = {
         heading: max(row.n for row in chosen)
@@ -209,6 +221,7 @@ def accuracy_table(
         )
     if balanced:
         notes.append("Balanced: the mean of the regions' own accuracies; the paper has no such column.")
+    notes += [_PROBES[probe] for probe in further]
     if crops:
         notes.append(
             "Corner crops scored: " + "; ".join(f"{column}: {n}" for column, n in crops.items()) + "."
@@ -236,7 +249,11 @@ def accuracy_table(
     return Table(
         title=title,
         corner="method",
-        columns=(*headings, *(f"{heading}, balanced" for heading in headings if balanced)),
+        columns=(
+            *headings,
+            *(f"{heading}, balanced" for heading in headings if balanced),
+            *(f"{heading}, {_PROBE_NAMES[probe]}" for probe in further for heading in headings),
+        ),
         rows=tuple(body),
         notes=tuple(notes),
     )

@@ -6,6 +6,7 @@ from .point_encoder import PointEncoder as PointEncoder
 from .point_regions import PointRegions as PointRegions
 from .point_semantics import PointSemantics as PointSemantics
 from .points import Points as Points
+from .probes import Probes as Probes
 from .regions import Regions as Regions
 from .retrained import Retrained as Retrained
 from .segmenter import Segmenter as Segmenter

@@ -111,3 +111,12 @@ def test_an_encoder_without_feature_maps_is_told_in_one_line_only_where_they_are
     try_modules(plan(encoder=names[0], changes=("task2.frozen=[]",)).runs_of(names))
     try_modules(plan(encoder="suite_nets:any_size").runs_of(["suite_nets:any_size"]))
     assert not caplog.messages
+
+
+def test_an_encoder_without_feature_maps_is_told_where_an_attentive_probe_asks_for_them(caplog):
+    changes = ('task1.probes=["attentive"]', "task2.frozen=[]")
+    try_modules(plan(encoder="suite_nets:mean", changes=changes).runs_of(["suite_nets:mean"]))
+    assert {message.partition(":")[0] for message in caplog.messages} == {"suite_nets"}
+    assert all(
+        "no attentive column in Table 1, which task1.probes asks for" in one for one in caplog.messages
+    )

@@ -324,3 +324,16 @@ def test_frozen_encoders_have_a_row_of_table_2_for_each_head_and_no_number_of_th
     assert any("a head on a frozen encoder of Task 1" in note for note in f1.notes)
     (accuracy,) = [table for table in tables if table.title.endswith("accuracy") and "Table 2" in table.title]
     assert "BYOL, linear" in dict(accuracy.rows)
+
+
+def test_further_probes_are_columns_of_table_1_on_request():
+    plan = plan_of(with_values(read_preset("smoke"), ['task1.probes=["knn", "attentive"]']))
+    table = region_table(plan, [row(value=0.4), row(value=0.6, metric="accuracy_corners_knn")])
+    assert table is not None
+    assert table.columns == (
+        "ROI-C1", "ROI-C2", "ROI-C1, k-NN", "ROI-C2, k-NN", "ROI-C1, attentive", "ROI-C2, attentive",
+    )  # fmt: skip
+    assert cell_of(table, "BYOL", "ROI-C1").ours == "0.40"
+    assert cell_of(table, "BYOL", "ROI-C1, k-NN").ours == "0.60"
+    assert cell_of(table, "BYOL", "ROI-C1, k-NN").paper == "–"
+    assert any(note.startswith("k-NN: the most common region") for note in table.notes)

@@ -1,0 +1,132 @@
+"""Read regions off one encoder by further probes than the paper's: neighbours, and attentive pooling."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from jaxtyping import Int64
+
+from mtneuro_suite.runs.row import Row
+from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
+from mtneuro_suite.steps.dense import NO_MAPS
+from mtneuro_suite.steps.reading import at_a_time, joined_arrays
+from mtneuro_suite.steps.regions import TEST, accuracy_rows, confusion_of
+from mtneuro_suite.steps.trained_encoder import trained_encoder
+
+if TYPE_CHECKING:
+    from mtneuro_data import TaskArrays
+    from mtneuro_ssl import Model
+
+Probe = Literal["knn", "attentive"]
+
+
+class Probes(Step):
+    """Read regions off the encoder of role ``encoder``, as learnt from role ``train``, on each ``test TASK``.
+
+    Samples are the corners of images, as for the paper's linear readout.
+    """
+
+    kind: ClassVar = "probes"
+
+    model: str
+    seed: int
+    training_set: str
+    probes: tuple[Probe, ...]
+    neighbours: int
+    """Nearest training samples, by cosine, whose most common region is a sample's."""
+
+    place: Literal["auto", "cpu", "cuda"] = "cpu"
+    """Where it computes."""
+
+    @property
+    def device(self) -> str:
+        """Where the encoder and the attentive pooling compute."""
+        return self.place
+
+    def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
+        """Return accuracies and confusion matrices."""
+        model = trained_encoder(roles["encoder"][0], device=self.place)
+        train = joined_arrays(roles["train"]).corners()
+        tests = {
+            role.removeprefix(TEST): joined_arrays(folders).corners()
+            for role, folders in roles.items()
+            if role.startswith(TEST)
+        }
+        rows: list[Row] = []
+        extra: dict[str, Any] = {}
+        for done, probe in enumerate(self.probes, start=1):
+            predict = self._by_neighbours if probe == "knn" else self._by_attention
+            try:
+                found = predict(model, train, tests)
+            except _NoMapsError as error:
+                extra[NO_MAPS] = str(error)
+                found = {}
+            for task, test in tests.items():
+                confusion = None
+                if task in found:
+                    classes = len(test.region_names)
+                    confusion = confusion_of(test.region, found[task], classes)
+                    extra[f"confusion {task} {probe}"] = confusion.tolist()
+                rows += self._rows(probe, task, confusion)
+            progress(done, len(self.probes))
+        return Outcome(rows, {**extra, "region_names": list(train.region_names)})
+
+    def _by_neighbours(
+        self, model: "Model", train: "TaskArrays", tests: dict[str, "TaskArrays"]
+    ) -> dict[str, Int64[np.ndarray, " n"]]:
+        from mtneuro_probe import region_readout
+        from mtneuro_ssl import embed
+
+        batch = at_a_time(train.images)
+        known = embed(model, train.images, batch_size=batch)
+        return {
+            task: region_readout(
+                known,
+                train.region,
+                embed(model, test.images, batch_size=batch),
+                test.region,
+                class_names=train.region_names,
+                classifier="knn",
+                n_neighbors=self.neighbours,
+            ).predicted
+            for task, test in tests.items()
+        }
+
+    def _by_attention(
+        self, model: "Model", train: "TaskArrays", tests: dict[str, "TaskArrays"]
+    ) -> dict[str, Int64[np.ndarray, " n"]]:
+        from mtneuro_ssl import AttentiveProbeSettings, fit_attentive_probe
+
+        try:
+            next(iter(model.feature_maps(train.images[:1])))
+        except ValueError as error:
+            raise _NoMapsError(str(error)) from error
+        probe = fit_attentive_probe(
+            model,
+            train.images,
+            train.region,
+            AttentiveProbeSettings(seed=self.seed),
+            classes=len(train.region_names),
+        )
+        return {task: probe.predict(test.images) for task, test in tests.items()}
+
+    def _rows(self, probe: str, task: str, confusion: Int64[np.ndarray, "c c"] | None) -> list[Row]:
+        key = self.model_dump(include={"model", "seed", "training_set"})
+        if confusion is not None:
+            return accuracy_rows(confusion, f"corners_{probe}", task=task, **key)
+        return [
+            Row(
+                **key,
+                task=task,
+                test_set=f"{task}:test",
+                metric=f"{metric}_corners_{probe}",
+                value=None,
+                n=0,
+                note=NO_MAPS,
+            )
+            for metric in ("accuracy", "balanced_accuracy")
+        ]
+
+
+class _NoMapsError(Exception):
+    """The encoder has no feature maps to pool."""
