@@ -464,7 +464,7 @@ def nmf(*, quick: bool) -> Iterator[Figure]:
 
 def pixels(*, quick: bool) -> Iterator[Figure]:
     """Yield the time of labelling a volume with a probe over that of the encoder alone on its windows."""
-    side, batch = (64, 2) if quick else (256, 4)
+    side, batch = 128 if quick else 256, 2
     volume = tissue(batch, 2 * side)
     masks = (volume[:, :side, :side] > 125).astype(np.uint8)
     for name in ("resnet18", "timm/vit_small_patch16_224"):
@@ -488,7 +488,7 @@ def pixels(*, quick: bool) -> Iterator[Figure]:
                 bare()
                 yield compared(
                     f"{name}: labels of a volume by a {head} probe / embeddings of its windows",
-                    labelled, bare, rounds=3 if quick else 5, at_most=1.2,
+                    labelled, bare, rounds=3, at_most=1.2,
                 )  # fmt: skip
 
 

@@ -1,10 +1,13 @@
 """Feature maps have a value for each place of an image, where the image has it."""
 
+import weakref
 from typing import Any
 
 import pytest
 import timm
 import torch
+from mtneuro_ssl import TrainSettings
+from mtneuro_ssl.encoders import new_encoder
 from mtneuro_ssl.maps import feature_maps
 from mtneuro_ssl.resnet import resnet18, resnet18_3d
 from torch import nn
@@ -115,3 +118,22 @@ def test_a_map_of_other_axes_is_refused():
     encoder.feature_maps = lambda x: x.mean(dim=(2, 3))
     with pytest.raises(ValueError, match=r"of shape \(n, features, h, w\), got a tensor of shape \(2, 1\)"):
         feature_maps(encoder, noise(2, 1, 16, 16))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "timm/test_vit"])
+def test_an_encoder_is_passed_once_and_its_activations_are_let_go(name):
+    encoder = new_encoder(TrainSettings(encoder=name, latent_dim=None))
+    layers = [part for part in encoder.modules() if isinstance(part, torch.nn.Conv2d | torch.nn.Linear)]
+    passed: list[torch.nn.Module] = []
+    given: list[weakref.ref[torch.Tensor]] = []
+
+    def note(part, inputs):
+        passed.append(part)
+        given.append(weakref.ref(inputs[0]))
+
+    hooks = [part.register_forward_pre_hook(note) for part in layers]
+    feature_maps(encoder, torch.zeros(1, 1, 32, 32))
+    for hook in hooks:
+        hook.remove()
+    assert len(passed) == len(set(passed))
+    assert [ref for ref in given if ref() is not None] == []

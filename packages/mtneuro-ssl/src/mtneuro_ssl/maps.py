@@ -99,6 +99,13 @@ def _timm_maps(network: Any, images: Tensor) -> Tensor | None:
     if isinstance(features, Tensor) and features.ndim == images.ndim:
         # Their layout is an attribute of those that keep channels last.
         return features.movedim(-1, 1) if getattr(network, "output_fmt", "NCHW") == "NHWC" else features
+    patches: Any = getattr(getattr(network, "patch_embed", None), "dynamic_feat_size", None)
+    if isinstance(features, Tensor) and features.ndim == 3 and patches is not None:
+        # Class and register tokens stand first.
+        tokens = features[:, getattr(network, "num_prefix_tokens", 0) :]
+        rows, columns = patches(tuple(images.shape[2:]))
+        if tokens.shape[1] == rows * columns:
+            return tokens.unflatten(1, (rows, columns)).movedim(-1, 1)
     through: Any = getattr(network, "forward_intermediates", None)
     if through is not None:
         last = partial(through, images, indices=1, intermediates_only=True, output_fmt="NCHW")
@@ -128,36 +135,42 @@ def _as_grid(tokens: Tensor, *, size: tuple[int, ...]) -> Tensor | None:
 
 def _before_pooling(encoder: nn.Module, images: Tensor) -> Tensor | None:
     """Return what a network pools last, if it is all that its answer is made of."""
-    with _calls(encoder) as calls:
+    with _calls(encoder) as (calls, held):
         answer = encoder(images)
-    last = max((at for at, (part, _) in enumerate(calls) if isinstance(part, _POOLINGS)), default=None)
+    last = max((at for at, part in enumerate(calls) if isinstance(part, _POOLINGS)), default=None)
     if last is None:
         return None
-    pooling, given = calls[last]
-    if not all(isinstance(part, _AFTER_POOLING) for part, _ in calls[last + 1 :]):
+    pooling, (given,) = calls[last], held
+    if not all(isinstance(part, _AFTER_POOLING) for part in calls[last + 1 :]):
         return None
     # The pooling of a gate, such as squeeze and excitation, is no end of a network: its answer tells.
     found = pooling(given)
-    for part in (nn.Flatten(), *(part for part, _ in calls[last + 1 :])):
+    for part in (nn.Flatten(), *calls[last + 1 :]):
         found = part(found)
     whole = isinstance(answer, Tensor) and answer.shape == found.shape
     return given if whole and torch.allclose(answer, found, rtol=1e-4, atol=1e-5) else None
 
 
 @contextmanager
-def _calls(network: nn.Module) -> Generator[list[tuple[nn.Module, Tensor]]]:
-    """Yield a list that fills with the layers of a network as they are called, and what each is given."""
-    calls: list[tuple[nn.Module, Tensor]] = []
+def _calls(network: nn.Module) -> Generator[tuple[list[nn.Module], list[Tensor]]]:
+    """Yield two lists that fill: a network's layers as they are called, and what the last pooling is given.
+
+    What other layers are given is not held, which would keep all activations in memory.
+    """
+    calls: list[nn.Module] = []
+    held: list[Tensor] = []
 
     def note(part: nn.Module, given: tuple[Any, ...]) -> None:
         if given and isinstance(given[0], Tensor):
-            # A layer that follows in place would change it.
-            calls.append((part, given[0].clone() if isinstance(part, _POOLINGS) else given[0]))
+            calls.append(part)
+            if isinstance(part, _POOLINGS):
+                # A layer that follows in place would change it.
+                held[:] = [given[0].clone()]
 
     hook: Callable[..., None] = note
     hooks = [part.register_forward_pre_hook(hook) for part in network.modules() if not [*part.children()]]
     try:
-        yield calls
+        yield calls, held
     finally:
-        for held in hooks:
-            held.remove()
+        for hook_of_part in hooks:
+            hook_of_part.remove()

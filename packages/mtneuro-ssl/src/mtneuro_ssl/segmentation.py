@@ -78,8 +78,6 @@ def segment_volume(
         list(_windows(length, min(side, length), overlap))
         for length, side in zip((height, width), sides, strict=True)
     )
-    # A model that does not take such windows says so here.
-    probe.predict(np.zeros((1, *(seen.stop - seen.start for (seen, _), *_ in (rows, columns))), volume.dtype))
     attributes: dict[str, Any] = {
         **(about or {}),
         "class_names": list(probe.class_names),
