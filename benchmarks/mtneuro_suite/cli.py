@@ -25,6 +25,7 @@ from mtneuro_suite.preset.overrides import DEEP, preset_text, with_own_row, with
 from mtneuro_suite.report.terminal import print_estimate, print_tables
 
 if TYPE_CHECKING:
+    from mtneuro_suite.execute.export import Form
     from mtneuro_suite.plan.plan import Plan
     from mtneuro_suite.runs.failure import Failure
     from mtneuro_suite.runs.run import Run
@@ -74,6 +75,10 @@ class What:
     it takes subvolumes), trained as the others are, or the folder of a model. Only its row of Task 2 is
     run."""
 
+    embeddings: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
+    """Files of embeddings (`.npz`, `.csv` or `.parquet`) in place of an encoder, each `NAME=FILE` or `FILE`:
+    rows of Tasks 1 and 3. `--export-images` writes the images that they must be of."""
+
     trust: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """Code, as `path/to/file.py:factory` or `package.module:factory`, that may be imported if a preset file
     or the folder of a model names it. May be given more than once."""
@@ -105,7 +110,9 @@ class What:
         changed: dict[str, Any] = {"source": self.source, "device": self.device, "seeds": self.seeds}
         given = {key: value for key, value in changed.items() if value is not None}
         preset = checked_preset({**preset.model_dump(exclude_unset=True), **given}, where="the options")
-        return with_own_row(preset, encoder=self.encoder, segmenter=self.segmenter)
+        return with_own_row(
+            preset, encoder=self.encoder, segmenter=self.segmenter, embeddings=self.embeddings
+        )
 
 
 def _texts(values: object) -> Iterator[str]:
@@ -151,6 +158,13 @@ class How:
     print_preset: Annotated[bool, Parameter(name="--print")] = False
     """Print the preset, every value resolved, as TOML, and stop."""
 
+    export_images: Path | None = None
+    """Write every image that Tasks 1 and 3 ask to be embedded into this folder, with an index of their names,
+    and stop: for `--embeddings`. A `README.txt` there says what the file of embeddings must look like."""
+
+    export_png: bool = False
+    """Export a picture for each image, in place of a NumPy file for each size."""
+
     json_lines: Annotated[bool, Parameter(name="--json")] = False
     """Report progress as JSON, one object a line on standard output, in place of the tables."""
 
@@ -181,6 +195,8 @@ def run_all(
     - `uv run benchmarks/run_all.py --preset paper --source bossdb --list`: what the paper's runs would be
     - `uv run benchmarks/run_all.py --preset paper --estimate`: what they would cost
     - `uv run benchmarks/run_all.py --encoder benchmarks/examples/tiny_encoder.py:encoder`: your encoder's row
+    - `uv run benchmarks/run_all.py --export-images images`: what embeddings of your own must be of
+    - `uv run benchmarks/run_all.py --embeddings mine.npz`: their row
     - `uv run benchmarks/run_all.py --preset my.toml --source FOLDER`: your settings, your volume
     """
     what, where, how = what or What(), where or Where(), how or How()
@@ -191,11 +207,14 @@ def run_all(
         yield from preset_text(preset).splitlines()
         return
     from mtneuro_suite.execute.executor import Executor, create_output
+    from mtneuro_suite.execute.export import READ_ME, check_export, write_export
     from mtneuro_suite.execute.selection import forget_failures, named_runs, to_do
     from mtneuro_suite.execute.slurm import read_queue
+    from mtneuro_suite.plan.asked import asked_samples
     from mtneuro_suite.plan.plan import check_sources, plan_of
     from mtneuro_suite.plan.trial import try_modules
     from mtneuro_suite.runs.repair import tidy
+    from mtneuro_suite.runs.run import with_needs
     from mtneuro_suite.runs.store import Store
 
     queue = read_queue(where.slurm) if where.slurm else None
@@ -207,7 +226,19 @@ def run_all(
     preset = preset.model_copy(update={"device": "cuda" if gpus else "cpu"})
     plan = plan_of(preset, data=what.data, trusted=what.trusted)
     store = Store(where.output)
-    asked = named_runs(plan.runs_of(own) if own else plan.runs, how.only)
+    runs = plan.runs_of(own) if own else plan.runs
+    samples = asked_samples(runs) if how.export_images else []
+    form: Form = "png" if how.export_png else "npy"
+    if how.export_images:
+        if how.only:
+            raise ValueError("--export-images takes all that is asked to be embedded: leave --only out")
+        if check_export(samples, how.export_images, form=form) and not how.list_runs:
+            yield f"the samples are in {how.export_images} already"
+            return
+        runs = [one.arrays for one in samples]
+    elif how.export_png:
+        raise ValueError("--export-png is the form of --export-images FOLDER: give that too")
+    asked = named_runs(with_needs(runs), how.only)
     attempts = to_do(asked, store, named=how.only, force=how.force)
     todo = [attempt.run for attempt in attempts]
     if not how.list_runs:
@@ -243,6 +274,16 @@ def run_all(
     )
     with display.shown():
         failures = executor.run(attempts, store, display, gpus=gpus)
+    if how.export_images:
+        _tell_failures(failures, err)
+        if failures:
+            sys.exit(1)
+        count = write_export(samples, store, how.export_images, preset=preset.name, form=form)
+        if isinstance(display, JsonLines):
+            display.tell("exported", samples=count, folder=str(how.export_images))
+        else:
+            yield f"{count} samples written to {how.export_images}: see {READ_ME} there"
+        return
     name = "-with-".join([preset.name, *(re.sub(r"\W+", "_", row) for row in own)])
     written = _write_results(plan, store, where.output / name, failures, display=display, out=out, err=err)
     _tell_failures(failures, err)

@@ -51,6 +51,13 @@ def _argv(monkeypatch):
         (["--preset", "real-sample"], "give their folder with --data"),
         (["--preset", "real-sample", "--data", "nowhere"], "image_z159.png is missing"),
         (["--seeds", "1", "--seeds", "1"], "seeds must be distinct"),
+        (["--preset", "smoke", "--embeddings", "nowhere.npz"], "there is no file 'nowhere.npz'"),
+        (["--preset", "smoke", "--export-png"], "the form of --export-images FOLDER: give that too"),
+        (["--preset", "smoke", "--export-images", "x", "--only", "y"], "leave --only out"),
+        (
+            ["--preset", "smoke", "--set", "task1=none", "--set", "task3=none", "--export-images", "x"],
+            "--export-images needs a preset with encoders",
+        ),
     ],
 )
 def test_wrong_input_ends_with_one_line_and_status_2_before_anything_is_written(

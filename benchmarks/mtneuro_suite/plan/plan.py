@@ -3,16 +3,20 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from mtneuro_data import open_task
 
+from mtneuro_suite.plan.asked import asked_samples
 from mtneuro_suite.plan.dense import dense_runs
+from mtneuro_suite.plan.given import check_complete, given_rows
 from mtneuro_suite.plan.inputs import Inputs, paper_inputs
 from mtneuro_suite.plan.own_tasks import task_file_inputs
 from mtneuro_suite.plan.points import point_runs
 from mtneuro_suite.plan.probes import probe_runs
 from mtneuro_suite.plan.real_sample import real_sample_inputs
-from mtneuro_suite.plan.table1 import region_runs
+from mtneuro_suite.plan.rows import encoder_rows
+from mtneuro_suite.plan.table1 import Embedders, Encoders, region_runs
 from mtneuro_suite.plan.table2 import Networks, segmenter_runs
 from mtneuro_suite.plan.table3 import semantics_runs
 from mtneuro_suite.preset.model import Preset
@@ -123,6 +127,11 @@ class Plan:
         return [*of_pixels, *self.point_regions, *self.point_semantics]
 
 
+def _encoders(runs: Embedders) -> Encoders:
+    """Return those that are of an encoder."""
+    return {key: cast("Run[Encoder]", run) for key, run in runs.items() if isinstance(run.step, Encoder)}
+
+
 def check_sources(runs: Iterable[Run]) -> None:
     """Open every volume that the runs read, and check that their boxes lie inside.
 
@@ -154,9 +163,10 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
     Raises
     ------
     ValueError
-        If a method, a network, a setting or a range is not allowed, or a factory is not trusted.
+        If a method, a network, a setting or a range is not allowed, a factory is not trusted, or a file of
+        embeddings is not of the samples that are asked for.
     FileNotFoundError
-        If a real file is missing.
+        If a real file, or one of embeddings, is missing.
     """
     if preset.inputs == "real-sample":
         if data is None:
@@ -168,12 +178,15 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         )
     else:
         inputs = task_file_inputs(preset) if preset.inputs == "tasks" else paper_inputs(preset)
+    given = given_rows(encoder_rows(preset.task1)) if preset.task1 else {}
     encoders, scores, trained = (
-        region_runs(preset, preset.task1, inputs, trusted=trusted) if preset.task1 else ({}, [], [])
+        region_runs(preset, preset.task1, inputs, given=given, trusted=trusted)
+        if preset.task1
+        else ({}, [], [])
     )
     networks = segmenter_runs(preset, preset.task2, inputs, trusted=trusted) if preset.task2 else Networks()
     dense = (
-        dense_runs(preset, preset.task1, preset.task2, inputs, encoders)
+        dense_runs(preset, preset.task1, preset.task2, inputs, _encoders(encoders))
         if preset.task1 and preset.task2
         else []
     )
@@ -181,11 +194,13 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
     if preset.task1 and preset.task3:
         features, semantics, drawn = semantics_runs(preset, preset.task3, inputs, encoders, trained)
     points = point_runs(preset, inputs, trained=trained, networks=networks.scored, semantics=semantics)
+    for row, one in given.items():
+        check_complete(one, asked_samples(run for run in (*scores, *semantics) if run.step.model == row))
     return Plan(
         preset=preset,
         inputs=inputs,
         regions=tuple(scores),
-        encoders=tuple(encoders.values()),
+        encoders=tuple(_encoders(encoders).values()),
         segmenters=tuple(networks.scored),
         dense=tuple(dense),
         networks=tuple(networks.trained),
@@ -193,7 +208,7 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         features=features,
         semantics=tuple(semantics),
         umap=tuple(drawn),
-        probes=tuple(probe_runs(preset, preset.task1, inputs, encoders) if preset.task1 else ()),
+        probes=tuple(probe_runs(preset, preset.task1, inputs, _encoders(encoders)) if preset.task1 else ()),
         point_encoders=tuple(points.encoders),
         point_regions=tuple(points.regions),
         point_semantics=tuple(points.semantics),

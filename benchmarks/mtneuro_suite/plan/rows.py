@@ -23,6 +23,9 @@ class TableRow:
     folder: Path | None = None
     """Folder of a trained model that is taken as it is."""
 
+    embeddings: Path | None = None
+    """File of embeddings that stand in place of an encoder."""
+
     own: bool = False
     """Whether it is a preset's own."""
 
@@ -41,7 +44,9 @@ class TableRow:
 
     @property
     def method(self) -> str:
-        """The method that trains an encoder; ``folder`` where it is taken as it is."""
+        """The method that trains an encoder; ``folder`` or ``embeddings`` where nothing is trained."""
+        if self.embeddings:
+            return "embeddings"
         return "folder" if self.folder else str(self.chosen.get("method", "byol"))
 
     @property
@@ -57,7 +62,8 @@ class TableRow:
     @property
     def seeded(self) -> bool:
         """Whether another seed gives another result."""
-        return self.head == "convolutional" or self.method not in ("pca", "folder", COUNTS)
+        unseeded = ("pca", "folder", "embeddings", COUNTS)
+        return self.head == "convolutional" or self.method not in unseeded
 
 
 def mixup_variants(preset: RegionPreset) -> dict[str, float]:
@@ -127,6 +133,10 @@ def _own_rows(rows: OwnRows, kind: str) -> list[TableRow]:
         if "folder" in settings:
             folder = Path(settings["folder"]).expanduser().resolve()
             found.append(TableRow(name=name, chosen={}, folder=folder, own=True))
+            continue
+        if "embeddings" in settings:
+            file = Path(settings["embeddings"]).expanduser().resolve()
+            found.append(TableRow(name=name, chosen={}, embeddings=file, own=True))
             continue
         like = str(settings.get("like", ""))
         chosen = {key: value for key, value in settings.items() if key != "like"}

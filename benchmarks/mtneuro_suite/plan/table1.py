@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import forward_cost, image_count, image_size, pixel_count
+from mtneuro_suite.plan.given import Given
 from mtneuro_suite.plan.inputs import Inputs, RegionInput
 from mtneuro_suite.plan.models import (
     CONFIG,
@@ -20,7 +21,7 @@ from mtneuro_suite.plan.models import (
 from mtneuro_suite.plan.rows import TableRow, encoder_rows
 from mtneuro_suite.preset.model import Preset, RegionPreset
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.steps import Arrays, Encoder, Regions
+from mtneuro_suite.steps import Arrays, Encoder, GivenEmbeddings, Regions
 from mtneuro_suite.steps.regions import TEST
 
 if TYPE_CHECKING:
@@ -41,10 +42,18 @@ ADAPTING = ("fit", "channels", "output", "pooling", "layer")
 Encoders = dict[tuple[str, str, int], Run[Encoder]]
 """Trained encoders by row, task and seed."""
 
+Embedders = dict[tuple[str, str, int], Run[Encoder] | Run[GivenEmbeddings]]
+"""Encoders, or embeddings in their place, by row, task and seed."""
+
 
 def region_runs(
-    preset: Preset, one: RegionPreset, inputs: Inputs, *, trusted: Collection[str] = ()
-) -> tuple[Encoders, list[Run[Regions]], list[RegionInput]]:
+    preset: Preset,
+    one: RegionPreset,
+    inputs: Inputs,
+    *,
+    given: Mapping[str, Given],
+    trusted: Collection[str] = (),
+) -> tuple[Embedders, list[Run[Regions]], list[RegionInput]]:
     """Return the encoders, the runs that score them in Task 1, and what trains any.
 
     Raises
@@ -61,7 +70,7 @@ def region_runs(
     check_known("task1.subvolumes.methods", one.subvolumes.methods or (), method_names())
     rows = encoder_rows(one)
     _check_regions(rows, inputs)
-    encoders: Encoders = {}
+    encoders: Embedders = {}
     scores: list[Run[Regions]] = []
     trained = [region for region in inputs.regions if region.trained_in == region.name]
     deep = {row.name: _is_deep(row) for row in rows}
@@ -73,14 +82,19 @@ def region_runs(
         crops = 4 * (image_count(region.train) + sum(image_count(other.test) for other in tested))
         pixels = pixel_count(region.train[0])
         for row in rows:
-            if not _learns(row, region, one, deep[row.name]):
+            own = given.get(row.name)
+            if not (own.covers(region.depth) if own else _learns(row, region, one, deep[row.name])):
                 continue
             for seed in preset.seeds if row.seeded else preset.seeds[:1]:
-                encoder = _encoder_run(
-                    row, region, train, one, seed=seed, device=preset.device, trusted=trusted
-                )
+                linear = None
+                if own:
+                    encoder = own.run
+                else:
+                    encoder = _encoder_run(
+                        row, region, train, one, seed=seed, device=preset.device, trusted=trusted
+                    )
+                    linear = _linear_stage(row, encoder.step.train, one, seed=seed, device=preset.device)
                 encoders[row.name, region.name, seed] = encoder
-                linear = _linear_stage(row, encoder.step.train, one, seed=seed, device=preset.device)
                 if not tests:
                     continue
                 scores.append(
@@ -95,7 +109,11 @@ def region_runs(
                         title=f"score {row.name} from {region.name}, seed {seed}",
                         needs={"encoder": (encoder,), "train": train, **tests},
                         cost=2
-                        + (0 if row.method in CLASSICAL else crops * forward_cost(pixels / 4, region.depth))
+                        + (
+                            0
+                            if own or row.method in CLASSICAL
+                            else crops * forward_cost(pixels / 4, region.depth)
+                        )
                         + (
                             0
                             if linear is None

@@ -8,7 +8,7 @@ from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.inputs import Inputs, RegionInput, of_depth
 from mtneuro_suite.plan.models import check_known
-from mtneuro_suite.plan.table1 import Encoders
+from mtneuro_suite.plan.table1 import Embedders
 from mtneuro_suite.preset.model import Preset, SemanticsPreset
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Features, Semantics, Umap
@@ -19,7 +19,7 @@ def semantics_runs(
     preset: Preset,
     three: SemanticsPreset,
     inputs: Inputs,
-    encoders: Encoders,
+    encoders: Embedders,
     trained: Sequence[RegionInput],
 ) -> tuple[Run[Features], list[Run[Semantics]], list[Run[Umap]]]:
     """Return the run that measures the features of slices, those that read them off, and those that draw.
@@ -94,6 +94,8 @@ def semantics_runs(
     rows: dict[str, str] = {}
     for method in three.umap_method:
         of_method = [row for row in read if method in (row, row.partition(" p=")[0])]
+        if not of_method and preset.task1 and "embeddings" in preset.task1.rows.get(method, {}):
+            continue  # of subvolumes, and none is read out
         if not of_method:
             check_known("task3.umap_method", (method,), read)
         rows[method] = of_method[0]

@@ -26,7 +26,8 @@ Head = Literal["linear", "convolutional"]
 """What reads the classes of pixels off the feature maps of a frozen encoder."""
 
 OwnRows = dict[str, TrainingValues]
-"""A user's own rows by name: training settings, or ``{folder = "..."}``, a trained model's folder. With
+"""A user's own rows by name: training settings, ``{folder = "..."}``, a trained model's folder, or
+``{embeddings = "..."}``, a file of embeddings, which stand in place of an encoder. With
 ``like = "supervised"``, a method or network of the paper, settings are added to that one's own, and the
 paper's numbers of it stand beside the row's."""
 
@@ -143,7 +144,8 @@ class RegionPreset(Settings):
     rows: OwnRows = Field(default={})
     """Rows of your own. A name with ``method`` and ``encoder`` is trained like the others; with
     ``method = "untrained"`` the encoder is taken as it is; with ``folder`` a trained model is. An encoder of
-    your own takes images, or with ``axes = 3`` subvolumes, and stands in the columns of those alone."""
+    your own takes images, or with ``axes = 3`` subvolumes, and stands in the columns of those alone. With
+    ``embeddings`` a file of embeddings stands in place of an encoder: ``--export-images`` says of what."""
 
     points: PointsPreset | None = None
     """Rows of clouds of points, in the columns of slices."""
@@ -191,8 +193,9 @@ def _check_rows(rows: OwnRows, taken: Sequence[str], papers: Collection[str]) ->
             raise ValueError(f"rows must have names of their own, got {name!r}, which is there already")
         if settings.get("like", next(iter(papers))) not in papers:
             raise ValueError(unknown_name(f"rows.{name}.like", str(settings["like"]), [*papers]))
-        if "folder" in settings and len(settings) > 1:
-            raise ValueError(f"rows.{name}: a trained model's folder takes no other setting")
+        for key, what in (("folder", "a trained model's folder"), ("embeddings", "a file of embeddings")):
+            if key in settings and len(settings) > 1:
+                raise ValueError(f"rows.{name}: {what} takes no other setting")
 
 
 class SearchPreset(Settings):
@@ -257,6 +260,9 @@ class SegmentationPreset(Settings):
     @model_validator(mode="after")
     def _rows_are_new(self) -> "SegmentationPreset":
         _check_rows(self.rows, self.models, NETWORK_ROWS)
+        for name, settings in self.rows.items():
+            if "embeddings" in settings:
+                raise ValueError(f"rows.{name}: embeddings are of Tasks 1 and 3, put them into task1.rows")
         return self
 
 

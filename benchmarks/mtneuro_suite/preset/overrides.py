@@ -46,9 +46,13 @@ def with_values(preset: Preset, changes: Sequence[str]) -> Preset:
 
 
 def with_own_row(
-    preset: Preset, *, encoder: str | None = None, segmenter: str | None = None
+    preset: Preset,
+    *,
+    encoder: str | None = None,
+    segmenter: str | None = None,
+    embeddings: Sequence[str] = (),
 ) -> tuple[Preset, tuple[str, ...]]:
-    """Return a preset with a user's encoder or segmenter among its rows, and the rows' names.
+    """Return a preset with a user's encoder, segmenter or embeddings among its rows, and the rows' names.
 
     Parameters
     ----------
@@ -61,6 +65,8 @@ def with_own_row(
     segmenter
         ``package.module:factory`` or ``path/to/file.py:factory``, trained like the paper's in Task 2, or a
         model folder, scored as it is. ``:3d`` as above.
+    embeddings
+        Files of embeddings in place of an encoder, ``NAME=FILE`` or ``FILE``, whose row has the file's name.
 
     Raises
     ------
@@ -73,20 +79,26 @@ def with_own_row(
     names: list[str] = []
     for task, option, given, row in (
         ("task1", "--encoder", encoder, _encoder_row),
+        *(("task1", "--embeddings", file, _embeddings_row) for file in embeddings),
         ("task2", "--segmenter", segmenter, _segmenter_row),
     ):
         if given is not None:
             if values.get(task) is None:
                 raise ValueError(f"{option} needs a preset with {task}, and {preset.name!r} has none")
             name, settings = row(given)
+            if name in names:
+                raise ValueError(
+                    f"{option} {given} must have a name of its own, got {name!r} twice: give NAME="
+                )
             values[task] = {**values[task], "rows": {**values[task].get("rows", {}), name: settings}}
             names.append(name)
             two = values.get("task2")
             # Who empties the list wants none.
             if task == "task1" and two is not None and two.get("frozen") != () and _of_images(settings):
                 values["task2"] = {**two, "frozen": (*two.get("frozen", ()), name)}
-    if encoder is not None and values.get("task3") is not None and not encoder.endswith(DEEP):
-        values["task3"] = {**values["task3"], "umap_method": (names[0],)}
+    drawn = [name for name in names if name in values["task1"]["rows"]] if encoder or embeddings else []
+    if drawn and values.get("task3") is not None and not (encoder or "").endswith(DEEP):
+        values["task3"] = {**values["task3"], "umap_method": tuple(drawn)}
     return checked_preset(values, where="the options"), tuple(names)
 
 
@@ -147,7 +159,9 @@ def _folder_row(given: str) -> tuple[str, dict[str, Any]] | None:
 
 
 def _of_images(row: Mapping[str, Any]) -> bool:
-    """Return whether an encoder's row is of images, as far as it says so itself."""
+    """Return whether a row is of an encoder of images, as far as it says so itself."""
+    if "embeddings" in row:
+        return False
     if "folder" not in row:
         return row.get("axes", 2) == 2
     try:
@@ -192,6 +206,18 @@ def _short(factory: str) -> str:
     module, _, name = bare.rpartition(":")
     short = Path(module).stem if module.endswith(".py") else module.rpartition(".")[2]
     return f"{short}:{name}{factory.removeprefix(bare)}"
+
+
+def _embeddings_row(given: str) -> tuple[str, dict[str, Any]]:
+    name, equals, named = given.partition("=")
+    # A file's own name may have the sign, too.
+    file = Path(named if equals and not Path(given).expanduser().is_file() else given).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"--embeddings must be a file, or NAME=FILE, and there is no file {str(file)!r}; "
+            "--export-images says what it must hold"
+        )
+    return name if str(file) != given and equals else file.stem, {"embeddings": str(file.resolve())}
 
 
 def _segmenter_row(given: str) -> tuple[str, dict[str, Any]]:

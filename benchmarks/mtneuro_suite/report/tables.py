@@ -19,6 +19,7 @@ from mtneuro_suite.plan.rows import (
     network_rows,
     point_rows,
 )
+from mtneuro_suite.preset.model import RegionPreset
 from mtneuro_suite.preset.paper import (
     CLASS_SETTINGS,
     NETWORK_ROWS,
@@ -149,6 +150,12 @@ def _encoders(plan: Plan, rows: Sequence[Row]) -> list[TableRow]:
     ] + point_rows(one)
 
 
+def _of_files(one: RegionPreset) -> list[str]:
+    """Return a note where rows are of embeddings that were given."""
+    given = [line.name for line in encoder_rows(one) if line.embeddings]
+    return [f"Embeddings of a file, made elsewhere: {', '.join(given)}."] if given else []
+
+
 def resolutions(plan: Plan) -> tuple[RegionInput, ...]:
     """Return ROI-C1 at each resolution that the preset asks for, the smallest first."""
     of_roi_c1 = {one.downsample: one for one in plan.inputs.scored_regions if one.paper_column == "roi-c1"}
@@ -219,6 +226,7 @@ def accuracy_table(
             f"{POINTS} and {COUNTS}: whole images as clouds of objects from {source}, without a pixel; "
             f"{COUNTS} is a regression on the number of objects of each class alone."
         )
+    notes += _of_files(plan.preset.task1)
     if balanced:
         notes.append("Balanced: the mean of the regions' own accuracies; the paper has no such column.")
     notes += [_PROBES[probe] for probe in further]
@@ -385,6 +393,8 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                         cell = Cell((), quoted)
                     cells.append(cell)
                 body.append((_label(line), tuple(cells)))
+            if plan.preset.task1:
+                reasons |= dict.fromkeys(_of_files(plan.preset.task1))
             if not plan.inputs.scored_regions:
                 reasons["The encoders learnt from the images that they are read out on."] = None
             if (depth := plan.inputs.region(task).depth) > 1:

@@ -2,6 +2,7 @@ from .arrays import Arrays as Arrays
 from .dense import Dense as Dense
 from .encoder import Encoder as Encoder
 from .features import Features as Features
+from .given_embeddings import GivenEmbeddings as GivenEmbeddings
 from .point_encoder import PointEncoder as PointEncoder
 from .point_regions import PointRegions as PointRegions
 from .point_semantics import PointSemantics as PointSemantics

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Int64
+from mtneuro_data import TaskArrays
 from mtneuro_ssl import TrainSettings, executed_modules
 
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
+from mtneuro_suite.steps.embedder import Samples, embedder
 from mtneuro_suite.steps.reading import at_a_time, joined_arrays
 from mtneuro_suite.steps.trained_encoder import trained_encoder
 
@@ -46,39 +48,37 @@ class Regions(Step):
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Return accuracies and confusion matrices."""
         from mtneuro_probe import region_readout
-        from mtneuro_ssl import embed
 
-        model = trained_encoder(roles["encoder"][0])
-        classifies = self.supervised
+        folder, model, reader = roles["encoder"][0], None, None
         if self.linear is not None:
-            model, classifies = self._with_linear_layer(self.linear, roles, out), True
+            model = self._with_linear_layer(self.linear, roles, out)
+        elif self.supervised:
+            model = trained_encoder(folder)
+        else:
+            reader = embedder(folder)
         tests = {name.removeprefix(TEST): folders for name, folders in roles.items() if name.startswith(TEST)}
         rows: list[Row] = []
         extra: dict[str, Any] = {}
-        train = joined_arrays(roles["train"])
+        learnt = Samples(folders=roles["train"], view="corners")
         steps = len(tests) + 1
-        batch = at_a_time(train.images)
-        train_corners = train.corners()
-        train_embeddings = None if classifies else embed(model, train_corners.images, batch_size=batch)
+        names = learnt.arrays.region_names
+        train_embeddings = None if reader is None else reader.embed(learnt)
         progress(1, steps)
         for done, (task, folders) in enumerate(tests.items(), start=2):
-            test = joined_arrays(folders)
-            corners = test.corners()
-            classes = len(test.region_names)
+            tested = Samples(folders=folders, view="corners")
+            corners = tested.arrays
             scores: dict[str, Int64[np.ndarray, "c c"]] = {}
-            if train_embeddings is None:
+            if model is not None:
                 if self.supervised:
-                    whole = model.predict(test.images, batch_size=batch)
-                    scores["whole"] = confusion_of(test.region, whole, classes)
-                parts = model.predict(corners.images, batch_size=batch)
-                scores["corners"] = confusion_of(corners.region, parts, classes)
-            else:
+                    scores["whole"] = _predicted(model, joined_arrays(folders))
+                scores["corners"] = _predicted(model, corners)
+            if reader is not None and train_embeddings is not None:
                 readout = region_readout(
                     train_embeddings,
-                    train_corners.region,
-                    embed(model, corners.images, batch_size=batch),
+                    learnt.arrays.region,
+                    reader.embed(tested),
                     corners.region,
-                    class_names=train.region_names,
+                    class_names=names,
                     seed=self.seed,
                 )
                 scores["corners"] = readout.confusion
@@ -89,7 +89,7 @@ class Regions(Step):
                 )
                 extra[f"confusion {task} {view}"] = confusion.tolist()
             progress(done, steps)
-        return Outcome(rows, {**extra, "region_names": list(train.region_names)})
+        return Outcome(rows, {**extra, "region_names": list(names)})
 
     def _with_linear_layer(self, settings: TrainSettings, roles: Roles, out: Path) -> "Model":
         """Return the encoder, whose weights stay, with a linear layer trained on role ``train``."""
@@ -104,6 +104,12 @@ class Regions(Step):
             class_names=data.region_names,
             out=out / "linear",
         )
+
+
+def _predicted(model: "Model", arrays: TaskArrays) -> Int64[np.ndarray, "c c"]:
+    """Return how often a model that classifies takes each region for each."""
+    prediction = model.predict(arrays.images, batch_size=at_a_time(arrays.images))
+    return confusion_of(arrays.region, prediction, len(arrays.region_names))
 
 
 def confusion_of(

@@ -8,8 +8,8 @@ import numpy as np
 
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
-from mtneuro_suite.steps.reading import Resampling, View, at_a_time, depth_of, reduced, samples
-from mtneuro_suite.steps.trained_encoder import trained_encoder
+from mtneuro_suite.steps.embedder import Samples, embedder
+from mtneuro_suite.steps.reading import Resampling, View, depth_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -73,12 +73,15 @@ class Semantics(Step):
         """Write ``embeddings.npz`` and ``region.npy``; return R2 by feature."""
         import pandas as pd
         from mtneuro_probe import Embeddings, feature_readout, matched, save_embeddings
-        from mtneuro_ssl import embed
 
-        found = samples(roles["samples"], self.view)
-        model = trained_encoder(roles["encoder"][0], normalised=self.normalised)
-        images = reduced(found.images, self.downsample, self.resampling)
-        embeddings = embed(model, images, batch_size=at_a_time(images))
+        wanted = Samples(
+            folders=roles["samples"],
+            view=self.view,
+            downsample=self.downsample,
+            resampling=self.resampling,
+        )
+        embeddings = embedder(roles["encoder"][0], normalised=self.normalised).embed(wanted)
+        found = wanted.arrays
         progress(1, 2)
         save_embeddings(out / "embeddings.npz", embeddings, sample_id=found.sample_id)
         np.save(out / "region.npy", found.region)
@@ -86,7 +89,7 @@ class Semantics(Step):
         readout = feature_readout(
             embeddings,
             matched(Embeddings(embeddings, found.sample_id), table),
-            gap=readout_gap(depth_of(images)),
+            gap=readout_gap(depth_of(found.images)),
         )
         rows = feature_rows(readout, self.model_dump(include={"model", "seed", "task", "training_set"}))
         progress(2, 2)

@@ -13,10 +13,15 @@ def test_mixup_has_a_row_for_each_probability():
 
 
 def test_another_seed_gives_another_result_but_of_pca_and_of_a_model_taken_as_it_is():
-    own = {"mine": {"encoder": "resnet50"}, "folder": {"folder": "models/mine"}, "my pca": {"method": "pca"}}
+    own = {
+        "mine": {"encoder": "resnet50"},
+        "folder": {"folder": "models/mine"},
+        "file": {"embeddings": "mine.npz"},
+        "my pca": {"method": "pca"},
+    }
     rows = encoder_rows(RegionPreset(methods=("byol", "pca"), rows=own))
     assert {row.name: row.seeded for row in rows} == {
-        "byol": True, "pca": False, "mine": True, "folder": False, "my pca": False,
+        "byol": True, "pca": False, "mine": True, "folder": False, "file": False, "my pca": False,
     }  # fmt: skip
 
 
@@ -70,3 +75,11 @@ def test_a_frozen_encoder_has_a_row_for_each_head_and_is_named_once():
         ("pca, linear", "pca", False), ("pca, convolutional", "pca", True),
     ]  # fmt: skip
     assert {row.paper_network for row in rows} == {""}
+
+
+def test_a_row_of_a_file_of_embeddings_is_like_none_of_the_papers(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    own = {"supervised by hand": {"embeddings": "mine.npz"}}
+    (row,) = (row for row in encoder_rows(RegionPreset(rows=own)) if row.own)
+    assert (row.method, row.paper_method, row.deep) == ("embeddings", "", None)
+    assert row.embeddings == Path(tmp_path).resolve() / "mine.npz"

@@ -113,3 +113,42 @@ def test_a_models_folder_of_subvolumes_is_not_read_out_by_pixels(tmp_path):
         preset, _ = with_own_row(read_preset("smoke"), encoder=str(tmp_path / "net"))
         assert preset.task2
         assert preset.task2.frozen == frozen
+
+
+def test_embeddings_are_rows_of_their_own_name_or_their_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a=b.npz", "mine.csv", "other.npz"):
+        (tmp_path / name).touch()
+    preset, names = with_own_row(read_preset("smoke"), embeddings=["a=b.npz", "mine.csv", "Mine=./other.npz"])
+    assert names == ("a=b", "mine", "Mine")
+    assert preset.task1
+    assert {name: row["embeddings"] for name, row in preset.task1.rows.items()} == {
+        "a=b": f"{tmp_path}/a=b.npz", "mine": f"{tmp_path}/mine.csv", "Mine": f"{tmp_path}/other.npz",
+    }  # fmt: skip
+    assert preset.task3
+    assert preset.task3.umap_method == names
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            ["nowhere.npz"],
+            r"must be a file, or NAME=FILE, and there is no file 'nowhere.npz'; --export-images",
+        ),
+        (["Mine=nowhere.npz"], r"there is no file 'nowhere.npz'"),
+        (["byol=mine.npz"], r"rows must have names of their own, got 'byol'"),
+        (["mine.npz", "mine=mine.npz"], r"must have a name of its own, got 'mine' twice: give NAME="),
+    ],
+)
+def test_embeddings_that_are_not_there_or_share_a_name_are_refused(given, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.npz").touch()
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        with_own_row(read_preset("smoke"), embeddings=given)
+
+
+def test_embeddings_need_a_preset_of_task_1(tmp_path):
+    (tmp_path / "mine.npz").touch()
+    with pytest.raises(ValueError, match=r"--embeddings needs a preset with task1, and 'table2' has none"):
+        with_own_row(read_preset("table2"), embeddings=[str(tmp_path / "mine.npz")])

@@ -149,3 +149,14 @@ def test_scores_on_validation_stand_apart_from_those_on_test(tmp_path, row, writ
     (grid,) = paper_grids(read_results([written(tmp_path / "demo", rows)]))
     assert cells(grid, task="4class validation")["paper"] is None
     assert cells(grid, task="4class")["paper"] == 0.87
+
+
+def test_a_row_that_is_taken_as_it_is_has_table_1s_accuracy_on_corners_whatever_it_is_called(
+    tmp_path, row, written
+):
+    rows = [row("supervised by hand", 1, 0.8), row("supervised", 1, 0.6, metric="accuracy_whole")]
+    for key in ("embeddings", "folder"):
+        preset = {"task1": {"rows": {"supervised by hand": {key: "mine"}}}}
+        results = read_results([written(tmp_path / key, rows, preset=preset)])
+        grid = paired_grid(results, "supervised by hand", "supervised")
+        assert cells(grid, metric="accuracy, as Table 1")["difference"] == pytest.approx(0.2)

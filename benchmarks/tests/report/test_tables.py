@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -337,3 +338,16 @@ def test_further_probes_are_columns_of_table_1_on_request():
     assert cell_of(table, "BYOL", "ROI-C1, k-NN").ours == "0.60"
     assert cell_of(table, "BYOL", "ROI-C1, k-NN").paper == "–"
     assert any(note.startswith("k-NN: the most common region") for note in table.notes)
+
+
+def test_rows_of_embeddings_that_were_given_are_noted_under_tables_1_and_3(demo):
+    rows = {"mine": {"embeddings": "mine.npz"}, "other": {"encoder": "resnet50"}}
+    assert demo.preset.task1
+    preset = demo.preset.model_copy(update={"task1": demo.preset.task1.model_copy(update={"rows": rows})})
+    plan = replace(demo, preset=preset)
+    first = region_table(plan, [row(model="mine", value=0.75)])
+    assert first is not None
+    assert cell_of(first, "mine", "ROI-C1").ours == "0.75"
+    note = "Embeddings of a file, made elsewhere: mine."
+    assert note in first.notes
+    assert all(note in table.notes for table in semantics_tables(plan, []))

@@ -11,6 +11,7 @@ from .figures.map import map_figure as map_figure
 from .figures.scatter import scatter_figure as scatter_figure
 from .figures.scores import r2_figure as r2_figure
 from .figures.umap import umap_figure as umap_figure
+from .given_embeddings import read_embeddings as read_embeddings
 from .matching import aligned as aligned
 from .matching import matched as matched
 from .measures.cells import nearest_neighbour_distance as nearest_neighbour_distance

@@ -52,23 +52,45 @@ def load_features(path: str | os.PathLike[str]) -> pd.DataFrame:
     ValueError
         If it is no such table.
     """
+    return read_table(path, what="a table of features")
+
+
+def read_table(path: str | os.PathLike[str], *, what: str) -> pd.DataFrame:
+    """Return a table, indexed by its column ``sample_id``.
+
+    Parameters
+    ----------
+    path
+        The ``.csv`` or ``.parquet``.
+    what
+        What it shall be, for the message that says that it is not.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no table with such a column, or Parquet is read without the pyarrow library.
+    """
     target = _checked(path)
     if not target.is_file():
-        raise FileNotFoundError(f"a table of features must exist, found none at {target}")
+        raise FileNotFoundError(f"{what} must exist, found none at {target}")
     check_file(target)
     try:
         if target.suffix == ".csv":
             table = pd.read_csv(target, dtype={"sample_id": str})
         else:
             _check_rows(target)
-            table = pd.read_parquet(target).reset_index()
+            table = pd.read_parquet(target)
+            if "sample_id" not in table.columns:
+                table = table.reset_index()
     except ImportError as error:
         raise ValueError(_NO_PARQUET) from error
     except MemoryBoundError:
         raise
     except (ValueError, OSError) as error:
         # pandas' parser errors, a file that is no text, and pages of Parquet that are damaged.
-        raise ValueError(f"{target} must be a table of features: {one_line(error)}") from error
+        raise ValueError(f"{target} must be {what}: {one_line(error)}") from error
     if "sample_id" not in table.columns:
         raise ValueError(f"{target} must have a column 'sample_id', got {', '.join(map(str, table.columns))}")
     return table.set_index("sample_id")
