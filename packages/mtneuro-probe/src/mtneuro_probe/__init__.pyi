@@ -33,6 +33,7 @@ from .readout.maps import feature_map as feature_map
 from .readout.maps import fit_readout as fit_readout
 from .readout.maps import fitted_readout as fitted_readout
 from .readout.maps import write_feature_map as write_feature_map
+from .readout.neighbours import neighbour_readout as neighbour_readout
 from .readout.regions import RegionScore as RegionScore
 from .readout.regions import balanced_accuracy as balanced_accuracy
 from .readout.regions import region_cross_validation as region_cross_validation
