@@ -129,8 +129,8 @@ def size_remedy(settings: TrainSettings) -> str:
             "are resized"
         )
     return (
-        "let it take images of any size, or set image_size (--set image_size=[64,64]) to the one that it "
-        "takes, to which images are resized"
+        "let it take images of one channel and of any size, or set image_size (--set image_size=[64,64]) to "
+        "the one that it takes, to which images are resized"
     )
 
 

@@ -105,7 +105,7 @@ def tried_settings(
             _try(settings, every, vector_width)
         except _UnfitError as refusal:
             if vector_width is not None:
-                raise
+                raise ValueError(str(refusal)) from refusal
             return _adapted_settings(settings, asked, every, refusal)
     return settings
 
@@ -174,7 +174,7 @@ def _adapted_settings(
         with suppress(_UnfitError):
             _try(way, [*sizes, *more], None)
             return way
-    raise refusal
+    raise ValueError(str(refusal)) from refusal
 
 
 def _read(settings: TrainSettings, sizes: list[tuple[int, ...]]) -> TrainSettings:
