@@ -546,8 +546,11 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
             low = [each.mean if each.low is None else each.low for each in of]
             high = [each.mean if each.high is None else each.high for each in of]
             axes.fill_between(counts, low, high, color=COLOURS[name], alpha=0.13, linewidth=0)
-        whole = [row[key] for row in rows if row["strategy"] == WHOLE]
-        axes.axhline(fmean(whole), color="black", linestyle=":", label=WHOLE)
+        whole = fmean(row[key] for row in rows if row["strategy"] == WHOLE)
+        axes.axhline(whole, color="black", linestyle=":", label=WHOLE)
+        # Of few seeds an interval may leave what a score can be, and would hide the means.
+        shown = [whole, *(row[key] for row in rows)]
+        axes.set_ylim(max(min(shown) - 0.05, 0), min(max(shown) + 0.05, 1))
         axes.set_xlabel("annotated boxes")
         axes.set_title("mean over the classes" if key == "mean" else key)
         axes.set_xticks(counts)
