@@ -21,9 +21,9 @@ SLOW = """
     lcnetv2_small legacy_seresnet18 legacy_xception lowformer_b0 mambaout_femto maxvit_pico_rw_256
     mixer_s32_224 mobilenetv3_small_050 mobileone_s0 mobilevit_xxs mobilevitv2_050 mvitv2_tiny
     naflexvit_base_patch16_gap nest_tiny nextvit_small nf_regnet_b0 pit_xs_224 poolformer_s12 pvt_v2_b0
-    qwen3_vit_88m rdnet_tiny repgcvit_xxtiny ghostnet_050 repvit_m0_9 res2net50_14w_8s resmlp_12_224
-    resnest14d resnet18 resnetv2_18 rexnet_100 selecsls42 sequencer2d_s shvit_s1 skresnet18 starnet_s050
-    swiftformer_xs swin_tiny_patch4_window7_224 swinv2_cr_tiny_224 swinv2_tiny_window8_256 tiny_vit_5m_224
+    qwen3_vit_88m rdnet_tiny repghostnet_050 repvit_m0_9 res2net50_14w_8s resmlp_12_224 resnest14d resnet18
+    resnetv2_18 rexnet_100 selecsls42 sequencer2d_s shvit_s1 skresnet18 starnet_s050 swiftformer_xs
+    swin_tiny_patch4_window7_224 swinv2_cr_tiny_224 swinv2_tiny_window8_256 tiny_vit_5m_224
     tnt_s_legacy_patch16_224 tresnet_m twins_pcpvt_small twins_svt_small vgg11 visformer_tiny
     vit_relpos_small_patch16_224 vit_tiny_r_s16_p8_224 vitamin_small_224 volo_d1_224 xception41
     xcit_nano_12_p16_224
