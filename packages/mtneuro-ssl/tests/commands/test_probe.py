@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture
 def model(volume, tmp_path, run, tiny):
-    run("train", volume, "--method", "untrained", "-o", tmp_path / "model", *tiny())
+    run("train", volume, "--method", "untrained", "-o", tmp_path / "model", *tiny("encoder=timm/test_resnet"))
     return tmp_path / "model"
 
 

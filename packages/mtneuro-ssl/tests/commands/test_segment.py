@@ -7,7 +7,7 @@ from mtneuro_ssl import load_model, load_pixel_probe
 @pytest.fixture
 def probe(volume, tmp_path, run, tiny):
     """A model and a probe of the bright pixels, in two folders."""
-    run("train", volume, "--method", "untrained", "-o", tmp_path / "model", *tiny())
+    run("train", volume, "--method", "untrained", "-o", tmp_path / "model", *tiny("encoder=timm/test_resnet"))
     with np.load(volume) as file:
         np.save(tmp_path / "masks.npy", (file["images"] > 128).astype(np.uint8))
     run("probe", tmp_path / "model", volume, tmp_path / "masks.npy", "-o", tmp_path / "probe")
