@@ -50,7 +50,9 @@ def test_the_papers_encoder_takes_subvolumes_where_there_is_a_depth(images):
 
 def test_a_timm_model_of_images_is_refused_for_subvolumes(images, tmp_path):
     small = settings("timm/test_resnet", method="byol", batch_size=2)
-    with pytest.raises(ValueError, match="subvolumes must be resnet18, resnet50 or your own, as package"):
+    with pytest.raises(
+        ValueError, match="subvolumes must be resnet18, resnet50, vit or your own, as package"
+    ):
         train(images.reshape(2, 3, 32, 32), small.model_copy(update={"depth": 3}), out=tmp_path / "model")
     assert not list(tmp_path.iterdir())
 

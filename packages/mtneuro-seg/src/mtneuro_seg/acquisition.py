@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int64, Real
 from torch import Tensor
+from torch.special import entr
 
 from mtneuro_seg.settings import UncertaintyName
 
@@ -27,9 +28,7 @@ def entropy(probabilities: _Probabilities) -> Float[Tensor, "*size"]:
     >>> entropy(torch.tensor([[0.5, 1.0], [0.5, 0.0]]))
     tensor([1., 0.])
     """
-    # What has a share of 0 adds 0, though its logarithm is infinite.
-    parts = probabilities * probabilities.clamp(min=1e-30).log()
-    return -parts.sum(dim=0) / math.log(len(probabilities))
+    return entr(probabilities).sum(dim=0) / math.log(len(probabilities))
 
 
 def margin(probabilities: _Probabilities) -> Float[Tensor, "*size"]:
