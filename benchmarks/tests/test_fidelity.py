@@ -93,23 +93,13 @@ def test_objects_are_matched_whatever_their_outlines_width(module):
     assert objects_f1(labels, np.zeros_like(labels), 2) == 0
 
 
-RECORDS = [
-    json.loads(path.read_text(encoding="utf-8"))
-    for path in sorted((FOLDER.parent / "records" / "fidelity").glob("phantom-*.json"))
-]
-
-
-def test_the_newest_record_is_of_this_phantom():
+def test_the_record_is_of_this_phantom():
     from mtneuro_data.phantom import PHANTOM_VERSION
 
-    record = RECORDS[-1]
+    newest = max((FOLDER.parent / "records" / "fidelity").glob("phantom-*.json"))
+    record = json.loads(newest.read_text(encoding="utf-8"))
     assert record["phantom_version"] == PHANTOM_VERSION
-    assert {"statistics", "difficulty", "variety"} <= record.keys()
-
-
-def test_transfer_was_measured_with_three_seeds_or_more():
-    measured = [len(record["transfer"]["seeds"]) for record in RECORDS if "transfer" in record]
-    assert min(measured) >= 3
+    assert len(record["transfer"]["seeds"]) >= 3
 
 
 def stripes(period, level, contrast=20.0, *, size=256):

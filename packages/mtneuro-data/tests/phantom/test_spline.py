@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from mtneuro_data.phantom.spline import SplineGrid, noise, point_noise, white_noise
+from mtneuro_data.phantom.spline import SplineGrid, noise, point_noise
 
 
 def test_noise_has_mean_zero_and_unit_spread():
@@ -42,15 +42,3 @@ def test_point_noise_is_the_same_at_a_place_whether_the_others_are_near_or_far()
     apart = point_noise(5, 2, *spread, fields=2)
     for dense, sparse in zip(together, apart, strict=True):
         np.testing.assert_array_equal(sparse[:3], dense[:3])
-
-
-def test_white_noise_is_independent_and_the_same_in_every_box():
-    field = white_noise(0, 1, (-2, 0, 5), (14, 64, 69))
-    assert abs(field.mean()) < 0.02
-    assert abs(field.std() - 1) < 0.02
-    for axis in range(3):
-        first, second = (
-            np.take(field, range(start, field.shape[axis] - 1 + start), axis).ravel() for start in (0, 1)
-        )
-        assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
-    np.testing.assert_array_equal(white_noise(0, 1, (3, 10, 8), (5, 20, 9)), field[5:7, 10:20, 3:4])

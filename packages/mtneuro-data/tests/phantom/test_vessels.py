@@ -36,7 +36,7 @@ def test_vessels_run_from_capillaries_to_wide_trunks():
     segments = segments_near(0, AREAS, (100, 400, 1000), (400, 1100, 4600))
     widest = {name: 2 * 1.17 * part.radius_start.max() for name, part in segments.items()}
     assert 2 * 1.17 * segments["capillaries"].radius_start.min() < 4
-    assert widest["capillaries"] < 12  # where the zona incerta has the most of them
+    assert widest["capillaries"] < 9
     assert 40 < widest["trunks"] < 55
 
 
@@ -77,14 +77,3 @@ def test_vessels_run_on_smoothly_through_their_joints():
     forks = [abs(a @ b) for found in ends.values() if len(found) > 2 for a, b in combinations(found, 2)]
     assert len(forks) > 1000
     assert np.median(forks) > 0.6
-
-
-def test_capillaries_are_wider_where_they_are_dense():
-    beds = [
-        segments_near(0, AREAS, (z, 650, 1543), (z + 48, 906, 1799))["capillaries"]
-        for z in range(0, 700, 100)
-    ]
-    count = np.array([len(bed.tone) for bed in beds])
-    width = np.array([bed.radius_start.mean() for bed in beds])
-    assert np.corrcoef(count, width)[0, 1] > 0.5
-    assert count.std() > 0.25 * count.mean()

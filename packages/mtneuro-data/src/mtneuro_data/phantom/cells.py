@@ -10,7 +10,6 @@ from mtneuro_data.phantom.areas import Areas
 from mtneuro_data.phantom.bundles import bundle_field
 from mtneuro_data.phantom.lattice import site_hash, uniforms
 from mtneuro_data.phantom.profiles import brightness_at, profile
-from mtneuro_data.phantom.spline import point_noise
 from mtneuro_data.phantom.tissue import richness, table
 from mtneuro_data.phantom.tubes import REACH, Segments, dot, unit
 
@@ -19,8 +18,6 @@ _REPULSION = 10.5  # voxels; of two candidates nearer than this, one is dropped
 _REACH = 28  # voxels; the largest extent of a cell with its halo from its centre
 _EDGE = 4.0
 _LOBE = 0.3
-_SIZE_PERIOD = (90.0, 400.0, 400.0)
-_NUCLEUS = 0.8  # radius, as a share of the soma's half axis across the long one
 _DENDRITE = (2.0, 0.8)  # radius at the soma and at the visible end, voxels
 _DENDRITE_LENGTH = (6.0, 12.0)  # voxels: that of the shortest, and how much longer the longest is
 _DENDRITE_TONE = 0.55  # contrast, as a share of the soma's
@@ -48,10 +45,10 @@ class Cells:
     faint: Bool[np.ndarray, " cells"]
     """Which are too faint to be annotated."""
     contrast: Float32[np.ndarray, " cells"]
-    cytoplasm: Float32[np.ndarray, " cells"]
-    """Contrast of the cytoplasm, as a share of the nucleus's."""
+    nucleus: Float32[np.ndarray, " cells"]
+    """How much brighter than the rim the inside is, over the local background."""
     nucleolus: Float32[np.ndarray, " cells"]
-    """How much brighter the dot in the middle is, over the local background; 0 if there is none."""
+    """The same for the bright dot in the middle; 0 if there is none."""
     dendrite: Float32[np.ndarray, "cells 3 axes"]
     """Unit vectors along dendrites."""
     length: Float32[np.ndarray, "cells 3"]
@@ -97,7 +94,7 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
     label = areas.at(*place)
     in_axons = bundle_field(seed, label, *place) > 0
     share = np.where(in_axons, table("cell_share_in_axons")[label], table("cell_share")[label])
-    share = share * richness(seed, 13, table("cell_variety")[label], *place)
+    share = share * richness(seed, 13, *place)
     # A site with mark 0 is no candidate; otherwise a lower random number gives a higher mark.
     mark = np.where(chance < share, np.float32(1) - chance, np.float32(0))
     inner = (slice(1, -1),) * 3
@@ -110,10 +107,7 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
     drawn = uniforms(site_hash(seed, 4, *grid)[inner][kept], 23)
     spread = (drawn[0] + drawn[1] + drawn[2]) / np.float32(1.5) - np.float32(1)  # -1 to 1, near normal
     ratio = np.float32(0.4) + np.float32(0.45) * drawn[3]
-    place = (axis / period for axis, period in zip(centre.T, _SIZE_PERIOD, strict=True))
-    (larger,) = point_noise(seed, 74, *place)
-    larger = np.float32(1) + table("size_variety")[label] * np.clip(larger, -2, 2)
-    radius = table("cell_radius")[label] * larger * (np.float32(1) + np.float32(0.3) * spread)
+    radius = table("cell_radius")[label] * (np.float32(1) + np.float32(0.3) * spread)
     faint = drawn[10] < table("faint")[label]
     axis = _direction(drawn[4:7])
     # Two dendrites start near the soma's ends, the third anywhere.
@@ -129,11 +123,9 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
         ratio=ratio,
         lobe=_direction(drawn[7:10]) * np.float32(_LOBE),
         faint=faint,
-        contrast=table("contrast")[label] - np.float32(0.15) * faint + np.float32(0.5) * drawn[10],
-        cytoplasm=np.minimum(
-            table("cytoplasm")[label] * (np.float32(0.85) + np.float32(0.3) * drawn[11]), np.float32(1)
-        ),
-        nucleolus=np.where(drawn[12] < np.float32(0.5), table("nucleolus")[label], np.float32(0))
+        contrast=table("contrast")[label] - np.float32(0.15) * faint + np.float32(0.65) * drawn[10],
+        nucleus=table("nucleus")[label] * drawn[11],
+        nucleolus=np.where(drawn[12] < np.float32(0.6), table("nucleolus")[label], np.float32(0))
         * (np.float32(0.6) + np.float32(0.6) * drawn[13]),
         dendrite=dendrite,
         length=np.where(chance < 1, np.float32(shortest) + np.float32(longer) * chance, np.float32(0)),
@@ -228,9 +220,8 @@ def draw_cells(
     ratio.reshape(-1)[near] = _brightness(
         outline,
         centred.reshape(-1)[near],
-        np.float32(_NUCLEUS) * cells.short[seen],
         cells.contrast[seen],
-        cells.cytoplasm[seen],
+        cells.nucleus[seen],
         cells.nucleolus[seen],
     )
     soma = np.zeros(size, dtype=bool)
@@ -241,26 +232,15 @@ def draw_cells(
 def _brightness(
     outline: Float32[np.ndarray, " voxels"],
     square: Float32[np.ndarray, " voxels"],
-    nucleus: Float32[np.ndarray, " voxels"],
     contrast: Float32[np.ndarray, " voxels"],
-    cytoplasm: Float32[np.ndarray, " voxels"],
+    nucleus: Float32[np.ndarray, " voxels"],
     nucleolus: Float32[np.ndarray, " voxels"],
 ) -> Float32[np.ndarray, " voxels"]:
-    """Return a soma's brightness over the background at distances from its outline and its centre.
-
-    A dark nucleus of that radius lies in paler cytoplasm, and a bright dot in its middle.
-    """
+    """Return a soma's brightness over the background at distances from its outline and its centre."""
     ratio = brightness_at(_PROFILE, outline)
+    ratio += nucleus * np.clip((-outline - np.float32(2)) * np.float32(0.5), 0, 1)
     ratio -= np.float32(1)
     ratio *= contrast
-    # From the nucleus's edge inwards, over a voxel and a half.
-    dark = nucleus - np.sqrt(square)
-    dark *= np.float32(1 / 1.5)
-    dark += np.float32(0.5)
-    np.clip(dark, 0, 1, out=dark)
-    dark *= np.float32(1) - cytoplasm
-    dark += cytoplasm
-    ratio *= np.where(outline < 0, dark, np.float32(1))
     ratio += np.float32(1)
-    ratio += nucleolus * np.maximum(np.float32(1) - square * np.float32(0.2), np.float32(0))
+    ratio += nucleolus * np.maximum(np.float32(1) - square * np.float32(0.16), np.float32(0))
     return ratio

@@ -120,18 +120,6 @@ def noise(
     return grid.field(values)
 
 
-def white_noise(
-    seed: int, stream: int, lower: Sequence[int], upper: Sequence[int]
-) -> Float32[np.ndarray, "z y x"]:
-    """Return noise of mean 0 and standard deviation 1, independent from voxel to voxel."""
-    z, y, x = (np.arange(lo, hi) for lo, hi in zip(lower, upper, strict=True))
-    bits = noise_bits(extended(extended(stream_key(seed, stream), 0, z[:, None, None]), 1, y[:, None]), x)
-    values = (bits >> np.uint64(40)).astype(np.float32)
-    values *= np.float32(2.0**-24 * 12**0.5)
-    values -= np.float32(3**0.5)
-    return values
-
-
 def point_noise(
     seed: int, stream: int, *place: Float64[np.ndarray, "..."], fields: int = 1
 ) -> list[Float32[np.ndarray, "..."]]:
