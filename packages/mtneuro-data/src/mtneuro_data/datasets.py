@@ -1,9 +1,11 @@
 """Map-style datasets over arrays for PyTorch's DataLoader; PyTorch itself is not needed."""
 
 import operator
+from collections.abc import Sequence
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
+from jaxtyping import Integer
 
 from mtneuro_data.arrays import TaskArrays
 
@@ -12,7 +14,7 @@ Target = Literal["mask", "region"]
 
 
 class _Dataset:
-    """Images by position, alone or with a target."""
+    """Images by position, one or several at once, alone or with a target."""
 
     axes = ""
     n_axes = 0
@@ -32,11 +34,13 @@ class _Dataset:
     def __len__(self) -> int:
         return len(self.arrays)
 
-    def __getitem__(self, index: SupportsIndex, /) -> Any:
-        at = operator.index(index)
-        if not 0 <= at < len(self):
-            # Also ends a for loop over the dataset.
-            raise IndexError(f"index must lie within [0, {len(self)}), got {at}")
+    def __getitem__(self, index: SupportsIndex | Sequence[int] | Integer[np.ndarray, " n"], /) -> Any:
+        try:
+            at = operator.index(index)  # pyright: ignore[reportArgumentType]  # several have none
+        except TypeError:
+            at = self._positions(index)
+        else:
+            self._check(at)
         image = self.arrays.images[at]
         if self.target is None:
             return image
@@ -44,9 +48,27 @@ class _Dataset:
             return image, np.int64(self.arrays.region[at])
         return image, self.arrays.masks[at]
 
+    def _positions(self, several: Any) -> Integer[np.ndarray, " n"]:
+        at = np.asarray(several)
+        if at.ndim != 1 or at.dtype.kind not in "iu":
+            raise TypeError(f"an index must be a whole number, or a list of them, got {several!r}")
+        for edge in (at.min(), at.max()):
+            self._check(int(edge))
+        return at
+
+    def _check(self, at: int) -> None:
+        if not 0 <= at < len(self):
+            # Also ends a for loop over the dataset.
+            raise IndexError(f"index must lie within [0, {len(self)}), got {at}")
+
 
 class SliceDataset(_Dataset):
     """Images ``(y, x)``, alone or with a target.
+
+    A list of positions gives as many at once, ``(n, y, x)``, which is the faster way to make batches::
+
+        batches = BatchSampler(RandomSampler(dataset), 64, drop_last=False)
+        loader = DataLoader(dataset, batch_size=None, sampler=batches)
 
     Parameters
     ----------
@@ -69,6 +91,9 @@ class SliceDataset(_Dataset):
     >>> image, region = SliceDataset(arrays, target="region")[0]
     >>> image.shape, int(region)
     ((4, 4), 2)
+    >>> images, regions = SliceDataset(arrays, target="region")[[1, 0]]
+    >>> images.shape, regions.tolist()
+    ((2, 4, 4), [0, 2])
     """
 
     axes = "(n, y, x)"
