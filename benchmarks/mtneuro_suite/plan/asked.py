@@ -8,6 +8,7 @@ import numpy as np
 from mtneuro_data import TaskSpec
 
 from mtneuro_suite._shared.sample_ids import CORNERS
+from mtneuro_suite.plan.costs import image_size
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Arrays, Regions, Semantics
 from mtneuro_suite.steps.reading import Resampling, View
@@ -56,11 +57,8 @@ class Asked:
     @property
     def size(self) -> tuple[int, ...]:
         """Height and width of a sample, behind its slices where it is a subvolume."""
-        cube = next(iter(self.task.cubes.values()))
         parts = 2 if self.view == "corners" else 1
-        face = [
-            (high - low) // self.task.downsample // parts // self.downsample for low, high in (cube.y, cube.x)
-        ]
+        face = [edge // parts // self.downsample for edge in image_size(self.task)]
         return (*([self.task.depth] if self.task.depth > 1 else []), *face)
 
 

@@ -97,6 +97,10 @@ class Inputs:
         """The columns of Table 1."""
         return tuple(region for region in self.regions if region.test)
 
+    def tested(self, name: str) -> tuple[RegionInput, ...]:
+        """Return the columns of Table 1 on which the encoders of a sub-task are scored."""
+        return tuple(region for region in self.scored_regions if region.trained_in == name)
+
     def region(self, name: str) -> RegionInput:
         """Return the column of Table 1 of this name in a result's key."""
         return next(region for region in self.regions if region.name == name)

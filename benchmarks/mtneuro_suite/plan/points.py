@@ -115,8 +115,7 @@ def point_runs(
             f"{TEST}{other.name}": (
                 _points(other.test, labels, one, inputs, f"the test set of {other.name}"),
             )
-            for other in inputs.scored_regions
-            if other.trained_in == region.name
+            for other in inputs.tested(region.name)
         }
         read = next((run for run in semantics if run.step.task == region.name), None)
         samples = None if read is None else _points(inputs.semantics, labels, one, inputs, "Task 3's samples")

@@ -26,7 +26,7 @@ def probe_runs(preset: Preset, one: RegionPreset, inputs: Inputs, encoders: Enco
     found: list[Run[Probes]] = []
     for (row, task, seed), encoder in encoders.items() if probes else ():
         region = inputs.region(task)
-        tested = [other for other in inputs.scored_regions if other.trained_in == task]
+        tested = inputs.tested(task)
         if not tested or not region.several:
             continue
         tests = {f"{TEST}{other.name}": arrays_runs(other.test, inputs) for other in tested}

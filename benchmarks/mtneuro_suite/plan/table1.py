@@ -77,7 +77,7 @@ def region_runs(
     _check_axes(deep, trained)
     for region in trained:
         train = arrays_runs(region.train, inputs)
-        tested = [other for other in inputs.scored_regions if other.trained_in == region.name]
+        tested = inputs.tested(region.name)
         tests = {f"{TEST}{other.name}": arrays_runs(other.test, inputs) for other in tested}
         crops = 4 * (image_count(region.train) + sum(image_count(other.test) for other in tested))
         pixels = pixel_count(region.train[0])

@@ -1,8 +1,10 @@
 """Read the classes of pixels off the feature maps of a frozen encoder, and score it as networks are."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
+from jaxtyping import Real
 from mtneuro_ssl import PixelProbeSettings
 
 from mtneuro_suite.runs.row import Row
@@ -11,8 +13,20 @@ from mtneuro_suite.steps.reading import labelled_arrays
 from mtneuro_suite.steps.segmentation_scores import ScoredNetwork, scored_prediction
 from mtneuro_suite.steps.trained_encoder import trained_encoder
 
+if TYPE_CHECKING:
+    from mtneuro_ssl import Model
+
 NO_MAPS = "no feature maps"
 """Note of a row whose encoder has none."""
+
+
+def why_no_maps(model: "Model", images: Real[np.ndarray, "n *size"]) -> str:
+    """Return why a model has no feature maps of some images; nothing where it has."""
+    try:
+        next(iter(model.feature_maps(images[:1])))
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 class Dense(ScoredNetwork):
@@ -46,10 +60,8 @@ class Dense(ScoredNetwork):
 
         model = trained_encoder(roles["encoder"][0], device=self.place)
         data, masks = labelled_arrays(roles["train"])
-        try:
-            next(iter(model.feature_maps(data.images[:1])))
-        except ValueError as error:
-            return Outcome(self._empty_rows(data.class_names), {NO_MAPS: str(error)})
+        if reason := why_no_maps(model, data.images):
+            return Outcome(self._empty_rows(data.class_names), {NO_MAPS: reason})
         probe = fit_pixel_probe(
             model, data.images, masks, self.probe, class_names=data.class_names, progress=progress
         )

@@ -33,22 +33,27 @@ class Samples:
     """How they are reduced."""
 
     @cached_property
+    def _read(self) -> tuple[TaskArrays, list[np.ndarray]]:
+        """The samples as they are embedded, and the ids of each run's."""
+        parts = [samples([folder], self.view) for folder in self.folders]
+        found = TaskArrays.joined(parts)
+        if self.downsample > 1:
+            # Labels have the size that they were loaded in, and nothing here reads them.
+            images = reduced(found.images, self.downsample, self.resampling)
+            found = replace(found, images=images, masks=None, instances=None)
+        return found, [part.sample_id for part in parts]
+
+    @property
     def arrays(self) -> TaskArrays:
         """The images as they are embedded, with their regions and ids."""
-        found = samples(self.folders, self.view)
-        if self.downsample == 1:
-            return found
-        # Labels have the size that they were loaded in, and nothing here reads them.
-        images = reduced(found.images, self.downsample, self.resampling)
-        return replace(found, images=images, masks=None, instances=None)
+        return self._read[0]
 
     @cached_property
     def names(self) -> np.ndarray:
         """Their names among all samples of all tasks, ``(samples,)`` unicode."""
         found: list[np.ndarray] = []
-        for folder in self.folders:
+        for folder, ids in zip(self.folders, self._read[1], strict=True):
             settings = result(folder)["settings"]
-            ids = samples([folder], self.view).sample_id
             task = TaskSpec.model_validate(settings["task"])
             found.append(
                 sample_names(

@@ -10,10 +10,11 @@ from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
 from mtneuro_suite.steps.points import clouds_of
 from mtneuro_suite.steps.reading import View
-from mtneuro_suite.steps.regions import TEST, accuracy_rows, confusion_of
+from mtneuro_suite.steps.regions import accuracy_rows, confusion_of, tests_of
 
 if TYPE_CHECKING:
     from mtneuro_probe import PointClouds
+    from mtneuro_ssl import Model
 
 
 class PointRegions(Step):
@@ -34,14 +35,21 @@ class PointRegions(Step):
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Return accuracies and confusion matrices."""
-        tests = {name.removeprefix(TEST): folders for name, folders in roles.items() if name.startswith(TEST)}
+        tests = tests_of(roles)
+        views: tuple[View, ...] = ("whole", "corners")
+        readers: dict[View, PointClouds | Model]
+        if "encoder" in roles:
+            from mtneuro_ssl import load_model
+
+            readers = dict.fromkeys(views, load_model(roles["encoder"][0] / "model"))
+        else:
+            readers = {view: clouds_of(roles["train"][0], view) for view in views}
         rows: list[Row] = []
         extra: dict[str, Any] = {}
         for done, (task, (folder,)) in enumerate(tests.items(), start=1):
-            views: tuple[View, ...] = ("whole", "corners")
             for view in views:
                 test = clouds_of(folder, view)
-                confusion = self._confusion(roles, test, view)
+                confusion = self._confusion(test, readers[view])
                 rows += accuracy_rows(
                     confusion, view, task=task, **self.model_dump(include={"model", "seed", "training_set"})
                 )
@@ -49,22 +57,19 @@ class PointRegions(Step):
             progress(done, len(tests))
         return Outcome(rows, extra)
 
-    def _confusion(self, roles: Roles, test: "PointClouds", view: View) -> Int64[np.ndarray, "c c"]:
+    def _confusion(self, test: "PointClouds", read_by: "PointClouds | Model") -> Int64[np.ndarray, "c c"]:
+        """Return the regions that a model, or the counts of the clouds that are learnt from, tell."""
+        from mtneuro_probe import PointClouds, region_readout
+
         if test.region is None or test.region_names is None:
             raise ValueError("regions are needed, and the clouds name none")
-        if "encoder" in roles:
-            from mtneuro_ssl import load_model
-
-            model = load_model(roles["encoder"][0] / "model")
-            return confusion_of(test.region, model.predict(test.points), len(test.region_names))
-        from mtneuro_probe import region_readout
-
-        train = clouds_of(roles["train"][0], view)
-        if train.region is None:
+        if not isinstance(read_by, PointClouds):
+            return confusion_of(test.region, read_by.predict(test.points), len(test.region_names))
+        if read_by.region is None:
             raise ValueError("regions are needed, and the clouds name none")
         return region_readout(
-            train.counts(),
-            train.region,
+            read_by.counts(),
+            read_by.region,
             test.counts(),
             test.region,
             class_names=test.region_names,

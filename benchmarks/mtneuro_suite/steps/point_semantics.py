@@ -8,7 +8,7 @@ import numpy as np
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
 from mtneuro_suite.steps.points import clouds_of
 from mtneuro_suite.steps.reading import View
-from mtneuro_suite.steps.semantics import feature_rows, readout_gap
+from mtneuro_suite.steps.semantics import feature_rows
 
 
 class PointSemantics(Step):
@@ -29,8 +29,7 @@ class PointSemantics(Step):
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write ``embeddings.npz``; return R2 by feature."""
-        import pandas as pd
-        from mtneuro_probe import Embeddings, feature_readout, matched, save_embeddings
+        from mtneuro_probe import Embeddings, save_embeddings
         from mtneuro_ssl import load_model
 
         clouds = clouds_of(roles["samples"][0], self.view)
@@ -40,10 +39,7 @@ class PointSemantics(Step):
             embeddings = clouds.counts().astype(np.float32)
         progress(1, 2)
         save_embeddings(out / "embeddings.npz", embeddings, sample_id=clouds.sample_id)
-        table = pd.read_csv(roles["features"][0] / "features.csv", index_col="sample_id")
-        readout = feature_readout(
-            embeddings, matched(Embeddings(embeddings, clouds.sample_id), table), gap=readout_gap(1)
-        )
         key = self.model_dump(include={"model", "seed", "task", "training_set"})
+        rows = feature_rows(Embeddings(embeddings, clouds.sample_id), roles, depth=1, key=key)
         progress(2, 2)
-        return Outcome(feature_rows(readout, key), {"dimensions": int(embeddings.shape[1])})
+        return Outcome(rows, {"dimensions": int(embeddings.shape[1])})

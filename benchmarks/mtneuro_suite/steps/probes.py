@@ -8,9 +8,9 @@ from jaxtyping import Int64
 
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
-from mtneuro_suite.steps.dense import NO_MAPS
+from mtneuro_suite.steps.dense import NO_MAPS, why_no_maps
 from mtneuro_suite.steps.reading import at_a_time, joined_arrays
-from mtneuro_suite.steps.regions import TEST, accuracy_rows, confusion_of
+from mtneuro_suite.steps.regions import accuracy_rows, confusion_of, tests_of
 from mtneuro_suite.steps.trained_encoder import trained_encoder
 
 if TYPE_CHECKING:
@@ -47,20 +47,17 @@ class Probes(Step):
         """Return accuracies and confusion matrices."""
         model = trained_encoder(roles["encoder"][0], device=self.place)
         train = joined_arrays(roles["train"]).corners()
-        tests = {
-            role.removeprefix(TEST): joined_arrays(folders).corners()
-            for role, folders in roles.items()
-            if role.startswith(TEST)
-        }
+        tests = {task: joined_arrays(folders).corners() for task, folders in tests_of(roles).items()}
         rows: list[Row] = []
         extra: dict[str, Any] = {}
         for done, probe in enumerate(self.probes, start=1):
-            predict = self._by_neighbours if probe == "knn" else self._by_attention
-            try:
-                found = predict(model, train, tests)
-            except _NoMapsError as error:
-                extra[NO_MAPS] = str(error)
-                found = {}
+            found: dict[str, Int64[np.ndarray, " n"]] = {}
+            if probe == "knn":
+                found = self._by_neighbours(model, train, tests)
+            elif reason := why_no_maps(model, train.images):
+                extra[NO_MAPS] = reason
+            else:
+                found = self._by_attention(model, train, tests)
             for task, test in tests.items():
                 confusion = None
                 if task in found:
@@ -97,10 +94,6 @@ class Probes(Step):
     ) -> dict[str, Int64[np.ndarray, " n"]]:
         from mtneuro_ssl import AttentiveProbeSettings, fit_attentive_probe
 
-        try:
-            next(iter(model.feature_maps(train.images[:1])))
-        except ValueError as error:
-            raise _NoMapsError(str(error)) from error
         probe = fit_attentive_probe(
             model,
             train.images,
@@ -126,7 +119,3 @@ class Probes(Step):
             )
             for metric in ("accuracy", "balanced_accuracy")
         ]
-
-
-class _NoMapsError(Exception):
-    """The encoder has no feature maps to pool."""

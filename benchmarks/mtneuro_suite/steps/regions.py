@@ -1,5 +1,6 @@
 """Score one encoder on the test sets of one or more sub-tasks of Task 1."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 TEST = "test "
 """A role that begins so holds the test arrays of the sub-task that it goes on to name."""
+
+
+def tests_of(roles: Roles) -> dict[str, Sequence[Path]]:
+    """Return the folders of the test samples of each sub-task."""
+    return {name.removeprefix(TEST): folders for name, folders in roles.items() if name.startswith(TEST)}
 
 
 class Regions(Step):
@@ -56,7 +62,7 @@ class Regions(Step):
             model = trained_encoder(folder)
         else:
             reader = embedder(folder)
-        tests = {name.removeprefix(TEST): folders for name, folders in roles.items() if name.startswith(TEST)}
+        tests = tests_of(roles)
         rows: list[Row] = []
         extra: dict[str, Any] = {}
         learnt = Samples(folders=roles["train"], view="corners")

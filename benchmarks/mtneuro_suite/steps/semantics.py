@@ -12,7 +12,7 @@ from mtneuro_suite.steps.embedder import Samples, embedder
 from mtneuro_suite.steps.reading import Resampling, View, depth_of
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from mtneuro_probe import Embeddings
 
 _GAP = 10
 """Slices by which a cross-validation's test slices lie apart from those that are learnt from."""
@@ -29,8 +29,25 @@ def readout_gap(depth: int) -> int:
     return _GAP + depth - 1
 
 
-def feature_rows(readout: "DataFrame", key: Mapping[str, Any]) -> list[Row]:
-    """Return the rows of a readout of features; ``key`` is the part of their key that they share."""
+def feature_rows(embeddings: "Embeddings", roles: Roles, *, depth: int, key: Mapping[str, Any]) -> list[Row]:
+    """Return how well the features of role ``features`` are read off embeddings.
+
+    Parameters
+    ----------
+    embeddings
+        One vector a sample.
+    roles
+        Those of the step.
+    depth
+        Slices of a sample.
+    key
+        The part of the rows' key that they share.
+    """
+    import pandas as pd
+    from mtneuro_probe import feature_readout, matched
+
+    table = pd.read_csv(roles["features"][0] / "features.csv", index_col="sample_id")
+    readout = feature_readout(embeddings.embeddings, matched(embeddings, table), gap=readout_gap(depth))
     rows: list[Row] = []
     for feature, values in readout.to_dict("index").items():
         for metric in ("r2_same_sample", "r2_cross_validated"):
@@ -71,8 +88,7 @@ class Semantics(Step):
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write ``embeddings.npz`` and ``region.npy``; return R2 by feature."""
-        import pandas as pd
-        from mtneuro_probe import Embeddings, feature_readout, matched, save_embeddings
+        from mtneuro_probe import Embeddings, save_embeddings
 
         wanted = Samples(
             folders=roles["samples"],
@@ -85,13 +101,12 @@ class Semantics(Step):
         progress(1, 2)
         save_embeddings(out / "embeddings.npz", embeddings, sample_id=found.sample_id)
         np.save(out / "region.npy", found.region)
-        table = pd.read_csv(roles["features"][0] / "features.csv", index_col="sample_id")
-        readout = feature_readout(
-            embeddings,
-            matched(Embeddings(embeddings, found.sample_id), table),
-            gap=readout_gap(depth_of(found.images)),
+        rows = feature_rows(
+            Embeddings(embeddings, found.sample_id),
+            roles,
+            depth=depth_of(found.images),
+            key=self.model_dump(include={"model", "seed", "task", "training_set"}),
         )
-        rows = feature_rows(readout, self.model_dump(include={"model", "seed", "task", "training_set"}))
         progress(2, 2)
         dimensions = int(embeddings.shape[1])
         return Outcome(rows, {"dimensions": dimensions, "region_names": list(found.region_names)})

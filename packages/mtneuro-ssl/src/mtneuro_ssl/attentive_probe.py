@@ -8,16 +8,15 @@ from jaxtyping import Float32, Int64, Integer
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from mtneuro_ssl._shared.bounds import check_memory
 from mtneuro_ssl._shared.kinds import check_type
 from mtneuro_ssl._shared.masked import check_unmasked
 from mtneuro_ssl.model import Model
-from mtneuro_ssl.pixel_heads import batches, map_statistics
+from mtneuro_ssl.pixel_heads import Standardised, batches, held_maps
 from mtneuro_ssl.probe_settings import AttentiveProbeSettings
 from mtneuro_ssl.types import Progress, Samples, Volume
 
 
-class AttentivePooling(nn.Module):
+class AttentivePooling(Standardised):
     """Queries that each average a map's places by how well they match, and a linear layer on the averages.
 
     Parameters
@@ -35,13 +34,8 @@ class AttentivePooling(nn.Module):
     merged into the queries and into the linear layer: with one learnt query per head, they add nothing.
     """
 
-    mean: Tensor
-    sd: Tensor
-
     def __init__(self, features: int, classes: int, *, queries: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("sd", torch.ones(features))
+        super().__init__(features)
         self.queries = nn.Parameter(torch.zeros(queries, features))
         self.classifier = nn.utils.skip_init(nn.Linear, queries * features, classes)
 
@@ -56,15 +50,12 @@ class AttentivePooling(nn.Module):
     def weights(self, tokens: Float32[Tensor, "n features places"]) -> Float32[Tensor, "n queries places"]:
         """Return the weight of each place in the average of each query."""
         scale = tokens.shape[1] ** -0.5
-        return (scale * self.queries @ self._standard(tokens)).softmax(dim=2)
+        return (scale * self.queries @ self.standard(tokens)).softmax(dim=2)
 
     def forward(self, tokens: Float32[Tensor, "n features places"]) -> Float32[Tensor, "n classes"]:
         """Return the scores of each class."""
-        averages = self.weights(tokens) @ self._standard(tokens).mT
+        averages = self.weights(tokens) @ self.standard(tokens).mT
         return self.classifier(averages.flatten(1))
-
-    def _standard(self, tokens: Tensor) -> Tensor:
-        return (tokens - self.mean[:, None]) / self.sd[:, None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,10 +138,10 @@ def fit_attentive_probe(
     classes = highest + 1 if classes is None else classes
     if not highest < classes:
         raise ValueError(f"labels must be below classes={classes}, got {highest}")
-    tokens = _held_tokens(model, images, batch_size, progress)
+    maps = held_maps(model.feature_maps(images, batch_size=batch_size, progress=progress), count=count)
+    tokens = maps.flatten(2)
     head = AttentivePooling(tokens.shape[1], classes, queries=settings.queries).drawn(seed=settings.seed)
-    head.mean, head.sd = (each.to(head.mean) for each in map_statistics(tokens[..., None]))
-    head = head.to(tokens.device)
+    head.measure(tokens)
     truth = torch.from_numpy(labels.astype(np.int64)).to(tokens.device)
     optimiser = torch.optim.AdamW(
         head.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -167,23 +158,3 @@ def fit_attentive_probe(
         if progress is not None:
             progress(step + 1, settings.steps)
     return AttentiveProbe(model=model, head=head.eval(), losses=tuple(losses))
-
-
-def _held_tokens(
-    model: Model, images: Samples | Volume, batch_size: int, progress: Progress | None
-) -> Float32[Tensor, "n features places"]:
-    held = torch.empty(0)
-    done = 0
-    for maps in model.feature_maps(images, batch_size=batch_size, progress=progress):
-        tokens = maps.flatten(2)
-        if not done:
-            count = images.shape[0]
-            check_memory(
-                f"feature maps of {count} images",
-                0 if tokens.is_cuda else 4 * count * tokens[0].numel(),
-                remedy="fit to fewer images",
-            )
-            held = torch.empty(count, *tokens.shape[1:], device=tokens.device)
-        held[done : done + len(tokens)] = tokens
-        done += len(tokens)
-    return held

@@ -1,6 +1,6 @@
 """Heads that turn feature maps into scores of pixels' classes: a logistic regression, and a small decoder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, relu
 
+from mtneuro_ssl._shared.bounds import check_memory
 from mtneuro_ssl.probe_settings import PixelProbeSettings
 from mtneuro_ssl.types import Progress
 
@@ -35,17 +36,78 @@ def upsampled(
 
 
 def map_statistics(
-    maps: Float32[Tensor, "n features h w"],
+    maps: Float32[Tensor, "n features *places"],
 ) -> tuple[Float32[Tensor, " features"], Float32[Tensor, " features"]]:
     """Return mean and standard deviation of each feature over all places; infinity for a constant one.
 
     Divided by an infinite deviation, a constant feature is 0.
     """
-    mean = maps.mean(dim=(0, 2, 3), dtype=torch.float64)
-    square = sum((one - mean[:, None, None]).square().sum(dim=(1, 2)) for one in maps)
-    sd = (torch.as_tensor(square) / (len(maps) * maps.shape[2] * maps.shape[3])).sqrt()
+    rows = maps.flatten(2)
+    mean = rows.mean(dim=(0, 2), dtype=torch.float64)
+    square = sum((one - mean[:, None]).square().sum(dim=1) for one in rows)
+    sd = (torch.as_tensor(square) / (len(rows) * rows.shape[2])).sqrt()
     constant = sd <= 1e-6 * mean.abs()
     return mean.float(), sd.masked_fill(constant, float("inf")).float()
+
+
+def held_maps(
+    batches: Iterable[Float[Tensor, "batch features *places"]], *, count: int
+) -> Float32[Tensor, "n features *places"]:
+    """Return the feature maps of all images in one array.
+
+    Parameters
+    ----------
+    batches
+        The maps of one batch of images after another.
+    count
+        Number of images.
+
+    Raises
+    ------
+    ValueError
+        If they are more than the memory at hand.
+    """
+    held = torch.empty(0)
+    done = 0
+    for maps in batches:
+        if not done:
+            check_memory(
+                f"feature maps of {count} images",
+                0 if maps.is_cuda else 4 * count * maps[0].numel(),
+                remedy="fit to fewer images",
+            )
+            held = torch.empty(count, *maps.shape[1:], device=maps.device)
+        held[done : done + len(maps)] = maps
+        done += len(maps)
+    return held
+
+
+class Standardised(nn.Module):
+    """A head that sees each feature less its mean and over its standard deviation, which it keeps.
+
+    Parameters
+    ----------
+    features
+        Features of a place.
+    """
+
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("sd", torch.ones(features))
+
+    def measure(self, maps: Float32[Tensor, "n features *places"]) -> None:
+        """Take mean and standard deviation from the maps that are learnt from, and go where they are."""
+        self.mean, self.sd = (each.to(self.mean) for each in map_statistics(maps))
+        self.to(maps.device)
+
+    def standard(self, maps: Float32[Tensor, "n features *places"]) -> Float32[Tensor, "n features *places"]:
+        """Return maps less the mean, over the standard deviation."""
+        places = [1] * (maps.ndim - 2)
+        return (maps - self.mean.view(-1, *places)) / self.sd.view(-1, *places)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -193,7 +255,7 @@ def _parts(count: int, classes: int, masks: UInt8[np.ndarray, "n y x"]) -> Itera
         yield slice(start, min(start + most, count))
 
 
-class Decoder(nn.Module):
+class Decoder(Standardised):
     """Three 3x3 convolutions over standardised feature maps, which are doubled after the first and second.
 
     Parameters
@@ -212,13 +274,8 @@ class Decoder(nn.Module):
     torch.Size([1, 3, 16, 24])
     """
 
-    mean: Tensor
-    sd: Tensor
-
     def __init__(self, features: int, classes: int, *, filters: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("sd", torch.ones(features))
+        super().__init__(features)
         widths = ((features, filters), (filters, filters), (filters, classes))
         self.convolutions = nn.ModuleList(
             nn.utils.skip_init(nn.Conv2d, given, made, 3, padding=1) for given, made in widths
@@ -236,7 +293,7 @@ class Decoder(nn.Module):
     def forward(self, maps: Float32[Tensor, "n features h w"]) -> Float32[Tensor, "n classes y x"]:
         """Return scores of each class at four times the maps' resolution."""
         first, second, last = self.convolutions
-        found = relu(first((maps - self.mean[:, None, None]) / self.sd[:, None, None]))
+        found = relu(first(self.standard(maps)))
         found = relu(second(interpolate(found, scale_factor=2, mode="bilinear", align_corners=False)))
         return last(interpolate(found, scale_factor=2, mode="bilinear", align_corners=False))
 
@@ -266,8 +323,7 @@ def fitted_decoder(
         Called with the steps done and all of them.
     """
     head = Decoder(maps.shape[1], classes, filters=settings.filters).drawn(seed=settings.seed)
-    head.mean, head.sd = (each.to(head.mean) for each in map_statistics(maps))
-    head = head.to(maps.device)
+    head.measure(maps)
     optimiser = torch.optim.Adam(head.parameters(), lr=settings.learning_rate)
     losses: list[float] = []
     drawn = batches(len(maps), size=settings.batch_size, seed=settings.seed)

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float32, Integer, UInt8
-from torch import Tensor, nn
+from torch import nn
 
-from mtneuro_ssl._shared.bounds import check_memory
 from mtneuro_ssl._shared.kinds import check_type
 from mtneuro_ssl._shared.masked import check_unmasked
 from mtneuro_ssl._shared.model_folder import (
@@ -27,7 +26,14 @@ from mtneuro_ssl._shared.model_folder import (
     write_model,
 )
 from mtneuro_ssl.model import Model, NetworkModel
-from mtneuro_ssl.pixel_heads import Decoder, fitted_decoder, fitted_linear_head, linear_head, upsampled
+from mtneuro_ssl.pixel_heads import (
+    Decoder,
+    fitted_decoder,
+    fitted_linear_head,
+    held_maps,
+    linear_head,
+    upsampled,
+)
 from mtneuro_ssl.probe_settings import PixelProbeSettings
 from mtneuro_ssl.types import Progress, Samples, Volume
 
@@ -219,7 +225,8 @@ def fit_pixel_probe(
         raise ValueError(f"masks must hold pixels of at least 2 classes, got {held}")
     place = np.full(256, NO_CLASS, np.uint8)
     place[list(seen)] = np.arange(len(seen))
-    maps = _held_maps(network, images, batch_size, progress)
+    batches = network.feature_maps(images, batch_size=batch_size, progress=progress)
+    maps = held_maps(batches, count=images.shape[0])
     fit = fitted_linear_head if settings.head == "linear" else fitted_decoder
     fitted = fit(maps, place[masks], classes=len(seen), settings=settings, progress=progress)
     if not fitted.converged:
@@ -342,25 +349,6 @@ def _class_names(
             "it means unlabelled"
         )
     return tuple(given)
-
-
-def _held_maps(
-    model: NetworkModel, images: Samples | Volume, batch_size: int, progress: Progress | None
-) -> Float32[Tensor, "n features h w"]:
-    held = torch.empty(0)
-    done = 0
-    for maps in model.feature_maps(images, batch_size=batch_size, progress=progress):
-        if not done:
-            count = images.shape[0]
-            check_memory(
-                f"feature maps of {count} images",
-                0 if maps.is_cuda else 4 * count * maps[0].numel(),
-                remedy="fit to fewer images",
-            )
-            held = torch.empty(count, *maps.shape[1:], device=maps.device)
-        held[done : done + len(maps)] = maps
-        done += len(maps)
-    return held
 
 
 def _features_of(head: nn.Module) -> int:
