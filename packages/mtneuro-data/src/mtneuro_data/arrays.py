@@ -142,6 +142,8 @@ class TaskArrays:
     def joined(cls, parts: Sequence["TaskArrays"], /) -> "TaskArrays":
         """Concatenate arrays in order; names, voxel size and fingerprint are those of the first.
 
+        One part is returned as it is, not copied.
+
         Raises
         ------
         ValueError
@@ -169,6 +171,8 @@ class TaskArrays:
                 "arrays must agree in names, voxel size, image shape, intensities, masks and instances, "
                 f"got {got}"
             )
+        if len(parts) == 1:
+            return parts[0]
         masks = [one.masks for one in parts if one.masks is not None]
         instances = [one.instances for one in parts if one.instances is not None]
         return replace(
