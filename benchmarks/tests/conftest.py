@@ -23,6 +23,7 @@ from mtneuro_suite.steps import (
     Arrays,
     Dense,
     Encoder,
+    FeatureProbes,
     Features,
     Probes,
     Regions,
@@ -57,7 +58,7 @@ class MadeUp:
 
     def _row(
         self,
-        run: Run[Regions | Segmenter | Dense | Probes | Semantics],
+        run: Run[Regions | Segmenter | Dense | Probes | Semantics | FeatureProbes],
         task: str,
         metric: str,
         class_name: str = "",
@@ -171,6 +172,9 @@ class MadeUp:
         metrics = ("r2_same_sample", "r2_cross_validated")
         rows = [self._row(run, run.step.task, metric, name) for metric in metrics for name in FEATURES]
         return rows, {"dimensions": 3, "region_names": list(REGIONS)}
+
+    def _feature_probes(self, run: Run[FeatureProbes], out: Path) -> tuple[list[Row], dict[str, Any]]:
+        return [self._row(run, run.step.task, "r2_cross_validated_knn", name) for name in FEATURES], {}
 
     def _umap(self, run: Run[Umap], out: Path) -> tuple[list[Row], dict[str, Any]]:
         region = np.repeat(np.arange(4), self._slices)

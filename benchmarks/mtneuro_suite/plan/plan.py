@@ -9,6 +9,7 @@ from mtneuro_data import open_task
 
 from mtneuro_suite.plan.asked import asked_samples
 from mtneuro_suite.plan.dense import dense_runs
+from mtneuro_suite.plan.feature_probes import feature_probe_runs
 from mtneuro_suite.plan.given import check_complete, given_rows
 from mtneuro_suite.plan.inputs import Inputs, paper_inputs
 from mtneuro_suite.plan.own_tasks import task_file_inputs
@@ -25,6 +26,7 @@ from mtneuro_suite.steps import (
     Arrays,
     Dense,
     Encoder,
+    FeatureProbes,
     Features,
     PointEncoder,
     PointRegions,
@@ -70,6 +72,9 @@ class Plan:
     probes: tuple[Run[Probes], ...] = ()
     """Runs that read regions off encoders by further probes, whose scores are Table 1's too."""
 
+    feature_probes: tuple[Run[FeatureProbes], ...] = ()
+    """The same of features, and Table 3."""
+
     point_regions: tuple[Run[PointRegions], ...] = ()
     point_semantics: tuple[Run[PointSemantics], ...] = ()
 
@@ -114,7 +119,7 @@ class Plan:
             ],
             "Table 2": [*self.microstructure],
             "Table A4": [*self.selections],
-            "Table 3": [*self.semantics, *self.point_semantics],
+            "Table 3": [*self.semantics, *self.point_semantics, *self.feature_probes],
             "Figures 4 and A4": [*self.umap],
         }
         return {name: runs for name, runs in found.items() if runs}
@@ -122,9 +127,21 @@ class Plan:
     @property
     def _ends(
         self,
-    ) -> list[Run[Regions | PointRegions | Probes | Segmenter | Dense | Semantics | PointSemantics | Umap]]:
+    ) -> list[
+        Run[
+            Regions
+            | PointRegions
+            | Probes
+            | Segmenter
+            | Dense
+            | Semantics
+            | PointSemantics
+            | FeatureProbes
+            | Umap
+        ]
+    ]:
         of_pixels = [*self.regions, *self.probes, *self.microstructure, *self.semantics, *self.umap]
-        return [*of_pixels, *self.point_regions, *self.point_semantics]
+        return [*of_pixels, *self.point_regions, *self.point_semantics, *self.feature_probes]
 
 
 def _encoders(runs: Embedders) -> Encoders:
@@ -208,7 +225,10 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         features=features,
         semantics=tuple(semantics),
         umap=tuple(drawn),
-        probes=tuple(probe_runs(preset, preset.task1, inputs, _encoders(encoders)) if preset.task1 else ()),
+        probes=tuple(probe_runs(preset, preset.task1, inputs, encoders) if preset.task1 else ()),
+        feature_probes=tuple(
+            feature_probe_runs(preset.task3, inputs, [*semantics, *points.semantics]) if preset.task3 else ()
+        ),
         point_encoders=tuple(points.encoders),
         point_regions=tuple(points.regions),
         point_semantics=tuple(points.semantics),

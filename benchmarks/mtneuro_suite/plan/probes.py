@@ -3,14 +3,14 @@
 from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.inputs import Inputs
-from mtneuro_suite.plan.table1 import Encoders
+from mtneuro_suite.plan.table1 import Embedders
 from mtneuro_suite.preset.model import Preset, RegionPreset
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.steps import Probes
+from mtneuro_suite.steps import Encoder, Probes
 from mtneuro_suite.steps.regions import TEST
 
 
-def probe_runs(preset: Preset, one: RegionPreset, inputs: Inputs, encoders: Encoders) -> list[Run[Probes]]:
+def probe_runs(preset: Preset, one: RegionPreset, inputs: Inputs, encoders: Embedders) -> list[Run[Probes]]:
     """Return the runs that read regions off encoders by other probes than the paper's; none by default.
 
     Parameters
@@ -20,7 +20,7 @@ def probe_runs(preset: Preset, one: RegionPreset, inputs: Inputs, encoders: Enco
     inputs
         What is read.
     encoders
-        Trained encoders by row, task and seed.
+        Encoders, or embeddings in their place, by row, task and seed.
     """
     probes = one.further_probes
     found: list[Run[Probes]] = []
@@ -43,7 +43,9 @@ def probe_runs(preset: Preset, one: RegionPreset, inputs: Inputs, encoders: Enco
                 ),
                 title=f"probe {row} from {task}, seed {seed}",
                 needs={"encoder": (encoder,), "train": arrays_runs(region.train, inputs), **tests},
-                cost=5 + 2 * corners * forward_cost(pixel_count(region.train[0]) / 4, region.depth),
+                cost=5 + 2 * corners * forward_cost(pixel_count(region.train[0]) / 4, region.depth)
+                if isinstance(encoder.step, Encoder)
+                else 2,
             )
         )
     return found

@@ -8,7 +8,17 @@ from mtneuro_data import TaskSpec
 
 from mtneuro_suite.plan.costs import image_size
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.steps import Arrays, Dense, Encoder, Probes, Regions, Segmenter, Semantics
+from mtneuro_suite.steps import (
+    Arrays,
+    Dense,
+    Encoder,
+    GivenEmbeddings,
+    Probes,
+    Regions,
+    Segmenter,
+    Semantics,
+)
+from mtneuro_suite.steps.probes import VECTORS_ALONE
 
 Size = tuple[int, ...]
 
@@ -19,7 +29,8 @@ def try_modules(runs: Iterable[Run]) -> None:
     """Raise unless the encoders and networks of the runs can do what is asked of them.
 
     Each is given a little noise, before any run starts; ours need no trial. An encoder whose pixels are asked
-    for, and that has no feature maps, is warned of: its cells of Table 2 stay empty.
+    for, and that has no feature maps, is warned of: its cells of Table 2 stay empty. So are embeddings of a
+    file, where an attentive probe asks for maps.
 
     Raises
     ------
@@ -43,13 +54,18 @@ def try_modules(runs: Iterable[Run]) -> None:
     for settings, asked in tried:
         _try_encoder(settings, asked)
     mapped: dict[tuple[str, Size], str] = {}
+    without: dict[str, None] = {}
     for run in runs:
         told, asked_of_maps = _maps_asked(run)
         encoder = next(iter(run.needs["encoder"])) if asked_of_maps else None
         if encoder is not None and isinstance(encoder.step, Encoder) and _may_lack_maps(encoder.step):
             mapped |= {(_of_any_seed(encoder.step), size): told for size in asked_of_maps}
+        if encoder is not None and isinstance(encoder.step, GivenEmbeddings):
+            without[told] = None
     for (settings, size), told in mapped.items():
         _try_maps(settings, size, told)
+    for told in without:
+        _log.warning("%s: %s", told, VECTORS_ALONE)
 
 
 def _is_foreign(step: Encoder) -> bool:

@@ -293,7 +293,14 @@ class SemanticsPreset(Settings):
 
     umap_neighbours: int = Field(default=100, ge=2)
 
-    _each_once = field_validator("encoders", "umap_method")(_distinct)
+    probes: Annotated[tuple[Literal["linear", "knn"], ...], BeforeValidator(_in_a_tuple)] = ("linear",)
+    """What reads features off embeddings. The paper's, ``linear``, is always there; ``knn`` (the mean of the
+    nearest neighbours by cosine, among other slices) is a further table."""
+
+    neighbours: int = Field(default=5, ge=1)
+    """Neighbours that ``knn`` asks."""
+
+    _each_once = field_validator("encoders", "umap_method", "probes")(_distinct)
 
     @model_validator(mode="after")
     def _original_has_corners(self) -> "SemanticsPreset":
@@ -404,7 +411,7 @@ class Preset(Settings):
                 SegmentationPreset(),
                 chosen | {"rows", "search", "accuracy", "frozen", "heads", "head_settings"},
             ),
-            (self.task3, SemanticsPreset(), chosen),
+            (self.task3, SemanticsPreset(), chosen | {"probes", "neighbours"}),
         )
         if self.task1 and PAPERS_EXTRA not in self.task1.extra:
             return False

@@ -18,12 +18,19 @@ TITLES = {
     "accuracy_corners": "Table 1, accuracy of region on the four corners",
     "balanced_accuracy_whole": "Table 1, balanced accuracy of region on whole images",
     "balanced_accuracy_corners": "Table 1, balanced accuracy of region on the four corners",
+    "accuracy_corners_knn": "Table 1, accuracy of region on the four corners, by k-NN",
+    "accuracy_corners_attentive": "Table 1, accuracy of region on the four corners, by attentive pooling",
+    "balanced_accuracy_corners_knn": "Table 1, balanced accuracy of region on the four corners, by k-NN",
+    "balanced_accuracy_corners_attentive": (
+        "Table 1, balanced accuracy of region on the four corners, by attentive pooling"
+    ),
     "f1": "Table 2, F1",
     "iou": "Table 2, IoU",
     "accuracy": "Table 2, accuracy of pixels",
     "balanced_accuracy": "Table 2, balanced accuracy of pixels",
     "r2_same_sample": "Table 3, R2 on the same samples, as the paper's",
     "r2_cross_validated": "Table 3, R2 cross-validated",
+    "r2_cross_validated_knn": "Table 3, R2 of k-NN cross-validated",
 }
 """Titles by metric, in the order in which tables stand."""
 

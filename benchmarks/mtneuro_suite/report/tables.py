@@ -47,6 +47,14 @@ _PROBES = {
     "attentive": "Attentive: corners by a learnt pooling of the frozen encoder's feature map.",
 }
 
+_KNN = "r2_cross_validated_knn"
+_R2 = {
+    "r2_same_sample": "R2 on the same samples, as the paper's",
+    "r2_cross_validated": "R2 of ridge, cross-validated over blocks of slices",
+    _KNN: "R2 of k-NN, cross-validated over blocks of slices",
+}
+"""Headings of Table 3 by metric."""
+
 _DENSITIES = ("vessel_density", "axon_density")
 
 
@@ -368,14 +376,17 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     found: list[Table] = []
     for task in tasks:
         column = plan.inputs.region(task).paper_column
-        for metric, heading in (
-            ("r2_same_sample", "R2 on the same samples, as the paper's"),
-            ("r2_cross_validated", "R2 of ridge, cross-validated over blocks of slices"),
-        ):
+        for metric, heading in _R2.items():
+            if metric == _KNN and "knn" not in plan.preset.task3.probes:
+                continue
             of_metric = _select(rows, task=task, metric=metric)
             as_papers = metric == "r2_same_sample"
             body: list[tuple[str, tuple[Cell, ...]]] = []
             reasons: dict[str, None] = {}
+            if metric == _KNN:
+                reasons[
+                    "k-NN: the mean of the nearest samples of other slices, by cosine of frozen embeddings."
+                ] = None
             for line in _encoders(plan, rows):
                 cells: list[Cell] = []
                 for feature in features:

@@ -1,6 +1,7 @@
 from .arrays import Arrays as Arrays
 from .dense import Dense as Dense
 from .encoder import Encoder as Encoder
+from .feature_probes import FeatureProbes as FeatureProbes
 from .features import Features as Features
 from .given_embeddings import GivenEmbeddings as GivenEmbeddings
 from .point_encoder import PointEncoder as PointEncoder

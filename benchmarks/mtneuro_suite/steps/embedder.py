@@ -76,7 +76,7 @@ class Embedder(Protocol):
         ...
 
 
-def embedder(folder: Path, *, normalised: bool = True) -> Embedder:
+def embedder(folder: Path, *, normalised: bool = True, device: str | None = None) -> Embedder:
     """Return what embeds samples by the result of a run of role ``encoder``.
 
     Parameters
@@ -85,9 +85,11 @@ def embedder(folder: Path, *, normalised: bool = True) -> Embedder:
         The run's folder.
     normalised
         Whether a model normalises images as in its training, or takes intensities from 0 to 1 as they are.
+    device
+        Where a model computes; by default as its settings say.
     """
     if "train" in result(folder)["settings"]:
-        return ModelEmbedder(trained_encoder(folder, normalised=normalised))
+        return ModelEmbedder(trained_encoder(folder, normalised=normalised, device=device))
     from mtneuro_probe import load_embeddings
 
     return GivenEmbedder(load_embeddings(folder / EMBEDDINGS))

@@ -13,6 +13,7 @@ from mtneuro_suite.steps.reading import Resampling, View, depth_of
 
 if TYPE_CHECKING:
     from mtneuro_probe import Embeddings
+    from pandas import DataFrame
 
 _GAP = 10
 """Slices by which a cross-validation's test slices lie apart from those that are learnt from."""
@@ -43,15 +44,40 @@ def feature_rows(embeddings: "Embeddings", roles: Roles, *, depth: int, key: Map
     key
         The part of the rows' key that they share.
     """
+    from mtneuro_probe import feature_readout
+
+    readout = feature_readout(
+        embeddings.embeddings, matched_features(embeddings, roles), gap=readout_gap(depth)
+    )
+    names = ("r2_same_sample", "r2_cross_validated")
+    return r2_rows(readout, dict(zip(names, names, strict=True)), key=key)
+
+
+def matched_features(embeddings: "Embeddings", roles: Roles) -> "DataFrame":
+    """Return the table of role ``features``, a row for each embedding in their order."""
     import pandas as pd
-    from mtneuro_probe import feature_readout, matched
+    from mtneuro_probe import matched
 
     table = pd.read_csv(roles["features"][0] / "features.csv", index_col="sample_id")
-    readout = feature_readout(embeddings.embeddings, matched(embeddings, table), gap=readout_gap(depth))
+    return matched(embeddings, table)
+
+
+def r2_rows(readout: "DataFrame", metrics: Mapping[str, str], *, key: Mapping[str, Any]) -> list[Row]:
+    """Return the scores of a readout; one that is not there has the reason as its note.
+
+    Parameters
+    ----------
+    readout
+        A row a feature, with ``n_samples`` and ``reason``.
+    metrics
+        Names of the rows' metrics, each with its column of the readout.
+    key
+        The part of the rows' key that they share.
+    """
     rows: list[Row] = []
     for feature, values in readout.to_dict("index").items():
-        for metric in ("r2_same_sample", "r2_cross_validated"):
-            value = float(values[metric])
+        for metric, column in metrics.items():
+            value = float(values[column])
             rows.append(
                 Row(
                     **key,

@@ -1,8 +1,10 @@
 """Modules that are not ours are tried before any run starts, at every size that the runs ask for."""
 
+import numpy as np
 import pytest
 
 from mtneuro_suite.plan import trial
+from mtneuro_suite.plan.asked import asked_samples
 from mtneuro_suite.plan.plan import Plan, plan_of
 from mtneuro_suite.plan.trial import try_modules
 from mtneuro_suite.preset.model import read_preset
@@ -120,3 +122,24 @@ def test_an_encoder_without_feature_maps_is_told_where_an_attentive_probe_asks_f
     assert all(
         "no attentive column in Table 1, which task1.probes asks for" in one for one in caplog.messages
     )
+
+
+def test_a_file_of_embeddings_is_told_once_where_an_attentive_probe_asks_for_maps(tmp_path, caplog):
+    changes = (
+        "task2=none",
+        "task3=none",
+        'task1.methods=["pca"]',
+        "task1.per_method={}",
+        "task1.probes=attentive",
+    )
+    preset = with_values(read_preset("demo"), changes)
+    names = np.concatenate([one.names for one in asked_samples(plan_of(preset).runs)])
+    vectors = np.random.default_rng(0).normal(size=(len(names), 2))
+    np.savez(tmp_path / "mine.npz", embeddings=vectors, sample_id=names)
+    for probe, told in (("knn", []), ("attentive", ["mine has no attentive column in Table 1"])):
+        one, own = with_own_row(
+            with_values(preset, [f"task1.probes={probe}"]), embeddings=[str(tmp_path / "mine.npz")]
+        )
+        caplog.clear()
+        try_modules(plan_of(one).runs_of(own))
+        assert [message.partition(",")[0] for message in caplog.messages] == told

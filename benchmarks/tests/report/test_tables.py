@@ -327,6 +327,29 @@ def test_frozen_encoders_have_a_row_of_table_2_for_each_head_and_no_number_of_th
     assert "BYOL, linear" in dict(accuracy.rows)
 
 
+def test_neighbours_are_a_table_of_each_half_of_table_3_on_request():
+    asked = plan_of(with_values(read_preset("smoke"), ["task3.probes=knn"]))
+    rows = [
+        row(metric=metric, class_name="cell_count", test_set="semantics:all", value=value)
+        for metric, value in (("r2_cross_validated", 0.25), ("r2_cross_validated_knn", 0.5))
+    ]
+    same, ridge, neighbours = semantics_tables(asked, rows)
+    assert neighbours.title.endswith(
+        "encoders from ROI-C1: R2 of k-NN, cross-validated over blocks of slices"
+    )
+    assert [cell_of(table, "BYOL", "cell count").ours for table in (same, ridge, neighbours)] == [
+        "–",
+        "0.25",
+        "0.50",
+    ]
+    assert [any(note.startswith("k-NN:") for note in table.notes) for table in (ridge, neighbours)] == [
+        False,
+        True,
+    ]
+    assert not neighbours.has_paper
+    assert len(semantics_tables(plan_of(read_preset("smoke")), rows)) == 2
+
+
 def test_further_probes_are_columns_of_table_1_on_request():
     plan = plan_of(with_values(read_preset("smoke"), ['task1.probes=["knn", "attentive"]']))
     table = region_table(plan, [row(value=0.4), row(value=0.6, metric="accuracy_corners_knn")])

@@ -1,14 +1,19 @@
 """Arrays of a few small images, written as an ``arrays`` run would."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from mtneuro_data import TaskArrays
-from mtneuro_probe import PointClouds, save_point_clouds
+from mtneuro_data import TaskArrays, builtin_task
+from mtneuro_probe import PointClouds, save_embeddings, save_point_clouds
+
+from mtneuro_suite.steps import GivenEmbeddings
 
 REGIONS = ("CTX", "VP")
+TASK = builtin_task("roi-c1").with_source("phantom")
 
 
 @pytest.fixture
@@ -100,3 +105,34 @@ def point_encoder(clouds_folder: Callable[..., Path], tmp_path: Path) -> Path:
     out = tmp_path / "point_encoder"
     PointEncoder(train=settings).run({"train": [clouds_folder("train")]}, out, lambda *_: None)
     return out
+
+
+@pytest.fixture
+def arrays_run(arrays_folder: Callable[..., Path]) -> Callable[..., Path]:
+    """Write images as an ``arrays`` run of the cube A-CTX would, with the run's settings."""
+
+    def write(name: str, images: np.ndarray, **about: Any) -> Path:
+        folder = arrays_folder(name, images, **about)
+        task = TASK.replaced(
+            splits={"all": ({"cubes": ("A-CTX",), "z": (0, 999)},)}, cubes={"A-CTX": TASK.cubes["A-CTX"]}
+        )
+        settings = {"task": task.model_dump(mode="json"), "files": {}}
+        (folder / "result.json").write_text(json.dumps({"settings": settings}))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Callable[..., Path]:
+    """Write embeddings as a run of a file would: ``given(embeddings, names)`` returns the folder."""
+
+    def write(embeddings: np.ndarray, names: Sequence[str] | np.ndarray) -> Path:
+        folder = tmp_path / "given"
+        folder.mkdir()
+        step = GivenEmbeddings(file=tmp_path / "mine.npz", digest="0")
+        (folder / "result.json").write_text(json.dumps({"settings": step.model_dump(mode="json")}))
+        save_embeddings(folder / "embeddings.npz", np.asarray(embeddings, np.float32), sample_id=names)
+        return folder
+
+    return write

@@ -2,51 +2,17 @@ import json
 
 import numpy as np
 import pytest
-from mtneuro_data import builtin_task
-from mtneuro_probe import save_embeddings
+from mtneuro_data import TaskSpec
 from mtneuro_ssl import TrainSettings, embed, load_model
 
-from mtneuro_suite.steps import Encoder, GivenEmbeddings, Regions
+from mtneuro_suite.steps import Encoder, Regions
 from mtneuro_suite.steps.embedder import Samples, embedder
 from mtneuro_suite.steps.regions import TEST
 from mtneuro_suite.steps.sample_names import sample_names
 
-TASK = builtin_task("roi-c1").with_source("phantom")
-
 
 def ignored(done, total):
     pass
-
-
-@pytest.fixture
-def arrays_run(arrays_folder):
-    """Write images as an ``arrays`` run of the cube A-CTX would, with the run's settings."""
-
-    def write(name, images, **about):
-        folder = arrays_folder(name, images, **about)
-        task = TASK.replaced(
-            splits={"all": ({"cubes": ("A-CTX",), "z": (0, 999)},)}, cubes={"A-CTX": TASK.cubes["A-CTX"]}
-        )
-        settings = {"task": task.model_dump(mode="json"), "files": {}}
-        (folder / "result.json").write_text(json.dumps({"settings": settings}))
-        return folder
-
-    return write
-
-
-@pytest.fixture
-def given(tmp_path):
-    """Write embeddings as a run of a file would."""
-
-    def write(embeddings, names):
-        folder = tmp_path / "given"
-        folder.mkdir()
-        step = GivenEmbeddings(file=tmp_path / "mine.npz", digest="0")
-        (folder / "result.json").write_text(json.dumps({"settings": step.model_dump(mode="json")}))
-        save_embeddings(folder / "embeddings.npz", np.asarray(embeddings, np.float32), sample_id=names)
-        return folder
-
-    return write
 
 
 def test_samples_have_their_names_in_the_order_of_their_images(arrays_run):
@@ -58,7 +24,7 @@ def test_samples_have_their_names_in_the_order_of_their_images(arrays_run):
     assert [name.partition("@")[0] for name in samples.names.tolist()] == ids.tolist()
     assert ids[8] == "A-CTX/z5/tl"
     task = json.loads((folders[0] / "result.json").read_text())["settings"]["task"]
-    expected = sample_names(type(TASK).model_validate(task), {}, ids, downsample=2)
+    expected = sample_names(TaskSpec.model_validate(task), {}, ids, downsample=2)
     assert samples.names.tolist() == expected.tolist()
     # The corners themselves, reduced: the first four pixels of the last corner of the last image.
     block = (images[1, 4:6, 4:6] + 1).mean()
