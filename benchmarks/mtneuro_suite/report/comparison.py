@@ -11,6 +11,7 @@ from mtneuro_suite.report.grids import Grid
 from mtneuro_suite.report.names import best_mixup, model_name, table1_metric
 from mtneuro_suite.report.statistics import paired, summary
 from mtneuro_suite.runs.row import Row
+from mtneuro_suite.steps.semantics import PROJECTED
 
 TOLERANCE = 0.05
 TITLES = {
@@ -29,6 +30,7 @@ TITLES = {
     "accuracy": "Table 2, accuracy of pixels",
     "balanced_accuracy": "Table 2, balanced accuracy of pixels",
     "r2_same_sample": "Table 3, R2 on the same samples, as the paper's",
+    PROJECTED: "Table 3, R2 on the same samples of principal components, where encoders are too wide",
     "r2_cross_validated": "Table 3, R2 cross-validated",
     "r2_cross_validated_knn": "Table 3, R2 of k-NN cross-validated",
 }

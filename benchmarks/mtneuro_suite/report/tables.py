@@ -37,6 +37,7 @@ from mtneuro_suite.report.names import (
     task_name,
 )
 from mtneuro_suite.runs.row import Row
+from mtneuro_suite.steps.semantics import PROJECTED
 
 NONE = "–"
 _REDUCTION = "The paper names no reduction; its F1 and IoU cannot both be from one matrix."
@@ -54,6 +55,13 @@ _R2 = {
     _KNN: "R2 of k-NN, cross-validated over blocks of slices",
 }
 """Headings of Table 3 by metric."""
+
+_DAGGER = "†"
+_NARROWED = (
+    f"{_DAGGER}: of the embeddings' principal components, since the encoder has more dimensions than a fifth "
+    "of the samples. They are found in standardised embeddings without the features, as many as a fifth of "
+    "the samples, 256 at most."
+)
 
 _DENSITIES = ("vessel_density", "axon_density")
 
@@ -73,6 +81,9 @@ class Cell:
     form: str = ".2f"
     """How a number is printed."""
 
+    mark: str = ""
+    """What stands behind a number that is not quite what its table is of."""
+
     @property
     def mean(self) -> float | None:
         """Mean over seeds, or None where there is no number."""
@@ -89,7 +100,7 @@ class Cell:
         if self.mean is None:
             return self.note or NONE
         sd = "" if self.sd is None else f"±{self.sd:{self.form}}"
-        return f"{self.mean:{self.form}}{sd}{'*' if len(self.values) < self.expected else ''}"
+        return f"{self.mean:{self.form}}{sd}{self.mark}{'*' if len(self.values) < self.expected else ''}"
 
     @property
     def paper(self) -> str:
@@ -399,6 +410,9 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     # Of the paper's structures, those that a cutout has no labels of.
                     if feature in _DENSITIES and structure not in plan.inputs.label_values:
                         cell = Cell((), quoted, f"no {structure}s")
+                    elif as_papers and (narrowed := _narrowed(rows, task, line, names, cell)):
+                        cell = narrowed
+                        reasons[_NARROWED] = None
                     elif cell.note:
                         reasons[f"{NONE}: {cell.note}."] = None
                         cell = Cell((), quoted)
@@ -431,6 +445,16 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 )
             )
     return found
+
+
+def _narrowed(
+    rows: Sequence[Row], task: str, line: TableRow, names: Sequence[str], cell: Cell
+) -> Cell | None:
+    """Return the cell of the score of principal components, if a cell is empty and there is one."""
+    chosen = _select(rows, task=task, metric=PROJECTED, model=line.name, class_name=names)
+    if cell.values or not chosen:
+        return None
+    return replace(_cell(chosen, cell.quoted, expected=cell.expected), mark=_DAGGER)
 
 
 def all_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:

@@ -22,7 +22,7 @@ class Row:
     """A class or a feature; ``""`` where the metric is of all."""
 
     value: float | None
-    """None where the metric is undefined; ``note`` then says why."""
+    """None where the metric is undefined; ``note`` then says why. Beside a value it says what it is of."""
 
     n: int
     """Samples that the number rests on."""

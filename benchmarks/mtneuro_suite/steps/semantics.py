@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mtneuro_probe import Embeddings
     from pandas import DataFrame
 
+PROJECTED = "r2_same_sample_projected"
+"""Metric of the score on the same samples of principal components, where embeddings are too wide."""
+
 _GAP = 10
 """Slices by which a cross-validation's test slices lie apart from those that are learnt from."""
 
@@ -33,6 +36,8 @@ def readout_gap(depth: int) -> int:
 def feature_rows(embeddings: "Embeddings", roles: Roles, *, depth: int, key: Mapping[str, Any]) -> list[Row]:
     """Return how well the features of role ``features`` are read off embeddings.
 
+    Of embeddings too wide for the paper's score there are further rows, of their principal components.
+
     Parameters
     ----------
     embeddings
@@ -50,7 +55,24 @@ def feature_rows(embeddings: "Embeddings", roles: Roles, *, depth: int, key: Map
         embeddings.embeddings, matched_features(embeddings, roles), gap=readout_gap(depth)
     )
     names = ("r2_same_sample", "r2_cross_validated")
-    return r2_rows(readout, dict(zip(names, names, strict=True)), key=key)
+    return [*r2_rows(readout, dict(zip(names, names, strict=True)), key=key), *_projected(readout, key)]
+
+
+def _projected(readout: "DataFrame", key: Mapping[str, Any]) -> list[Row]:
+    """Return the scores of principal components: of features whose embeddings are too wide for their own."""
+    wide = readout.dropna(subset=["r2_same_sample_projected"])
+    return [
+        Row(
+            **key,
+            test_set="semantics:all",
+            metric=PROJECTED,
+            class_name=str(feature),
+            value=float(values["r2_same_sample_projected"]),
+            n=int(values["n_samples"]),
+            note=f"{values['n_components']} components of {values['n_features']} dimensions",
+        )
+        for feature, values in wide.to_dict("index").items()
+    ]
 
 
 def matched_features(embeddings: "Embeddings", roles: Roles) -> "DataFrame":

@@ -115,6 +115,26 @@ def test_an_undefined_r2_is_a_dash_and_its_reason_a_note(demo):
     assert "–: fewer than 5 samples a feature." in same_sample.notes
 
 
+def test_where_an_encoder_is_too_wide_the_score_of_its_components_stands_marked_beside_the_papers(demo):
+    undefined = {"value": None, "note": "fewer than 5 samples a feature", "n": 100}
+    of_count = {"class_name": "cell_count", "test_set": "semantics:all"}
+    rows = [
+        row(metric="r2_same_sample", **of_count, **undefined),
+        row(metric="r2_same_sample_projected", **of_count, value=0.5, note="9 components of 384 dimensions"),
+        row(metric="r2_same_sample", **of_count, model="pca", value=0.25),
+    ]
+    same_sample, ridge = semantics_tables(demo, rows)[:2]
+    cell = cell_of(same_sample, "BYOL", "cell count")
+    assert (cell.ours, cell.mean, cell.quoted) == ("0.50†", 0.5, table3("byol", "roi-c1", "cell_count"))
+    assert cell_of(same_sample, "PCA", "cell count").ours == "0.25"
+    assert any(note.startswith("†: of the embeddings' principal components") for note in same_sample.notes)
+    assert not any("fewer than 5" in note for note in same_sample.notes)
+    assert cell_of(ridge, "BYOL", "cell count").ours == "–"
+    assert not any("†" in note for note in ridge.notes)
+    both = [replace(rows[1], seed=seed, value=value) for seed, value in ((1, 0.5), (2, 0.7))]
+    assert cell_of(semantics_tables(demo, both)[0], "BYOL", "cell count").ours == "0.60±0.14†"
+
+
 def test_the_demo_has_every_table_of_the_paper(demo):
     titles = [table.title for table in all_tables(demo, [])]
     assert [title.split(".")[0] for title in titles] == ["Table 1"] + ["Table 2"] * 4 + ["Table 3"] * 4

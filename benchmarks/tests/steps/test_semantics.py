@@ -3,10 +3,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from mtneuro_probe import feature_readout, load_embeddings
+from mtneuro_probe import Embeddings, feature_readout, load_embeddings
 from mtneuro_ssl import TrainSettings
 
 from mtneuro_suite.steps import Encoder, Semantics
+from mtneuro_suite.steps.semantics import feature_rows
 
 
 def ignored(done, total):
@@ -47,6 +48,27 @@ def test_a_feature_that_is_linear_in_the_embedding_is_read_off_and_an_unmeasured
     assert load_embeddings(out / "embeddings.npz").sample_id.tolist() == names
     assert np.load(out / "region.npy").tolist() == [0, 1] * (n // 2)
     assert outcome.extra == {"dimensions": 1, "region_names": ["CTX", "VP"]}
+
+
+def test_embeddings_too_wide_for_the_papers_score_have_that_of_their_components(tmp_path):
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(50, 20)).astype(np.float32)
+    names = [f"A-CTX/z{z}" for z in range(0, 500, 10)]
+    table = pd.DataFrame({"cell_count": rng.normal(size=50), "flat": 1.0}, index=names)
+    table.to_csv(tmp_path / "features.csv", index_label="sample_id")
+    found = feature_rows(
+        Embeddings(embeddings, np.array(names)),
+        {"features": [tmp_path]},
+        depth=1,
+        key={"model": "mine", "seed": 1, "task": "roi-c1", "training_set": "roi-c1:train"},
+    )
+    rows = {(row.metric, row.class_name): row for row in found}
+    expected = feature_readout(embeddings, table)["r2_same_sample_projected"]["cell_count"]
+    projected = rows.pop(("r2_same_sample_projected", "cell_count"))
+    assert (projected.value, projected.n) == (pytest.approx(expected), 50)
+    assert projected.note == "10 components of 20 dimensions"
+    assert rows["r2_same_sample", "cell_count"].value is None
+    assert {metric for metric, _ in rows} == {"r2_same_sample", "r2_cross_validated"}
 
 
 def test_a_feature_is_read_off_embeddings_of_subvolumes(arrays_folder, tmp_path, monkeypatch):

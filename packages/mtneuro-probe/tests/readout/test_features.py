@@ -9,9 +9,12 @@ from mtneuro_probe import (
     feature_readout,
     floor_embeddings,
 )
+from mtneuro_probe.readout import features as of_features
 from mtneuro_probe.readout.linear import cross_validated_predictions
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
+from sklearn.preprocessing import StandardScaler
 
 
 @pytest.fixture
@@ -37,6 +40,43 @@ def test_same_sample_score_is_that_of_scikit_learn(rng):
         LinearRegression().fit(x.astype(float), table["cell_count"]).score(x, table["cell_count"])
     )
     assert (row["n_samples"], row["n_missing"], row["n_features"], row["reason"]) == (60, 0, 5, "")
+
+
+def test_the_score_of_wide_embeddings_is_that_of_scikit_learns_components_found_without_the_feature(rng):
+    x = (rng.normal(size=(64, 40)) * rng.uniform(1, 9, 40) @ rng.normal(size=(40, 40))).astype(np.float32)
+    values = rng.normal(size=64) + x[:, 0] / 20
+    holes = np.where(np.arange(64) % 4 == 0, np.nan, values)
+    table = pd.DataFrame({"cell_count": values, "cell_size": holes}, index=ids(64))
+    scored = feature_readout(x, table, gap=2)
+    standard = StandardScaler().fit_transform(x.astype(float))
+    there = np.isfinite(holes)
+    # A fifth of 64 samples, and of the 48 that have the second feature; both of components of all.
+    for name, count, kept in (("cell_count", 12, slice(None)), ("cell_size", 9, there)):
+        components = PCA(count, svd_solver="full").fit_transform(standard)[kept]
+        expected = LinearRegression().fit(components, values[kept]).score(components, values[kept])
+        row = scored.loc[name]
+        assert row["r2_same_sample_projected"] == pytest.approx(expected)
+        assert (row["n_components"], row["n_features"]) == (count, 40)
+        assert np.isnan(row["r2_same_sample"])
+
+
+def test_narrow_embeddings_have_no_score_of_components(rng):
+    table = pd.DataFrame({"cell_count": rng.normal(size=60), "flat": 1.0}, index=ids(60))
+    scored = feature_readout(rng.normal(size=(60, 12)), table, gap=2)
+    assert scored["r2_same_sample_projected"].isna().tolist() == [True, True]
+    assert scored["n_components"].isna().tolist() == [True, True]
+    assert np.isfinite(scored.loc["cell_count", "r2_same_sample"])
+    # Nor have wide ones of a feature that there is nothing to tell of, or that too few samples have.
+    table["rare"] = np.where(np.arange(60) < 4, np.arange(60), np.nan)
+    wide = feature_readout(rng.normal(size=(60, 13)), table, gap=2)
+    assert wide["r2_same_sample_projected"].isna().tolist() == [False, True, True]
+
+
+def test_no_more_components_are_taken_than_the_papers_encoders_have_dimensions(rng, monkeypatch):
+    assert of_features.MOST_COMPONENTS == 256
+    monkeypatch.setattr(of_features, "MOST_COMPONENTS", 7)
+    table = pd.DataFrame({"cell_count": rng.normal(size=60)}, index=ids(60))
+    assert feature_readout(rng.normal(size=(60, 20)), table, gap=2)["n_components"].tolist() == [7]
 
 
 def test_cross_validated_score_is_that_of_a_plain_loop(rng):

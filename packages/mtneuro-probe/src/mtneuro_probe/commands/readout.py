@@ -49,8 +49,9 @@ def readout(
 ) -> Iterator[str]:
     """Score how much of each feature, or of the brain region, a linear model finds in embeddings.
 
-    Features: R² on the same samples (the paper's) and cross-validated over blocks of slices with a gap,
-    with its interval and what chance gives. Regions: accuracy on the samples of another embeddings file, or
+    Features: R² on the same samples (the paper's; where embeddings have too many dimensions for it, that of
+    their principal components) and cross-validated over blocks of slices with a gap, with its interval and
+    what chance gives. Regions: accuracy on the samples of another embeddings file, or
     cross-validated in the same way.
 
     Example: `mtneuro-probe readout embeddings.npz features.csv -o readout.csv --figure r2.png`

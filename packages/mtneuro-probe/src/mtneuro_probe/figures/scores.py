@@ -9,7 +9,15 @@ from matplotlib.figure import Figure
 
 from mtneuro_probe.figures.style import REGION_COLOURS, readable
 
-_SCORES = ("r2_same_sample", "r2_cross_validated", "r2_low", "r2_high", "r2_null", "r2_ceiling")
+_SCORES = (
+    "r2_same_sample",
+    "r2_same_sample_projected",
+    "r2_cross_validated",
+    "r2_low",
+    "r2_high",
+    "r2_null",
+    "r2_ceiling",
+)
 
 
 def r2_figure(table: pd.DataFrame, *, title: str | None = None) -> Figure:

@@ -3,16 +3,18 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Float64, Int64, Shaped
+from jaxtyping import Bool, Float, Float64, Int64, Shaped
 
 from mtneuro_probe.embeddings import check_embeddings
 from mtneuro_probe.readout.blocks import block_splits
 from mtneuro_probe.readout.ceiling import label_ceiling
 from mtneuro_probe.readout.linear import LinearReadout, cross_validated_predictions, least_slices
+from mtneuro_probe.readout.principal import principal_components
 from mtneuro_probe.readout.scores import null_of, r2, r2_interval
 from mtneuro_probe.readout.targets import constant_target, feature_targets
 from mtneuro_probe.readout.uncertainty import shifted_orders, slice_runs
@@ -20,6 +22,9 @@ from mtneuro_probe.sample import lone_samples, sample_positions
 
 SAMPLES_PER_FEATURE = 5
 """With fewer samples an embedding dimension, same-sample R² is near 1 for noise and is not given."""
+
+MOST_COMPONENTS = 256
+"""Components at most to which wider embeddings are projected: the dimensions of the paper's encoders."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +47,11 @@ def feature_readout(
     """Return how well each feature is read out of embeddings by a linear model, and how sure that is.
 
     Two scores. ``r2_same_sample`` is the paper's: ordinary least squares, fitted and scored on the same
-    samples; it rises with the number of embedding dimensions whatever they hold. ``r2_cross_validated`` is
+    samples; it rises with the number of embedding dimensions whatever they hold. Of embeddings with more
+    dimensions than a fifth of the samples it is not given, and ``r2_same_sample_projected`` is the same score
+    of their principal components: of standardised embeddings, found in all samples without their features,
+    as many as a fifth of the samples that have the feature, ``MOST_COMPONENTS`` at most.
+    ``r2_cross_validated`` is
     the score on slices that were not fitted: ridge regression, its strength chosen inside, over
     contiguous blocks of slices with a gap (``block_splits``); all held-out predictions are
     scored together, so 0 is no better than the mean and below 0 is worse.
@@ -83,10 +92,11 @@ def feature_readout(
     -------
     table
         A row a feature: ``n_samples`` used, ``n_missing`` left out because the feature is missing there,
-        ``n_features`` of the embedding, ``r2_same_sample``, ``r2_cross_validated``, its 95 % interval
-        ``r2_low`` to ``r2_high``, ``r2_null`` that 1 in 20 permutations exceeds and the ``p_value``,
-        ``r2_ceiling``, ``r2_<name>`` of each floor (cross-validated), and ``reason``, which says why a
-        score is NaN and is empty otherwise.
+        ``n_features`` of the embedding, ``r2_same_sample``, ``r2_same_sample_projected`` and its
+        ``n_components`` where that is not given, ``r2_cross_validated``, its 95 % interval ``r2_low`` to
+        ``r2_high``, ``r2_null`` that 1 in 20 permutations exceeds and the ``p_value``, ``r2_ceiling``,
+        ``r2_<name>`` of each floor (cross-validated), and ``reason``, which says why a score is NaN and is
+        empty otherwise.
 
     Raises
     ------
@@ -115,6 +125,7 @@ def feature_readout(
     x = _checked_rows(embeddings, features, name="embeddings")
     columns = feature_targets(features)
     ceiling = None if second_annotation is None else label_ceiling(features, second_annotation)
+    projected = _Projected(x)
     rows: list[dict[str, object]] = []
     for done, (name, target) in enumerate(columns.items(), start=1):
         there = np.asarray(np.isfinite(target).all(axis=1))
@@ -126,7 +137,7 @@ def feature_readout(
         }
         # Each feature draws the same numbers whatever else is in the table.
         draws = _Draws(n_bootstrap, n_permutations, within_cubes, (seed, *name.encode()))
-        row |= _scores(x[there], target[there], place.where(there), draws)
+        row |= projected.score(target, there) | _scores(x[there], target[there], place.where(there), draws)
         row["r2_ceiling"] = np.nan if ceiling is None else ceiling["r2_ceiling"].get(name, np.nan)
         for floor, vectors in known.items():
             scored = _scores(vectors[there], target[there], place.where(there), _Draws(0, 0, False, ()))
@@ -135,7 +146,7 @@ def feature_readout(
         rows.append(row)
         if progress is not None:
             progress(done, len(columns))
-    return pd.DataFrame(rows).set_index("feature")
+    return pd.DataFrame(rows).set_index("feature").astype({"n_components": "Int64"})
 
 
 def feature_predictions(
@@ -229,6 +240,35 @@ class _Place:
         return cross_validated_predictions(
             x, targets, cube=self.cube, z=self.z, n_splits=self.n_splits, gap=self.gap
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Projected:
+    """The principal components of embeddings, found when the first feature needs them."""
+
+    x: Float64[np.ndarray, "n d"]
+
+    @cached_property
+    def components(self) -> Float64[np.ndarray, "n c"]:
+        """As many as any feature is read off."""
+        return principal_components(self.x, most=self._most(len(self.x)))
+
+    @staticmethod
+    def _most(n_samples: int) -> int:
+        return min(MOST_COMPONENTS, n_samples // SAMPLES_PER_FEATURE)
+
+    def score(self, target: Float64[np.ndarray, "n t"], there: Bool[np.ndarray, " n"]) -> dict[str, object]:
+        """Return the same-sample score of the components, where that of all dimensions is not given."""
+        y = target[there]
+        n_samples, n_features = len(y), self.x.shape[1]
+        scores: dict[str, object] = {"r2_same_sample_projected": np.nan, "n_components": pd.NA}
+        if n_samples >= SAMPLES_PER_FEATURE * n_features or constant_target(y):
+            return scores
+        x = self.components[there, : self._most(n_samples)]
+        if not x.shape[1]:
+            return scores
+        predicted = LinearReadout(alphas=(0.0,)).fit(x, y).predict(x)
+        return {"r2_same_sample_projected": r2(y, predicted), "n_components": x.shape[1]}
 
 
 def _checked_rows(x: np.ndarray, features: pd.DataFrame, *, name: str) -> Float64[np.ndarray, "n d"]:
