@@ -15,8 +15,28 @@ sys.path.append(str(Path(__file__).parents[1]))
 from mtneuro_suite._shared.files import written_beside
 
 
-def write_record(result: dict[str, Any], folder: Path) -> Path:
-    """Write the results as ``phantom-DATE.json`` and ``.md``, and return where the tables are."""
+def earlier_record(path: Path) -> dict[str, Any]:
+    """Return the record of an earlier version, to stand beside this one.
+
+    Raises
+    ------
+    ValueError
+        If the file is no record with a difficulty and a variety.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"--before must be a record's JSON file, got {path}") from error
+    if not isinstance(record, dict) or not {"phantom_version", "difficulty", "variety"} <= record.keys():
+        raise ValueError(f"--before must be a record with a difficulty and a variety, got {path}")
+    return record
+
+
+def write_record(result: dict[str, Any], folder: Path, *, before: dict[str, Any] | None = None) -> Path:
+    """Write the results as ``phantom-DATE.json`` and ``.md``, and return where the tables are.
+
+    With ``before``, the record of an earlier version, its difficulty and its variety stand beside these.
+    """
     date = datetime.now(UTC).date().isoformat()
     record = {"phantom_version": PHANTOM_VERSION, "date": date, **_rounded(result)}
     tables = [f"# The phantom, version {PHANTOM_VERSION}, beside real tissue, {date}\n"]
@@ -28,6 +48,8 @@ def write_record(result: dict[str, Any], folder: Path) -> Path:
     ):
         if part in result:
             tables += lines(result[part])
+    if before is not None and {"difficulty", "variety"} <= result.keys():
+        tables += _versions(before, result)
     path = folder / f"phantom-{date}.md"
     for place, text in (
         (path.with_suffix(".json"), json.dumps(record, indent=1) + "\n"),
@@ -128,16 +150,61 @@ def _variety(result: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
+def _versions(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return the tables of an earlier version's difficulty and variety beside this one's."""
+    old, new = (f"version {version}" for version in (before["phantom_version"], PHANTOM_VERSION))
+    lines = [f"## {old.capitalize()} beside {new}, by the same measures"]
+    for title, rows in now["difficulty"].items():
+        past = before["difficulty"].get(title, {})
+        known = {name: found for name, found in rows.items() if name in past}
+        if title == "splits":
+            tasks = next(iter(rows.values()))
+            lines += [f"\nThe paper's splits of the phantom: {old}, {new}.\n"]
+            heads = [f"{task[-2:].upper()}, {one}" for task in tasks for one in (old, new)]
+            lines += _table("features", *heads)
+            for name, found in known.items():
+                cells = [_interval(one[task]) for task in tasks for one in (past[name], found)]
+                lines.append(_row(name, *cells))
+            continue
+        lines += [f"\n{title}: the region accuracy of floors.\n", *_table("features", "real", old, new)]
+        for name, found in known.items():
+            three = (found["real"], past[name]["phantom"], found["phantom"])
+            lines.append(_row(name, *[_interval(one) for one in three]))
+    past = before["variety"]
+    lines += [f"\nCoefficients of variation: people's labels, {old}, {new}.\n", *_table("", *REGIONS)]
+    for name, found in now["variety"]["variation"].items():
+        theirs = past["variation"].get(name, {})
+        cells = [
+            f"{found[region][0]:.2f}, {theirs[region][1]:.2f}, {found[region][1]:.2f}"
+            if region in found and region in theirs
+            else "–"
+            for region in REGIONS
+        ]
+        lines.append(_row(name, *cells))
+    lines += ["\nR2 from the region alone.\n", *_table("", "people", old, new)]
+    for name, found in now["variety"]["region alone"].items():
+        if name in past["region alone"]:
+            three = (found["people"], past["region alone"][name]["phantom"], found["phantom"])
+            lines.append(_row(name, *[_interval(one) for one in three]))
+    return [*lines, ""]
+
+
 def _transfer(result: dict[str, Any]) -> list[str]:
     runs = result["seeds"]
     lines = [f"## Transfer: F1 of a 2D U-Net that saw the phantom alone, mean ± sd of {len(runs)} seeds\n"]
     lines += [", ".join(f"{key} {value}" for key, value in result["training"].items()) + "\n"]
+    lines += [
+        "The labelled tiles (CTX, STR, VP, ZI) were looked at while the phantom was made: a development set,",
+        "and no judge of cells, whose outlines they draw tight.\n",
+    ]
     lines += _table("", *CLASSES)
     for name in runs[0]["f1"]:
         cells = mean_and_spread(np.array([run["f1"][name] for run in runs]))
         lines.append(_row(name.strip(), *cells))
     objects = {key: np.array([[run["objects"][key]] for run in runs]) for key in runs[0]["objects"]}
-    lines += ["\nF1 of whole objects on the four tiles, which hardly hangs on how tight an outline is:\n"]
+    lines += [
+        "\nF1 of whole objects on the development tiles, which hardly hangs on how tight an outline is:\n"
+    ]
     lines += [*_table(*objects), _row(*[mean_and_spread(scored)[0] for scored in objects.values()])]
     lines += [
         "\nPer cent found in the real slice's cubes, and the paper's dense annotation, which is of set A:\n"

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -93,13 +94,45 @@ def test_objects_are_matched_whatever_their_outlines_width(module):
     assert objects_f1(labels, np.zeros_like(labels), 2) == 0
 
 
-def test_the_record_is_of_this_phantom():
+RECORDS = [
+    json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((FOLDER.parent / "records" / "fidelity").glob("phantom-*.json"))
+]
+
+
+def test_the_newest_record_is_of_this_phantom():
     from mtneuro_data.phantom import PHANTOM_VERSION
 
-    newest = max((FOLDER.parent / "records" / "fidelity").glob("phantom-*.json"))
-    record = json.loads(newest.read_text(encoding="utf-8"))
+    record = RECORDS[-1]
     assert record["phantom_version"] == PHANTOM_VERSION
-    assert len(record["transfer"]["seeds"]) >= 3
+    assert {"statistics", "difficulty", "variety"} <= record.keys()
+
+
+def test_an_earlier_version_stands_beside_this_one(module, tmp_path):
+    record = module("record")
+    parts = {part: RECORDS[-1][part] for part in ("difficulty", "variety")}
+    earlier = tmp_path / "earlier.json"
+    measured = parts["variety"]["region alone"]["cell_size"]["phantom"][0]
+    text = json.dumps({"phantom_version": 6, **parts}).replace(str(measured), "0.125")
+    earlier.write_text(text, encoding="utf-8")
+    written = record.write_record(parts, tmp_path, before=record.earlier_record(earlier))
+    section = written.read_text(encoding="utf-8").split("## Version 6 beside version")[1]
+    assert re.search(r"cell_size \| [^|]+ \| 0\.12 \[[^|]+ \| 0\.[3-9]", section)
+    assert "beside version" not in record.write_record(parts, tmp_path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff", b"[]", b"{}"])
+def test_what_is_no_record_is_refused(module, tmp_path, content):
+    path = tmp_path / "earlier.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"--before must be a record.*earlier\.json"):
+        module("record").earlier_record(path)
+
+
+def test_transfer_was_measured_with_three_seeds_or_more():
+    measured = [len(record["transfer"]["seeds"]) for record in RECORDS if "transfer" in record]
+    assert min(measured) >= 3
 
 
 def stripes(period, level, contrast=20.0, *, size=256):

@@ -32,7 +32,7 @@ def test_vp_keeps_its_cells_between_bundles():
     assert inside.mean() < 0.55
 
 
-def ball(centre, *, short=5.0, faint=False):
+def ball(centre, *, short=5.0, faint=False, cytoplasm=1.0, nucleolus=0.0):
     one = np.ones(1, dtype=np.float32)
     return Cells(
         centre=np.array([centre], dtype=np.float64),
@@ -42,8 +42,8 @@ def ball(centre, *, short=5.0, faint=False):
         lobe=np.zeros((1, 3), dtype=np.float32),
         faint=np.array([faint]),
         contrast=one,
-        nucleus=0 * one,
-        nucleolus=0 * one,
+        cytoplasm=np.float32(cytoplasm) * one,
+        nucleolus=np.float32(nucleolus) * one,
         dendrite=np.array([[[0, 0, 1], [0, 1, 0], [1, 0, 0]]], dtype=np.float32),
         length=np.array([[9, 0, 40]], dtype=np.float32),
     )
@@ -56,6 +56,25 @@ def test_a_ball_is_drawn_as_a_ball():
     assert ratio[10, 10, 10] < 0.4
     assert ratio[10, 10, 17] > 1.0  # the halo
     assert ratio[0, 0, 0] == 1
+
+
+def test_a_dark_nucleus_with_a_bright_dot_lies_in_pale_cytoplasm():
+    ratio, _ = draw_cells(
+        ball((10, 10, 10), short=7.0, cytoplasm=0.6, nucleolus=0.8), (0, 0, 0), (21, 21, 21)
+    )
+    plain, _ = draw_cells(ball((10, 10, 10), short=7.0), (0, 0, 0), (21, 21, 21))
+    dot, nucleus, rim = ratio[10, 10, 10], ratio[10, 10, 13], ratio[10, 10, 16]
+    assert nucleus < 0.25
+    assert dot > nucleus + 0.6
+    assert rim > plain[10, 10, 16] + 0.1
+    # A slice that misses the nucleus shows a pale disc.
+    assert ratio[4, 10, 10] > plain[4, 10, 10] + 0.15
+
+
+def test_cells_are_large_in_some_places_and_small_in_others():
+    boxes = [((z, 650, 1543), (z + 32, 778, 1671)) for z in range(120, 460, 68)]
+    sizes = [np.mean(cells_near(0, AREAS, *box).short) for box in boxes]
+    assert max(sizes) > 1.1 * min(sizes)
 
 
 def test_a_faint_soma_is_seen_and_not_annotated():

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from mtneuro_data.phantom.spline import SplineGrid, noise, point_noise
+from mtneuro_data.phantom.spline import SplineGrid, noise, point_noise, white_noise
 
 
 def test_noise_has_mean_zero_and_unit_spread():
@@ -42,3 +42,28 @@ def test_point_noise_is_the_same_at_a_place_whether_the_others_are_near_or_far()
     apart = point_noise(5, 2, *spread, fields=2)
     for dense, sparse in zip(together, apart, strict=True):
         np.testing.assert_array_equal(sparse[:3], dense[:3])
+
+
+def test_white_noise_is_independent_and_the_same_in_every_box():
+    field = white_noise(0, 1, (-2, 0, 5), (14, 64, 69))
+    assert abs(field.mean()) < 0.02
+    assert abs(field.std() - 1) < 0.02
+    for axis in range(3):
+        first, second = (
+            np.take(field, range(start, field.shape[axis] - 1 + start), axis).ravel() for start in (0, 1)
+        )
+        assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
+    np.testing.assert_array_equal(white_noise(0, 1, (3, 10, 8), (5, 20, 9)), field[5:7, 10:20, 3:4])
+
+
+def test_linear_interpolation_goes_through_its_values_and_is_the_same_in_every_box():
+    def between(lower, upper):
+        grid = SplineGrid(lower, upper, spacing=(4, 4, 4))
+        z, y, x = grid.coordinates
+        return grid.between((np.sin(z / 3) + np.cos(y / 5) * x).astype(np.float32))
+
+    whole = between((-4, 0, 3), (9, 20, 30))
+    assert whole[4, 8, 5] == pytest.approx(np.cos(8 / 5) * 8, rel=1e-5)
+    assert whole[4, 8, 7] == pytest.approx(np.cos(8 / 5) * 10, rel=1e-5)
+    assert whole[6, 8, 5] == pytest.approx(np.sin(4 / 3) / 2 + np.cos(8 / 5) * 8, rel=1e-5)
+    np.testing.assert_array_equal(between((1, 6, 10), (3, 11, 30)), whole[5:7, 6:11, 7:])

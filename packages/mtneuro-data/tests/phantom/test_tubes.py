@@ -23,7 +23,7 @@ def test_a_tube_is_drawn_as_a_tube():
 
 
 def test_a_wide_vessel_is_near_black_inside():
-    box = ((150, 850, 2551), (151, 1106, 2807))
+    box = ((150, 400, 4600), (151, 656, 4856))
     phantom = Phantom("image")
     distance, _ = drawn_tubes(segments_near(0, AREAS, *box)["trunks"], *box)
     deep = (distance < -3) & (distance > -4)

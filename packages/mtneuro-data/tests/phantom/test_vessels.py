@@ -27,16 +27,16 @@ def test_vessels_run_through_a_box_from_face_to_face():
                 grown = np.roll(reached, step, axis=axis)
                 grown[(slice(None),) * axis + (0 if step == 1 else -1,)] = False
                 reached |= grown & vessel
-    # What lies loose inside is a vessel's end that leaves the box and comes back, or none.
+    # What lies loose inside is a vessel that ends blindly, as some do at either end.
     assert vessel.mean() > 0.02
-    assert reached.sum() > 0.97 * vessel.sum()
+    assert reached.sum() > 0.9 * vessel.sum()
 
 
 def test_vessels_run_from_capillaries_to_wide_trunks():
     segments = segments_near(0, AREAS, (100, 400, 1000), (400, 1100, 4600))
     widest = {name: 2 * 1.17 * part.radius_start.max() for name, part in segments.items()}
     assert 2 * 1.17 * segments["capillaries"].radius_start.min() < 4
-    assert widest["capillaries"] < 9
+    assert widest["capillaries"] < 12  # where the zona incerta has the most of them
     assert 40 < widest["trunks"] < 55
 
 
@@ -49,15 +49,20 @@ def test_thin_vessels_and_those_in_the_slice_are_paler():
     assert capillaries.tone[flat].mean() < capillaries.tone[steep].mean() - 0.08
     assert capillaries.radius_start[flat].mean() < 0.93 * capillaries.radius_start[steep].mean()
     thin = capillaries.radius_start[steep] < 2
-    assert capillaries.tone[steep][thin].mean() < capillaries.tone[steep][~thin].mean() - 0.05
+    assert capillaries.tone[steep][thin].mean() < capillaries.tone[steep][~thin].mean() - 0.02
     assert 0.5 < capillaries.tone.min() <= capillaries.tone.max() <= 1
 
 
-def test_capillaries_lie_in_the_slice_more_often_than_chance():
+def test_capillaries_stay_in_a_slice_or_run_through_it_more_often_than_chance():
     capillaries = segments_near(0, AREAS, (100, 400, 1000), (200, 1100, 2600))["capillaries"]
-    way = np.abs(capillaries.stop - capillaries.start).sum(axis=0)
-    assert way[0] < 0.92 * way[1]
-    assert abs(way[1] / way[2] - 1) < 0.1
+    way = capillaries.stop - capillaries.start
+    length = np.linalg.norm(way, axis=1)
+    steep = np.abs(way[:, 0]) / length
+    # Of directions drawn at random, 30 % would be that flat and 10 % that steep.
+    assert length[steep < 0.3].sum() > 0.33 * length.sum()
+    assert length[steep > 0.9].sum() > 0.14 * length.sum()
+    along = np.abs(way).sum(axis=0)
+    assert abs(along[1] / along[2] - 1) < 0.1
 
 
 def test_vessels_run_on_smoothly_through_their_joints():
@@ -77,3 +82,14 @@ def test_vessels_run_on_smoothly_through_their_joints():
     forks = [abs(a @ b) for found in ends.values() if len(found) > 2 for a, b in combinations(found, 2)]
     assert len(forks) > 1000
     assert np.median(forks) > 0.6
+
+
+def test_capillaries_are_wider_where_they_are_dense():
+    beds = [
+        segments_near(0, AREAS, (z, 650, 1543), (z + 48, 906, 1799))["capillaries"]
+        for z in range(0, 700, 100)
+    ]
+    count = np.array([len(bed.tone) for bed in beds])
+    width = np.array([bed.radius_start.mean() for bed in beds])
+    assert np.corrcoef(count, width)[0, 1] > 0.5
+    assert count.std() > 0.25 * count.mean()

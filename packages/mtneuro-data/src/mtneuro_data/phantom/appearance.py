@@ -1,27 +1,33 @@
 """Grey levels: the background's level and texture, how strong each part is, and the scanner's faults."""
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, UInt8
+from jaxtyping import Float, Float32, Float64, Int64, UInt8
 
 from mtneuro_data.phantom.areas import NATIVE_SHAPE, outlines
 from mtneuro_data.phantom.lattice import site_hash, uniforms
 from mtneuro_data.phantom.spline import point_noise
 from mtneuro_data.phantom.tissue import TISSUES, table
 
-TEXTURE_SPACING = (2.3, 2.5, 1.8)
+TEXTURE_SPACING = (2.3, 3.3, 1.7)
 """Lattice spacing of the background texture, ``(z, y, x)`` in voxels, from its measured autocorrelation."""
 
 GRAIN_SPACING = (3.6, 4.4, 2.4)
 """Lattice spacing of the granular fibre of VP and ZI."""
 
-_ANCHOR_WIDTH = 200.0
+_ANCHOR_WIDTH = 130.0
 _ANCHOR_SLICE = 159.0
+_PLACE_PERIOD = (200.0, 500.0, 500.0)
 _LEVEL_DRIFT = 0.025
-_TEXTURE_DRIFT = 0.1
-_PATCH_LEVEL = 0.025
-_PATCH_TEXTURE = 0.18
+_GRANULAR_DRIFT = 0.1
+_CONTRAST_DRIFT = 0.1
+_BLUR = 0.21
+_BLUR_DRIFT = 0.35
+_NOISE_DRIFT = 0.1
+_PATCH_LEVEL = 0.03
+_PATCH_TEXTURE = 0.05
 _BAND_ROW = 761.0
 _DEAD_SHARE = 1 / 40
 _DEAD_DEPTH = 97.0
@@ -48,10 +54,12 @@ class Appearance:
     """Band-limited texture and fibres of the background."""
     contrast: float = 1.0
     """Cells, vessels and axons against their background; at 0 they are invisible."""
+    noise: float = 1.0
+    """The scanner's noise, independent from voxel to voxel."""
     halo: float = 1.0
     """The bright rim that phase contrast puts around vessels and cells."""
     drift: float = 1.0
-    """Differences of grey level and texture along z and between places of one area."""
+    """How much level, contrast, blur, noise and texture shift from place to place."""
     ring_band: float = 1.0
     """Short vertical bars about the rotation axis."""
     dead_columns: float = 1.0
@@ -72,6 +80,25 @@ class Appearance:
         return away + np.float32(1)
 
 
+class SlowFields(NamedTuple):
+    """What changes slowly through the volume."""
+
+    level: Float[np.ndarray, "..."]
+    """The background's grey level."""
+    texture: Float[np.ndarray, "..."]
+    """The strength of texture, 1 on average."""
+    axons: Float[np.ndarray, "..."]
+    """The same of axons."""
+    granular: Float[np.ndarray, "..."]
+    """How much more granular than fibrous the texture is than on average."""
+    contrast: Float[np.ndarray, "..."]
+    """The contrast of cells and vessels, 1 on average."""
+    blur: Float[np.ndarray, "..."]
+    """The weight of a voxel's neighbours above and below; those on its sides have half of it."""
+    noise: Float[np.ndarray, "..."]
+    """The strength of the scanner's noise, 1 on average."""
+
+
 def slow_fields(
     seed: int,
     drift: float,
@@ -79,12 +106,12 @@ def slow_fields(
     z: Float64[np.ndarray, "..."],
     row: Float64[np.ndarray, "..."],
     column: Float64[np.ndarray, "..."],
-) -> tuple[Float64[np.ndarray, "..."], ...]:
-    """Return the background's grey level, the strength of texture and axons, and how granular texture is.
+) -> SlowFields:
+    """Return how a box's places differ.
 
-    At z=159 the values are those measured on the 16 cubes, interpolated between the cubes with weights that
-    fall with distance. Away from that slice the level drifts by a few per cent and the texture by tenths;
-    both also vary a little from patch to patch.
+    At z=159 the levels are those measured on the 16 cubes, interpolated between the cubes with weights that
+    fall with distance. Away from that slice they drift by a few per cent. Everything else shifts everywhere,
+    by as much as the 16 cubes differ; level and texture also vary a little from patch to patch.
     """
     level = np.full(labels.shape, 110.0)
     strength = np.ones(labels.shape)
@@ -108,21 +135,33 @@ def slow_fields(
         level[chosen] = mean + drift * (modes / weights)[chosen]
         strength[chosen] += drift * (textures / weights)[chosen]
     level *= table("background")[labels]
-    here = point_noise(seed, 7, z / 90, row / 400, column / 400, fields=2)
-    there = point_noise(seed, 7, np.full((1,), _ANCHOR_SLICE / 90), row / 400, column / 400, fields=2)
-    level *= 1 + _LEVEL_DRIFT * drift * (here[0] - there[0])
-    strength += _TEXTURE_DRIFT * drift * (here[1] - there[1])
+    (here,) = point_noise(seed, 7, z / 90, row / 400, column / 400)
+    (there,) = point_noise(seed, 7, np.full((1,), _ANCHOR_SLICE / 90), row / 400, column / 400)
+    level *= 1 + _LEVEL_DRIFT * drift * (here - there)
+    place = [axis / period for axis, period in zip((z, row, column), _PLACE_PERIOD, strict=True)]
+    shifts = [
+        drift * shift for stream in (70, 71, 72) for shift in point_noise(seed, stream, *place, fields=2)
+    ]
+    strength *= 1 + table("texture_variety")[labels] * shifts[0]
     # Within a cube, too, one patch of tissue differs from the next.
-    patch = point_noise(seed, 10, z / 100, row / 110, column / 110, fields=2)
+    patch = point_noise(seed, 10, z / 100, row / 160, column / 160, fields=2)
     level *= 1 + _PATCH_LEVEL * drift * patch[0]
     strength += _PATCH_TEXTURE * drift * patch[1]
     # Some bundles are bright cords, others hardly differ from what they run through.
     (bright,) = point_noise(seed, 17, z / 80, row / 120, column / 120)
     axons = np.clip(1 + table("axon_drift")[labels] * drift * bright, 0.25, 1.6).astype(np.float64)
     # Where fibres run through the slice, or every way, it looks granular.
-    (granular,) = point_noise(seed, 18, z / 70, row / 75, column / 75)
-    granular = np.clip(table("granular")[labels] * drift * granular, -0.5, 0.5).astype(np.float64)
-    return level, np.maximum(strength, 0.4), axons, granular
+    (granular,) = point_noise(seed, 18, z / 90, row / 130, column / 130)
+    granular = table("granular")[labels] * drift * granular + _GRANULAR_DRIFT * shifts[1]
+    return SlowFields(
+        level=level,
+        texture=np.maximum(strength, 0.4),
+        axons=axons,
+        granular=np.clip(granular, -0.6, 0.6).astype(np.float64),
+        contrast=np.maximum(1 + _CONTRAST_DRIFT * shifts[2], 0.5).astype(np.float64),
+        blur=_BLUR * np.clip(1 + _BLUR_DRIFT * shifts[3], 0, 3).astype(np.float64),
+        noise=np.maximum(1 + _NOISE_DRIFT * shifts[4], 0).astype(np.float64),
+    )
 
 
 def add_scanner_faults(

@@ -10,6 +10,7 @@ from mtneuro_data.phantom.areas import Areas
 from mtneuro_data.phantom.bundles import bundle_field
 from mtneuro_data.phantom.lattice import site_hash, uniforms
 from mtneuro_data.phantom.profiles import brightness_at, profile
+from mtneuro_data.phantom.spline import point_noise
 from mtneuro_data.phantom.tissue import richness, table
 from mtneuro_data.phantom.tubes import REACH, Segments, dot, unit
 
@@ -17,7 +18,9 @@ _SPACING = 16
 _REPULSION = 10.5  # voxels; of two candidates nearer than this, one is dropped
 _REACH = 28  # voxels; the largest extent of a cell with its halo from its centre
 _EDGE = 4.0
-_LOBE = 0.3
+_LOBE = 0.22
+_SIZE_PERIOD = (90.0, 400.0, 400.0)
+_NUCLEUS = 0.7  # radius, as a share of the soma's half axis across the long one
 _DENDRITE = (2.0, 0.8)  # radius at the soma and at the visible end, voxels
 _DENDRITE_LENGTH = (6.0, 12.0)  # voxels: that of the shortest, and how much longer the longest is
 _DENDRITE_TONE = 0.55  # contrast, as a share of the soma's
@@ -25,7 +28,7 @@ _DENDRITE_TONE = 0.55  # contrast, as a share of the soma's
 # Brightness over the local background by distance from the annotated outline, which is generous: the
 # profile is steepest inside it.
 _DISTANCE = np.array([-8.0, -4.0, -3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.2, 3.0, 4.0])
-_RATIO = np.array([0.2, 0.12, 0.12, 0.2, 0.29, 0.41, 0.56, 0.73, 0.88, 0.99, 1.045, 1.07, 1.04, 1.0])
+_RATIO = np.array([0.3, 0.18, 0.13, 0.13, 0.17, 0.27, 0.45, 0.67, 0.88, 1.02, 1.075, 1.085, 1.045, 1.0])
 _PROFILE = profile(_DISTANCE, _RATIO)
 
 
@@ -45,10 +48,10 @@ class Cells:
     faint: Bool[np.ndarray, " cells"]
     """Which are too faint to be annotated."""
     contrast: Float32[np.ndarray, " cells"]
-    nucleus: Float32[np.ndarray, " cells"]
-    """How much brighter than the rim the inside is, over the local background."""
+    cytoplasm: Float32[np.ndarray, " cells"]
+    """Contrast of the cytoplasm, as a share of the nucleus's."""
     nucleolus: Float32[np.ndarray, " cells"]
-    """The same for the bright dot in the middle; 0 if there is none."""
+    """How much brighter the dot in the middle is, over the local background; 0 if there is none."""
     dendrite: Float32[np.ndarray, "cells 3 axes"]
     """Unit vectors along dendrites."""
     length: Float32[np.ndarray, "cells 3"]
@@ -94,7 +97,7 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
     label = areas.at(*place)
     in_axons = bundle_field(seed, label, *place) > 0
     share = np.where(in_axons, table("cell_share_in_axons")[label], table("cell_share")[label])
-    share = share * richness(seed, 13, *place)
+    share = share * richness(seed, 13, table("cell_variety")[label], *place)
     # A site with mark 0 is no candidate; otherwise a lower random number gives a higher mark.
     mark = np.where(chance < share, np.float32(1) - chance, np.float32(0))
     inner = (slice(1, -1),) * 3
@@ -106,8 +109,11 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
 
     drawn = uniforms(site_hash(seed, 4, *grid)[inner][kept], 23)
     spread = (drawn[0] + drawn[1] + drawn[2]) / np.float32(1.5) - np.float32(1)  # -1 to 1, near normal
-    ratio = np.float32(0.4) + np.float32(0.45) * drawn[3]
-    radius = table("cell_radius")[label] * (np.float32(1) + np.float32(0.3) * spread)
+    ratio = np.float32(0.45) + np.float32(0.43) * drawn[3]
+    place = (axis / period for axis, period in zip(centre.T, _SIZE_PERIOD, strict=True))
+    (larger,) = point_noise(seed, 74, *place)
+    larger = np.float32(1) + table("size_variety")[label] * np.clip(larger, -2, 2)
+    radius = table("cell_radius")[label] * larger * (np.float32(1) + np.float32(0.3) * spread)
     faint = drawn[10] < table("faint")[label]
     axis = _direction(drawn[4:7])
     # Two dendrites start near the soma's ends, the third anywhere.
@@ -123,9 +129,11 @@ def cells_near(seed: int, areas: Areas, lower: tuple[int, ...], upper: tuple[int
         ratio=ratio,
         lobe=_direction(drawn[7:10]) * np.float32(_LOBE),
         faint=faint,
-        contrast=table("contrast")[label] - np.float32(0.15) * faint + np.float32(0.65) * drawn[10],
-        nucleus=table("nucleus")[label] * drawn[11],
-        nucleolus=np.where(drawn[12] < np.float32(0.6), table("nucleolus")[label], np.float32(0))
+        contrast=table("contrast")[label] - np.float32(0.15) * faint + np.float32(0.5) * drawn[10],
+        cytoplasm=np.minimum(
+            table("cytoplasm")[label] * (np.float32(0.85) + np.float32(0.3) * drawn[11]), np.float32(1)
+        ),
+        nucleolus=np.where(drawn[12] < np.float32(0.5), table("nucleolus")[label], np.float32(0))
         * (np.float32(0.6) + np.float32(0.6) * drawn[13]),
         dendrite=dendrite,
         length=np.where(chance < 1, np.float32(shortest) + np.float32(longer) * chance, np.float32(0)),
@@ -220,8 +228,9 @@ def draw_cells(
     ratio.reshape(-1)[near] = _brightness(
         outline,
         centred.reshape(-1)[near],
+        np.float32(_NUCLEUS) * cells.short[seen],
         cells.contrast[seen],
-        cells.nucleus[seen],
+        cells.cytoplasm[seen],
         cells.nucleolus[seen],
     )
     soma = np.zeros(size, dtype=bool)
@@ -232,15 +241,26 @@ def draw_cells(
 def _brightness(
     outline: Float32[np.ndarray, " voxels"],
     square: Float32[np.ndarray, " voxels"],
-    contrast: Float32[np.ndarray, " voxels"],
     nucleus: Float32[np.ndarray, " voxels"],
+    contrast: Float32[np.ndarray, " voxels"],
+    cytoplasm: Float32[np.ndarray, " voxels"],
     nucleolus: Float32[np.ndarray, " voxels"],
 ) -> Float32[np.ndarray, " voxels"]:
-    """Return a soma's brightness over the background at distances from its outline and its centre."""
+    """Return a soma's brightness over the background at distances from its outline and its centre.
+
+    A dark nucleus of that radius lies in paler cytoplasm, and a bright dot in its middle.
+    """
     ratio = brightness_at(_PROFILE, outline)
-    ratio += nucleus * np.clip((-outline - np.float32(2)) * np.float32(0.5), 0, 1)
     ratio -= np.float32(1)
     ratio *= contrast
+    # From the nucleus's edge inwards, over a voxel and a half.
+    dark = nucleus - np.sqrt(square)
+    dark *= np.float32(1 / 1.5)
+    dark += np.float32(0.5)
+    np.clip(dark, 0, 1, out=dark)
+    dark *= np.float32(1) - cytoplasm
+    dark += cytoplasm
+    ratio *= np.where(outline < 0, dark, np.float32(1))
     ratio += np.float32(1)
-    ratio += nucleolus * np.maximum(np.float32(1) - square * np.float32(0.16), np.float32(0))
+    ratio += nucleolus * np.maximum(np.float32(1) - square * np.float32(0.13), np.float32(0))
     return ratio

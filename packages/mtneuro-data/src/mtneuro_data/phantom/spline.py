@@ -27,13 +27,16 @@ class _Axis:
     index: Int64[np.ndarray, " voxels"]
     """Each voxel's first of four lattice indices, relative to ``first``."""
     weights: Float32[np.ndarray, "taps voxels"]
+    shares: Float32[np.ndarray, "fewer voxels"]
+    """The weights of the second and third of the four alone, for linear interpolation."""
 
 
 def _axis(lower: int, upper: int, spacing: float) -> _Axis:
     """Return the cubic B-spline weights of voxels ``lower`` to ``upper`` on a lattice of that spacing."""
     if spacing == 1:
         own = np.arange(upper - lower)
-        return _Axis(lower, upper - lower, own, np.ones((1, upper - lower), dtype=np.float32))
+        alone = np.ones((1, upper - lower), dtype=np.float32)
+        return _Axis(lower, upper - lower, own, alone, alone)
     place = np.arange(lower, upper, dtype=np.float64) / spacing
     base = np.floor(place)
     t = place - base
@@ -47,7 +50,8 @@ def _axis(lower: int, upper: int, spacing: float) -> _Axis:
     ).astype(np.float32)
     index = base.astype(np.int64) - 1
     first = int(index[0])
-    return _Axis(first, int(index[-1]) - first + 4, index - first, weights)
+    shares = np.stack([1 - t, t]).astype(np.float32)
+    return _Axis(first, int(index[-1]) - first + 4, index - first, weights, shares)
 
 
 class SplineGrid:
@@ -87,17 +91,38 @@ class SplineGrid:
 
     def field(self, values: Float32[np.ndarray, "nz ny nx"]) -> Float32[np.ndarray, "z y x"]:
         """Return the spline through ``values`` (its control points) at each voxel of the box."""
+        return self._summed(values, [(axis.weights, 0) for axis in self._axes])
+
+    def between(self, values: Float32[np.ndarray, "nz ny nx"]) -> Float32[np.ndarray, "z y x"]:
+        """Return ``values`` interpolated linearly at each voxel: for fields that hardly change over a site.
+
+        Takes half as long as `field`.
+
+        Examples
+        --------
+        >>> grid = SplineGrid((0, 0, 0), (1, 1, 8), spacing=(4, 4, 4))
+        >>> x = np.broadcast_to(grid.coordinates[2].astype(np.float32), grid.shape)
+        >>> grid.between(x)[0, 0].astype(int)
+        array([0, 1, 2, 3, 4, 5, 6, 7])
+        """
+        return self._summed(values, [(axis.shares, 1 if len(axis.shares) > 1 else 0) for axis in self._axes])
+
+    def _summed(
+        self, values: Float32[np.ndarray, "nz ny nx"], axes: list[tuple[Float32[np.ndarray, "..."], int]]
+    ) -> Float32[np.ndarray, "z y x"]:
+        """Return weighted sums of values, given each axis's weights and the first tap that they are for."""
         for number in (0, 2, 1):  # z first, which spares single slices most; y last, over contiguous rows
-            axis = self._axes[number]
-            if len(axis.weights) == 1:
+            index = self._axes[number].index
+            weights, first = axes[number]
+            if len(weights) == 1:
                 continue
             shape = [1, 1, 1]
             shape[number] = -1
-            total = values.take(axis.index, axis=number)
-            total *= axis.weights[0].reshape(shape)
-            for tap in (1, 2, 3):
-                term = values.take(axis.index + tap, axis=number)
-                term *= axis.weights[tap].reshape(shape)
+            total = values.take(index + first, axis=number)
+            total *= weights[0].reshape(shape)
+            for tap in range(1, len(weights)):
+                term = values.take(index + (first + tap), axis=number)
+                term *= weights[tap].reshape(shape)
                 total += term
             values = total
         return values
@@ -118,6 +143,18 @@ def noise(
     values *= np.float32(2.0**-24 * _SPLINE_GAIN)
     values -= np.float32(0.5 * _SPLINE_GAIN)
     return grid.field(values)
+
+
+def white_noise(
+    seed: int, stream: int, lower: Sequence[int], upper: Sequence[int]
+) -> Float32[np.ndarray, "z y x"]:
+    """Return noise of mean 0 and standard deviation 1, independent from voxel to voxel."""
+    z, y, x = (np.arange(lo, hi) for lo, hi in zip(lower, upper, strict=True))
+    bits = noise_bits(extended(extended(stream_key(seed, stream), 0, z[:, None, None]), 1, y[:, None]), x)
+    values = (bits >> np.uint64(40)).astype(np.float32)
+    values *= np.float32(2.0**-24 * 12**0.5)
+    values -= np.float32(3**0.5)
+    return values
 
 
 def point_noise(

@@ -7,8 +7,8 @@ from jaxtyping import Float32, Float64
 
 from mtneuro_data.phantom.spline import point_noise
 
-_RICHNESS_SD = 0.25
-_RICHNESS_PERIOD = (150.0, 220.0, 220.0)
+_RICHNESS_PERIOD = (90.0, 480.0, 480.0)
+_RICHEST = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,26 +25,36 @@ class Tissue:
     """The same for its wavy fibres."""
     granular: float = 0.1
     """Fraction by which the two vary against each other from place to place."""
+    texture_variety: float = 0.08
+    """Fraction by which the strength of both differs between places a cube or more apart."""
     cell_share: float
     """Share of the cell lattice's sites that hold a cell, outside axon bundles."""
     cell_share_in_axons: float = 0.0
     """The same inside bundles."""
+    cell_variety: float = 0.2
+    """Fraction by which the density of cells varies from place to place."""
     cell_radius: float = 5.0
     """Mean radius of a soma as it is annotated, voxels."""
-    contrast: float = 0.5
-    """Contrast of the palest soma that is annotated; the darkest has 0.65 more."""
+    size_variety: float = 0.09
+    """Fraction by which that radius varies from place to place."""
+    contrast: float = 0.55
+    """Contrast of the palest nucleus that is annotated; the darkest has 0.5 more."""
     faint: float = 0.1
     """Share of the somata that are too faint to be annotated."""
-    nucleus: float = 0.0
-    """How much brighter a soma's inside may be than its rim, over the local background."""
+    cytoplasm: float = 0.85
+    """Contrast of the cytoplasm around a nucleus, as a share of the nucleus's."""
     nucleolus: float = 0.0
-    """How much brighter the dot in its middle is."""
+    """How much brighter the dot in the middle of the nucleus is, over the local background."""
     dendrites: float = 0.3
     """Share of the dendrites, three a soma at most, that can be seen."""
     vessel_share: float = 0.4
     """Share of the capillary lattice's edges that exist."""
+    vessel_variety: float = 0.25
+    """Fraction by which their density varies from place to place."""
+    width_variety: float = 0.05
+    """Fraction by which their width does, wide where they are dense."""
     vessel_beds: int = 1
-    """How many such lattices run through each other, 1 or 2."""
+    """How many such lattices run through each other, 1 to 3."""
     axon_gain: float = 0.0
     """How much brighter axons are than the background, as a share of it."""
     axon_drift: float = 0.08
@@ -66,30 +76,34 @@ class Tissue:
 # In the order of AREA_NAMES.
 TISSUES = (
     Tissue(level="CTX", background=0.0, texture=0.0, cell_share=0.0, vessel_share=0.0),
-    Tissue(level="CTX", background=0.985, texture=9.4, fibre=8.9, cell_share=0.73, cell_radius=4.8,
-           faint=0.38, nucleus=0.25, nucleolus=0.05, dendrites=0.15, vessel_share=0.3),
-    Tissue(level="STR", background=0.985, texture=9.0, fibre=10.8, cell_share=0.65,
-           cell_share_in_axons=0.07, contrast=0.38, cell_radius=5.2, faint=0.16, nucleus=0.25, nucleolus=0.15,
-           vessel_share=0.34, axon_gain=0.48, fringe=0.03, axons=True),
+    Tissue(level="CTX", background=1.0, texture=10.8, fibre=10.2, texture_variety=0.32, cell_share=0.66,
+           cell_variety=0.17, cell_radius=4.85, size_variety=0.15, contrast=0.55, faint=0.38, nucleolus=0.1,
+           dendrites=0.1, vessel_share=0.41, vessel_variety=0.3),
+    Tissue(level="STR", background=0.98, texture=12.3, fibre=11.6, texture_variety=0.2, texture_gain=0.1,
+           cell_share=0.5, cell_share_in_axons=0.07, cell_variety=0.34, contrast=0.58, cell_radius=5.5,
+           size_variety=0.09, faint=0.16, cytoplasm=0.82, nucleolus=0.2, dendrites=0.15, vessel_share=0.45,
+           vessel_variety=0.0, axon_gain=0.46, fringe=0.03, axons=True),
     Tissue(level="VP", background=0.90, texture=10.0, fibre=10.0, texture_gain=0.4, cell_share=0.9,
-           cell_share_in_axons=0.28, contrast=0.38, faint=0.25, cell_radius=5.7, nucleus=0.4, nucleolus=0.25,
-           vessel_share=0.36, vessel_beds=2, axon_gain=0.18, axon_drift=0.3, axon_rise=1.0, fringe=0.5,
+           cell_share_in_axons=0.28, contrast=0.6, faint=0.25, cell_radius=5.7, cytoplasm=0.72,
+           nucleolus=0.6, vessel_share=0.42, vessel_beds=2, axon_gain=0.18, axon_drift=0.3, axon_rise=1.0,
+           fringe=0.5, axons=True),
+    Tissue(level="VP", background=0.888, texture=12.2, fibre=15.8, granular=0.15, texture_variety=0.06,
+           cell_share=0.97, cell_share_in_axons=0.08, cell_variety=0.38, contrast=0.58, faint=0.34,
+           cell_radius=6.8, size_variety=0.1, cytoplasm=0.54, nucleolus=0.75, vessel_share=0.43,
+           vessel_variety=0.2, vessel_beds=2, axon_gain=0.105, axon_drift=0.2, cord_gain=0.1, fringe=0.12,
            axons=True),
-    Tissue(level="VP", background=0.905, texture=11.2, fibre=13.6, granular=0.3, cell_share=1.0,
-           cell_share_in_axons=0.21, contrast=0.38, faint=0.34, cell_radius=6.2, nucleus=0.4, nucleolus=0.25,
-           vessel_share=0.36, vessel_beds=2, axon_gain=0.1, axon_drift=0.2, cord_gain=0.09, fringe=0.12,
-           axons=True),
-    Tissue(level="ZI", background=0.92, texture=13.4, fibre=17.9, granular=0.15, texture_gain=0.4,
-           cell_share=0.4, cell_share_in_axons=0.4, contrast=0.3, faint=0.03, cell_radius=6.6,
-           nucleus=0.45, nucleolus=0.35, dendrites=0.7, vessel_share=0.44, vessel_beds=2, axon_gain=0.14,
-           axon_drift=0.2, axon_rise=3.0, fringe=0.25, grain=0.5, axons=True),
+    Tissue(level="ZI", background=0.935, texture=18.0, fibre=19.0, granular=0.12, texture_variety=0.06,
+           texture_gain=0.2, cell_share=0.36, cell_share_in_axons=0.36, cell_variety=0.17, contrast=0.75,
+           faint=0.03, cell_radius=6.7, size_variety=0.14, cytoplasm=0.48, nucleolus=0.85, dendrites=0.25,
+           vessel_share=0.235, vessel_variety=1.1, width_variety=0.15, vessel_beds=3, axon_gain=0.085,
+           axon_drift=0.2, axon_rise=3.0, fringe=0.25, grain=0.45, axons=True),
     Tissue(level="STR", background=1.12, texture=10.0, fibre=11.0, cell_share=0.14, cell_share_in_axons=0.1,
-           vessel_share=0.36, axon_gain=0.36, fringe=0.4, axons=True),
+           vessel_share=0.43, axon_gain=0.36, fringe=0.4, axons=True),
     Tissue(level="ZI", background=0.92, texture=14.0, fibre=15.0, cell_share=0.46, cell_share_in_axons=0.46,
-           cell_radius=5.8, nucleus=0.4, nucleolus=0.35, dendrites=0.6, vessel_share=0.45, axon_gain=0.11,
-           fringe=0.4, grain=0.8, axons=True),
+           contrast=0.6, cell_radius=5.8, cytoplasm=0.7, nucleolus=0.65, dendrites=0.4, vessel_share=0.5,
+           axon_gain=0.11, fringe=0.4, grain=0.8, axons=True),
     Tissue(level="STR", background=1.05, texture=10.0, fibre=11.0, cell_share=0.1, cell_share_in_axons=0.07,
-           vessel_share=0.33, axon_gain=0.42, fringe=0.4, axons=True),
+           vessel_share=0.39, axon_gain=0.42, fringe=0.4, axons=True),
 )  # fmt: skip
 
 
@@ -107,11 +121,34 @@ def table(name: str) -> Float32[np.ndarray, " areas"]:
 def richness(
     seed: int,
     stream: int,
+    variety: Float32[np.ndarray, "..."],
     z: Float64[np.ndarray, "..."],
     y: Float64[np.ndarray, "..."],
     x: Float64[np.ndarray, "..."],
 ) -> Float32[np.ndarray, "..."]:
-    """Return the density of structures around each place, relative to the average of its area."""
+    """Return the density of structures around each place, relative to the average of its area.
+
+    Its logarithm is nearly normal, its standard deviation nearly ``variety``. It is a fourth power instead of
+    an exponential, whose last bits differ between processors.
+    """
+    quarter = variety / np.float32(4)
+    square = quarter * quarter
+    root = np.float32(1) + quarter * rich_places(seed, stream, z, y, x)
+    root *= root
+    root *= root
+    # The mean of the fourth power, were the noise normal.
+    root /= np.float32(1) + square * (np.float32(6) + np.float32(3) * square)
+    return np.minimum(root, np.float32(_RICHEST))
+
+
+def rich_places(
+    seed: int,
+    stream: int,
+    z: Float64[np.ndarray, "..."],
+    y: Float64[np.ndarray, "..."],
+    x: Float64[np.ndarray, "..."],
+) -> Float32[np.ndarray, "..."]:
+    """Return the noise of standard deviation 1 by which `richness` varies, between -2.2 and 2.2."""
     place = (axis / period for axis, period in zip((z, y, x), _RICHNESS_PERIOD, strict=True))
     (more,) = point_noise(seed, stream, *place)
-    return np.clip(1 + _RICHNESS_SD * more, 0.4, 1.6)
+    return np.clip(more, -2.2, 2.2)

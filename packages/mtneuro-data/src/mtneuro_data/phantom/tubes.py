@@ -14,7 +14,7 @@ REACH = 4.0
 # Brightness over the local background by distance from the annotated wall: lumen, edge, halo.
 # The wall lies outside the place where the profile is steepest.
 _DISTANCE = np.array([-8.0, -5.0, -3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.6, 2.3, 3.1, 4.0])
-_RATIO = np.array([0.02, 0.01, 0.01, 0.01, 0.03, 0.06, 0.16, 0.38, 0.67, 0.9, 1.06, 1.16, 1.15, 1.06, 1.0])
+_RATIO = np.array([0.02, 0.01, 0.01, 0.01, 0.03, 0.06, 0.16, 0.38, 0.67, 0.9, 1.07, 1.17, 1.15, 1.06, 1.0])
 _TRUNK_RATIO = np.array(
     [0.09, 0.04, 0.01, 0.02, 0.06, 0.17, 0.38, 0.64, 0.91, 1.12, 1.27, 1.36, 1.27, 1.10, 1.0]
 )

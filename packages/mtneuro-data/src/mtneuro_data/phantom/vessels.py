@@ -1,4 +1,4 @@
-"""Blood vessels: tubes along the edges of jittered lattices, one or two of capillaries and one of trunks."""
+"""Blood vessels: tubes along the edges of jittered lattices, up to three of capillaries and one of trunks."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -7,7 +7,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from mtneuro_data.phantom.areas import Areas
 from mtneuro_data.phantom.lattice import extended, site_hash, uniforms
-from mtneuro_data.phantom.tissue import richness, table
+from mtneuro_data.phantom.tissue import rich_places, richness, table
 from mtneuro_data.phantom.tubes import REACH, Segments, dot, unit
 
 
@@ -30,24 +30,34 @@ class _Network:
     """How much less contrast the palest of the thinnest has; the widest are all dark."""
     flat: float
     """How much less contrast pieces across z have than those along it."""
+    shared_depth: float = 0.0
+    """How much of a joint's place along z it shares with those next to it."""
+    rising: tuple[float, float] = (1.0, 1.0)
+    """How much more often edges along z exist than on average, and edges in the slice."""
     bed: int = 0
     """Number of the bed, if several run through each other."""
 
 
 _CAPILLARIES = _Network(
     stream=5,
-    spacing=(20, 26, 26),
-    bend=20.0,
+    spacing=(22, 28, 28),
+    bend=22.0,
     pieces=6,
-    radius=(1.1, 1.9),
+    radius=(1.75, 1.7),
     rarity=2,
     slender=0.85,
-    paleness=0.3,
-    flat=0.25,
+    paleness=0.15,
+    flat=0.12,
+    shared_depth=0.75,
+    rising=(0.95, 0.45),
 )
-# Two beds run through each other where capillaries are dense: as in reality, few joints have more than
-# three edges.
-_SECOND_BED = replace(_CAPILLARIES, stream=19, bed=1)
+# Two or three beds run through each other where capillaries are dense: as in reality, few joints have more
+# than three edges.
+_BEDS = (
+    _CAPILLARIES,
+    replace(_CAPILLARIES, stream=19, bed=1),
+    replace(_CAPILLARIES, stream=100, bed=2),
+)
 _TRUNKS = _Network(
     stream=6,
     spacing=(150, 150, 150),
@@ -59,7 +69,9 @@ _TRUNKS = _Network(
     paleness=0.0,
     flat=0.0,
 )
-_TRUNK_SHARE = 0.25
+_WIDER = 1.7  # how much wider capillaries are at most where they are dense
+_TRUNK_SHARE = 0.15
+_NEXT = 3  # how many joints along y and x lie at nearly the same depth
 
 
 def _joints(
@@ -71,7 +83,12 @@ def _joints(
     Float64[np.ndarray, "sites axes"],
 ]:
     """Return the joints of these sites: position, radius, tone, and the line along which edges meet."""
-    *drawn, width, pale = uniforms(site_hash(seed, network.stream, site[:, 0], site[:, 1], site[:, 2]), 8)
+    z, y, x = site.T
+    *drawn, width, pale = uniforms(site_hash(seed, network.stream, z, y, x), 8)
+    if network.shared_depth:
+        # Joints next to each other lie at nearly the same depth, so that vessels stay in a slice for a while.
+        (depth,) = uniforms(site_hash(seed, network.stream + 120, z, y // _NEXT, x // _NEXT), 1)
+        drawn[0] = np.float32(network.shared_depth) * depth + np.float32(1 - network.shared_depth) * drawn[0]
     place = (site + np.stack(drawn[:3], axis=1).astype(np.float64)) * np.array(network.spacing)
     line = unit(2 * np.stack(drawn[3:], axis=1).astype(np.float64) - 1)
     for _ in range(network.rarity.bit_length() - 1):
@@ -89,7 +106,7 @@ def _edges(
     seed: int, network: _Network, areas: Areas, lower: tuple[int, ...], upper: tuple[int, ...]
 ) -> Segments:
     """Return the pieces of every edge of a network that can reach into the box."""
-    margin = network.bend + sum(network.radius) + REACH
+    margin = network.bend + _WIDER * sum(network.radius) + REACH
     sites = [
         np.arange(int((lo - margin) // step) - 2, int((hi + margin) // step) + 3)
         for lo, hi, step in zip(lower, upper, network.spacing, strict=True)
@@ -116,14 +133,17 @@ def _edges(
     if network is _TRUNKS:
         share = _TRUNK_SHARE * (label > 0)
     else:
-        share = table("vessel_share")[label] * richness(seed, 14, *middle)
+        share = table("vessel_share")[label] * richness(seed, 14, table("vessel_variety")[label], *middle)
         share *= table("vessel_beds")[label] > network.bed
+        share *= np.where(axis == 0, *map(np.float32, network.rising))
     kept = exists < share
     start, stop, axis = start[kept], stop[kept], axis[kept]
+    if network is not _TRUNKS:
+        radius = radius * _widths(seed, areas, place)
     # All edges leave a joint along the same line, to either side, so that vessels continue smoothly and fork.
     way = place[stop] - place[start]
     ahead = unit(way)
-    lead = np.minimum(np.sqrt(dot(way, way)) * 0.75, network.bend)[:, None]
+    lead = np.minimum(np.sqrt(dot(way, way)) * 0.6, network.bend)[:, None]
     bends = [
         place[end] + lead * _towards(line[end], side * ahead) for end, side in ((start, 1.0), (stop, -1.0))
     ]
@@ -135,11 +155,20 @@ def _edges(
     )
 
 
+def _widths(
+    seed: int, areas: Areas, place: Float64[np.ndarray, "joints axes"]
+) -> Float32[np.ndarray, " joints"]:
+    """Return how wide capillaries are at joints, relative to the average of their area."""
+    z, y, x = place.T
+    variety = table("width_variety")[areas.at(z, y, x)]
+    return np.float32(1) + variety * rich_places(seed, 14, z, y, x)
+
+
 def _towards(
     line: Float64[np.ndarray, "edges 3"], ahead: Float64[np.ndarray, "edges 3"]
 ) -> Float64[np.ndarray, "edges 3"]:
     """Return unit vectors along these lines, to the side of ``ahead``, and turned a little towards it."""
-    return unit(np.where(dot(line, ahead) < 0, -1.0, 1.0)[:, None] * line + 0.15 * ahead)
+    return unit(np.where(dot(line, ahead) < 0, -1.0, 1.0)[:, None] * line + 1.1 * ahead)
 
 
 def _curve(
@@ -174,7 +203,7 @@ def segments_near(
 ) -> dict[str, Segments]:
     """Return the pieces of all vessels that can reach into the half-open box: capillaries, and trunks."""
     found: dict[str, Segments] = {}
-    for name, networks in (("capillaries", (_CAPILLARIES, _SECOND_BED)), ("trunks", (_TRUNKS,))):
+    for name, networks in (("capillaries", _BEDS), ("trunks", (_TRUNKS,))):
         beds = [_edges(seed, network, areas, lower, upper) for network in networks]
         parts = (np.concatenate([getattr(bed, part.name) for bed in beds]) for part in fields(Segments))
         found[name] = Segments(*parts)

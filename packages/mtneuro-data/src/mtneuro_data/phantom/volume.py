@@ -11,7 +11,7 @@ from mtneuro_data.phantom.areas import NATIVE_SHAPE, Areas
 from mtneuro_data.phantom.levels import block_majorities, block_means
 from mtneuro_data.phantom.render import Box, World, rendered
 
-PHANTOM_VERSION: Final = 6
+PHANTOM_VERSION: Final = 7
 """Increased whenever a voxel of any phantom changes; part of every fingerprint of its data."""
 
 MAX_LEVEL: Final = 7
