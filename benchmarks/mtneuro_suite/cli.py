@@ -209,7 +209,6 @@ def run_all(
     from mtneuro_suite.execute.executor import Executor, create_output
     from mtneuro_suite.execute.export import READ_ME, check_export, write_export
     from mtneuro_suite.execute.selection import forget_failures, named_runs, to_do
-    from mtneuro_suite.execute.slurm import read_queue
     from mtneuro_suite.plan.asked import asked_samples
     from mtneuro_suite.plan.plan import check_sources, plan_of
     from mtneuro_suite.plan.trial import try_modules
@@ -217,7 +216,11 @@ def run_all(
     from mtneuro_suite.runs.run import with_needs
     from mtneuro_suite.runs.store import Store
 
-    queue = read_queue(where.slurm) if where.slurm else None
+    queue = None
+    if where.slurm:
+        from mtneuro_suite.execute.slurm import read_queue
+
+        queue = read_queue(where.slurm)
     executor = Executor(workers=where.workers, scheduler=where.scheduler, tls=where.tls, queue=queue)
     gpus = 0 if preset.device == "cpu" else executor.gpus
     if preset.device == "cuda" and not gpus:
@@ -333,7 +336,7 @@ def _write_results(
     Results that turn out to be damaged are named and left out.
     """
     from mtneuro_suite.report.about import FILE_NAME, about
-    from mtneuro_suite.report.html import write_report
+    from mtneuro_suite.report.state import report_state, shows
     from mtneuro_suite.report.tables import all_tables
     from mtneuro_suite.runs.repair import set_aside_damaged
     from mtneuro_suite.runs.store import csv_text
@@ -347,7 +350,11 @@ def _write_results(
         for path, text in texts.items():
             with written_beside(path) as beside:
                 beside.write_text(text, encoding="utf-8")
-        write_report(plan, store, tables, report, failures=failures)
+        # To draw it takes longer than all else where no run was left to do.
+        if not shows(report, report_state(plan, store, failures)):
+            from mtneuro_suite.report.html import write_report
+
+            write_report(plan, store, tables, report, failures=failures)
     except OSError as error:
         # Print the tables even if they could not be written.
         unwritten = one_line(error)

@@ -17,6 +17,7 @@ from mtneuro_suite import cli
 from mtneuro_suite.execute.progress import Display, Tally
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
+from mtneuro_suite.report.html import write_report
 from mtneuro_suite.steps import Arrays
 
 RUN_ALL = Path(__file__).parent.parent / "run_all.py"
@@ -138,7 +139,7 @@ def test_a_disk_that_is_full_ends_with_names_and_status_1(tmp_path, monkeypatch,
     assert stopped.value.code == 1
     captured = capsys.readouterr()
     assert "Table 1" in captured.out
-    assert "failed: images of A-CTX" in captured.err
+    assert "failed: images" in captured.err
     assert "No space left on device: " in captured.err
 
 
@@ -209,6 +210,40 @@ def test_a_damaged_result_is_listed_named_and_made_again_by_the_next_start(tmp_p
     assert "1 to do" in err
     assert arrays.read_bytes() == whole
     assert f"done    {name}" in told("--list").out
+
+
+def test_where_no_run_is_left_to_do_nothing_heavy_is_loaded_and_the_report_stays(tmp_path, made_up):
+    preset = read_preset("smoke").model_copy(update={"device": "cpu"})
+    plan = plan_of(preset)
+    store = made_up(plan, tmp_path)
+    report = write_report(plan, store, [], tmp_path / "smoke" / "report.html")
+    before = report.stat().st_mtime_ns
+    # In a process of its own, since these tests have loaded everything. Only torch can count GPUs.
+    script = """
+import sys
+from mtneuro_suite import cli
+from mtneuro_suite.execute.executor import _driver_is_there
+output = sys.argv[1]
+device = ["--device", "cpu"] if _driver_is_there() else []
+for option in (["--print"], ["--list"], ["--estimate"], []):
+    sys.argv = ["run_all.py", "--preset", "smoke", *device, "--output", output, *option]
+    try:
+        cli.main()
+    except SystemExit as ended:
+        assert not ended.code, ended
+    heavy = {"torch", "matplotlib", "pandas", "sklearn", "umap", "scipy", "distributed"} & sys.modules.keys()
+    print("loaded after", *option, *sorted(heavy))
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    ended = subprocess.run(command, cwd=RUN_ALL.parent, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert [line for line in ended.stdout.splitlines() if line.startswith("loaded after")] == [
+        "loaded after --print",
+        "loaded after --list",
+        "loaded after --estimate",
+        "loaded after",
+    ]
+    assert report.stat().st_mtime_ns == before
 
 
 def test_a_damaged_file_is_left_out_of_the_report_and_named(tmp_path, made_up):

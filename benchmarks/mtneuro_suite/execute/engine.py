@@ -80,11 +80,31 @@ class _Here:
         return ended
 
 
+def _seconds_ahead(runs: Sequence[Run]) -> dict[str, float]:
+    """Return how long each run and what waits for it take at least, in rough seconds.
+
+    The run with the longest chain before it starts first, so that no long one is left for the end, when the
+    other workers have nothing to do.
+
+    Parameters
+    ----------
+    runs
+        All runs, needs first.
+    """
+    ahead = dict.fromkeys((run.id for run in runs), 0.0)
+    for run in reversed(runs):
+        ahead[run.id] += run.cost
+        for need in run.needed:
+            ahead[need.id] = max(ahead.get(need.id, 0.0), ahead[run.id])
+    return ahead
+
+
 class _Board:
     """Keeps track of which runs wait, are at work, or have ended."""
 
     def __init__(self, attempts: Sequence[Attempt], store: Store, listener: Listener) -> None:
         self.waiting = {attempt.run.id: attempt for attempt in attempts}
+        self._ahead = _seconds_ahead([attempt.run for attempt in attempts])
         self.working: set[str] = set()
         self.failures: dict[str, Failure] = {}
         self._held: set[str] = set()
@@ -94,7 +114,7 @@ class _Board:
 
     def start(self, pool: Pool, room: Callable[[], bool]) -> None:
         """Give the pool every run that can start, and end those that another process has done."""
-        for attempt in list(self.waiting.values()):
+        for attempt in sorted(self.waiting.values(), key=lambda one: -self._ahead[one.run.id]):
             if not room():
                 return
             run = attempt.run

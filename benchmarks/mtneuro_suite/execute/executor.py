@@ -1,18 +1,21 @@
 """Carry out runs in one place: this process, its own workers, a Dask scheduler's, or SLURM's jobs."""
 
+import ctypes
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtneuro_suite.execute.attempt import Attempt
-from mtneuro_suite.execute.cluster import connected, gpus_of, run_on_cluster, workers_of
 from mtneuro_suite.execute.engine import Listener, run_here
-from mtneuro_suite.execute.pool import run_on_workers
-from mtneuro_suite.execute.slurm import Queue, check_slurm, submitted
 from mtneuro_suite.runs.failure import Failure
 from mtneuro_suite.runs.store import Store
+
+if TYPE_CHECKING:
+    from mtneuro_suite.execute.slurm import Queue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class Executor:
     tls: Path | None = None
     """Folder of the certificates that the scheduler asks for."""
 
-    queue: Queue | None = None
+    queue: "Queue | None" = None
     """Jobs to ask SLURM for."""
 
     def __post_init__(self) -> None:
@@ -50,11 +53,15 @@ class Executor:
                 "suite's own workers and SLURM's jobs have certificates of their own"
             )
         if self.queue:
+            from mtneuro_suite.execute.slurm import check_slurm
+
             check_slurm()
 
     @cached_property
     def _found(self) -> tuple[int, int]:
         if self.scheduler:
+            from mtneuro_suite.execute.cluster import connected, gpus_of, workers_of
+
             with connected(self.scheduler, tls=self.tls) as client:
                 return gpus_of(client), workers_of(client)
         if self.queue:
@@ -98,6 +105,11 @@ class Executor:
         """
         if not attempts or self.workers == 0:
             return run_here(attempts, store, listener)
+        # Dask is loaded where runs are given out: without any, a command ends sooner.
+        from mtneuro_suite.execute.cluster import connected, run_on_cluster
+        from mtneuro_suite.execute.pool import run_on_workers
+        from mtneuro_suite.execute.slurm import submitted
+
         if self.scheduler:
             with connected(self.scheduler, tls=self.tls) as client:
                 return run_on_cluster(attempts, store, listener, client=client)
@@ -109,10 +121,25 @@ class Executor:
 
 
 def cuda_devices() -> int:
-    """Return how many GPUs torch can use here."""
+    """Return how many GPUs torch can use here; torch is loaded only where there may be one."""
+    if not _driver_is_there():
+        return 0
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _driver_is_there() -> bool:
+    """Return whether this machine may have a GPU for torch: it has NVIDIA's driver, or AMD's."""
+    if sys.platform == "darwin":
+        return False
+    if sys.platform != "linux" or Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def default_workers() -> int:

@@ -17,6 +17,7 @@ from mtneuro_suite.report.appendix import appendix_tables
 from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves
 from mtneuro_suite.report.names import model_name
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
+from mtneuro_suite.report.state import report_state
 from mtneuro_suite.report.tables import Table
 from mtneuro_suite.report.umap import umap_sections
 from mtneuro_suite.runs.failure import Failure
@@ -125,6 +126,7 @@ def write_report(
     costs = _costs(plan, results)
     html = environment.get_template("report.html.j2").render(
         preset=plan.preset,
+        state=report_state(plan, store, failures),
         caveat=plan.inputs.caveat,
         tables=[*tables, *appendix_tables(plan, store)],
         accuracy=accuracy_figures(plan, store),

@@ -9,6 +9,7 @@ package offers. Modules that a registry names as text are reached only where set
 
 import ast
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,7 +94,7 @@ class Sources:
         if _package(module) not in PACKAGES:
             return {}
         path, root = _file(module), package_folder(_package(module))
-        named = {folder / name for name in _data_names(self._read(path)) for folder in (path.parent, root)}
+        named = {folder / name for name in _named(self._read(path)).data for folder in (path.parent, root)}
         return {f"{root.name}/{file.relative_to(root).as_posix()}": file for file in named if file.is_file()}
 
 
@@ -101,14 +102,38 @@ SOURCES = Sources()
 """The sources as they are on this machine, for as long as this process lasts."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a module's text names."""
+
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+    """Import statements that are executed, inside functions too."""
+
+    data: frozenset[str]
+    """Data files."""
+
+
+@cache
+def _named(text: str) -> _Named:
+    tree = ast.parse(text)
+    imports = (node for node in _statements(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+    # Most modules name no data file, and to look at every expression takes long.
+    nodes = ast.walk(tree) if any(suffix in text for suffix in _DATA) else ()
+    values = (node.value for node in nodes if isinstance(node, ast.Constant))
+    return _Named(
+        tuple(imports),
+        frozenset(name for name in values if isinstance(name, str) and Path(name).suffix in _DATA),
+    )
+
+
 @cache
 def _imports(text: str, inside: str) -> tuple[Import, ...]:
     """Return what a module of a package imports when it is executed, inside functions too."""
     found: list[Import] = []
-    for node in _executed(ast.parse(text)):
+    for node in _named(text).imports:
         if isinstance(node, ast.Import):
             found += ((alias.name, "*") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             found += ((_absolute(node, inside), alias.name) for alias in node.names)
     return tuple(found)
 
@@ -124,25 +149,17 @@ def _offered(text: str, package: str) -> dict[str, Import]:
     }
 
 
-@cache
-def _data_names(text: str) -> frozenset[str]:
-    """Return the names of data files that stand in a module."""
-    return frozenset(
-        node.value
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if Path(node.value).suffix in _DATA
-    )
+_BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+"""Fields of a statement that hold statements, or such fields."""
 
 
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield all that a module's text consists of, but for what only a type checker reads."""
-    yield node
-    children = ast.iter_child_nodes(node)
-    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-        children = node.orelse
-    for child in children:
-        yield from _executed(child)
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield all statements of a module's text, but for those that only a type checker reads."""
+    unread = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+    for name in _BLOCKS[1:] if unread else _BLOCKS:
+        for inner in getattr(node, name, ()):
+            yield inner
+            yield from _statements(inner)
 
 
 def _absolute(node: ast.ImportFrom, inside: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mtneuro_suite.execute.attempt import Attempt
-from mtneuro_suite.execute.engine import POLLED_EVERY, run_here
+from mtneuro_suite.execute.engine import POLLED_EVERY, Ended, carry_out, run_here
 from mtneuro_suite.execute.pool import run_on_workers
 from mtneuro_suite.execute.selection import forget_failures, to_do
 from mtneuro_suite.plan.arrays import arrays_run
@@ -87,6 +87,33 @@ def test_a_finished_run_is_not_done_again(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Read, "run", never)
     assert [failure.run.title for failure in carried_out(runs()[-1:], store, Heard())] == []
+
+
+class Given:
+    """A pool that takes note of what it is given, and whose runs end one at a time, in that order."""
+
+    def __init__(self):
+        self.titles, self.at_work = [], []
+
+    def start(self, attempt):
+        self.titles.append(attempt.run.title)
+        self.at_work.append(attempt)
+
+    def ended(self, seconds):
+        return [Ended(self.at_work.pop(0))]
+
+
+def test_the_longest_chain_of_runs_starts_first_and_none_before_what_it_needs(tmp_path):
+    short = Run(step=Made(value=1), title="short", cost=1)
+    middle = Run(step=Made(value=2), title="middle", cost=5)
+    head = Run(step=Made(value=3), title="head of a chain", cost=2)
+    long = Run(step=Read(), title="end of a chain", needs={"made": (head,)}, cost=9)
+    done = Run(step=Made(value=4), title="done before", cost=1)
+    after = Run(step=Read(), title="after what is done", needs={"made": (done,)}, cost=4)
+    attempts = [Attempt(run) for run in (short, middle, head, long, after)]
+    pool = Given()
+    assert carry_out(attempts, Store(tmp_path), Heard(), pool, at_once=2) == []
+    assert pool.titles == ["head of a chain", "middle", "end of a chain", "after what is done", "short"]
 
 
 def held_elsewhere(store, run):

@@ -1,3 +1,6 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from mtneuro_probe import umap_embedding
@@ -52,3 +55,12 @@ def test_too_few_samples_or_neighbours_are_refused(groups, rows, n_neighbors, to
 def test_embeddings_that_are_not_finite_are_refused(groups):
     with pytest.raises(ValueError, match="finite"):
         umap_embedding(np.full_like(groups, np.nan))
+
+
+def test_what_is_compiled_is_kept_for_later_processes(groups):
+    umap_embedding(groups, n_neighbors=10)
+    umap = sys.modules["umap.umap_"]
+    for kernel in (umap.smooth_knn_dist, umap.compute_membership_strengths, umap.fast_knn_indices):
+        kept = kernel.stats
+        assert sum(kept.cache_hits.values()) + sum(kept.cache_misses.values()) > 0
+        assert list(Path(kept.cache_path).glob(f"*.{kernel.py_func.__name__}-*.nbi"))

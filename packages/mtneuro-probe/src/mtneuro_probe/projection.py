@@ -2,6 +2,9 @@
 
 import logging
 import warnings
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -58,13 +61,33 @@ def umap_embedding(
         # umap warns at import that TensorFlow is missing, which nothing here needs.
         warnings.simplefilter("ignore", ImportWarning)
         from umap import UMAP
+
+        _keep_compiled()
     # The usual start needs more eigenvectors than so few samples have.
     start = "spectral" if len(embeddings) > 10 else "random"
     with warnings.catch_warnings():
         # A graph in several pieces is laid out piece by piece, as it should be; umap warns of it each time.
         warnings.filterwarnings("ignore", category=UserWarning, module="umap")
-        # numba compiles umap's kernels here, and may run them on one thread only.
+        # numba compiles umap's kernels here if it never did, and may run them on one thread only.
         warnings.filterwarnings("ignore", module="numba")
         layout = UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1, init=start)
         points = layout.fit_transform(standardised)
     return np.asarray(points, dtype=np.float32)
+
+
+@cache
+def _keep_compiled() -> None:
+    """Have numba keep what it compiles of umap for later processes: 12 seconds for each of them.
+
+    It keeps it where it keeps that of umap's own requirements: beside the library, or in the user's own cache
+    folder where that cannot be written, or in ``NUMBA_CACHE_DIR``.
+    """
+    from numba.core.dispatcher import Dispatcher
+
+    for name in ("distances", "layouts", "umap_", "utils"):
+        module = import_module(f"umap.{name}")
+        for kernel in vars(module).values():
+            if isinstance(kernel, Dispatcher) and kernel.py_func.__module__ == module.__name__:
+                # Raised where there is no folder that can be written: then each process compiles anew.
+                with suppress(RuntimeError):
+                    kernel.enable_caching()

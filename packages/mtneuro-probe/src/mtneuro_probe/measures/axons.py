@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float64
-from scipy import ndimage
 
 from mtneuro_probe.measures.label_images import LabelImages
 
@@ -39,6 +38,8 @@ def structure_tensor(images: LabelImages, label: str) -> Float64[np.ndarray, "im
     orientation in the arterial adventitia using confocal laser scanning microscopy, Biomechanics and
     Modeling in Mechanobiology 11, 461-473.
     """
+    from scipy import ndimage  # takes half a second to load, and few need it
+
     sigma = SMOOTHING_UM / images.spacing_um
     tensor = np.zeros((len(images), 3))
     for position, mask in enumerate(images.mask(label)):

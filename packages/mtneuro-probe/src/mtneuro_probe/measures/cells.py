@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
-from scipy.spatial import KDTree
 
 from mtneuro_probe._shared.masked import check_unmasked
 from mtneuro_probe.measures.label_images import LabelImages
@@ -75,6 +74,8 @@ def nearest_neighbour_distance(
     >>> nearest_neighbour_distance(np.array([[0.0, 0], [3, 4], [3, 5]]))
     array([5., 1., 1.])
     """
+    from scipy.spatial import KDTree  # takes a third of a second to load, and few need it
+
     if neighbour < 1:
         raise ValueError(f"neighbour must be at least 1, the closest, got {neighbour}")
     if len(centroids) <= neighbour:

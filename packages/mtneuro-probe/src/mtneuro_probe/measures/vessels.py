@@ -3,8 +3,6 @@
 import cc3d
 import numpy as np
 from jaxtyping import Bool, Float64
-from scipy import ndimage
-from skimage.morphology import skeletonize
 
 from mtneuro_probe.measures.label_images import LabelImages
 
@@ -17,6 +15,8 @@ def mean_width(images: LabelImages, label: str) -> Float64[np.ndarray, " images"
     method for the model-independent assessment of thickness in three-dimensional images, J. Microscopy 185,
     67-75; skeleton: see ``skeleton``.
     """
+    from scipy import ndimage  # takes half a second to load, and few need it
+
     pixel = float(np.sqrt(images.spacing_um.prod()))
     width = np.full(len(images), np.nan)
     for position, mask in enumerate(images.mask(label)):
@@ -53,6 +53,9 @@ def skeleton(mask: Bool[np.ndarray, "y x"]) -> Bool[np.ndarray, "y x"]:
     >>> int(skeleton(two_wide).sum())
     9
     """
+    from scipy import ndimage
+    from skimage.morphology import skeletonize
+
     spine, exchanged = skeletonize(mask), skeletonize(mask.T).T
     # Two pixels wide: some pixel around is outside.
     narrow = np.logical_not(ndimage.minimum_filter(mask, 3))
@@ -66,6 +69,8 @@ def skeleton(mask: Bool[np.ndarray, "y x"]) -> Bool[np.ndarray, "y x"]:
 
 def _far_from(spine: Bool[np.ndarray, "y x"]) -> Bool[np.ndarray, "y x"]:
     """Return which pixels have none of a skeleton within three, farther than the ends of two may differ."""
+    from scipy import ndimage
+
     return np.logical_not(ndimage.maximum_filter(spine, 7))
 
 
