@@ -82,6 +82,18 @@ def test_the_closer_of_two_is_told_with_an_interval(rng):
     assert 0 < told.low < told.difference < told.high
 
 
+def test_few_runs_leave_the_closer_one_without_an_interval(rng):
+    reference = rng.normal(size=(40, 5))
+    near, far = reference + 0.3 * rng.normal(size=(40, 5)), reference + rng.normal(size=(40, 5))
+    told = closeness(reference, near, far, sample_id=ids(40), run_length=5)
+    assert told.interval_reason == "8 run(s) of at least 5 slices, and 12 are needed"
+    assert np.isnan([told.low, told.high]).all()
+    assert told.difference > 0
+    by_data = closeness(reference, near, far, sample_id=ids(40))
+    assert by_data.interval_reason == ""
+    assert by_data.low < by_data.difference < by_data.high
+
+
 def test_equally_close_ones_have_an_interval_around_zero(rng):
     reference = rng.normal(size=(120, 5))
     one, other = (reference + rng.normal(size=(120, 5)) for _ in range(2))

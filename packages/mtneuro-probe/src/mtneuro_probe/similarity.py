@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import rankdata
 
 from mtneuro_probe.embeddings import check_embeddings
-from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval, runs_of
+from mtneuro_probe.readout.uncertainty import Runs, bootstrap_counts, interval, places_of
 from mtneuro_probe.scaling import PRECISION, constant_dimensions, spread
 
 _log = logging.getLogger(__name__)
@@ -165,10 +165,13 @@ class Closeness:
     """First less second: above 0 where the first is closer."""
 
     low: float
-    """Lower end of the difference's 95 % interval, over runs of slices."""
+    """Lower end of the difference's 95 % interval, over runs of slices, NaN where there is none."""
 
     high: float
     """Upper end of it."""
+
+    interval_reason: str = ""
+    """Why there is no interval; empty where there is one."""
 
 
 def closeness(
@@ -177,7 +180,7 @@ def closeness(
     second: Float[np.ndarray, "samples b"],
     *,
     sample_id: Sequence[str] | np.ndarray,
-    run_length: int = 10,
+    run_length: int | None = None,
     n_bootstrap: int = 200,
     seed: int = 0,
 ) -> Closeness:
@@ -190,7 +193,8 @@ def closeness(
     sample_id
         Ids of the samples; the bootstrap draws runs of neighbouring slices.
     run_length
-        Slices in a run.
+        Slices in a run. By default as many as are alike in what they add to the difference
+        (``block_length``); below 12 runs there is no interval.
     n_bootstrap
         Draws of the bootstrap. In each the samples of the runs drawn count once, however often they are
         drawn: a sample beside its copy would make everything look alike.
@@ -206,19 +210,46 @@ def closeness(
     _check_pair(reference, second)
     if len(sample_id) != len(reference):
         raise ValueError(f"sample_id must have one id a sample, got {len(sample_id)} for {len(reference)}")
+    if run_length is not None and run_length < 1:
+        raise ValueError(f"run_length must be at least 1 slice, got {run_length}")
+    near, far = (linear_cka(reference, x) for x in (first, second))
     kernels = [_Kernel.of(x) for x in (reference, first, second)]
-    run = runs_of(sample_id, length=run_length)
-    counts = bootstrap_counts(int(run.max()) + 1, n_draws=n_bootstrap, rng=np.random.default_rng(seed))
+    runs = Runs.of(_contributions(*kernels), *places_of(sample_id), length=run_length)
+    if runs.reason:
+        nan = float("nan")
+        return Closeness(
+            first=near, second=far, difference=near - far, low=nan, high=nan, interval_reason=runs.reason
+        )
+    counts = bootstrap_counts(runs.number, n_draws=n_bootstrap, rng=np.random.default_rng(seed))
 
     def towards(kept: np.ndarray) -> tuple[float, float]:
         r, a, b = (kernel.of_samples(kept).centred() for kernel in kernels)
         return _alignment(r, a), _alignment(r, b)
 
-    drawn = [np.flatnonzero(count[run] > 0) for count in counts]
+    drawn = [np.flatnonzero(count[runs.run] > 0) for count in counts]
     draws = np.array([np.subtract(*towards(kept)) for kept in drawn if len(kept) >= _LEAST_SAMPLES])
-    near, far = (linear_cka(reference, x) for x in (first, second))
-    low, high = interval(draws.astype(np.float64))
+    low, high = interval(draws.astype(np.float64), n_runs=runs.number)
     return Closeness(first=near, second=far, difference=near - far, low=low, high=high)
+
+
+def _contributions(
+    reference: "_Kernel", first: "_Kernel", second: "_Kernel"
+) -> Float64[np.ndarray, " samples"]:
+    """Return how much each sample adds to the difference of two representations' CKA to a reference.
+
+    The influence function of the ratio, up to a factor: the sample's share of the inner product of two
+    kernels, less its shares of their lengths.
+    """
+
+    def of(a: "_Kernel", b: "_Kernel") -> Float64[np.ndarray, " samples"]:
+        x, y = a.centred(), b.centred()
+        if x is None or y is None:  # the caller has computed a CKA of the two
+            return np.zeros(len(a.products))
+        both, left, right = ((one * other).sum(axis=0) for one, other in ((x, y), (x, x), (y, y)))
+        cosine = both.sum() / np.sqrt(left.sum() * right.sum())
+        return cosine * (2 * both / both.sum() - left / left.sum() - right / right.sum())
+
+    return of(reference, first) - of(reference, second)
 
 
 _LEAST_SAMPLES = 4

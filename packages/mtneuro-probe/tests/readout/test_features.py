@@ -11,6 +11,7 @@ from mtneuro_probe import (
 )
 from mtneuro_probe.readout import features as of_features
 from mtneuro_probe.readout.linear import cross_validated_predictions
+from scipy.signal import lfilter
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
@@ -180,17 +181,47 @@ def test_the_interval_and_the_null_stand_around_a_true_score(rng):
     scored = feature_readout(x, table, n_permutations=50)
     true, noise = scored.loc["true"], scored.loc["noise"]
     assert true["r2_null"] < true["r2_low"] < true["r2_cross_validated"] < true["r2_high"]
-    assert true["p_value"] == pytest.approx(1 / 51)
+    # A cube of 200 slices has 19 other turns that are 10 slices apart.
+    assert (true["p_value"], true["n_permutations"]) == (pytest.approx(1 / 20), 19)
     assert noise["p_value"] > 0.05
+    assert true["interval_reason"] == ""
+    assert true["n_runs"] >= 12
+
+
+def test_two_cubes_have_as_many_permutations_as_are_asked_for(rng):
+    x = smooth(rng, 200, 3)
+    table = pd.DataFrame({"true": x[:, 0]}, index=ids(200, "AB"))
+    scored = feature_readout(x, table, n_permutations=60, n_bootstrap=0).iloc[0]
+    assert (scored["p_value"], scored["n_permutations"]) == (pytest.approx(1 / 61), 60)
+    assert (scored["n_runs"], scored["interval_reason"]) == (0, "")
+
+
+def test_the_p_value_of_few_groups_is_bounded_by_their_orders(rng):
+    x = rng.normal(size=(20, 2))
+    groups = np.repeat(np.arange(4), 5)
+    table = pd.DataFrame({"mine": x[:, 0]}, index=[f"s{at}" for at in range(20)])
+    scored = feature_readout(x, table, groups=groups, n_splits=4, n_permutations=500).iloc[0]
+    assert (scored["p_value"], scored["n_permutations"]) == (pytest.approx(1 / 24), 23)
+
+
+def test_an_interval_of_too_few_runs_is_not_given_and_says_so(rng):
+    x = smooth(rng, 100, 3)
+    table = pd.DataFrame({"a": x[:, 0] + 0.5 * smooth(rng, 100, 1)[:, 0]}, index=ids(100))
+    told = feature_readout(x, table, run_length=20).iloc[0]
+    assert np.isnan(told[["r2_low", "r2_high"]].tolist()).all()
+    assert told["interval_reason"] == "5 run(s) of at least 20 slices, and 12 are needed"
+    assert (told["n_runs"], told["run_length"], told["reason"]) == (5, 20, "")
+    with pytest.raises(ValueError, match="run_length must be at least 1 slice, got 0"):
+        feature_readout(x, table, run_length=0)
 
 
 def test_a_cube_s_own_mean_is_found_or_not_as_the_null_is_asked(rng):
     """An embedding that only tells the cube knows a feature that differs between cubes, and nothing more."""
-    cube = np.repeat([0.0, 1.0], 100)
+    cube = np.repeat([0.0, 3.0, 1.0, 2.0], 50)
     x = cube[:, None] + 0.01 * rng.normal(size=(200, 2))
-    table = pd.DataFrame({"cell_size": cube + 0.5 * rng.normal(size=200)}, index=ids(200, "AB"))
-    anywhere = feature_readout(x, table, n_permutations=60).iloc[0]
-    within = feature_readout(x, table, n_permutations=60, within_cubes=True).iloc[0]
+    table = pd.DataFrame({"cell_size": cube + 0.5 * rng.normal(size=200)}, index=ids(200, "ABCD"))
+    anywhere = feature_readout(x, table, n_permutations=60, within_cubes=False).iloc[0]
+    within = feature_readout(x, table, n_permutations=60).iloc[0]
     assert anywhere["p_value"] < 0.05
     assert within["p_value"] > 0.05
 
@@ -201,6 +232,32 @@ def test_p_values_of_unrelated_features_are_spread_evenly(rng):
     p = feature_readout(x, table, n_permutations=40, n_bootstrap=0)["p_value"].to_numpy()
     assert (p < 0.05).mean() <= 0.2
     assert 0.25 < p.mean() < 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [3, 10, 30])
+@pytest.mark.parametrize("apart", [0, 2])
+def test_unrelated_features_are_rarely_significant_whether_cube_means_differ_or_not(
+    length, apart, record_property
+):
+    """Of embeddings and features with cube means of their own, no two are related within a cube."""
+    rng = np.random.default_rng(5)
+    kept = np.exp(-1 / length)
+
+    def columns(number: int) -> np.ndarray:
+        steps = rng.normal(size=(number, 4, 120)) * np.sqrt(1 - kept**2)
+        steps[:, :, 0] = rng.normal(size=(number, 4))
+        series = lfilter([1], [1, -kept], steps, axis=2) + apart * rng.normal(size=(number, 4, 1))
+        return series.reshape(number, 480).T
+
+    p: list[float] = []
+    for _ in range(10):
+        table = pd.DataFrame(columns(30), columns=[f"f{at}" for at in range(30)], index=ids(480, "ABCD"))
+        p += feature_readout(columns(3), table, n_permutations=60, n_bootstrap=0)["p_value"].tolist()
+    found = np.mean(np.array(p) <= 0.05)
+    record_property(f"rejected of {len(p)}, correlation length {length}, cube means {apart} apart", found)
+    # Features of one embedding are not independent: 3 standard errors of a third as many.
+    assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
 
 
 def test_draws_depend_on_the_seed_alone(rng):

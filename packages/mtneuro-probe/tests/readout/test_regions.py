@@ -86,8 +86,13 @@ def test_ids_of_the_test_samples_give_an_interval():
     names = [f"B/z{z}" for z in range(40)]
     score = region_readout(x, region, x_test, test_region, test_sample_id=names, run_length=2)
     assert 0 < score.accuracy_low < score.accuracy < score.accuracy_high <= 1
-    assert score.chance == 0.25
-    assert np.isnan(region_readout(x, region, x_test, test_region).accuracy_low)
+    assert (score.chance, score.interval_reason) == (0.25, "")
+    unknown = region_readout(x, region, x_test, test_region)
+    assert np.isnan(unknown.accuracy_low)
+    assert unknown.interval_reason == "the samples' slices are not known"
+    few = region_readout(x, region, x_test, test_region, test_sample_id=names, run_length=10)
+    assert np.isnan(few.accuracy_low)
+    assert few.interval_reason == "4 run(s) of at least 10 slices, and 12 are needed"
 
 
 def samples(n: int = 120) -> tuple[np.ndarray, np.ndarray, list[str]]:

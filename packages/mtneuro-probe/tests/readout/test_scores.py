@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from mtneuro_probe.readout.scores import null_of, r2, r2_interval
-from mtneuro_probe.readout.uncertainty import bootstrap_counts
+from mtneuro_probe.readout.scores import null_of, r2, r2_contributions, r2_interval
+from mtneuro_probe.readout.uncertainty import Runs, bootstrap_counts, interval
 from sklearn.metrics import r2_score
 
 
@@ -10,14 +10,34 @@ def test_the_interval_is_that_of_a_plain_bootstrap():
     run = np.repeat(np.arange(12), 5)
     y = rng.normal(size=(60, 1))
     predicted = y + 0.5 * rng.normal(size=(60, 1))
-    low, high = r2_interval(y, predicted, run, n_draws=400, rng=np.random.default_rng(5))
+    runs = Runs(run=run, length=5)
+    low, high = r2_interval(y, predicted, runs, n_draws=400, rng=np.random.default_rng(5))
     counts = bootstrap_counts(12, n_draws=400, rng=np.random.default_rng(5))
     plain = []
     for count in counts:
         rows = np.concatenate([np.flatnonzero(run == at) for at in np.repeat(np.arange(12), count)])
         plain.append(r2_score(y[rows], predicted[rows]))
-    assert (low, high) == pytest.approx(tuple(np.quantile(plain, [0.025, 0.975])))
+    assert (low, high) == pytest.approx(interval(np.array(plain), n_runs=12))
     assert low < r2(y, predicted) < high
+    few = Runs(run=run, length=5, reason="too few")
+    assert np.isnan(r2_interval(y, predicted, few, n_draws=9, rng=np.random.default_rng(5))).all()
+
+
+def test_a_contribution_is_what_a_sample_changes():
+    rng = np.random.default_rng(2)
+    y = rng.normal(size=(40, 2))
+    predicted = y + rng.normal(size=(40, 2))
+    told = r2_contributions(y, predicted)
+    assert told.sum() == pytest.approx(0, abs=1e-9)
+    # A sample counted a little more often moves the score by its contribution.
+    often, spread = 1e-6, ((y - y.mean(axis=0)) ** 2).sum()
+    for row in (0, 17):
+        weight = np.ones(40)
+        weight[row] += often
+        mean = np.average(y, axis=0, weights=weight)
+        error = (weight[:, None] * (y - predicted) ** 2).sum()
+        moved = 1 - error / (weight[:, None] * (y - mean) ** 2).sum()
+        assert (moved - r2(y, predicted)) / often == pytest.approx(-told[row] / spread, rel=1e-3)
 
 
 def test_score_is_that_of_scikit_learn():
@@ -30,6 +50,11 @@ def test_the_p_value_counts_the_true_order_among_the_permutations():
     level, p_value = null_of(0.9, np.linspace(0, 0.5, 99))
     assert p_value == 1 / 100
     assert 0.45 < level < 0.5
+
+
+def test_few_permutations_have_no_level_that_1_in_20_exceeds():
+    assert np.isnan(null_of(0.9, np.zeros(18))[0])
+    assert null_of(0.9, np.zeros(0))[1] == 1
 
 
 def test_a_score_of_a_constant_is_nan():

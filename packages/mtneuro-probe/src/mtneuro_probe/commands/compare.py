@@ -17,7 +17,7 @@ def compare(
     output: OptionalOutput = None,
     force: Force = False,
     reference: Path | None = None,
-    run_length: int = 10,
+    run_length: int | None = None,
     seed: int = 0,
 ) -> Iterator[str]:
     """Compare the embeddings of several encoders, and say which of them is closer to a reference.
@@ -40,13 +40,13 @@ def compare(
     reference
         Embeddings to compare each pair with: which of the two is closer to them, with an interval.
     run_length
-        Neighbouring slices that the interval's bootstrap draws together.
+        Neighbouring slices that the interval's bootstrap draws together; by default as many as are alike.
     seed
         Seed of the bootstrap.
     """
     check_table(output, force=force)
     check_seed(seed)
-    if run_length < 1:
+    if run_length is not None and run_length < 1:
         raise ValueError(f"--run-length must be at least 1 slice, got {run_length}")
     paths = [first, second, *others, *([] if reference is None else [reference])]
     stems = [path.stem for path in paths]
@@ -67,7 +67,12 @@ def compare(
             )
             sure = told.low > 0 or told.high < 0
             closer = (a if told.difference > 0 else b) if sure else "neither for sure"
+            told_interval = (
+                f"no interval: {told.interval_reason}"
+                if told.interval_reason
+                else f"95 % interval {told.low:.3f} to {told.high:.3f}"
+            )
             yield (
                 f"closer to {names[-1]}: {closer} (CKA {a} {told.first:.3f}, {b} {told.second:.3f}; "
-                f"difference {told.difference:.3f}, 95 % interval {told.low:.3f} to {told.high:.3f})"
+                f"difference {told.difference:.3f}, {told_interval})"
             )

@@ -40,7 +40,8 @@ def readout(
     seed: int = 0,
     scatter: Annotated[Path | None, Parameter(group=_FEATURES)] = None,
     permutations: Annotated[int, Parameter(group=_FEATURES)] = 200,
-    within_cubes: Annotated[bool, Parameter(group=_FEATURES)] = False,
+    within_cubes: Annotated[bool, Parameter(group=_FEATURES)] = True,
+    run_length: int | None = None,
     second_annotation: Annotated[Path | None, Parameter(group=_FEATURES)] = None,
     regions: Annotated[Path | None, Parameter(group=_REGIONS)] = None,
     test: Annotated[Path | None, Parameter(group=_REGIONS)] = None,
@@ -82,7 +83,10 @@ def readout(
     permutations
         Number of permutations for what chance gives; 0 for none.
     within_cubes
-        Permute inside each cube only: is a feature known beyond its mean in the cube?
+        Permute inside each cube only: is a feature known beyond its mean in the cube? With --no-within-cubes,
+        whatever tells cubes apart counts too.
+    run_length
+        Slices that the interval's bootstrap draws together; by default as many as are alike.
     second_annotation
         The same features by a second annotator, for the highest score that can be expected.
     regions
@@ -100,6 +104,8 @@ def readout(
         raise ValueError(f"--permutations must be at least 0, got {permutations}")
     if n_splits < 2:
         raise ValueError(f"--n-splits must be at least 2, got {n_splits}")
+    if run_length is not None and run_length < 1:
+        raise ValueError(f"--run-length must be at least 1 slice, got {run_length}")
     check_seed(seed)
     if ranges is not None and images is None:
         raise ValueError("--z, --y and --x say which part of --images VOLUME to read, and need it")
@@ -112,7 +118,7 @@ def readout(
             raise ValueError("--confident needs the images, --images VOLUME")
         yield from _score_regions(
             embeddings, test, regions, output, figure, confident, images, ranges,
-            classifier=classifier, n_splits=n_splits, gap=gap, seed=seed,
+            classifier=classifier, n_splits=n_splits, gap=gap, run_length=run_length, seed=seed,
         )  # fmt: skip
         return
     if features is None or test is not None or confident is not None:
@@ -131,16 +137,20 @@ def readout(
             gap=gap,
             n_permutations=permutations,
             within_cubes=within_cubes,
+            run_length=run_length,
             floors=floors,
             second_annotation=second,
             seed=seed,
             progress=progress,
         )
-    scores = table.drop(columns="reason").dropna(axis=1, how="all")
+    scores = table.drop(columns=["reason", "interval_reason"]).dropna(axis=1, how="all")
     yield scores.to_string(float_format="{:.3f}".format, na_rep="–")
     for name, reason in zip(table.index, table["reason"].tolist(), strict=True):
         if reason:
             yield f"{name}: {reason}"
+    for name, reason in zip(table.index, table["interval_reason"].tolist(), strict=True):
+        if reason:
+            yield f"{name}: no interval: {reason}"
     yield from write_table(output, table)
     yield from write_figure(figure, lambda: probe.r2_figure(table))
     if scatter is not None:
@@ -168,6 +178,7 @@ def _score_regions(
     classifier: Literal["logistic", "knn"],
     n_splits: int,
     gap: int,
+    run_length: int | None,
     seed: int,
 ) -> Iterator[str]:
     import pandas as pd
@@ -187,6 +198,7 @@ def _score_regions(
             classifier=classifier,
             n_splits=n_splits,
             gap=gap,
+            run_length=run_length,
             seed=seed,
         )
     else:
@@ -198,13 +210,18 @@ def _score_regions(
             class_names=names,
             classifier=classifier,
             test_sample_id=scored.sample_id,
-            run_length=max(1, gap),
+            run_length=run_length,
             seed=seed,
         )
     told = "" if score.converged else " (a fit did not converge)"
+    within = (
+        f"no interval: {score.interval_reason}"
+        if score.interval_reason
+        else f"95 % interval {score.accuracy_low:.3f} to {score.accuracy_high:.3f}"
+    )
     yield (
         f"accuracy {score.accuracy:.3f} "
-        f"(95 % interval {score.accuracy_low:.3f} to {score.accuracy_high:.3f}, "
+        f"({within}, "
         f"chance {score.chance:.3f}) on {score.n_test} samples, fitted on {score.n_train}{told}"
     )
     yield f"balanced accuracy {score.balanced_accuracy:.3f}: the mean of the regions' own"

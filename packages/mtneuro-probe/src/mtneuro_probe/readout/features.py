@@ -15,9 +15,9 @@ from mtneuro_probe.readout.blocks import block_splits
 from mtneuro_probe.readout.ceiling import label_ceiling
 from mtneuro_probe.readout.linear import LinearReadout, cross_validated_predictions, least_slices
 from mtneuro_probe.readout.principal import principal_components
-from mtneuro_probe.readout.scores import null_of, r2, r2_interval
+from mtneuro_probe.readout.scores import null_of, r2, r2_contributions, r2_interval
 from mtneuro_probe.readout.targets import constant_target, feature_targets
-from mtneuro_probe.readout.uncertainty import shifted_orders, slice_runs
+from mtneuro_probe.readout.uncertainty import Runs, shifted_orders, shuffled_orders
 from mtneuro_probe.sample import lone_samples, sample_positions
 
 SAMPLES_PER_FEATURE = 5
@@ -38,7 +38,8 @@ def feature_readout(
     gap: int = 10,
     n_bootstrap: int = 1000,
     n_permutations: int = 0,
-    within_cubes: bool = False,
+    within_cubes: bool = True,
+    run_length: int | None = None,
     floors: Mapping[str, np.ndarray] | None = None,
     second_annotation: pd.DataFrame | None = None,
     seed: int = 0,
@@ -69,15 +70,20 @@ def feature_readout(
     n_splits
         Number of contiguous blocks that each cube is cut into.
     gap
-        Slices between training and test samples of one cube. Also the length of the runs of slices that the
-        bootstrap draws, and the least turn of a permutation.
+        Slices between training and test samples of one cube, and between one turn of a permutation and
+        the next.
     n_bootstrap
         Draws for the interval of the cross-validated score; 0 for none.
     n_permutations
-        Permutations for its null distribution; 0 for none. Values are turned along the slices, so that
-        neighbours stay neighbours (``shifted_orders``).
+        Permutations for its null distribution, at most as many as there are; 0 for none. Values are turned
+        along the slices, so that neighbours stay neighbours (``shifted_orders``); those of groups change
+        places.
     within_cubes
-        Permute inside each cube only: is the feature known beyond the cube's own mean?
+        Permute inside each cube only: is the feature known beyond the cube's own mean? Without it, an
+        embedding that knows nothing but the cube is told from chance too.
+    run_length
+        Slices that the bootstrap draws together. By default as many as the autocorrelation of the score's
+        contributions asks for (``block_length``): as many as are alike.
     floors
         Embeddings of the same samples that anything should beat, by name. See ``floor_embeddings``.
     second_annotation
@@ -94,9 +100,11 @@ def feature_readout(
         A row a feature: ``n_samples`` used, ``n_missing`` left out because the feature is missing there,
         ``n_features`` of the embedding, ``r2_same_sample``, ``r2_same_sample_projected`` and its
         ``n_components`` where that is not given, ``r2_cross_validated``, its 95 % interval ``r2_low`` to
-        ``r2_high``, ``r2_null`` that 1 in 20 permutations exceeds and the ``p_value``, ``r2_ceiling``,
-        ``r2_<name>`` of each floor (cross-validated), and ``reason``, which says why a score is NaN and is
-        empty otherwise.
+        ``r2_high``, ``r2_null`` that 1 in 20 permutations exceeds and the ``p_value``, both of
+        ``n_permutations``, which are fewer than asked for where there are no more, ``run_length`` and
+        ``n_runs`` of the bootstrap, ``interval_reason`` for why there is no interval, as below 12 runs,
+        ``r2_ceiling``, ``r2_<name>`` of each floor (cross-validated), and ``reason``, which says why a
+        score is NaN and is empty otherwise.
 
     Raises
     ------
@@ -116,6 +124,8 @@ def feature_readout(
     cell_count         60                 1.0
     cell_size          60                 NaN  the feature is constant
     """
+    if run_length is not None and run_length < 1:
+        raise ValueError(f"run_length must be at least 1 slice, got {run_length}")
     if n_bootstrap < 0 or n_permutations < 0:
         raise ValueError(
             f"n_bootstrap and n_permutations must be at least 0, got {n_bootstrap} and {n_permutations}"
@@ -136,11 +146,11 @@ def feature_readout(
             "n_features": x.shape[1],
         }
         # Each feature draws the same numbers whatever else is in the table.
-        draws = _Draws(n_bootstrap, n_permutations, within_cubes, (seed, *name.encode()))
+        draws = _Draws(n_bootstrap, n_permutations, within_cubes, run_length, (seed, *name.encode()))
         row |= projected.score(target, there) | _scores(x[there], target[there], place.where(there), draws)
         row["r2_ceiling"] = np.nan if ceiling is None else ceiling["r2_ceiling"].get(name, np.nan)
         for floor, vectors in known.items():
-            scored = _scores(vectors[there], target[there], place.where(there), _Draws(0, 0, False, ()))
+            scored = _scores(vectors[there], target[there], place.where(there), _Draws(0, 0))
             row[f"r2_{floor}"] = scored["r2_cross_validated"]
         row["reason"] = row.pop("reason")
         rows.append(row)
@@ -193,8 +203,9 @@ class _Draws:
 
     n_bootstrap: int
     n_permutations: int
-    within_cubes: bool
-    seed: tuple[int, ...]
+    within_cubes: bool = True
+    run_length: int | None = None
+    seed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,6 +216,8 @@ class _Place:
     z: Int64[np.ndarray, " samples"]
     n_splits: int
     gap: int
+    grouped: bool = False
+    """Whether slices are groups, which are no neighbours."""
 
     @property
     def slices(self) -> int:
@@ -221,7 +234,7 @@ class _Place:
             place = cls(positions.cube, positions.z, n_splits, gap)
         elif groups.shape == (len(features),):
             z = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-            place = cls(np.zeros(len(groups), dtype="U1"), z, n_splits, 0)
+            place = cls(np.zeros(len(groups), dtype="U1"), z, n_splits, 0, grouped=True)
         else:
             raise ValueError(
                 f"groups must have one entry a sample ({len(features)}), got shape {groups.shape}"
@@ -231,7 +244,20 @@ class _Place:
 
     def where(self, kept: np.ndarray) -> "_Place":
         """Return the place of some of the samples."""
-        return _Place(self.cube[kept], self.z[kept], self.n_splits, self.gap)
+        return _Place(self.cube[kept], self.z[kept], self.n_splits, self.gap, self.grouped)
+
+    def orders(self, draws: _Draws, rng: np.random.Generator) -> Int64[np.ndarray, "draws samples"]:
+        """Return the orders of a null distribution."""
+        if self.grouped:
+            return shuffled_orders(self.z, n_draws=draws.n_permutations, rng=rng)
+        return shifted_orders(
+            self.cube,
+            self.z,
+            n_draws=draws.n_permutations,
+            rng=rng,
+            apart=max(1, self.gap),
+            within_cubes=draws.within_cubes,
+        )
 
     def predictions(
         self, x: Float64[np.ndarray, "n d"], targets: Float64[np.ndarray, "n t"]
@@ -283,6 +309,7 @@ def _scores(
 ) -> dict[str, object]:
     names = ("r2_same_sample", "r2_cross_validated", "r2_low", "r2_high", "r2_null", "p_value")
     scores: dict[str, Any] = dict.fromkeys(names, np.nan)
+    scores |= {"n_permutations": 0, "run_length": 0, "n_runs": 0, "interval_reason": ""}
     if not len(y):
         return {**scores, "reason": "the feature is missing in every sample"}
     if constant_target(y):
@@ -311,17 +338,9 @@ def _scores(
 def _held_out_scores(
     x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "n t"], place: _Place, draws: _Draws
 ) -> dict[str, object]:
-    run = slice_runs(place.cube, place.z, length=max(1, place.gap))
     # The interval does not depend on whether there is a null beside it.
     for_null, for_interval = np.random.default_rng(draws.seed).spawn(2)
-    orders = shifted_orders(
-        place.cube,
-        place.z,
-        n_draws=draws.n_permutations,
-        rng=for_null,
-        least=max(1, place.gap),
-        within_cubes=draws.within_cubes,
-    )
+    orders = place.orders(draws, for_null)
     # All permutations are targets of one fit.
     targets = np.concatenate([y, *(y[order] for order in orders)], axis=1)
     predicted = place.predictions(x, targets)
@@ -333,10 +352,18 @@ def _held_out_scores(
     if np.isnan(score):
         return scores
     if draws.n_bootstrap:
+        runs = Runs.of(
+            r2_contributions(kept[:, :columns], told[:, :columns]),
+            place.cube[tested],
+            place.z[tested],
+            length=1 if place.grouped else draws.run_length,
+        )
+        scores |= {"run_length": runs.length, "n_runs": runs.number, "interval_reason": runs.reason}
         scores["r2_low"], scores["r2_high"] = r2_interval(
-            kept[:, :columns], told[:, :columns], run[tested], n_draws=draws.n_bootstrap, rng=for_interval
+            kept[:, :columns], told[:, :columns], runs, n_draws=draws.n_bootstrap, rng=for_interval
         )
     if draws.n_permutations:
+        scores["n_permutations"] = len(orders)
         permuted = np.array(
             [
                 r2(kept[:, at : at + columns], told[:, at : at + columns])

@@ -17,11 +17,13 @@ from mtneuro_probe._shared.masked import check_unmasked
 from mtneuro_probe._shared.words import unknown_name
 from mtneuro_probe.embeddings import check_embeddings
 from mtneuro_probe.readout.blocks import block_splits
-from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval, runs_of, slice_runs
+from mtneuro_probe.readout.uncertainty import Runs, bootstrap_counts, interval, places_of
 from mtneuro_probe.sample import lone_samples, sample_positions
 from mtneuro_probe.scaling import fitted_scaler
 
 Classifier = Literal["logistic", "knn"]
+
+_NO_SLICES = "the samples' slices are not known"
 
 _log = logging.getLogger(__name__)
 
@@ -58,10 +60,13 @@ class RegionScore:
     """Accuracy of always predicting the most common region of the test samples."""
 
     accuracy_low: float = float("nan")
-    """Lower end of the accuracy's 95 % interval, NaN where the samples' slices are not known."""
+    """Lower end of the accuracy's 95 % interval, NaN where there is none."""
 
     accuracy_high: float = float("nan")
     """Upper end of it."""
+
+    interval_reason: str = _NO_SLICES
+    """Why there is no interval; empty where there is one."""
 
     @property
     def balanced_accuracy(self) -> float:
@@ -98,7 +103,7 @@ def region_readout(
     max_iter: int = 2000,
     n_neighbors: int = 5,
     test_sample_id: Sequence[str] | np.ndarray | None = None,
-    run_length: int = 10,
+    run_length: int | None = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> RegionScore:
@@ -127,9 +132,10 @@ def region_readout(
     test_sample_id
         Ids of the test samples; with them the accuracy gets its interval, by bootstrap over runs of slices.
     run_length
-        Slices in a run.
+        Slices in a run. By default as many as are alike in being right or wrong (``block_length``); below 12
+        runs there is no interval.
     n_bootstrap
-        Draws of the bootstrap.
+        Draws of the bootstrap; 0 for no interval.
     seed
         Seed of the draws.
 
@@ -161,14 +167,14 @@ def region_readout(
     if len(np.unique(train_region)) < 2:
         raise ValueError(f"train_region must hold at least 2 regions, got only {train_region[0]}")
     names = _checked_names(class_names, int(max(train_region.max(), test_region.max())) + 1)
-    run = None
+    place = None
     if test_sample_id is not None:
         if len(test_sample_id) != len(test_region):
             raise ValueError(
                 "test_sample_id must have one id a test sample, "
                 f"got {len(test_sample_id)} for {len(test_region)}"
             )
-        run = runs_of(test_sample_id, length=run_length)
+        place = _Place(*places_of(test_sample_id), run_length)
     model = _Model(classifier, C, max_iter, n_neighbors)
     predicted, confidence, converged = model.named(train_embeddings, train_region, test_embeddings)
     return _score(
@@ -176,7 +182,7 @@ def region_readout(
         predicted,
         confidence,
         names=names,
-        run=run,
+        place=place,
         n_train=len(train_region),
         converged=converged,
         n_bootstrap=n_bootstrap,
@@ -197,6 +203,7 @@ def region_cross_validation(
     n_neighbors: int = 5,
     n_splits: int = 5,
     gap: int = 10,
+    run_length: int | None = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> RegionScore:
@@ -215,10 +222,10 @@ def region_cross_validation(
     groups
         Instead of ids: the group of each sample. Whole groups are held out, and drawn by the bootstrap.
         Samples whose ids name no slices are groups by themselves, of which the log warns.
-    class_names, classifier, C, max_iter, n_neighbors, n_bootstrap, seed
+    class_names, classifier, C, max_iter, n_neighbors, run_length, n_bootstrap, seed
         As in ``region_readout``.
     n_splits, gap
-        As in ``block_splits``; the bootstrap draws runs of ``gap`` slices.
+        As in ``block_splits``.
 
     Raises
     ------
@@ -233,10 +240,10 @@ def region_cross_validation(
         sample_id, groups = None, alone
     if sample_id is not None and groups is None:
         at = sample_positions(sample_id)
-        cube, z = at.cube, at.z
+        cube, z, length = at.cube, at.z, run_length
     elif groups is not None and sample_id is None:
         z = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-        cube, gap = np.zeros(len(z), dtype="U1"), 0
+        cube, gap, length = np.zeros(len(z), dtype="U1"), 0, 1
     else:
         raise ValueError("region_cross_validation needs either sample_id or groups")
     if len(z) != len(region):
@@ -257,12 +264,21 @@ def region_cross_validation(
         predicted,
         confidence,
         names=names,
-        run=slice_runs(cube, z, length=max(1, gap)),
+        place=_Place(cube, z, length),
         n_train=round(float(np.mean(sizes))),
         converged=converged,
         n_bootstrap=n_bootstrap,
         seed=seed,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """Cube and slice of each sample, and how many slices the bootstrap draws together, if that is known."""
+
+    cube: np.ndarray
+    z: Int64[np.ndarray, " samples"]
+    run_length: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +329,7 @@ def _score(
     confidence: Float64[np.ndarray, " samples"],
     *,
     names: tuple[str, ...],
-    run: Int64[np.ndarray, " samples"] | None,
+    place: _Place | None,
     n_train: int,
     converged: bool,
     n_bootstrap: int,
@@ -322,13 +338,15 @@ def _score(
     tested = predicted >= 0
     right = (predicted == region)[tested]
     low = high = float("nan")
-    if run is not None and n_bootstrap:
-        home = np.unique(run[tested], return_inverse=True)[1]
-        n_runs = int(home.max()) + 1
-        counts = bootstrap_counts(n_runs, n_draws=n_bootstrap, rng=np.random.default_rng(seed))
-        number = counts @ np.bincount(home, minlength=n_runs)
-        hits = counts @ np.bincount(home, weights=right, minlength=n_runs)
-        low, high = interval(hits / number)
+    reason = _NO_SLICES if n_bootstrap else "none was asked for"
+    if place is not None and n_bootstrap:
+        runs = Runs.of(right - right.mean(), place.cube[tested], place.z[tested], length=place.run_length)
+        reason = runs.reason
+        if not reason:
+            counts = bootstrap_counts(runs.number, n_draws=n_bootstrap, rng=np.random.default_rng(seed))
+            number = counts @ np.bincount(runs.run)
+            hits = counts @ np.bincount(runs.run, weights=right)
+            low, high = interval(hits / number, n_runs=runs.number)
     return RegionScore(
         accuracy=float(right.mean()),
         confusion=confusion_matrix(region[tested], predicted[tested], labels=np.arange(len(names))).astype(
@@ -343,6 +361,7 @@ def _score(
         chance=float(np.bincount(region[tested]).max() / tested.sum()),
         accuracy_low=low,
         accuracy_high=high,
+        interval_reason=reason,
     )
 
 

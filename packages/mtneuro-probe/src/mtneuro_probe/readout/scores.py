@@ -1,10 +1,10 @@
 """R² of held-out predictions, its confidence interval and its null distribution."""
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from mtneuro_probe.readout.targets import constant_target
-from mtneuro_probe.readout.uncertainty import bootstrap_counts, interval
+from mtneuro_probe.readout.uncertainty import Runs, bootstrap_counts, interval
 
 
 def r2(y: Float64[np.ndarray, "n t"], predicted: Float64[np.ndarray, "n t"]) -> float:
@@ -22,10 +22,27 @@ def r2(y: Float64[np.ndarray, "n t"], predicted: Float64[np.ndarray, "n t"]) -> 
     return float(1 - ((y - predicted) ** 2).sum() / ((y - y.mean(axis=0)) ** 2).sum())
 
 
+def r2_contributions(
+    y: Float64[np.ndarray, "n t"], predicted: Float64[np.ndarray, "n t"]
+) -> Float64[np.ndarray, " n"]:
+    """Return how much each sample lowers R²: its squared error, less what its share of the spread allows.
+
+    The influence function of the ratio, times the spread; its sum is 0.
+
+    Examples
+    --------
+    >>> r2_contributions(np.array([[1.0], [2], [3]]), np.array([[1.0], [2], [4]]))
+    array([-0.5,  0. ,  0.5])
+    """
+    spread = ((y - y.mean(axis=0)) ** 2).sum(axis=1)
+    error = ((y - predicted) ** 2).sum(axis=1)
+    return error - error.sum() / spread.sum() * spread
+
+
 def r2_interval(
     y: Float64[np.ndarray, "n t"],
     predicted: Float64[np.ndarray, "n t"],
-    run: Int64[np.ndarray, " n"],
+    runs: Runs,
     *,
     n_draws: int,
     rng: np.random.Generator,
@@ -33,9 +50,11 @@ def r2_interval(
     """Return the 95 % interval of R² over bootstrap draws of whole runs of samples.
 
     The predictions stay as they are: the interval is that of scoring this readout on other slices of the
-    same tissue, not of fitting another.
+    same tissue, not of fitting another. NaN where the runs say why there should be none.
     """
-    n_runs = int(run.max()) + 1
+    if runs.reason:
+        return float("nan"), float("nan")
+    n_runs, run = runs.number, runs.run
 
     def summed(values: Float64[np.ndarray, "n t"]) -> Float64[np.ndarray, "runs t"]:
         total = np.zeros((n_runs, values.shape[1]))
@@ -50,13 +69,14 @@ def r2_interval(
         counts @ summed(centred**2) - (counts @ summed(centred)) ** 2 / np.maximum(number, 1)[:, None]
     ).sum(axis=1)
     draws = np.divide(error, spread, out=np.full(n_draws, np.nan), where=spread > 1e-12 * (centred**2).sum())
-    return interval(1 - draws)
+    return interval(1 - draws, n_runs=n_runs)
 
 
 def null_of(score: float, permuted: Float64[np.ndarray, " draws"]) -> tuple[float, float]:
     """Return the score that 1 in 20 permutations exceeds, and the p-value of a score.
 
-    The p-value is the fraction of permutations, the true order among them, that score at least as high.
+    The p-value is the fraction of permutations, the true order among them, that score at least as high, so
+    that it is never below 1 in as many. Below 19 no score could be exceeded by 1 in 20: the first is NaN.
     B. Phipson and G. K. Smyth (2010), Permutation p-values should never be zero, Statistical Applications in
     Genetics and Molecular Biology 9, 39.
 
@@ -66,4 +86,5 @@ def null_of(score: float, permuted: Float64[np.ndarray, " draws"]) -> tuple[floa
     0.5
     """
     p_value = (1 + (permuted >= score).sum()) / (1 + len(permuted))
-    return float(np.quantile(permuted, 0.95)), float(p_value)
+    level = np.quantile(permuted, 0.95) if len(permuted) >= 19 else np.nan
+    return float(level), float(p_value)
