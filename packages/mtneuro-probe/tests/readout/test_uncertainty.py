@@ -223,7 +223,7 @@ def test_nominal_95_percent_intervals_hold_the_true_score_in_90_percent_and_more
     cube, z = places(n_cubes, depth)
     held: list[bool] = []
     of_ten: list[bool] = []
-    n_tries = 600
+    n_tries = 400
     for _ in range(n_tries):
         known, rest = (correlated(rng, length, n_cubes, depth).reshape(-1, 1) for _ in range(2))
         y = known + rest
