@@ -39,8 +39,8 @@ def compare(
     results
         Folders with a `results.csv`, such as `results/demo`, or an output folder with several of them.
     rows
-        Two models, as their results name them, to be paired over the seeds that both have; `FOLDER:MODEL`
-        where several results have one of that name.
+        Two models, as their results name them, to be paired over the seeds that both have, where both are
+        scored on the same data; `FOLDER:MODEL` where several results have one of that name.
     tolerance
         Largest difference from the paper's mean that counts as a reproduction.
     form

@@ -9,7 +9,7 @@ from mtneuro_suite.preset.paper import CLASS_SETTINGS, Quoted, table1, table2, t
 from mtneuro_suite.report.about import About, Results
 from mtneuro_suite.report.grids import Grid
 from mtneuro_suite.report.names import best_mixup, model_name, table1_metric
-from mtneuro_suite.report.statistics import paired, summary
+from mtneuro_suite.report.statistics import holm, paired, summary
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.steps.semantics import PROJECTED
 
@@ -42,8 +42,13 @@ AS_TABLE_1 = "accuracy, as Table 1"
 
 _HOW_PAIRED = (
     "Difference: the first minus the second, over the seeds that both have, with Student's 95 % interval. p: "
-    "exact sign-flip permutation of the differences, two-sided, not corrected for the number of lines."
+    "exact sign-flip permutation of the differences, two-sided. p by Holm: corrected for the number of lines."
 )
+_OF_RESULTS = ("inputs", "source", "task_files", "reading")
+"""Settings of a preset that say of what data all of its results are."""
+
+_OF_A_TASK = ("downsample", "test_z_step", "view", "resampling", "definition")
+"""Settings of one of its tasks that say on what samples of them, and how large, a model is scored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,9 @@ class Line:
 
     n: int
     """Samples that each value rests on."""
+
+    data: dict[str, object]
+    """Settings that say on what data the values are scored."""
 
     quoted: Quoted | None
 
@@ -98,6 +106,20 @@ def _table1_metric(about: About, model: str) -> str:
     return table1_metric(str(own.get("method") or own.get("like") or model))
 
 
+def _data(row: Row, about: About) -> dict[str, object]:
+    """Return the settings that say on what data a number is scored."""
+    found = {name: about.preset[name] for name in _OF_RESULTS if name in about.preset}
+    task = "task2" if row.task in about.segmentation else "task3" if row.metric.startswith("r2_") else "task1"
+    of_task: dict[str, Any] = about.preset.get(task) or {}
+    found |= {f"{task}.{name}": of_task[name] for name in _OF_A_TASK if name in of_task}
+    if task == "task3" and "z_step" in of_task:
+        found["task3.z_step"] = of_task["z_step"]
+    if row.task in about.regions and (task == "task1" or of_task.get("downsample") is None):
+        # A preset of several factors has a column for each.
+        found[f"{task}.downsample"] = about.regions[row.task].downsample
+    return found
+
+
 def lines(results: Results) -> list[Line]:
     """Return a folder's numbers, each over its seeds and with the paper's where it has one."""
     groups: dict[tuple[str, ...], list[Row]] = {}
@@ -115,6 +137,7 @@ def lines(results: Results) -> list[Line]:
             class_name=class_name,
             values={row.seed: row.value for row in rows if row.value is not None},
             n=max(row.n for row in rows),
+            data=_data(rows[0], results.about),
             quoted=_quoted(rows[0], results.about, mixup),
         )
         for (task, test_set, model, metric, class_name), rows in groups.items()
@@ -227,6 +250,8 @@ def _row_lines(results: Sequence[Results], name: str) -> dict[tuple[str, str, st
 def paired_grid(results: Sequence[Results], first: str, second: str) -> Grid:
     """Return how two rows differ over the seeds that both have, a line a number that both have.
 
+    Numbers of other data, of other samples or of images of another size are not paired; a note names them.
+
     Parameters
     ----------
     results
@@ -237,7 +262,8 @@ def paired_grid(results: Sequence[Results], first: str, second: str) -> Grid:
     Raises
     ------
     ValueError
-        If a row is unknown or in several results, or the two have no number in common.
+        If a row is unknown or in several results, or the two have no number in common, or none that is scored
+        on the same data.
     """
     ours, others = (_row_lines(results, name) for name in (first, second))
     shared = [key for key in ours if key in others and ours[key].values.keys() & others[key].values.keys()]
@@ -249,6 +275,13 @@ def paired_grid(results: Sequence[Results], first: str, second: str) -> Grid:
     ]
     if not shared:
         raise ValueError(f"{first} and {second} have no task, metric and seed in common to be paired on")
+    unpaired = {key: why for key in shared if (why := _differing(ours[key], others[key], metric=key[1]))}
+    if len(unpaired) == len(shared):
+        raise ValueError(
+            f"{first} and {second} must be scored on the same data to be paired, and differ in "
+            f"{'; '.join(dict.fromkeys(unpaired.values()))}"
+        )
+    shared = [key for key in shared if key not in unpaired]
     rows: list[tuple[str | int | float | None, ...]] = []
     pairs: set[int] = set()
     unlike = False
@@ -261,20 +294,37 @@ def paired_grid(results: Sequence[Results], first: str, second: str) -> Grid:
         rows.append(
             (*key, difference.n, pair.first, pair.second, difference.mean, difference.low, difference.high, p)
         )
+    tested = [row[-1] for row in rows if isinstance(row[-1], float)]
+    corrected = iter(holm(tested))
+    body = tuple((*row, next(corrected) if isinstance(row[-1], float) else None) for row in rows)
+    told = [f"{' '.join(filter(None, key))} ({why})" for key, why in unpaired.items()]
     grid = Grid(
         title=f"{first} against {second}",
         columns=(
             "task", "metric", "class", "seeds", first, second, "difference", "95 % low", "95 % high", "p",
+            "p by Holm",
         ),
-        rows=tuple(rows),
+        rows=body,
         notes=(
             _HOW_PAIRED,
             *_too_few(pairs),
+            *([f"Not paired, because not scored on the same data: {', '.join(told)}."] if told else []),
             *(["In some lines the two are scored on different numbers of samples."] if unlike else []),
         ),
-        digits={"p": 4},
+        digits={"p": 4, "p by Holm": 4},
     )  # fmt: skip
     return grid.without_empty_columns()
+
+
+def _differing(ours: Line, others: Line, *, metric: str) -> str:
+    """Return in what the data differ that two numbers are scored on, or nothing where they may be paired."""
+    names = dict.fromkeys([*ours.data, *others.data])
+    values = {name: (ours.data.get(name), others.data.get(name)) for name in names}
+    told = [f"{name} ({a} and {b})" for name, (a, b) in values.items() if a != b]
+    # Table 1 sets whole images beside their corners.
+    if ours.n != others.n and metric != AS_TABLE_1:
+        told.append(f"samples ({ours.n} and {others.n})")
+    return ", ".join(told)
 
 
 def _too_few(pairs: set[int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Compute confidence intervals and paired tests over seeds."""
+"""Compute confidence intervals and paired tests over seeds, and correct for their number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -101,6 +101,38 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Paired:
         difference=summary(differences.tolist()),
         p=_sign_flip_p(differences),
     )
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Return the p-values of several comparisons, corrected so that any of them errs at the level of one.
+
+    The smallest is multiplied by their number, the next by one less and so on, none is below a smaller one's,
+    nor above 1. S. Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal
+    of Statistics 6, 65-70.
+
+    Parameters
+    ----------
+    p
+        One p-value a comparison, in any order, which is kept.
+
+    Raises
+    ------
+    ValueError
+        If one is not between 0 and 1.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.5, 0.02])
+    [0.03, 0.5, 0.04]
+    """
+    wrong = [value for value in p if not 0 <= value <= 1]
+    if wrong:
+        raise ValueError(f"a p-value must be between 0 and 1, got {wrong[0]}")
+    corrected = [0.0] * len(p)
+    least = 0.0
+    for rank, at in enumerate(sorted(range(len(p)), key=lambda at: p[at])):
+        least = corrected[at] = min(1.0, max(least, (len(p) - rank) * p[at]))
+    return corrected
 
 
 def _sign_flip_p(differences: np.ndarray) -> float:

@@ -120,6 +120,77 @@ def test_a_supervised_row_is_paired_as_in_table_1_and_on_corners(tmp_path, row, 
     assert any("different numbers of samples" in note for note in grid.notes)
 
 
+def test_p_is_corrected_for_the_lines_of_the_table(tmp_path, row, written):
+    rows = [
+        row(model, seed, base + seed / 100, task=task)
+        for task, apart in (("roi-c1", 0.1), ("roi-c2", 0.2), ("roi-c3", 0.3))
+        for model, base in (("byol", 0.6), ("pca", 0.6 - apart))
+        for seed in range(8)
+    ]
+    grid = paired_grid(read_results([written(tmp_path / "demo", rows)]), "byol", "pca")
+    assert [dict(zip(grid.columns, one, strict=True))["p"] for one in grid.rows] == [2 / 256] * 3
+    assert [dict(zip(grid.columns, one, strict=True))["p by Holm"] for one in grid.rows] == [6 / 256] * 3
+
+
+def test_numbers_of_other_samples_are_not_paired_and_named(tmp_path, row, written):
+    rows = [row("byol", 1, 0.8), row("pca", 1, 0.7), row("byol", 1, 0.8, task="roi-c2", n=80)]
+    rows.append(row("pca", 1, 0.7, task="roi-c2", n=20))
+    grid = paired_grid(read_results([written(tmp_path / "demo", rows)]), "byol", "pca")
+    assert cells(grid, task="roi-c1")["difference"] == pytest.approx(0.1)
+    assert len(grid.rows) == 1
+    assert any("roi-c2 accuracy_corners (samples (80 and 20))" in note for note in grid.notes)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ({"preset": {"source": "phantom"}}, {"preset": {"source": "bossdb://a/b/c"}},
+         r"differ in source \(phantom and bossdb://a/b/c\)"),
+        ({"preset": {"task1": {"test_z_step": 1}}}, {"preset": {"task1": {"test_z_step": 4}}},
+         r"task1\.test_z_step \(1 and 4\)"),
+        ({"downsample": 2}, {"downsample": 4}, r"task1\.downsample \(2 and 4\)"),
+        ({"preset": {"inputs": "paper"}}, {"preset": {"inputs": "tasks", "task_files": ["a.json"]}},
+         r"inputs \(paper and tasks\), task_files \(None and \['a\.json'\]\)"),
+    ],
+)  # fmt: skip
+def test_rows_of_other_data_are_refused_by_name(tmp_path, row, written, first, second, told):
+    read = read_results(
+        [
+            written(tmp_path / "a", [row("byol", 1, 0.8)], **first),
+            written(tmp_path / "b", [row("byol", 1, 0.6)], **second),
+        ]
+    )
+    with pytest.raises(ValueError, match=told):
+        paired_grid(read, "a:byol", "b:byol")
+
+
+def test_a_feature_is_paired_by_the_size_that_table_3_reads(tmp_path, row, written):
+    semantics = {"metric": "r2_cross_validated", "class_name": "cell_count"}
+    read = read_results(
+        [
+            written(
+                tmp_path / name,
+                [row("byol", 1, value, **semantics)],
+                downsample=trained,
+                preset={"task3": {"downsample": 2}},
+            )
+            for name, value, trained in (("a", 0.8, 2), ("b", 0.6, 4))
+        ]
+    )
+    assert cells(paired_grid(read, "a:byol", "b:byol"), task="roi-c1")["difference"] == pytest.approx(0.2)
+
+
+def test_settings_of_training_alone_keep_no_two_rows_apart(tmp_path, row, written):
+    presets = [{"seeds": [1], "task1": {"z_step": step, "test_z_step": 4}} for step in (1, 8)]
+    read = read_results(
+        [
+            written(tmp_path / name, [row("byol", 1, value)], preset=preset)
+            for name, value, preset in zip("ab", (0.8, 0.6), presets, strict=True)
+        ]
+    )
+    assert cells(paired_grid(read, "a:byol", "b:byol"), task="roi-c1")["difference"] == pytest.approx(0.2)
+
+
 def test_networks_of_two_and_three_dimensions_are_paired_in_their_class_setting(tmp_path, row, written):
     rows = [
         row(model, 1, value, task=f"seg-{axes}d-4class", metric="f1", class_name="cell")

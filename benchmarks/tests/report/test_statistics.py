@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mtneuro_suite.report.statistics import paired, summary
+from mtneuro_suite.report.statistics import holm, paired, summary
 
 values = st.lists(st.floats(-1, 1), min_size=2, max_size=8)
 
@@ -64,3 +64,21 @@ def test_more_seeds_than_can_be_counted_are_refused():
     many = dict.fromkeys(range(21), 0.5)
     with pytest.raises(ValueError, match="at most 20"):
         paired(many, many)
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holms_correction_rejects_what_stepping_down_does(p):
+    corrected = holm(p)
+    assert all(0 <= before <= after <= 1 for before, after in zip(p, corrected, strict=True))
+    for level in (0.01, 0.05, 0.2):
+        rejected = []
+        for rank, at in enumerate(sorted(range(len(p)), key=lambda at: p[at])):
+            if (len(p) - rank) * p[at] > level:
+                break
+            rejected.append(at)
+        assert {at for at, value in enumerate(corrected) if value <= level} == set(rejected)
+
+
+def test_what_is_no_p_value_is_refused():
+    with pytest.raises(ValueError, match=r"between 0 and 1, got 1\.5"):
+        holm([0.1, 1.5])
