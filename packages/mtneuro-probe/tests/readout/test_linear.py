@@ -85,3 +85,21 @@ def test_a_dimension_whose_last_bits_alone_differ_is_left_out():
     beside = LinearReadout(alphas=(0.0,)).fit(np.hstack([x, dead]), y)
     np.testing.assert_allclose(beside.coef_[:3], alone.coef_, rtol=1e-9)
     assert (beside.coef_[3:] == 0).all()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_collapsed_embedding_says_no_more_than_the_one_direction_that_it_has(kind):
+    rng = np.random.default_rng(0)
+    along, y = rng.normal(size=300), rng.normal(size=300)
+    # Each dimension is a multiple of one number, up to the last bits of float32.
+    x = (3 + along[:, None] * rng.normal(size=40)).astype(np.float32).astype(kind)
+    alone = LinearReadout(alphas=(0.0,)).fit(along[:, None], y).score(along[:, None], y)
+    assert LinearReadout(alphas=(0.0,)).fit(x, y).score(x, y) == pytest.approx(alone, abs=1e-4)
+    assert alone < 0.02
+
+
+def test_a_weak_direction_above_rounding_errors_counts():
+    rng = np.random.default_rng(0)
+    along, weak = rng.normal(size=(2, 300))
+    x = (along[:, None] * rng.normal(size=40) + 1e-3 * weak[:, None] * rng.normal(size=40)).astype(np.float32)
+    assert LinearReadout(alphas=(0.0,)).fit(x, weak).score(x, weak) > 0.99

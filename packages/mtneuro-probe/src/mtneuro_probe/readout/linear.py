@@ -13,7 +13,7 @@ from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mtneuro_probe.readout.blocks import block_splits
-from mtneuro_probe.scaling import spread
+from mtneuro_probe.scaling import PRECISION, spread
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-2, 6, 17))
 """Ridge strengths tried, for standardised embeddings."""
@@ -108,11 +108,14 @@ class _RidgePath:
             (x - self.mean) / self.scale, full_matrices=False, check_finite=False
         )
         self.projected = left.T @ (targets - self.target_mean)
+        # Rounding errors of float32 in each dimension, standardised, have singular values of this size.
+        rounding = np.sqrt(((np.abs(x).max(axis=0) / self.scale) ** 2).mean())
+        self.noise = PRECISION * rounding * (np.sqrt(len(x)) + np.sqrt(x.shape[1]))
 
     def coef(self, alpha: float) -> Float64[np.ndarray, "t d"]:
         """Return the coefficients for unstandardised embeddings."""
-        largest = self.singular[0]
-        tiny = largest * max(self.right.shape) * np.finfo(np.float64).eps
+        exact = self.singular[0] * max(self.right.shape) * np.finfo(np.float64).eps
+        tiny = max(exact, self.noise)
         shrunk = np.zeros_like(self.singular)
         np.divide(self.singular, self.singular**2 + alpha, out=shrunk, where=self.singular > tiny)
         return ((self.right.T @ (shrunk[:, None] * self.projected)) / self.scale[:, None]).T
