@@ -230,7 +230,9 @@ def run_all(
     plan = plan_of(preset, data=what.data, trusted=what.trusted)
     store = Store(where.output)
     runs = plan.runs_of(own) if own else plan.runs
-    samples = asked_samples(runs) if how.export_images else []
+    # Those of fewer labels are among the others.
+    fewer = {run.id for run in plan.labels.ends}
+    samples = asked_samples(run for run in runs if run.id not in fewer) if how.export_images else []
     form: Form = "png" if how.export_png else "npy"
     if how.export_images:
         if how.only:

@@ -1,7 +1,7 @@
 """From a preset to its runs."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +12,7 @@ from mtneuro_suite.plan.dense import dense_runs
 from mtneuro_suite.plan.feature_probes import feature_probe_runs
 from mtneuro_suite.plan.given import check_complete, given_rows
 from mtneuro_suite.plan.inputs import Inputs, paper_inputs
+from mtneuro_suite.plan.labels import LabelRuns, label_runs
 from mtneuro_suite.plan.own_tasks import task_file_inputs
 from mtneuro_suite.plan.points import point_runs
 from mtneuro_suite.plan.probes import probe_runs
@@ -28,6 +29,7 @@ from mtneuro_suite.steps import (
     Encoder,
     FeatureProbes,
     Features,
+    FewLabels,
     PointEncoder,
     PointRegions,
     PointSemantics,
@@ -75,6 +77,9 @@ class Plan:
     feature_probes: tuple[Run[FeatureProbes], ...] = ()
     """The same of features, and Table 3."""
 
+    labels: LabelRuns = field(default_factory=LabelRuns)
+    """Runs with a part of the labels."""
+
     point_regions: tuple[Run[PointRegions], ...] = ()
     point_semantics: tuple[Run[PointSemantics], ...] = ()
 
@@ -121,6 +126,7 @@ class Plan:
             "Table A4": [*self.selections],
             "Table 3": [*self.semantics, *self.point_semantics, *self.feature_probes],
             "Figures 4 and A4": [*self.umap],
+            "Label efficiency": [*self.labels.ends],
         }
         return {name: runs for name, runs in found.items() if runs}
 
@@ -137,11 +143,18 @@ class Plan:
             | Semantics
             | PointSemantics
             | FeatureProbes
+            | FewLabels
             | Umap
         ]
     ]:
         of_pixels = [*self.regions, *self.probes, *self.microstructure, *self.semantics, *self.umap]
-        return [*of_pixels, *self.point_regions, *self.point_semantics, *self.feature_probes]
+        return [
+            *of_pixels,
+            *self.point_regions,
+            *self.point_semantics,
+            *self.feature_probes,
+            *self.labels.ends,
+        ]
 
 
 def _encoders(runs: Embedders) -> Encoders:
@@ -228,6 +241,9 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         probes=tuple(probe_runs(preset, preset.task1, inputs, encoders) if preset.task1 else ()),
         feature_probes=tuple(
             feature_probe_runs(preset.task3, inputs, [*semantics, *points.semantics]) if preset.task3 else ()
+        ),
+        labels=label_runs(
+            preset, inputs, regions=scores, microstructure=[*networks.scored, *dense], semantics=semantics
         ),
         point_encoders=tuple(points.encoders),
         point_regions=tuple(points.regions),

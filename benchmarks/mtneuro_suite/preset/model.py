@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from mtneuro_suite._shared.settings import Settings, read_values
 from mtneuro_suite._shared.words import one_line, unknown_name
@@ -40,7 +40,21 @@ def _distinct(names: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _in_a_tuple(value: object) -> object:
     """Let a file say ``2`` for ``[2]``."""
-    return (value,) if isinstance(value, int | str) else value
+    return (value,) if isinstance(value, int | float | str) else value
+
+
+def _in_order(fractions: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(fractions)) != len(fractions):
+        raise ValueError(f"must be named once each, got {list(fractions)}")
+    return tuple(sorted(fractions))
+
+
+Fractions = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=1)], ...],
+    BeforeValidator(_in_a_tuple),
+    AfterValidator(_in_order),
+]
+"""Parts of the labels, above 0 and at most 1, kept in order."""
 
 
 class SubvolumePreset(Settings):
@@ -131,6 +145,11 @@ class RegionPreset(Settings):
 
     neighbours: int = Field(default=5, ge=1)
     """Neighbours that ``knn`` asks."""
+
+    labels: Fractions = ()
+    """Parts of the labels that everything is also taught with, such as ``[0.01, 0.05, 0.1, 0.25, 1.0]``: a
+    block of neighbouring slices at the start of each training cube, one slice at least. What learns without
+    labels is trained once, on all images."""
 
     mixup_probabilities: tuple[float, ...] = (0.5,)
     """Probabilities that mixup is tried with; the best mean is the table's, and the table says which."""
@@ -238,6 +257,9 @@ class SegmentationPreset(Settings):
     accuracy: bool = False
     """Whether Table 2 has the accuracy of pixels, and its mean over the classes, beside F1 and IoU."""
 
+    labels: Fractions = ()
+    """Parts of the labels that networks and heads are also trained with, as ``task1.labels``."""
+
     search: SearchPreset | None = None
     """Search for each network's settings; without it each is trained once a seed."""
 
@@ -256,6 +278,14 @@ class SegmentationPreset(Settings):
     """Settings of both heads: those of ``mtneuro-ssl probe``."""
 
     _each_once = field_validator("models", "classes", "heads")(_distinct)
+
+    @model_validator(mode="after")
+    def _labels_are_of_one_setting(self) -> "SegmentationPreset":
+        if self.labels and self.search:
+            raise ValueError(
+                "labels and search do not go together: search first, then give labels and what it chose"
+            )
+        return self
 
     @model_validator(mode="after")
     def _rows_are_new(self) -> "SegmentationPreset":
@@ -287,6 +317,10 @@ class SemanticsPreset(Settings):
     definition: Literal["image", "original"] = "image"
     """What is measured: ``image``, the features of each image by itself; ``original``, those
     that the authors' code measures, of corners, where images are embedded without normalisation, as in it."""
+
+    labels: Fractions = ()
+    """Parts of the labels that features are also read out with, as ``task1.labels``: of each split's training
+    slices. All parts are scored on the same samples."""
 
     umap_method: Annotated[tuple[str, ...], BeforeValidator(_in_a_tuple)] = ("byol",)
     """The methods whose embeddings are drawn: the paper's Figure 4 is MYOW-m's, its Figure A4 BYOL's."""
@@ -389,6 +423,7 @@ class Preset(Settings):
     def follows_the_paper(self) -> bool:
         """Whether what is run is run as the paper ran it: all slices, its resolution, its settings."""
         chosen = {"methods", "tasks", "models", "classes", "encoders", "mixup_probabilities", "umap_method"}
+        chosen |= {"labels"}
         sections = (
             (
                 self.task1,
@@ -422,7 +457,7 @@ class Preset(Settings):
 
 
 _NOT_OF_THE_SAMPLE = {
-    "task1": {"tasks", "z_step", "test_z_step", "extra", "resolutions", "subvolumes", "points"},
+    "task1": {"tasks", "z_step", "test_z_step", "extra", "resolutions", "subvolumes", "points", "labels"},
     "task2": {"classes", "z_step", "test_z_step", "search"},
     "task3": {"encoders"},
 }

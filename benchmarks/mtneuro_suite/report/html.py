@@ -15,6 +15,7 @@ from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.preset.model import shown_values
 from mtneuro_suite.report.appendix import appendix_tables
 from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves
+from mtneuro_suite.report.labels import label_figures
 from mtneuro_suite.report.names import model_name
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
 from mtneuro_suite.report.state import report_state
@@ -130,6 +131,7 @@ def write_report(
         caveat=plan.inputs.caveat,
         tables=[*tables, *appendix_tables(plan, store)],
         accuracy=accuracy_figures(plan, store),
+        labels=label_figures(plan, store),
         confusions=_confusions(plan, results),
         segmentations=segmentation_sheets(plan, store),
         most_networks=MOST_NETWORKS,

@@ -3,6 +3,7 @@ from .dense import Dense as Dense
 from .encoder import Encoder as Encoder
 from .feature_probes import FeatureProbes as FeatureProbes
 from .features import Features as Features
+from .few_labels import FewLabels as FewLabels
 from .given_embeddings import GivenEmbeddings as GivenEmbeddings
 from .point_encoder import PointEncoder as PointEncoder
 from .point_regions import PointRegions as PointRegions

@@ -256,3 +256,65 @@ def test_how_the_originals_code_reads_a_task_counts_in_its_fingerprint_where_it_
     assert deep.fingerprint == deep.replaced(across_cubes=False, region_vote="region").fingerprint
     assert len({deep.fingerprint, deep.replaced(across_cubes=True).fingerprint}) == 2
     assert len({task.fingerprint, task.replaced(region_vote="label").fingerprint}) == 2
+
+
+def labelled_slices(task: TaskSpec, split: str) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for name, z in task.samples(split):
+        found.setdefault(name, []).append(z)
+    return found
+
+
+@pytest.mark.parametrize("z_step", [1, 7])
+@pytest.mark.parametrize("name", ["roi-c1", "roi-c3", "seg-3d-3class"])
+def test_fewer_labels_are_nested_blocks_of_neighbours_in_every_cube(name: str, z_step: int) -> None:
+    task = builtin_task(name).replaced(z_step=z_step)
+    all_of_them = labelled_slices(task, "train")
+    smaller: dict[str, list[int]] = {}
+    for fraction in (0.01, 0.05, 0.1, 0.25, 1.0):
+        kept = labelled_slices(task.with_labels(fraction), "train")
+        assert kept.keys() == all_of_them.keys()
+        for cube, slices in kept.items():
+            wanted = max(1, int(fraction * len(all_of_them[cube]) + 0.5))
+            assert slices == all_of_them[cube][:wanted]
+            assert set(smaller.get(cube, ())) <= set(slices)
+        smaller = kept
+    assert task.with_labels(1.0) == task
+    assert {*task.splits} - {*task.with_labels(0.01).splits} == set()
+
+
+def test_fewer_labels_leave_the_other_splits_alone_and_several_are_cut_as_one() -> None:
+    task = builtin_task("roi-c1")
+    few = task.with_labels(0.1)
+    assert (few.splits["val"], few.splits["test"]) == (task.splits["val"], task.splits["test"])
+    both = task.with_labels(0.95, splits=("train", "val"))
+    assert both.counts() == {"train": 1080, "val": 4 * 15, "test": 200}  # 285 of 300 a cube
+    assert task.with_labels(0.1, splits=("train", "val")).counts() == {"train": 4 * 30, "test": 200}
+
+
+def test_cubes_of_unlike_length_are_cut_each_by_itself(task: TaskSpec) -> None:
+    cubes = {**task.cubes, "B-CTX": Cube(region="CTX", y=(64, 96), x=(48, 96))}
+    own = changed(
+        task, cubes=cubes, splits={"train": (*split((0, 40), "A-CTX", "B-CTX"), *split((60, 80), "B-CTX"))}
+    )
+    kept = labelled_slices(own.with_labels(0.75), "train")
+    assert kept == {"A-CTX": [*range(30)], "B-CTX": [*range(40), *range(60, 65)]}
+
+
+def test_subvolumes_that_run_across_cubes_are_cut_to_whole_ones() -> None:
+    task = builtin_task("seg-3d-3class", reading="original")
+    few = task.with_labels(0.5)
+    assert few.counts()["train"] == 4 * 17  # of 34 a cube
+    whole = task.with_labels(0.99)
+    assert labelled_slices(whole, "train") == labelled_slices(task, "train")
+
+
+@pytest.mark.parametrize("fraction", [0.0, -0.5, 1.01, float("nan")])
+def test_a_fraction_of_labels_out_of_range_is_refused(task: TaskSpec, fraction: float) -> None:
+    with pytest.raises(ValueError, match="above 0 and at most 1, got"):
+        task.with_labels(fraction)
+
+
+def test_labels_of_a_split_that_is_not_there_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"a split of the task roi-c1.*'training'"):
+        builtin_task("roi-c1").with_labels(0.5, splits="training")

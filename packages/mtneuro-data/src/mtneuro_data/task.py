@@ -396,6 +396,61 @@ class TaskSpec(Settings):
         # Counted without listing them: a hostile file may ask for billions.
         return sum(len(self.first_slices(box)) for _, box in self.boxes(split))
 
+    def with_labels(self, fraction: float, *, splits: str | Sequence[str] = "train") -> "TaskSpec":
+        """Return the task with a part of the labelled images of some splits, to learn from fewer labels.
+
+        Of each cube, one block of neighbouring slices is kept: the first of all that the splits hold of it.
+        A random choice would leave most left-out slices a neighbour that is kept, and almost their copy. A
+        smaller fraction's images are among a larger one's, and each cube keeps one image at least, so that
+        no region is lost. Other splits stay as they are.
+
+        Parameters
+        ----------
+        fraction
+            Part of each cube's images to keep, above 0 and at most 1; rounded to whole images, halves up.
+            ``counts`` says how many they are.
+        splits
+            One or several splits that are cut together. One that keeps nothing is left out.
+
+        Raises
+        ------
+        ValueError
+            If the fraction is not in that range, or the task has no such split.
+
+        Examples
+        --------
+        >>> from mtneuro_data import builtin_task
+        >>> task = builtin_task("roi-c1")
+        >>> task.with_labels(0.1).counts(), task.with_labels(0.001).counts()["train"]
+        ({'train': 108, 'val': 120, 'test': 200}, 4)
+        >>> task.with_labels(0.95, splits=("train", "val")).counts()
+        {'train': 1080, 'val': 60, 'test': 200}
+        """
+        if not 0 < fraction <= 1:
+            raise ValueError(f"the fraction of the labels must be above 0 and at most 1, got {fraction:g}")
+        chosen = self.split_names(splits)
+        if fraction == 1:
+            return self
+        boxes = sorted((box.lower[0], name, box) for split in chosen for name, box in self.boxes(split))
+        there: dict[str, int] = {}
+        for _, name, box in boxes:
+            there[name] = there.get(name, 0) + len(self.first_slices(box))
+        left = {name: max(1, int(fraction * count + 0.5)) for name, count in there.items()}
+        # By cube and first slice: where the kept block ends.
+        ends: dict[tuple[str, int], int] = {}
+        for lower, name, box in boxes:
+            if count := min(left[name], len(self.first_slices(box))):
+                last = self.first_slices(box)[count - 1]
+                ends[name, lower] = min(box.upper[0], last + self.depth)
+                left[name] -= count
+        cut = {
+            split: tuple(part for one in self.splits[split] for part in _shortened(one, ends))
+            for split in chosen
+        }
+        return self.replaced(
+            splits={name: parts for name, old in self.splits.items() if (parts := cut.get(name, old))}
+        )
+
     def touching(self) -> tuple[tuple[str, str, str, str], ...]:
         """Return the pairs of cubes that touch across the border between test and train or val.
 
@@ -497,6 +552,15 @@ class TaskSpec(Settings):
         for name in names:
             self._parts(name)
         return names
+
+
+def _shortened(part: SplitPart, ends: Mapping[tuple[str, int], int]) -> list[SplitPart]:
+    """Return a part up to where each of its cubes ends, by cube and first slice."""
+    cubes: dict[int, list[str]] = {}
+    for name in part.cubes:
+        if end := ends.get((name, part.z[0])):
+            cubes.setdefault(end, []).append(name)
+    return [SplitPart(cubes=tuple(names), z=(part.z[0], end)) for end, names in cubes.items()]
 
 
 def _channels(source: str | Mapping[str, str]) -> dict[str, str]:

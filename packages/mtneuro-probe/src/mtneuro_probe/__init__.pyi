@@ -28,6 +28,7 @@ from .readout.features import feature_readout as feature_readout
 from .readout.floors import floor_embeddings as floor_embeddings
 from .readout.floors import pixel_statistics as pixel_statistics
 from .readout.floors import random_projection as random_projection
+from .readout.labels import label_curve as label_curve
 from .readout.linear import LinearReadout as LinearReadout
 from .readout.maps import feature_map as feature_map
 from .readout.maps import fit_readout as fit_readout

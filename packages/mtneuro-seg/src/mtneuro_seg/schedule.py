@@ -38,17 +38,12 @@ class Schedule:
 
     @classmethod
     def of(cls, images: int, settings: TrainSettings) -> "Schedule":
-        """Return the schedule for a number of images.
-
-        A last batch that would hold a single image is dropped: batch normalisation cannot use it.
-        """
-        full, rest = divmod(images, settings.batch_size)
-        per_epoch = max(full + (rest > 1), 1)
+        """Return the schedule for a number of images."""
         return cls(
             images=images,
             batch_size=settings.batch_size,
-            steps_per_epoch=per_epoch,
-            steps=settings.steps or settings.epochs * per_epoch,
+            steps_per_epoch=settings.epoch_steps(images),
+            steps=settings.total_steps(images),
             seed=settings.seed,
         )
 

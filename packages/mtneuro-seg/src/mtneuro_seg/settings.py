@@ -316,6 +316,25 @@ class TrainSettings(Settings):
             depth_multiple=self.multiple,
         )
 
+    def epoch_steps(self, images: int) -> int:
+        """Return the number of optimiser steps in a pass over the images, one at least.
+
+        A last batch that would hold a single image is dropped: batch normalisation cannot use it.
+        """
+        full, rest = divmod(images, self.batch_size)
+        return max(full + (rest > 1), 1)
+
+    def total_steps(self, images: int) -> int:
+        """Return the number of optimiser steps for a number of images.
+
+        Examples
+        --------
+        >>> settings = TrainSettings(batch_size=4, epochs=10)
+        >>> settings.total_steps(9), settings.total_steps(10), settings.total_steps(1)
+        (20, 30, 10)
+        """
+        return self.steps or self.epochs * self.epoch_steps(images)
+
     @property
     def encoder(self) -> str | None:
         """The encoder that is built: the one asked for, or the family's default."""
