@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import psutil
 from cyclopts import Group, Parameter
 from rich.console import Console
 
@@ -19,7 +20,7 @@ from mtneuro_suite._shared.settings import changed_values
 from mtneuro_suite._shared.terminal import INTERRUPTED, Changes, Output, command_line, console, run
 from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.execute.progress import Display, JsonLines, Tally
-from mtneuro_suite.plan.costs import duration
+from mtneuro_suite.plan.costs import forecast
 from mtneuro_suite.preset.model import Preset, checked_preset, read_preset
 from mtneuro_suite.preset.overrides import DEEP, preset_text, with_own_row, with_tasks, with_values
 from mtneuro_suite.report.terminal import print_estimate, print_tables
@@ -267,11 +268,18 @@ def run_all(
             err.print(f"damaged, so repeated: {one.title}: {damage}", style="red")
     forget_failures(todo, store, retry=how.retry or bool(how.only))
     already = len(asked) - len(todo)
-    cost = sum(one.cost for one in todo) / processes
+    # Workers of other machines have loads of their own.
+    here = where.scheduler is None and queue is None
+    words = forecast(
+        sum(one.cost for one in todo),
+        processes,
+        cores=os.cpu_count() or 1,
+        load=psutil.getloadavg()[0] if here else 0.0,
+    )
     volume = {"paper": preset.source, "real-sample": what.data, "tasks": "your own tasks"}[preset.inputs]
     err.print(
         f"Preset {preset.name} on {volume}: {len(asked)} runs, {already} done before, "
-        f"{len(todo)} to do" + (f", roughly {duration(cost)} with {processes} processes" if todo else "")
+        f"{len(todo)} to do" + (f", {words}" if todo else "")
     )
     tally = Tally(todo, already=already)
     display = (

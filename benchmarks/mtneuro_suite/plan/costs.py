@@ -51,3 +51,32 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def forecast(seconds: float, processes: int, *, cores: int, load: float = 0.0) -> str:
+    """Return how long work takes as a person would say it, beside the other programs of a machine.
+
+    Parameters
+    ----------
+    seconds
+        Of one core, for all of it.
+    processes
+        Those that share it, a core each.
+    cores
+        Cores of the machine, which all programs share alike.
+    load
+        Programs that compute on it already: its load average over a minute.
+
+    Examples
+    --------
+    >>> forecast(240, 2, cores=2)
+    'roughly 2 min with 2 processes'
+    >>> forecast(240, 2, cores=2, load=6.0)
+    'roughly 8 min with 2 processes beside what computes here already (a load of 6.0)'
+    >>> forecast(240, 2, cores=8, load=6.0)
+    'roughly 2 min with 2 processes'
+    """
+    slower = (processes + load) / max(cores, processes)
+    beside = f" beside what computes here already (a load of {load:.1f})" if slower > 1.2 else ""
+    took = seconds / processes * max(1.0, slower)
+    return f"roughly {duration(took)} with {processes} processes{beside}"

@@ -9,8 +9,12 @@ def test_every_preset_is_valid(name):
 
 
 def test_encoders_of_random_weights_say_so_in_their_rows_names():
-    one = read_preset("encoders").task1
+    preset = read_preset("encoders")
+    one, two = preset.task1, preset.task2
     assert one is not None
+    assert two is not None
+    # Each has a row in Table 2; PCA has no feature maps.
+    assert two.frozen == ("untrained", *one.rows)
     families = ("DINOv2", "DINOv3", "SAM", "ConvNeXt", "Swin", "Hiera", "ResNet", "EfficientNet")
     assert [name.startswith(family) for name, family in zip(one.rows, families, strict=True)] == [True] * 8
     for name, chosen in one.rows.items():
