@@ -180,8 +180,14 @@ def fibre_field(
                     for axis, wave in zip((y, x), waves, strict=True)
                 ]
                 parallel, aside = _bent(seed, label, form, place[within], *wavy)
-                along[within] = parallel / form.fibre_inside[0]
-                across[within] = aside / form.fibre_inside[1]
-            (fibres,) = point_noise(seed, 60 + label, place / width, across, along)
+                # Apart, the places of either kind span few sites of their lattice.
+                fibres = np.empty(len(place), dtype=np.float32)
+                for some, *sites in (
+                    (within, parallel / form.fibre_inside[0], aside / form.fibre_inside[1]),
+                    (~within, along[~within], across[~within]),
+                ):
+                    (fibres[some],) = point_noise(seed, 60 + label, place[some] / width, sites[1], sites[0])
+            else:
+                (fibres,) = point_noise(seed, 60 + label, place / width, across, along)
             field[part][chosen] = fibres
     return field
