@@ -72,3 +72,13 @@ def test_regions_are_cross_validated_and_the_sure_and_unsure_images_shown(
     assert run(*words, "--images", export, "--confident", tmp_path / "c.png") == 0
     assert "chance 0.500) on 60 samples" in capsys.readouterr().out
     assert (tmp_path / "c.png").stat().st_size > 1000
+
+
+def test_too_few_runs_of_slices_are_told_instead_of_an_interval(capsys, tmp_path, run, words):
+    assert run(*words, "--no-within-cubes", "--run-length", 30, "--permutations", 5) == 0
+    assert "vessel_density: no interval: " in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "r.csv", index_col="feature")
+    assert np.isnan(table.loc["vessel_density", "r2_low"])
+    assert table.loc["vessel_density", "run_length"] == 30
+    assert run(*words, "--force", "--run-length", 0) == 2
+    assert "--run-length must be at least 1 slice, got 0" in capsys.readouterr().err

@@ -40,7 +40,7 @@ def readout(
     seed: int = 0,
     scatter: Annotated[Path | None, Parameter(group=_FEATURES)] = None,
     permutations: Annotated[int, Parameter(group=_FEATURES)] = 200,
-    within_cubes: Annotated[bool, Parameter(group=_FEATURES)] = True,
+    within_cubes: Annotated[bool, Parameter(group=_FEATURES, negative="--no-within-cubes")] = True,
     run_length: int | None = None,
     second_annotation: Annotated[Path | None, Parameter(group=_FEATURES)] = None,
     regions: Annotated[Path | None, Parameter(group=_REGIONS)] = None,

@@ -102,8 +102,8 @@ def block_length(
     --------
     >>> cube, z = np.zeros(200), np.arange(200)
     >>> noise = np.random.default_rng(0).normal(size=200)
-    >>> block_length(noise, cube, z) < 5, block_length(noise.cumsum(), cube, z) > 50
-    (True, True)
+    >>> block_length(noise, cube, z) < block_length(noise.cumsum(), cube, z)
+    True
     """
     series, step = _slice_sums(contribution, cube, z)
     there = np.isfinite(series)
