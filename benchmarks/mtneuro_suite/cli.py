@@ -67,9 +67,9 @@ class What:
 
     encoder: str | None = None
     """Your encoder, taken as it is: `path/to/file.py:factory` or `package.module:factory` (`:3d` at the end
-    if it takes subvolumes), `timm:NAME`, the folder of a model, or `hf:owner/name`, a repository of one. Only
-    its own rows of Tasks 1 and 3, and of Task 2 by heads on its frozen features, are run, and stand among the
-    others."""
+    if it takes subvolumes), `timm:NAME` with its published weights (`timm:NAME:random` with random ones), the
+    folder of a model, or `hf:owner/name`, a repository of one. Only its own rows of Tasks 1 and 3, and of
+    Task 2 by heads on its frozen features, are run, and stand among the others."""
 
     segmenter: str | None = None
     """Your segmentation network: `path/to/file.py:factory` or `package.module:factory` (`:3d` at the end if

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from mtneuro_data import TaskSpec
 
 from mtneuro_suite.plan.costs import image_size
+from mtneuro_suite.preset.overrides import RANDOM
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import (
     Arrays,
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 def try_modules(runs: Iterable[Run]) -> None:
     """Raise unless the encoders and networks of the runs can do what is asked of them.
 
+    Weights that an encoder starts from must be there, or be given by the network at once.
     Each is given a little noise, before any run starts; ours need no trial. An encoder whose pixels are asked
     for, and that has no feature maps, is warned of: its cells of Table 2 stay empty. So are embeddings of a
     file, where an attentive probe asks for maps.
@@ -36,6 +38,8 @@ def try_modules(runs: Iterable[Run]) -> None:
     ------
     ValueError
         In one line, what a module does not do, and how to mend it.
+    FileNotFoundError
+        If weights are neither there nor can be fetched.
     """
     runs = [*runs]
     encoders: dict[str, Encoder] = {}
@@ -50,6 +54,9 @@ def try_modules(runs: Iterable[Run]) -> None:
         if encoder is not None and isinstance(encoder.step, Encoder) and _is_foreign(encoder.step):
             encoders[encoder.id] = encoder.step
             sizes[encoder.id] |= _asked(run)
+    for step in dict.fromkeys(run.step for run in runs if isinstance(run.step, Encoder)):
+        if step.taken is None and step.train.encoder_weights is not None:
+            _check_weights(step)
     tried = dict.fromkeys((_of_any_seed(step), tuple(sorted(sizes[name]))) for name, step in encoders.items())
     for settings, asked in tried:
         _try_encoder(settings, asked)
@@ -79,6 +86,17 @@ def _may_lack_maps(step: Encoder) -> bool:
 
 def _of_any_seed(step: Encoder) -> str:
     return step.train.model_copy(update={"seed": 1}).model_dump_json()
+
+
+def _check_weights(step: Encoder) -> None:
+    from mtneuro_ssl import check_weights
+
+    try:
+        check_weights(step.train)
+    except FileNotFoundError as error:
+        name = step.train.encoder.removeprefix("timm/")
+        way = f": --encoder timm:{name}{RANDOM}" if step.train.encoder_weights == "hub" else ""
+        raise FileNotFoundError(f"{error}{way}") from None
 
 
 def _try_encoder(settings: str, sizes: tuple[Size, ...]) -> None:

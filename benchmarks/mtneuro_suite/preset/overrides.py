@@ -15,6 +15,9 @@ from mtneuro_suite.preset.task_files import SECTIONS, read_tasks, regions_to_tel
 _HUB = "hf:"
 """Start of the name of a repository on the Hugging Face hub."""
 
+RANDOM = ":random"
+"""End of the name of a timm model whose weights are random."""
+
 DEEP = ":3d"
 """End of a factory whose network takes subvolumes."""
 
@@ -59,8 +62,9 @@ def with_own_row(
     preset
         The preset.
     encoder
-        ``package.module:factory``, ``path/to/file.py:factory``, ``timm:NAME``, ``hf:owner/name`` or a model
-        folder: taken as it is, for Tasks 1 and 3, and for Task 2 by the heads of its ``frozen`` encoders.
+        ``package.module:factory``, ``path/to/file.py:factory``, ``timm:NAME`` (its published weights),
+        ``timm:NAME:random``, ``hf:owner/name`` or a model folder: taken as it is, for Tasks 1 and 3, and for
+        Task 2 by the heads of its ``frozen`` encoders.
         ``:3d`` at the end of a factory says that it takes subvolumes.
     segmenter
         ``package.module:factory`` or ``path/to/file.py:factory``, trained like the paper's in Task 2, or a
@@ -177,6 +181,9 @@ def _encoder_row(given: str) -> tuple[str, dict[str, Any]]:
         return found
     if given.startswith("timm:"):
         name = given.removeprefix("timm:")
+        if name.endswith(RANDOM):
+            name = name.removesuffix(RANDOM)
+            return f"timm:{name} (random weights)", {**as_it_is, "encoder": f"timm/{name}"}
         return given, {**as_it_is, "encoder": f"timm/{name}", "encoder_weights": "hub"}
     if given.startswith(_HUB):
         from mtneuro_ssl import fetched_folder
@@ -184,8 +191,8 @@ def _encoder_row(given: str) -> tuple[str, dict[str, Any]]:
         return given, {"folder": str(fetched_folder(given.removeprefix(_HUB)).resolve())}
     if not is_factory(given.removesuffix(DEEP)):
         raise ValueError(
-            "--encoder must be package.module:factory, path/to/file.py:factory, timm:NAME, hf:owner/name, or "
-            f"the folder of a model, and there is no folder {given!r}"
+            "--encoder must be package.module:factory, path/to/file.py:factory, timm:NAME or "
+            f"timm:NAME{RANDOM}, hf:owner/name, or the folder of a model, and there is no folder {given!r}"
         )
     return _short(given), {**as_it_is, "encoder": whole_name(given.removesuffix(DEEP)), **_axes(given)}
 

@@ -56,6 +56,17 @@ def test_an_encoder_and_a_network_that_cannot_be_used_are_refused():
         try_modules(plan(segmenter=name).segmenters)
 
 
+def test_weights_that_cannot_be_fetched_are_refused_before_any_run_with_the_way_out(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"^encoder_weights 'hub' of timm/test_vit .*: --encoder timm:test_vit:random$",
+    ):
+        try_modules(plan(encoder="timm:test_vit").runs)
+    try_modules(plan(encoder="timm:test_vit:random").runs)
+
+
 def test_an_encoder_is_asked_for_the_size_at_which_it_is_trained_and_those_at_which_it_embeds(monkeypatch):
     asked: list[tuple[tuple[int, int], ...]] = []
     monkeypatch.setattr(trial, "_try_encoder", lambda _, sizes: asked.append(sizes))

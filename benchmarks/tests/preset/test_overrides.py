@@ -82,12 +82,24 @@ def test_an_encoder_in_a_file_is_named_by_its_whole_path_and_its_row_without_the
 
 
 def test_an_encoder_of_the_hub_is_the_folder_that_was_fetched(tmp_path, monkeypatch):
-    monkeypatch.setattr("mtneuro_ssl.model_folder.fetched_folder", {"owner/name": tmp_path}.__getitem__)
+    monkeypatch.setattr("mtneuro_ssl.hub.fetched_folder", {"owner/name": tmp_path}.__getitem__)
     monkeypatch.delattr("mtneuro_ssl.fetched_folder", raising=False)
     preset, names = with_own_row(read_preset("smoke"), encoder="hf:owner/name")
     assert names == ("hf:owner/name",)
     assert preset.task1
     assert preset.task1.rows["hf:owner/name"] == {"folder": str(tmp_path)}
+
+
+def test_a_model_of_timm_has_its_published_weights_or_random_ones_and_its_row_says_so():
+    for given, name, more in (
+        ("timm:resnet18", "timm:resnet18", {"encoder_weights": "hub"}),
+        ("timm:resnet18:random", "timm:resnet18 (random weights)", {}),
+    ):
+        preset, names = with_own_row(read_preset("smoke"), encoder=given)
+        assert names == (name,)
+        assert preset.task1
+        known = {"method": "untrained", "latent_dim": None, "encoder": "timm/resnet18"}
+        assert preset.task1.rows[name] == known | more
 
 
 @pytest.mark.parametrize("encoder", ["mine.py", "mine.py:", "mine:", "my-nets:make", "mine"])

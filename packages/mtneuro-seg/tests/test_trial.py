@@ -63,6 +63,85 @@ def broken(*, classes):
     raise KeyError("depth")
 
 
+def four(*, classes):
+    return Changed(classes, channels=4)
+
+
+def reversed_batch(*, classes):
+    return Changed(classes, lambda s: s.flip(0))
+
+
+def of_the_batch(*, classes):
+    return nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), Changed(classes))
+
+
+def detached(*, classes):
+    return Changed(classes, lambda s: s.detach())
+
+
+def ends(*, classes):
+    raise SystemExit(3)
+
+
+def ending(*, classes):
+    return Changed(classes, exit)
+
+
+def half(*, classes):
+    return Changed(classes).half()
+
+
+def nowhere(*, classes):
+    return Changed(classes).to("meta")
+
+
+def sparse(*, classes):
+    return Changed(classes, lambda s: s.to_sparse())
+
+
+def array(*, classes):
+    return Changed(classes, lambda s: s.detach().numpy())
+
+
+class Extra(Changed):
+    """Keeps something beside its weights."""
+
+    def get_extra_state(self):
+        return {"seen": 3}
+
+
+def extra(*, classes):
+    return Extra(classes)
+
+
+class Two(nn.Module):
+    """Takes two inputs."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.layer = nn.Conv2d(1, classes, 1)
+
+    def forward(self, x, other):
+        return self.layer(x + other)
+
+
+def two(*, classes):
+    return Two(classes)
+
+
+def lazy(*, classes):
+    return nn.Sequential(nn.LazyConv2d(4, 1), nn.LazyConv2d(classes, 1))
+
+
+def hooked(*, classes):
+    def brighter(layer, given, answer):
+        return answer + 1
+
+    network = Changed(classes)
+    network.layer.register_forward_hook(brighter)
+    return network
+
+
 def nothing_to_train(*, classes):
     return nn.Upsample(scale_factor=1)
 
@@ -128,6 +207,19 @@ def settings(name: str, **changes: object) -> TrainSettings:
         ("no_classes", "for classes=2, got TypeError: .*unexpected keyword argument 'classes'"),
         ("deep", r"a tensor of shape \(2, 2, 16, 16\) in training mode too, got a list of 2: leave out what"),
         ("nothing_to_train", "must have weights that can be trained, got none"),
+        ("lazy", r"must have weights of known shapes, got '0.weight' of a lazy module: .* nn.LazyConv2d$"),
+        ("four", "it takes 4 channels: let its first layer take 1"),
+        ("reversed_batch", "must answer each image by itself"),
+        ("of_the_batch", "must answer each image by itself"),
+        ("detached", "must pass gradients to its weights in training mode, and its answer has none"),
+        ("ends", "must return a torch.nn.Module for classes=2, got SystemExit: 3$"),
+        ("ending", "must take images of 16 x 16 .*, got SystemExit"),
+        ("half", "must be float32, and 'layer.weight' is of torch.float16"),
+        ("nowhere", "must go to the device cpu, got NotImplementedError: Cannot copy out of meta tensor"),
+        ("sparse", "must return a dense tensor"),
+        ("array", "must return one tensor, got ndarray$"),
+        ("extra", "must keep tensors alone in its state_dict, got dict as '_extra_state'"),
+        ("two", "missing 1 required positional argument: 'other'$"),
     ],
 )
 def test_a_network_that_cannot_be_used_is_refused_before_any_work(name, message, tmp_path):
@@ -147,6 +239,12 @@ def test_a_size_of_the_validation_images_that_is_not_taken_is_refused_before_any
 
 def halving(*, classes):
     return nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, 4 * classes, 1), nn.PixelShuffle(2))
+
+
+def test_a_network_with_hooks_is_saved_and_loaded(tmp_path):
+    model = train(IMAGES, settings("hooked"), masks=MASKS, out=tmp_path / "model")
+    loaded = load_model(tmp_path / "model", trusted=["test_trial:hooked"])
+    np.testing.assert_array_equal(predict(loaded, IMAGES), predict(model, IMAGES))
 
 
 @pytest.mark.parametrize("keep", ["last", "best"])

@@ -8,6 +8,7 @@ import pytest
 import timm
 import torch
 from mtneuro_ssl import TrainSettings, feature_maps, load_model, train, untrained
+from mtneuro_ssl._shared.foreign import AskedError
 from mtneuro_ssl.adapted import Adaptation, Adapted, multiple_of, own_size, part_of, pooled
 from torch import nn
 
@@ -208,8 +209,18 @@ def test_a_part_of_an_answer_is_taken_by_name_or_number():
         ((features,), -1),
     ):
         assert part_of(answer, output) is features
-    for answer, output in (({"f": features}, "g"), ((features,), 1), ((features,), "f"), (features, "f")):
-        with pytest.raises(ValueError, match=f"output must name a part of .* got {output!r}"):
+    for answer, output, message in (
+        (
+            {"f": features, "m": 1},
+            "g",
+            "output must be 'f' or 'm', parts of the dict that the encoder returns",
+        ),
+        ((features,) * 3, 3, r"output must be a number from 0 to 2, of a tuple of 3 that"),
+        ((features,), "f", "output must be a number from 0 to 0"),
+        (features, "f", "output must be left out, since the encoder returns a tensor of shape .* no parts"),
+        (1j, "f", "output must name an attribute of what the encoder returns, complex"),
+    ):
+        with pytest.raises(AskedError, match=f"^{message}.*, got {output!r}$"):
             part_of(answer, output)
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mtneuro_ssl import TrainSettings, load_model, train, untrained
+from mtneuro_ssl import TrainSettings, check_weights, load_model, train, untrained
 from safetensors.torch import save_file
 
 TINY = "tiny_lab:encoder"
@@ -129,8 +129,56 @@ def test_weights_that_do_not_fit_are_refused(images, tmp_path):
         untrained(settings("timm/test_resnet", encoder_weights=str(tmp_path / "nowhere")))
 
 
-def test_published_weights_that_cannot_be_fetched_are_refused(images, tmp_path, monkeypatch):
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "weights", "error", "message"),
+    [
+        (
+            "timm/test_resnet",
+            "hub",
+            FileNotFoundError,
+            "of timm/test_resnet cannot be fetched: HF_HUB_OFFLINE",
+        ),
+        ("timm/test_resnet", "hf-hub:a/b", FileNotFoundError, "cannot be fetched: HF_HUB_OFFLINE is set"),
+        ("timm/test_resnet", "hf-hub:a/b@v1", FileNotFoundError, "cannot be fetched: HF_HUB_OFFLINE is set"),
+        ("timm/test_resnet", "hf-hub:a b", ValueError, "must be hf-hub:owner/name, got 'hf-hub:a b'"),
+        ("timm/test_resnet", "nowhere", FileNotFoundError, "must be a file, a model folder"),
+        ("timm/botnet50ts_256", "hub", FileNotFoundError, "cannot be fetched: timm knows none of it; give a"),
+        (TINY, "hub", FileNotFoundError, "must be a safetensors file or a model folder, got hub"),
+    ],
+)
+def test_weights_that_are_not_there_are_refused_before_any_work(
+    encoder, weights, error, message, images, tmp_path, offline
+):
+    asked = settings(encoder, encoder_weights=weights)
+    with pytest.raises(error, match=message) as refusal:
+        check_weights(asked)
+    assert "\n" not in str(refusal.value)
+    with pytest.raises(error, match=message):
+        train(images, asked, out=tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_weights_of_an_address_alone_are_asked_for_there_unless_they_are_kept(tmp_path, monkeypatch):
+    asked = settings("timm/gcvit_xtiny", encoder_weights="hub")
+    monkeypatch.setattr("mtneuro_ssl.encoders.address_refusal", "no answer from {}".format)
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    with pytest.raises(
+        FileNotFoundError, match=r"cannot be fetched: no answer from http.*/gcvit_xtiny.*\.pth;"
+    ):
+        check_weights(asked)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "gcvit_xtiny_224_nvidia-274b92b7.pth").touch()
+    check_weights(asked)
+
+
+def test_published_weights_that_do_not_load_are_refused(images, tmp_path, monkeypatch, offline):
+    monkeypatch.setattr("mtneuro_ssl.encoders.refusal", lambda *_, **__: "")
     with pytest.raises(ValueError, match="encoder_weights 'hub' must load into timm/test_resnet"):
         train(images, settings("timm/test_resnet", encoder_weights="hub"), out=tmp_path / "model")
     assert not (tmp_path / "model").exists()

@@ -75,7 +75,8 @@ def test_an_encoder_comes_from_a_repository_of_the_hub(images, tmp_path, monkeyp
     assert torch.equal(encoder.state_dict()["0.weight"], weights["encoder.0.weight"])
 
 
-def test_an_encoder_that_cannot_be_fetched_is_refused():
+def test_an_encoder_that_cannot_be_fetched_is_refused(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(FileNotFoundError, match="owner/name must be a model folder, or a repository"):
         load_encoder("owner/name")
 

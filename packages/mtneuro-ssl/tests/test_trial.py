@@ -17,6 +17,8 @@ from mtneuro_ssl import train as train_model
 from mtneuro_ssl.trial import asked_size
 
 SOURCE = """
+import warnings
+
 import torch
 from torch import nn
 
@@ -100,6 +102,84 @@ class Deep(Changed):
 def deep(): return Deep(lambda f: f)
 
 
+class Taking(Changed):
+    def __init__(self, able, channels=1):
+        super().__init__(lambda f: f)
+        self.able, self.layer = able, nn.Conv2d(channels, 4, 3)
+
+    def forward(self, x, *_):
+        assert self.able(x), "not such images"
+        return super().forward(x)
+
+
+class Two(Changed):
+    def forward(self, x, other):
+        return super().forward(x + other)
+
+
+class Late(nn.Module):
+    def forward(self, x):
+        if not hasattr(self, "layer"):
+            self.layer = nn.Conv2d(1, 4, 3)
+        return self.layer(x).mean(dim=(2, 3))
+
+
+class Extra(Changed):
+    def get_extra_state(self): return {"seen": 3}
+    def set_extra_state(self, state): pass
+
+
+class Frozen(Changed):
+    def forward(self, x):
+        with torch.inference_mode():
+            return super().forward(x)
+
+
+class Overwritten(Changed):
+    def forward(self, x):
+        features = self.layer(x).sigmoid()
+        loss = features.mul(2).mean(dim=(2, 3))
+        features.zero_()
+        return loss
+
+
+def ends(): raise SystemExit(3)
+def four(): return Taking(lambda x: True, channels=4)
+def one_by_one(): return Taking(lambda x: len(x) == 1)
+def half(): return Changed(lambda f: f).half()
+def two(): return Two(lambda f: f)
+def late(): return Late()
+def extra(): return Extra(lambda f: f)
+def nowhere(): return Changed(lambda f: f).to("meta")
+def reversed_batch(): return Changed(lambda f: f.flip(0))
+def of_the_batch(): return Changed(lambda f: f - f.mean(dim=0))
+def statistics(): return nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), Changed(lambda f: f))
+def nested(): return Changed(lambda f: {"out": {"f": f}})
+def sparse(): return Changed(lambda f: f.to_sparse())
+def complex_(): return Changed(lambda f: f + 1j)
+def truths(): return Changed(lambda f: f > 0)
+def number(): return Changed(lambda f: f.mean())
+def array(): return Changed(lambda f: f.detach().numpy())
+def frozen(): return Changed(lambda f: f).requires_grad_(False)
+def detached(): return Changed(lambda f: f.detach())
+def inference(): return Frozen(lambda f: f)
+def overwritten(): return Overwritten(lambda f: f)
+def scripted():
+    with warnings.catch_warnings(action="ignore"):
+        return torch.jit.script(nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+
+
+def lazy(): return nn.Sequential(nn.LazyConv2d(4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(4))
+def hooked():
+    network = Changed(lambda f: f)
+    network.layer.register_forward_hook(lambda layer, given, answer: answer + 1)
+    return network
+def of_another_type():
+    network = Changed(lambda f: f)
+    torch.set_default_dtype(torch.float64)
+    return network
+
+
 class Tied(nn.Module):
     def __init__(self):
         super().__init__()
@@ -141,6 +221,28 @@ def settings(encoder: str, **changes: object) -> TrainSettings:
         ("noisy", "must answer alike when it is asked twice"),
         ("deep", r"must return a tensor of shape \(2, 4\) in training mode too, got a tuple of 2: leave out"),
         ("broken", "must return a torch module, got KeyError: 'depth'"),
+        ("ends", "must return a torch module, got SystemExit: 3$"),
+        ("four", r"to have 4 channels.*; it takes 4 channels: let its .* x.expand\(-1, 4, -1, -1\)$"),
+        ("one_by_one", "not such images; it takes 1 image at a time, and no 2: let it take any number$"),
+        ("half", "must be float32, and 'layer.weight' is of torch.float16: end its function with .float()"),
+        ("two", "missing 1 required positional argument: 'other'$"),
+        ("late", "; make all of its layers when it is made, not in its forward pass$"),
+        ("extra", "must keep tensors alone in its state_dict, got dict as '_extra_state'"),
+        ("nowhere", "must go to the device cpu, got NotImplementedError: Cannot copy out of meta tensor"),
+        ("reversed_batch", "must answer each image by itself, got another answer for one alone"),
+        ("of_the_batch", "must answer each image by itself"),
+        ("statistics", r"must answer each image by itself, .* statistics that it keeps"),
+        ("nested", "must return one tensor, got a dict of 'out', none of which is a tensor of features$"),
+        ("sparse", "must return a dense tensor, got one of torch.sparse_coo"),
+        ("complex_", r"got \(2, 4\) of torch.complex64"),
+        ("truths", r"got \(2, 4\) of torch.bool"),
+        ("number", r"must return features of shape \(n, features\), got \(\) of torch.float32"),
+        ("array", "must return one tensor, got ndarray$"),
+        ("frozen", "and none of its weights require gradients: leave out"),
+        ("detached", "must pass gradients to its weights in training mode, and its answer has none"),
+        ("inference", "must answer outside of torch.inference_mode"),
+        ("overwritten", "must pass gradients .*, got RuntimeError: .* modified by an inplace operation"),
+        ("scripted", "must let itself be copied .* a module of TorchScript does not"),
     ],
 )
 def test_an_encoder_that_cannot_be_used_is_refused_before_any_work(name, message, images, tmp_path):
@@ -165,6 +267,9 @@ ADAPTED = {
     "grid": {"pooling": "mean"},
     "three_in_a_dict": {"channels": "repeat", "output": "map", "pooling": "mean"},
     "tied": {},
+    "lazy": {},
+    "hooked": {},
+    "of_another_type": {},
     "whole_patches": {"fit": "pad"},
     "unpooled": {"image_size": (16, 16)},
     "of_224": {"image_size": (224, 224)},
@@ -195,8 +300,14 @@ def test_a_part_that_is_named_is_taken(images, tmp_path):
     name = "foreign_nets:pair"
     model = train_model(images, settings(name, output=1, method="untrained"), out=tmp_path / "model")
     assert model.embed(images).shape == (4, 4)
-    with pytest.raises(ValueError, match="output must name a part of what the encoder returns, a tuple of 2"):
-        train_model(images, settings(name, output=2), out=tmp_path / "other")
+    for wrong, output, message in (
+        ("pair", 2, "output must be a number from 0 to 1, of a tuple of 2 that the encoder returns, got 2"),
+        ("dictionary", "map", "output must be 'features' or 'mask', parts of .*, got 'map'"),
+        ("three_in_a_dict", "features", "output must be 'map' or 'mask', parts of .*, got 'features'"),
+        ("three", "features", "output must be left out, since the encoder returns a tensor"),
+    ):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            train_model(images, settings(f"foreign_nets:{wrong}", output=output), out=tmp_path / "other")
     tokens = settings("foreign_nets:tokens", pooling="cls", method="untrained")
     assert train_model(images, tokens, out=tmp_path / "tokens").embed(images).shape == (4, 4)
 

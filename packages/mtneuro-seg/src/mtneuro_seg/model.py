@@ -112,7 +112,7 @@ def build_network(settings: TrainSettings) -> nn.Module:
     foreign = not settings.network.factory.startswith("mtneuro_seg.")
     try:
         factory = imported(settings.network.factory)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not foreign:
             raise
         raise ValueError(

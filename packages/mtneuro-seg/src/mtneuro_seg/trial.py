@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from mtneuro_seg._shared.devices import chosen_device
 from mtneuro_seg._shared.foreign import (
     answer_of,
+    check_each_image,
     check_module,
     check_training_answer,
     described,
@@ -40,8 +42,9 @@ def check_network(settings: TrainSettings, *, sizes: Iterable[tuple[int, ...]]) 
     ------
     ValueError
         In one line, if the network cannot be made, has nothing to train, does not take one of the sizes,
-        returns anything but finite class scores of the images' size, changes its input, or answers otherwise
-        once its weights have been saved and loaded.
+        returns anything but finite class scores of the images' size, changes its input, answers an image
+        otherwise alone than among others, or otherwise once its weights have been saved and loaded, or passes
+        no gradients to its weights.
 
     Examples
     --------
@@ -56,7 +59,13 @@ def check_network(settings: TrainSettings, *, sizes: Iterable[tuple[int, ...]]) 
         torch.random.fork_rng(devices=[]),
         memory_errors_named("a trial of the network", remedy="give smaller images, or a smaller network"),
     ):
-        network, twin = (build_network(plain).to(device) for _ in range(2))
+        network, twin = (_on(device, build_network(plain), name=name) for _ in range(2))
+        lazy = next((key for key, value in network.named_parameters() if is_lazy(value)), None)
+        if lazy is not None:
+            raise ValueError(
+                f"{name} must have weights of known shapes, got {lazy!r} of a lazy module: use its other "
+                "form, such as nn.Conv2d for nn.LazyConv2d"
+            )
         if not any(parameter.requires_grad for parameter in network.parameters()):
             raise ValueError(f"{name} must have weights that can be trained, got none")
         for size in dict.fromkeys(sizes):
@@ -64,8 +73,14 @@ def check_network(settings: TrainSettings, *, sizes: Iterable[tuple[int, ...]]) 
             answer = answer_of(network, given, name=name, remedy=_REMEDY)
             scores = checked_scores(answer, given, settings)
             check_module(network, given, scores, twin=twin, name=name)
+            check_each_image(network, given, scores, name=name)
             if twin is not network:
                 check_training_answer(copy.deepcopy(twin), given, scores, name=name)
+
+
+def _on(device: torch.device, network: nn.Module, *, name: str) -> nn.Module:
+    with module_errors_named(f"{name} must go to the device {device}"):
+        return network.to(device)
 
 
 def named(settings: TrainSettings) -> str:

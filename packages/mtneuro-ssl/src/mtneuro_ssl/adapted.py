@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 from torch.nn.modules.conv import _ConvNd  # pyright: ignore[reportPrivateUsage]  # of any dimension
 
-from mtneuro_ssl._shared.foreign import described
+from mtneuro_ssl._shared.foreign import AskedError, described
 from mtneuro_ssl.maps import last_maps
 from mtneuro_ssl.settings import TrainSettings
 
@@ -201,8 +201,8 @@ def part_of(answer: Any, output: int | str) -> Any:
 
     Raises
     ------
-    ValueError
-        If there is none.
+    AskedError
+        If there is none; the message names those that there are.
 
     Examples
     --------
@@ -218,26 +218,32 @@ def part_of(answer: Any, output: int | str) -> Any:
             return answer[output]
     elif not isinstance(answer, Tensor) and hasattr(answer, str(output)):
         return getattr(answer, str(output))
-    raise ValueError(
-        f"output must name a part of what the encoder returns, {described(answer)}, got {output!r}"
-    )
+    if isinstance(answer, Tensor):
+        told = f"output must be left out, since the encoder returns {described(answer)} and no parts"
+    elif isinstance(answer, Mapping):
+        told = f"output must be {' or '.join(map(repr, answer))}, parts of the dict that the encoder returns"
+    elif isinstance(answer, tuple | list):
+        last = len(answer) - 1
+        told = f"output must be a number from 0 to {last}, of {described(answer)} that the encoder returns"
+    else:
+        told = f"output must name an attribute of what the encoder returns, {described(answer)}"
+    raise AskedError(f"{told}, got {output!r}")
 
 
-def only_part(answer: Any) -> int | str | None:
-    """Return the name or number of the only part of an answer that can be features, or None.
+def able_parts(answer: Any) -> list[int | str]:
+    """Return the names or numbers of the parts of an answer that can be features.
 
     Examples
     --------
-    >>> only_part({"features": torch.ones(1, 2), "mask": None}), only_part((torch.ones(1), torch.ones(1)))
-    ('features', None)
+    >>> able_parts({"features": torch.ones(1, 2), "mask": None}), able_parts((torch.ones(1), torch.ones(1)))
+    (['features'], [])
     """
     parts = answer.items() if isinstance(answer, Mapping) else enumerate(answer)
-    able = [
+    return [
         name
         for name, part in parts
         if isinstance(part, Tensor) and part.is_floating_point() and part.ndim > 1
     ]
-    return able[0] if len(able) == 1 else None
 
 
 def adapted(network: nn.Module, settings: TrainSettings, *, channels: Literal[1, 3] = 1) -> nn.Module:

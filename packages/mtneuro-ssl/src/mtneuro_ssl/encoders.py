@@ -21,11 +21,15 @@ from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, weights_errors_nam
 from mtneuro_ssl._shared.torch_file import is_torch_file
 from mtneuro_ssl._shared.words import one_line
 from mtneuro_ssl.adapted import adapted
+from mtneuro_ssl.hub import address_refusal, is_kept, is_repository, refusal
 from mtneuro_ssl.registry import ENCODERS, ENCODERS_3D, ENCODERS_OF_POINTS
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import generator_at
 
 _INITIALISING = threading.Lock()
+_HUB = ("hf-hub", "hf_hub")
+"""What comes before the name of a repository of weights, and a colon."""
+
 _LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 """Layouts by the axes of a convolution's weights, in two and in three dimensions."""
 
@@ -114,6 +118,8 @@ def named(settings: TrainSettings) -> str:
 
 def size_remedy(settings: TrainSettings) -> str:
     """Return how to mend that an encoder does not take a size."""
+    if settings.channels == "repeat":
+        return "leave out channels=repeat if it takes one channel, or let it take images of any size"
     if settings.image_size is not None:
         refused = "" if settings.fit == "auto" else f", or leave out fit={settings.fit} to have them resized"
         return f"it is made for image_size {times(settings.image_size)}: give images of that size{refused}"
@@ -165,6 +171,8 @@ def foreign_network(settings: TrainSettings, *, weights: str | None = None) -> n
     """
     name, size = settings.encoder.removeprefix("timm/"), settings.image_size
     options = _source(name, weights) | {"num_classes": 0}
+    if weights is not None:
+        _check_published(name, weights)
     try:
         network, channels = _timm_model(name, options, settings)
     except (RuntimeError, OSError) as error:
@@ -194,7 +202,7 @@ def _source(name: str, weights: str | None) -> dict[str, Any]:
     if weights == "hub":
         return {"pretrained": True}
     place, _, repository = weights.partition(":")
-    if place in ("hf-hub", "hf_hub") and repository:
+    if place in _HUB and repository:
         return {"pretrained": True, "pretrained_cfg_overlay": {"hf_hub_id": repository, "url": ""}}
     file = _weights_file(Path(weights))
     if file is None:
@@ -203,6 +211,68 @@ def _source(name: str, weights: str | None) -> dict[str, Any]:
             f"'hf-hub:owner/name', got {weights}"
         )
     return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file)}}
+
+
+def check_weights(settings: TrainSettings) -> None:
+    """Raise unless the weights that ``encoder_weights`` names are there, or can be fetched.
+
+    The network is asked once, for `hub`'s few seconds; what is in the hub's cache needs none.
+
+    Raises
+    ------
+    FileNotFoundError
+        If they are not there, or neither kept nor given.
+    ValueError
+        If timm knows no such model.
+
+    Examples
+    --------
+    >>> check_weights(TrainSettings(encoder="timm/resnet18"))
+    """
+    weights = settings.encoder_weights
+    if weights is None:
+        return
+    if not settings.encoder.startswith("timm/") or _is_model_folder(Path(weights)):
+        _weights_in(Path(weights))
+        return
+    name = settings.encoder.removeprefix("timm/")
+    _source(name, weights)
+    _check_published(name, weights)
+
+
+_PUBLISHED = ("model.safetensors", "pytorch_model.bin")
+"""Files in which timm's repositories keep weights."""
+
+
+def _check_published(name: str, weights: str) -> None:
+    """Raise ``FileNotFoundError`` where weights of the hub are neither kept nor can be fetched."""
+    import timm
+
+    place, _, repository = weights.partition(":")
+    files, told = _PUBLISHED, ""
+    if weights == "hub":
+        published: Any = timm.get_pretrained_cfg(name)
+        repository = (published and published.hf_hub_id) or ""
+        files = (published.hf_hub_filename,) if published and published.hf_hub_filename else files
+        if not repository and not (published and published.url):
+            told = "timm knows none of it"
+        elif (
+            not repository
+            and not (Path(torch.hub.get_dir()) / "checkpoints" / Path(published.url).name).is_file()
+        ):
+            told = address_refusal(published.url)
+    elif place not in _HUB:
+        return
+    repository, _, revision = repository.partition("@")
+    if repository and not is_repository(repository):
+        raise ValueError(f"encoder_weights must be hf-hub:owner/name, got {weights!r}")
+    if repository and not is_kept(repository, files, revision=revision or None):
+        told = refusal(repository, files[0], revision=revision or None)
+    if told:
+        raise FileNotFoundError(
+            f"encoder_weights {weights!r} of timm/{name} cannot be fetched: {told}; give a file or a folder "
+            "of weights, or leave encoder_weights out for random ones"
+        )
 
 
 def _is_model_folder(path: Path) -> bool:
@@ -300,14 +370,18 @@ def _check_patches(name: str, network: nn.Module, size: tuple[int, int]) -> None
 
 
 def _made(target: str) -> nn.Module:
+    type_before = torch.get_default_dtype()
     try:
         network = imported(target)()
     except (ImportError, AttributeError, TypeError) as error:
         raise ValueError(
             f"encoder {target!r} must be package.module:function, a function without arguments: {error}"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"encoder {target!r} must return a torch module, got {reason(error)}") from error
+    finally:
+        # Else all that is made after it would be of the type that it set.
+        torch.set_default_dtype(type_before)
     if not isinstance(network, nn.Module):
         raise ValueError(f"encoder {target!r} must return a torch module, got {type(network).__name__}")
     return network
@@ -315,9 +389,7 @@ def _made(target: str) -> nn.Module:
 
 def _load_weights(encoder: nn.Module, path: Path) -> None:
     """Load weights from a model folder, or from a safetensors file of the encoder alone."""
-    file = path / WEIGHTS if path.is_dir() else path
-    if not file.is_file():
-        raise FileNotFoundError(f"encoder_weights must be a safetensors file or a model folder, got {path}")
+    file = _weights_in(path)
     if is_torch_file(file):
         raise ValueError(
             f"encoder_weights must be a safetensors file or a model folder, got {path}, of torch.save. "
@@ -332,6 +404,14 @@ def _load_weights(encoder: nn.Module, path: Path) -> None:
             if name.startswith("encoder.")
         }
         encoder.load_state_dict(own or tensors)
+
+
+def _weights_in(path: Path) -> Path:
+    """Return a file of weights, or that of a model folder; raise ``FileNotFoundError`` if there is none."""
+    file = path / WEIGHTS if path.is_dir() else path
+    if not file.is_file():
+        raise FileNotFoundError(f"encoder_weights must be a safetensors file or a model folder, got {path}")
+    return file
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Load models and encoders from their folders."""
 
-import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,12 +9,9 @@ from torch import nn
 from mtneuro_ssl._shared.factories import check_trusted, imported
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, read_config, read_weights, weights_errors_named
 from mtneuro_ssl._shared.torch_file import check_model_folder
-from mtneuro_ssl._shared.words import one_line
+from mtneuro_ssl.hub import fetched_folder
 from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, NetworkModel
 from mtneuro_ssl.settings import TrainSettings
-
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-"""What the id of a repository on the Hugging Face hub looks like."""
 
 
 def load_model(folder: Path | str, *, trusted: Collection[str] = (), device: str | None = None) -> Model:
@@ -78,34 +74,3 @@ def load_encoder(source: Path | str, *, trusted: Collection[str] = ()) -> nn.Mod
     if not isinstance(model, NetworkModel):
         raise ValueError(f"an encoder is a network, but {folder} holds {model.settings.method!r}")
     return model.encoder
-
-
-def fetched_folder(repository: str) -> Path:
-    """Return where a model folder is kept, once fetched from a repository on the Hugging Face hub.
-
-    Nothing in it is executed. Later calls need no network unless the repository has changed.
-
-    Parameters
-    ----------
-    repository
-        Id of the repository, ``owner/name``.
-
-    Raises
-    ------
-    ValueError
-        If the id is of another form.
-    FileNotFoundError
-        If there is no such repository, or it cannot be fetched.
-    """
-    if not _REPOSITORY.fullmatch(repository):
-        raise ValueError(f"a repository's id must be of the form owner/name, got {repository!r}")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    try:
-        return Path(snapshot_download(repository, allow_patterns=[WEIGHTS, CONFIG]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        raise FileNotFoundError(
-            f"{repository} must be a model folder, or a repository of one that can be fetched: "
-            f"{one_line(error)}"
-        ) from error

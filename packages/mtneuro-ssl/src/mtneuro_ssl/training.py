@@ -28,7 +28,7 @@ from mtneuro_ssl._shared.model_folder import (
 )
 from mtneuro_ssl._shared.pixels import as_pixels, settled
 from mtneuro_ssl.checks import check_run, vector_width_of, with_depth
-from mtneuro_ssl.encoders import features_made, new_encoder, seeded_weights
+from mtneuro_ssl.encoders import check_weights, features_made, new_encoder, seeded_weights
 from mtneuro_ssl.loop import fit_method
 from mtneuro_ssl.methods.base import Method
 from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, untrained
@@ -130,6 +130,7 @@ def train(
             return load_model(out, trusted=(settings.encoder,))
         if not replace:
             raise other_model(out)
+    check_weights(settings)
     pixels = images
     if width is None:
         settings = settled(settings, images)

@@ -10,9 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from mtneuro_ssl._shared.devices import chosen_device
-from mtneuro_ssl._shared.foreign import check_module, check_training_answer, described
+from mtneuro_ssl._shared.foreign import (
+    AskedError,
+    check_each_image,
+    check_module,
+    check_training_answer,
+    described,
+    module_errors_named,
+)
 from mtneuro_ssl._shared.memory import memory_errors_named
-from mtneuro_ssl.adapted import multiple_of, only_part, own_size, part_of, takes_any_size
+from mtneuro_ssl.adapted import able_parts, multiple_of, own_size, part_of, takes_any_size
 from mtneuro_ssl.encoders import (
     features_made,
     features_of,
@@ -84,8 +91,9 @@ def tried_settings(
     ------
     ValueError
         In one line, if the encoder cannot be made, does not take one of the sizes, returns anything but
-        finite features ``(n, features)``, as many for every size, changes its input, or answers otherwise
-        once its weights have been saved and loaded; and if there are several ways to adapt it, with the
+        finite features ``(n, features)``, as many for every size, changes its input, answers an image
+        otherwise alone than among others, or otherwise once its weights have been saved and loaded, or cannot
+        be trained as the settings say; and if there are several ways to adapt it, with the
         setting that chooses one.
 
     Examples
@@ -192,12 +200,21 @@ def _read(settings: TrainSettings, sizes: list[tuple[int, ...]]) -> TrainSetting
         with seeded_weights(settings):
             encoder = new_encoder(bare.model_copy(update=known), with_weights=False).eval()
         for size in [*sizes, (*depth, *_COMMON)]:
-            answer: Any = None
-            with suppress(Exception), torch.no_grad():
-                answer = encoder(_noise((1, *size), torch.device("cpu")))
+            answer = _answer(encoder, _noise((1, *size), torch.device("cpu")))
             if answer is not None:
                 return settings.model_copy(update=known | _features_in(answer, settings))
     return settings
+
+
+def _answer(encoder: nn.Module, given: Tensor) -> Any:
+    """Return what an encoder answers, or None where it does not take what it is given."""
+    try:
+        with torch.no_grad():
+            return encoder(given)
+    except AskedError:
+        raise
+    except (Exception, SystemExit):
+        return None
 
 
 def _features_in(answer: Any, settings: TrainSettings) -> dict[str, Any]:
@@ -210,15 +227,19 @@ def _features_in(answer: Any, settings: TrainSettings) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     if isinstance(answer, Mapping | tuple | list):
-        part = only_part(answer)
-        if part is None:
-            first = next(iter(answer), "name") if isinstance(answer, Mapping) else 0
+        parts = able_parts(answer)
+        if len(parts) != 1:
+            by_name = f", or name it by output (--set output={parts[0]})" if parts else ""
             raise ValueError(
-                f"{named(settings)} must return one tensor, got {described(answer)}: return one part of it, "
-                f"or name it by output (--set output={first})"
+                f"{named(settings)} must return one tensor, got {described(answer)}"
+                + (
+                    f": return one part of it{by_name}"
+                    if parts
+                    else ", none of which is a tensor of features"
+                )
             )
-        found["output"] = part
-        answer = part_of(answer, part)
+        found["output"] = parts[0]
+        answer = part_of(answer, parts[0])
     if isinstance(answer, Tensor) and settings.pooling == "auto":
         if answer.ndim == 3:  # samples, tokens, features
             raise ValueError(
@@ -279,7 +300,9 @@ def _try(settings: TrainSettings, sizes: list[tuple[int, ...]], vector_width: in
 
     def made() -> nn.Module:
         with seeded_weights(settings):
-            return new_encoder(settings, vector_width=vector_width, with_weights=False).to(device)
+            encoder = new_encoder(settings, vector_width=vector_width, with_weights=False)
+        with module_errors_named(f"{name} must go to the device {device}"):
+            return encoder.to(device)
 
     given = answer = torch.empty(0)
     with memory_errors_named("a trial of the encoder", remedy="give smaller images, or a smaller encoder"):
@@ -293,6 +316,8 @@ def _try(settings: TrainSettings, sizes: list[tuple[int, ...]], vector_width: in
                 widths[answer.shape[1]] = shape[1:]
             _check_widths(widths, name=name)
             features_made(encoder, settings, vector_width=vector_width)
+        except AskedError:
+            raise
         except ValueError as error:
             unfit = _UnfitError(str(error))
             unfit.encoder = encoder
@@ -305,8 +330,17 @@ def _try(settings: TrainSettings, sizes: list[tuple[int, ...]], vector_width: in
             return
         twin = made()
         check_module(encoder, given, answer, twin=twin, name=name)
-        if settings.entry.family != "baseline" and twin is not encoder:
-            check_training_answer(twin, given, answer, name=name)
+        check_each_image(encoder, given, answer, name=name)
+        if settings.entry.family == "baseline" or twin is encoder:
+            return
+        learns = settings.entry.family == "self-supervised"
+        check_training_answer(twin, given, answer, name=name, learns=learns)
+        if learns:
+            with module_errors_named(
+                f"{name} must let itself be copied (copy.deepcopy), to be trained by {settings.method}",
+                remedy=lambda: "a module of TorchScript does not: return the module that it was made of",
+            ):
+                copy.deepcopy(twin).requires_grad_(requires_grad=False)
 
 
 def _check_widths(widths: dict[int, tuple[int, ...]], *, name: str) -> None:

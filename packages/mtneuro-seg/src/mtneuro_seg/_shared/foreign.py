@@ -6,11 +6,19 @@ from textwrap import shorten
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd  # pyright: ignore[reportPrivateUsage]  # of any dimension
 
 from .words import one_line
 
 _REASON_LENGTH = 240
 """Most characters of the error that a module raised."""
+
+_OF_NO_SIZE = (TypeError, AttributeError, NameError, LookupError, ImportError, SystemExit)
+"""Errors of a module that other images would not mend."""
+
+
+class AskedError(ValueError):
+    """Something that was asked of a module cannot be had of it: the message says all."""
 
 
 def described(answer: object) -> str:
@@ -30,7 +38,7 @@ def described(answer: object) -> str:
     return type(answer).__name__
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Return an error of code that is not ours on one line, with its type."""
     return shorten(f"{type(error).__name__}: {one_line(error)}".rstrip(": "), _REASON_LENGTH)
 
@@ -39,12 +47,14 @@ def reason(error: Exception) -> str:
 def module_errors_named(requirement: str, /, *, remedy: Callable[[], str] | None = None) -> Generator[None]:
     """Turn whatever a module raises into one line; what the machine lacks memory for passes.
 
+    So does an `AskedError`. A module that would end the process (``sys.exit``) is no reason to end it.
+
     Parameters
     ----------
     requirement
         What the module must do.
     remedy
-        Called after an error: returns how to mend it, or an empty text.
+        Called after an error that may be of the images: returns how to mend it, or an empty text.
 
     Raises
     ------
@@ -60,12 +70,14 @@ def module_errors_named(requirement: str, /, *, remedy: Callable[[], str] | None
     """
     try:
         yield
-    except Exception as error:
+    except AskedError:
+        raise
+    except (Exception, SystemExit) as error:
         text = str(error).lower()
         short_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "out of memory" in text
         if short_of_memory or "allocate memory" in text:
             raise
-        mend = "" if remedy is None else remedy()
+        mend = "" if remedy is None or isinstance(error, _OF_NO_SIZE) else remedy()
         raise ValueError(f"{requirement}, got {reason(error)}" + (f"; {mend}" if mend else "")) from error
 
 
@@ -94,13 +106,18 @@ def answer_of(module: nn.Module, given: Tensor, /, *, name: str, remedy: str = "
     try:
         with (
             torch.no_grad(),
-            module_errors_named(requirement, remedy=lambda: _channels(module, given) or remedy),
+            module_errors_named(requirement, remedy=lambda: _mend(module, given) or remedy),
         ):
             answer = module(given.clone())  # it may write into what it is given
     finally:
         module.train(training)
     if not isinstance(answer, Tensor):
-        raise ValueError(f"{name} must return one tensor, got {described(answer)}: return one part of it")
+        part = ": return one part of it" if isinstance(answer, Mapping | tuple | list) else ""
+        raise ValueError(f"{name} must return one tensor, got {described(answer)}{part}")
+    if answer.layout is not torch.strided:
+        raise ValueError(
+            f"{name} must return a dense tensor, got one of {answer.layout}: end it with .to_dense()"
+        )
     return answer
 
 
@@ -126,8 +143,18 @@ def check_module(module: nn.Module, given: Tensor, answer: Tensor, /, *, twin: n
     """
     if not answer.isfinite().all():
         raise ValueError(f"{name} must return finite numbers, got nan or inf for {words_of(given)}")
-    with module_errors_named(f"{name} must load the weights that it saves (its state_dict)"):
-        twin.load_state_dict({key: value.clone() for key, value in module.state_dict().items()})
+    saved = module.state_dict()
+    for key, value in saved.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(
+                f"{name} must keep tensors alone in its state_dict, got {type(value).__name__} as {key!r}: "
+                "keep it in a buffer, or leave out get_extra_state"
+            )
+    with module_errors_named(
+        f"{name} must load the weights that it saves (its state_dict)",
+        remedy=lambda: "make all of its layers when it is made, not in its forward pass",
+    ):
+        twin.load_state_dict({key: value.clone() for key, value in saved.items()})
     copied = given.clone()
     with torch.no_grad():
         found = twin.eval()(copied)
@@ -149,8 +176,36 @@ def check_module(module: nn.Module, given: Tensor, answer: Tensor, /, *, twin: n
     )
 
 
-def check_training_answer(twin: nn.Module, given: Tensor, answer: Tensor, /, *, name: str) -> None:
-    """Raise unless a module answers in training mode with a tensor of the shape of its other answer.
+def check_each_image(module: nn.Module, given: Tensor, answer: Tensor, /, *, name: str) -> None:
+    """Raise unless a module answers an image as it does with others in the batch.
+
+    Parameters
+    ----------
+    module
+        The module.
+    given, answer
+        What it was given, and what it answered in evaluation mode.
+    name
+        What to call it in an error.
+
+    Raises
+    ------
+    ValueError
+        If the first image alone has another answer, or none.
+    """
+    if _alike(answer_of(module, given[:1], name=name), answer[:1]):
+        return
+    raise ValueError(
+        f"{name} must answer each image by itself, got another answer for one alone than for it among "
+        f"{len(given)}: in evaluation mode, normalise by statistics that it keeps (a BatchNorm that tracks "
+        "them), not by those of the batch, and leave the images in their order"
+    )
+
+
+def check_training_answer(
+    twin: nn.Module, given: Tensor, answer: Tensor, /, *, name: str, learns: bool = True
+) -> None:
+    """Raise unless a module can be trained: it answers in training mode too, with gradients for its weights.
 
     Parameters
     ----------
@@ -160,20 +215,37 @@ def check_training_answer(twin: nn.Module, given: Tensor, answer: Tensor, /, *, 
         What the module was given, and its answer in evaluation mode.
     name
         What to call it in an error.
+    learns
+        Whether its own weights are trained.
 
     Raises
     ------
     ValueError
-        If it raises an error, or answers with anything else, such as further outputs for their own losses.
+        If it raises an error, or answers with anything but a tensor of the same shape, such as further
+        outputs for their own losses; or if what it learns leads to none of its weights.
     """
     twin.train()
-    with torch.no_grad(), module_errors_named(f"{name} must take {words_of(given)} in training mode"):
+    requirement = f"{name} must take {words_of(given)} in training mode"
+    with torch.enable_grad(), module_errors_named(requirement):
         found = twin(given.clone())
     if not isinstance(found, Tensor) or found.shape != answer.shape:
         raise ValueError(
             f"{name} must return {described(answer)} in training mode too, got {described(found)}: "
             "leave out what it returns for losses of its own"
         )
+    if found.is_inference():
+        raise ValueError(f"{name} must answer outside of torch.inference_mode in training mode")
+    trained = [part for part in twin.parameters() if part.requires_grad]
+    if not learns:
+        return
+    if not trained or not found.requires_grad:
+        lacks = "none of its weights require gradients" if not trained else "its answer has none"
+        raise ValueError(
+            f"{name} must pass gradients to its weights in training mode, and {lacks}: leave out "
+            "torch.no_grad, detach and requires_grad_(False), or do not train it"
+        )
+    with module_errors_named(f"{name} must pass gradients to its weights in training mode"):
+        torch.autograd.grad(found.float().sum(), trained, allow_unused=True)
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:
@@ -193,15 +265,63 @@ def words_of(given: Tensor) -> str:
     return f"images of {' x '.join(map(str, given.shape[2:]))} and 1 channel, {tuple(given.shape)}"
 
 
+def _mend(module: nn.Module, given: Tensor) -> str:
+    """Return how to mend a module that does not take what it is given, or an empty text."""
+    return _types(module) or _channels(module, given) or _alone(module, given)
+
+
+def _types(module: nn.Module) -> str:
+    """Return how to mend that weights are of another type than images are."""
+    for key, value in module.named_parameters():
+        if value.dtype != torch.float32 and (value.is_floating_point() or value.is_complex()):
+            told = f"its weights must be float32, and {key!r} is of {value.dtype}"
+            return f"{told}: end its function with .float()"
+    return ""
+
+
 def _channels(module: nn.Module, given: Tensor) -> str:
-    """Return how to mend a module that takes three channels in place of one, or an empty text."""
+    """Return how to mend that a module takes another number of channels than one."""
     if given.ndim < 4:
         return ""
-    try:
-        module(given.expand(-1, 3, *given.shape[2:]))
-    except Exception:
+    own = given.shape[1]
+    wanted, got = _first_channels(module, given) or (own, own)
+    if wanted == got:
+        # Without a convolution that tells.
+        wanted = next((n for n in (3, 2, 4) if _takes(module, given.expand(-1, n, *given.shape[2:]))), own)
+    if wanted == own or got != own:
         return ""
     return (
-        "it takes 3 channels: let its first layer take 1, or begin its forward pass with "
-        f"x = x.expand({', '.join(['-1', '3', *['-1'] * (given.ndim - 2)])})"
+        f"it takes {wanted} channels: let its first layer take {own}, or begin its forward pass with "
+        f"x = x.expand({', '.join(['-1', str(wanted), *['-1'] * (given.ndim - 2)])})"
     )
+
+
+def _first_channels(module: nn.Module, given: Tensor) -> tuple[int, int] | None:
+    """Return the channels that a module's first convolution takes, and those that it is given."""
+    seen: list[tuple[int, int]] = []
+
+    def look(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen.append((layer.in_channels, inputs[0].shape[1]))  # pyright: ignore[reportArgumentType]
+
+    hooks = [part.register_forward_pre_hook(look) for part in module.modules() if isinstance(part, _ConvNd)]
+    try:
+        _takes(module, given)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen[0] if seen else None
+
+
+def _alone(module: nn.Module, given: Tensor) -> str:
+    """Return how to mend that a module takes images one by one alone."""
+    if not _takes(module, given[:1]):
+        return ""
+    return f"it takes 1 image at a time, and no {len(given)}: let it take any number"
+
+
+def _takes(module: nn.Module, given: Tensor) -> bool:
+    try:
+        module(given.clone())
+    except (Exception, SystemExit):
+        return False
+    return True
