@@ -231,9 +231,9 @@ def run_all(
     plan = plan_of(preset, data=what.data, trusted=what.trusted)
     store = Store(where.output)
     runs = plan.runs_of(own) if own else plan.runs
-    # Those of fewer labels are among the others.
-    fewer = {run.id for run in plan.labels.ends}
-    samples = asked_samples(run for run in runs if run.id not in fewer) if how.export_images else []
+    # Fewer labels are of the same samples, and rows of a file have no embeddings of other data.
+    further = {run.id for run in (*plan.labels.ends, *plan.shift.ends)}
+    samples = asked_samples(run for run in runs if run.id not in further) if how.export_images else []
     form: Form = "png" if how.export_png else "npy"
     if how.export_images:
         if how.only:

@@ -18,6 +18,7 @@ from mtneuro_suite.plan.points import point_runs
 from mtneuro_suite.plan.probes import probe_runs
 from mtneuro_suite.plan.real_sample import real_sample_inputs
 from mtneuro_suite.plan.rows import encoder_rows
+from mtneuro_suite.plan.shift import ShiftRuns, shift_runs
 from mtneuro_suite.plan.table1 import Embedders, Encoders, region_runs
 from mtneuro_suite.plan.table2 import Networks, segmenter_runs
 from mtneuro_suite.plan.table3 import semantics_runs
@@ -38,6 +39,7 @@ from mtneuro_suite.steps import (
     Segmenter,
     Selection,
     Semantics,
+    Transferred,
     Umap,
 )
 from mtneuro_suite.steps.regions import TEST
@@ -79,6 +81,9 @@ class Plan:
 
     labels: LabelRuns = field(default_factory=LabelRuns)
     """Runs with a part of the labels."""
+
+    shift: ShiftRuns = field(default_factory=ShiftRuns)
+    """Runs on other data."""
 
     point_regions: tuple[Run[PointRegions], ...] = ()
     point_semantics: tuple[Run[PointSemantics], ...] = ()
@@ -127,6 +132,7 @@ class Plan:
             "Table 3": [*self.semantics, *self.point_semantics, *self.feature_probes],
             "Figures 4 and A4": [*self.umap],
             "Label efficiency": [*self.labels.ends],
+            "Other data": [*self.shift.ends],
         }
         return {name: runs for name, runs in found.items() if runs}
 
@@ -144,6 +150,7 @@ class Plan:
             | PointSemantics
             | FeatureProbes
             | FewLabels
+            | Transferred
             | Umap
         ]
     ]:
@@ -154,6 +161,7 @@ class Plan:
             *self.point_semantics,
             *self.feature_probes,
             *self.labels.ends,
+            *self.shift.ends,
         ]
 
 
@@ -238,6 +246,7 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         features=features,
         semantics=tuple(semantics),
         umap=tuple(drawn),
+        shift=shift_runs(preset, inputs, regions=scores, networks=networks.scored),
         probes=tuple(probe_runs(preset, preset.task1, inputs, encoders) if preset.task1 else ()),
         feature_probes=tuple(
             feature_probe_runs(preset.task3, inputs, [*semantics, *points.semantics]) if preset.task3 else ()

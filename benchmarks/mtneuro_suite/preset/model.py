@@ -43,6 +43,10 @@ def _in_a_tuple(value: object) -> object:
     return (value,) if isinstance(value, int | float | str) else value
 
 
+def _all_distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    return _distinct(names) if names else names
+
+
 def _in_order(fractions: tuple[float, ...]) -> tuple[float, ...]:
     if len(set(fractions)) != len(fractions):
         raise ValueError(f"must be named once each, got {list(fractions)}")
@@ -150,6 +154,10 @@ class RegionPreset(Settings):
     """Parts of the labels that everything is also taught with, such as ``[0.01, 0.05, 0.1, 0.25, 1.0]``: a
     block of neighbouring slices at the start of each training cube, one slice at least. What learns without
     labels is trained once, on all images."""
+
+    also_test: Annotated[tuple[str, ...], BeforeValidator(_in_a_tuple), AfterValidator(_all_distinct)] = ()
+    """Other data on which everything is scored too, trained as it is: sources of the same cubes, as
+    ``source`` (``phantom?drift=2``), files of tasks with the same regions, or a folder of real files."""
 
     mixup_probabilities: tuple[float, ...] = (0.5,)
     """Probabilities that mixup is tried with; the best mean is the table's, and the table says which."""
@@ -259,6 +267,10 @@ class SegmentationPreset(Settings):
 
     labels: Fractions = ()
     """Parts of the labels that networks and heads are also trained with, as ``task1.labels``."""
+
+    also_test: Annotated[tuple[str, ...], BeforeValidator(_in_a_tuple), AfterValidator(_all_distinct)] = ()
+    """Other data on which networks are scored too, as ``task1.also_test``; files of tasks with the same
+    classes."""
 
     search: SearchPreset | None = None
     """Search for each network's settings; without it each is trained once a seed."""
@@ -423,7 +435,7 @@ class Preset(Settings):
     def follows_the_paper(self) -> bool:
         """Whether what is run is run as the paper ran it: all slices, its resolution, its settings."""
         chosen = {"methods", "tasks", "models", "classes", "encoders", "mixup_probabilities", "umap_method"}
-        chosen |= {"labels"}
+        chosen |= {"labels", "also_test"}
         sections = (
             (
                 self.task1,

@@ -18,6 +18,7 @@ from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_
 from mtneuro_suite.report.labels import label_figures
 from mtneuro_suite.report.names import model_name
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
+from mtneuro_suite.report.shift import shift_figures
 from mtneuro_suite.report.state import report_state
 from mtneuro_suite.report.tables import Table
 from mtneuro_suite.report.umap import umap_sections
@@ -132,6 +133,7 @@ def write_report(
         tables=[*tables, *appendix_tables(plan, store)],
         accuracy=accuracy_figures(plan, store),
         labels=label_figures(plan, store),
+        shift=shift_figures(plan, store),
         confusions=_confusions(plan, results),
         segmentations=segmentation_sheets(plan, store),
         most_networks=MOST_NETWORKS,

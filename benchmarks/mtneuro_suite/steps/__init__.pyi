@@ -15,4 +15,5 @@ from .retrained import Retrained as Retrained
 from .segmenter import Segmenter as Segmenter
 from .selection import Selection as Selection
 from .semantics import Semantics as Semantics
+from .transferred import Transferred as Transferred
 from .umap import Umap as Umap
