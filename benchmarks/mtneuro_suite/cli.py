@@ -209,7 +209,7 @@ def run_all(
         return
     from mtneuro_suite.execute.executor import Executor, create_output
     from mtneuro_suite.execute.export import READ_ME, check_export, write_export
-    from mtneuro_suite.execute.selection import forget_failures, named_runs, to_do
+    from mtneuro_suite.execute.selection import forget_failures, named_runs, to_do, with_costs
     from mtneuro_suite.plan.asked import asked_samples
     from mtneuro_suite.plan.plan import check_sources, plan_of
     from mtneuro_suite.plan.trial import try_modules
@@ -268,18 +268,25 @@ def run_all(
             err.print(f"damaged, so repeated: {one.title}: {damage}", style="red")
     forget_failures(todo, store, retry=how.retry or bool(how.only))
     already = len(asked) - len(todo)
-    # Workers of other machines have loads of their own.
-    here = where.scheduler is None and queue is None
-    words = forecast(
-        sum(one.cost for one in todo),
-        processes,
-        cores=os.cpu_count() or 1,
-        load=psutil.getloadavg()[0] if here else 0.0,
-    )
+    told = ""
+    if todo:
+        from mtneuro_suite.plan.estimate import timed_costs
+
+        timed = timed_costs(todo, processes=processes, device=preset.device)
+        attempts = with_costs(attempts, timed.seconds)
+        todo = [attempt.run for attempt in attempts]
+        # Workers of other machines have loads of their own.
+        here = where.scheduler is None and queue is None
+        words = forecast(
+            timed.wall * processes,
+            processes,
+            cores=os.cpu_count() or 1,
+            load=psutil.getloadavg()[0] if here else 0.0,
+        )
+        told = f", {words}; {timed.basis}"
     volume = {"paper": preset.source, "real-sample": what.data, "tasks": "your own tasks"}[preset.inputs]
     err.print(
-        f"Preset {preset.name} on {volume}: {len(asked)} runs, {already} done before, "
-        f"{len(todo)} to do" + (f", {words}" if todo else "")
+        f"Preset {preset.name} on {volume}: {len(asked)} runs, {already} done before, {len(todo)} to do{told}"
     )
     tally = Tally(todo, already=already)
     display = (

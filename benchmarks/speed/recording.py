@@ -212,7 +212,11 @@ def versions(distribution: str) -> dict[str, str]:
 
 
 def _versions(distribution: str) -> Iterator[tuple[str, str]]:
-    names = {each.group() for each in map(re.compile(r"[\w.-]+").match, requires(distribution) or ()) if each}
+    try:
+        required = requires(distribution) or ()
+    except PackageNotFoundError:  # the suite's own, which is not installed
+        required = ()
+    names = {each.group() for each in map(re.compile(r"[\w.-]+").match, required) if each}
     for name in [distribution, *sorted(names)]:
         try:
             yield name, version(name)

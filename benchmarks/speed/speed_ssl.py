@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from command import Unavailable, main
-from measuring import Figure, compared
+from measuring import Figure, compared, ratio, seconds_in_turns
 from mtneuro_ssl import (
     Model,
     PixelProbe,
@@ -43,6 +43,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import ResNet
 
 Device = Literal["cpu", "cuda"]
@@ -264,7 +265,7 @@ def method_of(name: str, *, batch: int, deep: bool = False) -> tuple[Any, np.nda
 
 
 def step(name: str, *, quick: bool, deep: bool = False) -> Iterator[Figure]:
-    """Yield the passes of a method's step, and its speed over the plain one's, whose losses must agree."""
+    """Yield a step's passes, its speed over the plain one's, whose losses must agree, and of peak."""
     small, few = method_of(name, batch=6, deep=deep)
     told = f"{name} of subvolumes" if deep else name
     for network, counted, needed in zip(("online", "target"), passes_of(small), PASSES[name], strict=True):
@@ -277,9 +278,19 @@ def step(name: str, *, quick: bool, deep: bool = False) -> Iterator[Figure]:
     ours, plain = OurStep(method), PlainStep(method, images)
     for warm in (ours, plain):
         warm()
-    # 33 million weights are laid out anew in each pass, which a small batch does not repay.
-    floor = None if deep and quick else 1.1
-    yield compared(f"{told}: step, fp32, plain / ours", plain, ours, rounds=3, at_least=floor)
+    # In 3D, 33 million weights are laid out anew in each pass, which a small batch does not repay. In 2D,
+    # what both do once a step, whatever its batch (the optimiser's and the slow copy's updates), weighs five
+    # times as much in quick's 6 images as in 32: less is left of the 1.1 that is saved in the passes.
+    floor = (None if deep else 1.05) if quick else 1.1
+    matrix = torch.ones(1024, 1024)
+    taken = seconds_in_turns(plain, ours, lambda: torch.mm(matrix, matrix), rounds=3)
+    yield ratio(f"{told}: step, fp32, plain / ours", taken[0], taken[1], at_least=floor)
+    with FlopCounterMode(display=False) as counter:
+        ours()
+    # No machine changes it: what of the operations that a matrix product does in this time a step does.
+    share = counter.get_total_flops() / (2 * 1024**3)
+    found = [share * product / step for step, product in zip(taken[1], taken[2], strict=True)]
+    yield Figure.of(f"{told}: step, fp32, of peak (the rate of a matrix product)", found)
 
 
 def byol(*, quick: bool) -> Iterator[Figure]:
@@ -441,9 +452,10 @@ def pca(*, quick: bool) -> Iterator[Figure]:
     errors = [np.linalg.norm(centred - centred @ found.T @ found) for found in (ours(), full())]
     if abs(errors[0] / errors[1] - 1) > 1e-5:
         raise ValueError(f"the errors must be equal, got {errors}")
+    # Quick's 256 are more than a third of its 720 rows: there is less that need not be decomposed.
     yield compared(
         f"pca: {count} of {rows.shape[1]}, {len(rows)} images, full SVD / ours", full, ours,
-        rounds=2 if quick else 4, at_least=3,
+        rounds=2 if quick else 4, at_least=1.8 if quick else 3,
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Choose the runs that a command does, and the results that it replaces: --only, --retry and --force."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mtneuro_suite._shared.words import unknown_name
 from mtneuro_suite.execute.attempt import Attempt
@@ -49,6 +50,11 @@ def to_do(
         for run in runs
         if stamps[run.id] is None or (force and (not named or run.id in named))
     ]
+
+
+def with_costs(attempts: Sequence[Attempt], seconds: Mapping[str, float]) -> list[Attempt]:
+    """Return attempts whose runs cost so many seconds, by the runs' names; names stay as they are."""
+    return [replace(attempt, run=replace(attempt.run, cost=seconds[attempt.run.id])) for attempt in attempts]
 
 
 def forget_failures(runs: Sequence[Run], store: Store, *, retry: bool) -> None:

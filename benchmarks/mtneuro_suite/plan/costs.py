@@ -1,9 +1,19 @@
 """How much the runs of a task read, roughly how long a network takes over it, and times in words."""
 
+import time
 from collections.abc import Iterable
+from functools import cache
 from math import ceil, prod
 
+import numpy as np
 from mtneuro_data import TaskSpec
+
+_ASSUMED = 60.0
+"""Operations a second, in 1e9, of the core whose seconds a run's cost counts."""
+
+_REACHED = 0.75
+"""Share of a matrix product's rate that a ResNet-18 reaches on a busy machine: between the 0.65 of a training
+step of BYOL and the 0.82 of embedding that were measured on a Xeon with AVX-512."""
 
 
 def image_count(tasks: Iterable[TaskSpec]) -> int:
@@ -36,6 +46,22 @@ def forward_cost(pixels: float, depth: int = 1) -> float:
     """
     flat = pixels / 4096 * 4.43 / 60
     return flat if depth == 1 else flat * 3 * sum(ceil(depth / 2**stage) for stage in range(4)) / 4
+
+
+@cache
+def core_speed() -> float:
+    """Return how many times as fast as the costs assume a core of this machine is.
+
+    Timed by the matrix product of 1024 x 1024 numbers in single precision, for a few hundredths of a
+    second. Counts processor time, which other work on the machine hardly changes.
+    """
+    matrix = np.ones((1024, 1024), np.float32)
+    shortest = float("inf")
+    for _ in range(4):
+        before = time.process_time()
+        np.matmul(matrix, matrix)
+        shortest = min(shortest, time.process_time() - before)
+    return _REACHED * 2 * 1024**3 / max(shortest, 1e-6) / 1e9 / _ASSUMED
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,8 @@
 """Estimate what a plan will cost: time, memory, disk and downloads, from a short timing on this machine."""
 
 import shutil
+import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +15,7 @@ import psutil
 from mtneuro_data import Cache, TaskSpec
 from rich.filesize import decimal
 
-from mtneuro_suite.plan.costs import duration, forward_cost, image_count, pixel_count
+from mtneuro_suite.plan.costs import core_speed, duration, forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.table1 import CLASSICAL
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.step import Step
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 _SIDE = 64
 """Side of the images that networks are timed on, in pixels."""
+
+_STEP = 1.4
+"""Time of an encoder's training step over that of its passes: measured 1.3 of a ResNet-18, and 1.6 of a
+ResNet-10, beside whose passes views and the optimiser weigh more."""
 
 LABEL_BYTES = 8
 """A voxel of labels, as the database sends it before compression."""
@@ -109,6 +115,72 @@ class Estimate:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedCosts:
+    """How long the runs to do will take."""
+
+    seconds: Mapping[str, float]
+    """On one core of this machine, by the runs' names."""
+
+    wall: float
+    """Seconds that pass with all processes, and never less than the longest chain of runs."""
+
+    basis: str
+    """What was timed."""
+
+
+def timed_costs(todo: Sequence[Run], *, processes: int, device: str) -> TimedCosts:
+    """Return how long the runs to do will take, after a timing of a second or two.
+
+    What a run costs a core of a known speed is known, and the machine's own speed is timed. Where torch is
+    loaded already, as it is where encoders that are not ours were tried, a pass of each network is timed too.
+
+    Parameters
+    ----------
+    todo
+        The runs, needs first.
+    processes
+        Runs at a time.
+    device
+        ``cpu`` or ``cuda``.
+    """
+    steps = {run.id: _network_of(run) for run in todo}
+    rates: dict[str, float] = {}
+    if "torch" in sys.modules:
+        for step in steps.values():
+            if step is not None and _network_name(step) not in rates:
+                rates[_network_name(step)] = _rate(step, device).factor
+    seconds = {
+        run.id: run.cost * rates[_network_name(step)] * _overhead(run.step)
+        if (step := steps[run.id]) is not None and _network_name(step) in rates
+        else run.cost / core_speed()
+        for run in todo
+    }
+    timed = ["a matrix product", *(["a pass of each network"] if rates else [])]
+    return TimedCosts(
+        seconds=seconds,
+        wall=_wall(todo, seconds, processes),
+        basis=f"by {' and '.join(timed)}, timed here",
+    )
+
+
+def _network_of(run: Run) -> Encoder | Segmenter | None:
+    """Return the step that says which network a run spends its time in; None where it is no network."""
+    step = run.step
+    if isinstance(step, Encoder | Segmenter):
+        return _trained(step)
+    encoder = next(iter(run.needs.get("encoder", ())), None)
+    return None if encoder is None else _trained(encoder.step)
+
+
+def _overhead(step: Step) -> float:
+    return _STEP if isinstance(step, Encoder) else 1.0
+
+
+def _wall(todo: Sequence[Run], seconds: Mapping[str, float], processes: int) -> float:
+    return max(sum(seconds.values()) / max(1, processes), _longest_chain(todo, seconds))
+
+
 def estimate(
     runs: Sequence[Run], todo: Sequence[Run], *, processes: int, device: str, progress: Callable[[str], None]
 ) -> Estimate:
@@ -132,7 +204,7 @@ def estimate(
     }
     memory = disk = 0
     for run in todo:
-        cost, held, kept = run.cost, 0, 0
+        cost, held, kept = run.cost / core_speed(), 0, 0
         read = [arrays[one.id] for one in (run, *run.needed) if one.id in arrays]
         trained = _trained(run.step)
         if trained is not None:
@@ -141,7 +213,7 @@ def estimate(
                 progress(name)
                 rates[name] = _rate(trained, device)
             rate = rates[name]
-            cost *= rate.factor
+            cost = run.cost * rate.factor * _overhead(run.step)
             # Weights, their gradients and the optimiser's state; a slow copy besides, where there is one.
             held = 16 * rate.parameters + int(rate.saved_per_pixel * _pixels_a_step(read[0], trained))
             kept = 4 * (rate.parameters + _head_parameters(trained))
@@ -151,7 +223,7 @@ def estimate(
     return Estimate(
         runs=len(runs),
         done=len(runs) - len(todo),
-        seconds=max(sum(seconds.values()) / max(1, processes), _longest_chain(todo, seconds)),
+        seconds=_wall(todo, seconds, processes),
         processes=max(1, processes),
         memory_bytes=memory,
         process_bytes=psutil.Process().memory_info().rss,
@@ -278,7 +350,9 @@ def _measured(network: "torch.nn.Module", shape: tuple[int, ...], device: str, *
                 torch.cuda.synchronize()
 
         one()
-        passes, seconds = Timer(one).autorange()
+        # Of a core, processor time, which other work on the machine hardly changes.
+        clock = time.perf_counter if device == "cuda" else time.process_time
+        passes, seconds = Timer(one, timer=clock).autorange()
     finally:
         torch.set_num_threads(threads)
     parameters = sum(parameter.numel() for parameter in network.parameters())

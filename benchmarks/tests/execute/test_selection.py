@@ -1,7 +1,7 @@
 import pytest
 
 from mtneuro_suite.execute.attempt import Attempt
-from mtneuro_suite.execute.selection import named_runs, repeat_command, to_do
+from mtneuro_suite.execute.selection import named_runs, repeat_command, to_do, with_costs
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
 from mtneuro_suite.steps import Features, Umap
@@ -28,6 +28,14 @@ def test_an_unknown_name_is_refused_with_the_nearest():
     _, first, _ = runs = two()
     with pytest.raises(ValueError, match=f"got '{first.id[:-1]}'; did you mean '{first.id}'"):
         named_runs(runs, [first.id[:-1]])
+
+
+def test_other_costs_leave_names_and_what_is_replaced_as_they_are():
+    _, first, second = two()
+    attempts = [Attempt(first, replace=3), Attempt(second)]
+    changed = with_costs(attempts, {first.id: 7.0, second.id: 0.5})
+    assert [attempt.run.cost for attempt in changed] == [7.0, 0.5]
+    assert [(attempt.run.id, attempt.replace) for attempt in changed] == [(first.id, 3), (second.id, None)]
 
 
 def test_force_is_for_the_named_runs_and_not_for_what_they_need(tmp_path):

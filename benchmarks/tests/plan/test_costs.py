@@ -4,7 +4,7 @@ from mtneuro_data import builtin_task, load
 from mtneuro_ssl import TrainSettings, untrained
 from torch.utils.flop_counter import FlopCounterMode
 
-from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
+from mtneuro_suite.plan.costs import core_speed, forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.inputs import parts
 
 
@@ -39,3 +39,14 @@ def test_it_is_about_what_torch_counts():
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 1, 8, 16, 16))
     assert forward_cost(16 * 16, 8) * 60e9 == pytest.approx(counter.get_total_flops(), rel=0.2)
+
+
+def test_a_core_twice_as_slow_has_half_the_speed(monkeypatch):
+    def speed(seconds):
+        clock = iter(range(1000))
+        monkeypatch.setattr("mtneuro_suite.plan.costs.time.process_time", lambda: seconds * next(clock))
+        return core_speed.__wrapped__()
+
+    assert speed(0.04) == pytest.approx(2 * speed(0.08))
+    # 2.1e9 operations in 0.04 s, of whose rate a network reaches 0.75, over 60e9 a second.
+    assert speed(0.04) == pytest.approx(0.75 * 2 * 1024**3 / 0.04 / 60e9)

@@ -1,4 +1,5 @@
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,12 @@ from mtneuro_ssl import TrainSettings, new_method
 
 from mtneuro_suite.plan.estimate import (
     Estimate,
+    Rate,
     _download_bytes,
     _head_parameters,
     _longest_chain,
     estimate,
+    timed_costs,
 )
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
@@ -51,6 +54,34 @@ def test_ten_times_the_steps_cost_about_ten_times_the_time():
         return found.seconds
 
     assert 3 < cost(2000) / cost(200) < 30
+
+
+def test_a_timing_counts_the_networks_own_time_in_training_and_in_what_reads_it(monkeypatch):
+    preset = with_values(read_preset("smoke"), ['task1.methods=["byol"]', "task3.umap_method=byol"])
+    runs = plan_of(preset).runs
+    monkeypatch.setattr("mtneuro_suite.plan.estimate.core_speed", lambda: 2.0)
+    rates = {"resnet18": 0.25}
+    monkeypatch.setattr(
+        "mtneuro_suite.plan.estimate._rate",
+        lambda step, _: Rate(
+            factor=rates.get(getattr(step.train, "encoder", ""), 3.0), saved_per_pixel=0, parameters=1
+        ),
+    )
+    found = timed_costs(runs, processes=2, device="cpu")
+    kinds = {"encoder": 0.25 * 1.4, "regions": 0.25, "semantics": 0.25, "segmenter": 3.0}
+    expected = {run.id: run.cost * kinds.get(run.step.kind, 0.5) for run in runs}
+    assert found.seconds == pytest.approx(expected)
+    assert found.wall >= sum(found.seconds.values()) / 2
+    assert found.basis == "by a matrix product and a pass of each network, timed here"
+
+
+def test_a_timing_loads_no_torch_to_time_networks(monkeypatch):
+    runs = plan_of(read_preset("smoke")).runs
+    monkeypatch.setattr("mtneuro_suite.plan.estimate.core_speed", lambda: 2.0)
+    monkeypatch.setattr("mtneuro_suite.plan.estimate.sys", SimpleNamespace(modules={}))
+    found = timed_costs(runs, processes=1, device="cpu")
+    assert found.wall == pytest.approx(sum(run.cost for run in runs) / 2)
+    assert found.basis == "by a matrix product, timed here"
 
 
 @pytest.mark.parametrize("method", ["byol", "myow", "myow-m", "simclr"])
