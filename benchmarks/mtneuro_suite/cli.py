@@ -23,7 +23,7 @@ from mtneuro_suite.execute.progress import Display, JsonLines, Tally
 from mtneuro_suite.plan.costs import forecast
 from mtneuro_suite.preset.model import Preset, checked_preset, read_preset
 from mtneuro_suite.preset.overrides import DEEP, preset_text, with_own_row, with_tasks, with_values
-from mtneuro_suite.report.terminal import print_estimate, print_tables
+from mtneuro_suite.report.terminal import print_estimate, print_findings, print_tables
 
 if TYPE_CHECKING:
     from mtneuro_suite.execute.export import Form
@@ -353,13 +353,14 @@ def _write_results(
     Results that turn out to be damaged are named and left out.
     """
     from mtneuro_suite.report.about import FILE_NAME, about
+    from mtneuro_suite.report.findings import findings
     from mtneuro_suite.report.state import report_state, shows
     from mtneuro_suite.report.tables import all_tables
     from mtneuro_suite.runs.repair import set_aside_damaged
     from mtneuro_suite.runs.store import csv_text
 
     rows = store.rows(plan.runs)
-    tables = all_tables(plan, rows)
+    tables, found = all_tables(plan, rows), findings(plan, rows)
     csv, report = folder / "results.csv", folder / "report.html"
     texts = {csv: csv_text(rows), folder / FILE_NAME: about(plan).model_dump_json(indent=1) + "\n"}
     unwritten, damaged = "", list[str]()
@@ -371,7 +372,7 @@ def _write_results(
         if not shows(report, report_state(plan, store, failures)):
             from mtneuro_suite.report.html import write_report
 
-            write_report(plan, store, tables, report, failures=failures)
+            write_report(plan, store, tables, report, failures=failures, found=found)
     except OSError as error:
         # Print the tables even if they could not be written.
         unwritten = one_line(error)
@@ -385,6 +386,7 @@ def _write_results(
         _write_results(plan, store, folder, failures, display=display, out=out, err=err)
         return False
     if isinstance(display, Display):
+        print_findings(found, out)
         print_tables(tables, plan.inputs.caveat, out)
     if unwritten:
         err.print(unwritten, style="red")

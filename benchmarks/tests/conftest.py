@@ -25,6 +25,7 @@ from mtneuro_suite.steps import (
     Encoder,
     FeatureProbes,
     Features,
+    Floor,
     Probes,
     Regions,
     Segmenter,
@@ -71,8 +72,10 @@ class MadeUp:
             seed=run.step.seed,
             metric=metric,
             class_name=class_name,
-            value=float(self._rng.uniform(0.3, 1)),
+            value=(value := float(self._rng.uniform(0.3, 1))),
             n=40,
+            low=value - 0.05,
+            high=value + 0.04,
         )
 
     def _arrays(self, run: Run[Arrays], out: Path) -> tuple[list[Row], dict[str, Any]]:
@@ -110,6 +113,9 @@ class MadeUp:
         steps = np.arange(1, 41)
         self._history(out, step=steps.tolist(), loss=(2 / steps + self._rng.uniform(0, 0.1, 40)).tolist())
         return [], {"images": 40}
+
+    def _floor(self, run: Run[Floor], out: Path) -> tuple[list[Row], dict[str, Any]]:
+        return [], {"limits": [0.0, 256.0]}
 
     def _regions(self, run: Run[Regions], out: Path) -> tuple[list[Row], dict[str, Any]]:
         tasks = [role.removeprefix(TEST) for role in run.needs if role.startswith(TEST)]
@@ -169,7 +175,7 @@ class MadeUp:
         embeddings = self._rng.normal(size=(len(names), 3)).astype(np.float32)
         save_embeddings(out / "embeddings.npz", embeddings, sample_id=names)
         np.save(out / "region.npy", np.arange(len(names)) // self._slices)
-        metrics = ("r2_same_sample", "r2_cross_validated")
+        metrics = ("r2_same_sample", "r2_cross_validated", "r2_cross_validated_within")
         rows = [self._row(run, run.step.task, metric, name) for metric in metrics for name in FEATURES]
         return rows, {"dimensions": 3, "region_names": list(REGIONS)}
 

@@ -307,8 +307,8 @@ def test_the_list_ends_with_the_counts_of_each_table(tmp_path, monkeypatch, caps
         "Table 3",
         "Figures 4 and A4",
     ]
-    # Three encoders, and what they learn from and are scored on.
-    assert counts[0].split()[2:] == ["3", "results", "of", "11", "runs"]
+    # Three encoders and three floors, and what they learn from and are scored on.
+    assert counts[0].split()[2:] == ["6", "results", "of", "17", "runs"]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.inputs import Inputs
 from mtneuro_suite.plan.table1 import Embedders
-from mtneuro_suite.preset.model import Preset, RegionPreset
+from mtneuro_suite.preset.model import FLOORS, Preset, RegionPreset
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Encoder, Probes
 from mtneuro_suite.steps.regions import TEST
@@ -20,14 +20,14 @@ def probe_runs(preset: Preset, one: RegionPreset, inputs: Inputs, encoders: Embe
     inputs
         What is read.
     encoders
-        Encoders, or embeddings in their place, by row, task and seed.
+        Encoders, or what stands in their place, by row, task and seed.
     """
     probes = one.further_probes
     found: list[Run[Probes]] = []
     for (row, task, seed), encoder in encoders.items() if probes else ():
         region = inputs.region(task)
         tested = inputs.tested(task)
-        if not tested or not region.several:
+        if not tested or not region.several or (row in FLOORS and row not in one.floors):
             continue
         tests = {f"{TEST}{other.name}": arrays_runs(other.test, inputs) for other in tested}
         corners = 4 * (image_count(region.train) + sum(image_count(other.test) for other in tested))

@@ -1,6 +1,6 @@
 """The rows of Tables 1 and 2: the paper's methods and networks, and a preset's own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,13 @@ class TableRow:
     """What reads it out."""
 
     @property
+    def is_floor(self) -> bool:
+        """Whether nothing was learnt: what any other row should beat."""
+        return self.method in ("floor", "untrained")
+
+    @property
     def method(self) -> str:
-        """The method that trains an encoder; ``folder`` or ``embeddings`` where nothing is trained."""
+        """The method that trains an encoder, or ``folder``, ``embeddings`` or ``floor``."""
         if self.embeddings:
             return "embeddings"
         return "folder" if self.folder else str(self.chosen.get("method", "byol"))
@@ -62,7 +67,7 @@ class TableRow:
     @property
     def seeded(self) -> bool:
         """Whether another seed gives another result."""
-        unseeded = ("pca", "folder", "embeddings", COUNTS)
+        unseeded = ("pca", "folder", "embeddings", "floor", COUNTS)
         return self.head == "convolutional" or self.method not in unseeded
 
 
@@ -101,6 +106,11 @@ def point_rows(one: RegionPreset) -> list[TableRow]:
         return []
     methods = {POINTS: "supervised", COUNTS: COUNTS}
     return [TableRow(name=name, chosen={"method": method}, own=True) for name, method in methods.items()]
+
+
+def floor_rows(floors: Sequence[str]) -> list[TableRow]:
+    """Return the rows of Tables 1 and 3 that are one statistic of the images."""
+    return [TableRow(name=name, chosen={"method": "floor"}, own=True) for name in floors]
 
 
 def network_rows(two: SegmentationPreset) -> list[TableRow]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import forward_cost, image_count, image_size, pixel_count
+from mtneuro_suite.plan.floors import asked_floors, floor_run
 from mtneuro_suite.plan.given import Given
 from mtneuro_suite.plan.inputs import Inputs, RegionInput
 from mtneuro_suite.plan.models import (
@@ -21,7 +22,7 @@ from mtneuro_suite.plan.models import (
 from mtneuro_suite.plan.rows import TableRow, encoder_rows
 from mtneuro_suite.preset.model import Preset, RegionPreset
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.steps import Arrays, Encoder, GivenEmbeddings, Regions
+from mtneuro_suite.steps import Arrays, Encoder, Floor, GivenEmbeddings, Regions
 from mtneuro_suite.steps.regions import TEST
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ ADAPTING = ("fit", "channels", "output", "pooling", "layer")
 Encoders = dict[tuple[str, str, int], Run[Encoder]]
 """Trained encoders by row, task and seed."""
 
-Embedders = dict[tuple[str, str, int], Run[Encoder] | Run[GivenEmbeddings]]
-"""Encoders, or embeddings in their place, by row, task and seed."""
+Embedders = dict[tuple[str, str, int], Run[Encoder] | Run[GivenEmbeddings] | Run[Floor]]
+"""Encoders, or embeddings or a floor in their place, by row, task and seed."""
 
 
 def region_runs(
@@ -72,6 +73,8 @@ def region_runs(
     _check_regions(rows, inputs)
     encoders: Embedders = {}
     scores: list[Run[Regions]] = []
+    floors: Embedders = {}
+    of_floors: list[Run[Regions]] = []
     trained = [region for region in inputs.regions if region.trained_in == region.name]
     deep = {row.name: _is_deep(row) for row in rows}
     _check_axes(deep, trained)
@@ -121,7 +124,21 @@ def region_runs(
                         ),
                     )
                 )
-    return encoders, scores, trained
+        for name in asked_floors(one, preset.task3):
+            floor, seed = floor_run(name, train), preset.seeds[0]
+            floors[name, region.name, seed] = floor
+            if tests and name in one.floors:
+                of_floors.append(
+                    Run(
+                        step=Regions(
+                            model=name, supervised=False, seed=seed, training_set=region.training_set
+                        ),
+                        title=f"score {name} from {region.name}, seed {seed}",
+                        needs={"encoder": (floor,), "train": train, **tests},
+                        cost=1,
+                    )
+                )
+    return encoders | floors, scores + of_floors, trained
 
 
 def _check_regions(rows: Sequence[TableRow], inputs: Inputs) -> None:

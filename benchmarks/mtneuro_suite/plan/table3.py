@@ -6,10 +6,11 @@ import numpy as np
 
 from mtneuro_suite.plan.arrays import arrays_runs
 from mtneuro_suite.plan.costs import forward_cost, image_count, pixel_count
+from mtneuro_suite.plan.floors import REGION, several_regions
 from mtneuro_suite.plan.inputs import Inputs, RegionInput, of_depth
 from mtneuro_suite.plan.models import check_known
 from mtneuro_suite.plan.table1 import Embedders
-from mtneuro_suite.preset.model import Preset, SemanticsPreset
+from mtneuro_suite.preset.model import FLOORS, Preset, SemanticsPreset
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Features, Semantics, Umap
 from mtneuro_suite.steps.semantics import readout_gap
@@ -70,8 +71,11 @@ def semantics_runs(
         for depth in tasks
     }
     runs: dict[tuple[str, str, int], Run[Semantics]] = {}
+    unasked = {*FLOORS} - {*three.floors}
+    if not several_regions(inputs.semantics):
+        unasked.add(REGION)
     for (row, task, seed), encoder in encoders.items():
-        if task not in read_out:
+        if task not in read_out or row in unasked:
             continue
         depth = depths[task]
         runs[row, task, seed] = Run(
@@ -87,10 +91,13 @@ def semantics_runs(
             ),
             title=f"read features off {row} from {task}, seed {seed}",
             needs={"encoder": (encoder,), "samples": samples[depth], "features": (features[depth],)},
-            cost=3 + image_count(tasks[depth]) * forward_cost(pixels // reduction[task] ** 2, depth),
+            cost=3
+            + (row not in FLOORS)
+            * image_count(tasks[depth])
+            * forward_cost(pixels // reduction[task] ** 2, depth),
         )
     # Of mixup's variants the first.
-    read = list(dict.fromkeys(row for row, _, _ in runs))
+    read = list(dict.fromkeys(row for row, _, _ in runs if row not in FLOORS))
     rows: dict[str, str] = {}
     for method in three.umap_method:
         of_method = [row for row in read if method in (row, row.partition(" p=")[0])]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
@@ -36,6 +36,10 @@ def _distinct(names: tuple[Any, ...]) -> tuple[Any, ...]:
     if not names or len(set(names)) != len(names):
         raise ValueError(f"must name at least one, and each once, got {list(names)}")
     return names
+
+
+def _no_twice(names: tuple[Any, ...]) -> tuple[Any, ...]:
+    return _distinct(names) if names else names
 
 
 def _in_a_tuple(value: object) -> object:
@@ -83,6 +87,11 @@ class SubvolumePreset(Settings):
 
 POINT_ROWS = ("points", "counts")
 """Rows of clouds of points."""
+
+Floor = Literal["mean-sd", "histogram", "spectrum"]
+FloorOfFeatures = Literal["region", "mean-sd", "histogram", "spectrum"]
+FLOORS: tuple[FloorOfFeatures, ...] = get_args(FloorOfFeatures)
+"""Rows of what any encoder should beat: one statistic of each image, or its region alone."""
 
 
 class PointsPreset(Settings):
@@ -177,10 +186,15 @@ class RegionPreset(Settings):
     points: PointsPreset | None = None
     """Rows of clouds of points, in the columns of slices."""
 
+    floors: tuple[Floor, ...] = ("mean-sd", "histogram", "spectrum")
+    """Rows beneath the others that any of them should beat, without an encoder: a linear readout of mean and
+    standard deviation, of a histogram of 32 bins, and of the power at each spatial frequency."""
+
     subvolumes: SubvolumePreset = SubvolumePreset()
     """What the columns of subvolumes have of their own; a task file says its ``depth`` and steps itself."""
 
     _each_once = field_validator("methods", "tasks", "extra", "downsample", "probes")(_distinct)
+    _floors_once = field_validator("floors")(_no_twice)
 
     @property
     def further_probes(self) -> tuple[Literal["knn", "attentive"], ...]:
@@ -189,7 +203,7 @@ class RegionPreset(Settings):
 
     @model_validator(mode="after")
     def _rows_are_new(self) -> "RegionPreset":
-        _check_rows(self.rows, (*self.methods, *(POINT_ROWS if self.points else ())), METHOD_ROWS)
+        _check_rows(self.rows, (*self.methods, *FLOORS, *(POINT_ROWS if self.points else ())), METHOD_ROWS)
         for name, settings in self.rows.items():
             if settings.get("axes", 2) not in (2, 3):
                 raise ValueError(f"rows.{name}: axes must be 2 or 3, got {settings['axes']!r}")
@@ -346,7 +360,11 @@ class SemanticsPreset(Settings):
     neighbours: int = Field(default=5, ge=1)
     """Neighbours that ``knn`` asks."""
 
+    floors: tuple[FloorOfFeatures, ...] = ("region", "mean-sd", "spectrum")
+    """Rows beneath the others, as ``task1.floors``; ``region`` is the region of an image alone, one-hot."""
+
     _each_once = field_validator("encoders", "umap_method", "probes")(_distinct)
+    _floors_once = field_validator("floors")(_no_twice)
 
     @model_validator(mode="after")
     def _original_has_corners(self) -> "SemanticsPreset":
@@ -451,6 +469,7 @@ class Preset(Settings):
                     "neighbours",
                     "subvolumes",
                     "points",
+                    "floors",
                 },
             ),
             (
@@ -458,7 +477,7 @@ class Preset(Settings):
                 SegmentationPreset(),
                 chosen | {"rows", "search", "accuracy", "frozen", "heads", "head_settings"},
             ),
-            (self.task3, SemanticsPreset(), chosen | {"probes", "neighbours"}),
+            (self.task3, SemanticsPreset(), chosen | {"probes", "neighbours", "floors"}),
         )
         if self.task1 and PAPERS_EXTRA not in self.task1.extra:
             return False

@@ -94,13 +94,17 @@ class Results:
     rows: tuple[Row, ...]
 
 
+_LATER = {"low", "high", "cube"}
+"""Columns that the files of earlier versions lack."""
+
+
 def _read_rows(path: Path) -> tuple[Row, ...]:
     fields = list(Row.__dataclass_fields__)
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         try:
-            missing = set(fields) - set(reader.fieldnames or ())
-            lines = [] if missing else [{name: values[name] for name in fields} for values in reader]
+            missing = set(fields) - set(reader.fieldnames or ()) - _LATER
+            lines = [] if missing else [{name: values.get(name, "") for name in fields} for values in reader]
             rows = tuple(map(_row, lines))
         except (ValueError, TypeError, csv.Error):
             raise ValueError(
@@ -116,7 +120,7 @@ def _read_rows(path: Path) -> tuple[Row, ...]:
 
 def _row(text: dict[str, str]) -> Row:
     values: dict[str, Any] = {**text, "seed": int(text["seed"]), "n": int(text["n"])}
-    values["value"] = float(text["value"]) if text["value"] else None
+    values |= {name: float(text[name]) if text[name] else None for name in ("value", "low", "high")}
     return Row(**values)
 
 

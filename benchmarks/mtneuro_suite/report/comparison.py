@@ -33,6 +33,9 @@ TITLES = {
     PROJECTED: "Table 3, R2 on the same samples of principal components, where encoders are too wide",
     "r2_cross_validated": "Table 3, R2 cross-validated",
     "r2_cross_validated_knn": "Table 3, R2 of k-NN cross-validated",
+    "r2_same_sample_within": "Table 3, R2 within regions on the same samples",
+    "r2_cross_validated_within": "Table 3, R2 within regions cross-validated",
+    "r2_null": "Table 3, R2 cross-validated that 1 in 20 permutations within cubes exceeds",
 }
 """Titles by metric, in the order in which tables stand."""
 
@@ -124,6 +127,8 @@ def lines(results: Results) -> list[Line]:
     """Return a folder's numbers, each over its seeds and with the paper's where it has one."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in results.rows:
+        if row.cube:
+            continue
         key = (row.task, row.test_set, row.model, row.metric, row.class_name)
         groups.setdefault(key, []).append(row)
     mixup = best_mixup(results.rows)

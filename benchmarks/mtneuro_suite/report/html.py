@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.plan.plan import Plan
-from mtneuro_suite.preset.model import shown_values
+from mtneuro_suite.preset.model import FLOORS, shown_values
 from mtneuro_suite.report.appendix import appendix_tables
 from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves
 from mtneuro_suite.report.labels import label_figures
@@ -32,7 +32,9 @@ Results = Mapping[str, Mapping[str, Any]]
 
 def _confusions(plan: Plan, results: Results) -> list[dict[str, Any]]:
     """Return one confusion matrix for each sub-task and method, first seed: counts, and shares of the row."""
-    done = [run for run in first_seed(plan.scored, plan) if run.id in results]
+    done = [
+        run for run in first_seed(plan.scored, plan) if run.id in results and run.step.model not in FLOORS
+    ]
     shown: list[dict[str, Any]] = []
     for region in plan.inputs.scored_regions:
         for run in done:
@@ -99,7 +101,13 @@ def _anchor(title: str) -> str:
 
 
 def write_report(
-    plan: Plan, store: Store, tables: Sequence[Table], path: Path, *, failures: Sequence[Failure] = ()
+    plan: Plan,
+    store: Store,
+    tables: Sequence[Table],
+    path: Path,
+    *,
+    failures: Sequence[Failure] = (),
+    found: Sequence[str] = (),
 ) -> Path:
     """Write the report of a plan's finished runs, and return its path.
 
@@ -115,6 +123,8 @@ def write_report(
         The HTML file; written beside and renamed.
     failures
         Runs that failed, to be named.
+    found
+        From :func:`mtneuro_suite.report.findings.findings`.
     """
     environment = Environment(
         loader=PackageLoader("mtneuro_suite.report"),
@@ -142,6 +152,7 @@ def write_report(
         umaps=umap_sections(plan, store),
         curves=learning_curves(plan, store),
         failures=failures,
+        found=found,
         inputs=_inputs(plan, results),
         costs=costs,
         cost_by_kind=_summed(costs),

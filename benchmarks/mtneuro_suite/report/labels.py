@@ -150,7 +150,7 @@ def _curve(
     tasks = {(task if part == 1 else labelled(task, part)): part for part in parts}
     found: dict[float, list[float]] = {part: [] for part in sorted(tasks.values())}
     for row in rows:
-        same = row.model == model and row.metric == metric and row.class_name in class_name
+        same = (row.model, row.metric, row.cube) == (model, metric, "") and row.class_name in class_name
         if same and row.value is not None and row.task in tasks:
             found[tasks[row.task]].append(row.value)
     return {part: values for part, values in found.items() if values}

@@ -30,6 +30,15 @@ METHODS = {
 """Methods beyond the paper, as their own papers call them."""
 
 
+FLOORS = {
+    "region": "region alone",
+    "mean-sd": "mean and sd",
+    "histogram": "32-bin histogram",
+    "spectrum": "power spectrum",
+}
+"""Rows of what any encoder should beat."""
+
+
 def feature_name(feature: str) -> str:
     """Return a feature in words: the paper's, or its own.
 
@@ -50,8 +59,8 @@ def model_name(model: str) -> str:
     ('MYOW-m', 'Supervised+Mixup (p=0.5)', 'my_package:factory')
     >>> model_name("byol, linear")
     'BYOL, linear'
-    >>> model_name("mae"), model_name("untrained")
-    ('MAE', 'Untrained')
+    >>> model_name("mae"), model_name("untrained"), model_name("mean-sd")
+    ('MAE', 'Untrained', 'mean and sd')
     """
     from mtneuro_ssl import method_names
 
@@ -62,7 +71,7 @@ def model_name(model: str) -> str:
     if method in METHOD_ROWS and variant:
         return f"{METHOD_ROWS[method]} (p={variant})"
     named = model.capitalize() if model in method_names() else model
-    return METHOD_ROWS.get(model, NETWORK_ROWS.get(model, METHODS.get(model, named)))
+    return {**FLOORS, **METHODS, **NETWORK_ROWS, **METHOD_ROWS}.get(model, named)
 
 
 def class_setting(name: str) -> str:
@@ -108,7 +117,7 @@ def best_mixup(rows: Iterable[Row]) -> str | None:
     values: dict[str, list[float]] = {}
     first_task = None
     for row in rows:
-        if row.model.startswith("supervised+mixup") and row.metric == "accuracy_whole":
+        if row.model.startswith("supervised+mixup") and row.metric == "accuracy_whole" and not row.cube:
             first_task = first_task or row.task
             if row.task == first_task and row.value is not None:
                 values.setdefault(row.model, []).append(row.value)

@@ -111,7 +111,7 @@ def _scores(
     names = {task: HOME, **{elsewhere(task, place): place for place in places}}
     found: dict[str, list[float]] = {}
     for row in rows:
-        same = (row.model, row.metric, row.class_name) == (model, metric, class_name)
+        same = (row.model, row.metric, row.class_name, row.cube) == (model, metric, class_name, "")
         if same and row.task in names and row.value is not None and not row.test_set.endswith(":val"):
             found.setdefault(names[row.task], []).append(row.value)
     return {place: fmean(found[place]) for place in names.values() if place in found}

@@ -14,6 +14,7 @@ from mtneuro_suite.plan.rows import (
     POINTS,
     TableRow,
     encoder_rows,
+    floor_rows,
     frozen_rows,
     mixup_variants,
     network_rows,
@@ -37,7 +38,7 @@ from mtneuro_suite.report.names import (
     task_name,
 )
 from mtneuro_suite.runs.row import Row
-from mtneuro_suite.steps.semantics import PROJECTED
+from mtneuro_suite.steps.semantics import NULL, PROJECTED
 
 NONE = "–"
 _REDUCTION = "The paper names no reduction; its F1 and IoU cannot both be from one matrix."
@@ -62,6 +63,11 @@ _NARROWED = (
     "of the samples. They are found in standardised embeddings without the features, as many as a fifth of "
     "the samples, 256 at most."
 )
+_OVER_CUBES = "over cubes, Student's; none where there are fewer than three, or all score alike"
+_OVER_RUNS = "by bootstrap over runs of slices"
+_WITHIN = "Within: R2 of the same fit less the means of each region; what tells the region alone has 0."
+_CHANCE = "°"
+_BY_CHANCE = f"{_CHANCE}: no more than 1 in 20 permutations of the feature within its cubes reach."
 
 _DENSITIES = ("vessel_density", "axon_density")
 
@@ -84,6 +90,12 @@ class Cell:
     mark: str = ""
     """What stands behind a number that is not quite what its table is of."""
 
+    ends: tuple[float, float] | None = None
+    """95 % interval of the mean over the tissue: that of its seed, or the mean of several seeds'."""
+
+    within: float | None = None
+    """The same score within regions, where a table has it beside the whole."""
+
     @property
     def mean(self) -> float | None:
         """Mean over seeds, or None where there is no number."""
@@ -103,12 +115,35 @@ class Cell:
         return f"{self.mean:{self.form}}{sd}{self.mark}{'*' if len(self.values) < self.expected else ''}"
 
     @property
+    def interval(self) -> str:
+        """The interval over the tissue; empty where there is none.
+
+        Examples
+        --------
+        >>> Cell((0.9,), ends=(0.85, 1.0)).interval, Cell((0.1,), ends=(-0.05, 0.2)).interval
+        ('[.85, 1.00]', '[-.05, .20]')
+        """
+        return "" if self.ends is None else f"[{', '.join(map(_short, self.ends))}]"
+
+    @property
+    def beneath(self) -> tuple[str, ...]:
+        """What else of ours stands in the cell, a line each."""
+        within = "" if self.within is None else f"within {self.within:{self.form}}"
+        return tuple(filter(None, (self.interval, within)))
+
+    @property
     def paper(self) -> str:
         """The paper's, as printed."""
         if self.quoted is None:
             return NONE
         sd = "" if self.quoted.sd is None else f"±{self.quoted.sd:.2f}"
         return f"{self.quoted.mean:{self.form}}{sd}"
+
+
+def _short(share: float) -> str:
+    """Return a number of two digits, without the zero that any share below one begins with."""
+    text = f"{share:.2f}".replace("-0.00", "0.00")
+    return text.replace("0.", ".", 1) if abs(share) < 0.995 else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +157,18 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     notes: tuple[str, ...] = ()
+    floors: int = 0
+    """How many rows at the end are of what any other should beat: a rule stands above them."""
+
+    @property
+    def learnt(self) -> tuple[tuple[str, tuple[Cell, ...]], ...]:
+        """The rows above the rule."""
+        return self.rows[: len(self.rows) - self.floors]
+
+    @property
+    def beneath_rule(self) -> tuple[tuple[str, tuple[Cell, ...]], ...]:
+        """The rows of floors."""
+        return self.rows[len(self.rows) - self.floors :]
 
     @property
     def has_paper(self) -> bool:
@@ -130,15 +177,29 @@ class Table:
 
 
 def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
-    """Return the rows whose key fields have the values asked for."""
+    """Return the rows whose key fields have the values asked for, of all cubes together."""
     wanted = {name: {value} if isinstance(value, str) else set(value) for name, value in key.items()}
+    wanted["cube"] = {""}
     return [row for row in rows if all(getattr(row, name) in values for name, values in wanted.items())]
 
 
 def _cell(rows: Sequence[Row], quoted: Quoted | None = None, *, expected: int = 1) -> Cell:
     values = tuple(row.value for row in rows if row.value is not None)
     note = "" if values else next((row.note for row in rows if row.note), "")
-    return Cell(values, quoted, note, expected)
+    return Cell(values, quoted, note, expected, ends=_ends(rows))
+
+
+def _ends(rows: Sequence[Row]) -> tuple[float, float] | None:
+    """Return the mean of the intervals of some seeds; None where one of them has none."""
+    lows, highs = (
+        [end for row in rows if (end := getattr(row, name)) is not None] for name in ("low", "high")
+    )
+    return (fmean(lows), fmean(highs)) if rows and len(lows) == len(highs) == len(rows) else None
+
+
+def _bracketed(body: Sequence[tuple[str, tuple[Cell, ...]]], what: str) -> list[str]:
+    """Return a note on the intervals in a table, where it has any."""
+    return [f"In brackets: 95 % interval {what}."] if any(c.ends for _, cells in body for c in cells) else []
 
 
 def _seeds(plan: Plan, line: TableRow) -> int:
@@ -147,7 +208,7 @@ def _seeds(plan: Plan, line: TableRow) -> int:
 
 
 def _label(line: TableRow) -> str:
-    if line.head:
+    if line.head or line.is_floor:
         return model_name(line.name)
     if line.own and not (line.like and line.name.startswith(line.like)):
         return line.name
@@ -156,17 +217,27 @@ def _label(line: TableRow) -> str:
     )
 
 
-def _encoders(plan: Plan, rows: Sequence[Row]) -> list[TableRow]:
-    """Return the rows of the tables of encoders; of mixup's variants the best alone."""
+def _encoders(plan: Plan, rows: Sequence[Row], floors: Sequence[str]) -> list[TableRow]:
+    """Return the rows of the tables of encoders, floors last; of mixup's variants the best alone."""
     one = plan.preset.task1
     if one is None:
         return []
     best = best_mixup(rows) or next(iter(mixup_variants(one)), None)
-    return [
+    shown = [
         line
         for line in encoder_rows(one)
         if line.own or line.method != "supervised+mixup" or line.name == best
-    ] + point_rows(one)
+    ]
+    return sorted([*shown, *point_rows(one), *floor_rows(floors)], key=lambda line: line.is_floor)
+
+
+def _floors(lines: Sequence[TableRow]) -> int:
+    return sum(line.is_floor for line in lines)
+
+
+def _what_floors_are(lines: Sequence[TableRow]) -> list[str]:
+    """Return a note where a table has floors."""
+    return ["Beneath the rule: without learning, what any other row should beat."] if _floors(lines) else []
 
 
 def _of_files(one: RegionPreset) -> list[str]:
@@ -212,7 +283,8 @@ def accuracy_table(
     balanced = regions if plan.preset.task1.balanced_accuracy else ()
     further = plan.preset.task1.further_probes
     body: list[tuple[str, tuple[Cell, ...]]] = []
-    for line in _encoders(plan, rows):
+    lines = _encoders(plan, rows, plan.preset.task1.floors)
+    for line in lines:
         cells: list[Cell] = []
         metric = table1_metric(line.method)
         for region in regions:
@@ -236,6 +308,7 @@ def accuracy_table(
     notes = [
         "Accuracy. Supervised rows: whole images. The others: a linear readout of each image's four corners."
     ]
+    notes += [*_what_floors_are(lines), *_bracketed(body, _OVER_CUBES)]
     if plan.preset.task1.readout == "original":
         notes.append(
             "Networks are read out by the authors' linear stage: trained on whole images, not normalised."
@@ -283,6 +356,7 @@ def accuracy_table(
         ),
         rows=tuple(body),
         notes=tuple(notes),
+        floors=_floors(lines),
     )
 
 
@@ -322,6 +396,7 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     rows=tuple(body),
                     notes=(
                         f"Class-wise, from one confusion matrix over the test slices.{note}",
+                        *_bracketed(body, _OVER_CUBES),
                         *((_REDUCTION,) if paper and setting in CLASS_SETTINGS else ()),
                         *(of_heads if frozen else ()),
                     ),
@@ -398,14 +473,23 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 reasons[
                     "k-NN: the mean of the nearest samples of other slices, by cosine of frozen embeddings."
                 ] = None
-            for line in _encoders(plan, rows):
+            lines = _encoders(plan, rows, plan.preset.task3.floors)
+            for line in lines:
                 cells: list[Cell] = []
                 for feature in features:
                     # In pixels where nobody knows how large one is.
                     names = (feature, f"{feature}_px")
                     chosen = _select(of_metric, model=line.name, class_name=names)
                     quoted = table3(line.paper_method, column, feature) if paper and as_papers else None
-                    cell = _cell(chosen, quoted, expected=_seeds(plan, line))
+                    key = {"task": task, "model": line.name, "class_name": names}
+                    cell = replace(
+                        _cell(chosen, quoted, expected=_seeds(plan, line)),
+                        within=_cell(_select(rows, metric=f"{metric}_within", **key)).mean,
+                    )
+                    null = _cell(_select(rows, metric=NULL, **key)).mean
+                    told = cell.mean if metric == "r2_cross_validated" else None
+                    if told is not None and null is not None and told <= null:
+                        cell = replace(cell, mark=_CHANCE)
                     structure = feature.removesuffix("_density")
                     # Of the paper's structures, those that a cutout has no labels of.
                     if feature in _DENSITIES and structure not in plan.inputs.label_values:
@@ -418,6 +502,12 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                         cell = Cell((), quoted)
                     cells.append(cell)
                 body.append((_label(line), tuple(cells)))
+            cells_of_all = [cell for _, cells in body for cell in cells]
+            reasons |= dict.fromkeys([*_what_floors_are(lines), *_bracketed(body, _OVER_RUNS)])
+            if any(cell.within is not None for cell in cells_of_all):
+                reasons[_WITHIN] = None
+            if any(cell.mark == _CHANCE for cell in cells_of_all):
+                reasons[_BY_CHANCE] = None
             if plan.preset.task1:
                 reasons |= dict.fromkeys(_of_files(plan.preset.task1))
             if not plan.inputs.scored_regions:
@@ -442,6 +532,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     columns=tuple(map(feature_name, features)),
                     rows=tuple(body),
                     notes=tuple(reasons),
+                    floors=_floors(lines),
                 )
             )
     return found

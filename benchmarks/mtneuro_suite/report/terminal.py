@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from mtneuro_suite.report.tables import Table
+from mtneuro_suite.report.tables import Cell, Table
 from mtneuro_suite.runs.run import Run
 
 
@@ -18,14 +18,21 @@ def _rich_table(table: Table) -> RichTable:
     shown.add_column(table.corner, overflow="fold")
     for position, column in enumerate(table.columns):
         cells = [cells[position] for _, cells in table.rows]
-        widest = max((len(text) for cell in cells for text in (cell.ours, cell.paper)), default=0)
+        widest = max(
+            (len(text) for cell in cells for text in (cell.ours, *cell.beneath, cell.paper)), default=0
+        )
         shown.add_column(column, justify="right", min_width=widest)
-    for label, cells in table.rows:
-        texts = [Text(cell.ours) for cell in cells]
-        if table.has_paper:
-            texts = [Text.assemble(cell.ours, "\n", (cell.paper, "dim")) for cell in cells]
-        shown.add_row(Text(label), *texts)
+    for place, (label, cells) in enumerate(table.rows):
+        if table.floors and place == len(table.learnt):
+            shown.add_section()
+        shown.add_row(Text(label), *(_cell_text(cell, paper=table.has_paper) for cell in cells))
     return shown
+
+
+def _cell_text(cell: Cell, *, paper: bool) -> Text:
+    """Return a cell's lines: ours, what stands beneath it, and the paper's where a table has any."""
+    lines = (*cell.beneath, *((cell.paper,) if paper else ()))
+    return Text.assemble(cell.ours, *(("\n" + line, "dim") for line in lines))
 
 
 def print_estimate(
@@ -57,6 +64,15 @@ def print_estimate(
     found.check(output)
 
 
+def print_findings(found: Sequence[str], out: Console) -> None:
+    """Print the findings, a line each where the terminal is wide enough."""
+    if found:
+        out.print()
+        out.print("Findings", style="bold")
+    for text in found:
+        out.print(f"- {text}", soft_wrap=False, highlight=False, markup=False)
+
+
 def print_tables(tables: Sequence[Table], caveat: str, out: Console) -> None:
     """Print the tables, and beneath them why their figures are not the paper's."""
     for table in tables:
@@ -67,6 +83,6 @@ def print_tables(tables: Sequence[Table], caveat: str, out: Console) -> None:
             out.print(note, style="dim", soft_wrap=False)
     out.print()
     if any(table.has_paper for table in tables):
-        out.print("Where a cell holds two numbers, ours stands above and the paper's below.", style="dim")
+        out.print("Ours stands first in a cell, the paper's last.", style="dim")
     if caveat:
         out.print(caveat, style="bold")

@@ -9,7 +9,7 @@ from mtneuro_suite import SUITE_VERSION
 class Row:
     """One number, and the key under which it is looked up.
 
-    The key is suite version, task, training set, test set, model, seed, metric and class.
+    The key is suite version, task, training set, test set, model, seed, metric, class and cube.
     """
 
     task: str
@@ -28,4 +28,13 @@ class Row:
     """Samples that the number rests on."""
 
     note: str = ""
+    low: float | None = None
+    """Lower end of the value's 95 % interval over the tissue; None where it is not known."""
+
+    high: float | None = None
+    """Upper end of it."""
+
+    cube: str = ""
+    """The one cube of the test set that the number is of; ``""`` where it is of all."""
+
     suite_version: str = SUITE_VERSION

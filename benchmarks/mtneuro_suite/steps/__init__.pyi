@@ -4,6 +4,7 @@ from .encoder import Encoder as Encoder
 from .feature_probes import FeatureProbes as FeatureProbes
 from .features import Features as Features
 from .few_labels import FewLabels as FewLabels
+from .floor import Floor as Floor
 from .given_embeddings import GivenEmbeddings as GivenEmbeddings
 from .point_encoder import PointEncoder as PointEncoder
 from .point_regions import PointRegions as PointRegions

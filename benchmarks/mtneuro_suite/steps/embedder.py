@@ -1,4 +1,4 @@
-"""Embed samples, with whatever a run of role ``encoder`` left: a model, or embeddings that were given."""
+"""Embed samples, with whatever a run of role ``encoder`` left: a model, given embeddings, or a floor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 from mtneuro_data import TaskArrays, TaskSpec
 
+from mtneuro_suite.steps.floor import Statistic
 from mtneuro_suite.steps.given_embeddings import EMBEDDINGS
 from mtneuro_suite.steps.reading import Resampling, View, at_a_time, reduced, result, samples
 from mtneuro_suite.steps.sample_names import sample_names
@@ -88,8 +89,12 @@ def embedder(folder: Path, *, normalised: bool = True, device: str | None = None
     device
         Where a model computes; by default as its settings say.
     """
-    if "train" in result(folder)["settings"]:
+    found = result(folder)
+    if "train" in found["settings"]:
         return ModelEmbedder(trained_encoder(folder, normalised=normalised, device=device))
+    if "statistic" in found["settings"]:
+        low, high = found["extra"]["limits"]
+        return FloorEmbedder(found["settings"]["statistic"], limits=(low, high))
     from mtneuro_probe import load_embeddings
 
     return GivenEmbedder(load_embeddings(folder / EMBEDDINGS))
@@ -107,6 +112,30 @@ class ModelEmbedder:
 
         images = samples.arrays.images
         return embed(self.model, images, batch_size=at_a_time(images))
+
+
+@dataclass(frozen=True)
+class FloorEmbedder:
+    """Describes samples by one statistic of their pixels, or by their region."""
+
+    statistic: Statistic
+    limits: tuple[float, float]
+    """Of the histogram."""
+
+    def embed(self, samples: Samples, /) -> Float32[np.ndarray, "n features"]:
+        """Return one embedding a sample, in their order."""
+        from mtneuro_probe import intensity_histogram, pixel_statistics, power_spectrum
+
+        found = samples.arrays
+        match self.statistic:
+            case "region":
+                return np.eye(len(found.region_names), dtype=np.float32)[found.region]
+            case "mean-sd":
+                return pixel_statistics(found.images)
+            case "histogram":
+                return intensity_histogram(found.images, limits=self.limits)
+            case "spectrum":
+                return power_spectrum(found.images)
 
 
 @dataclass(frozen=True, eq=False)

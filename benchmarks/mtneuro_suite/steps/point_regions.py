@@ -8,6 +8,7 @@ from jaxtyping import Int64
 
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
+from mtneuro_suite.steps.over_cubes import CubeCounts
 from mtneuro_suite.steps.points import clouds_of
 from mtneuro_suite.steps.reading import View
 from mtneuro_suite.steps.regions import accuracy_rows, confusion_of, tests_of
@@ -49,29 +50,38 @@ class PointRegions(Step):
         for done, (task, (folder,)) in enumerate(tests.items(), start=1):
             for view in views:
                 test = clouds_of(folder, view)
-                confusion = self._confusion(test, readers[view])
+                truth, names = _regions_of(test)
+                predicted = self._predicted(test, readers[view])
+                confusion = confusion_of(truth, predicted, len(names))
                 rows += accuracy_rows(
-                    confusion, view, task=task, **self.model_dump(include={"model", "seed", "training_set"})
+                    confusion,
+                    view,
+                    cubes=CubeCounts.of(truth == predicted, test.sample_id),
+                    task=task,
+                    **self.model_dump(include={"model", "seed", "training_set"}),
                 )
-                extra |= {f"confusion {task} {view}": confusion.tolist(), "region_names": test.region_names}
+                extra |= {f"confusion {task} {view}": confusion.tolist(), "region_names": names}
             progress(done, len(tests))
         return Outcome(rows, extra)
 
-    def _confusion(self, test: "PointClouds", read_by: "PointClouds | Model") -> Int64[np.ndarray, "c c"]:
+    def _predicted(self, test: "PointClouds", read_by: "PointClouds | Model") -> Int64[np.ndarray, " n"]:
         """Return the regions that a model, or the counts of the clouds that are learnt from, tell."""
         from mtneuro_probe import PointClouds, region_readout
 
-        if test.region is None or test.region_names is None:
-            raise ValueError("regions are needed, and the clouds name none")
         if not isinstance(read_by, PointClouds):
-            return confusion_of(test.region, read_by.predict(test.points), len(test.region_names))
-        if read_by.region is None:
-            raise ValueError("regions are needed, and the clouds name none")
+            return read_by.predict(test.points).astype(np.int64)
+        truth, names = _regions_of(test)
         return region_readout(
             read_by.counts(),
-            read_by.region,
+            _regions_of(read_by)[0],
             test.counts(),
-            test.region,
-            class_names=test.region_names,
+            truth,
+            class_names=names,
             seed=self.seed,
-        ).confusion
+        ).predicted
+
+
+def _regions_of(clouds: "PointClouds") -> tuple[Int64[np.ndarray, " n"], tuple[str, ...]]:
+    if clouds.region is None or clouds.region_names is None:
+        raise ValueError("regions are needed, and the clouds name none")
+    return clouds.region, clouds.region_names

@@ -40,6 +40,8 @@ class PointSemantics(Step):
         progress(1, 2)
         save_embeddings(out / "embeddings.npz", embeddings, sample_id=clouds.sample_id)
         key = self.model_dump(include={"model", "seed", "task", "training_set"})
-        rows = feature_rows(Embeddings(embeddings, clouds.sample_id), roles, depth=1, key=key)
+        rows = feature_rows(
+            Embeddings(embeddings, clouds.sample_id), roles, depth=1, key=key, region=clouds.region
+        )
         progress(2, 2)
         return Outcome(rows, {"dimensions": int(embeddings.shape[1])})

@@ -12,6 +12,7 @@ from mtneuro_ssl import TrainSettings, executed_modules
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
 from mtneuro_suite.steps.embedder import Samples, embedder
+from mtneuro_suite.steps.over_cubes import CubeCounts
 from mtneuro_suite.steps.reading import at_a_time, joined_arrays
 from mtneuro_suite.steps.trained_encoder import trained_encoder
 
@@ -73,11 +74,12 @@ class Regions(Step):
         for done, (task, folders) in enumerate(tests.items(), start=2):
             tested = Samples(folders=folders, view="corners")
             corners = tested.arrays
-            scores: dict[str, Int64[np.ndarray, "c c"]] = {}
+            scores: dict[str, tuple[TaskArrays, Int64[np.ndarray, " n"]]] = {}
             if model is not None:
                 if self.supervised:
-                    scores["whole"] = _predicted(model, joined_arrays(folders))
-                scores["corners"] = _predicted(model, corners)
+                    whole = joined_arrays(folders)
+                    scores["whole"] = whole, _predicted(model, whole)
+                scores["corners"] = corners, _predicted(model, corners)
             if reader is not None and train_embeddings is not None:
                 readout = region_readout(
                     train_embeddings,
@@ -87,11 +89,16 @@ class Regions(Step):
                     class_names=names,
                     seed=self.seed,
                 )
-                scores["corners"] = readout.confusion
+                scores["corners"] = corners, readout.predicted
                 extra[f"converged {task}"] = readout.converged
-            for view, confusion in scores.items():
+            for view, (arrays, predicted) in scores.items():
+                confusion = confusion_of(arrays.region, predicted, len(names))
                 rows += accuracy_rows(
-                    confusion, view, task=task, **self.model_dump(include={"model", "seed", "training_set"})
+                    confusion,
+                    view,
+                    cubes=CubeCounts.of(arrays.region == predicted, arrays.sample_id),
+                    task=task,
+                    **self.model_dump(include={"model", "seed", "training_set"}),
                 )
                 extra[f"confusion {task} {view}"] = confusion.tolist()
             progress(done, steps)
@@ -112,10 +119,9 @@ class Regions(Step):
         )
 
 
-def _predicted(model: "Model", arrays: TaskArrays) -> Int64[np.ndarray, "c c"]:
-    """Return how often a model that classifies takes each region for each."""
-    prediction = model.predict(arrays.images, batch_size=at_a_time(arrays.images))
-    return confusion_of(arrays.region, prediction, len(arrays.region_names))
+def _predicted(model: "Model", arrays: TaskArrays) -> Int64[np.ndarray, " n"]:
+    """Return the region for which a model that classifies takes each sample."""
+    return model.predict(arrays.images, batch_size=at_a_time(arrays.images)).astype(np.int64)
 
 
 def confusion_of(
@@ -133,20 +139,34 @@ def accuracies(confusion: Int64[np.ndarray, "c c"]) -> tuple[float, float]:
 
 
 def accuracy_rows(
-    confusion: Int64[np.ndarray, "c c"], view: str, *, task: str, model: str, seed: int, training_set: str
+    confusion: Int64[np.ndarray, "c c"],
+    view: str,
+    *,
+    task: str,
+    model: str,
+    seed: int,
+    training_set: str,
+    cubes: CubeCounts | None = None,
 ) -> list[Row]:
-    """Return the accuracy and the balanced accuracy of a model on whole images, or corners, of a sub-task."""
-    metrics = ("accuracy", "balanced_accuracy")
-    return [
-        Row(
-            task=task,
-            training_set=training_set,
-            test_set=f"{task}:test",
-            model=model,
-            seed=seed,
-            metric=f"{metric}_{view}",
-            value=value,
-            n=int(confusion.sum()),
-        )
-        for metric, value in zip(metrics, accuracies(confusion), strict=True)
+    """Return the accuracy and the balanced accuracy of a model on whole images, or corners, of a sub-task.
+
+    With cubes the accuracy has its interval over them, and a row for each.
+    """
+    accuracy, balanced = accuracies(confusion)
+    low, high = (cubes and cubes.interval) or (None, None)
+    key: dict[str, Any] = {
+        "task": task,
+        "training_set": training_set,
+        "test_set": f"{task}:test",
+        "model": model,
+        "seed": seed,
+    }
+    n = int(confusion.sum())
+    rows = [
+        Row(**key, metric=f"accuracy_{view}", value=accuracy, n=n, low=low, high=high),
+        Row(**key, metric=f"balanced_accuracy_{view}", value=balanced, n=n),
     ]
+    for cube, right, samples in zip(cubes.cubes, cubes.right, cubes.samples, strict=True) if cubes else ():
+        share = float(right / samples)
+        rows.append(Row(**key, metric=f"accuracy_{view}", value=share, n=int(samples), cube=cube))
+    return rows

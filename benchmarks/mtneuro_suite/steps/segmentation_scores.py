@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int64, Shaped, UInt8
+from jaxtyping import Float64, Int64, Shaped, UInt8
 from mtneuro_data import TaskArrays
 
 from mtneuro_suite._shared.sample_ids import slice_stacks
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Roles, Step
+from mtneuro_suite.steps.over_cubes import places, ratio_interval
 from mtneuro_suite.steps.reading import labelled_arrays
 
 if TYPE_CHECKING:
@@ -55,14 +56,26 @@ def scored_prediction(
     names = test.class_names
     unlabelled = masks == UNLABELLED
     ignore = UNLABELLED if unlabelled.any() else None
-    score = scores(confusion_matrix(masks, prediction, classes=len(names), ignore=ignore))
+    home = places(test.sample_id)
+    confusions = np.stack(
+        [
+            confusion_matrix(masks[home == cube], prediction[home == cube], classes=len(names), ignore=ignore)
+            for cube in np.unique(home)
+        ]
+    )
+    score = scores(confusions.sum(axis=0))
     if ignore:
         # The figures have no colour for it.
         masks = np.where(unlabelled, 0, masks)
     key: dict[str, Any] = {**step.key, "n": len(test.images)}
     rows: list[Row] = []
     for metric, values, mean in (("f1", score.f1, score.mean_f1), ("iou", score.iou, score.mean_iou)):
-        for name, value in (*zip(names, values.tolist(), strict=True), ("average", float(mean))):
+        parts, wholes = _overlaps(confusions, metric)
+        classes = [[place] for place in range(len(names))]
+        for name, value, of in zip(
+            (*names, "average"), (*values.tolist(), float(mean)), (*classes, range(len(names))), strict=True
+        ):
+            low, high = ratio_interval(parts[:, of], wholes[:, of]) or (None, None)
             absent = np.isnan(value)
             rows.append(
                 Row(
@@ -71,6 +84,8 @@ def scored_prediction(
                     class_name=name,
                     value=None if absent else value,
                     note="no such pixel in the truth or the prediction" if absent else "",
+                    low=low,
+                    high=high,
                 )
             )
     for metric, value in (("accuracy", score.accuracy), ("balanced_accuracy", score.balanced_accuracy)):
@@ -98,6 +113,15 @@ def scored_prediction(
         region=test.region_names[int(test.region[first[0]])],
     )
     return Outcome(rows, {"class_names": list(names), **extra})
+
+
+def _overlaps(
+    confusions: Int64[np.ndarray, "cubes c c"], metric: str
+) -> tuple[Float64[np.ndarray, "cubes c"], Float64[np.ndarray, "cubes c"]]:
+    """Return what F1 (2 TP / (2 TP + FP + FN)) or IoU of each class is the ratio of, by cube."""
+    hits = np.diagonal(confusions, axis1=1, axis2=2).astype(np.float64)
+    either = confusions.sum(axis=1) + confusions.sum(axis=2) - hits
+    return (2 * hits, either + hits) if metric == "f1" else (hits, either)
 
 
 def _one_a_region(region: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " shown"]:

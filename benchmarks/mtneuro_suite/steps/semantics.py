@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from jaxtyping import Int64
 
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
@@ -33,7 +34,27 @@ def readout_gap(depth: int) -> int:
     return _GAP + depth - 1
 
 
-def feature_rows(embeddings: "Embeddings", roles: Roles, *, depth: int, key: Mapping[str, Any]) -> list[Row]:
+_PERMUTATIONS = 200
+"""Of each feature, to see what is read off by chance."""
+
+_ENDS = {
+    "r2_cross_validated": ("r2_low", "r2_high"),
+    "r2_cross_validated_within": ("r2_within_low", "r2_within_high"),
+}
+"""Columns of a readout that hold the ends of a score's interval."""
+
+NULL = "r2_null"
+"""Metric of the cross-validated score that 1 in 20 permutations of a feature within its cubes exceeds."""
+
+
+def feature_rows(
+    embeddings: "Embeddings",
+    roles: Roles,
+    *,
+    depth: int,
+    key: Mapping[str, Any],
+    region: Int64[np.ndarray, " n"] | None = None,
+) -> list[Row]:
     """Return how well the features of role ``features`` are read off embeddings.
 
     Of embeddings too wide for the paper's score there are further rows, of their principal components.
@@ -48,13 +69,23 @@ def feature_rows(embeddings: "Embeddings", roles: Roles, *, depth: int, key: Map
         Slices of a sample.
     key
         The part of the rows' key that they share.
+    region
+        Region of each sample. Where there are several, the scores within them are told too.
     """
     from mtneuro_probe import feature_readout
 
+    several = region is not None and len(np.unique(region)) > 1
     readout = feature_readout(
-        embeddings.embeddings, matched_features(embeddings, roles), gap=readout_gap(depth)
+        embeddings.embeddings,
+        matched_features(embeddings, roles),
+        gap=readout_gap(depth),
+        n_permutations=_PERMUTATIONS,
+        within_cubes=True,
+        regions=region if several else None,
     )
-    names = ("r2_same_sample", "r2_cross_validated")
+    names = ["r2_same_sample", "r2_cross_validated", NULL]
+    if several:
+        names += ["r2_same_sample_within", "r2_cross_validated_within"]
     return [*r2_rows(readout, dict(zip(names, names, strict=True)), key=key), *_projected(readout, key)]
 
 
@@ -100,6 +131,8 @@ def r2_rows(readout: "DataFrame", metrics: Mapping[str, str], *, key: Mapping[st
     for feature, values in readout.to_dict("index").items():
         for metric, column in metrics.items():
             value = float(values[column])
+            ends = [float(values[end]) for end in _ENDS.get(column, ()) if end in values]
+            low, high = ends if ends and np.isfinite(ends).all() else (None, None)
             rows.append(
                 Row(
                     **key,
@@ -109,6 +142,8 @@ def r2_rows(readout: "DataFrame", metrics: Mapping[str, str], *, key: Mapping[st
                     value=None if np.isnan(value) else value,
                     n=int(values["n_samples"]),
                     note=str(values["reason"]) if np.isnan(value) else "",
+                    low=low,
+                    high=high,
                 )
             )
     return rows
@@ -154,6 +189,7 @@ class Semantics(Step):
             roles,
             depth=depth_of(found.images),
             key=self.model_dump(include={"model", "seed", "task", "training_set"}),
+            region=found.region,
         )
         progress(2, 2)
         dimensions = int(embeddings.shape[1])

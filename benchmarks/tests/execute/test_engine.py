@@ -51,8 +51,10 @@ class Read(Step):
 
     def run(self, roles, out, progress):
         value = float((roles["made"][0] / "value").read_text())
-        key = {"task": "t", "training_set": "a", "test_set": "b", "model": "m", "class_name": ""}
-        return Outcome([Row(**key, seed=1, metric="x", value=value, n=1)])
+        row = Row(
+            task="t", training_set="a", test_set="b", model="m", seed=1, metric="x", value=value, n=1
+        )  # fmt: skip
+        return Outcome([row])
 
 
 def carried_out(runs, store, heard):

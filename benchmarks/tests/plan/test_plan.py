@@ -74,8 +74,8 @@ def test_the_resolutions_and_extra_sets_are_columns_of_their_own():
 def test_the_paper_presets_runs_are_counted_by_table():
     counts = {name: len(runs) for name, runs in plan_of(read_preset("paper")).runs_by_table().items()}
     # Of each training set and seed: 2 weight decays, 5 of mixup, 3 self-supervised methods, NMF and no
-    # training at all; PCA with one seed alone. Networks: 10, 2 class settings, 5 seeds.
-    encoders = 5 * (2 + 5 + 3 + 2) + 1
+    # training at all; PCA and 3 floors with one seed alone. Networks: 10, 2 class settings, 5 seeds.
+    encoders = 5 * (2 + 5 + 3 + 2) + 1 + 3
     assert counts == {
         "Table 1": 2 * encoders,
         "Table A3": 3 * encoders,

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 
 from mtneuro_suite.plan.plan import plan_of
@@ -23,8 +26,18 @@ def test_a_file_of_another_version_is_refused(tmp_path):
 
 def test_results_read_back_are_those_that_were_written(tmp_path, row, written):
     rows = [row("byol", 1, 0.5), row("byol", 2, None), row("pca", 1, 0.25, class_name="a, b")]
+    rows += [replace(rows[0], low=0.25, high=0.75), replace(rows[0], cube="A-CTX")]
     (read,) = read_results([written(tmp_path / "demo", rows)])
     assert read.rows == tuple(rows)
+
+
+def test_a_table_without_intervals_and_cubes_of_an_earlier_version_is_read(tmp_path, row, written):
+    folder = written(tmp_path / "demo", [row("byol", 1, 0.5)])
+    path = folder / "results.csv"
+    table = pd.read_csv(path, keep_default_na=False).drop(columns=["low", "high", "cube"])
+    table.to_csv(path, index=False)
+    (read,) = read_results([folder])
+    assert read.rows == (row("byol", 1, 0.5),)
 
 
 @pytest.mark.parametrize("content", ["{header}\nroi-c1,a,b,byol,1", "{header}\na,b,c,d,x,e,f,g,h,i,j\n"])

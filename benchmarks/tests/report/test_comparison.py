@@ -1,5 +1,7 @@
 """Folders of results, compared with the paper's numbers and with each other."""
 
+from dataclasses import replace
+
 import pytest
 
 from mtneuro_suite.report.about import read_results
@@ -37,6 +39,12 @@ def test_only_the_papers_volume_and_settings_are_judged(tmp_path, row, written):
     assert cells(grid, model="BYOL")["verdict"] == "reproduced"
     assert cells(grid, model="MYOW")["verdict"] == "differs"
     assert any("within 0.02" in note for note in grid.notes)
+
+
+def test_rows_of_single_cubes_are_not_taken_for_the_whole(tmp_path, row, written):
+    rows = [row("byol", 1, 0.5), replace(row("byol", 1, 0.9), cube="A-CTX")]
+    (grid,) = paper_grids(read_results([written(tmp_path / "demo", rows)]))
+    assert [(cells(grid, model="BYOL")["mean"], len(grid.rows))] == [(0.5, 1)]
 
 
 def test_the_papers_number_is_that_of_the_resolution_that_was_run(tmp_path, row, written):

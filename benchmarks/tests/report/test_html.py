@@ -50,6 +50,20 @@ def test_a_report_is_one_whole_file_that_asks_for_no_other(plan, tmp_path):
     assert "default-src 'none'" in html
 
 
+def test_findings_stand_before_everything_else_and_abbreviations_are_spelt_out(plan, tmp_path):
+    html = report(plan, tmp_path, found=["A is <better> than B.", "Not resolved: C."])
+    assert html.index("A is &lt;better&gt; than B.") < html.index("Not resolved: C.") < html.index("<nav")
+    assert "STR: striatum" in html
+    assert "Findings" not in report(plan, tmp_path)
+
+
+def test_floors_have_a_body_of_their_own_in_their_table(plan, tmp_path):
+    html = report(plan, tmp_path)
+    bodies = re.findall(r'<tbody class="floors">(.*?)</tbody>', html, re.DOTALL)
+    assert len(bodies) == 3  # Tables 1 and 3, of which the last has two
+    assert all("mean and sd" in body and "BYOL" not in body for body in bodies)
+
+
 def test_a_report_says_what_the_phantom_is_not_and_what_is_missing(plan, tmp_path):
     html = report(plan, tmp_path)
     assert "The phantom is not the brain" in html

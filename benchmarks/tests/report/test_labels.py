@@ -1,4 +1,5 @@
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,7 @@ def store(row, tmp_path):
         for seed in (1, 2):
             more = value + seed / 100
             rows.append(row("byol", seed, more, task=f"roi-c1{part}"))
+            rows.append(replace(rows[-1], value=0.0, cube="A-CTX"))  # is no further seed
             rows.append(row("supervised", seed, more, task=f"roi-c1{part}", metric="accuracy_whole"))
             network = {"task": f"seg-2d-3class{part}", "metric": "f1"}
             rows.append(row("unet", seed, more, class_name="average", **network))

@@ -83,7 +83,7 @@ def test_rows_of_clouds_stand_below_the_others_on_whole_images_and_say_what_they
     ]  # fmt: skip
     table = region_table(plan, rows)
     assert table is not None
-    assert [name for name, _ in table.rows][-2:] == ["points", "counts"]
+    assert [name for name, _ in table.learnt][-2:] == ["points", "counts"]
     assert cell_of(table, "points", "ROI-C1").ours == "0.70±0.14"
     assert cell_of(table, "counts", "ROI-C1").ours == "0.50"  # one seed is all that it has
     assert cell_of(table, "points", "ROI-C1").paper == "–"
@@ -105,6 +105,58 @@ def test_mixup_shows_the_probability_with_the_best_mean():
     ]
     table = region_table(plan, rows)
     assert cell_of(table, "Supervised+Mixup (p=0.5)", "ROI-C1").ours == "0.80"
+
+
+def test_floors_stand_last_with_what_has_learnt_nothing_and_are_told(demo):
+    for table in (region_table(demo, []), semantics_tables(demo, [])[0]):
+        assert table is not None
+        assert [name for name, _ in table.learnt] == ["Supervised", "BYOL", "MYOW", "PCA"]
+        assert any(note.startswith("Beneath the rule") for note in table.notes)
+        names = [name for name, _ in table.beneath_rule]
+        assert names[0] == "Untrained"
+        assert {"mean and sd", "power spectrum"} < {*names}
+        assert ("region alone" in names) == table.title.startswith("Table 3")
+    bare = plan_of(
+        with_values(demo.preset, ["task1.floors=[]", 'task1.methods=["byol"]', "task1.per_method={}"])
+    )
+    table = region_table(bare, [])
+    assert table is not None
+    assert (table.floors, table.beneath_rule) == (0, ())
+
+
+def test_a_cell_has_the_interval_over_the_tissue_of_several_seeds_their_mean(demo):
+    table = region_table(
+        demo, [row(low=0.4, high=0.6), row(seed=2, low=0.2, high=0.5), row(value=9, cube="A")]
+    )
+    assert table is not None
+    cell = cell_of(table, "BYOL", "ROI-C1")
+    assert (cell.mean, cell.interval, cell.beneath) == (0.5, "[.30, .55]", ("[.30, .55]",))
+    assert any(note.startswith("In brackets: 95 % interval over cubes") for note in table.notes)
+    table = region_table(demo, [row(low=0.4, high=0.6), row(seed=2)])
+    assert table is not None
+    assert cell_of(table, "BYOL", "ROI-C1").interval == ""
+    assert not any("brackets" in note for note in table.notes)
+
+
+def test_an_r2_stands_above_that_within_regions_and_is_marked_where_chance_does_as_well(demo):
+    def r2(metric, value, feature):
+        return row(
+            metric=metric, value=value, class_name=feature, test_set="semantics:all", low=0.1, high=0.3
+        )
+
+    rows = [
+        r2("r2_cross_validated", 0.2, "cell_count"),
+        r2("r2_cross_validated_within", -0.1, "cell_count"),
+        r2("r2_null", 0.2, "cell_count"),
+        r2("r2_cross_validated", 0.21, "cell_size"),
+        r2("r2_null", 0.2, "cell_size"),
+    ]
+    same_sample, table = semantics_tables(demo, rows)[:2]
+    cell = cell_of(table, "BYOL", "cell count")
+    assert (cell.ours, cell.beneath) == ("0.20°", ("[.10, .30]", "within -0.10"))
+    assert cell_of(table, "BYOL", "cell size").ours == "0.21"
+    assert sum(note.startswith(("°", "Within", "In brackets")) for note in table.notes) == 3
+    assert not any(note.startswith(("°", "Within")) for note in same_sample.notes)
 
 
 def test_an_undefined_r2_is_a_dash_and_its_reason_a_note(demo):
@@ -216,7 +268,9 @@ def test_the_paper_preset_has_the_rows_and_numbers_of_tables_1_and_a3(paper):
     tables, printed = paper
     first = quoted_by_row(tables["Table 1. Brain region"])
     third = quoted_by_row(tables["Table A3. Brain region by resolution, ROI-C1"])
-    assert set(first) == set(third) == {*printed["table1"], "Untrained"}
+    floors = {"Untrained", "mean and sd", "32-bin histogram", "power spectrum"}
+    assert set(first) == set(third) == {*printed["table1"], *floors}
+    assert not any(number for name in floors for shown in first[name] for number in shown.values())
     names = {"1/4": "downsample4", "1/2": "downsample2", "full": "full"}
     for label in printed["table1"]:
         # With the weight decay that is printed, and with the usual one.
@@ -264,7 +318,9 @@ def test_the_paper_preset_has_the_rows_and_numbers_of_table_3(paper, task):
         if f"encoders from {task.upper()}:" in title and "as the paper's" in title
     )
     ours = quoted_by_row(table)
-    assert set(ours) == {*printed["table3"][task], "Untrained"}
+    assert set(ours) == {
+        *printed["table3"][task], "Untrained", "region alone", "mean and sd", "power spectrum",
+    }  # fmt: skip
     for label, scores in printed["table3"][task].items():
         expected = {FEATURES[name]: number for name, number in transcribed(scores).items()}
         assert all(row == expected for row in ours[label])

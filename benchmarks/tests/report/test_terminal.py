@@ -36,6 +36,17 @@ def test_a_table_of_which_the_paper_has_nothing_has_one_line_a_row():
     assert lines[row + 1].startswith("└")
 
 
+def test_what_else_is_ours_stands_between_and_floors_beneath_a_rule():
+    cell = Cell((0.5,), Quoted(0.88, 0.02), ends=(0.4, 0.6), within=0.1)
+    body = (("BYOL", (cell,)), ("Untrained", (Cell((0.3,)),)))
+    lines = printed([Table(title="T", corner="method", columns=("a",), rows=body, floors=1)]).splitlines()
+    (ours,) = (place for place, line in enumerate(lines) if "BYOL" in line)
+    told = [" ".join(line.strip("│ ").split()) for line in lines[ours : ours + 5]]
+    assert told[1:4] == ["[.40, .60]", "within 0.10", "0.88±0.02"]
+    assert set(lines[ours + 4]) <= set("├─┼┤")
+    assert "Untrained" in lines[ours + 5]
+
+
 def test_a_number_is_never_broken_in_a_narrow_terminal():
     assert "0.12±0.02" in printed([table(*[Cell((0.1, 0.13))] * 4)], width=40)
 

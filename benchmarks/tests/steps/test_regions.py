@@ -6,7 +6,8 @@ import pytest
 from mtneuro_ssl import TrainSettings, load_model
 
 from mtneuro_suite.steps import Encoder, Regions
-from mtneuro_suite.steps.regions import TEST
+from mtneuro_suite.steps.over_cubes import CubeCounts
+from mtneuro_suite.steps.regions import TEST, accuracy_rows, confusion_of
 
 
 def ignored(done, total):
@@ -40,7 +41,9 @@ def scored(arrays_folder, dark_and_bright, tmp_path):
 
 def test_an_encoder_is_read_out_on_the_four_corners_of_each_image(scored):
     outcome = scored(method="pca", components=2)
-    values = {(row.task, row.test_set, row.metric): (row.value, row.n) for row in outcome.rows}
+    values = {
+        (row.task, row.test_set, row.metric): (row.value, row.n) for row in outcome.rows if not row.cube
+    }
     # Dark and bright images are told apart without an error, and swapped regions are all wrong.
     assert values == {
         ("same", "same:test", "accuracy_corners"): (1.0, 48),
@@ -55,14 +58,14 @@ def test_an_encoder_is_read_out_on_the_four_corners_of_each_image(scored):
 
 def test_a_supervised_model_classifies_whole_images_and_corners_itself(scored):
     outcome = scored(method="supervised", steps=2, batch_size=4, latent_dim=4)
-    assert [(row.task, row.metric, row.n) for row in outcome.rows] == [
+    assert [(row.task, row.metric, row.n) for row in outcome.rows if not row.cube] == [
         (task, f"{metric}_{view}", n)
         for task in ("same", "swapped")
         for view, n in (("whole", 12), ("corners", 48))
         for metric in ("accuracy", "balanced_accuracy")
     ]
     # Of two regions, what is right for one set of labels is wrong for the other.
-    values = {(row.task, row.metric): row.value for row in outcome.rows}
+    values = {(row.task, row.metric): row.value for row in outcome.rows if not row.cube}
     assert values["same", "accuracy_whole"] + values["swapped", "accuracy_whole"] == pytest.approx(1)
     counts = np.array(outcome.extra["confusion same whole"])
     assert counts.sum(axis=1).tolist() == [6, 6]
@@ -74,7 +77,7 @@ def test_a_linear_layer_is_trained_on_whole_images_and_tested_on_corners(scored,
         mean=0, sd=1, device="cpu",
     )  # fmt: skip
     outcome = scored(method="untrained", latent_dim=4, linear=linear)
-    values = {(row.task, row.metric): (row.value, row.n) for row in outcome.rows}
+    values = {(row.task, row.metric): (row.value, row.n) for row in outcome.rows if not row.cube}
     assert not any(metric.endswith("whole") for _, metric in values)
     (right, n), (wrong, _) = (values[task, "accuracy_corners"] for task in ("same", "swapped"))
     assert (right + wrong, n) == (pytest.approx(1), 48)
@@ -93,6 +96,26 @@ def test_the_linear_layer_is_trained_where_its_settings_say():
     assert step.device == "cuda"
     assert "mtneuro_ssl.methods.supervised" in step.executed_modules()
     assert step.model_copy(update={"linear": None}).device == "cpu"
+
+
+def test_an_accuracy_has_a_row_for_each_cube_and_its_interval_over_them():
+    region = np.array([0, 0, 1, 1, 0, 1])
+    predicted = np.array([0, 1, 1, 1, 1, 0])
+    cubes = CubeCounts.of(region == predicted, [f"{cube}/z{z}" for cube in "ABC" for z in (0, 1)])
+    rows = accuracy_rows(
+        confusion_of(region, predicted, 2),
+        "corners",
+        task="t",
+        model="m",
+        seed=1,
+        training_set="t:train",
+        cubes=cubes,
+    )
+    whole, balanced, *each = rows
+    assert (whole.value, whole.n, whole.cube) == (0.5, 6, "")
+    assert (whole.low, whole.high) == (0, 1)
+    assert (balanced.low, balanced.metric) == (None, "balanced_accuracy_corners")
+    assert [(row.cube, row.value, row.n) for row in each] == [("A", 0.5, 2), ("B", 1, 2), ("C", 0, 2)]
 
 
 def test_balanced_accuracy_weighs_regions_alike_and_leaves_out_those_that_are_not_there():
@@ -123,11 +146,15 @@ def scored_in_3d(arrays_folder, dark_and_bright, tmp_path):
 
 
 def test_subvolumes_are_read_out_on_their_corners_of_all_slices(scored_in_3d):
-    values = {row.metric: (row.value, row.n) for row in scored_in_3d(method="pca", components=2).rows}
+    values = {
+        row.metric: (row.value, row.n)
+        for row in scored_in_3d(method="pca", components=2).rows
+        if not row.cube
+    }
     assert values["accuracy_corners"] == (1.0, 48)
 
 
 def test_a_supervised_model_classifies_subvolumes(scored_in_3d):
     outcome = scored_in_3d(method="supervised", steps=2, batch_size=4)
-    sizes = {row.metric: row.n for row in outcome.rows}
+    sizes = {row.metric: row.n for row in outcome.rows if not row.cube}
     assert (sizes["accuracy_whole"], sizes["accuracy_corners"]) == (12, 48)

@@ -5,6 +5,7 @@ import pytest
 from mtneuro_data import UNLABELLED
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, jaccard_score
 
+from mtneuro_suite.steps.over_cubes import ratio_interval
 from mtneuro_suite.steps.segmentation_scores import ScoredNetwork, scored
 
 CLASSES = ("background", "vessel", "cell")
@@ -21,8 +22,8 @@ class Given(ScoredNetwork):
 def outcome(arrays_folder, tmp_path, monkeypatch):
     """Score predictions, given in place of a network's, against masks."""
 
-    def score(masks, predictions, **about):
-        folder = arrays_folder("test", np.zeros_like(masks), masks=masks, class_names=CLASSES, **about)
+    def score(masks, predictions, *, name="test", **about):
+        folder = arrays_folder(name, np.zeros_like(masks), masks=masks, class_names=CLASSES, **about)
         monkeypatch.setattr("mtneuro_seg.predict", lambda model, images: predictions)
         step = Given(model="unet", task="t", training_set="t:train", test_set="t:test", seed=3)
         return scored(None, step, {"test": [folder]}, tmp_path, extra={"images": 7})  # pyright: ignore[reportArgumentType]
@@ -47,6 +48,26 @@ def test_scores_of_each_class_are_scikit_learns_over_all_pixels(outcome, uncheck
         ("unet", "t", "t:test", 3, 5)
     }
     assert found.extra == {"class_names": list(CLASSES), "images": 7}
+
+
+def test_each_score_has_its_interval_over_cubes(outcome, unchecked):
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, (6, 16, 16)).astype(np.uint8)
+    guess = np.where(rng.random(truth.shape) < 0.3, rng.integers(0, 3, truth.shape), truth).astype(np.uint8)
+    ids = [f"{cube}/z{z}" for cube in "ABC" for z in (0, 1)]
+    found = {(row.metric, row.class_name): row for row in outcome(truth, guess, ids=ids).rows}
+    hits, either = (
+        np.array([[op((truth[i : i + 2] == 1), (guess[i : i + 2] == 1)).sum()] for i in (0, 2, 4)], float)
+        for op in (np.logical_and, np.logical_or)
+    )
+    vessel = found["iou", "vessel"]
+    assert (vessel.low, vessel.high) == ratio_interval(hits, either)
+    average = found["f1", "average"]
+    assert average.low is not None
+    assert average.low < average.value < average.high
+    # One cube cannot say how cubes vary.
+    alone = outcome(truth, guess, ids=[f"A/z{z}" for z in range(6)], name="alone").rows
+    assert {row.low for row in alone} == {None}
 
 
 def test_a_class_that_is_nowhere_has_no_score_and_a_note(outcome, unchecked):

@@ -45,6 +45,11 @@ def test_a_feature_that_is_linear_in_the_embedding_is_read_off_and_an_unmeasured
     assert rows["r2_same_sample", "linear"].n == n
     assert rows["r2_same_sample", "unmeasured"].value is None
     assert rows["r2_same_sample", "unmeasured"].note
+    # The level tells each image of a region from the others.
+    within = rows["r2_cross_validated_within", "linear"]
+    assert within.value == pytest.approx(1, abs=1e-2)
+    # One cube has 11 turns, too few for a level that 1 in 20 exceeds.
+    assert rows["r2_null", "linear"].value is None
     assert load_embeddings(out / "embeddings.npz").sample_id.tolist() == names
     assert np.load(out / "region.npy").tolist() == [0, 1] * (n // 2)
     assert outcome.extra == {"dimensions": 1, "region_names": ["CTX", "VP"]}
@@ -68,7 +73,7 @@ def test_embeddings_too_wide_for_the_papers_score_have_that_of_their_components(
     assert (projected.value, projected.n) == (pytest.approx(expected), 50)
     assert projected.note == "10 components of 20 dimensions"
     assert rows["r2_same_sample", "cell_count"].value is None
-    assert {metric for metric, _ in rows} == {"r2_same_sample", "r2_cross_validated"}
+    assert {metric for metric, _ in rows} == {"r2_same_sample", "r2_cross_validated", "r2_null"}
 
 
 def test_a_feature_is_read_off_embeddings_of_subvolumes(arrays_folder, tmp_path, monkeypatch):
@@ -89,9 +94,9 @@ def test_a_feature_is_read_off_embeddings_of_subvolumes(arrays_folder, tmp_path,
     step = Semantics(model="mine", seed=1, task="deep", training_set="deep:all", view="whole", downsample=2)
     gaps: list[int] = []
 
-    def readout(embeddings, values, *, gap):
+    def readout(embeddings, values, *, gap, **others):
         gaps.append(gap)
-        return feature_readout(embeddings, values, gap=gap)
+        return feature_readout(embeddings, values, gap=gap, **others)
 
     monkeypatch.setattr("mtneuro_probe.feature_readout", readout)
     outcome = step.run({"samples": [folder], "encoder": [encoder], "features": [features]}, out, ignored)

@@ -44,6 +44,7 @@ CALLS: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
     "floor_embeddings": (
         lambda a: np.hstack(list(probe.floor_embeddings(a, n_components=4).values())), IMAGES
     ),
+    "intensity_histogram": (lambda a: probe.intensity_histogram(a, limits=(0, 256)), IMAGES),
     "semantic_features": (
         lambda a: probe.semantic_features(a, features=probe.ALL_FEATURES).to_numpy(), LABELS
     ),

@@ -26,7 +26,9 @@ from .readout.ceiling import label_ceiling as label_ceiling
 from .readout.features import feature_predictions as feature_predictions
 from .readout.features import feature_readout as feature_readout
 from .readout.floors import floor_embeddings as floor_embeddings
+from .readout.floors import intensity_histogram as intensity_histogram
 from .readout.floors import pixel_statistics as pixel_statistics
+from .readout.floors import power_spectrum as power_spectrum
 from .readout.floors import random_projection as random_projection
 from .readout.labels import label_curve as label_curve
 from .readout.linear import LinearReadout as LinearReadout

@@ -286,6 +286,34 @@ def test_floors_stand_beside_the_score(rng):
     assert scored.columns[-1] == "reason"
 
 
+def test_what_tells_the_region_alone_tells_nothing_within_regions(rng):
+    region = np.repeat([0, 1, 2], 60)
+    level, within = np.array([0.1, 5.7, 9.3])[region], rng.normal(size=180)
+    table = pd.DataFrame({"cell_count": level + within, "cell_size": level}, index=ids(180, "ABC"))
+    one_hot = np.eye(3)[region]
+    alone = feature_readout(one_hot, table, gap=3, regions=region).loc["cell_count"]
+    assert alone["r2_cross_validated"] > 0.9
+    assert alone["r2_same_sample_within"] == pytest.approx(0, abs=1e-9)
+    assert alone["r2_cross_validated_within"] == pytest.approx(0, abs=0.05)
+    both = feature_readout(np.column_stack([one_hot, within]), table, gap=3, regions=region)
+    assert both.loc["cell_count", "r2_cross_validated_within"] > 0.99
+    inside = both.loc["cell_count", ["r2_within_low", "r2_within_high"]].astype(float)
+    assert inside.iloc[0] <= both.loc["cell_count", "r2_cross_validated_within"] <= inside.iloc[1]
+    # A feature that is one number in each region has nothing to tell there.
+    assert np.isnan(both.loc["cell_size", "r2_cross_validated_within"])
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_regions_change_no_other_score(rng):
+    x = smooth(rng, 60, 3)
+    table = pd.DataFrame({"a": smooth(rng, 60, 1)[:, 0]}, index=ids(60))
+    plain = feature_readout(x, table, gap=3, n_permutations=10)
+    told = feature_readout(x, table, gap=3, n_permutations=10, regions=np.arange(60) // 30)
+    pd.testing.assert_frame_equal(told.filter(items=list(plain.columns)), plain)
+    with pytest.raises(ValueError, match=r"regions must be one a sample \(60\), got shape \(3,\)"):
+        feature_readout(x, table, gap=3, regions=np.zeros(3, np.int64))
+
+
 def test_a_second_annotation_sets_a_ceiling(rng):
     x = smooth(rng, 60, 3)
     table = pd.DataFrame({"cell_count": x[:, 0], "cell_size": x[:, 1]}, index=ids(60))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from mtneuro_probe.readout.scores import null_of, r2, r2_contributions, r2_interval
+from mtneuro_probe.readout.scores import null_of, r2, r2_contributions, r2_interval, within_groups
 from mtneuro_probe.readout.uncertainty import Runs, bootstrap_counts, interval
 from sklearn.metrics import r2_score
 
@@ -59,3 +59,12 @@ def test_few_permutations_have_no_level_that_1_in_20_exceeds():
 
 def test_a_score_of_a_constant_is_nan():
     assert np.isnan(r2(np.full((3, 1), 0.3), np.zeros((3, 1))))
+
+
+def test_errors_within_and_between_groups_add_up():
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 3, 40)
+    y, predicted = rng.normal(size=(40, 1)), rng.normal(size=(40, 1))
+    inside = within_groups(y, group) - within_groups(predicted, group)
+    between = [(group == at).sum() * (y - predicted)[group == at].mean() ** 2 for at in range(3)]
+    assert (inside**2).sum() + sum(between) == pytest.approx(((y - predicted) ** 2).sum())

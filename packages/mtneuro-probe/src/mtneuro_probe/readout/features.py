@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Float64, Int64, Shaped
+from jaxtyping import Bool, Float, Float64, Int64, Integer, Shaped
 
 from mtneuro_probe.embeddings import check_embeddings
 from mtneuro_probe.readout.blocks import block_splits
 from mtneuro_probe.readout.ceiling import label_ceiling
 from mtneuro_probe.readout.linear import LinearReadout, cross_validated_predictions, least_slices
 from mtneuro_probe.readout.principal import principal_components
-from mtneuro_probe.readout.scores import null_of, r2, r2_contributions, r2_interval
+from mtneuro_probe.readout.scores import null_of, r2, r2_contributions, r2_interval, within_groups
 from mtneuro_probe.readout.targets import constant_target, feature_targets
 from mtneuro_probe.readout.uncertainty import Runs, shifted_orders, shuffled_orders
 from mtneuro_probe.sample import lone_samples, sample_positions
@@ -42,6 +42,7 @@ def feature_readout(
     run_length: int | None = None,
     floors: Mapping[str, np.ndarray] | None = None,
     second_annotation: pd.DataFrame | None = None,
+    regions: Integer[np.ndarray, " samples"] | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
@@ -89,6 +90,10 @@ def feature_readout(
     second_annotation
         The same features by a second annotator: how alike the two are is the highest score that any
         embedding can be expected to reach. See ``label_ceiling``.
+    regions
+        Region of each sample: the same fits are scored within regions too, feature and prediction less their
+        means there. 0 is no better than any other number for all samples of a region, and what tells
+        the region alone has 0.
     seed
         Seed of the draws.
     progress
@@ -104,7 +109,8 @@ def feature_readout(
         ``n_permutations``, which are fewer than asked for where there are no more, ``run_length`` and
         ``n_runs`` of the bootstrap, ``interval_reason`` for why there is no interval, as below 12 runs,
         ``r2_ceiling``, ``r2_<name>`` of each floor (cross-validated), and ``reason``, which says why a
-        score is NaN and is empty otherwise.
+        score is NaN and is empty otherwise. With regions also ``r2_same_sample_within`` and
+        ``r2_cross_validated_within`` with its interval ``r2_within_low`` to ``r2_within_high``.
 
     Raises
     ------
@@ -135,6 +141,8 @@ def feature_readout(
     x = _checked_rows(embeddings, features, name="embeddings")
     columns = feature_targets(features)
     ceiling = None if second_annotation is None else label_ceiling(features, second_annotation)
+    if regions is not None and regions.shape != (len(features),):
+        raise ValueError(f"regions must be one a sample ({len(features)}), got shape {regions.shape}")
     projected = _Projected(x)
     rows: list[dict[str, object]] = []
     for done, (name, target) in enumerate(columns.items(), start=1):
@@ -147,7 +155,9 @@ def feature_readout(
         }
         # Each feature draws the same numbers whatever else is in the table.
         draws = _Draws(n_bootstrap, n_permutations, within_cubes, run_length, (seed, *name.encode()))
-        row |= projected.score(target, there) | _scores(x[there], target[there], place.where(there), draws)
+        group = None if regions is None else regions[there]
+        row |= projected.score(target, there)
+        row |= _scores(x[there], target[there], place.where(there), draws, group)
         row["r2_ceiling"] = np.nan if ceiling is None else ceiling["r2_ceiling"].get(name, np.nan)
         for floor, vectors in known.items():
             scored = _scores(vectors[there], target[there], place.where(there), _Draws(0, 0))
@@ -304,10 +314,18 @@ def _checked_rows(x: np.ndarray, features: pd.DataFrame, *, name: str) -> Float6
     return x.astype(np.float64)
 
 
+_SCORES = ("r2_same_sample", "r2_cross_validated", "r2_low", "r2_high", "r2_null", "p_value")
+_WITHIN = ("r2_same_sample_within", "r2_cross_validated_within", "r2_within_low", "r2_within_high")
+
+
 def _scores(
-    x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "n t"], place: _Place, draws: _Draws
+    x: Float64[np.ndarray, "n d"],
+    y: Float64[np.ndarray, "n t"],
+    place: _Place,
+    draws: _Draws,
+    group: Integer[np.ndarray, " n"] | None = None,
 ) -> dict[str, object]:
-    names = ("r2_same_sample", "r2_cross_validated", "r2_low", "r2_high", "r2_null", "p_value")
+    names = _SCORES if group is None else (*_SCORES, *_WITHIN)
     scores: dict[str, Any] = dict.fromkeys(names, np.nan)
     scores |= {"n_permutations": 0, "run_length": 0, "n_runs": 0, "interval_reason": ""}
     if not len(y):
@@ -320,9 +338,12 @@ def _scores(
             f"same-sample: fewer than {SAMPLES_PER_FEATURE} samples a feature, near 1 even for noise"
         )
     else:
-        scores["r2_same_sample"] = r2(y, LinearReadout(alphas=(0.0,)).fit(x, y).predict(x))
+        predicted = LinearReadout(alphas=(0.0,)).fit(x, y).predict(x)
+        scores["r2_same_sample"] = r2(y, predicted)
+        if group is not None:
+            scores["r2_same_sample_within"] = r2(within_groups(y, group), within_groups(predicted, group))
     try:
-        scores |= _held_out_scores(x, y, place, draws)
+        scores |= _held_out_scores(x, y, place, draws, group)
         if np.isnan(scores["r2_cross_validated"]):
             reasons.append("cross-validated: the feature is constant in the samples that are tested")
     except ValueError as error:
@@ -336,10 +357,14 @@ def _scores(
 
 
 def _held_out_scores(
-    x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "n t"], place: _Place, draws: _Draws
+    x: Float64[np.ndarray, "n d"],
+    y: Float64[np.ndarray, "n t"],
+    place: _Place,
+    draws: _Draws,
+    group: Integer[np.ndarray, " n"] | None,
 ) -> dict[str, object]:
     # The interval does not depend on whether there is a null beside it.
-    for_null, for_interval = np.random.default_rng(draws.seed).spawn(2)
+    for_null, for_interval, for_within = np.random.default_rng(draws.seed).spawn(3)
     orders = place.orders(draws, for_null)
     # All permutations are targets of one fit.
     targets = np.concatenate([y, *(y[order] for order in orders)], axis=1)
@@ -362,6 +387,20 @@ def _held_out_scores(
         scores["r2_low"], scores["r2_high"] = r2_interval(
             kept[:, :columns], told[:, :columns], runs, n_draws=draws.n_bootstrap, rng=for_interval
         )
+    if group is not None:
+        inner, told_inner = (within_groups(values[:, :columns], group[tested]) for values in (kept, told))
+        scores["r2_cross_validated_within"] = within = r2(inner, told_inner)
+        if draws.n_bootstrap and not np.isnan(within):
+            runs = Runs.of(
+                r2_contributions(inner, told_inner),
+                place.cube[tested],
+                place.z[tested],
+                length=1 if place.grouped else draws.run_length,
+            )
+            # Draws of its own, so that the interval of the whole stays as it is without regions.
+            scores["r2_within_low"], scores["r2_within_high"] = r2_interval(
+                inner, told_inner, runs, n_draws=draws.n_bootstrap, rng=for_within
+            )
     if draws.n_permutations:
         scores["n_permutations"] = len(orders)
         permuted = np.array(

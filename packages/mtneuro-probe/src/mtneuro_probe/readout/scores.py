@@ -1,7 +1,7 @@
 """R² of held-out predictions, its confidence interval and its null distribution."""
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Integer
 
 from mtneuro_probe.readout.targets import constant_target
 from mtneuro_probe.readout.uncertainty import Runs, bootstrap_counts, interval
@@ -37,6 +37,28 @@ def r2_contributions(
     spread = ((y - y.mean(axis=0)) ** 2).sum(axis=1)
     error = ((y - predicted) ** 2).sum(axis=1)
     return error - error.sum() / spread.sum() * spread
+
+
+def within_groups(
+    values: Float64[np.ndarray, "n t"], group: Integer[np.ndarray, " n"]
+) -> Float64[np.ndarray, "n t"]:
+    """Return values less the mean of their group.
+
+    Of a feature and of its predictions, R² is then the within-R² of panel data: how well the samples of one
+    group are told apart, whatever level the readout gives the group. J. M. Wooldridge (2010), Econometric
+    Analysis of Cross Section and Panel Data, 2nd ed., MIT Press, section 10.5.
+
+    Examples
+    --------
+    >>> within_groups(np.array([[1.0], [3], [7]]), np.array([0, 0, 1])).ravel().tolist()
+    [-1.0, 1.0, 0.0]
+    """
+    home = np.unique(group, return_inverse=True)[1]
+    total = np.zeros((int(home.max()) + 1, values.shape[1]))
+    np.add.at(total, home, values)
+    away = values - (total / np.bincount(home)[:, None])[home]
+    # Rounding must not look like a difference.
+    return np.where(np.abs(away) <= 1e-12 * np.abs(values).max(axis=0), 0.0, away)
 
 
 def r2_interval(
