@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from mtneuro_data import TaskSpec
 
+from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.plan.costs import image_size
 from mtneuro_suite.preset.overrides import RANDOM
 from mtneuro_suite.runs.run import Run
@@ -96,7 +97,7 @@ def _check_weights(step: Encoder) -> None:
     except FileNotFoundError as error:
         name = step.train.encoder.removeprefix("timm/")
         way = f": --encoder timm:{name}{RANDOM}" if step.train.encoder_weights == "hub" else ""
-        raise FileNotFoundError(f"{error}{way}") from None
+        raise FileNotFoundError(f"{one_line(error)}{way}") from None
 
 
 def _try_encoder(settings: str, sizes: tuple[Size, ...]) -> None:

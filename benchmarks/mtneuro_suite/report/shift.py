@@ -40,8 +40,8 @@ def retention(scores: Mapping[str, float]) -> dict[str, float]:
 
     Examples
     --------
-    >>> retention({"home": 0.8, "phantom?drift=2": 0.6})
-    {'phantom?drift=2': 0.75}
+    >>> retention({"home": 0.8, "phantom?drift=2": 0.4})
+    {'phantom?drift=2': 0.5}
     >>> retention({"phantom?drift=2": 0.6})
     {}
     """

@@ -4,7 +4,6 @@ import logging
 import warnings
 from contextlib import suppress
 from functools import cache
-from importlib import import_module
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -83,9 +82,9 @@ def _keep_compiled() -> None:
     folder where that cannot be written, or in ``NUMBA_CACHE_DIR``.
     """
     from numba.core.dispatcher import Dispatcher
+    from umap import distances, layouts, umap_, utils
 
-    for name in ("distances", "layouts", "umap_", "utils"):
-        module = import_module(f"umap.{name}")
+    for module in (distances, layouts, umap_, utils):
         for kernel in vars(module).values():
             if isinstance(kernel, Dispatcher) and kernel.py_func.__module__ == module.__name__:
                 # Raised where there is no folder that can be written: then each process compiles anew.

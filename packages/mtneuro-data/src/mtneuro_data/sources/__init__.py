@@ -113,7 +113,7 @@ def locate(uri: str, /, *, server: "BossServer | None" = None, writable: bool = 
     Examples
     --------
     >>> locate("phantom://image?seed=7").cache_key
-    ('phantom', 'v6', 'seed7-720x1420x5805', 'image', 0)
+    ('phantom', 'v7', 'seed7-720x1420x5805', 'image', 0)
     """
     function, file = _kind(uri)
     if file is None:
