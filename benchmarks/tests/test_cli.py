@@ -156,38 +156,6 @@ def start(output):
     )
 
 
-def finished_runs(output):
-    return len(list((output / "runs").glob("*/result.json")))
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_three_interruptions_change_no_table(tmp_path):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    process = start(whole)
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    for stop_after in (3, 9, 15):
-        process = start(broken)
-        while finished_runs(broken) < stop_after and process.poll() is None:
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == 130, err
-        assert "run the same command again" in err
-    process = start(broken)
-    _, err = process.communicate()
-    assert process.returncode == 0, err
-    assert f"{stop_after} done before" in err or finished_runs(broken) > stop_after
-    results = Path("smoke") / "results.csv"
-    assert (broken / results).read_bytes() == (whole / results).read_bytes()
-
-    process = start(whole)
-    again, err = process.communicate()
-    assert "0 to do" in err
-    assert again == out
-
-
 def test_a_damaged_result_is_listed_named_and_made_again_by_the_next_start(tmp_path, monkeypatch, capsys):
     def told(*more):
         monkeypatch.setattr(
