@@ -104,6 +104,11 @@ def point_runs(
     if one is None:
         return found
     columns = [region for region in trained if region.depth == 1]
+    if trained and not columns:
+        raise ValueError(
+            "task1.points needs a task of slices, whose objects are points in y and x, and task1.tasks has "
+            f"subvolumes alone, such as {trained[0].name}: add one, such as roi-c1, or leave task1.points out"
+        )
     if not columns or not all(region.several for region in columns):
         raise ValueError(
             "task1.points needs a task of slices with at least 2 regions to tell apart; leave it out"

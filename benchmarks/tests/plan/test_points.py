@@ -123,7 +123,7 @@ def test_labels_of_a_user_s_own_task_are_those_of_a_task_with_pixel_labels(task_
         ),
         (
             ["task1.points.labels=truth", 'task1.tasks=["roi-c1-3d"]', "task3=none"],
-            "needs a task of slices with",
+            "needs a task of slices, .* has subvolumes alone, such as roi-c1-3d: add one, such as roi-c1",
         ),
     ],
 )

@@ -159,6 +159,10 @@ def test_settings_that_came_later_are_no_part_of_what_earlier_runs_are_named_by(
             "start_from is for the methods byol, myow, myow-m, mae, got",
         ),
         ({"start_from": "byol", "encoder_weights": "byol"}, "leave encoder_weights out, got 'byol'"),
+        (
+            {"method": "supervised", "encoder": "deepsets", "depth": 8},
+            "depth must be left out for encoder 'deepsets', whose clouds are of the objects in a slice",
+        ),
         ({"views": {"zoom": 0.5}}, "greater than or equal to 1"),
         ({"views": {"solarise": 2}}, "less than or equal to 1"),
     ],

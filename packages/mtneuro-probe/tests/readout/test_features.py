@@ -254,7 +254,7 @@ def test_unrelated_features_are_rarely_significant_whether_cube_means_differ_or_
     for _ in range(10):
         table = pd.DataFrame(columns(30), columns=[f"f{at}" for at in range(30)], index=ids(480, "ABCD"))
         p += feature_readout(columns(3), table, n_permutations=60, n_bootstrap=0)["p_value"].tolist()
-    found = np.mean(np.array(p) <= 0.05)
+    found = float(np.mean(np.array(p) <= 0.05))
     record_property(f"rejected of {len(p)}, correlation length {length}, cube means {apart} apart", found)
     # Features of one embedding are not independent: 3 standard errors of a third as many.
     assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)

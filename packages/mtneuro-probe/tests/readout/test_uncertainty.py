@@ -234,8 +234,8 @@ def test_nominal_95_percent_intervals_hold_the_true_score_in_90_percent_and_more
             held.append(low < 0.5 < high)
         fixed = Runs(run=slice_runs(cube, z, length=10), length=10)
         of_ten.append(bool(np.prod(np.subtract(r2_interval(y, known, fixed, n_draws=400, rng=rng), 0.5)) < 0))
-    record_property(f"held of {len(held)}, {n_cubes} cubes of {depth}, length {length}", np.mean(held))
-    record_property("held of runs of 10 slices", np.mean(of_ten))
+    record_property(f"held of {len(held)}, {n_cubes} cubes of {depth}, length {length}", float(np.mean(held)))
+    record_property("held of runs of 10 slices", float(np.mean(of_ten)))
     assert len(held) > 0.5 * n_tries
     # Two standard errors of the simulation itself.
     assert np.mean(held) > 0.9 - 2 * sqrt(0.09 / len(held))

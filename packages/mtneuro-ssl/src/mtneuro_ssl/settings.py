@@ -489,6 +489,11 @@ class TrainSettings(Settings):
                         f"{name} must be left out for encoder {self.encoder!r}, which needs no adapting: it "
                         f"is for timm/<model> or your own, got {value!r}"
                     )
+        if self.of_points and self.depth is not None:
+            raise ValueError(
+                f"depth must be left out for encoder {self.encoder!r}, whose clouds are of the objects in a "
+                f"slice, in y and x, got {self.depth}"
+            )
         if self.layer is not None and self.output is not None:
             raise ValueError(
                 f"layer and output name two places to read: give one, got layer {self.layer!r} and output "
