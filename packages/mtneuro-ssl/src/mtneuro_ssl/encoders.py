@@ -3,6 +3,7 @@
 import difflib
 import json
 import threading
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -340,10 +341,15 @@ def _timm_model(
     refusal: Exception = TypeError(name)
     for channels in kinds:
         for way in ways:
-            try:
-                return create(name, in_chans=channels, **options, **way), channels
-            except TypeError as error:
-                refusal = error
+            with warnings.catch_warnings():
+                # Of the classifier that is left off.
+                warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+                if channels == 1 and 3 in kinds and "pretrained" not in options:
+                    warnings.filterwarnings("error", message=".*in_chans=1 may not work")
+                try:
+                    return create(name, in_chans=channels, **options, **way), channels
+                except (TypeError, UserWarning) as error:
+                    refusal = error
         if "pretrained" in options:
             break
     raise refusal
