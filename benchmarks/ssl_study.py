@@ -9,6 +9,7 @@ after an interruption. The records of the project are in ``benchmarks/records/ss
 import csv
 import json
 import logging
+import re
 import statistics
 import sys
 import time
@@ -82,6 +83,8 @@ class Options:
     ----------
     data
         Folder of the real files; the phantom is used without it.
+    source
+        Which phantom: `phantom?drift=0` has no shift between its places.
     output
         Folder in which models and their scores are kept.
     report
@@ -103,6 +106,7 @@ class Options:
     """
 
     data: Path | None = None
+    source: str = "phantom"
     output: Annotated[Path, Parameter(name=["--output", "-o", "--out"])] = Path("results/ssl")
     report: Path | None = None
     seeds: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (1, 100, 350)
@@ -119,11 +123,12 @@ class Options:
                 raise ValueError(unknown_name("--methods", name, METHODS))
 
 
-def arrays(data: Path | None) -> tuple[TaskArrays, TaskArrays]:
+def arrays(options: Options) -> tuple[TaskArrays, TaskArrays]:
     """Return training and test images at a quarter of the resolution, of the real slice or the phantom."""
+    data = options.data
     if data is None:
         known, other = (
-            builtin_task(name).with_source("phantom").replaced(downsample=4, z_step=z_step)
+            builtin_task(name).with_source(options.source).replaced(downsample=4, z_step=z_step)
             for name, z_step in (("roi-c1", 6), ("roi-c2", 24))
         )
         return load(known, ("train", "val")), load(other, "test")
@@ -181,7 +186,7 @@ def course(model: Path) -> Row:
 
 def methods(options: Options) -> Iterator[Row]:
     """Yield a row for each method and seed."""
-    images, test = arrays(options.data)
+    images, test = arrays(options)
     for seed in options.seeds:
         for method in options.methods or METHODS:
             own: dict[str, Any] = {
@@ -198,7 +203,7 @@ def methods(options: Options) -> Iterator[Row]:
 
 def richness(options: Options) -> Iterator[Row]:
     """Yield a row for each of the three methods, each kind of views and each seed, and for no training."""
-    images, test = arrays(options.data)
+    images, test = arrays(options)
     for seed in options.seeds:
         for method in options.methods or ("untrained", "byol", "myow", "myow-m"):
             for views, values in RICHNESS.items():
@@ -216,7 +221,7 @@ def richness(options: Options) -> Iterator[Row]:
 
 def precision(options: Options) -> Iterator[Row]:
     """Yield a row for each method, precision and seed."""
-    images, test = arrays(options.data)
+    images, test = arrays(options)
     for seed in options.seeds:
         for method in options.methods or ("supervised", "byol", "myow", "myow-m"):
             for kind in ("32-true", "bf16-mixed"):
@@ -442,7 +447,7 @@ def study(name: Study, /, *, options: Annotated[Options | None, Parameter(name="
         yield json.dumps(row)
     document = {
         "study": name,
-        "source": "phantom" if given.data is None else "z159",
+        "source": given.source if given.data is None else "z159",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "settings": common(name, given),
         "rows": rows,
@@ -458,7 +463,8 @@ def write_report(document: dict[str, Any], folder: Path) -> Iterator[str]:
     text = table(lines, keys)
     if study == "precision":
         text += f"\n\n{differences(rows)}"
-    path = folder / f"ssl-{study}-{source}-{day}"
+    place = re.sub(r"\W+", "-", source)
+    path = folder / f"ssl-{study}-{place}-{day}"
     head = (
         f"# ssl_study.py {study}, {source}, {day}\n\n"
         f"{', '.join(f'{key} {value}' for key, value in document['settings'].items())}; "
