@@ -36,9 +36,10 @@ def test_regions_and_features_are_read_off_encoders_of_subvolumes(tmp_path, monk
     ]
     options = [word for change in changes for word in ("--set", change)]
     rows, shown, report = run_all(monkeypatch, capsys, tmp_path / "results", *options)
-    accuracy = pd.DataFrame(rows[rows["metric"].isin(["accuracy_whole", "accuracy_corners"])])
+    of_all = rows["metric"].isin(["accuracy_whole", "accuracy_corners"]) & rows["cube"].isna()
+    accuracy = pd.DataFrame(rows[of_all])
     assert set(accuracy["task"]) == {"roi-c1-3d", "roi-c2-3d[B]"}
-    assert set(accuracy["model"]) == {"supervised", "byol", "pca"}
+    assert set(accuracy["model"]) == {"supervised", "byol", "pca", "mean-sd", "histogram", "spectrum"}
     # One subvolume of the 50 test slices in each of 4 cubes, and 3 of 45 in each of 8.
     corners = accuracy[accuracy["metric"] == "accuracy_corners"]
     sizes = set(zip(corners["task"], corners["n"], strict=True))
@@ -68,7 +69,7 @@ def test_a_real_cutouts_features_are_read_off_encoders_of_its_subvolumes(
     words = ("--task", str(tmp_path / "deep.json"), "--set", "task1.subvolumes.settings.batch_size=4")
     rows, shown, _ = run_all(monkeypatch, capsys, tmp_path / "results", *words)
     read = rows[(rows["metric"] == "r2_cross_validated") & (rows["class_name"] == "vessel_density")]
-    assert set(read["model"]) == {"byol", "pca"}
+    assert set(read["model"]) == {"byol", "pca", "mean-sd", "spectrum"}
     # 12 subvolumes of 100 slices in each of four tiles.
     assert set(read["n"]) == {4 * 12}
     assert np.isfinite(np.asarray(read["value"], np.float64)).all()

@@ -85,7 +85,7 @@ def test_every_word_of_tables_and_report_is_the_volumes_own(tasks, tmp_path, mon
     assert set(scored["class_name"]) == {*CLASSES, "average"}
     read = rows.get_group("r2_cross_validated")
     assert list(dict.fromkeys(read["class_name"])) == list(FEATURES)
-    assert set(read["model"]) == {"byol", "pca"}
+    assert set(read["model"]) == {"byol", "pca", "mean-sd", "spectrum"}
     assert np.isfinite(np.asarray(read["value"], np.float64)).all()
     assert "Table 2. Microstructure, organelles: IoU" in shown.out
     assert "Table 3. Semantics, encoders from neuropil" in shown.out

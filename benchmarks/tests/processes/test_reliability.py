@@ -75,7 +75,7 @@ def test_killed_after_any_number_of_runs_the_tables_are_the_same(places, suite, 
     # So many runs done, of 11, and a moment more: the same moments on a fast and on a slow machine.
     for done in moments:
         process = suite(output, "--workers", "2", env=environment)
-        while process.poll() is None and len(list(output.glob("runs/*/result.json"))) < done:
+        while process.poll() is None and len(list(output.glob("runs/[!.]*/result.json"))) < done:
             time.sleep(0.02)
         time.sleep(draw.uniform(0, 1.5))
         assert process.poll() is None, process.communicate()
@@ -95,7 +95,7 @@ def test_three_interruptions_change_no_table(places, suite, uninterrupted):
     output, temporary, environment = places
     for stop_after in (2, 5, 8):
         process = suite(output, "--workers", "2", env=environment)
-        while process.poll() is None and len(list(output.glob("runs/*/result.json"))) < stop_after:
+        while process.poll() is None and len(list(output.glob("runs/[!.]*/result.json"))) < stop_after:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=60)
