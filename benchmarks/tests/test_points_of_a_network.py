@@ -38,7 +38,7 @@ def test_objects_that_a_network_finds_are_read_in_both_tables(tmp_path, monkeypa
     for model in ("points", "counts"):
         own = rows[rows["model"] == model]
         accuracy = np.asarray(
-            own[(own["metric"] == "accuracy_whole") & own["cube"].isna()]["value"], np.float64
+            own[(own["metric"] == "accuracy_whole") & pd.isna(own["cube"])]["value"], np.float64
         )
         assert len(accuracy) == 1
         assert 0 <= accuracy[0] <= 1
