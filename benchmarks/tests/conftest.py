@@ -1,15 +1,19 @@
 """Results of runs that were never carried out, for whatever reads results."""
 
 import csv
+import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from mtneuro_data import TaskArrays, builtin_task
 from mtneuro_probe import save_embeddings
 
+from mtneuro_suite import cli
 from mtneuro_suite.plan.plan import Plan, plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.report.about import FILE_NAME, About, RegionColumn
@@ -290,3 +294,23 @@ def written() -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def run_smoke(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[pd.DataFrame, str, str]]:
+    """Run the preset ``smoke`` into a folder; return its rows, tables, and report without pictures."""
+
+    def run(output: Path, *words: str) -> tuple[pd.DataFrame, str, str]:
+        argv = ["run_all.py", "--preset", "smoke", *words, "--workers", "0", "--output", str(output)]
+        monkeypatch.setattr(sys, "argv", argv)
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        shown = capsys.readouterr()
+        assert stopped.value.code == 0, shown.err
+        (folder,) = (path.parent for path in output.glob("*/results.csv"))
+        report = (folder / "report.html").read_text("utf-8")
+        return pd.read_csv(folder / "results.csv"), shown.out, re.sub(r"base64,[^\"]*", "", report)
+
+    return run

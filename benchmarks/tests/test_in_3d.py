@@ -1,33 +1,15 @@
 """Task 1 in three dimensions, from the command to the report: on the phantom, and on a real cutout."""
 
-import re
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from mtneuro_suite import cli
 from mtneuro_suite.plan.real_sample import FILES, semantics_task
-
-
-def run_all(monkeypatch, capsys, output: Path, *words: str) -> tuple[pd.DataFrame, str, str]:
-    """Return the rows, the tables and the report of a run of the preset ``smoke``."""
-    argv = ["run_all.py", "--preset", "smoke", *words, "--workers", "0", "--output", str(output)]
-    monkeypatch.setattr(sys, "argv", argv)
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    shown = capsys.readouterr()
-    assert stopped.value.code == 0, shown.err
-    (folder,) = (path.parent for path in output.glob("*/results.csv"))
-    report = (folder / "report.html").read_text("utf-8")
-    return pd.read_csv(folder / "results.csv"), shown.out, re.sub(r"base64,[^\"]*", "", report)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_regions_and_features_are_read_off_encoders_of_subvolumes(tmp_path, monkeypatch, capsys):
+def test_regions_and_features_are_read_off_encoders_of_subvolumes(tmp_path, run_smoke):
     changes = [
         'task1.tasks=["roi-c1-3d", "roi-c2-3d"]',
         "task1.subvolumes={depth=8, z_step=12, test_z_step=20}",
@@ -35,7 +17,7 @@ def test_regions_and_features_are_read_off_encoders_of_subvolumes(tmp_path, monk
         'task3={encoders=["roi-c1-3d"], z_step=64}',
     ]
     options = [word for change in changes for word in ("--set", change)]
-    rows, shown, report = run_all(monkeypatch, capsys, tmp_path / "results", *options)
+    rows, shown, report = run_smoke(tmp_path / "results", *options)
     of_all = rows["metric"].isin(["accuracy_whole", "accuracy_corners"]) & rows["cube"].isna()
     accuracy = pd.DataFrame(rows[of_all])
     assert set(accuracy["task"]) == {"roi-c1-3d", "roi-c2-3d[B]"}
@@ -59,15 +41,13 @@ def test_regions_and_features_are_read_off_encoders_of_subvolumes(tmp_path, monk
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_real_cutouts_features_are_read_off_encoders_of_its_subvolumes(
-    real_data, tmp_path, monkeypatch, capsys
-):
+def test_a_real_cutouts_features_are_read_off_encoders_of_its_subvolumes(real_data, tmp_path, run_smoke):
     if not (real_data / FILES[2]).is_file():
         pytest.skip("the labelled cutout is not there")
     task = semantics_task(real_data.resolve()).replaced(depth=8, downsample=2)
     (tmp_path / "deep.json").write_text(task.model_dump_json(), "utf-8")
     words = ("--task", str(tmp_path / "deep.json"), "--set", "task1.subvolumes.settings.batch_size=4")
-    rows, shown, _ = run_all(monkeypatch, capsys, tmp_path / "results", *words)
+    rows, shown, _ = run_smoke(tmp_path / "results", *words)
     read = rows[(rows["metric"] == "r2_cross_validated") & (rows["class_name"] == "vessel_density")]
     assert set(read["model"]) == {"byol", "pca", "mean-sd", "spectrum"}
     # 12 subvolumes of 100 slices in each of four tiles.

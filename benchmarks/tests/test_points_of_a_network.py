@@ -1,15 +1,11 @@
 """Rows of clouds of points whose objects a network finds, from the command to the tables."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 from mtneuro_data import TaskArrays
 from mtneuro_probe import load_point_clouds, point_clouds
 from mtneuro_seg import load_model, predict
-
-from mtneuro_suite import cli
 
 CHANGES = [
     'task1.methods=["pca"]',
@@ -24,17 +20,10 @@ CHANGES = [
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_objects_that_a_network_finds_are_read_in_both_tables(tmp_path, monkeypatch, capsys):
+def test_objects_that_a_network_finds_are_read_in_both_tables(tmp_path, run_smoke):
     output = tmp_path / "results"
     words = [word for change in CHANGES for word in ("--set", change)]
-    argv = ["run_all.py", "--preset", "smoke", *words, "--workers", "0", "--output", str(output)]
-    monkeypatch.setattr(sys, "argv", argv)
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    shown = capsys.readouterr()
-    assert stopped.value.code == 0, shown.err
-    (found,) = output.glob("*/results.csv")
-    rows = pd.read_csv(found)
+    rows, shown, _ = run_smoke(output, *words)
     for model in ("points", "counts"):
         own = rows[rows["model"] == model]
         accuracy = np.asarray(
@@ -44,7 +33,7 @@ def test_objects_that_a_network_finds_are_read_in_both_tables(tmp_path, monkeypa
         assert 0 <= accuracy[0] <= 1
         read = own[own["metric"] == "r2_cross_validated"]
         assert {"vessel_density", "cell_count"} <= set(read["class_name"])
-    assert "the prediction of unet" in shown.out
+    assert "the prediction of unet" in shown
 
     # The clouds are of what the network predicts of the very images.
     runs = {path.name.partition("-")[0]: path for path in (output / "runs").iterdir()}

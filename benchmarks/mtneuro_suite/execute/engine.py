@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from mtneuro_suite.execute.attempt import Attempt, execute
 from mtneuro_suite.runs.failure import Failure, no_room, note_of, read_note, reason_of, write_note
 from mtneuro_suite.runs.lease import Watch
-from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.run import Run, seconds_ahead
 from mtneuro_suite.runs.store import Store
 
 logger = logging.getLogger(__name__)
@@ -80,31 +80,14 @@ class _Here:
         return ended
 
 
-def _seconds_ahead(runs: Sequence[Run]) -> dict[str, float]:
-    """Return how long each run and what waits for it take at least, in rough seconds.
-
-    The run with the longest chain before it starts first, so that no long one is left for the end, when the
-    other workers have nothing to do.
-
-    Parameters
-    ----------
-    runs
-        All runs, needs first.
-    """
-    ahead = dict.fromkeys((run.id for run in runs), 0.0)
-    for run in reversed(runs):
-        ahead[run.id] += run.cost
-        for need in run.needed:
-            ahead[need.id] = max(ahead.get(need.id, 0.0), ahead[run.id])
-    return ahead
-
-
 class _Board:
     """Keeps track of which runs wait, are at work, or have ended."""
 
     def __init__(self, attempts: Sequence[Attempt], store: Store, listener: Listener) -> None:
         self.waiting = {attempt.run.id: attempt for attempt in attempts}
-        self._ahead = _seconds_ahead([attempt.run for attempt in attempts])
+        runs = [attempt.run for attempt in attempts]
+        # The longest chain starts first, so that no long run is left for the end, while other workers idle.
+        self._ahead = seconds_ahead(runs, {run.id: run.cost for run in runs})
         self.working: set[str] = set()
         self.failures: dict[str, Failure] = {}
         self._held: set[str] = set()

@@ -17,7 +17,7 @@ from rich.filesize import decimal
 
 from mtneuro_suite.plan.costs import core_speed, duration, forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.table1 import CLASSICAL
-from mtneuro_suite.runs.run import Run
+from mtneuro_suite.runs.run import Run, seconds_ahead
 from mtneuro_suite.runs.step import Step
 from mtneuro_suite.steps import Arrays, Encoder, Segmenter
 
@@ -151,9 +151,7 @@ def timed_costs(todo: Sequence[Run], *, processes: int, device: str) -> TimedCos
             if step is not None and _network_name(step) not in rates:
                 rates[_network_name(step)] = _rate(step, device).factor
     seconds = {
-        run.id: run.cost * rates[_network_name(step)] * _overhead(run.step)
-        if (step := steps[run.id]) is not None and _network_name(step) in rates
-        else run.cost / core_speed()
+        run.id: _seconds(run, None if (step := steps[run.id]) is None else rates.get(_network_name(step)))
         for run in todo
     }
     timed = ["a matrix product", *(["a pass of each network"] if rates else [])]
@@ -173,12 +171,17 @@ def _network_of(run: Run) -> Encoder | Segmenter | None:
     return None if encoder is None else _trained(encoder.step)
 
 
-def _overhead(step: Step) -> float:
-    return _STEP if isinstance(step, Encoder) else 1.0
+def _seconds(run: Run, factor: float | None) -> float:
+    """Return the seconds that a run takes, by its network's time over the costs' or by the core's speed."""
+    if factor is None:
+        return run.cost / core_speed()
+    return run.cost * factor * (_STEP if isinstance(run.step, Encoder) else 1.0)
 
 
 def _wall(todo: Sequence[Run], seconds: Mapping[str, float], processes: int) -> float:
-    return max(sum(seconds.values()) / max(1, processes), _longest_chain(todo, seconds))
+    return max(
+        sum(seconds.values()) / max(1, processes), max(seconds_ahead(todo, seconds).values(), default=0.0)
+    )
 
 
 def estimate(
@@ -204,7 +207,7 @@ def estimate(
     }
     memory = disk = 0
     for run in todo:
-        cost, held, kept = run.cost / core_speed(), 0, 0
+        factor, held, kept = None, 0, 0
         read = [arrays[one.id] for one in (run, *run.needed) if one.id in arrays]
         trained = _trained(run.step)
         if trained is not None:
@@ -213,13 +216,13 @@ def estimate(
                 progress(name)
                 rates[name] = _rate(trained, device)
             rate = rates[name]
-            cost = run.cost * rate.factor * _overhead(run.step)
+            factor = rate.factor
             # Weights, their gradients and the optimiser's state; a slow copy besides, where there is one.
             held = 16 * rate.parameters + int(rate.saved_per_pixel * _pixels_a_step(read[0], trained))
             kept = 4 * (rate.parameters + _head_parameters(trained))
         memory = max(memory, held + 3 * sum(map(_n_bytes, read)))
         disk += kept + (_n_bytes(arrays[run.id]) if run.id in arrays else 200_000)
-        seconds[run.id] = cost
+        seconds[run.id] = _seconds(run, factor)
     return Estimate(
         runs=len(runs),
         done=len(runs) - len(todo),
@@ -272,13 +275,6 @@ def _pixels_a_step(task: TaskSpec, step: Encoder | Segmenter) -> float:
     # Self-supervised methods keep two or three crops of a quarter of each image.
     whole = isinstance(step, Segmenter) or step.train.method.startswith("supervised")
     return step.train.batch_size * _pixels(task) * (1 if whole else 0.75)
-
-
-def _longest_chain(runs: Sequence[Run], seconds: Mapping[str, float]) -> float:
-    ends: dict[str, float] = {}
-    for run in runs:
-        ends[run.id] = seconds[run.id] + max((ends.get(need.id, 0.0) for need in run.needed), default=0.0)
-    return max(ends.values(), default=0.0)
 
 
 def _download_bytes(tasks: Iterable[TaskSpec]) -> int:

@@ -13,7 +13,7 @@ from mtneuro_data import TaskSpec
 from mtneuro_suite.plan.arrays import arrays_run
 from mtneuro_suite.plan.costs import image_count
 from mtneuro_suite.plan.inputs import Inputs, parts
-from mtneuro_suite.preset.model import Preset
+from mtneuro_suite.preset.model import Preset, RegionPreset, SegmentationPreset, SemanticsPreset
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Arrays, Dense, Encoder, FewLabels, Regions, Segmenter, Semantics
 from mtneuro_suite.steps.few_labels import labelled
@@ -74,13 +74,16 @@ def label_runs(
     )
 
 
-def _parts(section: object) -> tuple[float, ...]:
+def _parts(section: RegionPreset | SegmentationPreset | SemanticsPreset | None) -> tuple[float, ...]:
     """Return the parts below all labels."""
-    return tuple(part for part in getattr(section, "labels", ()) if part < 1)
+    return tuple(part for part in section.labels if part < 1) if section else ()
 
 
-def _cut(runs: Sequence[Run], fraction: float, inputs: Inputs) -> tuple[tuple[Run[Arrays], ...], int]:
-    """Return runs that load a part of what some load, cut over all of them as one, and how many images."""
+def _cut(runs: Sequence[Run], fraction: float, inputs: Inputs) -> tuple[tuple[Run[Arrays], ...], int, int]:
+    """Return runs that load a part of what some load, cut over all of them as one.
+
+    Behind them stands how many images all load, and how many the part.
+    """
     tasks = [cast("Run[Arrays]", run).step.task for run in runs]
     whole = tasks[0].replaced(
         splits={"all": tuple(part for task in tasks for part in task.splits["all"])},
@@ -92,14 +95,13 @@ def _cut(runs: Sequence[Run], fraction: float, inputs: Inputs) -> tuple[tuple[Ru
         downsample=whole.downsample,
         z_step=whole.z_step,
     )
-    return tuple(arrays_run(task, inputs) for task in few), image_count(few)
+    return tuple(arrays_run(task, inputs) for task in few), image_count(tasks), image_count(few)
 
 
 def _region_run(run: Run[Regions], inputs: Inputs, fraction: float) -> Run[Regions]:
     """Return the run that scores an encoder read out, or trained, with a part of the labels."""
     step, encoder = run.step, run.needs["encoder"][0]
-    train, count = _cut(run.needs["train"], fraction, inputs)
-    images = image_count(part.step.task for part in run.needs["train"] if isinstance(part.step, Arrays))
+    train, images, count = _cut(run.needs["train"], fraction, inputs)
     linear = step.linear
     if linear is not None:
         linear = linear.model_copy(update=_as_many_steps(linear, images, count))
@@ -130,13 +132,12 @@ def _as_many_steps(settings: "mtneuro_ssl.TrainSettings", images: int, count: in
 def _segmentation_run(run: Run[Segmenter | Dense], inputs: Inputs, fraction: float) -> Run[Segmenter | Dense]:
     """Return the run that trains a network, or a head on a frozen encoder, with a part of the labels."""
     step = run.step
-    train, count = _cut(run.needs["train"], fraction, inputs)
+    train, images, count = _cut(run.needs["train"], fraction, inputs)
     change: dict[str, object] = {
         "task": labelled(step.task, fraction),
         "training_set": labelled(step.training_set, fraction, count),
     }
     if isinstance(step, Segmenter):
-        images = image_count(part.step.task for part in run.needs["train"] if isinstance(part.step, Arrays))
         change["train"] = _as_long(step.train, images, count, name=step.model, fraction=fraction)
     return replace(
         run,

@@ -47,10 +47,6 @@ def _in_a_tuple(value: object) -> object:
     return (value,) if isinstance(value, int | float | str) else value
 
 
-def _all_distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    return _distinct(names) if names else names
-
-
 def _in_order(fractions: tuple[float, ...]) -> tuple[float, ...]:
     if len(set(fractions)) != len(fractions):
         raise ValueError(f"must be named once each, got {list(fractions)}")
@@ -164,7 +160,7 @@ class RegionPreset(Settings):
     block of neighbouring slices at the start of each training cube, one slice at least. What learns without
     labels is trained once, on all images."""
 
-    also_test: Annotated[tuple[str, ...], BeforeValidator(_in_a_tuple), AfterValidator(_all_distinct)] = ()
+    also_test: Annotated[tuple[str, ...], BeforeValidator(_in_a_tuple), AfterValidator(_no_twice)] = ()
     """Other data on which everything is scored too, trained as it is: sources of the same cubes, as
     ``source`` (``phantom?drift=2``), files of tasks with the same regions, or a folder of real files."""
 
@@ -282,7 +278,7 @@ class SegmentationPreset(Settings):
     labels: Fractions = ()
     """Parts of the labels that networks and heads are also trained with, as ``task1.labels``."""
 
-    also_test: Annotated[tuple[str, ...], BeforeValidator(_in_a_tuple), AfterValidator(_all_distinct)] = ()
+    also_test: Annotated[tuple[str, ...], BeforeValidator(_in_a_tuple), AfterValidator(_no_twice)] = ()
     """Other data on which networks are scored too, as ``task1.also_test``; files of tasks with the same
     classes."""
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -73,9 +73,41 @@ def first_seed(runs: Sequence[Run[SeededT]], plan: Plan) -> list[Run[SeededT]]:
     return [run for run in runs if run.step.seed == plan.preset.seeds[0]]
 
 
-def _tidy(axes: "Axes") -> None:
+def tidy(axes: "Axes") -> None:
+    """Give axes small numbers, and no lines at the top and on the right."""
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def line_style(place: int) -> dict[str, Any]:
+    """Return the colour and the marker of the n-th line of a figure."""
+    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
+
+
+def panel_grid(count: int, *, height: float, sharey: bool) -> "tuple[Figure, np.ndarray]":
+    """Return a figure of some panels, three in a line at most, and its axes ``(lines, columns)``."""
+    from matplotlib.figure import Figure
+
+    columns = min(3, count)
+    lines = -(-count // columns)
+    figure = Figure(figsize=(2.6 * columns + 1.3, height * lines + 0.3), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False, sharey=sharey)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    return figure, grid
+
+
+def name_axes(figure: "Figure", grid: np.ndarray, *, x: str, y: str) -> None:
+    """Write what a figure's panels show beneath them, and on the left of each line."""
+    for axes in grid[:, 0]:
+        axes.set_ylabel(y, fontsize=8)
+    figure.supxlabel(x, fontsize=8)
+
+
+def name_lines(figure: "Figure", axes: "Axes", names: Sequence[str], *, size: float = 4) -> None:
+    """Write on the right of a figure what its lines, in `line_style`, are called."""
+    handles = [axes.plot([], [], ms=size, **line_style(place))[0] for place in range(len(names))]
+    figure.legend(handles, names, loc="outside right center", fontsize=7, frameon=False)
 
 
 def _curve(history: pd.DataFrame) -> "Figure":
@@ -93,7 +125,7 @@ def _curve(history: pd.DataFrame) -> "Figure":
         axes.legend(fontsize=6, frameon=False)
     axes.set_xlabel("step", fontsize=7)
     axes.set_ylabel("loss", fontsize=7)
-    _tidy(axes)
+    tidy(axes)
     return figure
 
 
@@ -169,21 +201,16 @@ def _side_by_side(
             if points:
                 x = np.array(list(points)) + (place - (len(methods) - 1) / 2) * 0.03
                 mean, sd = zip(*points.values(), strict=True)
-                colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-                axes.errorbar(x, mean, sd, color=colour, marker=marker, ms=4.5, lw=1.3, elinewidth=0.8)
+                axes.errorbar(x, mean, sd, ms=4.5, lw=1.3, elinewidth=0.8, **line_style(place))
         axes.set_title(title, fontsize=9)
         axes.set_xticks(range(len(ticks)), ticks)
         axes.set_xlim(-0.3, len(ticks) - 0.7)
         axes.set_ylim(0, 1.02)
         axes.grid(axis="y", alpha=0.25)
-        _tidy(axes)
+        tidy(axes)
     left.set_ylabel("accuracy", fontsize=8)
     figure.supxlabel(label, fontsize=8)
-    handles = [
-        left.plot([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], ms=4.5)[0]
-        for i in range(len(methods))
-    ]
-    figure.legend(handles, methods, loc="outside right center", fontsize=7, frameon=False)
+    name_lines(figure, left, methods, size=4.5)
     return figure
 
 

@@ -10,6 +10,7 @@ from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.plan.rows import encoder_rows
 from mtneuro_suite.preset.model import FLOORS
 from mtneuro_suite.report.names import feature_name, model_name, table1_metric
+from mtneuro_suite.report.statistics import interval_text, share_text
 from mtneuro_suite.runs.row import Row
 
 MOST = 5
@@ -36,8 +37,8 @@ class Difference:
         return self.ends is not None and not self.ends[0] <= 0 <= self.ends[1]
 
     def __str__(self) -> str:
-        ends = f" {_interval(self.ends)}" if self.ends else ""
-        return f"difference {_number(self.mean)}{ends} over {self.cubes} cubes"
+        ends = f" {interval_text(self.ends)}" if self.ends else ""
+        return f"difference {share_text(self.mean)}{ends} over {self.cubes} cubes"
 
 
 def findings(plan: Plan, rows: Sequence[Row]) -> list[str]:
@@ -101,15 +102,6 @@ def _student(mean: float, error: float, freedom: float) -> tuple[float, float]:
 
     half = float(stdtrit(freedom, 0.975)) * error
     return mean - half, mean + half
-
-
-def _number(value: float) -> str:
-    text = f"{value:.2f}".replace("-0.00", "0.00")
-    return text.replace("0.", ".", 1) if abs(value) < 0.995 else text
-
-
-def _interval(ends: tuple[float, float]) -> str:
-    return f"[{_number(ends[0])}, {_number(ends[1])}]"
 
 
 def _of_cubes(rows: Sequence[Row], model: str, columns: Sequence[RegionInput]) -> Cubes:
@@ -176,7 +168,7 @@ def _compared(sentence: str, first: Cubes, second: Cubes) -> str:
         return ""
     if shared:
         first, second = ({cube: cubes[cube] for cube in sorted(shared)} for cubes in (first, second))
-    numbers = f"{_number(fmean(first.values()))} against {_number(fmean(second.values()))}, {found}."
+    numbers = f"{share_text(fmean(first.values()))} against {share_text(fmean(second.values()))}, {found}."
     if found.resolved:
         return f"{sentence.format('better than' if found.mean > 0 else 'worse than')}: {numbers}"
     return f"Not resolved: whether {sentence.format('better or worse than')}; {numbers}"
@@ -235,5 +227,5 @@ def _of_features(plan: Plan, rows: Sequence[Row]) -> str:
 
 def _told(row: Row) -> str:
     """Return a value, and its interval where there is one."""
-    ends = "" if row.low is None or row.high is None else f" {_interval((row.low, row.high))}"
-    return f"{_number(row.value or 0)}{ends}"
+    ends = "" if row.low is None or row.high is None else f" {interval_text((row.low, row.high))}"
+    return f"{share_text(row.value or 0)}{ends}"

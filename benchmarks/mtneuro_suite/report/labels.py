@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mtneuro_suite.plan.costs import image_count
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.plan.rows import encoder_rows
-from mtneuro_suite.report.figures import COLOURS, MARKERS, Picture, svg_uri
+from mtneuro_suite.report.figures import Picture, line_style, name_axes, name_lines, panel_grid, svg_uri, tidy
 from mtneuro_suite.report.names import class_setting, feature_name, model_name, table1_metric, task_name
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
@@ -162,25 +162,18 @@ def _there(curves: Mapping[str, Curve]) -> dict[str, Curve]:
 
 
 def _drawn(panels: Sequence[Panel], label: str) -> "Figure":
-    from matplotlib.figure import Figure
     from matplotlib.ticker import NullLocator
 
-    columns = min(3, len(panels))
-    lines = -(-len(panels) // columns)
     models = list(dict.fromkeys(model for panel in panels for model in panel.curves))
-    figure = Figure(figsize=(2.6 * columns + 1.3, 2.5 * lines + 0.3), layout="constrained")
-    grid = figure.subplots(lines, columns, squeeze=False, sharey=label != "R2")
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
+    figure, grid = panel_grid(len(panels), height=2.5, sharey=label != "R2")
     for axes, panel in zip(grid.flat, panels, strict=False):
         for model, curve in panel.curves.items():
-            place = models.index(model)
             mean = [fmean(values) for values in curve.values()]
             below = [m - min(values) for m, values in zip(mean, curve.values(), strict=True)]
             above = [max(values) - m for m, values in zip(mean, curve.values(), strict=True)]
             axes.errorbar(
-                list(curve), mean, [below, above], color=COLOURS[place % len(COLOURS)],
-                marker=MARKERS[place % len(MARKERS)], ms=4, lw=1.3, elinewidth=0.8,
+                list(curve), mean, [below, above], ms=4, lw=1.3, elinewidth=0.8,
+                **line_style(models.index(model)),
             )  # fmt: skip
         if panel.chance is not None:
             axes.axhline(panel.chance, color="0.5", ls=":", lw=1)
@@ -195,20 +188,7 @@ def _drawn(panels: Sequence[Panel], label: str) -> "Figure":
         low = min(min(values) for curve in panel.curves.values() for values in curve.values())
         axes.set_ylim(max(LOWEST_R2, min(0, low - 0.03)), 1.02)
         axes.grid(axis="y", alpha=0.25)
-        axes.tick_params(labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in grid[:, 0]:
-        axes.set_ylabel(label, fontsize=8)
-    figure.supxlabel("part of the labels", fontsize=8)
-    handles = [
-        grid.flat[0].plot([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], ms=4)[0]
-        for i in range(len(models))
-    ]
-    figure.legend(
-        handles,
-        [model_name(model) for model in models],
-        loc="outside right center",
-        fontsize=7,
-        frameon=False,
-    )
+        tidy(axes)
+    name_axes(figure, grid, x="part of the labels", y=label)
+    name_lines(figure, grid.flat[0], [model_name(model) for model in models])
     return figure

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.plan.rows import encoder_rows
 from mtneuro_suite.plan.shift import elsewhere
-from mtneuro_suite.report.figures import COLOURS, MARKERS, Picture, svg_uri
+from mtneuro_suite.report.figures import Picture, line_style, name_axes, name_lines, panel_grid, svg_uri, tidy
 from mtneuro_suite.report.names import class_setting, model_name, table1_metric
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.store import Store
@@ -193,34 +193,18 @@ def _broken(place: str) -> str:
 
 
 def _curves(transfers: Sequence[Transfer], along: Mapping[str, float], dial: str, metric: str) -> "Figure":
-    from matplotlib.figure import Figure
-
-    columns = min(3, len(transfers))
-    lines = -(-len(transfers) // columns)
-    figure = Figure(figsize=(2.6 * columns + 1.3, 2.3 * lines + 0.3), layout="constrained")
-    grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    figure, grid = panel_grid(len(transfers), height=2.3, sharey=True)
     models = list(dict.fromkeys(model for transfer in transfers for model in transfer.scores))
-    for axes in grid.flat[len(transfers) :]:
-        axes.set_visible(False)
     for axes, transfer in zip(grid.flat, transfers, strict=False):
         for model, scores in transfer.scores.items():
             points = [(value, scores[place]) for place, value in along.items() if place in scores]
-            i = models.index(model)
             x, y = [value for value, _ in points], [score for _, score in points]
-            style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-            axes.plot(x, y, ms=4, lw=1.3, **style)
+            axes.plot(x, y, ms=4, lw=1.3, **line_style(models.index(model)))
         axes.axvline(along[HOME], color="0.5", ls=":", lw=1)
         axes.set_title(transfer.title, fontsize=9)
         axes.set_ylim(0, 1.02)
         axes.grid(axis="y", alpha=0.25)
-        axes.tick_params(labelsize=7)
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in grid[:, 0]:
-        axes.set_ylabel(metric, fontsize=8)
-    figure.supxlabel(dial, fontsize=8)
-    handles = [
-        grid.flat[0].plot([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], ms=4)[0]
-        for i in range(len(models))
-    ]
-    figure.legend(handles, models, loc="outside right center", fontsize=7, frameon=False)
+        tidy(axes)
+    name_axes(figure, grid, x=dial, y=metric)
+    name_lines(figure, grid.flat[0], models)
     return figure

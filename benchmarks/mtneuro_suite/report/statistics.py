@@ -135,6 +135,29 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
+def share_text(share: float) -> str:
+    """Return a number of two digits, without the zero that any share below one begins with.
+
+    Examples
+    --------
+    >>> share_text(0.904), share_text(-0.05), share_text(0.999)
+    ('.90', '-.05', '1.00')
+    """
+    text = f"{share:.2f}".replace("-0.00", "0.00")
+    return text.replace("0.", ".", 1) if abs(share) < 0.995 else text
+
+
+def interval_text(ends: tuple[float, float]) -> str:
+    """Return an interval in brackets.
+
+    Examples
+    --------
+    >>> interval_text((-0.05, 1.0))
+    '[-.05, 1.00]'
+    """
+    return f"[{', '.join(map(share_text, ends))}]"
+
+
 def _sign_flip_p(differences: np.ndarray) -> float:
     sums = np.zeros(1)
     for difference in differences:

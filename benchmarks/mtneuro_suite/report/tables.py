@@ -37,6 +37,7 @@ from mtneuro_suite.report.names import (
     table1_metric,
     task_name,
 )
+from mtneuro_suite.report.statistics import interval_text
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.steps.semantics import NULL, PROJECTED
 
@@ -123,7 +124,7 @@ class Cell:
         >>> Cell((0.9,), ends=(0.85, 1.0)).interval, Cell((0.1,), ends=(-0.05, 0.2)).interval
         ('[.85, 1.00]', '[-.05, .20]')
         """
-        return "" if self.ends is None else f"[{', '.join(map(_short, self.ends))}]"
+        return "" if self.ends is None else interval_text(self.ends)
 
     @property
     def beneath(self) -> tuple[str, ...]:
@@ -138,12 +139,6 @@ class Cell:
             return NONE
         sd = "" if self.quoted.sd is None else f"±{self.quoted.sd:.2f}"
         return f"{self.quoted.mean:{self.form}}{sd}"
-
-
-def _short(share: float) -> str:
-    """Return a number of two digits, without the zero that any share below one begins with."""
-    text = f"{share:.2f}".replace("-0.00", "0.00")
-    return text.replace("0.", ".", 1) if abs(share) < 0.995 else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -462,10 +457,11 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     found: list[Table] = []
     for task in tasks:
         column = plan.inputs.region(task).paper_column
+        of_task = _select(rows, task=task)
         for metric, heading in _R2.items():
             if metric == _KNN and "knn" not in plan.preset.task3.probes:
                 continue
-            of_metric = _select(rows, task=task, metric=metric)
+            of_metric = _select(of_task, metric=metric)
             as_papers = metric == "r2_same_sample"
             body: list[tuple[str, tuple[Cell, ...]]] = []
             reasons: dict[str, None] = {}
@@ -481,12 +477,12 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     names = (feature, f"{feature}_px")
                     chosen = _select(of_metric, model=line.name, class_name=names)
                     quoted = table3(line.paper_method, column, feature) if paper and as_papers else None
-                    key = {"task": task, "model": line.name, "class_name": names}
+                    key = {"model": line.name, "class_name": names}
                     cell = replace(
                         _cell(chosen, quoted, expected=_seeds(plan, line)),
-                        within=_cell(_select(rows, metric=f"{metric}_within", **key)).mean,
+                        within=_cell(_select(of_task, metric=f"{metric}_within", **key)).mean,
                     )
-                    null = _cell(_select(rows, metric=NULL, **key)).mean
+                    null = _cell(_select(of_task, metric=NULL, **key)).mean
                     told = cell.mean if metric == "r2_cross_validated" else None
                     if told is not None and null is not None and told <= null:
                         cell = replace(cell, mark=_CHANCE)
@@ -494,7 +490,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     # Of the paper's structures, those that a cutout has no labels of.
                     if feature in _DENSITIES and structure not in plan.inputs.label_values:
                         cell = Cell((), quoted, f"no {structure}s")
-                    elif as_papers and (narrowed := _narrowed(rows, task, line, names, cell)):
+                    elif as_papers and (narrowed := _narrowed(of_task, line, names, cell)):
                         cell = narrowed
                         reasons[_NARROWED] = None
                     elif cell.note:
@@ -538,11 +534,9 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     return found
 
 
-def _narrowed(
-    rows: Sequence[Row], task: str, line: TableRow, names: Sequence[str], cell: Cell
-) -> Cell | None:
+def _narrowed(of_task: Sequence[Row], line: TableRow, names: Sequence[str], cell: Cell) -> Cell | None:
     """Return the cell of the score of principal components, if a cell is empty and there is one."""
-    chosen = _select(rows, task=task, metric=PROJECTED, model=line.name, class_name=names)
+    chosen = _select(of_task, metric=PROJECTED, model=line.name, class_name=names)
     if cell.values or not chosen:
         return None
     return replace(_cell(chosen, cell.quoted, expected=cell.expected), mark=_DAGGER)

@@ -1,6 +1,6 @@
 """A run: one piece of work, named by everything that can change its result."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic
@@ -42,6 +42,24 @@ class Run(Generic[StepT_co]):
             "sources": SOURCES.digest((type(self.step).__module__, *self.step.executed_modules())),
         }
         return f"{self.step.kind}-{digest(identity)}"
+
+
+def seconds_ahead(runs: Sequence[Run], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return how long each run and the longest chain of those that wait for it take, by the runs' names.
+
+    Parameters
+    ----------
+    runs
+        The runs, needs first.
+    seconds
+        What each takes, by its name.
+    """
+    ahead = dict.fromkeys((run.id for run in runs), 0.0)
+    for run in reversed(runs):
+        ahead[run.id] += seconds[run.id]
+        for need in run.needed:
+            ahead[need.id] = max(ahead.get(need.id, 0.0), ahead[run.id])
+    return ahead
 
 
 def with_needs(runs: Iterable[Run]) -> list[Run]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
+from mtneuro_suite.steps.semantics import matched_features
 
 
 def labelled(name: str, fraction: float, count: int | None = None) -> str:
@@ -39,12 +40,11 @@ class FewLabels(Step):
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Return the cross-validated R2 by feature and part of the labels."""
-        import pandas as pd
-        from mtneuro_probe import label_curve, load_embeddings, matched
+        from mtneuro_probe import label_curve, load_embeddings
 
         loaded = load_embeddings(roles["semantics"][0] / "embeddings.npz")
-        table = pd.read_csv(roles["features"][0] / "features.csv", index_col="sample_id")
-        curve = label_curve(loaded.embeddings, matched(loaded, table), self.fractions, gap=self.gap)
+        features = matched_features(loaded, roles)
+        curve = label_curve(loaded.embeddings, features, self.fractions, gap=self.gap)
         rows: list[Row] = []
         for line in curve.to_dict("records"):
             value, fraction = float(line["r2"]), float(line["fraction"])

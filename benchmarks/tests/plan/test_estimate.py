@@ -11,22 +11,13 @@ from mtneuro_suite.plan.estimate import (
     Rate,
     _download_bytes,
     _head_parameters,
-    _longest_chain,
     estimate,
     timed_costs,
 )
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_values
-from mtneuro_suite.runs.run import Run
-from mtneuro_suite.steps import Arrays, Encoder, Umap
-
-
-def test_a_chain_is_no_shorter_for_more_processes():
-    a = Run(step=Umap(model="a", neighbours=2, seed=1), title="a")
-    b = Run(step=Umap(model="b", neighbours=2, seed=1), title="b", needs={"semantics": (a,)})
-    c = Run(step=Umap(model="c", neighbours=2, seed=1), title="c")
-    assert _longest_chain([a, b, c], {a.id: 2.0, b.id: 3.0, c.id: 4.0}) == 5.0
+from mtneuro_suite.steps import Arrays, Encoder
 
 
 def test_every_chunk_is_downloaded_once_though_two_parts_read_it(tmp_path, monkeypatch):

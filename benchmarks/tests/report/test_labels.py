@@ -1,4 +1,3 @@
-import base64
 from dataclasses import replace
 
 import pytest
@@ -8,24 +7,8 @@ from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_values
 from mtneuro_suite.report.labels import label_figures
 from mtneuro_suite.report.names import model_name
-from mtneuro_suite.runs.store import Store
 
 PARTS = "[0.02, 0.5]"
-
-
-class Told(Store):
-    """A store whose runs all have these rows."""
-
-    def __init__(self, root, rows):
-        super().__init__(root)
-        self._told = rows
-
-    def rows(self, runs):
-        return self._told
-
-
-def svg(picture) -> str:
-    return base64.b64decode(picture.uri.partition(";base64,")[2]).decode()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +18,7 @@ def plan():
 
 
 @pytest.fixture
-def store(row, tmp_path):
+def store(row, told):
     """A few rows of each task, at both parts and with all labels, of two seeds."""
     rows = []
     for part, value in ((", 2 % of labels", 0.3), (", 50 % of labels", 0.6), ("", 0.7)):
@@ -53,10 +36,10 @@ def store(row, tmp_path):
                     class_name="cell_count",
                 )
             )  # fmt: skip
-    return Told(tmp_path, rows)
+    return told(rows)
 
 
-def test_each_task_has_a_figure_whose_axis_names_the_parts_and_the_images(plan, store):
+def test_each_task_has_a_figure_whose_axis_names_the_parts_and_the_images(plan, store, svg):
     regions, networks, features = label_figures(plan, store)
     text = svg(regions)
     # 40 training images of ROI-C1, 10 a cube.
@@ -86,6 +69,6 @@ def test_means_over_seeds_are_drawn_at_their_parts(plan, store, monkeypatch):
     assert drawn[0] == ([0.02, 0.5, 1.0], [0.315, 0.615, 0.715], [[0.005] * 3, [0.005] * 3])
 
 
-def test_without_parts_or_results_there_is_no_figure(plan, store, tmp_path):
+def test_without_parts_or_results_there_is_no_figure(plan, store, told):
     assert label_figures(plan_of(read_preset("smoke")), store) == []
-    assert label_figures(plan, Told(tmp_path, [])) == []
+    assert label_figures(plan, told([])) == []

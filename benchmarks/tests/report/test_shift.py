@@ -1,29 +1,11 @@
-import base64
-
 import pytest
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_values
 from mtneuro_suite.report.shift import retention, shift_figures
-from mtneuro_suite.runs.store import Store
 
 PLACES = '["phantom?drift=0", "phantom?drift=2", "phantom?seed=7"]'
-
-
-class Told(Store):
-    """A store whose runs all have these rows."""
-
-    def __init__(self, root, rows):
-        super().__init__(root)
-        self._told = rows
-
-    def rows(self, runs):
-        return self._told
-
-
-def svg(picture) -> str:
-    return base64.b64decode(picture.uri.partition(";base64,")[2]).decode()
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +15,7 @@ def plan():
 
 
 @pytest.fixture
-def store(row, tmp_path):
+def store(row, told):
     """BYOL and a U-Net, at home and elsewhere, of two seeds."""
     rows = []
     scores = {"": 0.8, " on phantom?drift=0": 0.88, " on phantom?drift=2": 0.4, " on phantom?seed=7": 0.6}
@@ -44,10 +26,10 @@ def store(row, tmp_path):
                 row("unet", seed, value / 2, task=f"seg-2d-3class{place}", metric="f1", class_name="average")
             )
             rows.append(row("unet", seed, 0.1, task=f"seg-2d-3class{place}", metric="f1", class_name="cell"))
-    return Told(tmp_path, rows)
+    return told(rows)
 
 
-def test_the_matrix_has_scores_and_retention_and_a_dial_has_a_curve(plan, store):
+def test_the_matrix_has_scores_and_retention_and_a_dial_has_a_curve(plan, store, svg):
     regions, dial, networks, dial_of_networks = shift_figures(plan, store)
     text = svg(regions)
     for shown in ("0.80", "0.88", "110%", "0.40", "50%", "0.60", "75%", "BYOL", "ROI-C1", "home"):
@@ -74,9 +56,9 @@ def test_a_dials_curve_goes_through_home_in_the_order_of_its_values(plan, store,
     assert ([0.0, 1.0, 2.0], [0.88, 0.8, 0.4]) in drawn
 
 
-def test_without_other_data_or_results_there_is_no_figure(plan, store, tmp_path):
+def test_without_other_data_or_results_there_is_no_figure(plan, store, told):
     assert shift_figures(plan_of(read_preset("smoke")), store) == []
-    assert shift_figures(plan, Told(tmp_path, [])) == []
+    assert shift_figures(plan, told([])) == []
 
 
 def test_what_scores_nothing_at_home_retains_nothing_that_can_be_said():

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from mtneuro_suite.runs.run import Run, with_needs
+from mtneuro_suite.runs.run import Run, seconds_ahead, with_needs
 from mtneuro_suite.steps import Features, Umap
 
 
@@ -34,3 +34,10 @@ def test_a_name_begins_with_its_kind():
 def test_needs_come_first_and_once():
     ordered = with_needs([example(), example(step=Umap(model="byol", neighbours=9, seed=2))])
     assert [run.step.kind for run in ordered] == ["features", "umap", "umap"]
+
+
+def test_a_chain_is_no_shorter_for_more_processes():
+    a = Run(step=Umap(model="a", neighbours=2, seed=1), title="a")
+    b = Run(step=Umap(model="b", neighbours=2, seed=1), title="b", needs={"semantics": (a,)})
+    c = Run(step=Umap(model="c", neighbours=2, seed=1), title="c")
+    assert max(seconds_ahead([a, b, c], {a.id: 2.0, b.id: 3.0, c.id: 4.0}).values()) == 5.0

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import mtneuro_probe as probe
 from mtneuro_probe._shared.terminal import Force, bar
-from mtneuro_probe.commands.outputs import OptionalOutput, check_seed, check_table, write_table
+from mtneuro_probe.commands.outputs import (
+    OptionalOutput,
+    check_run_length,
+    check_seed,
+    check_table,
+    interval_text,
+    write_table,
+)
 
 
 def compare(
@@ -46,8 +53,7 @@ def compare(
     """
     check_table(output, force=force)
     check_seed(seed)
-    if run_length is not None and run_length < 1:
-        raise ValueError(f"--run-length must be at least 1 slice, got {run_length}")
+    check_run_length(run_length)
     paths = [first, second, *others, *([] if reference is None else [reference])]
     stems = [path.stem for path in paths]
     names = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
@@ -67,11 +73,7 @@ def compare(
             )
             sure = told.low > 0 or told.high < 0
             closer = (a if told.difference > 0 else b) if sure else "neither for sure"
-            told_interval = (
-                f"no interval: {told.interval_reason}"
-                if told.interval_reason
-                else f"95 % interval {told.low:.3f} to {told.high:.3f}"
-            )
+            told_interval = interval_text(told.low, told.high, told.interval_reason)
             yield (
                 f"closer to {names[-1]}: {closer} (CKA {a} {told.first:.3f}, {b} {told.second:.3f}; "
                 f"difference {told.difference:.3f}, {told_interval})"

@@ -36,6 +36,23 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"--seed must be at least 0 and less than 2**32, got {seed}")
 
 
+def check_run_length(run_length: int | None) -> None:
+    """Raise ``ValueError`` unless a bootstrap can draw runs of so many slices, if a length is given."""
+    if run_length is not None and run_length < 1:
+        raise ValueError(f"--run-length must be at least 1 slice, got {run_length}")
+
+
+def interval_text(low: float, high: float, reason: str) -> str:
+    """Return a 95 % interval in words, or why there is none.
+
+    Examples
+    --------
+    >>> interval_text(0.5, 0.75, ""), interval_text(float("nan"), float("nan"), "too few runs")
+    ('95 % interval 0.500 to 0.750', 'no interval: too few runs')
+    """
+    return f"no interval: {reason}" if reason else f"95 % interval {low:.3f} to {high:.3f}"
+
+
 def write_table(path: Path | None, table: "pd.DataFrame") -> Iterator[str]:
     """Write a table if one is asked for, and yield the line that says so."""
     if path is not None:

@@ -11,8 +11,10 @@ from mtneuro_probe._shared.terminal import Force, Ranges, RangesOption, bar
 from mtneuro_probe.commands.outputs import (
     OptionalOutput,
     check_figures,
+    check_run_length,
     check_seed,
     check_table,
+    interval_text,
     write_figure,
     write_table,
 )
@@ -104,8 +106,7 @@ def readout(
         raise ValueError(f"--permutations must be at least 0, got {permutations}")
     if n_splits < 2:
         raise ValueError(f"--n-splits must be at least 2, got {n_splits}")
-    if run_length is not None and run_length < 1:
-        raise ValueError(f"--run-length must be at least 1 slice, got {run_length}")
+    check_run_length(run_length)
     check_seed(seed)
     if ranges is not None and images is None:
         raise ValueError("--z, --y and --x say which part of --images VOLUME to read, and need it")
@@ -214,11 +215,7 @@ def _score_regions(
             seed=seed,
         )
     told = "" if score.converged else " (a fit did not converge)"
-    within = (
-        f"no interval: {score.interval_reason}"
-        if score.interval_reason
-        else f"95 % interval {score.accuracy_low:.3f} to {score.accuracy_high:.3f}"
-    )
+    within = interval_text(score.accuracy_low, score.accuracy_high, score.interval_reason)
     yield (
         f"accuracy {score.accuracy:.3f} "
         f"({within}, "

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Float64, Int64, Integer, Shaped
 
-from mtneuro_probe.embeddings import check_embeddings
 from mtneuro_probe.readout.blocks import block_splits
 from mtneuro_probe.readout.ceiling import label_ceiling
 from mtneuro_probe.readout.linear import LinearReadout, cross_validated_predictions, least_slices
 from mtneuro_probe.readout.principal import principal_components
 from mtneuro_probe.readout.scores import null_of, r2, r2_contributions, r2_interval, within_groups
-from mtneuro_probe.readout.targets import constant_target, feature_targets
+from mtneuro_probe.readout.targets import checked_rows, constant_target, feature_targets
 from mtneuro_probe.readout.uncertainty import Runs, shifted_orders, shuffled_orders
 from mtneuro_probe.sample import lone_samples, sample_positions
 
@@ -136,9 +135,9 @@ def feature_readout(
         raise ValueError(
             f"n_bootstrap and n_permutations must be at least 0, got {n_bootstrap} and {n_permutations}"
         )
-    known = {name: _checked_rows(x, features, name=name) for name, x in (floors or {}).items()}
+    known = {name: checked_rows(x, features, name=name) for name, x in (floors or {}).items()}
     place = _Place.of(features, groups, n_splits=n_splits, gap=gap)
-    x = _checked_rows(embeddings, features, name="embeddings")
+    x = checked_rows(embeddings, features)
     columns = feature_targets(features)
     ceiling = None if second_annotation is None else label_ceiling(features, second_annotation)
     if regions is not None and regions.shape != (len(features),):
@@ -192,7 +191,7 @@ def feature_predictions(
         A row a sample, a column a feature, NaN where the feature is missing or cannot be read out.
     """
     place = _Place.of(features, groups, n_splits=n_splits, gap=gap)
-    x = _checked_rows(embeddings, features, name="embeddings")
+    x = checked_rows(embeddings, features)
     table: dict[str, np.ndarray] = {}
     for name, target in feature_targets(features).items():
         if target.shape[1] > 1:
@@ -269,6 +268,21 @@ class _Place:
             within_cubes=draws.within_cubes,
         )
 
+    def runs(
+        self,
+        y: Float64[np.ndarray, "tested t"],
+        predicted: Float64[np.ndarray, "tested t"],
+        tested: Bool[np.ndarray, " samples"],
+        draws: _Draws,
+    ) -> Runs:
+        """Return the runs of tested samples that a bootstrap of their R² draws."""
+        return Runs.of(
+            r2_contributions(y, predicted),
+            self.cube[tested],
+            self.z[tested],
+            length=1 if self.grouped else draws.run_length,
+        )
+
     def predictions(
         self, x: Float64[np.ndarray, "n d"], targets: Float64[np.ndarray, "n t"]
     ) -> Float64[np.ndarray, "n t"]:
@@ -303,15 +317,14 @@ class _Projected:
         x = self.components[there, : self._most(n_samples)]
         if not x.shape[1]:
             return scores
-        predicted = LinearReadout(alphas=(0.0,)).fit(x, y).predict(x)
-        return {"r2_same_sample_projected": r2(y, predicted), "n_components": x.shape[1]}
+        return {"r2_same_sample_projected": r2(y, _least_squares(x, y)), "n_components": x.shape[1]}
 
 
-def _checked_rows(x: np.ndarray, features: pd.DataFrame, *, name: str) -> Float64[np.ndarray, "n d"]:
-    check_embeddings(x, name=name)
-    if len(features) != len(x):
-        raise ValueError(f"{name} and features must have a row a sample, got {len(x)} and {len(features)}")
-    return x.astype(np.float64)
+def _least_squares(
+    x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "n t"]
+) -> Float64[np.ndarray, "n t"]:
+    """Return what ordinary least squares predict for the samples that they are fitted to."""
+    return LinearReadout(alphas=(0.0,)).fit(x, y).predict(x)
 
 
 _SCORES = ("r2_same_sample", "r2_cross_validated", "r2_low", "r2_high", "r2_null", "p_value")
@@ -338,7 +351,7 @@ def _scores(
             f"same-sample: fewer than {SAMPLES_PER_FEATURE} samples a feature, near 1 even for noise"
         )
     else:
-        predicted = LinearReadout(alphas=(0.0,)).fit(x, y).predict(x)
+        predicted = _least_squares(x, y)
         scores["r2_same_sample"] = r2(y, predicted)
         if group is not None:
             scores["r2_same_sample_within"] = r2(within_groups(y, group), within_groups(predicted, group))
@@ -376,27 +389,18 @@ def _held_out_scores(
     scores: dict[str, object] = {"r2_cross_validated": score}
     if np.isnan(score):
         return scores
+    own, told_own = kept[:, :columns], told[:, :columns]
     if draws.n_bootstrap:
-        runs = Runs.of(
-            r2_contributions(kept[:, :columns], told[:, :columns]),
-            place.cube[tested],
-            place.z[tested],
-            length=1 if place.grouped else draws.run_length,
-        )
+        runs = place.runs(own, told_own, tested, draws)
         scores |= {"run_length": runs.length, "n_runs": runs.number, "interval_reason": runs.reason}
         scores["r2_low"], scores["r2_high"] = r2_interval(
-            kept[:, :columns], told[:, :columns], runs, n_draws=draws.n_bootstrap, rng=for_interval
+            own, told_own, runs, n_draws=draws.n_bootstrap, rng=for_interval
         )
     if group is not None:
-        inner, told_inner = (within_groups(values[:, :columns], group[tested]) for values in (kept, told))
+        inner, told_inner = (within_groups(values, group[tested]) for values in (own, told_own))
         scores["r2_cross_validated_within"] = within = r2(inner, told_inner)
         if draws.n_bootstrap and not np.isnan(within):
-            runs = Runs.of(
-                r2_contributions(inner, told_inner),
-                place.cube[tested],
-                place.z[tested],
-                length=1 if place.grouped else draws.run_length,
-            )
+            runs = place.runs(inner, told_inner, tested, draws)
             # Draws of its own, so that the interval of the whole stays as it is without regions.
             scores["r2_within_low"], scores["r2_within_high"] = r2_interval(
                 inner, told_inner, runs, n_draws=draws.n_bootstrap, rng=for_within

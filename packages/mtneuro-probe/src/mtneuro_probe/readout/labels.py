@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Float64, Int64, Integer, Shaped
 
-from mtneuro_probe.embeddings import check_embeddings
 from mtneuro_probe.readout.blocks import block_splits
 from mtneuro_probe.readout.linear import ALPHAS, LinearReadout, Splits
 from mtneuro_probe.readout.scores import r2
-from mtneuro_probe.readout.targets import constant_target, feature_targets
+from mtneuro_probe.readout.targets import checked_rows, constant_target, feature_targets
 from mtneuro_probe.sample import sample_positions
 
 
@@ -101,12 +100,7 @@ def label_curve(
     0       0.1           5  0.21
     1       1.0          46  1.00
     """
-    check_embeddings(embeddings, name="embeddings")
-    if len(features) != len(embeddings):
-        raise ValueError(
-            f"embeddings and features must have a row a sample, got {len(embeddings)} and {len(features)}"
-        )
-    x = embeddings.astype(np.float64)
+    x = checked_rows(embeddings, features)
     places = sample_positions([str(name) for name in features.index])
     block_splits(places.cube, places.z, n_splits=n_splits, gap=gap)
     chosen = [float(fraction) for fraction in fractions]

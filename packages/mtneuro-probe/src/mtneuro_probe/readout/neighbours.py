@@ -7,10 +7,9 @@ import pandas as pd
 from jaxtyping import Float, Float64
 from sklearn.neighbors import KNeighborsRegressor
 
-from mtneuro_probe.embeddings import check_embeddings
 from mtneuro_probe.readout.blocks import block_splits
 from mtneuro_probe.readout.scores import r2
-from mtneuro_probe.readout.targets import constant_target, feature_targets
+from mtneuro_probe.readout.targets import checked_rows, constant_target, feature_targets
 from mtneuro_probe.sample import sample_positions
 from mtneuro_probe.scaling import fitted_scaler
 
@@ -62,11 +61,7 @@ def neighbour_readout(
     >>> round(float(neighbour_readout(x, table.astype(float), gap=2)["r2_cross_validated"].iloc[0]), 2) > 0.5
     True
     """
-    check_embeddings(embeddings, name="embeddings")
-    if len(features) != len(embeddings):
-        raise ValueError(
-            f"embeddings and features must have a row a sample, got {len(embeddings)} and {len(features)}"
-        )
+    vectors = checked_rows(embeddings, features)
     if n_neighbors < 1:
         raise ValueError(f"n_neighbors must be at least 1, got {n_neighbors}")
     positions = sample_positions([str(name) for name in features.index])
@@ -91,7 +86,7 @@ def neighbour_readout(
             _log.info("no score of %s: %s", name, error)
             row["reason"] = "too few neighbouring slices where the feature is there"
             continue
-        x, y = embeddings[there].astype(np.float64), target[there]
+        x, y = vectors[there], target[there]
         predicted = np.full(y.shape, np.nan)
         for train, test in splits:
             predicted[test] = _told(x[train], y[train], x[test], n_neighbors)

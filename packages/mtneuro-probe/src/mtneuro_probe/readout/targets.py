@@ -4,7 +4,35 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
+from mtneuro_probe.embeddings import check_embeddings
 from mtneuro_probe.registry import feature_period
+
+
+def checked_rows(
+    embeddings: np.ndarray, features: pd.DataFrame, *, name: str = "embeddings"
+) -> Float64[np.ndarray, "samples dimensions"]:
+    """Return embeddings in double precision, finite and with a row for each row of a table of features.
+
+    Parameters
+    ----------
+    embeddings
+        One vector a sample.
+    features
+        A row a sample.
+    name
+        What errors call the embeddings.
+
+    Raises
+    ------
+    ValueError
+        If they are not finite, or the numbers of rows differ.
+    """
+    check_embeddings(embeddings, name=name)
+    if len(features) != len(embeddings):
+        raise ValueError(
+            f"{name} and features must have a row a sample, got {len(embeddings)} and {len(features)}"
+        )
+    return embeddings.astype(np.float64)
 
 
 def feature_targets(features: pd.DataFrame) -> dict[str, Float64[np.ndarray, "samples targets"]]:
