@@ -1,19 +1,27 @@
 """The runs that load what all others read."""
 
+from collections.abc import Mapping
 from math import prod
 
 from mtneuro_data import TaskSpec
 
-from mtneuro_suite.plan.inputs import Inputs
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Arrays
 
 
-def arrays_run(task: TaskSpec, inputs: Inputs) -> Run[Arrays]:
-    """Return the run that loads one part of a task."""
+def arrays_run(task: TaskSpec, fingerprints: Mapping[str, str]) -> Run[Arrays]:
+    """Return the run that loads one part of a task.
+
+    Parameters
+    ----------
+    task
+        The part.
+    fingerprints
+        Digests of local files, by which another file of the same name is another input.
+    """
     part = task.splits["all"][0]
     uris = [uri for uri in (task.image, task.annotation) if uri]
-    files = {uri: inputs.fingerprints[uri] for uri in uris if uri in inputs.fingerprints}
+    files = {uri: fingerprints[uri] for uri in uris if uri in fingerprints}
     cubes = ", ".join(part.cubes) if len(part.cubes) <= 4 else f"{len(part.cubes)} cubes"
     side = next(iter(task.cubes.values()))
     voxels = len(part.cubes) * prod((hi - lo) for lo, hi in (part.z, side.y, side.x)) / task.z_step
@@ -30,6 +38,6 @@ def arrays_run(task: TaskSpec, inputs: Inputs) -> Run[Arrays]:
     )
 
 
-def arrays_runs(tasks: tuple[TaskSpec, ...], inputs: Inputs) -> tuple[Run[Arrays], ...]:
+def arrays_runs(tasks: tuple[TaskSpec, ...], fingerprints: Mapping[str, str]) -> tuple[Run[Arrays], ...]:
     """Return a run for each part."""
-    return tuple(arrays_run(task, inputs) for task in tasks)
+    return tuple(arrays_run(task, fingerprints) for task in tasks)

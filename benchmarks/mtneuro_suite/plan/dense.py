@@ -87,8 +87,8 @@ def _readout(
         title=f"read {row.name} out, {half.name}, seed {seed}",
         needs={
             "encoder": (encoder,),
-            "train": arrays_runs(half.train, inputs),
-            "test": arrays_runs(half.test, inputs),
+            "train": arrays_runs(half.train, inputs.fingerprints),
+            "test": arrays_runs(half.test, inputs.fingerprints),
         },
         cost=5 + 2 * images * forward_cost(pixel_count(half.train[0])),
     )

@@ -95,7 +95,7 @@ def _cut(runs: Sequence[Run], fraction: float, inputs: Inputs) -> tuple[tuple[Ru
         downsample=whole.downsample,
         z_step=whole.z_step,
     )
-    return tuple(arrays_run(task, inputs) for task in few), image_count(tasks), image_count(few)
+    return tuple(arrays_run(task, inputs.fingerprints) for task in few), image_count(tasks), image_count(few)
 
 
 def _region_run(run: Run[Regions], inputs: Inputs, fraction: float) -> Run[Regions]:

@@ -162,8 +162,8 @@ def _points(
         step=Points(class_names=labels.class_names, minimum_area_px=one.minimum_area_px),
         title=f"find the objects of {title}",
         needs={
-            "samples": arrays_runs(tasks, inputs),
-            "labels": arrays_runs(tuple(map(labels.of, tasks)), inputs),
+            "samples": arrays_runs(tasks, inputs.fingerprints),
+            "labels": arrays_runs(tuple(map(labels.of, tasks)), inputs.fingerprints),
             **network,
         },
         cost=1 + image_count(tasks) / 100,

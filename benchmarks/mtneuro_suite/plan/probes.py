@@ -29,7 +29,7 @@ def probe_runs(preset: Preset, one: RegionPreset, inputs: Inputs, encoders: Embe
         tested = inputs.tested(task)
         if not tested or not region.several or (row in FLOORS and row not in one.floors):
             continue
-        tests = {f"{TEST}{other.name}": arrays_runs(other.test, inputs) for other in tested}
+        tests = {f"{TEST}{other.name}": arrays_runs(other.test, inputs.fingerprints) for other in tested}
         corners = 4 * (image_count(region.train) + sum(image_count(other.test) for other in tested))
         found.append(
             Run(
@@ -42,7 +42,11 @@ def probe_runs(preset: Preset, one: RegionPreset, inputs: Inputs, encoders: Embe
                     place=preset.device,
                 ),
                 title=f"probe {row} from {task}, seed {seed}",
-                needs={"encoder": (encoder,), "train": arrays_runs(region.train, inputs), **tests},
+                needs={
+                    "encoder": (encoder,),
+                    "train": arrays_runs(region.train, inputs.fingerprints),
+                    **tests,
+                },
                 cost=5 + 2 * corners * forward_cost(pixel_count(region.train[0]) / 4, region.depth)
                 if isinstance(encoder.step, Encoder)
                 else 2,

@@ -13,6 +13,7 @@ from mtneuro_suite.plan.inputs import (
     Inputs,
     RegionInput,
     SegmentationInput,
+    local_fingerprints,
     parts,
     source_of,
 )
@@ -113,10 +114,8 @@ def shift_runs(
 
 def _loaded(tests: Mapping[str, tuple[TaskSpec, ...]]) -> dict[str, tuple[Run[Arrays], ...]]:
     """Return the runs that load each test."""
-    tasks = tuple(task for some in tests.values() for task in some)
-    # Inputs of nothing else, by which their local files are known.
-    inputs = Inputs(regions=(), segmentation=(), semantics=tasks, label_values={}, features=(), caveat="")
-    return {name: arrays_runs(some, inputs) for name, some in tests.items()}
+    fingerprints = local_fingerprints(task for some in tests.values() for task in some)
+    return {name: arrays_runs(some, fingerprints) for name, some in tests.items()}
 
 
 def _kind_of(entry: str) -> Literal["file", "real", "source"]:

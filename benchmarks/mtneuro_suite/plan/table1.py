@@ -79,9 +79,9 @@ def region_runs(
     deep = {row.name: _is_deep(row) for row in rows}
     _check_axes(deep, trained)
     for region in trained:
-        train = arrays_runs(region.train, inputs)
+        train = arrays_runs(region.train, inputs.fingerprints)
         tested = inputs.tested(region.name)
-        tests = {f"{TEST}{other.name}": arrays_runs(other.test, inputs) for other in tested}
+        tests = {f"{TEST}{other.name}": arrays_runs(other.test, inputs.fingerprints) for other in tested}
         crops = 4 * (image_count(region.train) + sum(image_count(other.test) for other in tested))
         pixels = pixel_count(region.train[0])
         for row in rows:

@@ -151,7 +151,10 @@ def _training(
     steps = settings.steps or settings.epochs * max(1, images // settings.batch_size)
     pixels = pixel_count(train[0]) * train[0].depth
     key = _key(name, half, seed=settings.seed, searched=searched)
-    arrays = {"train": arrays_runs(train, inputs), "test": arrays_runs(test, inputs)}
+    arrays = {
+        "train": arrays_runs(train, inputs.fingerprints),
+        "test": arrays_runs(test, inputs.fingerprints),
+    }
     return Run(
         step=Segmenter(**key, train=settings) if choice is None else Retrained(**key, train=settings),
         title=f"segment with {name}, {half.name}, seed {settings.seed}",
@@ -198,7 +201,7 @@ def _taken(
     run = Run(
         step=Segmenter(**key, train=settings, taken=taken),
         title=f"segment with {row.name} as it is, {half.name}",
-        needs={"test": arrays_runs(half.test, inputs)},
+        needs={"test": arrays_runs(half.test, inputs.fingerprints)},
         cost=10,
     )
     return [run]

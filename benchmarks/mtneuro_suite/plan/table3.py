@@ -54,7 +54,7 @@ def semantics_runs(
         cube, z = (np.array(values) for values in zip(*positions, strict=True))
         # Raises where the slices are too few for the cross-validation.
         block_splits(cube, z, gap=readout_gap(depth))
-    samples = {depth: arrays_runs(some, inputs) for depth, some in tasks.items()}
+    samples = {depth: arrays_runs(some, inputs.fingerprints) for depth, some in tasks.items()}
     features = {
         depth: Run(
             step=Features(

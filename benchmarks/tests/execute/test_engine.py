@@ -256,7 +256,7 @@ def test_a_forced_run_keeps_the_old_result_until_the_new_is_whole(tmp_path, monk
 def test_two_processes_give_what_one_does(tmp_path):
     preset = read_preset("smoke")
     inputs = paper_inputs(preset)
-    todo = [Attempt(arrays_run(task, inputs)) for task in inputs.regions[0].test]
+    todo = [Attempt(arrays_run(task, inputs.fingerprints)) for task in inputs.regions[0].test]
     here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
     assert run_here(todo, here, Heard()) == []
     heard = Heard()
