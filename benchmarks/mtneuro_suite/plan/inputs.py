@@ -92,6 +92,9 @@ class Inputs:
     caveat: str
     """One line on why the figures are not comparable with the paper's; empty if they are."""
 
+    papers_data: bool = False
+    """Whether it is the paper's volume, or one's own in the paper's regions: the paper's numbers stand beside."""
+
     @property
     def scored_regions(self) -> tuple[RegionInput, ...]:
         """The columns of Table 1."""
@@ -226,6 +229,7 @@ def paper_inputs(preset: Preset) -> Inputs:
         label_values=dict(LABEL_VALUES),
         features=FEATURES,
         caveat=_caveat(preset),
+        papers_data=preset.source.partition("?")[0] != "phantom",
     )
 
 

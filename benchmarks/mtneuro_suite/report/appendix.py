@@ -37,6 +37,7 @@ def class_proportions_table(plan: Plan, store: Store) -> Table | None:
     return Table(
         title="Class proportions (appendix, 4.2.3)",
         corner="region",
+        papers_data=plan.inputs.papers_data,
         columns=data.class_names,
         rows=tuple(
             (
@@ -69,6 +70,7 @@ def training_hours_table(plan: Plan, store: Store) -> Table | None:
     return Table(
         title="Hours of a self-supervised training (appendix, 3.3)",
         corner="method",
+        papers_data=plan.inputs.papers_data,
         columns=tuple(region.column for region in trained),
         rows=tuple(
             (

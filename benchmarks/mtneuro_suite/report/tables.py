@@ -155,6 +155,9 @@ class Table:
     floors: int = 0
     """How many rows at the end are of what any other should beat: a rule stands above them."""
 
+    papers_data: bool = False
+    """Whether the numbers are of the paper's data, or of data in its place."""
+
     @property
     def learnt(self) -> tuple[tuple[str, tuple[Cell, ...]], ...]:
         """The rows above the rule."""
@@ -169,6 +172,28 @@ class Table:
     def has_paper(self) -> bool:
         """Whether the paper has any number to stand beside ours."""
         return any(cell.quoted is not None for _, cells in self.rows for cell in cells)
+
+    @property
+    def paper_beside(self) -> bool:
+        """Whether the paper's numbers stand beside ours, and not apart from them: only for its data."""
+        return self.papers_data and self.has_paper
+
+    @property
+    def paper(self) -> "Table":
+        """The paper's numbers alone, in the rows and columns that it has."""
+        lines = [(label, cells) for label, cells in self.rows if any(cell.quoted for cell in cells)]
+        places = [
+            place for place in range(len(self.columns)) if any(cells[place].quoted for _, cells in lines)
+        ]
+        return Table(
+            title=f"{self.title}, the paper's",
+            corner=self.corner,
+            columns=tuple(self.columns[place] for place in places),
+            rows=tuple(
+                (label, tuple(replace(Cell(()), note=cells[place].paper) for place in places))
+                for label, cells in lines
+            ),
+        )
 
 
 def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
@@ -344,6 +369,7 @@ def accuracy_table(
     return Table(
         title=title,
         corner="method",
+        papers_data=plan.inputs.papers_data,
         columns=(
             *headings,
             *(f"{heading}, balanced" for heading in headings if balanced),
@@ -387,6 +413,7 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 Table(
                     title=f"Table 2. Microstructure, {setting_name}: {heading}",
                     corner="network",
+                    papers_data=plan.inputs.papers_data,
                     columns=tuple(headings.values()),
                     rows=tuple(body),
                     notes=(
@@ -408,6 +435,7 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 Table(
                     title=f"Table 2. Microstructure, {setting_name}: accuracy",
                     corner="network",
+                    papers_data=plan.inputs.papers_data,
                     columns=("accuracy", "balanced"),
                     rows=tuple(body),
                     notes=("Of pixels; balanced: the mean of the classes' own. The paper has neither.",),
@@ -438,6 +466,7 @@ def search_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     return Table(
         title="Table A4. Settings that the search chose",
         corner="network",
+        papers_data=plan.inputs.papers_data,
         columns=tuple(f"{what}, {class_setting(s)}" for s in settings for what in ("learning rate", "batch")),
         rows=tuple(body),
         notes=(
@@ -525,6 +554,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 Table(
                     title=f"Table 3. Semantics, encoders from {task_name(task, plan)}: {heading}",
                     corner="method",
+                    papers_data=plan.inputs.papers_data,
                     columns=tuple(map(feature_name, features)),
                     rows=tuple(body),
                     notes=tuple(reasons),

@@ -5,6 +5,7 @@ import pytest
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
+from mtneuro_suite.preset.overrides import with_values
 from mtneuro_suite.report.html import write_report
 from mtneuro_suite.report.tables import all_tables
 from mtneuro_suite.runs.failure import Failure
@@ -69,7 +70,18 @@ def test_a_report_says_what_the_phantom_is_not_and_what_is_missing(plan, tmp_pat
     assert "The phantom is not the brain" in html
     assert f"{len(plan.runs)} runs are missing" in html
     assert "Table 1. Brain region" in html
-    assert "0.83±0.06" in html
+    of_table_1 = re.search(r"<h3>Table 1. Brain region</h3>(.*?)<details(.*?)</details>", html, re.DOTALL)
+    assert of_table_1
+    beneath, apart = of_table_1.groups()
+    assert "0.83±0.06" not in beneath
+    assert "0.83±0.06" in apart
+    assert apart.startswith(' class="paper"><summary>')  # closed
+
+
+def test_the_papers_numbers_stand_beneath_ours_for_the_papers_data(tmp_path):
+    html = report(plan_of(with_values(read_preset("smoke"), ["source=bossdb"])), tmp_path)
+    assert '<span class="paper">0.83±0.06</span>' in html
+    assert '<details class="paper">' not in html
 
 
 def test_a_report_names_the_runs_that_failed(plan, tmp_path):

@@ -58,6 +58,29 @@ def test_ours_stand_beside_the_papers(demo):
     assert cell_of(table, "BYOL", "ROI-C2").ours == "–"
 
 
+@pytest.mark.parametrize(
+    ("source", "beside"),
+    [("bossdb", True), ("s3://lab/scan", True), ("phantom", False), ("phantom?drift=2", False)],
+)
+def test_the_papers_numbers_stand_beside_ours_only_for_its_data_or_data_in_its_place(demo, source, beside):
+    plan = plan_of(with_values(demo.preset, [f"source={source}"]))
+    tables = all_tables(plan, [row(value=0.4)])
+    assert len(tables) > 3
+    assert any(table.has_paper for table in tables)
+    assert all(table.paper_beside == (beside and table.has_paper) for table in tables)
+
+
+def test_the_papers_numbers_alone_are_in_the_rows_and_columns_that_it_has(demo):
+    plan = plan_of(with_values(demo.preset, ["task1.balanced_accuracy=true"]))
+    table = region_table(plan, [row(value=0.4)])
+    assert table is not None
+    assert len(table.columns) == 8
+    alone = table.paper
+    assert alone.columns == ("ROI-C1", "ROI-C2", "ROI-C3")
+    assert [name for name, _ in alone.rows] == ["Supervised", "BYOL", "MYOW", "PCA"]
+    assert cell_of(alone, "BYOL", "ROI-C1").ours == "0.83±0.04"
+
+
 def test_supervised_is_scored_on_whole_images_and_the_others_on_corners(demo):
     table = region_table(
         demo,
