@@ -93,7 +93,7 @@ class Inputs:
     """One line on why the figures are not comparable with the paper's; empty if they are."""
 
     papers_data: bool = False
-    """Whether it is the paper's volume, or one's own in the paper's regions: the paper's numbers stand beside."""
+    """Whether it is the paper's volume, or one's own in its place."""
 
     @property
     def scored_regions(self) -> tuple[RegionInput, ...]:
