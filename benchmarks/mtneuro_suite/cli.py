@@ -23,7 +23,7 @@ from mtneuro_suite.execute.progress import Display, JsonLines, Tally
 from mtneuro_suite.plan.costs import forecast
 from mtneuro_suite.preset.model import Preset, checked_preset, read_preset
 from mtneuro_suite.preset.overrides import DEEP, preset_text, with_own_row, with_tasks, with_values
-from mtneuro_suite.report.terminal import print_estimate, print_findings, print_tables
+from mtneuro_suite.report.terminal import print_caveat, print_estimate, print_findings, print_tables
 
 if TYPE_CHECKING:
     from mtneuro_suite.execute.export import Form
@@ -166,8 +166,15 @@ class How:
     export_png: bool = False
     """Export a picture for each image, in place of a NumPy file for each size."""
 
+    tables: bool = False
+    """Print every table too. By default a run ends with its findings, and the tables are in the report; they
+    are printed where a row of your own is asked for, or nothing is found."""
+
+    paper: bool = False
+    """Print the tables with the paper's numbers beneath ours, for data that are not the paper's too."""
+
     json_lines: Annotated[bool, Parameter(name="--json")] = False
-    """Report progress as JSON, one object a line on standard output, in place of the tables."""
+    """Report progress as JSON, one object a line on standard output, in place of what is found."""
 
     only: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
     """Do these runs and what they need, by the names that `--list` shows; one that failed is tried again."""
@@ -186,12 +193,13 @@ def run_all(
     where: Annotated[Where | None, Parameter(name="*", group=Group.create_ordered("Where"))] = None,
     how: Annotated[How | None, Parameter(name="*", group=Group.create_ordered("How"))] = None,
 ) -> Iterator[str]:
-    """Run the MTNeuro benchmark and print its tables, ours beside the paper's.
+    """Run the MTNeuro benchmark, say what it finds, and write a report of its tables and figures.
 
     Finished runs are kept by everything that can change their result and never done again: run the same
     command after an interruption and it goes on from there.
 
     - `uv run benchmarks/run_all.py`: the demo, on the phantom
+    - `uv run benchmarks/run_all.py --tables`: the same with its tables, which are in the report
     - `uv run benchmarks/run_all.py --preset real-sample --data FOLDER`: real tissue
     - `uv run benchmarks/run_all.py --preset paper --source bossdb --list`: what the paper's runs would be
     - `uv run benchmarks/run_all.py --preset paper --estimate`: what they would cost
@@ -305,7 +313,8 @@ def run_all(
             yield f"{count} samples written to {how.export_images}: see {READ_ME} there"
         return
     name = "-with-".join([preset.name, *(re.sub(r"\W+", "_", row) for row in own)])
-    written = _write_results(plan, store, where.output / name, failures, display=display, out=out, err=err)
+    shown = _Shown(tables=how.tables or how.paper or bool(own), paper=how.paper, display=display)
+    written = _write_results(plan, store, where.output / name, failures, shown=shown, out=out, err=err)
     _tell_failures(failures, err)
     if failures or not written:
         sys.exit(1)
@@ -338,17 +347,28 @@ def _counted(plan: "Plan", runs: "Sequence[Run]") -> Iterator[str]:
             yield f"{table + ':':18}{len(chosen)} results of {len(with_needs(chosen))} runs"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """What of the results is shown, and to whom."""
+
+    tables: bool
+    """Whether the tables are printed even if there are findings."""
+
+    paper: bool
+    display: Display | JsonLines
+
+
 def _write_results(
     plan: "Plan",
     store: "Store",
     folder: Path,
     failures: "Sequence[Failure]",
     *,
-    display: Display | JsonLines,
+    shown: _Shown,
     out: Console,
     err: Console,
 ) -> bool:
-    """Write the table of results and the report, print the tables, and return whether all was written.
+    """Write the table of results and the report, print what was found, and return whether all was written.
 
     Results that turn out to be damaged are named and left out.
     """
@@ -374,7 +394,7 @@ def _write_results(
 
             write_report(plan, store, tables, report, failures=failures, found=found)
     except OSError as error:
-        # Print the tables even if they could not be written.
+        # Print what was found even if it could not be written.
         unwritten = one_line(error)
     except Exception:
         damaged = set_aside_damaged(plan.runs, store)
@@ -383,16 +403,18 @@ def _write_results(
     for damage in damaged:
         err.print(f"damaged: {damage}; run the same command again to repeat its run", style="red")
     if damaged:
-        _write_results(plan, store, folder, failures, display=display, out=out, err=err)
+        _write_results(plan, store, folder, failures, shown=shown, out=out, err=err)
         return False
-    if isinstance(display, Display):
+    if isinstance(shown.display, Display):
         print_findings(found, out)
-        print_tables(tables, plan.inputs.caveat, out)
+        if shown.tables or not found:
+            print_tables(tables, out, paper=shown.paper)
+        print_caveat(plan.inputs.caveat, out)
     if unwritten:
         err.print(unwritten, style="red")
         return False
-    if isinstance(display, JsonLines):
-        display.tell("results", csv=str(csv), report=str(report))
+    if isinstance(shown.display, JsonLines):
+        shown.display.tell("results", csv=str(csv), report=str(report))
     else:
         out.print(f"results written to {csv}")
         out.print(f"report written to {report}")

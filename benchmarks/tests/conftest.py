@@ -303,7 +303,17 @@ def run_smoke(
     """Run the preset ``smoke`` into a folder; return its rows, tables, and report without pictures."""
 
     def run(output: Path, *words: str) -> tuple[pd.DataFrame, str, str]:
-        argv = ["run_all.py", "--preset", "smoke", *words, "--workers", "0", "--output", str(output)]
+        argv = [
+            "run_all.py",
+            "--preset",
+            "smoke",
+            "--tables",
+            *words,
+            "--workers",
+            "0",
+            "--output",
+            str(output),
+        ]
         monkeypatch.setattr(sys, "argv", argv)
         with pytest.raises(SystemExit) as stopped:
             cli.main()

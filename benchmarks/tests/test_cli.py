@@ -223,7 +223,8 @@ def test_a_damaged_file_is_left_out_of_the_report_and_named(tmp_path, made_up):
     told_out, told_err = io.StringIO(), io.StringIO()
     out, err = (Console(file=file, width=500) for file in (told_out, told_err))
     display = Display(Tally([], already=0), console=err)
-    written = cli._write_results(plan, store, tmp_path / "smoke", [], display=display, out=out, err=err)
+    shown = cli._Shown(tables=False, paper=False, display=display)
+    written = cli._write_results(plan, store, tmp_path / "smoke", [], shown=shown, out=out, err=err)
     assert written is False
     said = told_err.getvalue()
     assert f"damaged: {examples} no longer holds what was written; run the same command again" in said
@@ -341,3 +342,27 @@ def test_code_that_a_change_names_is_trusted():
         changes=("task2.rows.x.model=three:make", "seeds=[1]"),
     )
     assert given.trusted == {"one:make", "two.nets:make", "three:make"}
+
+
+@pytest.mark.parametrize(
+    ("options", "tables", "papers"),
+    [([], False, False), (["--tables"], True, False), (["--paper"], True, True)],
+)
+def test_a_run_ends_with_findings_and_shows_tables_on_request(
+    tmp_path, monkeypatch, capsys, made_up, options, tables, papers
+):
+    preset = read_preset("smoke").model_copy(update={"device": "cpu"})
+    plan = plan_of(preset)
+    write_report(plan, made_up(plan, tmp_path), [], tmp_path / "smoke" / "report.html")
+    words = ["run_all.py", "--preset", "smoke", "--device", "cpu", "--output", str(tmp_path), *options]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert not stopped.value.code
+    shown = capsys.readouterr().out
+    assert shown.index("Findings\n- ") < shown.index("The phantom is not the brain")
+    assert ("Table 1. Brain region" in shown) is tables
+    assert ("the paper's last" in shown) is papers
+    *_, results, report = shown.splitlines()
+    assert results.startswith("results written to")
+    assert report == f"report written to {tmp_path / 'smoke' / 'report.html'}"

@@ -168,7 +168,7 @@ mtneuro-seg train train.npz --model unet --set steps=4 --set filters=4 -o unet
 mtneuro-seg evaluate unet test.npz
 mtneuro-seg predict unet bossdb://dyer/dyer2017/image --z 60:64 -o labels.zarr
 mtneuro-probe features bossdb://dyer/dyer2017/labels --z 60:80 -o features.csv
-uv run benchmarks/run_all.py --preset smoke --task dyer.toml
+uv run benchmarks/run_all.py --preset smoke --tables --task dyer.toml
 """
 
 

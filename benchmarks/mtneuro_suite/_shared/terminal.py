@@ -228,15 +228,14 @@ def run(
     arguments = [_current(argument, earlier or {}) for argument in arguments]
     if renamed := _renamed(arguments, moved or {}):
         return _refused(name, "; ".join(renamed))
-    with _signals_as_interrupts() as received, _children_import_nothing_from_here():
+    told_once = f"{name}: interrupted; {interrupted}\n"
+    with _signals_as_interrupts(told_once) as received, _children_import_nothing_from_here():
         try:
             told = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
             for line in _lines(told):
                 _say(line, say)
         except KeyboardInterrupt:
-            sys.stderr.write(f"{name}: interrupted; {interrupted}\n")
-            # Whoever presses Ctrl-C once more, while the interpreter ends, wants no traceback.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            sys.stderr.write(told_once)
             return 128 + received[0] if received else INTERRUPTED
         except (CycloptsError, ValueError, OSError, MemoryError) as error:
             if os.environ.get("MTNEURO_TRACEBACK") == "1":
@@ -280,27 +279,53 @@ def _children_import_nothing_from_here() -> Generator[None]:
             os.environ["PYTHONSAFEPATH"] = before
 
 
+_AFTER_BARS = "\n\x1b[?25h"
+"""Leaves the line of a progress bar, and shows the cursor again that it hid."""
+
+
 @contextmanager
-def _signals_as_interrupts() -> Generator[list[int]]:
-    """Let the signals that end a process raise ``KeyboardInterrupt``, and give a list of their numbers."""
+def _signals_as_interrupts(told: str) -> Generator[list[int]]:
+    """Let the signals that end a process raise ``KeyboardInterrupt``, and give a list of their numbers.
+
+    The first one only: whoever sends another one has waited long enough, and the process ends at once, with a
+    line and without a traceback. After an interruption it stays so.
+
+    Parameters
+    ----------
+    told
+        The line that is then written, unless it has been.
+    """
     received: list[int] = []
 
     def interrupt(number: int, _: object) -> None:
         received.append(number)
+        if len(received) > 1:
+            if not ended:
+                # Past the buffer of standard error, in whose code this signal may have come.
+                os.write(2, (_AFTER_BARS * sys.stderr.isatty() + told).encode(errors="replace"))
+            os._exit(128 + received[0])
         raise KeyboardInterrupt
 
-    named = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    named = [getattr(signal, name) for name in names if hasattr(signal, name)]
     # What is ignored, as under nohup, stays ignored.
-    taken = [number for number in named if signal.getsignal(number) is signal.SIG_DFL]
+    before = {
+        number: handler
+        for number in named
+        if (handler := signal.getsignal(number)) in (signal.SIG_DFL, signal.default_int_handler)
+    }
     if threading.current_thread() is not threading.main_thread():
-        taken = []
-    for number in taken:
+        before = {}
+    ended = False
+    for number in before:
         signal.signal(number, interrupt)
     try:
         yield received
     finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
+        ended = True
+        for number, handler in before.items():
+            # While the interpreter ends, too, an interrupted command says nothing more.
+            signal.signal(number, signal.SIG_DFL if received else handler)
 
 
 def _say(line: str, say: Callable[[str], object]) -> None:

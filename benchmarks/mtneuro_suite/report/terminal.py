@@ -1,4 +1,4 @@
-"""Print the tables, and what a plan costs, in a terminal."""
+"""Print findings, tables, and what a plan costs, in a terminal."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,20 +12,21 @@ from mtneuro_suite.report.tables import Cell, Table
 from mtneuro_suite.runs.run import Run
 
 
-def _rich_table(table: Table) -> RichTable:
+def _rich_table(table: Table, *, paper: bool) -> RichTable:
     shown = RichTable()
     # A name may break; a number may not.
     shown.add_column(table.corner, overflow="fold")
     for position, column in enumerate(table.columns):
         cells = [cells[position] for _, cells in table.rows]
         widest = max(
-            (len(text) for cell in cells for text in (cell.ours, *cell.beneath, cell.paper)), default=0
+            (len(line) for cell in cells for line in _cell_text(cell, paper=paper).plain.splitlines()),
+            default=0,
         )
         shown.add_column(column, justify="right", min_width=widest)
     for place, (label, cells) in enumerate(table.rows):
         if table.floors and place == len(table.learnt):
             shown.add_section()
-        shown.add_row(Text(label), *(_cell_text(cell, paper=table.has_paper) for cell in cells))
+        shown.add_row(Text(label), *(_cell_text(cell, paper=paper) for cell in cells))
     return shown
 
 
@@ -73,16 +74,31 @@ def print_findings(found: Sequence[str], out: Console) -> None:
         out.print(f"- {text}", soft_wrap=False, highlight=False, markup=False)
 
 
-def print_tables(tables: Sequence[Table], caveat: str, out: Console) -> None:
-    """Print the tables, and beneath them why their figures are not the paper's."""
-    for table in tables:
+def print_tables(tables: Sequence[Table], out: Console, *, paper: bool = False) -> None:
+    """Print the tables, the paper's numbers beneath ours where the data are its own.
+
+    Parameters
+    ----------
+    tables
+        What to print.
+    out
+        Where.
+    paper
+        Whether the paper's numbers stand there for other data too.
+    """
+    with_paper = [table.has_paper and (paper or table.paper_beside) for table in tables]
+    for table, beside in zip(tables, with_paper, strict=True):
         out.print()
         out.print(table.title, style="bold")
-        out.print(_rich_table(table), soft_wrap=False)
+        out.print(_rich_table(table, paper=beside), soft_wrap=False)
         for note in table.notes:
             out.print(note, style="dim", soft_wrap=False)
     out.print()
-    if any(table.has_paper for table in tables):
+    if any(with_paper):
         out.print("Ours stands first in a cell, the paper's last.", style="dim")
+
+
+def print_caveat(caveat: str, out: Console) -> None:
+    """Print why the figures are not the paper's; nothing where they are."""
     if caveat:
-        out.print(caveat, style="bold")
+        out.print(caveat, style="bold", soft_wrap=False)

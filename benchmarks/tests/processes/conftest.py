@@ -14,21 +14,26 @@ Suite = Callable[..., "subprocess.Popen[str]"]
 _TESTS = Path(__file__).parent
 
 
+def _command(output: Path, *arguments: str) -> list[str]:
+    command = [sys.executable, str(_TESTS.parent.parent / "run_all.py")]
+    return [*command, "--preset", str(_TESTS / "small.toml"), "--output", str(output), "--tables", *arguments]
+
+
 def _start(output: Path, *arguments: str, **options: object) -> "subprocess.Popen[str]":
-    command = [
-        sys.executable,
-        str(_TESTS.parent.parent / "run_all.py"),
-        "--preset",
-        str(_TESTS / "small.toml"),
-    ]
     return subprocess.Popen(
-        [*command, "--output", str(output), *arguments],
+        _command(output, *arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         **options,  # pyright: ignore[reportCallIssue, reportArgumentType]
     )
+
+
+@pytest.fixture
+def suite_command() -> Callable[..., list[str]]:
+    """Returns the words that start the suite on a small preset."""
+    return _command
 
 
 @pytest.fixture

@@ -3,11 +3,14 @@
 import ctypes
 import json
 import os
+import pty
 import random
 import re
 import resource
+import select
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import cast
@@ -119,6 +122,46 @@ def test_three_interruptions_change_no_table(places, suite, uninterrupted):
     assert "0 to do" in err
     assert again == out
     assert left_behind(output, temporary) == []
+
+
+@pytest.mark.parametrize("between", [0.0, 0.02, 0.1])
+def test_a_second_ctrl_c_in_a_terminal_is_one_line_and_loses_no_lease(
+    tmp_path, suite, suite_command, uninterrupted, between
+):
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, suite_command(tmp_path, "--workers", "2"))
+    shown = b""
+
+    def read(seconds: float) -> bool:
+        nonlocal shown
+        if not select.select([terminal], [], [], seconds)[0]:
+            return True
+        try:
+            shown += os.read(terminal, 4096)
+        except OSError:  # nobody has the terminal open any more
+            return False
+        return True
+
+    while not any(tmp_path.glob("runs/*.lease-*")):
+        assert read(0.05), shown
+    for _ in range(3):
+        os.write(terminal, b"\x03")
+        read(between)
+        time.sleep(between)
+    workers = psutil.Process(child).children(recursive=True)
+    while read(60):
+        pass
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) in (130, -signal.SIGINT)
+    told = shown.decode().rpartition("\x1b[?25h")[2].replace("^C", "").strip()
+    assert re.fullmatch("run_all.py: interrupted; what is done is kept: [^\r\n]*", told), shown
+    psutil.wait_procs(workers, timeout=30)
+    assert not [worker for worker in workers if worker.is_running()]
+    _, err = suite(tmp_path, "--workers", "2").communicate()
+    assert (tmp_path / TABLE).read_bytes() == uninterrupted, err
+    assert not list(tmp_path.glob("runs/*.lease-*"))
 
 
 def test_killed_while_it_writes_its_report_the_next_start_writes_the_same(places, suite):
