@@ -71,11 +71,13 @@ def test_a_wrong_key_or_value_is_refused(values, message):
 
 def test_settings_that_came_later_are_left_out_of_a_runs_name_where_they_are_not_set():
     later = {"image_size", "stem", "train_encoder", "partial_batches", "nmf_start", "vit", "mae"}
+    later.add("settle_batches")
     unset = TrainSettings(method="supervised").model_dump()
     assert not later & set(unset)
     assert "one_offset" not in unset["views"]
     changed = TrainSettings(
         method="supervised", stem="uniform", train_encoder=False, partial_batches=True, nmf_start="random",
+        settle_batches=5,
         views=ViewSettings(one_offset=True),
     )  # fmt: skip
     dump = changed.model_dump()

@@ -11,13 +11,15 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import update_bn
 
 from mtneuro_ssl._shared.compilation import compilation_errors_named
 from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.memory import memory_errors_named
 from mtneuro_ssl._shared.trainer import fit, new_trainer
+from mtneuro_ssl.encoders import seeded_weights
 from mtneuro_ssl.methods.base import Method
 from mtneuro_ssl.model import NetworkModel
 from mtneuro_ssl.monitor import Monitor
@@ -97,6 +99,7 @@ def fit_method(
             stack.enter_context(compilation_errors_named())
             compile_encoders(method)
         fit(trainer, method, loader=Steps(method.total_steps), checkpoint=partial / CHECKPOINT)
+        settle(method, batches=settings.settle_batches)
     recorder.collect()
     classifier = getattr(method, "classifier", None)
     model = NetworkModel(
@@ -108,6 +111,36 @@ def fit_method(
         vector_width=method.images.shape[1] if method.images.ndim == 2 else None,
     )
     return model, {"history": recorder.as_csv(), "monitor": monitor.as_csv()}
+
+
+def settle(method: Method, *, batches: int) -> None:
+    """Take the statistics of the encoder's batch normalisation anew, as means over batches of training views.
+
+    Y. Wu and J. Johnson (2021), Rethinking "Batch" in BatchNorm, arXiv:2105.07576, section 3. All of several
+    processes see whole batches, so that they end alike.
+
+    Parameters
+    ----------
+    method
+        The trained networks.
+    batches
+        How many; 0 changes nothing.
+    """
+    if not batches:
+        return
+    settings = method.settings
+    # After a training on a GPU, Lightning leaves everything in the computer's memory.
+    method.to(chosen_device(settings.device))
+    supervised = settings.entry.family == "supervised"
+
+    def views() -> Iterator[Tensor]:
+        for batch in range(batches):
+            draw = method.draw_at(batch % method.total_steps)
+            yield draw.whole() if supervised else draw.view(draw.positions)
+
+    # An encoder's own dropout draws from the global generator.
+    with seeded_weights(settings):
+        update_bn(views(), method.encoder)
 
 
 def compile_encoders(method: Method) -> None:

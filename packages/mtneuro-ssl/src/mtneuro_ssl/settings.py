@@ -25,7 +25,7 @@ _WITH_STEM = ("resnet18", "resnet50")
 
 _ADAPTING = ("fit", "channels", "output", "pooling", "layer")
 _LATER = {"image_size", "depth", "start_from", "stem", "train_encoder", "partial_batches", "nmf_start"} | {
-    "vit", "mae", *_ADAPTING
+    "vit", "mae", "settle_batches", *_ADAPTING
 }  # fmt: skip
 _LATER_VIEWS = {"crop_depth", "one_offset", "zoom", "cutmix", "sharpen", "solarise", "erase"}
 """Settings that came later: where they are at their defaults, they are left out of what names a run."""
@@ -268,6 +268,11 @@ class TrainSettings(Settings):
 
     batch_size: PositiveInt = 256
     """Images in a step."""
+
+    settle_batches: NonNegativeInt = 0
+    """Batches of training views that are passed, without a gradient, through the trained encoder to take the
+    statistics of its batch normalisation anew, as plain means. 0 keeps the running means of training, which
+    lag behind the weights in a short run. What is not trained stays as it is."""
 
     optimiser: Literal["sgd", "adam", "adamw", "lars"] = "sgd"
     """Optimiser: ``sgd``, ``adam``, ``adamw`` (by default for ``mae``), or ``lars`` for large batches."""
