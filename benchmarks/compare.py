@@ -25,7 +25,7 @@ def compare(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     force: Force = False,
 ) -> str:
-    """Print ours beside the paper's, over seeds, or one model against another, paired over seeds.
+    """Print ours beside the paper's, or one model against another, paired over cubes and seeds.
 
     - `uv run benchmarks/compare.py results/demo`
     - `uv run benchmarks/compare.py results/demo --rows byol supervised`
@@ -39,8 +39,8 @@ def compare(
     results
         Folders with a `results.csv`, such as `results/demo`, or an output folder with several of them.
     rows
-        Two models, as their results name them, to be paired over the seeds that both have, where both are
-        scored on the same data; `FOLDER:MODEL` where several results have one of that name.
+        Two models, as their results name them, to be paired over the cubes and seeds that both have, where
+        both are scored on the same data; `FOLDER:MODEL` where several results have one of that name.
     tolerance
         Largest difference from the paper's mean that counts as a reproduction.
     form

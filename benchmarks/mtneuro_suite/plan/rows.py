@@ -11,6 +11,9 @@ from mtneuro_suite.preset.model import POINT_ROWS, OwnRows, RegionPreset, Segmen
 POINTS, COUNTS = POINT_ROWS
 """The row of an encoder of clouds of points, and that of the number of each class's points alone."""
 
+UNSEEDED = ("pca", COUNTS)
+"""Methods that draw nothing, so that they are run with the first seed alone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:
@@ -67,8 +70,7 @@ class TableRow:
     @property
     def seeded(self) -> bool:
         """Whether another seed gives another result."""
-        unseeded = ("pca", "folder", "embeddings", "floor", COUNTS)
-        return self.head == "convolutional" or self.method not in unseeded
+        return self.head == "convolutional" or self.method not in (*UNSEEDED, "folder", "embeddings", "floor")
 
 
 def mixup_variants(preset: RegionPreset) -> dict[str, float]:

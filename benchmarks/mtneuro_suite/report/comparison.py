@@ -5,11 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtneuro_suite._shared.words import unknown_name
+from mtneuro_suite.plan.rows import UNSEEDED
+from mtneuro_suite.preset.model import FLOORS
 from mtneuro_suite.preset.paper import CLASS_SETTINGS, Quoted, table1, table2, table3
 from mtneuro_suite.report.about import About, Results
 from mtneuro_suite.report.grids import Grid
 from mtneuro_suite.report.names import best_mixup, model_name, table1_metric
 from mtneuro_suite.report.statistics import holm, paired, summary
+from mtneuro_suite.report.tissue import (
+    AVERAGE,
+    FEWEST,
+    Estimate,
+    Scores,
+    cube_scores,
+    every_seed,
+    measured,
+    paired_difference,
+)
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.steps.semantics import PROJECTED
 
@@ -43,9 +55,17 @@ _OF_TASK_2 = ("f1", "iou")
 AS_TABLE_1 = "accuracy, as Table 1"
 """Whole images for supervised models, corners for all others."""
 
+_HOW_MEASURED = (
+    "Mean and sample standard deviation over seeds; 95 % interval over the tissue (cubes, or runs of slices) "
+    "and the seeds together, none of fewer than 3 cubes."
+)
 _HOW_PAIRED = (
-    "Difference: the first minus the second, over the seeds that both have, with Student's 95 % interval. p: "
-    "exact sign-flip permutation of the differences, two-sided. p by Holm: corrected for the number of lines."
+    "Difference: the first minus the second, with a 95 % interval and p by Student's t over the cubes and "
+    "seeds that both have, crossed. p by Holm: corrected for the number of lines."
+)
+_NOT_BY_CUBE = (
+    "Lines without cubes: not known by cube, or of fewer than 3, so without an interval; p is by exact "
+    "sign-flip permutation of the seeds' differences, two-sided, and says nothing of other tissue."
 )
 _OF_RESULTS = ("inputs", "source", "task_files", "reading")
 """Settings of a preset that say of what data all of its results are."""
@@ -67,6 +87,15 @@ class Line:
     class_name: str
     values: dict[int, float]
     """By seed; those that are defined."""
+
+    found: Estimate | None
+    """Their mean, and its interval over tissue and seeds."""
+
+    scores: Scores
+    """What each cube adds, by seed; empty where that is not known."""
+
+    seeded: bool
+    """Whether another seed gives another value."""
 
     n: int
     """Samples that each value rests on."""
@@ -126,11 +155,14 @@ def _data(row: Row, about: About) -> dict[str, object]:
 def lines(results: Results) -> list[Line]:
     """Return a folder's numbers, each over its seeds and with the paper's where it has one."""
     groups: dict[tuple[str, ...], list[Row]] = {}
+    of_cubes: dict[tuple[str, ...], list[Row]] = {}
     for row in results.rows:
+        key = (row.task, row.test_set, row.model, row.metric)
         if row.cube:
-            continue
-        key = (row.task, row.test_set, row.model, row.metric, row.class_name)
-        groups.setdefault(key, []).append(row)
+            of_cubes.setdefault((*key, AVERAGE), []).append(row)
+            of_cubes.setdefault((*key, row.class_name), []).append(row)
+        else:
+            groups.setdefault((*key, row.class_name), []).append(row)
     mixup = best_mixup(results.rows)
     return [
         Line(
@@ -141,12 +173,23 @@ def lines(results: Results) -> list[Line]:
             metric=metric,
             class_name=class_name,
             values={row.seed: row.value for row in rows if row.value is not None},
+            found=measured([*rows, *of_cubes.get(key, ())]),
+            scores=cube_scores(of_cubes.get(key, ())),
+            seeded=_seeded(model, results.about),
             n=max(row.n for row in rows),
             data=_data(rows[0], results.about),
             quoted=_quoted(rows[0], results.about, mixup),
         )
-        for (task, test_set, model, metric, class_name), rows in groups.items()
+        for key, rows in groups.items()
+        for task, test_set, model, metric, class_name in (key,)
     ]
+
+
+def _seeded(model: str, about: About) -> bool:
+    """Return whether another seed gives another number of a row."""
+    own = _own_rows(about, "task1").get(model, {})
+    taken = "folder" in own or "embeddings" in own
+    return not taken and own.get("method", model) not in (*UNSEEDED, *FLOORS)
 
 
 def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> list[Grid]:
@@ -202,18 +245,18 @@ def _paper_row(line: Line, judged: bool, tolerance: float) -> tuple[str | int | 
     quoted = (None, None) if line.quoted is None else (line.quoted.mean, line.quoted.sd)
     if not line.values:
         return (*key, None, None, None, None, *quoted, None, None)
-    ours = summary(list(line.values.values()))
+    ours, ends = summary(list(line.values.values())), line.found and line.found.share
     difference = None if line.quoted is None else ours.mean - line.quoted.mean
     verdict = None
     if difference is not None:
         # Rounding must not fail a difference of just the tolerance.
         verdict = "reproduced" if abs(difference) <= tolerance + 1e-9 else "differs"
         verdict = verdict if judged else "not judged"
-    return (*key, ours.mean, ours.sd, ours.low, ours.high, *quoted, difference, verdict)
+    return (*key, ours.mean, ours.sd, *(ends or (None, None)), *quoted, difference, verdict)
 
 
 def _notes(results: Sequence[Results], tolerance: float) -> tuple[str, ...]:
-    notes = ["Mean, sample standard deviation and Student's 95 % interval over seeds; one seed has neither."]
+    notes = [_HOW_MEASURED]
     for one in results:
         if one.about.caveat:
             name = f"{one.name}: " if len(results) > 1 else ""
@@ -271,7 +314,7 @@ def paired_grid(results: Sequence[Results], first: str, second: str) -> Grid:
         on the same data.
     """
     ours, others = (_row_lines(results, name) for name in (first, second))
-    shared = [key for key in ours if key in others and ours[key].values.keys() & others[key].values.keys()]
+    shared = [key for key in ours if key in others and _share_a_seed(ours[key], others[key])]
     # Where both are scored on corners, Table 1's accuracy is that line again.
     shared = [
         (column, metric, name)
@@ -289,16 +332,15 @@ def paired_grid(results: Sequence[Results], first: str, second: str) -> Grid:
     shared = [key for key in shared if key not in unpaired]
     rows: list[tuple[str | int | float | None, ...]] = []
     pairs: set[int] = set()
-    unlike = False
+    by_seed = unlike = False
     for key in shared:
-        pair = paired(ours[key].values, others[key].values)
-        difference = pair.difference
-        pairs.add(difference.n)
-        unlike |= ours[key].n != others[key].n
-        p = pair.p if difference.n > 1 else None
-        rows.append(
-            (*key, difference.n, pair.first, pair.second, difference.mean, difference.low, difference.high, p)
-        )
+        one, other = ours[key], others[key]
+        pair = _pair(one, other)
+        unlike |= one.n != other.n
+        if pair.tissue is None:
+            by_seed = True
+            pairs.add(pair.seeds)
+        rows.append((*key, *pair.cells))
     tested = [row[-1] for row in rows if isinstance(row[-1], float)]
     corrected = iter(holm(tested))
     body = tuple((*row, next(corrected) if isinstance(row[-1], float) else None) for row in rows)
@@ -306,12 +348,13 @@ def paired_grid(results: Sequence[Results], first: str, second: str) -> Grid:
     grid = Grid(
         title=f"{first} against {second}",
         columns=(
-            "task", "metric", "class", "seeds", first, second, "difference", "95 % low", "95 % high", "p",
-            "p by Holm",
+            "task", "metric", "class", "cubes", "seeds", first, second, "difference", "95 % low", "95 % high",
+            "p", "p by Holm",
         ),
         rows=body,
         notes=(
             _HOW_PAIRED,
+            *([_NOT_BY_CUBE] if by_seed else []),
             *_too_few(pairs),
             *([f"Not paired, because not scored on the same data: {', '.join(told)}."] if told else []),
             *(["In some lines the two are scored on different numbers of samples."] if unlike else []),
@@ -319,6 +362,58 @@ def paired_grid(results: Sequence[Results], first: str, second: str) -> Grid:
         digits={"p": 4, "p by Holm": 4},
     )  # fmt: skip
     return grid.without_empty_columns()
+
+
+def _share_a_seed(ours: Line, others: Line) -> bool:
+    """Return whether two numbers have a seed in common, or one of them would be the same with any."""
+    if not ours.values or not others.values:
+        return False
+    return not (ours.seeded and others.seeded) or bool(ours.values.keys() & others.values.keys())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """How two numbers differ."""
+
+    first: float
+    second: float
+    difference: float
+    p: float | None
+    seeds: int
+    tissue: Estimate | None
+    """Over cubes and seeds, where there are cubes enough."""
+
+    @property
+    def cells(self) -> tuple[int | float | None, ...]:
+        """Cubes, seeds, both, their difference, its interval and p."""
+        tissue = self.tissue
+        ends = (tissue and tissue.ends) or (None, None)
+        cubes = None if tissue is None else tissue.cubes
+        return (cubes, self.seeds, self.first, self.second, self.difference, *ends, self.p)
+
+
+def _pair(ours: Line, others: Line) -> _Pair:
+    """Return how two numbers differ over cubes and seeds, or over seeds where they are not known by cube."""
+    a, b = ours.values, others.values
+    scores, theirs = ours.scores, others.scores
+    # What draws nothing would score the same with each of the other's seeds.
+    if not others.seeded and len(b) == 1:
+        b, theirs = dict.fromkeys(a, *b.values()), every_seed(theirs, scores)
+    elif not ours.seeded and len(a) == 1:
+        a, scores = dict.fromkeys(b, *a.values()), every_seed(scores, theirs)
+    by_seed = paired(a, b)
+    tissue = paired_difference(scores, theirs)
+    tissue = tissue if tissue is not None and tissue.cubes >= FEWEST else None
+    seeds = by_seed.difference.n
+    p = tissue.p if tissue is not None else by_seed.p if seeds > 1 else None
+    return _Pair(
+        first=by_seed.first,
+        second=by_seed.second,
+        difference=by_seed.difference.mean,
+        p=p,
+        seeds=seeds,
+        tissue=tissue,
+    )
 
 
 def _differing(ours: Line, others: Line, *, metric: str) -> str:

@@ -38,6 +38,7 @@ from mtneuro_suite.report.names import (
     task_name,
 )
 from mtneuro_suite.report.statistics import interval_text
+from mtneuro_suite.report.tissue import AVERAGE, measured
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.steps.semantics import NULL, PROJECTED
 
@@ -64,8 +65,8 @@ _NARROWED = (
     "of the samples. They are found in standardised embeddings without the features, as many as a fifth of "
     "the samples, 256 at most."
 )
-_OVER_CUBES = "over cubes, Student's; none where there are fewer than three, or all score alike"
-_OVER_RUNS = "by bootstrap over runs of slices"
+_OVER_CUBES = "over cubes{}, Student's; none where there are fewer than three, or all score alike"
+_OVER_RUNS = "by bootstrap over runs of slices{}"
 _WITHIN = "Within: R2 of the same fit less the means of each region; what tells the region alone has 0."
 _CHANCE = "°"
 _BY_CHANCE = f"{_CHANCE}: no more than 1 in 20 permutations of the feature within its cubes reach."
@@ -92,7 +93,7 @@ class Cell:
     """What stands behind a number that is not quite what its table is of."""
 
     ends: tuple[float, float] | None = None
-    """95 % interval of the mean over the tissue: that of its seed, or the mean of several seeds'."""
+    """95 % interval of the mean over the tissue, and over seeds where there is more than one."""
 
     within: float | None = None
     """The same score within regions, where a table has it beside the whole."""
@@ -197,29 +198,32 @@ class Table:
 
 
 def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
-    """Return the rows whose key fields have the values asked for, of all cubes together."""
+    """Return the rows whose key fields have the values asked for, those of single cubes among them."""
     wanted = {name: {value} if isinstance(value, str) else set(value) for name, value in key.items()}
-    wanted["cube"] = {""}
     return [row for row in rows if all(getattr(row, name) in values for name, values in wanted.items())]
 
 
 def _cell(rows: Sequence[Row], quoted: Quoted | None = None, *, expected: int = 1) -> Cell:
-    values = tuple(row.value for row in rows if row.value is not None)
+    values = tuple(row.value for row in rows if row.value is not None and not row.cube)
     note = "" if values else next((row.note for row in rows if row.note), "")
-    return Cell(values, quoted, note, expected, ends=_ends(rows))
+    found = measured(rows)
+    return Cell(values, quoted, note, expected, ends=found.share if found else None)
 
 
-def _ends(rows: Sequence[Row]) -> tuple[float, float] | None:
-    """Return the mean of the intervals of some seeds; None where one of them has none."""
-    lows, highs = (
-        [end for row in rows if (end := getattr(row, name)) is not None] for name in ("low", "high")
-    )
-    return (fmean(lows), fmean(highs)) if rows and len(lows) == len(highs) == len(rows) else None
-
-
-def _bracketed(body: Sequence[tuple[str, tuple[Cell, ...]]], what: str) -> list[str]:
+def _bracketed(plan: Plan, body: Sequence[tuple[str, tuple[Cell, ...]]], over: str, seeds: str) -> list[str]:
     """Return a note on the intervals in a table, where it has any."""
-    return [f"In brackets: 95 % interval {what}."] if any(c.ends for _, cells in body for c in cells) else []
+    if not any(cell.ends for _, cells in body for cell in cells):
+        return []
+    what = over.format(seeds if len(plan.preset.seeds) > 1 else "")
+    return [f"In brackets: 95 % interval {what}."]
+
+
+def _over_cubes(plan: Plan, body: Sequence[tuple[str, tuple[Cell, ...]]]) -> list[str]:
+    return _bracketed(plan, body, _OVER_CUBES, " and seeds together")
+
+
+def _over_runs(plan: Plan, body: Sequence[tuple[str, tuple[Cell, ...]]]) -> list[str]:
+    return _bracketed(plan, body, _OVER_RUNS, ", and Student's over seeds")
 
 
 def _seeds(plan: Plan, line: TableRow) -> int:
@@ -328,7 +332,7 @@ def accuracy_table(
     notes = [
         "Accuracy. Supervised rows: whole images. The others: a linear readout of each image's four corners."
     ]
-    notes += [*_what_floors_are(lines), *_bracketed(body, _OVER_CUBES)]
+    notes += [*_what_floors_are(lines), *_over_cubes(plan, body)]
     if plan.preset.task1.readout == "original":
         notes.append(
             "Networks are read out by the authors' linear stage: trained on whole images, not normalised."
@@ -403,7 +407,9 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
             for line in lines:
                 cells: list[Cell] = []
                 for name, column in headings.items():
-                    chosen = _select(of_metric, model=line.name, class_name=name)
+                    of_line = _select(of_metric, model=line.name)
+                    of_all = name == AVERAGE
+                    chosen = [row for row in of_line if row.class_name == name or (of_all and row.cube)]
                     quoted = table2(line.paper_network, metric, setting, column) if paper else None
                     cells.append(_cell(chosen, quoted, expected=_seeds(plan, line)))
                 body.append((_label(line), tuple(cells)))
@@ -418,7 +424,7 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     rows=tuple(body),
                     notes=(
                         f"Class-wise, from one confusion matrix over the test slices.{note}",
-                        *_bracketed(body, _OVER_CUBES),
+                        *_over_cubes(plan, body),
                         *((_REDUCTION,) if paper and setting in CLASS_SETTINGS else ()),
                         *(of_heads if frozen else ()),
                     ),
@@ -528,7 +534,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     cells.append(cell)
                 body.append((_label(line), tuple(cells)))
             cells_of_all = [cell for _, cells in body for cell in cells]
-            reasons |= dict.fromkeys([*_what_floors_are(lines), *_bracketed(body, _OVER_RUNS)])
+            reasons |= dict.fromkeys([*_what_floors_are(lines), *_over_runs(plan, body)])
             if any(cell.within is not None for cell in cells_of_all):
                 reasons[_WITHIN] = None
             if any(cell.mark == _CHANCE for cell in cells_of_all):

@@ -9,7 +9,7 @@ from mtneuro_suite import SUITE_VERSION
 class Row:
     """One number, and the key under which it is looked up.
 
-    The key is suite version, task, training set, test set, model, seed, metric, class and cube.
+    The key is suite version, task, training set, test set, model, seed, metric, class, cube and animal.
     """
 
     task: str
@@ -25,7 +25,7 @@ class Row:
     """None where the metric is undefined; ``note`` then says why. Beside a value it says what it is of."""
 
     n: int
-    """Samples that the number rests on."""
+    """Samples that the number rests on; of F1 and IoU of a single cube, the pixels of their denominator."""
 
     note: str = ""
     low: float | None = None
@@ -36,5 +36,8 @@ class Row:
 
     cube: str = ""
     """The one cube of the test set that the number is of; ``""`` where it is of all."""
+
+    animal: str = ""
+    """Seed of the phantom that is the animal; ``""`` where all is of one animal."""
 
     suite_version: str = SUITE_VERSION

@@ -57,10 +57,11 @@ def scored_prediction(
     unlabelled = masks == UNLABELLED
     ignore = UNLABELLED if unlabelled.any() else None
     home = places(test.sample_id)
+    cubes = np.unique(home).tolist()
     confusions = np.stack(
         [
             confusion_matrix(masks[home == cube], prediction[home == cube], classes=len(names), ignore=ignore)
-            for cube in np.unique(home)
+            for cube in cubes
         ]
     )
     score = scores(confusions.sum(axis=0))
@@ -88,6 +89,20 @@ def scored_prediction(
                     high=high,
                 )
             )
+        # What they hold of each class, counted in pixels.
+        rows += [
+            Row(
+                **step.key,
+                metric=metric,
+                class_name=name,
+                value=float(parts[at, of] / wholes[at, of]),
+                n=int(wholes[at, of]),
+                cube=cube,
+            )
+            for at, cube in enumerate(cubes)
+            for of, name in enumerate(names)
+            if wholes[at, of]
+        ]
     for metric, value in (("accuracy", score.accuracy), ("balanced_accuracy", score.balanced_accuracy)):
         none = np.isnan(value)
         note = "no labelled pixel in the truth" if none else ""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from scipy.stats import t, ttest_1samp
 
 from mtneuro_suite.report.about import read_results
 from mtneuro_suite.report.comparison import lines, paired_grid, paper_grids
@@ -26,10 +27,49 @@ def test_ours_stand_beside_the_papers_with_their_interval(tmp_path, row, written
     found = cells(grid, model="BYOL")
     assert found["mean"] == pytest.approx(0.88)
     assert found["paper"] == 0.88
-    # Two numbers 0.04 apart: sd 0.02 sqrt 2, and t at 1 degree of freedom is 12.706.
-    assert found["95 % low"] == pytest.approx(0.88 - 12.706 * 0.02, abs=1e-4)
+    # Seeds alone say nothing of the tissue.
+    assert "95 % low" not in grid.columns
     assert any(CAVEAT in note for note in grid.notes)
     assert found["verdict"] == "not judged"
+
+
+def of_cubes(row, model, seed, values, **others):
+    """Return rows of single cubes and that of all."""
+    cubes = [
+        replace(row(model, seed, value, **others), cube=cube)
+        for cube, value in zip("ABC", values, strict=True)
+    ]
+    return [row(model, seed, sum(values) / 3, **others), *cubes]
+
+
+def test_an_interval_is_over_cubes_and_seeds_together(tmp_path, row, written):
+    rows = [*of_cubes(row, "byol", 1, (0.4, 0.5, 0.6)), *of_cubes(row, "byol", 2, (0.44, 0.54, 0.64))]
+    (grid,) = paper_grids(read_results([written(tmp_path / "demo", rows)]))
+    found = cells(grid, model="BYOL")
+    # Squared errors of 0.01 / 3 and 0.0008 / 2, with 2 degrees of freedom and 1.
+    a, b = 0.01 / 3, 0.0004
+    half = t.ppf(0.975, (a + b) ** 2 / (a**2 / 2 + b**2)) * (a + b) ** 0.5
+    assert found["95 % low"] == pytest.approx(0.52 - half)
+    assert found["sd"] == pytest.approx(0.04 / 2**0.5)
+
+
+def test_two_rows_are_paired_over_cubes_and_seeds(tmp_path, row, written):
+    rows = [
+        *(one for seed in (1, 2) for one in of_cubes(row, "byol", seed, (0.7, 0.82, 0.94))),
+        *of_cubes(row, "myow", 1, (0.6, 0.7, 0.8)),
+        *of_cubes(row, "myow", 2, (0.6, 0.7, 0.8)),
+        *of_cubes(row, "pca", 1, (0.5, 0.5, 0.5)),
+    ]
+    results = read_results([written(tmp_path / "demo", rows)])
+    found = cells(paired_grid(results, "byol", "myow"), task="roi-c1")
+    theirs = ttest_1samp((0.1, 0.12, 0.14), 0)
+    ends = theirs.confidence_interval(0.95)
+    assert (found["cubes"], found["seeds"], found["p"]) == (3, 2, pytest.approx(theirs.pvalue))
+    assert (found["95 % low"], found["95 % high"]) == pytest.approx((ends.low, ends.high))
+    # PCA draws nothing: its one number stands beside every seed.
+    grid = paired_grid(results, "byol", "pca")
+    assert (cells(grid, task="roi-c1")["seeds"], cells(grid, task="roi-c1")["cubes"]) == (2, 3)
+    assert not any("Lines without cubes" in note for note in grid.notes)
 
 
 def test_only_the_papers_volume_and_settings_are_judged(tmp_path, row, written):
@@ -96,10 +136,12 @@ def test_a_row_of_a_users_own_has_no_papers_number(tmp_path, row, written):
 
 def test_two_rows_are_paired_over_the_seeds_that_both_have(tmp_path, row, written):
     rows = [row("byol", seed, 0.8 + seed / 100) for seed in (1, 2, 3)]
-    rows += [row("pca", seed, 0.7) for seed in (2, 3, 4)]
-    grid = paired_grid(read_results([written(tmp_path / "demo", rows)]), "byol", "pca")
+    rows += [row("myow", seed, 0.7) for seed in (2, 3, 4)]
+    grid = paired_grid(read_results([written(tmp_path / "demo", rows)]), "byol", "myow")
     found = cells(grid, task="roi-c1")
     assert found["seeds"] == 2
+    assert not {"cubes", "95 % low"} & {*grid.columns}
+    assert any("Lines without cubes" in note for note in grid.notes)
     assert found["difference"] == pytest.approx(0.125)
     assert found["p"] == 0.5
     assert any("2 shared seeds are too few" in note for note in grid.notes)

@@ -3,12 +3,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_ind, ttest_rel
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_values
-from mtneuro_suite.report.findings import findings, paired_over_cubes, unpaired_over_cubes
+from mtneuro_suite.report.findings import findings
 from mtneuro_suite.runs.row import Row
 
 A = {"A-CTX": 0.95, "A-STR": 0.9, "A-VP": 1.0, "A-ZI": 0.92}
@@ -38,28 +37,6 @@ def of_cubes(model: str, task: str, cubes: dict[str, float], less: float = 0.0, 
         row(model, task, value - by, cube=cube, **others)
         for (cube, value), by in zip(cubes.items(), shift.tolist(), strict=True)
     ]
-
-
-def test_intervals_are_students_of_pairs_and_welchs_of_others():
-    rng = np.random.default_rng(0)
-    first, second = ({str(i): float(v) for i, v in enumerate(rng.normal(size=6))} for _ in range(2))
-    one, another = (list(cubes.values()) for cubes in (first, second))
-    found, other = paired_over_cubes(first, second), unpaired_over_cubes(first, second)
-    assert found is not None
-    assert other is not None
-    paired = ttest_rel(one, another).confidence_interval(0.95)
-    assert found.ends == pytest.approx((paired.low, paired.high))
-    welch = ttest_ind(one, another, equal_var=False).confidence_interval(0.95)
-    assert other.ends == pytest.approx((welch.low, welch.high))
-
-
-def test_too_few_cubes_or_none_that_vary_resolve_nothing():
-    two = paired_over_cubes({"A": 1.0, "B": 0.9}, {"A": 0.5, "B": 0.1})
-    alike = paired_over_cubes({"A": 1.0, "B": 1.0, "C": 1.0}, {"A": 0.5, "B": 0.5, "C": 0.5})
-    assert two is not None
-    assert alike is not None
-    assert [(one.ends, one.resolved) for one in (two, alike)] == [(None, False)] * 2
-    assert paired_over_cubes({"A": 1.0}, {"B": 1.0}) is unpaired_over_cubes({}, {"B": 1.0}) is None
 
 
 def test_each_sentence_has_its_numbers_and_its_interval(demo):
@@ -100,12 +77,44 @@ def test_a_worse_learner_is_told_as_plainly(demo):
     assert told.startswith("BYOL reads the region worse than an untrained encoder")
 
 
-def test_seeds_are_averaged_in_each_cube(demo):
+def test_cubes_and_seeds_are_paired(demo):
     rows = [*of_cubes("byol", "roi-c1", A, 0.3), *of_cubes("untrained", "roi-c1", A, 0.1)]
-    doubled = [replace(one, seed=2, value=(one.value or 0) + 0.2) for one in rows if one.model == "byol"]
-    told = findings(demo, [*rows, *doubled])[0]
+    again = [replace(one, seed=2, value=(one.value or 0) + 0.2) for one in rows]
+    told = findings(demo, [*rows, *again])[0]
     assert told.startswith(
-        "BYOL reads the region worse than an untrained encoder in ROI-C1 and ROI-C2: .74 against .84"
+        "BYOL reads the region worse than an untrained encoder in ROI-C1 and ROI-C2: .74 against .94, "
+        "difference -.20 ["
+    )
+    assert told.endswith("over 4 cubes and 2 seeds.")
+    # A seed that the other lacks is no pair.
+    assert findings(demo, [*rows, *again[:4]])[0].startswith(
+        "BYOL reads the region worse than an untrained encoder in ROI-C1 and ROI-C2: .64 against .84"
+    )
+
+
+def test_a_floor_stands_beside_every_seed(demo):
+    rows = [*of_cubes("byol", "roi-c1", A), *of_cubes("spectrum", "roi-c1", A, 0.2)]
+    rows += [replace(one, seed=2, value=(one.value or 0) - 0.1) for one in rows if one.model == "byol"]
+    told = findings(demo, rows)[0]
+    assert ".89 against .74" in told
+    assert told.endswith("over 4 cubes and 2 seeds.")
+
+
+def test_what_a_network_finds_is_over_its_cubes_and_seeds(demo):
+    rows = [
+        row("unet", "seg-2d-3class", value + by, metric="f1", class_name=name, cube=cube, seed=seed, n=100)
+        for name, value in (("vessel", 0.3), ("cell", 0.7))
+        for cube, by in (("A", 0.0), ("B", 0.04), ("C", 0.08))
+        for seed in (1, 2)
+    ]
+    rows += [
+        row("unet", "seg-2d-3class", value + 0.04, metric="f1", class_name=name, seed=seed)
+        for name, value in (("vessel", 0.3), ("cell", 0.7), ("average", 0.5))
+        for seed in (1, 2)
+    ]
+    (told,) = findings(demo, rows)
+    assert told == (
+        "2D U-Net finds structures with a mean F1 of .54 [.44, .64], and vessel worst of all: .34 [.24, .44]."
     )
 
 

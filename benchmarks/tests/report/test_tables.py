@@ -3,7 +3,9 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.stats import t
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
@@ -147,14 +149,46 @@ def test_floors_stand_last_with_what_has_learnt_nothing_and_are_told(demo):
     assert (table.floors, table.beneath_rule) == (0, ())
 
 
-def test_a_cell_has_the_interval_over_the_tissue_of_several_seeds_their_mean(demo):
-    table = region_table(
-        demo, [row(low=0.4, high=0.6), row(seed=2, low=0.2, high=0.5), row(value=9, cube="A")]
-    )
+def test_a_cell_has_the_interval_over_cubes_and_of_several_seeds_over_both_together(demo):
+    cubes = [row(value=value, cube=cube) for cube, value in zip("ABC", (0.4, 0.5, 0.6), strict=True)]
+    table = region_table(demo, [row(low=0.25, high=0.75), *cubes])
     assert table is not None
     cell = cell_of(table, "BYOL", "ROI-C1")
-    assert (cell.mean, cell.interval, cell.beneath) == (0.5, "[.30, .55]", ("[.30, .55]",))
-    assert any(note.startswith("In brackets: 95 % interval over cubes") for note in table.notes)
+    assert (cell.mean, cell.interval, cell.beneath) == (0.5, "[.25, .75]", ("[.25, .75]",))
+    assert any(note.startswith("In brackets: 95 % interval over cubes, Student's") for note in table.notes)
+    seeds = plan_of(with_values(demo.preset, ["seeds=[1, 2]"]))
+    again = [replace(one, seed=2, value=one.value + 0.04) for one in (row(), *cubes)]
+    table = region_table(seeds, [row(), *cubes, *again])
+    assert table is not None
+    # Squared errors of 0.01 / 3 and 0.0008 / 2, with 2 degrees of freedom and 1.
+    error = np.array([0.01 / 3, 0.0004])
+    half = t.ppf(0.975, error.sum() ** 2 / (error**2 / [2, 1]).sum()) * error.sum() ** 0.5
+    assert cell_of(table, "BYOL", "ROI-C1").ends == pytest.approx((0.52 - half, 0.52 + half))
+    assert any(
+        note.startswith("In brackets: 95 % interval over cubes and seeds together") for note in table.notes
+    )
+
+
+def test_a_mean_of_classes_has_the_interval_over_the_cubes_of_each(demo):
+    key = {
+        "task": "seg-2d-3class",
+        "test_set": "seg-2d-3class:test",
+        "model": "unet",
+        "metric": "f1",
+        "n": 100,
+    }
+    rows = [row(**key, value=0.5, class_name="average"), row(**key, value=0.3, class_name="cell")]
+    for name, value in (("cell", 0.3), ("vessel", 0.7)):
+        rows += [
+            row(**key, value=value + by, class_name=name, cube=cube)
+            for cube, by in (("A", -0.1), ("B", 0), ("C", 0.1))
+        ]
+    table = next(one for one in all_tables(demo, rows) if one.title.endswith("F1"))
+    assert cell_of(table, "2D U-Net", "average").interval == "[.25, .75]"
+    assert cell_of(table, "2D U-Net", "cells").interval == "[.05, .55]"
+
+
+def test_a_cell_has_no_interval_where_a_seed_has_none(demo):
     table = region_table(demo, [row(low=0.4, high=0.6), row(seed=2)])
     assert table is not None
     assert cell_of(table, "BYOL", "ROI-C1").interval == ""
