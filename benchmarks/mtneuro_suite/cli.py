@@ -57,6 +57,10 @@ class What:
     seeds: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True)] = None
     """Seeds in place of the preset's: `--seeds 1 100 350`. PCA, which draws nothing, takes the first only."""
 
+    phantom_seeds: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = ()
+    """Animals of the phantom, `--phantom-seeds 1 2 3`: everything is run on each, and the tables are means
+    over them, with intervals over the animals where there are at least three."""
+
     changes: Changes = ()
     """Any value of the preset: `--set task1.settings.steps=100`. May be given more than once."""
 
@@ -110,6 +114,8 @@ class What:
             raise ValueError(f"preset {self.preset!r} reads the files in --data: leave --source out")
         changed: dict[str, Any] = {"source": self.source, "device": self.device, "seeds": self.seeds}
         given = {key: value for key, value in changed.items() if value is not None}
+        if self.phantom_seeds:
+            given["phantom_seeds"] = self.phantom_seeds
         preset = checked_preset({**preset.model_dump(exclude_unset=True), **given}, where="the options")
         return with_own_row(
             preset, encoder=self.encoder, segmenter=self.segmenter, embeddings=self.embeddings
@@ -225,6 +231,8 @@ def run_all(
     from mtneuro_suite.runs.run import with_needs
     from mtneuro_suite.runs.store import Store
 
+    if how.export_images and preset.phantom_seeds:
+        raise ValueError("--export-images writes the images of one animal: leave --phantom-seeds out")
     queue = None
     if where.slurm:
         from mtneuro_suite.execute.slurm import read_queue
@@ -374,12 +382,13 @@ def _write_results(
     """
     from mtneuro_suite.report.about import FILE_NAME, about
     from mtneuro_suite.report.findings import findings
+    from mtneuro_suite.report.rows import rows_of
     from mtneuro_suite.report.state import report_state, shows
     from mtneuro_suite.report.tables import all_tables
     from mtneuro_suite.runs.repair import set_aside_damaged
     from mtneuro_suite.runs.store import csv_text
 
-    rows = store.rows(plan.runs)
+    rows = rows_of(plan, store)
     tables, found = all_tables(plan, rows), findings(plan, rows)
     csv, report = folder / "results.csv", folder / "report.html"
     texts = {csv: csv_text(rows), folder / FILE_NAME: about(plan).model_dump_json(indent=1) + "\n"}

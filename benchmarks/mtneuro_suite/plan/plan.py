@@ -1,9 +1,9 @@
 """From a preset to its runs."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from mtneuro_data import open_task
 
@@ -87,6 +87,8 @@ class Plan:
 
     point_regions: tuple[Run[PointRegions], ...] = ()
     point_semantics: tuple[Run[PointSemantics], ...] = ()
+    animals: Mapping[str, "Plan"] = field(default_factory=dict[str, "Plan"])
+    """Where the phantom's seeds are named, the plan of each of these animals; all else is the first one's."""
 
     @property
     def scored(self) -> tuple[Run[Regions | PointRegions], ...]:
@@ -100,12 +102,16 @@ class Plan:
 
     @property
     def runs(self) -> list[Run]:
-        """Every run, needs first."""
+        """Every run of every animal, needs first."""
+        if self.animals:
+            return with_needs(run for one in self.animals.values() for run in one.runs)
         # Encoders that nothing scores or reads out stand at the end.
         return with_needs([*self._ends, *self.encoders, *self.point_encoders])
 
     def runs_of(self, rows: Collection[str]) -> list[Run]:
         """Return the runs that fill some rows of the tables, needs first."""
+        if self.animals:
+            return with_needs(run for one in self.animals.values() for run in one.runs_of(rows))
         return with_needs(
             run
             for run in self._ends
@@ -114,6 +120,9 @@ class Plan:
 
     def runs_by_table(self) -> dict[str, list[Run]]:
         """Return the runs whose results each table, and the figures of embeddings, are made of."""
+        if self.animals:
+            each = [one.runs_by_table() for one in self.animals.values()]
+            return {name: [run for one in each for run in one[name]] for name in each[0]}
         columns = {f"{TEST}{region.name}": region for region in self.inputs.scored_regions}
         scored = [
             (run, [columns[role] for role in run.needs if role in columns])
@@ -185,6 +194,27 @@ def check_sources(runs: Iterable[Run]) -> None:
             open_task(run.step.task, "all")
 
 
+def _named(plan: Plan, animal: str) -> Plan:
+    """Return a plan whose runs' titles name the animal."""
+    named: dict[str, Run] = {}
+    for run in plan.runs:
+        needs = {role: tuple(named[need.id] for need in some) for role, some in run.needs.items()}
+        named[run.id] = replace(run, title=f"{run.title}, animal {animal}", needs=needs)
+
+    def of(value: Any) -> Any:
+        if isinstance(value, Run):
+            return named[value.id]
+        if isinstance(value, tuple):
+            return tuple(map(of, cast("tuple[Any, ...]", value)))
+        if isinstance(value, dict):
+            return {key: of(one) for key, one in cast("dict[Any, Any]", value).items()}
+        if isinstance(value, LabelRuns | ShiftRuns | Plan):
+            return replace(value, **{one.name: of(getattr(value, one.name)) for one in fields(value)})
+        return value
+
+    return of(plan)
+
+
 def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str] = ()) -> Plan:
     """Return a preset's runs, everything checked that can be known before they start.
 
@@ -206,6 +236,12 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
     FileNotFoundError
         If a real file, or one of embeddings, is missing.
     """
+    if preset.phantom_seeds:
+        plans = {
+            str(seed): _named(plan_of(preset.of_animal(seed), trusted=trusted), str(seed))
+            for seed in preset.phantom_seeds
+        }
+        return replace(next(iter(plans.values())), preset=preset, animals=plans)
     if preset.inputs == "real-sample":
         if data is None:
             raise ValueError(f"preset {preset.name!r} reads real files: give their folder with --data")

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
@@ -59,6 +60,9 @@ Fractions = Annotated[
     AfterValidator(_in_order),
 ]
 """Parts of the labels, above 0 and at most 1, kept in order."""
+
+
+PhantomSeed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class SubvolumePreset(Settings):
@@ -399,6 +403,10 @@ class Preset(Settings):
     and subvolumes are then taken. The preset ``original`` has what else their code does, key by key."""
 
     seeds: tuple[int, ...] = (1,)
+    phantom_seeds: Annotated[tuple[PhantomSeed, ...], BeforeValidator(_in_a_tuple)] = ()
+    """Seeds of the phantom, each another animal, on which everything is run: cells of tables are means over
+    them. The phantom that has no seed is the animal 0."""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
     task1: RegionPreset | None = None
     task2: SegmentationPreset | None = None
@@ -408,6 +416,7 @@ class Preset(Settings):
     def _consistent(self) -> "Preset":
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must be distinct and at least one, got {list(self.seeds)}")
+        self._check_animals()
         if self.task1 is None and self.task2 is None:
             raise ValueError("a preset needs [task1] or [task2], got neither")
         if self.task3 and not self.task1:
@@ -444,6 +453,40 @@ class Preset(Settings):
             if ignored:
                 raise ValueError(f"{section}.{min(ignored)} does nothing with the real sample: leave it out")
         return self
+
+    def _check_animals(self) -> None:
+        """Raise where other animals than the source's own are asked for, and there is none."""
+        animals = self.phantom_seeds
+        if not animals:
+            return
+        if len(set(animals)) != len(animals):
+            raise ValueError(f"phantom_seeds must be named once each, got {list(animals)}")
+        base, _, dials = self.source.partition("?")
+        if self.inputs != "paper" or base != "phantom":
+            of = repr(self.source) if self.inputs == "paper" else f"inputs {self.inputs!r}"
+            raise ValueError(f"phantom_seeds are animals of the source phantom, got {of}: leave them out")
+        if any(key == "seed" for key, _ in parse_qsl(dials)):
+            raise ValueError(
+                f"phantom_seeds name the animals: leave seed out of the source, got {self.source!r}"
+            )
+        given = [name for name, row in (self.task1.rows if self.task1 else {}).items() if "embeddings" in row]
+        if given:
+            raise ValueError(
+                f"embeddings of a file are of one animal, got phantom_seeds beside row {given[0]!r}"
+            )
+
+    def of_animal(self, seed: int) -> "Preset":
+        """Return the preset of one of the animals.
+
+        Examples
+        --------
+        >>> preset = read_preset("demo").model_copy(update={"phantom_seeds": (0, 7)})
+        >>> preset.of_animal(7).source, preset.of_animal(0) == read_preset("demo")
+        ('phantom?seed=7', True)
+        """
+        joint = "&" if "?" in self.source else "?"
+        source = f"{self.source}{joint}seed={seed}" if seed else self.source
+        return self.model_copy(update={"source": source, "phantom_seeds": ()})
 
     @property
     def follows_the_paper(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from mtneuro_suite._shared.words import unknown_name
@@ -86,7 +87,9 @@ class Line:
     metric: str
     class_name: str
     values: dict[int, float]
-    """By seed; those that are defined."""
+    """By seed, means over animals; those that are defined."""
+
+    animals: int
 
     found: Estimate | None
     """Their mean, and its interval over tissue and seeds."""
@@ -141,6 +144,8 @@ def _table1_metric(about: About, model: str) -> str:
 def _data(row: Row, about: About) -> dict[str, object]:
     """Return the settings that say on what data a number is scored."""
     found = {name: about.preset[name] for name in _OF_RESULTS if name in about.preset}
+    if animals := about.preset.get("phantom_seeds"):
+        found["phantom_seeds"] = animals
     task = "task2" if row.task in about.segmentation else "task3" if row.metric.startswith("r2_") else "task1"
     of_task: dict[str, Any] = about.preset.get(task) or {}
     found |= {f"{task}.{name}": of_task[name] for name in _OF_A_TASK if name in of_task}
@@ -172,9 +177,10 @@ def lines(results: Results) -> list[Line]:
             model=model,
             metric=metric,
             class_name=class_name,
-            values={row.seed: row.value for row in rows if row.value is not None},
+            values=_by_seed(rows),
+            animals=len({row.animal for row in rows}),
             found=measured([*rows, *of_cubes.get(key, ())]),
-            scores=cube_scores(of_cubes.get(key, ())),
+            scores=_scores(rows, of_cubes.get(key, ())),
             seeded=_seeded(model, results.about),
             n=max(row.n for row in rows),
             data=_data(rows[0], results.about),
@@ -183,6 +189,22 @@ def lines(results: Results) -> list[Line]:
         for key, rows in groups.items()
         for task, test_set, model, metric, class_name in (key,)
     ]
+
+
+def _by_seed(rows: Sequence[Row]) -> dict[int, float]:
+    found: dict[int, list[float]] = {}
+    for row in rows:
+        if row.value is not None:
+            found.setdefault(row.seed, []).append(row.value)
+    return {seed: fmean(values) for seed, values in found.items()}
+
+
+def _scores(rows: Sequence[Row], cubes: Sequence[Row]) -> Scores:
+    """Return a number by animal, cube and seed; of several animals also one that is not known by cube."""
+    found = cube_scores(cubes)
+    if found or len({row.animal for row in rows}) < FEWEST:
+        return found
+    return {(row.animal, "", row.seed): row.value for row in rows if row.value is not None}
 
 
 def _seeded(model: str, about: About) -> bool:
@@ -229,8 +251,8 @@ def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> 
         grid = Grid(
             title=TITLES.get(metric, metric),
             columns=(
-                "results", "task", "class", "model", "seeds", "mean", "sd", "95 % low", "95 % high",
-                "paper", "paper sd", "ours - paper", "verdict",
+                "results", "task", "class", "model", "animals", "seeds", "mean", "sd", "95 % low",
+                "95 % high", "paper", "paper sd", "ours - paper", "verdict",
             ),
             rows=tuple(rows),
             notes=notes,
@@ -241,7 +263,8 @@ def paper_grids(results: Sequence[Results], *, tolerance: float = TOLERANCE) -> 
 
 
 def _paper_row(line: Line, judged: bool, tolerance: float) -> tuple[str | int | float | None, ...]:
-    key = (line.column, line.class_name, model_name(line.model), len(line.values))
+    animals = line.animals if line.animals > 1 else None
+    key = (line.column, line.class_name, model_name(line.model), animals, len(line.values))
     quoted = (None, None) if line.quoted is None else (line.quoted.mean, line.quoted.sd)
     if not line.values:
         return (*key, None, None, None, None, *quoted, None, None)
@@ -348,8 +371,8 @@ def paired_grid(results: Sequence[Results], first: str, second: str) -> Grid:
     grid = Grid(
         title=f"{first} against {second}",
         columns=(
-            "task", "metric", "class", "cubes", "seeds", first, second, "difference", "95 % low", "95 % high",
-            "p", "p by Holm",
+            "task", "metric", "class", "animals", "cubes", "seeds", first, second, "difference", "95 % low",
+            "95 % high", "p", "p by Holm",
         ),
         rows=body,
         notes=(
@@ -385,11 +408,12 @@ class _Pair:
 
     @property
     def cells(self) -> tuple[int | float | None, ...]:
-        """Cubes, seeds, both, their difference, its interval and p."""
+        """Animals, cubes, seeds, both, their difference, its interval and p."""
         tissue = self.tissue
         ends = (tissue and tissue.ends) or (None, None)
-        cubes = None if tissue is None else tissue.cubes
-        return (cubes, self.seeds, self.first, self.second, self.difference, *ends, self.p)
+        animals = tissue.animals if tissue is not None and tissue.animals > 1 else None
+        cubes = tissue.cubes if tissue is not None and tissue.cubes > tissue.animals else None
+        return (animals, cubes, self.seeds, self.first, self.second, self.difference, *ends, self.p)
 
 
 def _pair(ours: Line, others: Line) -> _Pair:

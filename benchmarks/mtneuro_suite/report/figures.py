@@ -15,6 +15,7 @@ from mtneuro_suite.plan.inputs import RegionInput
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.preset.paper import METHOD_ROWS, Quoted
 from mtneuro_suite.report.names import class_setting, model_name
+from mtneuro_suite.report.rows import rows_of
 from mtneuro_suite.report.tables import (
     Cell,
     Table,
@@ -233,7 +234,8 @@ def _columns_figure(table: Table, places: Sequence[int], ticks: Sequence[str], l
 
 def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
     """Return accuracy against training data, and against resolution, where there are runs for either."""
-    table = region_table(plan, store.rows(plan.scored))
+    rows = rows_of(plan, store)
+    table = region_table(plan, rows)
     regions = [region for region in plan.inputs.scored_regions if region.table == "1"]
     if table is None:
         return []
@@ -257,7 +259,7 @@ def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
             caption = f"Accuracy against training data. {about}Bars are standard deviations over seeds."
             shown.append(Picture(svg_uri(figure), caption))
     named = {resolution_name(region): region for region in resolutions(plan)}
-    of_roi_c1 = accuracy_table(plan, store.rows(plan.scored), [*named.values()], headings=[*named], title="")
+    of_roi_c1 = accuracy_table(plan, rows, [*named.values()], headings=[*named], title="")
     if (
         of_roi_c1 is not None
         and len(named) > 1

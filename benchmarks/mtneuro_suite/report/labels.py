@@ -10,6 +10,7 @@ from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.plan.rows import encoder_rows
 from mtneuro_suite.report.figures import Picture, line_style, name_axes, name_lines, panel_grid, svg_uri, tidy
 from mtneuro_suite.report.names import class_setting, feature_name, model_name, table1_metric, task_name
+from mtneuro_suite.report.rows import rows_of
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
@@ -43,7 +44,7 @@ class Panel:
 
 def label_figures(plan: Plan, store: Store) -> list[Picture]:
     """Return a figure for each task that was run with parts of the labels, as far as there are results."""
-    rows = store.rows(plan.runs)
+    rows = rows_of(plan, store)
     block = (
         "Labels: a block of neighbouring slices at the start of each training cube; smaller parts lie within "
         "larger ones. Bars reach from the lowest seed to the highest. Dotted: chance, or the mean."

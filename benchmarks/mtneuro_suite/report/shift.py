@@ -11,6 +11,7 @@ from mtneuro_suite.plan.rows import encoder_rows
 from mtneuro_suite.plan.shift import elsewhere
 from mtneuro_suite.report.figures import Picture, line_style, name_axes, name_lines, panel_grid, svg_uri, tidy
 from mtneuro_suite.report.names import class_setting, model_name, table1_metric
+from mtneuro_suite.report.rows import rows_of
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.store import Store
 
@@ -51,7 +52,7 @@ def retention(scores: Mapping[str, float]) -> dict[str, float]:
 
 def shift_figures(plan: Plan, store: Store) -> list[Picture]:
     """Return the figures of what was scored on other data, as far as there are results."""
-    rows = store.rows(plan.runs)
+    rows = rows_of(plan, store)
     found = [
         ("Task 1", "accuracy", _region_transfers(plan, rows), plan.shift.region_places),
         ("Task 2", "mean F1", _segmentation_transfers(plan, rows), plan.shift.microstructure_places),

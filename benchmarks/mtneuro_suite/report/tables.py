@@ -38,7 +38,7 @@ from mtneuro_suite.report.names import (
     task_name,
 )
 from mtneuro_suite.report.statistics import interval_text
-from mtneuro_suite.report.tissue import AVERAGE, measured
+from mtneuro_suite.report.tissue import AVERAGE, FEWEST, measured
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.steps.semantics import NULL, PROJECTED
 
@@ -79,12 +79,14 @@ class Cell:
     """Our number over seeds, and the paper's."""
 
     values: tuple[float, ...]
+    """Of each seed, or of several animals the mean of each."""
+
     quoted: Quoted | None = None
     note: str = ""
     """What stands in the cell where there is no number."""
 
     expected: int = 1
-    """Seeds that were asked for."""
+    """Values that were asked for: a seed's each, or an animal's."""
 
     form: str = ".2f"
     """How a number is printed."""
@@ -204,10 +206,17 @@ def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
 
 
 def _cell(rows: Sequence[Row], quoted: Quoted | None = None, *, expected: int = 1) -> Cell:
-    values = tuple(row.value for row in rows if row.value is not None and not row.cube)
+    whole = [row for row in rows if row.value is not None and not row.cube]
+    animals: dict[str, list[float]] = {}
+    for row in whole:
+        animals.setdefault(row.animal, []).append(row.value or 0.0)
+    # Of several animals the mean of each, of one its seeds.
+    values = tuple(map(fmean, animals.values())) if len(animals) > 1 else tuple(*animals.values())
     note = "" if values else next((row.note for row in rows if row.note), "")
     found = measured(rows)
-    return Cell(values, quoted, note, expected, ends=found.share if found else None)
+    missing = len(whole) < expected
+    ends = found.share if found else None
+    return Cell(values, quoted, note, len(values) + missing, ends=ends)
 
 
 def _bracketed(plan: Plan, body: Sequence[tuple[str, tuple[Cell, ...]]], over: str, seeds: str) -> list[str]:
@@ -215,11 +224,14 @@ def _bracketed(plan: Plan, body: Sequence[tuple[str, tuple[Cell, ...]]], over: s
     if not any(cell.ends for _, cells in body for cell in cells):
         return []
     what = over.format(seeds if len(plan.preset.seeds) > 1 else "")
+    if len(plan.preset.phantom_seeds) >= FEWEST:
+        what = "over animals, Student's"
     return [f"In brackets: 95 % interval {what}."]
 
 
 def _over_cubes(plan: Plan, body: Sequence[tuple[str, tuple[Cell, ...]]]) -> list[str]:
-    return _bracketed(plan, body, _OVER_CUBES, " and seeds together")
+    cubes = "the cubes of both animals" if len(plan.animals) == 2 else "cubes"
+    return _bracketed(plan, body, _OVER_CUBES.replace("cubes", cubes), " and seeds together")
 
 
 def _over_runs(plan: Plan, body: Sequence[tuple[str, tuple[Cell, ...]]]) -> list[str]:
@@ -227,8 +239,8 @@ def _over_runs(plan: Plan, body: Sequence[tuple[str, tuple[Cell, ...]]]) -> list
 
 
 def _seeds(plan: Plan, line: TableRow) -> int:
-    """Return how many seeds a row's models are trained with."""
-    return len(plan.preset.seeds) if line.seeded else 1
+    """Return how many models a row has: one for each seed, on each animal."""
+    return (len(plan.preset.seeds) if line.seeded else 1) * max(1, len(plan.animals))
 
 
 def _label(line: TableRow) -> str:
@@ -587,11 +599,21 @@ def all_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
         search_table(plan, rows),
         *semantics_tables(plan, rows),
     ]
-    return [_starred(table) for table in tables if table]
+    return [_starred(table, _of_animals(plan)) for table in tables if table]
 
 
-def _starred(table: Table) -> Table:
-    """Return the table with a note on the cells that lack seeds, where there are any."""
-    if any("*" in cell.ours for _, cells in table.rows for cell in cells):
-        return replace(table, notes=(*table.notes, "*: not every seed has a result yet."))
-    return table
+def _of_animals(plan: Plan) -> list[str]:
+    """Return a note where the tables are of several animals."""
+    names = [*plan.animals]
+    if len(names) < 2:
+        return []
+    each = "" if len(names) >= FEWEST else " Fewer than 3 animals say nothing of how animals vary."
+    return [f"Means over {len(names)} animals, phantom seeds {', '.join(names)}; ± is over them.{each}"]
+
+
+def _starred(table: Table, animals: Sequence[str]) -> Table:
+    """Return the table with notes on its animals, and on the cells that lack seeds, where there are any."""
+    short = any("*" in cell.ours for _, cells in table.rows for cell in cells)
+    return replace(
+        table, notes=(*table.notes, *animals, *(["*: not every seed has a result yet."] if short else []))
+    )

@@ -133,3 +133,28 @@ def test_real_sample_needs_its_folder(tmp_path):
         plan_of(read_preset("real-sample"), data=tmp_path)
     with pytest.raises(ValueError, match="--data is read by the preset real-sample only"):
         plan_of(read_preset("demo"), data=tmp_path)
+
+
+def test_each_animal_has_the_runs_that_it_would_have_alone():
+    animals = plan_of(changed("smoke", phantom_seeds=(0, 7)))
+    alone = plan_of(read_preset("smoke"))
+    other = plan_of(changed("smoke", source="phantom?seed=7"))
+    ids = [{run.id for run in plan.runs} for plan in (animals, alone, other)]
+    assert ids[0] == ids[1] | ids[2]
+    assert not ids[1] & ids[2]
+    assert [*animals.animals] == ["0", "7"]
+    assert {run.id for run in animals.regions} == {run.id for run in alone.regions}
+    assert {run.id for run in animals.runs_of(["byol"])} == {
+        run.id for plan in (alone, other) for run in plan.runs_of(["byol"])
+    }
+    tables = animals.runs_by_table()
+    assert {run.id for run in tables["Table 1"]} == {run.id for plan in (alone, other) for run in plan.scored}
+    titles = [run.title for run in animals.runs]
+    assert len(set(titles)) == len(titles)
+    assert all(title.endswith((", animal 0", ", animal 7")) for title in titles)
+
+
+def test_an_animal_keeps_the_dials_of_its_source():
+    animals = plan_of(changed("smoke", source="phantom?drift=2", phantom_seeds=(7,)))
+    alone = plan_of(changed("smoke", source="phantom?drift=2&seed=7"))
+    assert {run.id for run in animals.runs} == {run.id for run in alone.runs}

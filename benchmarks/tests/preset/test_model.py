@@ -102,6 +102,16 @@ def test_a_preset_that_cannot_work_is_refused(tmp_path, text, message):
         read_preset(write(tmp_path, f'description = "x"\n{text}\n'))
 
 
+def test_a_row_of_a_files_embeddings_is_of_one_animal(tmp_path):
+    path = write(
+        tmp_path, 'description = "x"\nphantom_seeds = [1, 2]\n[task1.rows.mine]\nembeddings = "mine.npz"'
+    )
+    with pytest.raises(
+        ValueError, match="embeddings of a file are of one animal, got phantom_seeds beside row 'mine'"
+    ):
+        read_preset(path)
+
+
 def test_the_papers_settings_have_the_papers_extra_set_among_them():
     paper = read_preset("paper")
     assert paper.task1 is not None

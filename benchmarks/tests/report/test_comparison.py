@@ -1,6 +1,7 @@
 """Folders of results, compared with the paper's numbers and with each other."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from scipy.stats import t, ttest_1samp
@@ -62,7 +63,7 @@ def test_two_rows_are_paired_over_cubes_and_seeds(tmp_path, row, written):
     ]
     results = read_results([written(tmp_path / "demo", rows)])
     found = cells(paired_grid(results, "byol", "myow"), task="roi-c1")
-    theirs = ttest_1samp((0.1, 0.12, 0.14), 0)
+    theirs: Any = ttest_1samp((0.1, 0.12, 0.14), 0)
     ends = theirs.confidence_interval(0.95)
     assert (found["cubes"], found["seeds"], found["p"]) == (3, 2, pytest.approx(theirs.pvalue))
     assert (found["95 % low"], found["95 % high"]) == pytest.approx((ends.low, ends.high))
@@ -70,6 +71,30 @@ def test_two_rows_are_paired_over_cubes_and_seeds(tmp_path, row, written):
     grid = paired_grid(results, "byol", "pca")
     assert (cells(grid, task="roi-c1")["seeds"], cells(grid, task="roi-c1")["cubes"]) == (2, 3)
     assert not any("Lines without cubes" in note for note in grid.notes)
+
+
+def test_rows_of_several_animals_are_paired_animal_by_animal(tmp_path, row, written):
+    values = {"byol": (0.7, 0.82, 0.94), "myow": (0.6, 0.7, 0.8)}
+    rows = [
+        replace(row(model, 1, value), animal=str(animal))
+        for model, of_animals in values.items()
+        for animal, value in enumerate(of_animals)
+    ]
+    results = read_results([written(tmp_path / "demo", rows, preset={"phantom_seeds": [0, 1, 2]})])
+    found = cells(paired_grid(results, "byol", "myow"), task="roi-c1")
+    theirs: Any = ttest_1samp((0.1, 0.12, 0.14), 0)
+    assert found["p"] == pytest.approx(theirs.pvalue)
+    assert (found["animals"], found["byol"]) == (3, pytest.approx(0.82))
+    (grid,) = paper_grids(results)
+    assert (cells(grid, model="BYOL")["animals"], cells(grid, model="BYOL")["mean"]) == (
+        3,
+        pytest.approx(0.82),
+    )
+    others = read_results(
+        [tmp_path / "demo", written(tmp_path / "other", rows, preset={"phantom_seeds": [3, 4]})]
+    )
+    with pytest.raises(ValueError, match="differ in phantom_seeds"):
+        paired_grid(others, "demo:byol", "other:myow")
 
 
 def test_only_the_papers_volume_and_settings_are_judged(tmp_path, row, written):

@@ -157,7 +157,7 @@ def test_a_cell_has_the_interval_over_cubes_and_of_several_seeds_over_both_toget
     assert (cell.mean, cell.interval, cell.beneath) == (0.5, "[.25, .75]", ("[.25, .75]",))
     assert any(note.startswith("In brackets: 95 % interval over cubes, Student's") for note in table.notes)
     seeds = plan_of(with_values(demo.preset, ["seeds=[1, 2]"]))
-    again = [replace(one, seed=2, value=one.value + 0.04) for one in (row(), *cubes)]
+    again = [replace(one, seed=2, value=(one.value or 0) + 0.04) for one in (row(), *cubes)]
     table = region_table(seeds, [row(), *cubes, *again])
     assert table is not None
     # Squared errors of 0.01 / 3 and 0.0008 / 2, with 2 degrees of freedom and 1.
@@ -186,6 +186,32 @@ def test_a_mean_of_classes_has_the_interval_over_the_cubes_of_each(demo):
     table = next(one for one in all_tables(demo, rows) if one.title.endswith("F1"))
     assert cell_of(table, "2D U-Net", "average").interval == "[.25, .75]"
     assert cell_of(table, "2D U-Net", "cells").interval == "[.05, .55]"
+
+
+def test_a_cell_is_the_mean_over_animals_with_their_interval_where_there_are_three(demo):
+    def told(count, rows):
+        seeds = list(range(1, count + 1))
+        plan = plan_of(with_values(read_preset("smoke"), [f"phantom_seeds={seeds}", "seeds=[1, 2]"]))
+        (table, *_) = all_tables(plan, rows)
+        return cell_of(table, "BYOL", "ROI-C1"), table.notes
+
+    rows = [
+        row(value=value + by, seed=seed, animal=str(animal), cube=cube, n=160 if not cube else 40)
+        for animal, value in enumerate((0.4, 0.5, 0.6), start=1)
+        for seed in (1, 2)
+        for cube, by in (("", 0.0), ("A", -0.02), ("B", 0.0), ("C", 0.02))
+    ]
+    cell, notes = told(3, rows)
+    assert (cell.ours, cell.interval) == ("0.50±0.10", "[.25, .75]")
+    assert "Means over 3 animals, phantom seeds 1, 2, 3; ± is over them." in notes
+    assert any("interval over animals, Student's" in note for note in notes)
+    cell, notes = told(2, [one for one in rows if one.animal != "3"])
+    # Six cubes of both animals, whose seeds agree.
+    half = t.ppf(0.975, 5) * np.std([0.38, 0.4, 0.42, 0.48, 0.5, 0.52], ddof=1) / 6**0.5
+    assert cell.ends == pytest.approx((0.45 - half, 0.45 + half))
+    assert any("over the cubes of both animals and seeds together" in note for note in notes)
+    assert any("Fewer than 3 animals say nothing of how animals vary." in note for note in notes)
+    assert told(3, rows[:-4])[0].ours == "0.50±0.10*"
 
 
 def test_a_cell_has_no_interval_where_a_seed_has_none(demo):
