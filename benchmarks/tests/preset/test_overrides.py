@@ -82,7 +82,7 @@ def test_an_encoder_in_a_file_is_named_by_its_whole_path_and_its_row_without_the
 
 
 def test_an_encoder_of_the_hub_is_the_folder_that_was_fetched(tmp_path, monkeypatch):
-    monkeypatch.setattr("mtneuro_ssl.hub.fetched_folder", {"owner/name": tmp_path}.__getitem__)
+    monkeypatch.setattr("mtneuro_ssl._shared.hub.fetched_folder", {"owner/name": tmp_path}.__getitem__)
     monkeypatch.delattr("mtneuro_ssl.fetched_folder", raising=False)
     preset, names = with_own_row(read_preset("smoke"), encoder="hf:owner/name")
     assert names == ("hf:owner/name",)

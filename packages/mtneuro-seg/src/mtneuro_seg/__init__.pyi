@@ -1,3 +1,7 @@
+from ._shared.hub import Place as Place
+from ._shared.hub import fetched_folder as fetched_folder
+from ._shared.hub import folder_digest as folder_digest
+from ._shared.hub_push import Pushed as Pushed
 from ._shared.volume_file import VolumeFile as VolumeFile
 from ._shared.volume_file import open_volume_file as open_volume_file
 from .annotation.boxes import Box as Box
@@ -30,6 +34,8 @@ from .networks.vnetlight import VNetLight as VNetLight
 from .original import original_model as original_model
 from .paper import paper_search as paper_search
 from .paper import paper_settings as paper_settings
+from .pretrained import from_pretrained as from_pretrained
+from .pretrained import push_to_hub as push_to_hub
 from .registry import Network as Network
 from .registry import SizeRule as SizeRule
 from .registry import model_names as model_names

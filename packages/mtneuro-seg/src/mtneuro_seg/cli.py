@@ -10,6 +10,7 @@ from mtneuro_seg.commands.finetune import finetune
 from mtneuro_seg.commands.import_ import import_
 from mtneuro_seg.commands.models import models
 from mtneuro_seg.commands.predict import predict
+from mtneuro_seg.commands.push import push
 from mtneuro_seg.commands.render import render
 from mtneuro_seg.commands.suggest import suggest
 from mtneuro_seg.commands.train import MOVED, SETTINGS_HELP, train
@@ -19,7 +20,7 @@ app = command_line(
     "Segment microstructure in image volumes with the 2D and 3D networks of the MTNeuro benchmark.",
 )
 app.command(train, help_epilogue=SETTINGS_HELP)
-for _command in (evaluate, render, predict, suggest, finetune, models):
+for _command in (evaluate, render, predict, suggest, finetune, models, push):
     app.command(_command)
 app.command(import_, name="import")
 

@@ -26,7 +26,7 @@ from mtneuro_seg.model_card import model_card
 from mtneuro_seg.settings import TrainSettings, default_class_names
 
 FORMAT_VERSION = 1
-_KIND = "mtneuro-seg model"
+KIND = "mtneuro-seg model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +65,7 @@ class Model:
             weights=self.network.state_dict(),
             config={
                 "format_version": FORMAT_VERSION,
-                "kind": _KIND,
+                "kind": KIND,
                 "settings": self.settings.model_dump(mode="json"),
                 "class_names": list(self.class_names),
                 "provenance": self.provenance,
@@ -207,7 +207,7 @@ def load_model(folder: str | os.PathLike[str], *, trusted: Collection[str] = ())
     """
     root = Path(folder)
     check_model_folder(root, program="mtneuro-seg")
-    config = model_folder.read_config(root, kinds=[_KIND], format_version=FORMAT_VERSION)
+    config = model_folder.read_config(root, kinds=[KIND], format_version=FORMAT_VERSION)
     try:
         settings = TrainSettings.model_validate(_up_to_date(config["settings"]))
         class_names = tuple(config["class_names"])

@@ -1,3 +1,7 @@
+from ._shared.hub import Place as Place
+from ._shared.hub import fetched_folder as fetched_folder
+from ._shared.hub import folder_digest as folder_digest
+from ._shared.hub_push import Pushed as Pushed
 from ._shared.volume_file import VolumeFile as VolumeFile
 from ._shared.volume_file import open_volume_file as open_volume_file
 from .attentive_probe import AttentiveProbe as AttentiveProbe
@@ -13,7 +17,6 @@ from .figures.reconstructions import reconstruction_sheet as reconstruction_shee
 from .figures.views import view_sheet as view_sheet
 from .files import open_images as open_images
 from .files import save_embeddings as save_embeddings
-from .hub import fetched_folder as fetched_folder
 from .maps import feature_maps as feature_maps
 from .model import Model as Model
 from .model import untrained as untrained
@@ -23,6 +26,8 @@ from .original import original_model as original_model
 from .pixel_probe import PixelProbe as PixelProbe
 from .pixel_probe import fit_pixel_probe as fit_pixel_probe
 from .pixel_probe import load_pixel_probe as load_pixel_probe
+from .pretrained import from_pretrained as from_pretrained
+from .pretrained import push_to_hub as push_to_hub
 from .probe_settings import AttentiveProbeSettings as AttentiveProbeSettings
 from .probe_settings import PixelProbeSettings as PixelProbeSettings
 from .reconstruction import Reconstruction as Reconstruction

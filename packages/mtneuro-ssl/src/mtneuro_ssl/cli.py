@@ -9,6 +9,7 @@ from mtneuro_ssl.commands.import_ import import_
 from mtneuro_ssl.commands.map import map_
 from mtneuro_ssl.commands.methods import methods
 from mtneuro_ssl.commands.probe import probe
+from mtneuro_ssl.commands.push import push
 from mtneuro_ssl.commands.reconstruct import reconstruct
 from mtneuro_ssl.commands.segment import segment
 from mtneuro_ssl.commands.train import MOVED, SETTINGS_HELP, train
@@ -19,7 +20,7 @@ app = command_line(
     "Learn representations of image volumes, and turn images into embeddings.",
 )
 app.command(train, help_epilogue=SETTINGS_HELP)
-for command in (embed, probe, segment, views, reconstruct, methods):
+for command in (embed, probe, segment, views, reconstruct, methods, push):
     app.command(command)
 app.command(map_, name="map")
 app.command(import_, name="import")

@@ -18,11 +18,12 @@ from torch.nn.modules.conv import _ConvNd  # pyright: ignore[reportPrivateUsage]
 from mtneuro_ssl._shared.bounds import check_file
 from mtneuro_ssl._shared.factories import imported
 from mtneuro_ssl._shared.foreign import answer_of, reason, words_of
+from mtneuro_ssl._shared.hub import is_kept, is_repository, refusal
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, weights_errors_named
 from mtneuro_ssl._shared.torch_file import is_torch_file
 from mtneuro_ssl._shared.words import one_line
 from mtneuro_ssl.adapted import adapted
-from mtneuro_ssl.hub import address_refusal, is_kept, is_repository, refusal
+from mtneuro_ssl.address import address_refusal
 from mtneuro_ssl.registry import ENCODERS, ENCODERS_3D, ENCODERS_OF_POINTS
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.views import generator_at
@@ -268,7 +269,7 @@ def _check_published(name: str, weights: str) -> None:
     if repository and not is_repository(repository):
         raise ValueError(f"encoder_weights must be hf-hub:owner/name, got {weights!r}")
     if repository and not is_kept(repository, files, revision=revision or None):
-        told = refusal(repository, files[0], revision=revision or None)
+        told = refusal(repository, revision=revision or None)
     if told:
         raise FileNotFoundError(
             f"encoder_weights {weights!r} of timm/{name} cannot be fetched: {told}; give a file or a folder "

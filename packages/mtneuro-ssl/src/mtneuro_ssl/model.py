@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
+from mtneuro_ssl._shared.card import header
 from mtneuro_ssl._shared.devices import chosen_device
 from mtneuro_ssl._shared.foreign import described, module_errors_named, words_of
 from mtneuro_ssl._shared.memory import memory_errors_named
@@ -164,10 +165,19 @@ class Model(ABC):
         window = "" if black_white is None else f" of {black_white[0]:g} to {black_white[1]:g}"
         depth = settings.depth
         axes = "(n, y, x)" if depth is None else f"(n, z, y, x), subvolumes of {depth} slices"
+        points = "point-cloud" if settings.of_points else f"{2 if depth is None else 3}d"
+        named_encoder = "own-encoder" if ":" in settings.encoder else settings.encoder.replace("/", "-")
+        tags = ["mtneuro", "microscopy", "representation-learning", points, settings.method]
         lines = [
-            "---",
-            "library_name: mtneuro-ssl",
-            "---",
+            *header(
+                {
+                    "library_name": "mtneuro-ssl",
+                    "pipeline_tag": "feature-extraction"
+                    if settings.of_points
+                    else "image-feature-extraction",
+                    "tags": [*tags, *([named_encoder] if self.kind == "network" else [])],
+                }
+            ),
             f"# {settings.method}, {self.dim} features",
             "",
             f"Made by mtneuro-ssl {version('mtneuro-ssl')}: method `{settings.method}`{network}.",

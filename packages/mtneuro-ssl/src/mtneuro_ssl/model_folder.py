@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from mtneuro_ssl._shared.factories import check_trusted, imported
+from mtneuro_ssl._shared.hub import found_folder
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, read_config, read_weights, weights_errors_named
 from mtneuro_ssl._shared.torch_file import check_model_folder
-from mtneuro_ssl.hub import fetched_folder
 from mtneuro_ssl.model import FORMAT_VERSION, KINDS, Model, NetworkModel
 from mtneuro_ssl.settings import TrainSettings
 
@@ -56,7 +56,7 @@ def load_encoder(source: Path | str, *, trusted: Collection[str] = ()) -> nn.Mod
     Parameters
     ----------
     source
-        A model folder, or the id of a repository on the Hugging Face hub that holds one, ``owner/name``.
+        A model folder, or a repository of one on the Hugging Face hub, as for `from_pretrained`.
     trusted
         As for `load_model`.
 
@@ -67,10 +67,7 @@ def load_encoder(source: Path | str, *, trusted: Collection[str] = ()) -> nn.Mod
     ValueError
         If the model has no network, as PCA and NMF.
     """
-    folder = Path(source)
-    if not folder.exists() and str(source).count("/") == 1:
-        folder = fetched_folder(str(source))
-    model = load_model(folder, trusted=trusted)
+    model = load_model(found_folder(source), trusted=trusted)
     if not isinstance(model, NetworkModel):
-        raise ValueError(f"an encoder is a network, but {folder} holds {model.settings.method!r}")
+        raise ValueError(f"an encoder is a network, but {source} holds {model.settings.method!r}")
     return model.encoder

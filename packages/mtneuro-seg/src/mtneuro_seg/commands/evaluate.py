@@ -36,7 +36,7 @@ def evaluate(
     Parameters
     ----------
     model
-        Model folder.
+        Model folder, or a repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
     images
         Images to score it on.
     labels
@@ -65,6 +65,7 @@ def evaluate(
     import numpy as np
 
     from mtneuro_seg._shared.devices import chosen_device
+    from mtneuro_seg._shared.hub import found_folder
     from mtneuro_seg._shared.intensity import parsed_window, seen_range, windowed
     from mtneuro_seg.files import read_labelled_images
     from mtneuro_seg.inference import predict as predict_labels
@@ -73,7 +74,7 @@ def evaluate(
     from mtneuro_seg.model import load_model
 
     look_here(trust)
-    loaded = load_model(model, trusted=trust)
+    loaded = load_model(found_folder(model), trusted=trust)
     window = parsed_window(intensity)
     data = read_labelled_images(images, labels, ranges=ranges, intensity=window)
     array, truth = data.images, data.masks

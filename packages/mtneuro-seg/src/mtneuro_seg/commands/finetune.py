@@ -34,7 +34,7 @@ def finetune(
     Parameters
     ----------
     model
-        Model folder to start from.
+        Model folder to start from, or a repository, as for `predict`.
     folders
         Folders that `mtneuro-seg suggest` wrote, with corrections: give those of all rounds, so that nothing
         is forgotten.
@@ -55,13 +55,14 @@ def finetune(
         raise ValueError("FOLDERS must name a folder of suggestions, such as round1, got none")
     given: dict[str, Any] = {"device": device} | changed_values({}, changes)
     look_here(trust)
+    from mtneuro_seg._shared.hub import found_folder
     from mtneuro_seg.annotation.finetuning import corrected_images, tuned_settings
     from mtneuro_seg.annotation.finetuning import finetune as finetune_model
     from mtneuro_seg.model import load_model
 
     if output.resolve() == model.resolve():
         raise ValueError(f"--output must be another folder than MODEL, got {str(output)!r}")
-    loaded = load_model(model, trusted=trust)
+    loaded = load_model(found_folder(model), trusted=trust)
     tuned_settings(loaded.settings, given)
     corrected = corrected_images(folders, model=loaded, accept=accept)
     for each in corrected.boxes:

@@ -44,7 +44,7 @@ def predict(
     Parameters
     ----------
     model
-        Model folder.
+        Model folder, or a repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
     volume
         A volume (z, y, x) as a Zarr array, an OME-Zarr group or a .npy, or whatever else an installed
         mtneuro-data opens, such as bossdb://lab/scan/em; or images, in a .npz too.
@@ -71,6 +71,7 @@ def predict(
     intensity
         Intensities that become black and white, LO:HI, such as 0:4095. By default as the model was trained.
     """
+    from mtneuro_seg._shared.hub import found_folder
     from mtneuro_seg._shared.intensity import parsed_window
     from mtneuro_seg.files import (
         check_labels_path,
@@ -102,7 +103,7 @@ def predict(
         with bar("shards") as progress:
             predict_volume_on_cluster(
                 scheduler,
-                model,
+                found_folder(model),
                 volume=volume,
                 out=output,
                 ranges=ranges,
@@ -122,7 +123,7 @@ def predict(
     from mtneuro_seg.model import load_model
     from mtneuro_seg.volume.predict import predict_volume
 
-    loaded = load_model(model, trusted=trust)
+    loaded = load_model(found_folder(model), trusted=trust)
     place = chosen_device(device).type
     source = open_volume_file(volume, ranges=ranges)
     source = replace(source, voxel_size_um=voxel_size_um or source.voxel_size_um)

@@ -43,7 +43,7 @@ def suggest(
     Parameters
     ----------
     model
-        Model folder.
+        Model folder, or a repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
     volume
         A volume (z, y, x) as a Zarr array, an OME-Zarr group or a .npy, or whatever else an installed
         mtneuro-data opens.
@@ -71,6 +71,7 @@ def suggest(
         Intensities that become black and white, LO:HI, such as 0:4095. By default as the model was trained.
     """
     from mtneuro_seg._shared.devices import chosen_device
+    from mtneuro_seg._shared.hub import found_folder
     from mtneuro_seg._shared.intensity import parsed_window
     from mtneuro_seg._shared.volume_file import open_volume_file
     from mtneuro_seg.annotation.boxes import read_boxes
@@ -86,7 +87,7 @@ def suggest(
     vectors = None if embeddings is None else read_embeddings(embeddings)
     window = parsed_window(intensity)
     look_here(trust)
-    loaded = load_model(model, trusted=trust)
+    loaded = load_model(found_folder(model), trusted=trust)
     place = chosen_device(device).type
     source = seen_through(open_volume_file(volume, ranges=ranges), window)
     source = replace(source, voxel_size_um=voxel_size_um or source.voxel_size_um)

@@ -28,7 +28,7 @@ def embed(
     Parameters
     ----------
     model
-        Model folder.
+        Model folder, or a repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
     volume
         Images, as for `train`; a model of subvolumes embeds the volume's subvolumes.
     output
@@ -48,6 +48,7 @@ def embed(
         MODEL names it as its encoder.
     """
     check_output(output, ".npz", what="embeddings", force=force)
+    from mtneuro_ssl._shared.hub import found_folder
     from mtneuro_ssl._shared.intensity import parsed_window
     from mtneuro_ssl.embedding import corner_ids
     from mtneuro_ssl.files import is_point_file, open_images, save_embeddings
@@ -55,7 +56,7 @@ def embed(
     from mtneuro_ssl.views import corner_crops
 
     look_here(trust)
-    loaded = load_model(model, trusted=trust, device=device)
+    loaded = load_model(found_folder(model), trusted=trust, device=device)
     window = parsed_window(intensity)
     source = open_images(volume, ranges=ranges, intensity=window, depth=loaded.settings.depth)
     images, ids = source.images, source.sample_id

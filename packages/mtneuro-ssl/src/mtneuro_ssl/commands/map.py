@@ -36,7 +36,7 @@ def map_(
     Parameters
     ----------
     model
-        Model folder.
+        Model folder, or a repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
     volume
         Volume (z, y, x), as for `train`.
     output
@@ -70,6 +70,7 @@ def map_(
         check_output(picture, ".png", what="a picture", force=force)
     import numpy as np
 
+    from mtneuro_ssl._shared.hub import found_folder
     from mtneuro_ssl._shared.intensity import parsed_window, seen_range, windowed
     from mtneuro_ssl._shared.workers import worker_pool
     from mtneuro_ssl.dense import embedding_map, grid_of
@@ -81,7 +82,7 @@ def map_(
     look_here(trust)
     with worker_pool(workers=workers, scheduler=scheduler, tls=tls) as executor, bar("map") as progress:
         found = embedding_map(
-            model,
+            found_folder(model),
             volume,
             out=output,
             window=window,

@@ -32,7 +32,7 @@ def probe(
     Parameters
     ----------
     model
-        Model folder; the model stays as it is.
+        Model folder or repository, as for `embed`; the model stays as it is.
     images
         Images, as for `train`.
     masks
@@ -52,6 +52,7 @@ def probe(
         MODEL names it as its encoder.
     """
     check_output(output, what="a probe", force=force)
+    from mtneuro_ssl._shared.hub import found_folder
     from mtneuro_ssl._shared.intensity import parsed_window
     from mtneuro_ssl._shared.volume_file import open_volume_file
     from mtneuro_ssl.files import open_images
@@ -61,7 +62,7 @@ def probe(
     check_place(output)
     window = parsed_window(intensity)
     look_here(trust)
-    loaded = load_model(model, trusted=trust, device=device)
+    loaded = load_model(found_folder(model), trusted=trust, device=device)
     if masks is None and not images.partition("#")[0].endswith(".npz"):
         raise ValueError(
             f"MASKS must be given unless IMAGES is an .npz that holds masks, got {images!r} alone"

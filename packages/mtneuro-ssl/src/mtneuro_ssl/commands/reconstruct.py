@@ -27,7 +27,7 @@ def reconstruct(
     Parameters
     ----------
     model
-        Model folder of a run of the method mae.
+        Model folder or repository, as for `embed`, of a run of the method mae.
     volume
         Images, as for `train`; a model of subvolumes reconstructs the volume's subvolumes.
     output
@@ -47,6 +47,7 @@ def reconstruct(
     check_output(output, ".png", what="a picture", force=force)
     import numpy as np
 
+    from mtneuro_ssl._shared.hub import found_folder
     from mtneuro_ssl._shared.intensity import parsed_window
     from mtneuro_ssl.figures.png import save_png
     from mtneuro_ssl.figures.reconstructions import reconstruction_sheet
@@ -55,13 +56,14 @@ def reconstruct(
     from mtneuro_ssl.reconstruction import reconstruct as reconstruct_images
 
     window = parsed_window(intensity)
-    depth = load_model(model, device=device).settings.depth
+    folder = found_folder(model)
+    depth = load_model(folder, device=device).settings.depth
     images = open_images(volume, ranges=ranges, intensity=window, depth=depth).images
     if not 1 <= samples <= images.shape[0]:
         raise ValueError(f"samples must be 1 to the number of images, {images.shape[0]}, got {samples}")
     chosen = np.linspace(0, images.shape[0] - 1, samples).astype(int)
     found = reconstruct_images(
-        model, np.stack([np.asarray(images[int(place)]) for place in chosen]), seed=seed, device=device
+        folder, np.stack([np.asarray(images[int(place)]) for place in chosen]), seed=seed, device=device
     )
     save_png(output, reconstruction_sheet(found))
     yield f"{samples} images and their reconstructions written to {output}"

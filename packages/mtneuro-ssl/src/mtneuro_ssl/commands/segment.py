@@ -31,7 +31,7 @@ def segment(
     Parameters
     ----------
     model
-        Model folder that the probe was fitted to.
+        Model folder or repository, as for `embed`, that the probe was fitted to.
     probe
         Folder that `mtneuro-ssl probe` wrote.
     volume
@@ -57,6 +57,7 @@ def segment(
     check_output(output, ".zarr", what="labels", force=force)
     if output.resolve() == Path(volume.partition("#")[0]).resolve():
         raise ValueError(f"VOLUME and --output must be different files, got {str(output)!r}")
+    from mtneuro_ssl._shared.hub import found_folder
     from mtneuro_ssl._shared.intensity import parsed_window
     from mtneuro_ssl.files import open_images
     from mtneuro_ssl.model_folder import load_model
@@ -65,7 +66,7 @@ def segment(
 
     levels = parsed_window(intensity)
     look_here(trust)
-    loaded = load_pixel_probe(probe, load_model(model, trusted=trust, device=device))
+    loaded = load_pixel_probe(probe, load_model(found_folder(model), trusted=trust, device=device))
     source = open_images(volume, ranges=ranges, intensity=levels)
     about: dict[str, Any] = {}
     if source.voxel_size_um is not None:

@@ -36,7 +36,7 @@ def views(
     intensity
         Intensities that become black and white where images are not uint8, LO:HI, such as 0:4095.
     model
-        Model folder, for a last column: the nearest view of another image.
+        Model folder or repository, as for `embed`, for a last column: the nearest view of another image.
     samples
         Number of images to draw.
     settings
@@ -53,6 +53,7 @@ def views(
     chosen = chosen_settings(settings, changes, trust=trust)
     import numpy as np
 
+    from mtneuro_ssl._shared.hub import found_folder
     from mtneuro_ssl._shared.intensity import not_grey, parsed_window, seen_range
     from mtneuro_ssl.figures.png import save_png
     from mtneuro_ssl.figures.views import view_sheet
@@ -66,7 +67,7 @@ def views(
     sheet = view_sheet(
         np.asarray(source.images[:]),
         chosen,
-        model=None if model is None else load_model(model, trusted=trust, device=device),
+        model=None if model is None else load_model(found_folder(model), trusted=trust, device=device),
         samples=samples,
         sample_id=source.sample_id,
     )
