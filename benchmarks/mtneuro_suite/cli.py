@@ -23,7 +23,13 @@ from mtneuro_suite.execute.progress import Display, JsonLines, Tally
 from mtneuro_suite.plan.costs import forecast
 from mtneuro_suite.preset.model import Preset, checked_preset, read_preset
 from mtneuro_suite.preset.overrides import DEEP, preset_text, with_own_row, with_tasks, with_values
-from mtneuro_suite.report.terminal import print_caveat, print_estimate, print_findings, print_tables
+from mtneuro_suite.report.terminal import (
+    print_caveat,
+    print_claims,
+    print_estimate,
+    print_findings,
+    print_tables,
+)
 
 if TYPE_CHECKING:
     from mtneuro_suite.execute.export import Form
@@ -173,8 +179,9 @@ class How:
     """Export a picture for each image, in place of a NumPy file for each size."""
 
     tables: bool = False
-    """Print every table too. By default a run ends with its findings, and the tables are in the report; they
-    are printed where a row of your own is asked for, or nothing is found."""
+    """Print every table too, and what the results say of the paper's claims. By default a run ends with its
+    findings, and both are in the report; tables are printed where a row of your own is asked for, or nothing
+    is found."""
 
     paper: bool = False
     """Print the tables with the paper's numbers beneath ours, for data that are not the paper's too."""
@@ -381,6 +388,7 @@ def _write_results(
     Results that turn out to be damaged are named and left out.
     """
     from mtneuro_suite.report.about import FILE_NAME, about
+    from mtneuro_suite.report.claims import claims
     from mtneuro_suite.report.findings import findings
     from mtneuro_suite.report.rows import rows_of
     from mtneuro_suite.report.state import report_state, shows
@@ -418,6 +426,7 @@ def _write_results(
         print_findings(found, out)
         if shown.tables or not found:
             print_tables(tables, out, paper=shown.paper)
+            print_claims(claims(plan, rows), out)
         print_caveat(plan.inputs.caveat, out)
     if unwritten:
         err.print(unwritten, style="red")

@@ -14,10 +14,12 @@ from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.preset.model import FLOORS, shown_values
 from mtneuro_suite.report.appendix import appendix_tables
+from mtneuro_suite.report.claims import claims
 from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves
 from mtneuro_suite.report.labels import label_figures
 from mtneuro_suite.report.names import model_name
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
+from mtneuro_suite.report.rows import rows_of
 from mtneuro_suite.report.shift import shift_figures
 from mtneuro_suite.report.state import report_state
 from mtneuro_suite.report.tables import Table
@@ -153,6 +155,7 @@ def write_report(
         curves=learning_curves(plan, store),
         failures=failures,
         found=found,
+        claims=claims(plan, rows_of(plan, store)),
         inputs=_inputs(plan, results),
         costs=costs,
         cost_by_kind=_summed(costs),

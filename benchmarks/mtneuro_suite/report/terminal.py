@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from mtneuro_suite.report.claims import Claim
 from mtneuro_suite.report.tables import Cell, Table
 from mtneuro_suite.runs.run import Run
 
@@ -72,6 +73,15 @@ def print_findings(found: Sequence[str], out: Console) -> None:
         out.print("Findings", style="bold")
     for text in found:
         out.print(f"- {text}", soft_wrap=False, highlight=False, markup=False)
+
+
+def print_claims(told: Sequence[Claim], out: Console) -> None:
+    """Print the paper's claims, a line each where the terminal is wide enough."""
+    if told:
+        out.print()
+        out.print("The paper's claims", style="bold")
+    for claim in told:
+        out.print(f"- {claim}", soft_wrap=False, highlight=False, markup=False)
 
 
 def print_tables(tables: Sequence[Table], out: Console, *, paper: bool = False) -> None:

@@ -5,8 +5,15 @@ from rich.console import Console
 
 from mtneuro_suite.plan.estimate import Estimate
 from mtneuro_suite.preset.paper import Quoted
+from mtneuro_suite.report.claims import Claim
 from mtneuro_suite.report.tables import Cell, Table
-from mtneuro_suite.report.terminal import print_caveat, print_estimate, print_findings, print_tables
+from mtneuro_suite.report.terminal import (
+    print_caveat,
+    print_claims,
+    print_estimate,
+    print_findings,
+    print_tables,
+)
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Features, Umap
 
@@ -27,6 +34,16 @@ def table(*cells, notes=(), papers_data=True):
         notes=notes,
         papers_data=papers_data,
     )
+
+
+def test_claims_are_a_line_each_and_nothing_where_there_is_none():
+    out = io.StringIO()
+    print_claims([], Console(file=out, width=80))
+    assert out.getvalue() == ""
+    print_claims(
+        [Claim(text="More is better", verdict="not resolved", numbers=".8 [.1, .9]")], Console(file=out)
+    )
+    assert "- More is better: not resolved. .8 [.1, .9]." in out.getvalue()
 
 
 def test_of_other_data_the_papers_number_is_shown_on_request_alone():
