@@ -114,14 +114,21 @@ def peak_of_box(depth: int) -> Iterator[None]:
 
 
 def demo(*, quick: bool) -> Iterator[Figure]:
-    """Yield how long two processes take for the data of the demo preset, waiting included."""
+    """Yield how long two processes take for a slice of the data of the demo preset, waiting included.
+
+    However far a slice is reduced, 256 x 256 voxels are drawn for it. Version 7 of the phantom draws one and
+    a half times what version 6 did.
+    """
     del quick
     tasks = demo_tasks()
     start = time.perf_counter()
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        images = sum(pool.map(images_of, tasks))
+        slices = sum(pool.map(slices_of, tasks))
     taken = time.perf_counter() - start
-    yield Figure(name=f"demo's data, {images} images, two processes", value=taken, at_most=30, unit="s")
+    yield Figure(name="demo's data, two processes, from start to end", value=taken, unit="s")
+    yield Figure(
+        name="demo's data, two processes, time a slice", value=1000 * taken / slices, at_most=45, unit="ms"
+    )
 
 
 def demo_tasks() -> list[TaskSpec]:
@@ -134,9 +141,9 @@ def demo_tasks() -> list[TaskSpec]:
     return [run.step.task for run in runs if isinstance(run.step, Arrays)]
 
 
-def images_of(task: TaskSpec) -> int:
-    """Load a task's images and labels, and return how many they are."""
-    return len(load(task, "all"))
+def slices_of(task: TaskSpec) -> int:
+    """Load a task's images and labels, and return how many slices they are."""
+    return len(load(task, "all")) * task.depth
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 from math import prod
+from pathlib import Path
 
 from mtneuro_suite.plan.asked import asked_samples
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_values
+
+WIDE = str(Path(__file__).parents[1] / "wide.toml")
 
 
 def asked(name, *changes):
@@ -28,7 +31,7 @@ def test_corners_of_table_1_and_wholes_of_table_3_are_asked_for_once():
 
 
 def test_one_tile_has_a_name_for_each_resolution_and_depth():
-    found = asked("demo", 'task1.methods=["byol"]', "task1.resolutions=[2]", "task1.per_method={}")
+    found = asked(WIDE, 'task1.methods=["byol"]', "task1.resolutions=[2]", "task1.per_method={}")
     sizes = {one.size for one in found}
     assert sizes == {(32, 32), (64, 64), (8, 32, 32)}
     names = [name for one in found for name in one.names.tolist()]

@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 
 from mtneuro_suite.plan.plan import Plan, plan_of
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_own_row, with_values
+
+WIDE = str(Path(__file__).parents[1] / "wide.toml")
 
 FROZEN = 'task2.frozen=["byol"]'
 
@@ -90,7 +94,7 @@ def test_encoders_of_subvolumes_alone_are_refused():
     with pytest.raises(
         ValueError, match="must name encoders of images, got 'deep', which has none of images"
     ):
-        plan(*changes, preset="demo")
+        plan(*changes, preset=WIDE)
 
 
 def test_without_task_1_there_is_nothing_to_read_out():

@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 
 from mtneuro_suite.plan.plan import Plan, plan_of
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_values
+
+WIDE = str(Path(__file__).parents[1] / "wide.toml")
 
 BOTH = 'task3.probes=["linear", "knn"]'
 
@@ -34,7 +38,7 @@ def test_each_encoder_that_is_read_out_is_probed_and_no_other_run_changes():
 
 def test_clouds_of_points_and_subvolumes_are_probed_as_deep_as_they_are_read_out():
     changes = ("task1.points.labels=truth", 'task3.encoders=["roi-c1", "roi-c1-3d"]')
-    made = plan(BOTH, *changes, preset="demo")
+    made = plan(BOTH, *changes, preset=WIDE)
     probed = {(run.step.model, run.step.task, run.step.depth) for run in made.feature_probes}
     assert {("points", "roi-c1", 1), ("counts", "roi-c1", 1), ("byol", "roi-c1-3d", 8)} <= probed
     assert len(probed) == len(made.semantics) + len(made.point_semantics)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from mtneuro_data import builtin_task
 
@@ -7,10 +9,12 @@ from mtneuro_suite.preset.overrides import with_tasks, with_values
 from mtneuro_suite.report.tables import all_tables
 from mtneuro_suite.steps import Arrays, Encoder
 
+WIDE = str(Path(__file__).parents[1] / "wide.toml")
+
 
 @pytest.fixture
-def demo() -> Preset:
-    return read_preset("demo")
+def wide() -> Preset:
+    return read_preset(WIDE)
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def test_own_tasks_take_the_place_of_the_papers(task_file):
         task_file("seg-2d-3class", name="somata", class_names=("background", "vessel", "soma")),
         task_file("semantics", name="counted"),
     ]
-    plan = plan_of(with_tasks(read_preset("demo"), files))
+    plan = plan_of(with_tasks(read_preset(WIDE), files))
     assert [region.name for region in plan.inputs.regions] == ["layers"]
     (half,) = plan.inputs.segmentation
     assert {run.step.train.classes for run in plan.networks} == {3}
@@ -59,13 +63,13 @@ def test_own_tasks_take_the_place_of_the_papers(task_file):
 
 
 def test_a_kind_without_a_task_is_not_run(task_file):
-    preset = with_tasks(read_preset("demo"), [task_file("seg-3d-4class", name="deep")])
+    preset = with_tasks(read_preset(WIDE), [task_file("seg-3d-4class", name="deep")])
     assert (preset.task1, preset.task3) == (None, None)
     assert {run.step.model for run in plan_of(preset).segmenters} == {"unet3d"}
 
 
-def test_a_semantics_task_alone_trains_the_encoders_that_it_reads_out(task_file, demo):
-    plan = plan_of(with_tasks(demo, [task_file("semantics", name="em", z_step=8)]))
+def test_a_semantics_task_alone_trains_the_encoders_that_it_reads_out(task_file, wide):
+    plan = plan_of(with_tasks(wide, [task_file("semantics", name="em", z_step=8)]))
     rows = {"supervised", "byol", "myow", "pca", "untrained"}
     assert {run.step.model for run in plan.semantics} == rows | {"region", "mean-sd", "spectrum"}
     assert plan.regions == ()
@@ -78,23 +82,23 @@ def test_a_semantics_task_alone_trains_the_encoders_that_it_reads_out(task_file,
     assert [title.split(":")[0] for title in titles] == ["Table 3. Semantics, encoders from em"] * 2
 
 
-def test_a_tasks_instances_are_measured_by_their_ids(task_file, demo):
+def test_a_tasks_instances_are_measured_by_their_ids(task_file, wide):
     files = [task_file("semantics", z_step=8, label_map={"*": 2, 1: 1}, instances="cell")]
-    plan = plan_of(with_tasks(demo, files))
+    plan = plan_of(with_tasks(wide, files))
     assert plan.features is not None
     assert plan.features.step.instances == "cell"
     steps = [run.step for run in plan.features.needs["samples"]]
     assert {step.task.instances for step in steps if isinstance(step, Arrays)} == {"cell"}
 
 
-def test_semantics_and_segmentation_need_no_region_task(task_file, demo):
+def test_semantics_and_segmentation_need_no_region_task(task_file, wide):
     files = [task_file("semantics", name="em", z_step=8), task_file("seg-2d-3class", name="net")]
-    plan = plan_of(with_tasks(demo, files))
+    plan = plan_of(with_tasks(wide, files))
     assert (plan.regions, bool(plan.semantics), bool(plan.segmenters)) == ((), True, True)
 
 
-def test_one_region_leaves_a_presets_classifiers_out(one_region, demo):
-    preset = with_tasks(demo, [one_region("semantics", z_step=8)])
+def test_one_region_leaves_a_presets_classifiers_out(one_region, wide):
+    preset = with_tasks(wide, [one_region("semantics", z_step=8)])
     assert preset.task1
     assert preset.task1.methods == ("byol", "myow", "pca", "untrained")
     assert "supervised" not in preset.task1.per_method
@@ -102,8 +106,8 @@ def test_one_region_leaves_a_presets_classifiers_out(one_region, demo):
 
 @pytest.mark.parametrize("kind", ["semantics", "roi-c1"])
 @pytest.mark.parametrize("method", ["supervised", "supervised+mixup"])
-def test_a_classifier_of_one_region_is_refused_before_any_run(one_region, demo, kind, method):
-    preset = with_tasks(demo, [one_region(kind, z_step=8)])
+def test_a_classifier_of_one_region_is_refused_before_any_run(one_region, wide, kind, method):
+    preset = with_tasks(wide, [one_region(kind, z_step=8)])
     with pytest.raises(
         ValueError, match=r"must have at least 2 regions to tell apart.*\[\"byol\"\]"
     ) as refused:
@@ -111,8 +115,8 @@ def test_a_classifier_of_one_region_is_refused_before_any_run(one_region, demo, 
     assert repr(method) in str(refused.value)
 
 
-def test_encoders_of_one_region_are_trained_and_not_scored(one_region, demo):
-    plan = plan_of(with_tasks(demo, [one_region("roi-c1", z_step=8)]))
+def test_encoders_of_one_region_are_trained_and_not_scored(one_region, wide):
+    plan = plan_of(with_tasks(wide, [one_region("roi-c1", z_step=8)]))
     assert plan.regions == ()
     assert {run.step.train.method for run in plan.runs if isinstance(run.step, Encoder)} == {
         "byol",
@@ -123,10 +127,10 @@ def test_encoders_of_one_region_are_trained_and_not_scored(one_region, demo):
     assert all_tables(plan, []) == []
 
 
-def test_a_tasks_own_reduction_and_step_stand_before_a_presets(task_file, demo):
+def test_a_tasks_own_reduction_and_step_stand_before_a_presets(task_file, wide):
     own = {"z_step": 9, "downsample": 2}
     files = [task_file(name, **own) for name in ("roi-c1", "seg-2d-3class", "semantics")]
-    preset = with_tasks(demo, files)
+    preset = with_tasks(wide, files)
     assert steps_and_factors(plan_of(preset)) == {(9, 2)}
     changes = ["task1.z_step=7", "task1.downsample=4", "task2.test_z_step=5", "task3.z_step=3"]
     assert steps_and_factors(plan_of(with_values(preset, changes))) == {
@@ -139,16 +143,16 @@ def test_a_tasks_own_reduction_and_step_stand_before_a_presets(task_file, demo):
 
 
 @pytest.mark.parametrize(("learnt", "read", "more"), [(4, 1, 4), (4, 2, 2), (2, 2, 1), (1, 4, 1)])
-def test_what_is_read_out_is_reduced_as_what_was_learnt_from(task_file, demo, learnt, read, more):
+def test_what_is_read_out_is_reduced_as_what_was_learnt_from(task_file, wide, learnt, read, more):
     files = [
         task_file("roi-c1", z_step=9, downsample=learnt),
         task_file("semantics", z_step=9, downsample=read),
     ]
-    assert {run.step.downsample for run in plan_of(with_tasks(demo, files)).semantics} == {more}
+    assert {run.step.downsample for run in plan_of(with_tasks(wide, files)).semantics} == {more}
 
 
-def test_a_preset_of_tasks_may_set_reduction_and_step_itself(task_file, demo):
-    preset = with_tasks(demo, [task_file("roi-c1", z_step=9)]).model_dump(exclude_unset=True)
+def test_a_preset_of_tasks_may_set_reduction_and_step_itself(task_file, wide):
+    preset = with_tasks(wide, [task_file("roi-c1", z_step=9)]).model_dump(exclude_unset=True)
     preset["task1"] |= {"z_step": 6}
     assert steps_and_factors(plan_of(Preset.model_validate(preset))) == {(6, 1), (9, 1)}
 
@@ -156,7 +160,7 @@ def test_a_preset_of_tasks_may_set_reduction_and_step_itself(task_file, demo):
 EM = ("background", "membrane", "mitochondrion")
 
 
-def test_a_tasks_classes_are_the_columns_of_its_tables(task_file, demo):
+def test_a_tasks_classes_are_the_columns_of_its_tables(task_file, wide):
     features = ("membrane_density", "membrane_length_density", "mitochondrion_count")
     files = [
         task_file(
@@ -164,7 +168,7 @@ def test_a_tasks_classes_are_the_columns_of_its_tables(task_file, demo):
         ),
         task_file("seg-2d-3class", name="organelles", class_names=EM),
     ]
-    plan = plan_of(with_tasks(demo, files))
+    plan = plan_of(with_tasks(wide, files))
     assert plan.inputs.label_values == {"membrane": 1, "mitochondrion": 2}
     assert plan.features
     assert plan.features.step.features == features
@@ -175,47 +179,47 @@ def test_a_tasks_classes_are_the_columns_of_its_tables(task_file, demo):
     assert all(cell.ours == "–" for _, cells in table.rows for cell in cells)
 
 
-def test_classes_without_a_word_on_features_have_four_each(task_file, demo):
+def test_classes_without_a_word_on_features_have_four_each(task_file, wide):
     file = task_file("semantics", name="em", z_step=8, class_names=EM, label_map={1: 1, 2: 2})
-    features = plan_of(with_tasks(demo, [file])).inputs.features
+    features = plan_of(with_tasks(wide, [file])).inputs.features
     assert features[:4] == ("membrane_density", "membrane_count", "membrane_size", "membrane_distance")
     assert len(features) == 8
 
 
-def test_the_papers_classes_have_the_papers_features_and_none_that_is_not_there(task_file, demo):
+def test_the_papers_classes_have_the_papers_features_and_none_that_is_not_there(task_file, wide):
     names = ("background", "vessel", "cell")
     file = task_file("semantics", name="two", z_step=8, class_names=names, label_map={1: 1, 2: 2})
-    features = plan_of(with_tasks(demo, [file])).inputs.features
+    features = plan_of(with_tasks(wide, [file])).inputs.features
     assert features == ("vessel_density", "cell_count", "cell_size", "nearest_neighbour_distance")
 
 
-def test_a_feature_of_no_class_is_refused_before_any_run(task_file, demo):
+def test_a_feature_of_no_class_is_refused_before_any_run(task_file, wide):
     file = task_file(
         "semantics", name="em", class_names=EM, label_map={1: 1, 2: 2}, features=["vessel_density"]
     )
     with pytest.raises(ValueError, match=r"task 'em': a feature must be .*got 'vessel_density'"):
-        plan_of(with_tasks(demo, [file]))
+        plan_of(with_tasks(wide, [file]))
 
 
-def test_a_task_that_is_called_as_one_of_the_papers_is_not_set_beside_it(task_file, demo):
+def test_a_task_that_is_called_as_one_of_the_papers_is_not_set_beside_it(task_file, wide):
     files = [
         task_file("roi-c1", z_step=9),
         task_file("semantics", z_step=9),
         task_file("seg-2d-3class", name="3class"),
     ]
-    tables = all_tables(plan_of(with_tasks(demo, files)), [])
+    tables = all_tables(plan_of(with_tasks(wide, files)), [])
     assert not any(table.has_paper for table in tables)
     assert "Table 2. Microstructure, 3class: F1" in {table.title for table in tables}
 
 
-def test_a_task_of_subvolumes_is_read_out_on_subvolumes_of_the_same_depth(task_file, demo):
+def test_a_task_of_subvolumes_is_read_out_on_subvolumes_of_the_same_depth(task_file, wide):
     files = [
         task_file("roi-c1-3d", name="deep", depth=4, z_step=5, downsample=4),
         task_file("semantics", name="counted", z_step=8, downsample=2),
     ]
-    preset = with_tasks(demo, files)
+    preset = with_tasks(wide, files)
     assert preset.task1 is not None
-    # The demo's own steps and its choice of methods are for the paper's tasks.
+    # The preset's own steps and its choice of methods are for the paper's tasks.
     assert preset.task1.subvolumes.methods is None
     plan = plan_of(preset)
     rows = {"supervised", "byol", "myow", "pca", "untrained"}
@@ -230,8 +234,8 @@ def test_a_task_of_subvolumes_is_read_out_on_subvolumes_of_the_same_depth(task_f
     assert any("subvolumes of 4 slices" in note for note in table.notes)
 
 
-def test_a_semantics_task_of_subvolumes_trains_encoders_of_them(task_file, demo):
-    plan = plan_of(with_tasks(demo, [task_file("semantics", name="em", depth=8)]))
+def test_a_semantics_task_of_subvolumes_trains_encoders_of_them(task_file, wide):
+    plan = plan_of(with_tasks(wide, [task_file("semantics", name="em", depth=8)]))
     (byol,) = (run for run in plan.semantics if run.step.model == "byol")
     (encoder,) = byol.needs["encoder"]
     assert encoder.needs["train"] == byol.needs["samples"]

@@ -1,11 +1,15 @@
+from pathlib import Path
+
 import pytest
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_own_row
 
+WIDE = str(Path(__file__).parents[1] / "wide.toml")
 
-def changed(name="demo", **changes):
+
+def changed(name=WIDE, **changes):
     values = read_preset(name).model_dump()
     for key, value in changes.items():
         values[key] = {**values[key], **value} if isinstance(value, dict) else value
@@ -13,7 +17,7 @@ def changed(name="demo", **changes):
 
 
 def test_equal_parts_are_loaded_once():
-    runs = plan_of(read_preset("demo")).runs
+    runs = plan_of(read_preset(WIDE)).runs
     assert len({run.id for run in runs}) == len(runs)
     arrays = [run for run in runs if run.step.kind == "arrays"]
     # Task 1: set A train and val, its test, B, C and D; Task 2: train, val and test of 2D and of 3D, in
@@ -132,7 +136,7 @@ def test_real_sample_needs_its_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"image_z159\.png is missing"):
         plan_of(read_preset("real-sample"), data=tmp_path)
     with pytest.raises(ValueError, match="--data is read by the preset real-sample only"):
-        plan_of(read_preset("demo"), data=tmp_path)
+        plan_of(read_preset(WIDE), data=tmp_path)
 
 
 def test_each_animal_has_the_runs_that_it_would_have_alone():

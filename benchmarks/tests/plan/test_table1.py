@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from mtneuro_ssl import TrainSettings, untrained
@@ -8,6 +9,8 @@ from mtneuro_suite.preset.model import FLOORS, Preset, read_preset
 from mtneuro_suite.preset.overrides import with_own_row, with_values
 from mtneuro_suite.steps import Arrays
 
+WIDE = str(Path(__file__).parents[1] / "wide.toml")
+
 
 def of_task_1(name: str, *changes: str) -> Preset:
     """Return a preset without Tasks 2 and 3."""
@@ -15,7 +18,7 @@ def of_task_1(name: str, *changes: str) -> Preset:
 
 
 def test_roi_c2_trains_nothing():
-    encoders = plan_of(read_preset("demo")).encoders
+    encoders = plan_of(read_preset(WIDE)).encoders
     trained = {run.title.split(" on ")[1].split(",")[0] for run in encoders}
     assert trained == {"roi-c1", "roi-c3[B]", "roi-c1-3d"}
 
@@ -31,7 +34,7 @@ def test_the_paper_preset_trains_the_papers_encoders():
 
 
 def test_resolutions_are_further_ones_of_roi_c1_alone():
-    plan = plan_of(of_task_1("demo", "task1.resolutions=[2, 1]"))
+    plan = plan_of(of_task_1(WIDE, "task1.resolutions=[2, 1]"))
     columns = {region.name: (region.table, region.downsample) for region in plan.inputs.regions}
     assert columns["roi-c1"] == ("1", 4)
     assert {name: column for name, column in columns.items() if column[0] == "A3"} == {
@@ -39,7 +42,7 @@ def test_resolutions_are_further_ones_of_roi_c1_alone():
         "roi-c1/1": ("A3", 1),
     }
     # What Table 1 is made of is the same without them.
-    alone = plan_of(of_task_1("demo"))
+    alone = plan_of(of_task_1(WIDE))
     assert {run.id for run in alone.runs} < {run.id for run in plan.runs}
 
 
@@ -86,14 +89,14 @@ def test_the_linear_stage_takes_settings_of_the_methods_that_are_there():
 
 def test_a_methods_own_settings_go_before_those_of_all_methods():
     changes = ("task1.settings.steps=7", "task1.per_method.byol.steps=9", 'task1.tasks=["roi-c1"]')
-    preset = of_task_1("demo", *changes)
+    preset = of_task_1(WIDE, *changes)
     steps = {run.step.train.method: run.step.train.steps for run in plan_of(preset).encoders}
     assert (steps["byol"], steps["myow"]) == (9, 7)
 
 
 def test_a_batch_larger_than_the_training_set_is_refused():
     # Set A has 4 cubes; of each, one slice of the train range and one of the validation range is taken.
-    preset = of_task_1("demo", "task1.z_step=300", "task1.per_method={}", 'task1.methods=["byol"]')
+    preset = of_task_1(WIDE, "task1.z_step=300", "task1.per_method={}", 'task1.methods=["byol"]')
     with pytest.raises(ValueError, match=r"'byol' on roi-c1 must have at least batch_size 24 .*got 8; lower"):
         plan_of(preset)
 
@@ -179,25 +182,25 @@ def test_a_depth_that_the_samples_do_not_have_is_refused_before_any_run():
 
 def test_an_autoencoder_is_a_row_on_request_of_slices_and_of_subvolumes():
     one = ('task1.tasks=["roi-c1", "roi-c1-3d"]', 'task1.methods=["mae"]', "task1.per_method={}")
-    plan = plan_of(of_task_1("demo", *one, 'task1.subvolumes.methods=["mae"]'))
+    plan = plan_of(of_task_1(WIDE, *one, 'task1.subvolumes.methods=["mae"]'))
     trained = {run.step.train.depth: run.step.train for run in plan.encoders}
     assert set(trained) == {None, 8}
     assert {(one.encoder, one.optimiser) for one in trained.values()} == {("vit", "adamw")}
-    alone = plan_of(of_task_1("demo"))
+    alone = plan_of(of_task_1(WIDE))
     assert not [run for run in alone.encoders if run.step.train.method == "mae"]
 
 
 def test_an_autoencoder_whose_views_are_no_whole_patches_is_refused_before_any_run():
     one = ('task1.tasks=["roi-c1"]', 'task1.methods=["mae"]', "task1.per_method={}", "task1.subvolumes={}")
     with pytest.raises(ValueError, match=r"settings of mae on roi-c1: .* 5 x 5, got 32 x 32 of 64 x 64"):
-        plan_of(of_task_1("demo", *one, "task1.settings.vit.patch=5"))
+        plan_of(of_task_1(WIDE, *one, "task1.settings.vit.patch=5"))
     with pytest.raises(ValueError, match=r"encoder must be vit for method 'mae', .* got 'resnet18'"):
-        plan_of(of_task_1("demo", *one, "task1.settings.encoder=resnet18"))
+        plan_of(of_task_1(WIDE, *one, "task1.settings.encoder=resnet18"))
 
 
 def test_the_linear_stage_has_the_shape_of_the_transformer():
     one = ('task1.tasks=["roi-c1"]', 'task1.methods=["byol"]', "task1.per_method={}", "task1.subvolumes={}")
     changes = ("task1.settings.encoder=vit", "task1.settings.vit.patch=4", "task1.readout=original")
-    plan = plan_of(of_task_1("demo", *one, *changes))
+    plan = plan_of(of_task_1(WIDE, *one, *changes))
     (linear,) = {run.step.linear.vit.patch for run in plan.regions if run.step.linear is not None}
     assert linear == 4

@@ -1,5 +1,7 @@
 """Modules that are not ours are tried before any run starts, at every size that the runs ask for."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,8 @@ from mtneuro_suite.plan.plan import Plan, plan_of
 from mtneuro_suite.plan.trial import try_modules
 from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_own_row, with_values
+
+WIDE = str(Path(__file__).parents[1] / "wide.toml")
 
 SOURCE = """
 from torch import nn
@@ -43,7 +47,7 @@ def nets(tmp_path, monkeypatch):
 
 
 def plan(*, changes: tuple[str, ...] = (), encoder: str | None = None, segmenter: str | None = None) -> Plan:
-    preset, _ = with_own_row(with_values(read_preset("demo"), changes), encoder=encoder, segmenter=segmenter)
+    preset, _ = with_own_row(with_values(read_preset(WIDE), changes), encoder=encoder, segmenter=segmenter)
     return plan_of(preset, trusted=[name.removesuffix(":3d") for name in (encoder, segmenter) if name])
 
 
@@ -143,7 +147,7 @@ def test_a_file_of_embeddings_is_told_once_where_an_attentive_probe_asks_for_map
         "task1.per_method={}",
         "task1.probes=attentive",
     )
-    preset = with_values(read_preset("demo"), changes)
+    preset = with_values(read_preset(WIDE), changes)
     names = np.concatenate([one.names for one in asked_samples(plan_of(preset).runs)])
     vectors = np.random.default_rng(0).normal(size=(len(names), 2))
     np.savez(tmp_path / "mine.npz", embeddings=vectors, sample_id=names)
