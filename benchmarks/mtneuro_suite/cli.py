@@ -406,10 +406,11 @@ def _write_results(
             with written_beside(path) as beside:
                 beside.write_text(text, encoding="utf-8")
         # To draw it takes longer than all else where no run was left to do.
-        if not shows(report, report_state(plan, store, failures)):
+        state = report_state(plan, store, failures)
+        if not shows(report, state):
             from mtneuro_suite.report.html import write_report
 
-            write_report(plan, store, tables, report, failures=failures, found=found)
+            write_report(plan, store, tables, report, failures=failures, found=found, state=state)
     except OSError as error:
         # Print what was found even if it could not be written.
         unwritten = one_line(error)

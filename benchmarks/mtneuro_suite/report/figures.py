@@ -14,7 +14,7 @@ import pandas as pd
 from mtneuro_suite.plan.inputs import RegionInput
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.preset.paper import METHOD_ROWS, Quoted
-from mtneuro_suite.report.names import class_setting, model_name
+from mtneuro_suite.report.names import class_setting, model_name, with_legend
 from mtneuro_suite.report.rows import rows_of
 from mtneuro_suite.report.tables import (
     Cell,
@@ -190,13 +190,14 @@ def _point(number: Cell | Quoted | None) -> tuple[float, float] | None:
 def _side_by_side(
     ours: Mapping[str, Line], papers: Mapping[str, Line], ticks: Sequence[str], label: str
 ) -> "Figure":
-    """Return accuracy by method: ours on the left, the paper's on the right, on one scale."""
+    """Return accuracy by method: ours, and on its right the paper's where there are any."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.6, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    sides = [("ours", ours), ("the paper's", papers)] if papers else [("", ours)]
+    figure = Figure(figsize=(7.6 if papers else 5.6, 3.4), layout="constrained")
+    panels = figure.subplots(1, len(sides), sharey=True, squeeze=False)[0]
     methods = list(dict.fromkeys([*ours, *papers]))
-    for axes, title, lines in ((left, "ours", ours), (right, "the paper's", papers)):
+    for axes, (title, lines) in zip(panels, sides, strict=True):
         for place, method in enumerate(methods):
             points = lines.get(method, {})
             if points:
@@ -209,9 +210,9 @@ def _side_by_side(
         axes.set_ylim(0, 1.02)
         axes.grid(axis="y", alpha=0.25)
         tidy(axes)
-    left.set_ylabel("accuracy", fontsize=8)
+    panels[0].set_ylabel("accuracy", fontsize=8)
     figure.supxlabel(label, fontsize=8)
-    name_lines(figure, left, methods, size=4.5)
+    name_lines(figure, panels[0], methods, size=4.5)
     return figure
 
 
@@ -225,7 +226,8 @@ def _columns_figure(table: Table, places: Sequence[int], ticks: Sequence[str], l
             if point := _point(cells[column]):
                 ours.setdefault(method, {})[place] = point
             # The paper has no line for a row of one's own.
-            if method in METHOD_ROWS.values() and (point := _point(cells[column].quoted)):
+            beside = table.papers_data and method in METHOD_ROWS.values()
+            if beside and (point := _point(cells[column].quoted)):
                 papers.setdefault(method, {})[place] = point
     if not any(len(line) > 1 for line in ours.values()):
         return None
@@ -256,8 +258,9 @@ def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
                 if plan.preset.inputs == "paper"
                 else ""
             )
-            caption = f"Accuracy against training data. {about}Bars are standard deviations over seeds."
-            shown.append(Picture(svg_uri(figure), caption))
+            bars = "Bars are standard deviations over seeds." if len(plan.preset.seeds) > 1 else ""
+            caption = f"Accuracy against training data. {about}{bars}".strip()
+            shown.append(Picture(svg_uri(figure), with_legend(caption, plan)))
     named = {resolution_name(region): region for region in resolutions(plan)}
     of_roi_c1 = accuracy_table(plan, rows, [*named.values()], headings=[*named], title="")
     if (
@@ -265,7 +268,6 @@ def accuracy_figures(plan: Plan, store: Store) -> list[Picture]:
         and len(named) > 1
         and (figure := _columns_figure(of_roi_c1, range(len(named)), [*named], "resolution"))
     ):
-        shown.append(
-            Picture(svg_uri(figure), "Accuracy on ROI-C1 against resolution, as the paper's Table A3.")
-        )
+        caption = "Accuracy on ROI-C1 against resolution, as the paper's Table A3."
+        shown.append(Picture(svg_uri(figure), with_legend(caption, plan)))
     return shown

@@ -17,7 +17,8 @@ from mtneuro_suite.report.appendix import appendix_tables
 from mtneuro_suite.report.claims import claims
 from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves
 from mtneuro_suite.report.labels import label_figures
-from mtneuro_suite.report.names import model_name
+from mtneuro_suite.report.names import abbreviations, model_name
+from mtneuro_suite.report.overview import overview
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
 from mtneuro_suite.report.rows import rows_of
 from mtneuro_suite.report.shift import shift_figures
@@ -102,6 +103,12 @@ def _anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
+def _parts(text: str, meanings: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the parts of a text, and what those that are abbreviations mean; of others nothing."""
+    parts = re.split(rf"\b({'|'.join(meanings)})\b", text) if meanings else [text]
+    return [(part, meanings.get(part, "")) for part in parts if part]
+
+
 def write_report(
     plan: Plan,
     store: Store,
@@ -110,6 +117,7 @@ def write_report(
     *,
     failures: Sequence[Failure] = (),
     found: Sequence[str] = (),
+    state: str = "",
 ) -> Path:
     """Write the report of a plan's finished runs, and return its path.
 
@@ -127,6 +135,8 @@ def write_report(
         Runs that failed, to be named.
     found
         From :func:`mtneuro_suite.report.findings.findings`.
+    state
+        From :func:`mtneuro_suite.report.state.report_state`, where it is known already.
     """
     environment = Environment(
         loader=PackageLoader("mtneuro_suite.report"),
@@ -135,12 +145,17 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"anchor": _anchor, "duration": duration}
+    meanings = abbreviations(plan)
+    environment.filters |= {
+        "anchor": _anchor,
+        "duration": duration,
+        "parts": lambda text: _parts(text, meanings),
+    }
     results = {run.id: store.result(run) for run in plan.runs if store.done(run)}
     costs = _costs(plan, results)
     html = environment.get_template("report.html.j2").render(
         preset=plan.preset,
-        state=report_state(plan, store, failures),
+        state=state or report_state(plan, store, failures),
         caveat=plan.inputs.caveat,
         tables=[*tables, *appendix_tables(plan, store)],
         accuracy=accuracy_figures(plan, store),
@@ -156,6 +171,8 @@ def write_report(
         failures=failures,
         found=found,
         claims=claims(plan, rows_of(plan, store)),
+        overview=overview(plan, rows_of(plan, store)),
+        meanings=meanings,
         inputs=_inputs(plan, results),
         costs=costs,
         cost_by_kind=_summed(costs),

@@ -9,7 +9,14 @@ from mtneuro_suite.plan.costs import image_count
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.plan.rows import encoder_rows
 from mtneuro_suite.report.figures import Picture, line_style, name_axes, name_lines, panel_grid, svg_uri, tidy
-from mtneuro_suite.report.names import class_setting, feature_name, model_name, table1_metric, task_name
+from mtneuro_suite.report.names import (
+    class_setting,
+    feature_name,
+    model_name,
+    table1_metric,
+    task_name,
+    with_legend,
+)
 from mtneuro_suite.report.rows import rows_of
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
@@ -63,7 +70,7 @@ def label_figures(plan: Plan, store: Store) -> list[Picture]:
         ),
     ]
     return [
-        Picture(svg_uri(_drawn(shown, label)), caption)
+        Picture(svg_uri(_drawn(shown, label)), with_legend(caption, plan))
         for panels, label, caption in found
         if (shown := [panel for panel in panels if panel.curves])
     ]

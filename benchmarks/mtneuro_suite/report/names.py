@@ -1,5 +1,6 @@
 """Name models, class settings and features as the paper's tables do."""
 
+import re
 from collections.abc import Iterable
 from statistics import fmean
 from typing import get_args
@@ -37,6 +38,39 @@ FLOORS = {
     "spectrum": "power spectrum",
 }
 """Rows of what any encoder should beat."""
+
+
+ABBREVIATIONS = {
+    "ROI": "region of interest",
+    "CTX": "somatosensory cortex",
+    "STR": "striatum",
+    "VP": "ventral posterior thalamus",
+    "ZI": "zona incerta",
+}
+"""The paper's, of its regions."""
+
+
+def abbreviations(plan: Plan) -> dict[str, str]:
+    """Return what the paper's abbreviations mean; nothing where all regions are one's own."""
+    return {} if plan.preset.inputs == "tasks" else ABBREVIATIONS
+
+
+def with_legend(text: str, plan: Plan) -> str:
+    """Return a caption, and after it what the abbreviations in it mean.
+
+    Examples
+    --------
+    >>> from mtneuro_suite.plan.plan import plan_of
+    >>> from mtneuro_suite.preset.model import read_preset
+    >>> with_legend("BYOL in VP", plan_of(read_preset("demo")))
+    'BYOL in VP. VP: ventral posterior thalamus.'
+    """
+    found = [
+        f"{name}: {meaning}"
+        for name, meaning in abbreviations(plan).items()
+        if re.search(rf"\b{name}\b", text)
+    ]
+    return f"{text.removesuffix('.')}. {'; '.join(found)}." if found else text
 
 
 def feature_name(feature: str) -> str:

@@ -4,23 +4,23 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from mtneuro_suite.plan.plan import Plan
-from mtneuro_suite.report.figures import Picture, first_seed
-from mtneuro_suite.report.names import class_setting, model_name
+from mtneuro_suite.report.figures import Picture, first_seed, svg_uri
+from mtneuro_suite.report.names import class_setting, model_name, with_legend
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MOST_NETWORKS = 16
 MOST_SURFACES = 4
 ROWS_A_NETWORK = 2
+_ELEVATION = 50.0
+"""From where a stack, which is flat, is looked at, in degrees above its slices."""
+
 THUMBNAIL = 64
 """Side of a thumbnail, in pixels."""
 
@@ -141,17 +141,9 @@ def _class_names(plan: Plan) -> list[str]:
     return ["background", *found]
 
 
-def _figure_uri(figure: "Figure") -> str:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90, facecolor="white")
-    with Image.open(buffer) as image:
-        return picture_uri(np.asarray(image.convert("RGB")))
-
-
 def surfaces(plan: Plan, store: Store) -> list[Picture]:
-    """Return the predicted structures of one region in 3D, of the first networks (Figure 3 B)."""
+    """Return true and predicted structures of one region in 3D, of the first networks (Figure 3 B)."""
+    halves = {half.name: half.test[0] for half in plan.inputs.segmentation}
     shown: list[Picture] = []
     for run in first_seed(plan.microstructure, plan):
         path = store.folder(run) / "volume.npz"
@@ -159,11 +151,18 @@ def surfaces(plan: Plan, store: Store) -> list[Picture]:
             from mtneuro_seg import surface_figure
 
             with np.load(path, allow_pickle=False) as file:
-                labels, size_um, region = file["prediction"], file.get("voxel_size_um"), str(file["region"])
+                truth, labels, region = file["truth"], file["prediction"], str(file["region"])
+                size_um = file.get("voxel_size_um")
             names = store.result(run)["extra"]["class_names"]
+            test = halves[run.step.task]
+            # Slices that are left out between samples lie in the stack all the same.
+            z, y, x = (1.0, 1.0, 1.0) if size_um is None else size_um.tolist()
+            voxel = (z * max(1.0, test.z_step / test.depth), y, x)
             figure = surface_figure(
-                labels, class_names=names, voxel_size_um=None if size_um is None else size_um.tolist()
+                labels, truth=truth, class_names=names, voxel_size_um=voxel, elevation=_ELEVATION
             )
-            caption = f"{model_name(run.step.model)}, {len(names)} classes, {region}"
-            shown.append(Picture(_figure_uri(figure), caption))
+            sides = " × ".join(f"{n * side:.0f}" for n, side in zip(labels.shape, voxel, strict=True))
+            extent = f", {sides} µm" if size_um is not None else ""
+            caption = f"{model_name(run.step.model)}, {len(names)} classes, {region}{extent}"
+            shown.append(Picture(svg_uri(figure), with_legend(caption, plan)))
     return shown

@@ -1,12 +1,13 @@
 """Build the paper's tables from rows of results, our numbers beside the paper's."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from mtneuro_seg import paper_settings
 
-from mtneuro_suite.plan.inputs import RegionInput
+from mtneuro_suite.plan.costs import image_count
+from mtneuro_suite.plan.inputs import RegionInput, SegmentationInput
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.plan.points import label_source
 from mtneuro_suite.plan.rows import (
@@ -40,6 +41,7 @@ from mtneuro_suite.report.names import (
 from mtneuro_suite.report.statistics import interval_text
 from mtneuro_suite.report.tissue import AVERAGE, FEWEST, measured
 from mtneuro_suite.runs.row import Row
+from mtneuro_suite.steps.regions import TEST
 from mtneuro_suite.steps.semantics import NULL, PROJECTED
 
 NONE = "–"
@@ -52,9 +54,10 @@ _PROBES = {
 }
 
 _KNN = "r2_cross_validated_knn"
+CROSS_VALIDATED = "R2 of ridge, cross-validated over blocks of slices"
 _R2 = {
     "r2_same_sample": "R2 on the same samples, as the paper's",
-    "r2_cross_validated": "R2 of ridge, cross-validated over blocks of slices",
+    "r2_cross_validated": CROSS_VALIDATED,
     _KNN: "R2 of k-NN, cross-validated over blocks of slices",
 }
 """Headings of Table 3 by metric."""
@@ -293,6 +296,37 @@ def resolution_name(region: RegionInput) -> str:
     return "full" if region.downsample == 1 else f"1/{region.downsample}"
 
 
+def region_samples(regions: Sequence[RegionInput], headings: Sequence[str] = ()) -> str:
+    """Return a sentence on how many images are scored in some columns of Task 1, and of how many cubes."""
+    told = [
+        f"{heading} {image_count(region.test)} ({_counted(cubes, 'cube')})"
+        for region, heading in zip(regions, headings or [one.column for one in regions], strict=True)
+        if (cubes := {name for task in region.test for name in task.cubes})
+    ]
+    return f"Test images: {', '.join(told)}."
+
+
+def microstructure_samples(plan: Plan, setting: str) -> str:
+    """Return a sentence on how many images are scored in a class setting of Task 2, and of how many cubes."""
+    scored = {run.step.task for run in plan.microstructure}
+    halves = [half for half in plan.inputs.segmentation if half.name in scored]
+    told = [
+        f"{image_count(half.test)} {_what(half)} "
+        f"({_counted({name for task in half.test for name in task.cubes}, 'cube')})"
+        for half in halves
+        if setting in (half.classes, class_setting(half.classes))
+    ]
+    return f"Test images: {' and '.join(told)}."
+
+
+def _what(half: SegmentationInput) -> str:
+    return "slices" if half.dimensions == 2 else f"subvolumes of {half.test[0].depth} slices"
+
+
+def _counted(names: Collection[str], noun: str) -> str:
+    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}"
+
+
 def region_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     """Return Table 1: accuracy of region by method and sub-task."""
     regions = [region for region in plan.inputs.scored_regions if region.table == "1"]
@@ -319,7 +353,12 @@ def accuracy_table(
     balanced = regions if plan.preset.task1.balanced_accuracy else ()
     further = plan.preset.task1.further_probes
     body: list[tuple[str, tuple[Cell, ...]]] = []
-    lines = _encoders(plan, rows, plan.preset.task1.floors)
+    scored = {(run.step.model, role) for run in plan.scored for role in run.needs}
+    lines = [
+        line
+        for line in _encoders(plan, rows, plan.preset.task1.floors)
+        if any((line.name, f"{TEST}{region.name}") in scored for region in regions)
+    ]
     for line in lines:
         cells: list[Cell] = []
         metric = table1_metric(line.method)
@@ -336,11 +375,6 @@ def accuracy_table(
                 chosen = _select(rows, model=line.name, task=region.name, metric=metric)
                 cells.append(_cell(chosen, expected=_seeds(plan, line)))
         body.append((_label(line), tuple(cells)))
-    crops = {
-        heading: max(row.n for row in chosen)
-        for heading, region in zip(headings, regions, strict=True)
-        if (chosen := _select(rows, task=region.name, metric="accuracy_corners"))
-    }
     notes = [
         "Accuracy. Supervised rows: whole images. The others: a linear readout of each image's four corners."
     ]
@@ -358,10 +392,7 @@ def accuracy_table(
     if balanced:
         notes.append("Balanced: the mean of the regions' own accuracies; the paper has no such column.")
     notes += [_PROBES[probe] for probe in further]
-    if crops:
-        notes.append(
-            "Corner crops scored: " + "; ".join(f"{column}: {n}" for column, n in crops.items()) + "."
-        )
+    notes.append(region_samples(regions, headings))
     deep = [region for region in regions if region.depth > 1]
     for depth in sorted({region.depth for region in deep}):
         columns = ", ".join(region.column for region in deep if region.depth == depth)
@@ -404,11 +435,16 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
         return []
     found: list[Table] = []
     frozen = [] if plan.preset.task1 is None else frozen_rows(plan.preset.task1, two)
-    lines = [*network_rows(two), *frozen]
+    scored = {(run.step.model, run.step.task) for run in plan.microstructure}
     of_heads = ("Rows with linear or convolutional in their name: a head on a frozen encoder of Task 1.",)
     paper = plan.preset.inputs != "tasks"
     for setting in dict.fromkeys(half.classes for half in plan.inputs.segmentation):
         tasks = [half.name for half in plan.inputs.segmentation if half.classes == setting]
+        lines = [
+            line
+            for line in (*network_rows(two), *frozen)
+            if any((line.name, task) in scored for task in tasks)
+        ]
         names = plan.inputs.segmentation
         own = {name: name for half in names if half.classes == setting for name in half.class_names}
         headings = {**(CLASS_SETTINGS.get(setting, own) if paper else own), "average": "average"}
@@ -436,6 +472,7 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     rows=tuple(body),
                     notes=(
                         f"Class-wise, from one confusion matrix over the test slices.{note}",
+                        microstructure_samples(plan, setting),
                         *_over_cubes(plan, body),
                         *((_REDUCTION,) if paper and setting in CLASS_SETTINGS else ()),
                         *(of_heads if frozen else ()),
@@ -456,7 +493,11 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     papers_data=plan.inputs.papers_data,
                     columns=("accuracy", "balanced"),
                     rows=tuple(body),
-                    notes=("Of pixels; balanced: the mean of the classes' own. The paper has neither.",),
+                    notes=(
+                        "Of pixels; balanced: the mean of the classes' own. The paper has neither.",
+                        microstructure_samples(plan, setting),
+                        *_over_cubes(plan, body),
+                    ),
                 )
             )
     return found
@@ -499,6 +540,7 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     if plan.preset.task3 is None or not plan.semantics:
         return []
     tasks = list(dict.fromkeys(run.step.task for run in plan.semantics))
+    read_out = {(run.step.model, run.step.task) for run in (*plan.semantics, *plan.point_semantics)}
     features = plan.inputs.features
     paper = plan.preset.inputs == "paper"
     found: list[Table] = []
@@ -516,7 +558,11 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 reasons[
                     "k-NN: the mean of the nearest samples of other slices, by cosine of frozen embeddings."
                 ] = None
-            lines = _encoders(plan, rows, plan.preset.task3.floors)
+            lines = [
+                line
+                for line in _encoders(plan, rows, plan.preset.task3.floors)
+                if (line.name, task) in read_out
+            ]
             for line in lines:
                 cells: list[Cell] = []
                 for feature in features:

@@ -1,4 +1,5 @@
 import base64
+from dataclasses import replace
 
 from matplotlib.figure import Figure
 
@@ -26,8 +27,14 @@ def test_a_drawings_ink_follows_the_readers_scheme():
 
 
 def test_accuracy_is_drawn_against_training_data_and_against_resolution(finished, made_up, tmp_path):
-    (picture,) = accuracy_figures(*finished[:2])
+    plan, store, _ = finished
+    (picture,) = accuracy_figures(plan, store)
     assert picture.caption.startswith("Accuracy against training data")
+    assert picture.caption.endswith("ROI: region of interest.")
+    assert "the paper's" not in decoded(picture.uri)[1].decode()
+    of_its_data = replace(plan, inputs=replace(plan.inputs, papers_data=True))
+    (picture,) = accuracy_figures(of_its_data, store)
+    assert "the paper's" in decoded(picture.uri)[1].decode()
     values = read_preset("tableA3").model_dump()
     values["seeds"] = (1,)
     values["task1"].update(methods=("byol", "pca"))

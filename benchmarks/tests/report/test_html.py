@@ -23,7 +23,7 @@ def report(plan, tmp_path, **options):
 
 
 # Elements without an end.
-VOID = {"meta", "link", "img", "br"}
+VOID = {"meta", "link", "img", "br", "source"}
 
 
 class Tags(HTMLParser):
@@ -54,8 +54,18 @@ def test_a_report_is_one_whole_file_that_asks_for_no_other(plan, tmp_path):
 def test_findings_stand_before_everything_else_and_abbreviations_are_spelt_out(plan, tmp_path):
     html = report(plan, tmp_path, found=["A is <better> than B.", "Not resolved: C."])
     assert html.index("A is &lt;better&gt; than B.") < html.index("Not resolved: C.") < html.index("<nav")
-    assert "STR: striatum" in html
+    assert html.index("STR: striatum") < html.index("<nav")
+    assert '<abbr title="region of interest">ROI</abbr>-C1' in html
     assert "Findings" not in report(plan, tmp_path)
+
+
+def test_one_figure_stands_on_the_first_screen_in_a_shape_for_each_width(finished):
+    html = finished[2].read_text(encoding="utf-8")
+    (figure,) = re.findall(r'<figure class="overview">(.*?)</figure>', html, re.DOTALL)
+    assert html.index('<figure class="overview">') < html.index("<nav")
+    narrow, wide = re.findall(r'(?:srcset|src)="(data:image/svg[^"]*)"', figure)
+    assert narrow != wide
+    assert "Task 1: accuracy of the region" in figure
 
 
 def test_floors_have_a_body_of_their_own_in_their_table(plan, tmp_path):
@@ -87,7 +97,7 @@ def test_the_papers_numbers_stand_beneath_ours_for_the_papers_data(tmp_path):
 def test_a_report_names_the_runs_that_failed(plan, tmp_path):
     failure = Failure(plan.runs[0], "OSError: <no space>")
     html = report(plan, tmp_path, failures=[failure])
-    assert plan.runs[0].title in html
+    assert html.index(plan.runs[0].title) < html.index(plan.preset.description)
     assert "OSError: &lt;no space&gt;" in html
 
 

@@ -60,7 +60,12 @@ def test_a_network_that_kept_a_volume_is_shown_in_3d(finished):
     np.savez(path, prediction=labels, truth=labels, voxel_size_um=np.ones(3), region="STR")
     (picture,) = surfaces(plan, store)
     path.unlink()
-    assert picture.caption == "2D U-Net, 3 classes, STR"
+    # Slices of the stack are 10 apart, of 1 um.
+    assert picture.caption == "2D U-Net, 3 classes, STR, 80 × 16 × 16 µm. STR: striatum."
+    svg = base64.b64decode(picture.uri.partition(";base64,")[2]).decode()
+    assert svg.index(">truth<") < svg.index(">prediction<")
+    assert svg.count("<image") == 2
+    assert "currentColor" in svg
 
 
 def test_pictures_of_runs_that_are_missing_are_left_out(tmp_path):

@@ -75,6 +75,24 @@ def test_the_papers_numbers_stand_beside_ours_only_for_its_data_or_data_in_its_p
     assert all(table.paper_beside == (beside and table.has_paper) for table in tables)
 
 
+def test_a_row_stands_only_in_the_tables_that_it_is_run_for(demo):
+    changes = ['task1.tasks=["roi-c1-3d"]', 'task1.subvolumes.methods=["byol"]', "task2=none"]
+    deep = plan_of(with_values(demo.preset, [*changes, 'task3.encoders=["roi-c1-3d"]']))
+    tables = all_tables(deep, [])
+    assert len(tables) == 3
+    for table in tables:
+        assert [name for name, _ in table.learnt] == ["BYOL"]
+        assert "mean and sd" in [name for name, _ in table.beneath_rule]
+
+
+def test_tables_say_on_how_many_images_and_cubes_they_rest(demo):
+    first, *others = all_tables(demo, [])
+    told = "ROI-C1 12 (4 cubes), ROI-C2 120 (8 cubes), ROI-C3 120 (8 cubes), ROI-C1 in 3D 8 (4 cubes)"
+    assert f"Test images: {told}." in first.notes
+    four = next(table for table in others if table.title == "Table 2. Microstructure, 4 classes: F1")
+    assert "Test images: 30 slices (3 cubes) and 6 subvolumes of 8 slices (3 cubes)." in four.notes
+
+
 def test_the_papers_numbers_alone_are_in_the_rows_and_columns_that_it_has(demo):
     plan = plan_of(with_values(demo.preset, ["task1.balanced_accuracy=true"]))
     table = region_table(plan, [row(value=0.4)])
@@ -530,7 +548,12 @@ def test_rows_of_embeddings_that_were_given_are_noted_under_tables_1_and_3(demo)
     rows = {"mine": {"embeddings": "mine.npz"}, "other": {"encoder": "resnet50"}}
     assert demo.preset.task1
     preset = demo.preset.model_copy(update={"task1": demo.preset.task1.model_copy(update={"rows": rows})})
-    plan = replace(demo, preset=preset)
+    given = [
+        replace(run, step=run.step.model_copy(update={"model": "mine"}))
+        for run in demo.regions
+        if run.step.model == "pca"
+    ]
+    plan = replace(demo, preset=preset, regions=(*demo.regions, *given))
     first = region_table(plan, [row(model="mine", value=0.75)])
     assert first is not None
     assert cell_of(first, "mine", "ROI-C1").ours == "0.75"

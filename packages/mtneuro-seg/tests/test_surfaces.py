@@ -13,7 +13,7 @@ def picture(labels: np.ndarray, **changes: float) -> np.ndarray:
 
 
 def seen(image: np.ndarray) -> np.ndarray:
-    return np.asarray((image < 0.999).any(axis=-1))
+    return np.asarray(image[..., 3] > 0)
 
 
 def test_nothing_is_seen_of_background():
@@ -27,7 +27,7 @@ def test_a_ball_is_a_disc_in_the_colour_of_its_class():
     # Radius 12 of a picture that spans the diagonal of the volume.
     expected = np.pi * (12 * 60 / np.sqrt(3 * 40**2)) ** 2
     assert seen(image).sum() == pytest.approx(expected, rel=0.1)
-    red, green, blue = image[seen(image)].mean(axis=0)
+    red, green, blue, _ = image[seen(image)].mean(axis=0)
     assert red > green > 2 * blue
     about = picture(ball, azimuth=200.0, elevation=60.0)
     assert seen(about).sum() == pytest.approx(seen(image).sum(), rel=0.05)
@@ -44,10 +44,10 @@ def test_what_is_in_front_hides_what_is_behind():
     labels = np.zeros((20, 40, 20), np.uint8)
     labels[:, :6], labels[:, 30:] = 1, 2
     image = picture(labels, azimuth=0.0, elevation=0.0)
-    red, green, _ = image[seen(image)].mean(axis=0)
+    red, green, *_ = image[seen(image)].mean(axis=0)
     assert red > 2 * green
     behind = picture(labels, azimuth=180.0, elevation=0.0)
-    red, green, _ = behind[seen(behind)].mean(axis=0)
+    red, green, *_ = behind[seen(behind)].mean(axis=0)
     assert green > 0.8 * red
 
 
@@ -73,4 +73,36 @@ def test_another_array_is_refused():
 def test_a_volume_of_two_slices_has_a_picture() -> None:
     labels = np.zeros((2, 16, 16), np.uint8)
     labels[:, 4:12, 4:12] = 1
-    assert (rendered_surfaces(labels, class_names=("background", "cell"), size=32) < 1).any()
+    assert seen(rendered_surfaces(labels, class_names=("background", "cell"), size=32)).any()
+
+
+def test_the_truth_stands_beside_the_prediction_in_the_same_view_and_scale() -> None:
+    labels = np.zeros((6, 20, 20), np.uint8)
+    labels[2:4, 4:16, 4:16] = 1
+    figure = surface_figure(2 * labels, truth=labels, class_names=NAMES, size=40)
+    left, right = figure.axes
+    assert (left.get_title(), right.get_title()) == ("truth", "prediction")
+    assert (left.get_xlim(), left.get_ylim()) == (right.get_xlim(), right.get_ylim())
+    true, predicted = (np.asarray(axes.images[0].get_array()) for axes in (left, right))
+    assert (seen(true) == seen(predicted)).all()
+    assert (true[seen(true)][:, 1] < predicted[seen(true)][:, 1]).all()  # red beside yellow
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_truth_of_another_shape_is_refused() -> None:
+    labels = np.zeros((6, 20, 20), np.uint8)
+    with pytest.raises(ValueError, match=r"truth must have the labels' shape \(6, 20, 20\), got \(5, 20, 20\)"):
+        surface_figure(labels, truth=labels[1:], class_names=NAMES)
+
+
+def test_the_edges_of_a_volume_enclose_what_is_seen_of_it() -> None:
+    full = np.ones((8, 16, 12), np.uint8)
+    figure = surface_figure(full, class_names=NAMES, size=80)
+    (axes,) = figure.axes
+    ends = np.concatenate([line.get_xydata() for line in axes.lines])
+    rows, columns = np.nonzero(seen(np.asarray(axes.images[0].get_array())))
+    assert len(axes.lines) == 12
+    # Smoothing rounds the corners off, by less than two voxels of 4 pixels.
+    for axis, places in ((0, columns), (1, rows)):
+        assert 0 <= places.min() - ends[:, axis].min() < 8
+        assert 0 <= ends[:, axis].max() - places.max() < 8

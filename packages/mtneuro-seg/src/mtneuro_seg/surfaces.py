@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,8 +30,10 @@ def rendered_surfaces(
     azimuth: float = 30.0,
     elevation: float = 25.0,
     size: int = 300,
-) -> Float64[np.ndarray, "size size 3"]:
-    """Return a picture of the surfaces of all classes but the background, as RGB from 0 to 1.
+) -> Float64[np.ndarray, "size size 4"]:
+    """Return a picture of the surfaces of all classes but the background, as RGBA from 0 to 1.
+
+    Where there is nothing the picture is transparent.
 
     Parameters
     ----------
@@ -65,17 +68,20 @@ def rendered_surfaces(
     )
     # Padded first: the pooling itself refuses a volume of one or two slices.
     smooth = nn.functional.avg_pool3d(nn.functional.pad(shares[None], (1,) * 6), 3, stride=1)
-    edges = (1,) * labels.ndim if voxel_size_um is None else voxel_size_um
-    extent = torch.tensor(
-        [n * edge for n, edge in zip(labels.shape, edges, strict=True)], dtype=torch.float32
-    )
+    extent = _extent(labels.shape, voxel_size_um)
     steps = _viewer_axes(math.radians(azimuth), math.radians(elevation))
     ends, kind = _first_hits(smooth, extent, steps, size)
     hit = kind >= 0
     shade = torch.zeros(kind.shape)
     shade[hit] = _shade(smooth, extent, steps, ends[hit])
     chosen = colours[kind.clamp(min=0).numpy()] * shade.numpy()[..., None]
-    return np.where(hit.numpy()[..., None], chosen, 1.0).clip(0, 1).astype(np.float64)
+    return np.dstack([chosen, hit.numpy()]).clip(0, 1).astype(np.float64)
+
+
+def _extent(shape: Sequence[int], voxel_size_um: Sequence[float] | None) -> Float[Tensor, "3"]:
+    """Return the sides of a volume in micrometres, or in voxels."""
+    edges = (1.0,) * len(shape) if voxel_size_um is None else voxel_size_um
+    return torch.tensor([n * edge for n, edge in zip(shape, edges, strict=True)], dtype=torch.float32)
 
 
 def _viewer_axes(azimuth: float, elevation: float) -> Float[Tensor, "3 3"]:
@@ -115,14 +121,18 @@ def _first_hits(
     rays = (down[..., None] * steps[:, 1] + right[..., None] * steps[:, 2]).reshape(-1, 3)
     ends = torch.zeros_like(rays)
     kind = torch.full((len(rays),), -1)
-    flying = torch.arange(len(rays))
+    # Outside the volume nothing is as dense as a surface.
+    sides = torch.stack([-extent / 2, extent / 2])
+    crossings = ((sides[:, None] - rays) / steps[:, 0]).nan_to_num()
+    enters = crossings.amin(dim=0).amax(dim=1)
+    leaves = crossings.amax(dim=0).amin(dim=1)
     for away in line:
+        flying = ((enters <= away) & (away <= leaves) & (kind < 0)).nonzero()[:, 0]
         places = rays[flying] + away * steps[:, 0]
         best, found = _sampled(masks, extent, places).max(dim=0)
         landed = best >= _SURFACE
         ends[flying[landed]] = places[landed]
         kind[flying[landed]] = found[landed]
-        flying = flying[~landed]
     return ends.reshape(size, size, 3), kind.reshape(size, size)
 
 
@@ -154,26 +164,72 @@ def surface_figure(
     labels: Integer[np.ndarray, "z y x"],
     *,
     class_names: Sequence[str],
+    truth: Integer[np.ndarray, "z y x"] | None = None,
     voxel_size_um: Sequence[float] | None = None,
     title: str = "",
+    azimuth: float = 30.0,
+    elevation: float = 25.0,
     size: int = 300,
 ) -> "Figure":
     """Return a figure of the labelled structures in 3D, as in the paper's Figure 3 B.
 
-    The parameters and errors are those of `rendered_surfaces`; ``title`` is written above.
+    The volume's edges are drawn behind its structures. The ground is transparent where a format can be.
+
+    Parameters
+    ----------
+    labels, class_names, voxel_size_um, azimuth, elevation, size
+        As `rendered_surfaces` has them, and its errors.
+    truth
+        True labels in the same shape, to stand on the left in the same view and scale.
+    title
+        Written above.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    picture = rendered_surfaces(labels, class_names=class_names, voxel_size_um=voxel_size_um, size=size)
-    figure = Figure(figsize=(6, 6.3), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(picture)
-    axes.set_axis_off()
-    axes.set_title(title)
+    if truth is not None and truth.shape != labels.shape:
+        raise ValueError(f"truth must have the labels' shape {labels.shape}, got {truth.shape}")
+    volumes = {"": labels} if truth is None else {"truth": truth, "prediction": labels}
+    extent = _extent(labels.shape, voxel_size_um)
+    edges = _edges(extent, _viewer_axes(math.radians(azimuth), math.radians(elevation)), size)
+    low, high = edges.min(axis=(0, 1)), edges.max(axis=(0, 1))
+    height, width = (high - low) / size * (6 if truth is None else 3.6)
+    figure = Figure(figsize=(width * len(volumes) + 0.2, height + 0.7), layout="constrained")
+    for axes, (name, volume) in zip(
+        figure.subplots(1, len(volumes), squeeze=False).flat, volumes.items(), strict=True
+    ):
+        picture = rendered_surfaces(
+            volume, class_names=class_names, voxel_size_um=voxel_size_um, azimuth=azimuth,
+            elevation=elevation, size=size,
+        )  # fmt: skip
+        for (y, x), (other_y, other_x) in edges:
+            axes.plot([x, other_x], [y, other_y], color="0.55", lw=0.8, zorder=0)
+        axes.imshow(picture, interpolation="none", zorder=1)
+        axes.set_xlim(low[1] - 2, high[1] + 2)
+        axes.set_ylim(high[0] + 2, low[0] - 2)
+        axes.set_axis_off()
+        axes.set_title(name)
+    if title:
+        figure.suptitle(title)
     patches = [
         Patch(facecolor=colour, label=name)
         for name, colour in zip(class_names[1:], class_colours(class_names), strict=True)
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)
     return figure
+
+
+def _edges(
+    extent: Float[Tensor, "3"], steps: Float[Tensor, "3 3"], size: int
+) -> Float64[np.ndarray, "12 2 2"]:
+    """Return the ends ``(row, column)`` of a volume's edges in the picture of it."""
+    corners = torch.tensor(list(product((-0.5, 0.5), repeat=3))) * extent
+    places = ((corners @ steps[:, 1:] / extent.norm() + 0.5) * (size - 1)).double().numpy()
+    # Numbered by which of their three coordinates are high, corners of one edge differ in one bit.
+    ends = [(one, other) for one, other in combinations(range(8), 2) if (one ^ other).bit_count() == 1]
+    return places[np.array(ends)]
