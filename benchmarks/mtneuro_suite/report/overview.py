@@ -103,7 +103,7 @@ def _of_regions(plan: Plan, rows: Sequence[Row]) -> _Glance | None:
     chance = [
         1 / len({cube.region for task in region.test for cube in task.cubes.values()}) for region in regions
     ]
-    caption = f"Task 1: accuracy of the region. {region_samples(regions)}"
+    caption = f"Task 1: accuracy of the region. {region_samples(plan, regions)}"
     return _Glance(table=table, measure="accuracy", chance=tuple(chance), caption=caption)
 
 

@@ -296,14 +296,14 @@ def resolution_name(region: RegionInput) -> str:
     return "full" if region.downsample == 1 else f"1/{region.downsample}"
 
 
-def region_samples(regions: Sequence[RegionInput], headings: Sequence[str] = ()) -> str:
+def region_samples(plan: Plan, regions: Sequence[RegionInput], headings: Sequence[str] = ()) -> str:
     """Return a sentence on how many images are scored in some columns of Task 1, and of how many cubes."""
     told = [
         f"{heading} {image_count(region.test)} ({_counted(cubes, 'cube')})"
         for region, heading in zip(regions, headings or [one.column for one in regions], strict=True)
         if (cubes := {name for task in region.test for name in task.cubes})
     ]
-    return f"Test images: {', '.join(told)}."
+    return f"Test images{_of_each(plan)}: {', '.join(told)}."
 
 
 def microstructure_samples(plan: Plan, setting: str) -> str:
@@ -316,7 +316,11 @@ def microstructure_samples(plan: Plan, setting: str) -> str:
         for half in halves
         if setting in (half.classes, class_setting(half.classes))
     ]
-    return f"Test images: {' and '.join(told)}."
+    return f"Test images{_of_each(plan)}: {' and '.join(told)}."
+
+
+def _of_each(plan: Plan) -> str:
+    return " of each animal" if plan.animals else ""
 
 
 def _what(half: SegmentationInput) -> str:
@@ -392,7 +396,7 @@ def accuracy_table(
     if balanced:
         notes.append("Balanced: the mean of the regions' own accuracies; the paper has no such column.")
     notes += [_PROBES[probe] for probe in further]
-    notes.append(region_samples(regions, headings))
+    notes.append(region_samples(plan, regions, headings))
     deep = [region for region in regions if region.depth > 1]
     for depth in sorted({region.depth for region in deep}):
         columns = ", ".join(region.column for region in deep if region.depth == depth)
