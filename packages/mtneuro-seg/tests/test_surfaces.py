@@ -91,7 +91,7 @@ def test_the_truth_stands_beside_the_prediction_in_the_same_view_and_scale() -> 
 @pytest.mark.usefixtures("unchecked")
 def test_a_truth_of_another_shape_is_refused() -> None:
     labels = np.zeros((6, 20, 20), np.uint8)
-    with pytest.raises(ValueError, match=r"truth must have the labels' shape \(6, 20, 20\), got \(5, 20, 20\)"):
+    with pytest.raises(ValueError, match="truth must have the labels' shape"):
         surface_figure(labels, truth=labels[1:], class_names=NAMES)
 
 
