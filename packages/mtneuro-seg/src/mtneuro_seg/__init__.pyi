@@ -11,6 +11,7 @@ from .annotation.finetuning import finetune as finetune
 from .annotation.settings import SuggestSettings as SuggestSettings
 from .annotation.suggestion import suggest as suggest
 from .colours import class_colours as class_colours
+from .exporting import export_onnx as export_onnx
 from .figures import learning_curves_figure as learning_curves_figure
 from .figures import overlay as overlay
 from .figures import segmentation_figure as segmentation_figure

@@ -6,6 +6,7 @@ from functools import partial
 
 from mtneuro_seg._shared.terminal import command_line, run
 from mtneuro_seg.commands.evaluate import evaluate
+from mtneuro_seg.commands.export import export
 from mtneuro_seg.commands.finetune import finetune
 from mtneuro_seg.commands.import_ import import_
 from mtneuro_seg.commands.models import models
@@ -20,7 +21,7 @@ app = command_line(
     "Segment microstructure in image volumes with the 2D and 3D networks of the MTNeuro benchmark.",
 )
 app.command(train, help_epilogue=SETTINGS_HELP)
-for _command in (evaluate, render, predict, suggest, finetune, models, push):
+for _command in (evaluate, render, predict, suggest, finetune, models, export, push):
     app.command(_command)
 app.command(import_, name="import")
 

@@ -11,6 +11,7 @@ from .dense import Grid as Grid
 from .dense import embedding_map as embedding_map
 from .embedding import embed as embed
 from .encoders import check_weights as check_weights
+from .exporting import export_onnx as export_onnx
 from .figures.maps import colour_picture as colour_picture
 from .figures.maps import principal_colours as principal_colours
 from .figures.reconstructions import reconstruction_sheet as reconstruction_sheet

@@ -5,6 +5,7 @@ from functools import partial
 
 from mtneuro_ssl._shared.terminal import command_line, run
 from mtneuro_ssl.commands.embed import embed
+from mtneuro_ssl.commands.export import export
 from mtneuro_ssl.commands.import_ import import_
 from mtneuro_ssl.commands.map import map_
 from mtneuro_ssl.commands.methods import methods
@@ -20,7 +21,7 @@ app = command_line(
     "Learn representations of image volumes, and turn images into embeddings.",
 )
 app.command(train, help_epilogue=SETTINGS_HELP)
-for command in (embed, probe, segment, views, reconstruct, methods, push):
+for command in (embed, probe, segment, views, reconstruct, methods, export, push):
     app.command(command)
 app.command(map_, name="map")
 app.command(import_, name="import")

@@ -143,9 +143,9 @@ def patches_of(
     [[[0.0, 1.0, 4.0, 5.0], [2.0, 3.0, 6.0, 7.0]]]
     """
     grid, axes = patch_grid(images.shape[2:], patch), len(patch)
-    split = images.reshape(len(images), *(n for pair in zip(grid, patch, strict=True) for n in pair))
+    split = images.reshape(images.shape[0], *(n for pair in zip(grid, patch, strict=True) for n in pair))
     order = (0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2))
-    return split.permute(order).reshape(len(images), math.prod(grid), math.prod(patch))
+    return split.permute(order).reshape(images.shape[0], math.prod(grid), math.prod(patch))
 
 
 def images_of(
