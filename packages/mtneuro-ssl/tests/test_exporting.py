@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mtneuro_ssl import TrainSettings, train, untrained
 from mtneuro_ssl.exporting import export_onnx, exported_sizes
+from mtneuro_ssl.settings import VitSettings
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +18,7 @@ def installed():
 def test_a_small_encoder_answers_the_same_at_any_size(tmp_path, unchecked):
     import onnxruntime
 
-    shape = {"width": 12, "layers": 1, "heads": 1}
+    shape = VitSettings(width=12, layers=1, heads=1)
     model = untrained(TrainSettings(encoder="vit", vit=shape, latent_dim=5, device="cpu"))
     done = export_onnx(model, tmp_path / "vit.onnx")
     assert done.difference <= 1e-4
