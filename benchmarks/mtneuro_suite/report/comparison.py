@@ -24,7 +24,7 @@ from mtneuro_suite.report.tissue import (
     paired_difference,
 )
 from mtneuro_suite.runs.row import Row
-from mtneuro_suite.steps.semantics import PROJECTED
+from mtneuro_suite.steps.semantics import PROJECTED, RUNS
 
 TOLERANCE = 0.05
 TITLES = {
@@ -163,6 +163,8 @@ def lines(results: Results) -> list[Line]:
     of_cubes: dict[tuple[str, ...], list[Row]] = {}
     for row in results.rows:
         key = (row.task, row.test_set, row.model, row.metric)
+        if row.metric == RUNS:
+            continue
         if row.cube:
             of_cubes.setdefault((*key, AVERAGE), []).append(row)
             of_cubes.setdefault((*key, row.class_name), []).append(row)

@@ -146,11 +146,11 @@ def write_report(
         lstrip_blocks=True,
     )
     meanings = abbreviations(plan)
-    environment.filters |= {
-        "anchor": _anchor,
-        "duration": duration,
-        "parts": lambda text: _parts(text, meanings),
-    }
+
+    def parts(text: str) -> list[tuple[str, str]]:
+        return _parts(text, meanings)
+
+    environment.filters |= {"anchor": _anchor, "duration": duration, "parts": parts}
     results = {run.id: store.result(run) for run in plan.runs if store.done(run)}
     costs = _costs(plan, results)
     html = environment.get_template("report.html.j2").render(

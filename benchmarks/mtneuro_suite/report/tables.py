@@ -42,7 +42,7 @@ from mtneuro_suite.report.statistics import interval_text
 from mtneuro_suite.report.tissue import AVERAGE, FEWEST, measured
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.steps.regions import TEST
-from mtneuro_suite.steps.semantics import NULL, PROJECTED
+from mtneuro_suite.steps.semantics import NULL, PROJECTED, RUNS
 
 NONE = "–"
 _REDUCTION = "The paper names no reduction; its F1 and IoU cannot both be from one matrix."
@@ -73,6 +73,8 @@ _OVER_RUNS = "by bootstrap over runs of slices{}"
 _WITHIN = "Within: R2 of the same fit less the means of each region; what tells the region alone has 0."
 _CHANCE = "°"
 _BY_CHANCE = f"{_CHANCE}: no more than 1 in 20 permutations of the feature within its cubes reach."
+
+_NO_INTERVAL = "No intervals: what is scored on the samples that it was fitted to says nothing of others."
 
 _DENSITIES = ("vessel_density", "axon_density")
 
@@ -597,6 +599,8 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                 body.append((_label(line), tuple(cells)))
             cells_of_all = [cell for _, cells in body for cell in cells]
             reasons |= dict.fromkeys([*_what_floors_are(lines), *_over_runs(plan, body)])
+            if as_papers and any(cell.values and not cell.ends for cell in cells_of_all):
+                reasons[_NO_INTERVAL] = None
             if any(cell.within is not None for cell in cells_of_all):
                 reasons[_WITHIN] = None
             if any(cell.mark == _CHANCE for cell in cells_of_all):
@@ -617,7 +621,12 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
             sizes = sorted({row.n for row in of_metric if row.n})
             if sizes:
                 span = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
-                reasons[f"Samples a fit: {span}."] = None
+                runs = [int(row.value) for row in _select(of_task, metric=RUNS) if row.value]
+                of_runs = ""
+                if runs and metric == "r2_cross_validated":
+                    most = f" to {max(runs)}" if max(runs) > min(runs) else ""
+                    of_runs = f", in {min(runs)}{most} runs of neighbouring slices that are alike"
+                reasons[f"Samples a fit: {span}{of_runs}."] = None
             found.append(
                 Table(
                     title=f"Table 3. Semantics, encoders from {task_name(task, plan)}: {heading}",

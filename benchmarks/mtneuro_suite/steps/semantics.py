@@ -46,6 +46,9 @@ _ENDS = {
 NULL = "r2_null"
 """Metric of the cross-validated score that 1 in 20 permutations of a feature within its cubes exceeds."""
 
+RUNS = "r2_runs"
+"""Metric that is no score: runs of slices that the interval of the cross-validated score draws from."""
+
 
 def feature_rows(
     embeddings: "Embeddings",
@@ -86,7 +89,8 @@ def feature_rows(
     names = ["r2_same_sample", "r2_cross_validated", NULL]
     if several:
         names += ["r2_same_sample_within", "r2_cross_validated_within"]
-    return [*r2_rows(readout, dict(zip(names, names, strict=True)), key=key), *_projected(readout, key)]
+    metrics = {**dict(zip(names, names, strict=True)), RUNS: "n_runs"}
+    return [*r2_rows(readout, metrics, key=key), *_projected(readout, key)]
 
 
 def _projected(readout: "DataFrame", key: Mapping[str, Any]) -> list[Row]:

@@ -275,6 +275,12 @@ def test_networks_of_two_and_three_dimensions_are_paired_in_their_class_setting(
     assert cells(grid, task="4class")["difference"] == pytest.approx(0.2)
 
 
+def test_the_number_of_runs_that_an_interval_draws_from_is_no_score(tmp_path, row, written):
+    rows = [row("byol", 1, 24.0, metric="r2_runs", class_name="cell_count"), row("byol", 1, 0.5)]
+    (results,) = read_results([written(tmp_path / "demo", rows)])
+    assert [line.metric for line in lines(results)] == ["accuracy_corners"]
+
+
 def test_a_model_whose_name_has_a_colon_is_found(tmp_path, row, written):
     read = read_results(
         [

@@ -1,4 +1,5 @@
 import base64
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ def demo():
     return plan_of(read_preset("demo"))
 
 
-def row(**changes):
-    values = {
+def row(**changes: Any) -> Row:
+    values: dict[str, Any] = {
         "task": "roi-c1", "training_set": "train", "test_set": "roi-c1:test", "model": "byol", "seed": 1,
         "metric": "accuracy_corners", "value": 0.91, "n": 48, "low": 0.85, "high": 0.97,
     }  # fmt: skip
@@ -45,9 +46,9 @@ def test_rows_of_table_1_are_drawn_column_by_column_with_their_intervals_and_flo
 
 
 def test_a_task_that_is_not_run_gives_its_place_to_the_next(demo):
-    of_f1 = row(model="unet", task="seg-2d-3class", test_set="seg-2d-3class:test", metric="f1")
+    of_f1 = {"model": "unet", "task": "seg-2d-3class", "test_set": "seg-2d-3class:test", "metric": "f1"}
     rows = [
-        Row(**{**vars_of(of_f1), "class_name": name, "value": value})
+        row(**of_f1, class_name=name, value=value)
         for name, value in (("background", 0.99), ("vessel", 0.41), ("cell", 0.62), ("average", 0.67))
     ]
     found = overview(demo, rows)
@@ -77,7 +78,3 @@ def test_a_long_table_is_cut_in_the_figure_and_says_so():
     assert f">e{MOST_ROWS - 2}<" in svg
     assert f">e{MOST_ROWS - 1}<" not in svg
     assert ">mean and sd<" in svg
-
-
-def vars_of(one):
-    return {name: getattr(one, name) for name in type(one).__dataclass_fields__}

@@ -254,6 +254,8 @@ def test_an_r2_stands_above_that_within_regions_and_is_marked_where_chance_does_
         r2("r2_null", 0.2, "cell_count"),
         r2("r2_cross_validated", 0.21, "cell_size"),
         r2("r2_null", 0.2, "cell_size"),
+        r2("r2_runs", 30.0, "cell_count"),
+        r2("r2_runs", 24.0, "cell_size"),
     ]
     same_sample, table = semantics_tables(demo, rows)[:2]
     cell = cell_of(table, "BYOL", "cell count")
@@ -261,6 +263,10 @@ def test_an_r2_stands_above_that_within_regions_and_is_marked_where_chance_does_
     assert cell_of(table, "BYOL", "cell size").ours == "0.21"
     assert sum(note.startswith(("°", "Within", "In brackets")) for note in table.notes) == 3
     assert not any(note.startswith(("°", "Within")) for note in same_sample.notes)
+    assert "Samples a fit: 160, in 24 to 30 runs of neighbouring slices that are alike." in table.notes
+    same_sample = semantics_tables(demo, [row(metric="r2_same_sample", class_name="cell_count")])[0]
+    assert "Samples a fit: 160." in same_sample.notes
+    assert any(note.startswith("No intervals") for note in same_sample.notes)
 
 
 def test_an_undefined_r2_is_a_dash_and_its_reason_a_note(demo):

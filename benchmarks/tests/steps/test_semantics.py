@@ -50,6 +50,8 @@ def test_a_feature_that_is_linear_in_the_embedding_is_read_off_and_an_unmeasured
     assert within.value == pytest.approx(1, abs=1e-2)
     # One cube has 11 turns, too few for a level that 1 in 20 exceeds.
     assert rows["r2_null", "linear"].value is None
+    runs = feature_readout(load_embeddings(out / "embeddings.npz").embeddings, table)["n_runs"]
+    assert rows["r2_runs", "linear"].value == runs["linear"] > 0
     assert load_embeddings(out / "embeddings.npz").sample_id.tolist() == names
     assert np.load(out / "region.npy").tolist() == [0, 1] * (n // 2)
     assert outcome.extra == {"dimensions": 1, "region_names": ["CTX", "VP"]}
@@ -73,7 +75,7 @@ def test_embeddings_too_wide_for_the_papers_score_have_that_of_their_components(
     assert (projected.value, projected.n) == (pytest.approx(expected), 50)
     assert projected.note == "10 components of 20 dimensions"
     assert rows["r2_same_sample", "cell_count"].value is None
-    assert {metric for metric, _ in rows} == {"r2_same_sample", "r2_cross_validated", "r2_null"}
+    assert {metric for metric, _ in rows} == {"r2_same_sample", "r2_cross_validated", "r2_null", "r2_runs"}
 
 
 def test_a_feature_is_read_off_embeddings_of_subvolumes(arrays_folder, tmp_path, monkeypatch):
