@@ -44,13 +44,13 @@ def test_regions_and_features_are_read_off_encoders_of_subvolumes(tmp_path, run_
 def test_a_real_cutouts_features_are_read_off_encoders_of_its_subvolumes(real_data, tmp_path, run_smoke):
     if not (real_data / FILES[2]).is_file():
         pytest.skip("the labelled cutout is not there")
-    task = semantics_task(real_data.resolve()).replaced(depth=8, downsample=2)
+    task = semantics_task(real_data.resolve(), held_out=True).replaced(depth=8)
     (tmp_path / "deep.json").write_text(task.model_dump_json(), "utf-8")
     words = ("--task", str(tmp_path / "deep.json"), "--set", "task1.subvolumes.settings.batch_size=4")
     rows, shown, _ = run_smoke(tmp_path / "results", *words)
     read = rows[(rows["metric"] == "r2_cross_validated") & (rows["class_name"] == "vessel_density")]
     assert set(read["model"]) == {"byol", "pca", "mean-sd", "spectrum"}
-    # 12 subvolumes of 100 slices in each of four tiles.
-    assert set(read["n"]) == {4 * 12}
+    # 12 subvolumes of 100 slices in each of eight columns.
+    assert set(read["n"]) == {8 * 12}
     assert np.isfinite(np.asarray(read["value"], np.float64)).all()
     assert "encoders from real-semantics" in shown

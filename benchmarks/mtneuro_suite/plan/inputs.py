@@ -92,6 +92,9 @@ class Inputs:
     caveat: str
     """One line on why the figures are not comparable with the paper's; empty if they are."""
 
+    semantics_learnt: tuple[TaskSpec, ...] = ()
+    """Samples that readouts are fitted to, and others are scored; without any they are cross-validated."""
+
     papers_data: bool = False
     """Whether it is the paper's volume, or one's own in its place."""
 
@@ -113,7 +116,7 @@ class Inputs:
         """Digest of each local file that is read, so that another file of the same name is another input."""
         groups = (*self.regions, *self.segmentation)
         tasks = [task for group in groups for task in (*group.train, *group.test)]
-        return local_fingerprints([*tasks, *self.semantics])
+        return local_fingerprints([*tasks, *self.semantics, *self.semantics_learnt])
 
 
 def parts(task: TaskSpec, splits: Sequence[str], *, downsample: Factor, z_step: int) -> tuple[TaskSpec, ...]:

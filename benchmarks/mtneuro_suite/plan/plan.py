@@ -21,11 +21,12 @@ from mtneuro_suite.plan.rows import encoder_rows
 from mtneuro_suite.plan.shift import ShiftRuns, shift_runs
 from mtneuro_suite.plan.table1 import Embedders, Encoders, region_runs
 from mtneuro_suite.plan.table2 import Networks, segmenter_runs
-from mtneuro_suite.plan.table3 import semantics_runs
+from mtneuro_suite.plan.table3 import ceiling_runs, semantics_runs
 from mtneuro_suite.preset.model import Preset
 from mtneuro_suite.runs.run import Run, with_needs
 from mtneuro_suite.steps import (
     Arrays,
+    Ceiling,
     Dense,
     Encoder,
     FeatureProbes,
@@ -69,6 +70,9 @@ class Plan:
     """The run that measures Task 3's samples; where there are subvolumes too, that of the slices."""
 
     semantics: tuple[Run[Semantics], ...]
+    ceilings: tuple[Run[Ceiling], ...]
+    """The run that says what a second annotator's features would agree in, of real tissue."""
+
     umap: tuple[Run[Umap], ...]
     point_encoders: tuple[Run[PointEncoder], ...] = ()
     """Runs that train an encoder of clouds of points."""
@@ -106,7 +110,7 @@ class Plan:
         if self.animals:
             return with_needs(run for one in self.animals.values() for run in one.runs)
         # Encoders that nothing scores or reads out stand at the end.
-        return with_needs([*self._ends, *self.encoders, *self.point_encoders])
+        return with_needs([*self._ends, *self.ceilings, *self.encoders, *self.point_encoders])
 
     def runs_of(self, rows: Collection[str]) -> list[Run]:
         """Return the runs that fill some rows of the tables, needs first."""
@@ -138,7 +142,7 @@ class Plan:
             ],
             "Table 2": [*self.microstructure],
             "Table A4": [*self.selections],
-            "Table 3": [*self.semantics, *self.point_semantics, *self.feature_probes],
+            "Table 3": [*self.semantics, *self.point_semantics, *self.feature_probes, *self.ceilings],
             "Figures 4 and A4": [*self.umap],
             "Label efficiency": [*self.labels.ends],
             "Other data": [*self.shift.ends],
@@ -281,6 +285,7 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         selections=tuple(networks.chosen),
         features=features,
         semantics=tuple(semantics),
+        ceilings=tuple(ceiling_runs(preset, features)),
         umap=tuple(drawn),
         shift=shift_runs(preset, inputs, regions=scores, networks=networks.scored),
         probes=tuple(probe_runs(preset, preset.task1, inputs, encoders) if preset.task1 else ()),

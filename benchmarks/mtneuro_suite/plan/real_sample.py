@@ -8,6 +8,7 @@ cells and vessels labelled.
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from jaxtyping import Bool
 from mtneuro_data import Cube, SplitPart, TaskSpec, builtin_task
 from PIL import Image, ImageDraw
 
-from mtneuro_suite.plan.inputs import Inputs
+from mtneuro_suite.plan.inputs import Inputs, RegionInput, joined_splits, parts
 from mtneuro_suite.plan.own_tasks import task_inputs
 from mtneuro_suite.preset.model import Preset
 
@@ -28,6 +29,9 @@ SIDE = 256
 SLICE_SHAPE = (1420, 5805)
 MOST_TILES = 40
 """Training tiles a region at most, those nearest to the cube first, so that the regions stay balanced."""
+
+COLUMNS_TASK = "dyer2017"
+"""The columns from which encoders of the cutout learn."""
 
 Corner = tuple[int, int]
 
@@ -75,12 +79,19 @@ def _shifted(corner: Corner, mask: Bool[np.ndarray, "y x"], *, reach: int, step:
     return [tile for _, tile in sorted(found)]
 
 
+def _within(mask: Bool[np.ndarray, "y x"], *, step: int) -> list[Corner]:
+    """Return the tiles that lie nine tenths or more in a region, row by row."""
+    height, width = mask.shape
+    corners = product(range(0, height - SIDE + 1, step), range(0, width - SIDE + 1, step))
+    return [(y, x) for y, x in corners if mask[y : y + SIDE, x : x + SIDE].mean() >= 0.9]
+
+
 def region_task(folder: Path) -> TaskSpec:
-    """Return Task 1 on the slice: trained on set A and about it, tested on B, C and D and about them.
+    """Return Task 1 on the slice: trained on set A and about it, tested on B, C and D and the rest of it.
 
-    Shifted tiles lie nine tenths or more within their region's outline, which was drawn at z=309.
-
-    No training tile shares a pixel with a test tile; :class:`mtneuro_data.TaskSpec` refuses it otherwise.
+    Tiles but those of the sets lie nine tenths or more within their region's outline, which was drawn at
+    z=309. Test tiles share no pixel with one another, so that each is a cube of its own; no training tile
+    shares one with a test tile, which :class:`mtneuro_data.TaskSpec` refuses.
     """
     masks = _region_masks(_outlines(folder / FILES[1]))
     paper = {**builtin_task("roi-c3").cubes, **builtin_task("roi-c2").cubes}
@@ -101,11 +112,16 @@ def region_task(folder: Path) -> TaskSpec:
         for tile in kept[:MOST_TILES]:
             train.append(tile)
             add("train", f"A-{region}@{tile[0]},{tile[1]}", region, tile)
-    for name, corner in sorted(held_out.items()):
-        region = name.split("-")[1]
-        for tile in _shifted(corner, masks[region], reach=64, step=64):
-            if not any(_overlap(tile, other) for other in train):
-                add("test", f"{name}@{tile[0]},{tile[1]}", region, tile)
+    tested = list(held_out.values())
+    for name, (y, x) in sorted(held_out.items()):
+        add("test", f"{name}@{y},{x}", name.split("-")[1], (y, x))
+    for region, mask in masks.items():
+        number = 0
+        for tile in _within(mask, step=32):
+            if not any(_overlap(tile, other) for other in (*train, *tested)):
+                number += 1
+                tested.append(tile)
+                add("test", f"rest{number}-{region}@{tile[0]},{tile[1]}", region, tile)
     return TaskSpec(
         name="z159",
         kind="region",
@@ -145,15 +161,37 @@ def segmentation_task(folder: Path, *, depth: int) -> TaskSpec:
     return _cutout_task(folder, name, "segmentation", cubes, splits=splits, depth=depth)
 
 
-def semantics_task(folder: Path) -> TaskSpec:
-    """Return Task 3 on the cutout: four tiles of each slice, which overlap by 56 of 128 pixels.
+COLUMNS = 4
+"""Columns of the cutout along each side."""
 
-    At half the resolution a tile is as large as the crops that Task 1 learns from.
+COLUMN_SIDE = 48
+"""Pixels of a column along each side, 31 um: a cell is 10 to 15 um wide."""
+
+
+def semantics_task(folder: Path, *, held_out: bool) -> TaskSpec:
+    """Return Task 3 on disjoint columns of the cutout, through all of its slices.
+
+    The columns are those of a chessboard: encoders and readouts learn from one colour, and the other, which
+    neither has seen, is scored.
+
+    Parameters
+    ----------
+    folder
+        The real files.
+    held_out
+        Which colour.
     """
-    corners = ((0, 0), (0, 72), (72, 0), (72, 72))
-    cubes = {f"V2@{y},{x}": Cube(region="CTX", y=(y, y + 128), x=(x, x + 128)) for y, x in corners}
+    first = (200 - COLUMNS * COLUMN_SIDE) // 2
+    cubes: dict[str, Cube] = {}
+    for row in range(COLUMNS):
+        for column in range(COLUMNS):
+            if (row + column) % 2 == held_out:
+                y, x = (first + COLUMN_SIDE * at for at in (row, column))
+                side = {"y": (y, y + COLUMN_SIDE), "x": (x, x + COLUMN_SIDE)}
+                cubes[f"V2-{row + 1}-{column + 1}"] = Cube(region="CTX", **side)
     splits = {"all": (SplitPart(cubes=tuple(cubes), z=(0, 100)),)}
-    return _cutout_task(folder, "real-semantics", "semantics", cubes, splits=splits)
+    name = "real-semantics" if held_out else COLUMNS_TASK
+    return _cutout_task(folder, name, "semantics", cubes, splits=splits)
 
 
 def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
@@ -176,7 +214,7 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
     if preset.task2:
         tasks += (segmentation_task(folder, depth=1), segmentation_task(folder, depth=8))
     if preset.task3:
-        tasks.append(semantics_task(folder))
+        tasks.append(semantics_task(folder, held_out=True))
     from mtneuro_probe import FEATURES
 
     inputs = task_inputs(
@@ -185,11 +223,30 @@ def real_sample_inputs(preset: Preset, folder: Path) -> Inputs:
         caveat="One slice and one small cutout of real tissue: few samples, many of them overlapping or "
         "neighbours, so the figures are rough and are not the paper's tasks.",
     )
-    column = {"column": "z=159: A to B, C, D", "paper_column": "roi-c2"}
+    column = {"column": "z=159: A to the rest", "paper_column": "roi-c2"}
+    regions = [replace(region, **column) for region in inputs.regions]
+    learnt: tuple[TaskSpec, ...] = ()
+    if preset.task3:
+        columns = semantics_task(folder, held_out=False)
+        learnt = parts(columns, ("all",), downsample=1, z_step=preset.task3.z_step)
+        regions.append(
+            RegionInput(
+                name=COLUMNS_TASK,
+                trained_in=COLUMNS_TASK,
+                train=learnt,
+                training_set=joined_splits(COLUMNS_TASK, ("all",)),
+                test=(),
+                column=COLUMNS_TASK,
+                downsample=1,
+                paper_column="",
+                several=False,
+            )
+        )
     return replace(
         inputs,
+        semantics_learnt=learnt,
         # As in the paper: the cutout has no axons, and its table says so.
         features=FEATURES,
-        regions=tuple(replace(region, **column) for region in inputs.regions),
+        regions=tuple(regions),
         segmentation=tuple(replace(half, classes="3class") for half in inputs.segmentation),
     )

@@ -20,7 +20,7 @@ from mtneuro_suite.plan.inputs import (
 from mtneuro_suite.plan.real_sample import FILES, region_task, segmentation_task
 from mtneuro_suite.preset.model import Preset
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.steps import Arrays, Encoder, Regions, Segmenter, Transferred
+from mtneuro_suite.steps import Arrays, Encoder, Floor, Regions, Segmenter, Transferred
 from mtneuro_suite.steps.regions import TEST
 
 
@@ -213,7 +213,7 @@ def _region_runs(run: Run[Regions], places: Sequence[_Place]) -> list[Run[Region
         if name in place.tests
     }
     # A file of embeddings is of the samples at home alone.
-    if not tests or not isinstance(run.needs["encoder"][0].step, Encoder):
+    if not tests or not isinstance(run.needs["encoder"][0].step, Encoder | Floor):
         return []
     needs = {role: run.needs[role] for role in ("encoder", "train")}
     return [

@@ -12,7 +12,7 @@ from mtneuro_suite.plan.models import check_known
 from mtneuro_suite.plan.table1 import Embedders
 from mtneuro_suite.preset.model import FLOORS, Preset, SemanticsPreset
 from mtneuro_suite.runs.run import Run
-from mtneuro_suite.steps import Features, Semantics, Umap
+from mtneuro_suite.steps import Arrays, Ceiling, Features, Semantics, Umap
 from mtneuro_suite.steps.semantics import readout_gap
 
 
@@ -46,6 +46,9 @@ def semantics_runs(
         # With each cube set that Task 1 added to training.
         halves = ((half, region) for half in three.encoders for region in trained if region.table == "1")
         read_out = [region.name for half, region in halves if region.paper_column == half]
+    if inputs.semantics_learnt:
+        # Those that learn from the same tissue as readouts do.
+        read_out = [region.name for region in trained if not region.test]
     training_sets = {region.name: region.training_set for region in trained}
     depths = {region.name: region.depth for region in trained if region.name in read_out}
     tasks = {depth: tuple(of_depth(task, depth) for task in inputs.semantics) for depth in depths.values()}
@@ -53,10 +56,12 @@ def semantics_runs(
         positions = [position for task in some for position in task.samples("all")]
         cube, z = (np.array(values) for values in zip(*positions, strict=True))
         # Raises where the slices are too few for the cross-validation.
-        block_splits(cube, z, gap=readout_gap(depth))
+        if not inputs.semantics_learnt:
+            block_splits(cube, z, gap=readout_gap(depth))
     samples = {depth: arrays_runs(some, inputs.fingerprints) for depth, some in tasks.items()}
-    features = {
-        depth: Run(
+
+    def measured(arrays: tuple[Run[Arrays], ...], title: str) -> Run[Features]:
+        return Run(
             step=Features(
                 view=three.view,
                 label_values=dict(inputs.label_values),
@@ -64,12 +69,20 @@ def semantics_runs(
                 instances=inputs.semantics[0].instances,
                 definition=three.definition,
             ),
-            title="measure the semantic features" + (f" of {depth} slices each" if depth > 1 else ""),
-            needs={"samples": samples[depth]},
+            title=title,
+            needs={"samples": arrays},
             cost=3,
         )
+
+    title = "measure the semantic features"
+    features = {
+        depth: measured(samples[depth], title + (f" of {depth} slices each" if depth > 1 else ""))
         for depth in tasks
     }
+    learnt: dict[str, tuple[Run, ...]] = {}
+    if inputs.semantics_learnt:
+        arrays = arrays_runs(inputs.semantics_learnt, inputs.fingerprints)
+        learnt = {"learnt": arrays, "learnt features": (measured(arrays, f"{title} to fit readouts to"),)}
     runs: dict[tuple[str, str, int], Run[Semantics]] = {}
     unasked = {*FLOORS} - {*three.floors}
     if not several_regions(inputs.semantics):
@@ -90,7 +103,12 @@ def semantics_runs(
                 normalised=three.definition == "image",
             ),
             title=f"read features off {row} from {task}, seed {seed}",
-            needs={"encoder": (encoder,), "samples": samples[depth], "features": (features[depth],)},
+            needs={
+                "encoder": (encoder,),
+                "samples": samples[depth],
+                "features": (features[depth],),
+                **learnt,
+            },
             cost=3
             + (row not in FLOORS)
             * image_count(tasks[depth])
@@ -119,3 +137,32 @@ def semantics_runs(
         if (row, task, preset.seeds[0]) in runs
     ]
     return features[min(features)], list(runs.values()), drawn
+
+
+def ceiling_runs(preset: Preset, features: Run[Features] | None) -> list[Run[Ceiling]]:
+    """Return the run that simulates annotators of real tissue; none where labels are exact.
+
+    Parameters
+    ----------
+    preset
+        What to run.
+    features
+        What is measured of slices; ids of objects, and the original's definition, have no such annotator.
+    """
+    if features is None or exact_labels(preset):
+        return []
+    if features.step.instances is not None or features.step.definition != "image":
+        return []
+    return [
+        Run(
+            step=Ceiling(features=features.step),
+            title="annotate the samples again, by simulated annotators",
+            needs={"samples": features.needs["samples"]},
+            cost=15,
+        )
+    ]
+
+
+def exact_labels(preset: Preset) -> bool:
+    """Return whether the labels are the truth itself: those of the phantom."""
+    return preset.inputs == "paper" and preset.source.partition("?")[0] == "phantom"

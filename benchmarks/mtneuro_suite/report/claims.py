@@ -12,6 +12,7 @@ from mtneuro_suite.report.findings import accuracy_by_cube
 from mtneuro_suite.report.names import best_mixup, feature_name, model_name
 from mtneuro_suite.report.tissue import Compared, Scores, compared, every_seed, measured
 from mtneuro_suite.runs.row import Row
+from mtneuro_suite.steps.held_out import HELD_OUT
 
 Verdict = Literal["reproduced", "not reproduced", "not resolved"]
 
@@ -164,10 +165,14 @@ def _semantics(plan: Plan, rows: Sequence[Row], found: _Regions) -> Claim | None
     """Return whether features are read off frozen embeddings, on slices that no readout was fitted to."""
     names = found.families.get(SELF_SUPERVISED, ())
     task = next((run.step.task for run in plan.semantics if run.step.model in names), None)
+    metric, how = "r2_cross_validated", "cross-validated"
+    if plan.inputs.semantics_learnt:
+        metric, how = HELD_OUT, "on columns of tissue that neither encoder nor readout saw"
+        task = next((run.step.task for run in reversed(plan.semantics) if run.step.model in names), None)
     if task is None:
         return None
     told: dict[str, list[str]] = {"tells": [], "worse than the mean": [], "not resolved": []}
-    key = (names[0], "r2_cross_validated", task)
+    key = (names[0], metric, task)
     ours = [row for row in rows if (row.model, row.metric, row.task) == key]
     for feature in dict.fromkeys(row.class_name for row in ours):
         score = measured([row for row in ours if row.class_name == feature])
@@ -185,7 +190,7 @@ def _semantics(plan: Plan, rows: Sequence[Row], found: _Regions) -> Claim | None
         verdict = "not reproduced"
     parts = (f"{what}: {', '.join(texts)}" for what, texts in told.items() if texts)
     return Claim(
-        text="Semantic features are read off frozen embeddings (R2 above 0, cross-validated)",
+        text=f"Semantic features are read off frozen embeddings (R2 above 0, {how})",
         verdict=verdict,
         numbers=f"{model_name(names[0])} {'; '.join(parts)}",
     )

@@ -24,6 +24,7 @@ from mtneuro_suite.report.tissue import (
     paired_difference,
 )
 from mtneuro_suite.runs.row import Row
+from mtneuro_suite.steps.held_out import HELD_OUT
 from mtneuro_suite.steps.semantics import PROJECTED, RUNS
 
 TOLERANCE = 0.05
@@ -46,6 +47,7 @@ TITLES = {
     PROJECTED: "Table 3, R2 on the same samples of principal components, where encoders are too wide",
     "r2_cross_validated": "Table 3, R2 cross-validated",
     "r2_cross_validated_knn": "Table 3, R2 of k-NN cross-validated",
+    HELD_OUT: "Table 3, R2 on columns of tissue that the readout was not fitted to",
     "r2_same_sample_within": "Table 3, R2 within regions on the same samples",
     "r2_cross_validated_within": "Table 3, R2 within regions cross-validated",
     "r2_null": "Table 3, R2 cross-validated that 1 in 20 permutations within cubes exceeds",

@@ -16,6 +16,7 @@ from mtneuro_suite.report.tissue import (
     measured,
 )
 from mtneuro_suite.runs.row import Row
+from mtneuro_suite.steps.held_out import HELD_OUT
 
 MOST = 5
 """Findings that are told."""
@@ -135,7 +136,11 @@ def _of_features(plan: Plan, rows: Sequence[Row]) -> str:
     three = plan.preset.task3
     if three is None or not plan.semantics:
         return ""
-    key = (three.umap_method[0], "r2_cross_validated_within", plan.semantics[0].step.task)
+    metric, task, where = "r2_cross_validated_within", plan.semantics[0].step.task, "within regions"
+    if plan.inputs.semantics_learnt:
+        # The encoder of the same tissue, whose columns come last.
+        metric, task, where = HELD_OUT, plan.semantics[-1].step.task, "on columns that it has not seen"
+    key = (three.umap_method[0], metric, task)
     within = [row for row in rows if (row.model, row.metric, row.task) == key]
     features = dict.fromkeys(row.class_name for row in within)
     found = {name: measured([row for row in within if row.class_name == name]) for name in features}
@@ -144,7 +149,7 @@ def _of_features(plan: Plan, rows: Sequence[Row]) -> str:
         return ""
     told = [f"{name} {one.text}" for name, one in known.items() if one.ends and one.ends[0] > 0]
     rest = [name for name, one in known.items() if not one.ends or one.ends[0] <= 0]
-    start = f"Within regions {model_name(three.umap_method[0])} tells {', '.join(told)} (R2)" if told else ""
-    ending = f"not resolved within regions: {', '.join(rest)}" if rest else ""
+    start = f"{where} {model_name(three.umap_method[0])} tells {', '.join(told)} (R2)" if told else ""
+    ending = f"not resolved {where}: {', '.join(rest)}" if rest else ""
     text = "; ".join(filter(None, (start, ending)))
     return f"{text[0].upper()}{text[1:]}."

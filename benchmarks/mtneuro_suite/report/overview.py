@@ -10,6 +10,7 @@ from mtneuro_suite.report.figures import COLOURS, svg_uri, tidy
 from mtneuro_suite.report.statistics import share_text
 from mtneuro_suite.report.tables import (
     CROSS_VALIDATED,
+    ON_COLUMNS,
     Cell,
     Table,
     microstructure_samples,
@@ -120,7 +121,9 @@ def _of_segmentation(plan: Plan, rows: Sequence[Row]) -> _Glance | None:
 
 def _of_semantics(plan: Plan, rows: Sequence[Row]) -> _Glance | None:
     for table in semantics_tables(plan, rows):
-        if table.title.endswith(CROSS_VALIDATED) and (shown := _columns(table, range(MOST_PANELS))):
+        if table.title.endswith((CROSS_VALIDATED, ON_COLUMNS)) and (
+            shown := _columns(table, range(MOST_PANELS))
+        ):
             caption = f"{table.title.replace('Table 3', 'Task 3')}."
             return _Glance(table=shown, measure="R2", chance=(0.0,) * len(shown.columns), caption=caption)
     return None

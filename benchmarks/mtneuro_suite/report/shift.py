@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from mtneuro_suite.plan.plan import Plan
-from mtneuro_suite.plan.rows import encoder_rows
+from mtneuro_suite.plan.rows import encoder_rows, floor_rows
 from mtneuro_suite.plan.shift import elsewhere
 from mtneuro_suite.report.figures import Picture, line_style, name_axes, name_lines, panel_grid, svg_uri, tidy
 from mtneuro_suite.report.names import class_setting, model_name, table1_metric
@@ -86,7 +86,7 @@ def _region_transfers(plan: Plan, rows: Sequence[Row]) -> list[Transfer]:
             title=region.column,
             scores={
                 model_name(line.name): scores
-                for line in encoder_rows(one)
+                for line in (*encoder_rows(one), *floor_rows(one.floors))
                 if (scores := _scores(rows, line.name, region.name, places, table1_metric(line.method)))
             },
         )

@@ -21,6 +21,7 @@ from mtneuro_suite.plan.rows import (
     network_rows,
     point_rows,
 )
+from mtneuro_suite.plan.table3 import exact_labels
 from mtneuro_suite.preset.model import RegionPreset
 from mtneuro_suite.preset.paper import (
     CLASS_SETTINGS,
@@ -38,9 +39,11 @@ from mtneuro_suite.report.names import (
     table1_metric,
     task_name,
 )
-from mtneuro_suite.report.statistics import interval_text
+from mtneuro_suite.report.statistics import interval_text, share_text
 from mtneuro_suite.report.tissue import AVERAGE, FEWEST, measured
 from mtneuro_suite.runs.row import Row
+from mtneuro_suite.steps.ceiling import CEILING
+from mtneuro_suite.steps.held_out import HELD_OUT
 from mtneuro_suite.steps.regions import TEST
 from mtneuro_suite.steps.semantics import NULL, PROJECTED, RUNS
 
@@ -55,10 +58,12 @@ _PROBES = {
 
 _KNN = "r2_cross_validated_knn"
 CROSS_VALIDATED = "R2 of ridge, cross-validated over blocks of slices"
+ON_COLUMNS = "R2 of ridge, on columns of tissue that it was not fitted to"
 _R2 = {
     "r2_same_sample": "R2 on the same samples, as the paper's",
     "r2_cross_validated": CROSS_VALIDATED,
     _KNN: "R2 of k-NN, cross-validated over blocks of slices",
+    HELD_OUT: ON_COLUMNS,
 }
 """Headings of Table 3 by metric."""
 
@@ -71,6 +76,11 @@ _NARROWED = (
 _OVER_CUBES = "over cubes{}, Student's; none where there are fewer than three, or all score alike"
 _OVER_RUNS = "by bootstrap over runs of slices{}"
 _WITHIN = "Within: R2 of the same fit less the means of each region; what tells the region alone has 0."
+_COLUMNS = (
+    "Columns are disjoint in y and x, and as deep as the cutout. Encoders and readouts learn from half of "
+    "them; the other half is scored. 0 is no better than the scored columns' mean. Supervised methods need "
+    "regions to tell apart, and the cutout is of one."
+)
 _CHANCE = "°"
 _BY_CHANCE = f"{_CHANCE}: no more than 1 in 20 permutations of the feature within its cubes reach."
 
@@ -243,6 +253,28 @@ def _over_runs(plan: Plan, body: Sequence[tuple[str, tuple[Cell, ...]]]) -> list
     return _bracketed(plan, body, _OVER_RUNS, ", and Student's over seeds")
 
 
+def _over_columns(plan: Plan, body: Sequence[tuple[str, tuple[Cell, ...]]]) -> list[str]:
+    return _bracketed(plan, body, "over the scored columns, Student's{}", ", and Student's over seeds")
+
+
+def _ceiling(plan: Plan, rows: Sequence[Row]) -> str:
+    """Return what two annotators' disagreement allows, or why that is not known."""
+    if exact_labels(plan.preset):
+        return "No ceiling: the phantom's labels are the exact truth, with which no annotator disagrees."
+    told = [
+        f"{feature_name(row.class_name)} {share_text(row.value)}"
+        for row in _select(rows, metric=CEILING)
+        if row.value is not None
+    ]
+    if not told:
+        return "No ceiling: what two annotators' disagreement allows is not known of these samples."
+    return (
+        "Ceiling, what the disagreement of two simulated annotators allows (outlines off by half a pixel of "
+        "1.17 µm, a quarter of the smallest objects missed), since the samples have one's labels: "
+        f"{', '.join(told)}."
+    )
+
+
 def _seeds(plan: Plan, line: TableRow) -> int:
     """Return how many models a row has: one for each seed, on each animal."""
     return (len(plan.preset.seeds) if line.seeded else 1) * max(1, len(plan.animals))
@@ -408,8 +440,9 @@ def accuracy_table(
         )
     if plan.preset.inputs == "real-sample":
         notes.append(
-            "The paper's column is ROI-C2: eight other cubes of 360 slices. Here: tiles of one slice, at and "
-            "about cube sets B, C and D; the outlines that tell shifted tiles' regions were drawn at z=309."
+            "The paper's column is ROI-C2: eight other cubes of 360 slices. Here: tiles of one slice that "
+            "share no pixel, cube sets B, C and D and the rest of it; the outlines that tell the regions of "
+            "the rest were drawn at z=309."
         )
     elif plan.preset.inputs == "paper" and any(
         region.downsample != 2 and region.paper_column in ("roi-c2", "roi-c3") for region in regions
@@ -556,6 +589,8 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
         for metric, heading in _R2.items():
             if metric == _KNN and "knn" not in plan.preset.task3.probes:
                 continue
+            if metric == ("r2_cross_validated" if plan.inputs.semantics_learnt else HELD_OUT):
+                continue
             of_metric = _select(of_task, metric=metric)
             as_papers = metric == "r2_same_sample"
             body: list[tuple[str, tuple[Cell, ...]]] = []
@@ -598,7 +633,12 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     cells.append(cell)
                 body.append((_label(line), tuple(cells)))
             cells_of_all = [cell for _, cells in body for cell in cells]
-            reasons |= dict.fromkeys([*_what_floors_are(lines), *_over_runs(plan, body)])
+            intervals = (_over_columns if metric == HELD_OUT else _over_runs)(plan, body)
+            reasons |= dict.fromkeys([*_what_floors_are(lines), *intervals])
+            if metric == HELD_OUT:
+                reasons[_COLUMNS] = None
+            if metric in (HELD_OUT, "r2_cross_validated"):
+                reasons[_ceiling(plan, rows)] = None
             if as_papers and any(cell.values and not cell.ends for cell in cells_of_all):
                 reasons[_NO_INTERVAL] = None
             if any(cell.within is not None for cell in cells_of_all):

@@ -1,4 +1,5 @@
 from .arrays import Arrays as Arrays
+from .ceiling import Ceiling as Ceiling
 from .dense import Dense as Dense
 from .encoder import Encoder as Encoder
 from .feature_probes import FeatureProbes as FeatureProbes

@@ -23,7 +23,24 @@ def places(sample_id: Sequence[str] | np.ndarray) -> Shaped[np.ndarray, " n"]:
 def ratio_interval(
     parts: Float[np.ndarray, "cubes ratios"], wholes: Float[np.ndarray, "cubes ratios"]
 ) -> tuple[float, float] | None:
-    """Return the 95 % interval of a score that is a ratio of sums over cubes, or the mean of several ratios.
+    """Return the 95 % interval of a share that is a ratio of sums over cubes, or the mean of several ratios.
+
+    That of `ratio_ends`, within 0 and 1.
+
+    Examples
+    --------
+    >>> low, high = ratio_interval(np.array([[6.0], [7], [8]]), np.full((3, 1), 10.0))
+    >>> round(low, 2), round(high, 2)
+    (0.45, 0.95)
+    """
+    ends = ratio_ends(parts, wholes)
+    return None if ends is None else (max(0.0, ends[0]), min(1.0, ends[1]))
+
+
+def ratio_ends(
+    parts: Float[np.ndarray, "cubes ratios"], wholes: Float[np.ndarray, "cubes ratios"]
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of a ratio of sums over cubes, or of the mean of several such ratios.
 
     Student's, by the residuals of the ratio, with a degree of freedom less than there are cubes: W. G.
     Cochran (1977), Sampling Techniques, 3rd ed., Wiley, sections 6.4 and 9.7. It is that of a mean over
@@ -37,14 +54,8 @@ def ratio_interval(
     Returns
     -------
     interval
-        Both ends, within 0 and 1; None for fewer than three cubes, and where all have the same ratio, which
-        says nothing of how much they vary.
-
-    Examples
-    --------
-    >>> low, high = ratio_interval(np.array([[6.0], [7], [8]]), np.full((3, 1), 10.0))
-    >>> round(low, 2), round(high, 2)
-    (0.45, 0.95)
+        Both ends; None for fewer than three cubes, and where all have the same ratio, which says nothing of
+        how much they vary.
     """
     count, summed = len(parts), wholes.sum(axis=0)
     there = summed > 0
@@ -57,7 +68,7 @@ def ratio_interval(
     if half < 1e-12:
         return None
     mean = float(ratio.mean())
-    return max(0.0, mean - half), min(1.0, mean + half)
+    return mean - half, mean + half
 
 
 def _student(count: int) -> float:

@@ -10,6 +10,8 @@ from jaxtyping import Int64
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
 from mtneuro_suite.steps.embedder import Samples, embedder
+from mtneuro_suite.steps.held_out import held_out_rows
+from mtneuro_suite.steps.over_cubes import places
 from mtneuro_suite.steps.reading import Resampling, View, depth_of
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 PROJECTED = "r2_same_sample_projected"
 """Metric of the score on the same samples of principal components, where embeddings are too wide."""
+
+_TEST_SET = "semantics:all"
 
 _GAP = 10
 """Slices by which a cross-validation's test slices lie apart from those that are learnt from."""
@@ -99,7 +103,7 @@ def _projected(readout: "DataFrame", key: Mapping[str, Any]) -> list[Row]:
     return [
         Row(
             **key,
-            test_set="semantics:all",
+            test_set=_TEST_SET,
             metric=PROJECTED,
             class_name=str(feature),
             value=float(values["r2_same_sample_projected"]),
@@ -110,12 +114,12 @@ def _projected(readout: "DataFrame", key: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def matched_features(embeddings: "Embeddings", roles: Roles) -> "DataFrame":
-    """Return the table of role ``features``, a row for each embedding in their order."""
+def matched_features(embeddings: "Embeddings", roles: Roles, *, role: str = "features") -> "DataFrame":
+    """Return the table of a role, a row for each embedding in their order."""
     import pandas as pd
     from mtneuro_probe import matched
 
-    table = pd.read_csv(roles["features"][0] / "features.csv", index_col="sample_id")
+    table = pd.read_csv(roles[role][0] / "features.csv", index_col="sample_id")
     return matched(embeddings, table)
 
 
@@ -140,7 +144,7 @@ def r2_rows(readout: "DataFrame", metrics: Mapping[str, str], *, key: Mapping[st
             rows.append(
                 Row(
                     **key,
-                    test_set="semantics:all",
+                    test_set=_TEST_SET,
                     metric=metric,
                     class_name=str(feature),
                     value=None if np.isnan(value) else value,
@@ -154,7 +158,11 @@ def r2_rows(readout: "DataFrame", metrics: Mapping[str, str], *, key: Mapping[st
 
 
 class Semantics(Step):
-    """Read the features of role ``features`` off the embeddings of role ``samples`` by role ``encoder``."""
+    """Read the features of role ``features`` off the embeddings of role ``samples`` by role ``encoder``.
+
+    With roles ``learnt`` and ``learnt features`` the readout is fitted to those samples; without, it is
+    cross-validated.
+    """
 
     kind: ClassVar = "semantics"
 
@@ -188,13 +196,31 @@ class Semantics(Step):
         progress(1, 2)
         save_embeddings(out / "embeddings.npz", embeddings, sample_id=found.sample_id)
         np.save(out / "region.npy", found.region)
-        rows = feature_rows(
-            Embeddings(embeddings, found.sample_id),
-            roles,
-            depth=depth_of(found.images),
-            key=self.model_dump(include={"model", "seed", "task", "training_set"}),
-            region=found.region,
-        )
+        scored = Embeddings(embeddings, found.sample_id)
+        key = self.model_dump(include={"model", "seed", "task", "training_set"})
+        if "learnt" in roles:
+            rows = self._of_columns(scored, roles, key)
+        else:
+            rows = feature_rows(scored, roles, depth=depth_of(found.images), key=key, region=found.region)
         progress(2, 2)
         dimensions = int(embeddings.shape[1])
         return Outcome(rows, {"dimensions": dimensions, "region_names": list(found.region_names)})
+
+    def _of_columns(self, scored: "Embeddings", roles: Roles, key: Mapping[str, Any]) -> list[Row]:
+        """Return the scores of a readout that is fitted to role ``learnt``, and those on the same samples."""
+        from mtneuro_probe import Embeddings, feature_readout
+
+        wanted = Samples(
+            folders=roles["learnt"], view=self.view, downsample=self.downsample, resampling=self.resampling
+        )
+        learnt = Embeddings(
+            embedder(roles["encoder"][0], normalised=self.normalised).embed(wanted), wanted.arrays.sample_id
+        )
+        truth = matched_features(scored, roles)
+        known = matched_features(learnt, roles, role="learnt features")
+        readout = feature_readout(scored.embeddings, truth, groups=places(scored.sample_id), n_bootstrap=0)
+        return [
+            *r2_rows(readout, {"r2_same_sample": "r2_same_sample"}, key=key),
+            *_projected(readout, key),
+            *held_out_rows((learnt, known), (scored, truth), test_set=_TEST_SET, key=key),
+        ]

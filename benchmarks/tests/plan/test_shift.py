@@ -6,7 +6,7 @@ import pytest
 from mtneuro_data import TaskSpec
 
 from mtneuro_suite.plan.plan import Plan, plan_of
-from mtneuro_suite.preset.model import FLOORS, read_preset
+from mtneuro_suite.preset.model import read_preset
 from mtneuro_suite.preset.overrides import with_tasks, with_values
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Arrays, Segmenter, Transferred
@@ -38,10 +38,10 @@ def test_without_the_setting_there_is_no_run_and_with_it_the_others_keep_their_n
         assert ids(runs) == ids(made.runs_by_table()[name])
 
 
-def test_each_encoder_is_scored_elsewhere_on_the_same_cubes_as_at_home_and_taught_at_home():
+def test_each_encoder_and_floor_is_scored_elsewhere_on_the_same_cubes_as_at_home_and_taught_at_home():
     made = plan(f'task1.also_test=["{DRIFT}", "phantom?seed=7"]')
-    encoders = [run for run in made.regions if run.step.model not in FLOORS]
-    for moved, home in zip(made.shift.regions, encoders, strict=True):
+    assert {"byol", "mean-sd"} < {run.step.model for run in made.shift.regions}
+    for moved, home in zip(made.shift.regions, made.regions, strict=True):
         assert moved.step == home.step
         assert moved.needs["encoder"] == home.needs["encoder"]
         assert moved.needs["train"] == home.needs["train"]

@@ -32,6 +32,17 @@ def test_too_few_slices_for_the_cross_validation_are_refused(wide):
         plan_of(with_values(wide, ["task3.z_step=3000"]))
 
 
+def test_annotators_are_simulated_of_real_tissue_and_not_of_exact_labels(wide):
+    assert plan_of(wide).ceilings == ()
+    plan = plan_of(with_values(wide, ["source=bossdb"]))
+    (run,) = plan.ceilings
+    assert plan.features is not None
+    assert run.needs["samples"] == plan.features.needs["samples"]
+    assert run.id in {one.id for one in plan.runs}
+    assert run in plan.runs_by_table()["Table 3"]
+    assert plan_of(with_values(wide, ["source=bossdb", "task3=none"])).ceilings == ()
+
+
 def test_every_encoder_is_read_out_on_the_features_that_are_measured_once(wide):
     plan = plan_of(wide)
     read = {(run.step.model, run.step.task, run.step.seed) for run in plan.semantics}

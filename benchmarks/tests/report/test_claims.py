@@ -23,7 +23,8 @@ def plan():
 def row(model: str, task: str, value: float, **others: Any) -> Row:
     metric = "accuracy_whole" if model == "supervised" else "accuracy_corners"
     key: dict[str, Any] = {"training_set": "t", "test_set": "t:test", "seed": 1, "n": 40, "metric": metric}
-    return Row(**{**key, "model": model, "task": task, "value": value, **others})
+    values: dict[str, Any] = {**key, "model": model, "task": task, "value": value, **others}
+    return Row(**values)
 
 
 def scored(model, *, c1=0.9, c2=0.7, c3=0.85, tilt=3.0, seeds=(1, 2)) -> list[Row]:

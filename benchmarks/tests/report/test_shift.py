@@ -22,6 +22,7 @@ def store(row, told):
     for place, value in scores.items():
         for seed, more in ((1, -0.05), (2, 0.05)):
             rows.append(row("byol", seed, value + more, task=f"roi-c1{place}"))
+            rows.append(row("mean-sd", seed, value / 4, task=f"roi-c1{place}"))
             rows.append(
                 row("unet", seed, value / 2, task=f"seg-2d-3class{place}", metric="f1", class_name="average")
             )
@@ -32,7 +33,20 @@ def store(row, told):
 def test_the_matrix_has_scores_and_retention_and_a_dial_has_a_curve(plan, store, svg):
     regions, dial, networks, dial_of_networks = shift_figures(plan, store)
     text = svg(regions)
-    for shown in ("0.80", "0.88", "110%", "0.40", "50%", "0.60", "75%", "BYOL", "ROI-C1", "home"):
+    for shown in (
+        "0.80",
+        "0.88",
+        "110%",
+        "0.40",
+        "50%",
+        "0.60",
+        "75%",
+        "BYOL",
+        "ROI-C1",
+        "home",
+        "mean and sd",
+        "0.22",
+    ):
         assert f">{shown}</text>" in text
     assert "ROI-C2" not in text  # it has no result yet
     assert ">0.20</text>" in svg(networks)

@@ -12,6 +12,8 @@ from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_values
 from mtneuro_suite.preset.paper import Quoted, table3
+from mtneuro_suite.report.claims import claims
+from mtneuro_suite.report.findings import findings
 from mtneuro_suite.report.names import FEATURES
 from mtneuro_suite.report.tables import Cell, all_tables, region_table, semantics_tables
 from mtneuro_suite.runs.row import Row
@@ -262,11 +264,47 @@ def test_an_r2_stands_above_that_within_regions_and_is_marked_where_chance_does_
     assert (cell.ours, cell.beneath) == ("0.20°", ("[.10, .30]", "within -0.10"))
     assert cell_of(table, "BYOL", "cell size").ours == "0.21"
     assert sum(note.startswith(("°", "Within", "In brackets")) for note in table.notes) == 3
+    assert (
+        "No ceiling: the phantom's labels are the exact truth, with which no annotator disagrees."
+        in table.notes
+    )
     assert not any(note.startswith(("°", "Within")) for note in same_sample.notes)
     assert "Samples a fit: 160, in 24 to 30 runs of neighbouring slices that are alike." in table.notes
     same_sample = semantics_tables(demo, [row(metric="r2_same_sample", class_name="cell_count")])[0]
     assert "Samples a fit: 160." in same_sample.notes
     assert any(note.startswith("No intervals") for note in same_sample.notes)
+
+
+def test_on_real_tissue_columns_that_were_held_out_take_the_place_of_blocks_of_slices(real_data):
+    plan = plan_of(with_values(read_preset("real-sample"), ["task2=none"]), data=real_data)
+    key = {
+        "test_set": "semantics:all",
+        "metric": "r2_held_out",
+        "class_name": "cell_count",
+        "task": "dyer2017",
+    }
+    rows = [row(**key, value=0.31, low=-0.1, high=0.72)]
+    tables = semantics_tables(plan, rows)
+    assert not any("cross-validated" in table.title for table in tables)
+    table = next(
+        one for one in tables if one.title.endswith("that it was not fitted to") and "dyer2017" in one.title
+    )
+    cell = cell_of(table, "BYOL", "cell count")
+    assert (cell.ours, cell.interval) == ("0.31", "[-.10, .72]")
+    assert any("interval over the scored columns, Student's" in note for note in table.notes)
+    assert any(note.startswith("Columns are disjoint") for note in table.notes)
+    assert any(note.startswith("No ceiling: what two annotators' disagreement") for note in table.notes)
+    ceiling = row(**{**key, "model": "annotator", "metric": "r2_ceiling", "task": "semantics"}, value=0.84)
+    (table,) = (
+        one for one in semantics_tables(plan, [*rows, ceiling]) if "dyer2017: R2 of ridge" in one.title
+    )
+    assert any("since the samples have one's labels: cell count .84." in note for note in table.notes)
+    (found,) = findings(plan, rows)
+    assert found == "Not resolved on columns that it has not seen: cell count."
+    told = findings(plan, [replace(rows[0], low=0.1)])
+    assert told == ["On columns that it has not seen BYOL tells cell count .31 [.10, .72] (R2)."]
+    (claim,) = claims(plan, [replace(rows[0], low=0.1)])
+    assert (claim.verdict, "neither encoder nor readout saw" in claim.text) == ("reproduced", True)
 
 
 def test_an_undefined_r2_is_a_dash_and_its_reason_a_note(demo):

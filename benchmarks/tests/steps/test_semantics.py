@@ -108,3 +108,28 @@ def test_a_feature_is_read_off_embeddings_of_subvolumes(arrays_folder, tmp_path,
     assert rows["r2_same_sample"].n == n
     # Slices of one subvolume and of the next tested one lie as far apart as single slices do.
     assert gaps == [10 + depth - 1]
+
+
+def test_a_readout_is_fitted_to_other_samples_where_there_are_any(arrays_folder, tmp_path):
+    rng = np.random.default_rng(0)
+    roles, images = {}, {}
+    for role, columns in (("learnt", "AB"), ("samples", "CDE")):
+        ids = [f"{column}/z{z}" for column in columns for z in range(12)]
+        level = np.round(rng.uniform(40, 200, len(ids)))
+        images[role] = level[:, None, None] * np.ones((1, 16, 16))
+        roles[role] = [arrays_folder(role, images[role], ids=ids)]
+        features = tmp_path / f"features of {role}"
+        features.mkdir()
+        table = pd.DataFrame({"linear": 3 * level + 5}, index=ids)
+        table.iloc[::-1].to_csv(features / "features.csv", index_label="sample_id")
+        roles["features" if role == "samples" else "learnt features"] = [features]
+    trained = Encoder(train=TrainSettings(method="pca", components=1))
+    trained.run({"train": roles["learnt"]}, tmp_path / "encoder", ignored)
+    settings = json.dumps({"settings": trained.model_dump(mode="json")})
+    (tmp_path / "encoder" / "result.json").write_text(settings)
+    step = Semantics(model="mine", seed=1, task="t", training_set="t:all", view="whole", downsample=1)
+    outcome = step.run({**roles, "encoder": [tmp_path / "encoder"]}, tmp_path, ignored)
+    rows = {row.metric: row for row in outcome.rows}
+    assert {*rows} == {"r2_same_sample", "r2_held_out"}
+    assert rows["r2_held_out"].value == pytest.approx(1, abs=1e-3)
+    assert {row.n for row in outcome.rows} == {36}

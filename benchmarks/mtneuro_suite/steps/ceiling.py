@@ -1,0 +1,101 @@
+"""Say how well two annotators' features would agree, where there is one annotation alone."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from math import isnan
+from pathlib import Path
+from statistics import fmean
+from typing import Any, ClassVar
+
+import numpy as np
+from mtneuro_data import TaskArrays
+
+from mtneuro_suite._shared.sample_ids import slice_stacks
+from mtneuro_suite.runs.row import Row
+from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
+from mtneuro_suite.steps.annotator import Annotator
+from mtneuro_suite.steps.features import Features
+from mtneuro_suite.steps.reading import labelled_arrays
+
+CEILING = "r2_ceiling"
+"""Metric of what the disagreement of two simulated annotators allows."""
+
+_PIXEL_UM = 1.17
+"""Size of a pixel in which the annotator's errors are known, those of the benchmark's volume."""
+
+_DRAWS = 4
+"""Annotations, of whose pairs the mean is told."""
+
+
+class Ceiling(Step):
+    """Annotate the arrays of role ``samples`` several times, with a person's errors, and measure each.
+
+    The labels that are there are taken as the truth, from which every annotator is off by the errors by which
+    two annotations of the benchmark's cubes differ (see ``Annotator``), as large in micrometres as there. How
+    well their features agree is the highest score that is to be expected (``label_ceiling``).
+    """
+
+    kind: ClassVar = "ceiling"
+
+    model: ClassVar = "annotator"
+
+    features: Features
+    """How the annotations are measured."""
+
+    def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
+        """Return the ceiling of each feature."""
+        import pandas as pd
+        from mtneuro_probe import label_ceiling
+
+        data, masks = labelled_arrays(roles["samples"])
+        annotator = _in_pixels(data)
+        measured: list[pd.DataFrame] = []
+        for draw in range(_DRAWS):
+            drawn = np.empty_like(masks)
+            for number, stack in enumerate(slice_stacks(data.sample_id)):
+                drawn[stack] = annotator.labels(masks[stack], seed=draw * 1_000_003 + number)
+            folder = out / f"annotation-{draw}"
+            folder.mkdir(exist_ok=True)
+            replace(data, masks=drawn).save(folder / "arrays.npz")
+            self.features.run({"samples": [folder]}, folder, _unheard)
+            (folder / "arrays.npz").unlink()
+            measured.append(pd.read_csv(folder / "features.csv", index_col="sample_id"))
+            progress(draw + 1, _DRAWS)
+        pairs = [label_ceiling(first, second) for first, second in combinations(measured, 2)]
+        scores: list[dict[Any, Any]] = [pair["r2_ceiling"].to_dict() for pair in pairs]
+        numbers: dict[Any, Any] = pairs[0]["n_samples"].to_dict()
+        return Outcome(
+            [self._row(str(name), [one[name] for one in scores], numbers[name]) for name in numbers]
+        )
+
+    def _row(self, feature: str, ceilings: Sequence[float], n: int) -> Row:
+        """Return the mean of the pairs' ceilings."""
+        value = fmean(ceilings)
+        return Row(
+            task="semantics",
+            training_set="",
+            test_set="semantics:all",
+            model=self.model,
+            seed=1,
+            metric=CEILING,
+            class_name=feature,
+            value=None if isnan(value) else float(value),
+            n=int(n),
+            note="no sample has the feature" if isnan(value) else "simulated annotators",
+        )
+
+
+def _unheard(done: int, total: int) -> None:
+    """Take no notice of progress."""
+
+
+def _in_pixels(data: TaskArrays) -> Annotator:
+    """Return the annotator whose errors are as large in these images as in those where they are known."""
+    usual = Annotator()
+    if data.voxel_size_um is None:
+        return usual
+    scale = _PIXEL_UM / data.voxel_size_um[-1]
+    return replace(
+        usual, shift=usual.shift * scale, smooth=usual.smooth * scale, small=round(usual.small * scale**2)
+    )
