@@ -73,7 +73,7 @@ def test_sizes_that_cannot_be_exported_are_refused(name, size, message):
 
 
 def test_sizes_are_those_that_a_network_takes():
-    assert exported_sizes(TrainSettings(model="fpn"), None).smallest == (32, 32)
+    assert exported_sizes(TrainSettings(model="fpn"), None).smallest == (64, 64)
     assert exported_sizes(TrainSettings(model="pan"), None).smallest == (128, 128)
-    assert exported_sizes(TrainSettings(model="vnetlight"), None).smallest == (8, 32, 32)
+    assert exported_sizes(TrainSettings(model="vnetlight"), None).smallest == (16, 32, 32)
     assert exported_sizes(TrainSettings(model="pspnet"), (64, 48)).multiple is None

@@ -96,7 +96,8 @@ def exported_sizes(settings: TrainSettings, size: Sequence[int] | None) -> Sizes
             f"({wanted})"
         )
     if size is None:
-        least = (1,) * (axes - 2) + (32, 32)
+        # An axis of one multiple would be taken for one that never changes.
+        least = tuple(max(n, 2 * m) for n, m in zip((2,) * (axes - 2) + (32, 32), rule.multiple, strict=True))
         return Sizes(smallest=rule.padded(least), multiple=rule.multiple)
     given = tuple(size)
     if len(given) != axes or min(given) < 1:
