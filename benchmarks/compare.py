@@ -1,5 +1,6 @@
-"""Compare results with the paper's, and models with each other, from folders that ``run_all.py`` wrote."""
+"""Compare results with the paper's, and models with each other, from what ``run_all.py`` wrote."""
 
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,15 @@ from cyclopts import Parameter
 
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite._shared.terminal import Force, check_output, command_line, run
-from mtneuro_suite.report.about import read_results
 from mtneuro_suite.report.comparison import TOLERANCE, paired_grid, paper_grids
 from mtneuro_suite.report.grids import Format, grid_text
+from mtneuro_suite.report.leaderboard import read_submissions, write_leaderboard
+from mtneuro_suite.report.submission import (
+    ENDING,
+    read_all_results,
+    submission_of,
+    write_submission,
+)
 
 app = command_line("uv run benchmarks/compare.py", version=False)
 
@@ -31,13 +38,15 @@ def compare(
     - `uv run benchmarks/compare.py results/demo --rows byol supervised`
     - `uv run benchmarks/compare.py results/demo results/mine --rows demo:byol mine:my-encoder`
     - `uv run benchmarks/compare.py results --format latex -o tables.tex`
+    - `uv run benchmarks/compare.py results/mine theirs.submission.json --rows mine:my-encoder theirs:byol`
 
     Numbers are judged as a reproduction only where the volume and the settings are the paper's.
 
     Parameters
     ----------
     results
-        Folders with a `results.csv`, such as `results/demo`, or an output folder with several of them.
+        Folders with a `results.csv`, such as `results/demo`, an output folder with several of them, or
+        submissions.
     rows
         Two models, as their results name them, to be paired over the cubes and seeds that both have, where
         both are scored on the same data; `FOLDER:MODEL` where several results have one of that name.
@@ -52,7 +61,7 @@ def compare(
         raise ValueError("give at least one folder of results, such as results/demo")
     if output is not None:
         check_output(output, what="tables", force=force)
-    read = read_results(results)
+    read = read_all_results(results)
     grids = [paired_grid(read, *rows)] if rows else paper_grids(read, tolerance=tolerance)
     text = grid_text(grids, form)
     if output is None:
@@ -60,6 +69,75 @@ def compare(
     with written_beside(output) as beside:
         beside.write_text(text, encoding="utf-8")
     return f"tables written to {output}"
+
+
+@app.command
+def submit(
+    folder: Path,
+    *,
+    name: str,
+    by: str,
+    link: str = "",
+    rows: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    force: Force = False,
+) -> str:
+    """Check a folder of results, and write it as one file for a leaderboard.
+
+    Everything is checked that can be: files are whole and as they were written, numbers are those of the runs,
+    samples are all that the tasks name, of this version of the suite and of the phantom. What is missing or
+    wrong is told in a line, and nothing is written then.
+
+    - `uv run benchmarks/compare.py submit results/demo --name demo --by "A. Person"`
+    - `uv run benchmarks/compare.py submit results/demo-with-mine --rows mine --name mine --by "A. Person"`
+
+    Parameters
+    ----------
+    folder
+        Results of one preset, such as `results/demo`; its runs must still lie beside it.
+    name
+        What the submission is called.
+    by
+        Who made it.
+    link
+        Where more stands about it: a paper, a repository.
+    rows
+        Models to be submitted, as the results name them; all by default.
+    output
+        The file; NAME.submission.json by default.
+    """
+    path = output or Path(f"{re.sub(r'[^\w.-]+', '_', name)}{ENDING}")
+    check_output(path, ENDING, what="a submission", force=force)
+    made = submission_of(folder, name=name, by=by, link=link, rows=rows)
+    write_submission(made, path)
+    models = len({row.model for row in made.results.rows})
+    return f"{models} models with {len(made.results.rows)} numbers written to {path}"
+
+
+@app.command
+def leaderboard(
+    *submissions: Path,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("leaderboard.html"),
+    force: Force = False,
+) -> str:
+    """Set submissions beside each other, on one page that opens offline.
+
+    - `uv run benchmarks/compare.py leaderboard mine.submission.json theirs.submission.json`
+    - `uv run benchmarks/compare.py leaderboard benchmarks/records/submissions -o benchmarks/records/leaderboard.html`
+
+    Parameters
+    ----------
+    submissions
+        Files that `submit` wrote, or folders of them.
+    output
+        The page.
+    """
+    if not submissions:
+        raise ValueError(f"give at least one submission: a file *{ENDING}, or a folder of them")
+    check_output(output, ".html", what="a leaderboard", force=force)
+    read = read_submissions(submissions)
+    write_leaderboard(read, output)
+    return f"{len(read)} submission{'' if len(read) == 1 else 's'} written to {output}"
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.preset.model import shown_values
 from mtneuro_suite.runs.row import Row
+from mtneuro_suite.steps import Umap
 
 FILE_NAME = "about.json"
 
@@ -46,9 +47,16 @@ class About(Settings):
     runs: tuple[str, ...]
     """Folders below ``runs`` that the results were read from."""
 
+    scored: dict[str, tuple[str, ...]] = {}
+    """Those of them that give a model's numbers, by the model."""
+
 
 def about(plan: Plan) -> About:
     """Return the description of a plan's results."""
+    scored: dict[str, list[str]] = {}
+    for run in plan.ends:
+        if not isinstance(run.step, Umap):
+            scored.setdefault(run.step.model, []).append(run.id)
     return About(
         suite_version=SUITE_VERSION,
         name=plan.preset.name,
@@ -60,6 +68,7 @@ def about(plan: Plan) -> About:
         segmentation={half.name: half.classes for half in plan.inputs.segmentation},
         preset=shown_values(plan.preset),
         runs=tuple(run.id for run in plan.runs),
+        scored={model: tuple(names) for model, names in scored.items()},
     )
 
 

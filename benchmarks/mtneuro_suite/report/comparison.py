@@ -118,7 +118,7 @@ def _quoted(row: Row, about: About, mixup: str | None) -> Quoted | None:
     own = _own_rows(about, "task2" if row.metric in _OF_TASK_2 else "task1").get(row.model)
     model = row.model if own is None else str(own.get("like", ""))
     method = "supervised+mixup" if row.model == mixup else model
-    if row.metric == _table1_metric(about, row.model) and row.task in about.regions:
+    if row.metric == table1_metric_of(about, row.model) and row.task in about.regions:
         column = about.regions[row.task]
         return table1(method, column.paper_column, downsample=column.downsample)
     if row.metric in _OF_TASK_2 and row.task in about.segmentation:
@@ -135,7 +135,7 @@ def _own_rows(about: About, task: str) -> dict[str, dict[str, Any]]:
     return (about.preset.get(task) or {}).get("rows", {})
 
 
-def _table1_metric(about: About, model: str) -> str:
+def table1_metric_of(about: About, model: str) -> str:
     """Return the metric that Table 1 shows of a model."""
     own = _own_rows(about, "task1").get(model, {})
     if "folder" in own or "embeddings" in own:
@@ -317,7 +317,7 @@ def _row_lines(results: Sequence[Results], name: str) -> dict[tuple[str, str, st
     for line in lines(chosen):
         if line.model == model:
             found[line.column, line.metric, line.class_name] = line
-            if line.metric == _table1_metric(chosen.about, model):
+            if line.metric == table1_metric_of(chosen.about, model):
                 found[line.column, AS_TABLE_1, line.class_name] = line
     return found
 

@@ -93,11 +93,19 @@ class Store:
             Compare contents too, and not only sizes. A result that an older version of the suite wrote has
             neither on record: its arrays are taken as they are.
         """
-        return self._inspected(run, thoroughly=thoroughly)[1]
+        return self.inspected(run.id, thoroughly=thoroughly)[1]
 
-    def _inspected(self, run: Run, *, thoroughly: bool = False) -> tuple[dict[str, Any] | None, str | None]:
-        """Return what a run's result file holds, if it can be read, and what is wrong with its files."""
-        folder = self.folder(run)
+    def inspected(self, name: str, *, thoroughly: bool = False) -> tuple[dict[str, Any] | None, str | None]:
+        """Return what a run's result file holds, if it can be read, and what is wrong with its files.
+
+        Parameters
+        ----------
+        name
+            The run's.
+        thoroughly
+            As `damage` has it.
+        """
+        folder = self.root / "runs" / name
         path = folder / RESULT
         try:
             result = json.loads(path.read_text(encoding="utf-8"))
@@ -194,7 +202,7 @@ class Store:
             If the run has no result.
         """
         path = self.folder(run) / RESULT
-        result, damage = self._inspected(run)
+        result, damage = self.inspected(run.id)
         if damage:
             raise ValueError(f"{damage}; run the same command again to repeat its run")
         if result is None:
