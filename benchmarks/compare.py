@@ -84,9 +84,9 @@ def submit(
 ) -> str:
     """Check a folder of results, and write it as one file for a leaderboard.
 
-    Everything is checked that can be: files are whole and as they were written, numbers are those of the runs,
-    samples are all that the tasks name, of this version of the suite and of the phantom. What is missing or
-    wrong is told in a line, and nothing is written then.
+    Everything is checked that can be: files are whole and as they were written, numbers are those of the
+    runs, samples are all that the tasks name, of this version of the suite and of the phantom. What is
+    missing or wrong is told in a line, and nothing is written then.
 
     - `uv run benchmarks/compare.py submit results/demo --name demo --by "A. Person"`
     - `uv run benchmarks/compare.py submit results/demo-with-mine --rows mine --name mine --by "A. Person"`
@@ -106,7 +106,7 @@ def submit(
     output
         The file; NAME.submission.json by default.
     """
-    path = output or Path(f"{re.sub(r'[^\w.-]+', '_', name)}{ENDING}")
+    path = output or Path(re.sub(r"[^\w.-]+", "_", name) + ENDING)
     check_output(path, ENDING, what="a submission", force=force)
     made = submission_of(folder, name=name, by=by, link=link, rows=rows)
     write_submission(made, path)
@@ -123,7 +123,7 @@ def leaderboard(
     """Set submissions beside each other, on one page that opens offline.
 
     - `uv run benchmarks/compare.py leaderboard mine.submission.json theirs.submission.json`
-    - `uv run benchmarks/compare.py leaderboard benchmarks/records/submissions -o benchmarks/records/leaderboard.html`
+    - `uv run benchmarks/compare.py leaderboard submissions -o leaderboard.html`
 
     Parameters
     ----------

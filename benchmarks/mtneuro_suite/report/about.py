@@ -1,12 +1,12 @@
 """Read and write about.json, which describes a folder of results so that it can be read without its plan."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from mtneuro_suite import SUITE_VERSION
 from mtneuro_suite._shared.settings import Settings
@@ -47,16 +47,23 @@ class About(Settings):
     runs: tuple[str, ...]
     """Folders below ``runs`` that the results were read from."""
 
-    scored: dict[str, tuple[str, ...]] = {}
+    scored: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     """Those of them that give a model's numbers, by the model."""
+
+    animals: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Those of them that give an animal's numbers, by the phantom's seed, where there are several animals."""
 
 
 def about(plan: Plan) -> About:
     """Return the description of a plan's results."""
     scored: dict[str, list[str]] = {}
-    for run in plan.ends:
-        if not isinstance(run.step, Umap):
+    animals: dict[str, tuple[str, ...]] = {}
+    for animal, one in plan.animals.items() or [("", plan)]:
+        giving = [run for run in one.ends if not isinstance(run.step, Umap)]
+        for run in giving:
             scored.setdefault(run.step.model, []).append(run.id)
+        if animal:
+            animals[animal] = tuple(run.id for run in giving)
     return About(
         suite_version=SUITE_VERSION,
         name=plan.preset.name,
@@ -69,6 +76,7 @@ def about(plan: Plan) -> About:
         preset=shown_values(plan.preset),
         runs=tuple(run.id for run in plan.runs),
         scored={model: tuple(names) for model, names in scored.items()},
+        animals=animals,
     )
 
 

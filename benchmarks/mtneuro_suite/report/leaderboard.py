@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mtneuro_suite import SUITE_VERSION
+from mtneuro_suite._shared.digests import digest
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.preset.paper import REGION_TASKS
@@ -113,31 +114,36 @@ def boards(submissions: Sequence[Submission]) -> list[Board]:
     Columns hold what is scored on the same samples: the same slices of the same version of the same volume,
     at the same resolution.
     """
-    rows: dict[str, dict[tuple[str, str], dict[Column, list[Row]]]] = {
+    rows: dict[str, dict[tuple[str, str], dict[str, list[Row]]]] = {
         task: defaultdict(lambda: defaultdict(list)) for task in TITLES
     }
-    samples: dict[tuple[str, str], int] = {}
+    data: dict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
     for one in submissions:
         for entry in one.entries:
             for row in entry.numbers:
-                if (place := _place(row, one)) is None:
-                    continue
-                task, heading = place
-                data = entry.data[row.task]
-                # Whole images and their corners are the same samples.
-                key = (heading, data)
-                samples[key] = max(samples.get(key, 0), 0 if row.cube else row.n)
-                rows[task][row.model, one.name][Column(heading, 0, data)].append(row)
+                if place := _place(row, one):
+                    task, heading = place
+                    rows[task][row.model, one.name][heading].append(row)
+                    data[row.model, one.name, heading][entry.data[row.task]] = None
     found: list[Board] = []
     for task, of_models in rows.items():
-        columns = list(dict.fromkeys(column for cells in of_models.values() for column in cells))
-        lines = [
-            Line(model_name(model), submission, tuple(cell_of(cells.get(column, [])) for column in columns))
-            for (model, submission), cells in of_models.items()
+        columns: dict[tuple[str, str], int] = {}
+        lines: list[tuple[tuple[str, str], dict[tuple[str, str], list[Row]]]] = []
+        for line, of_line in of_models.items():
+            # Several animals are one column: all of their samples.
+            placed = {
+                (heading, digest(sorted(data[*line, heading]))): chosen for heading, chosen in of_line.items()
+            }
+            for key, chosen in placed.items():
+                columns[key] = max(columns.get(key, 0), *(row.n for row in chosen if not row.cube))
+            lines.append((line, placed))
+        made = [
+            Line(model_name(model), name, tuple(cell_of(placed.get(key, [])) for key in columns))
+            for (model, name), placed in lines
         ]
-        if lines:
-            told = [Column(c.heading, samples[c.heading, c.data], c.data) for c in columns]
-            found.append(Board(TITLES[task], tuple(told), tuple(sorted(lines, key=_rank))))
+        if made:
+            told = (Column(heading, count, data) for (heading, data), count in columns.items())
+            found.append(Board(TITLES[task], tuple(told), tuple(sorted(made, key=_rank))))
     return found
 
 

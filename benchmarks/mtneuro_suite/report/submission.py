@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
@@ -146,7 +146,13 @@ def submission_of(
         link=link,
         phantom_version=found.phantom_version,
         about=results.about.model_copy(
-            update={"name": name, "preset": _without_folders(results.about.preset), "runs": (), "scored": {}}
+            update={
+                "name": name,
+                "preset": _without_folders(results.about.preset),
+                "runs": (),
+                "scored": {},
+                "animals": {},
+            }
         ),
         entries=tuple(found.entries()),
     )
@@ -278,8 +284,14 @@ class _Folder:
             elif name.startswith("embeddings-"):
                 yield from self._faults_of_embeddings(name, whole)
 
+    @cached_property
+    def _animals(self) -> dict[str, str]:
+        """Of which animal a run's numbers are, where there are several."""
+        return {name: animal for animal, names in self._results.about.animals.items() for name in names}
+
     def _numbers(self, name: str) -> list[Row]:
-        return [Row(**row) for row in (self._result(name) or {})["rows"]]
+        rows = (self._result(name) or {})["rows"]
+        return [replace(Row(**row), animal=self._animals.get(name, "")) for row in rows]
 
     def _unlike(self, whole: Sequence[str]) -> Iterator[str]:
         """Yield where ``results.csv`` and the runs' own files have not the same numbers."""
@@ -323,7 +335,9 @@ class _Folder:
             kind, settings = other.partition("-")[0], content["settings"]
             if kind not in (Regions.kind, Semantics.kind) or content["needs"].get("encoder") != [name]:
                 continue
-            roles = [role for role in content["needs"] if role in ("train", "samples") or role.startswith(TEST)]
+            roles = [
+                role for role in content["needs"] if role in ("train", "samples") or role.startswith(TEST)
+            ]
             asked += [
                 Asked(
                     arrays=Run(step=self._arrays(need), title=need),
@@ -396,7 +410,7 @@ def _named(row: Row) -> str:
 
 def _versions(suite: str, phantom: int | None) -> Iterator[str]:
     if suite != SUITE_VERSION:
-        yield f"it is of version {suite} of the suite, and this is {SUITE_VERSION}: run the same command again"
+        yield f"it is of version {suite} of the suite, and this is {SUITE_VERSION}: run it again"
     if phantom is not None:
         from mtneuro_data.phantom import PHANTOM_VERSION
 
@@ -415,7 +429,7 @@ def _impossible(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _without_folders(values: Any) -> Any:
-    """Return values whose absolute paths are their last parts: a file that is shown around names no folder."""
+    """Return values whose absolute paths are their last parts: a file shown around names no folder."""
     if isinstance(values, Mapping):
         return {key: _without_folders(value) for key, value in values.items()}
     if isinstance(values, list | tuple):

@@ -220,7 +220,8 @@ def _select(rows: Iterable[Row], **key: str | Sequence[str]) -> list[Row]:
     return [row for row in rows if all(getattr(row, name) in values for name, values in wanted.items())]
 
 
-def _cell(rows: Sequence[Row], quoted: Quoted | None = None, *, expected: int = 1) -> Cell:
+def cell_of(rows: Sequence[Row], quoted: Quoted | None = None, *, expected: int = 1) -> Cell:
+    """Return one number's cell, from its rows of all seeds and cubes."""
     whole = [row for row in rows if row.value is not None and not row.cube]
     animals: dict[str, list[float]] = {}
     for row in whole:
@@ -403,15 +404,15 @@ def accuracy_table(
         for region in regions:
             chosen = _select(rows, model=line.name, task=region.name, metric=metric)
             quoted = table1(line.paper_method, region.paper_column, downsample=region.downsample)
-            cells.append(_cell(chosen, quoted, expected=_seeds(plan, line)))
+            cells.append(cell_of(chosen, quoted, expected=_seeds(plan, line)))
         for region in balanced:
             chosen = _select(rows, model=line.name, task=region.name, metric=f"balanced_{metric}")
-            cells.append(_cell(chosen, expected=_seeds(plan, line)))
+            cells.append(cell_of(chosen, expected=_seeds(plan, line)))
         for probe in further:
             for region in regions:
                 metric = f"accuracy_corners_{probe}"
                 chosen = _select(rows, model=line.name, task=region.name, metric=metric)
-                cells.append(_cell(chosen, expected=_seeds(plan, line)))
+                cells.append(cell_of(chosen, expected=_seeds(plan, line)))
         body.append((_label(line), tuple(cells)))
     notes = [
         "Accuracy. Supervised rows: whole images. The others: a linear readout of each image's four corners."
@@ -498,7 +499,7 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     of_all = name == AVERAGE
                     chosen = [row for row in of_line if row.class_name == name or (of_all and row.cube)]
                     quoted = table2(line.paper_network, metric, setting, column) if paper else None
-                    cells.append(_cell(chosen, quoted, expected=_seeds(plan, line)))
+                    cells.append(cell_of(chosen, quoted, expected=_seeds(plan, line)))
                 body.append((_label(line), tuple(cells)))
             notes = {"3class": " Axons count as background.", "4class": " Without the region ZI."}
             note = notes.get(setting, "") if paper else ""
@@ -523,7 +524,7 @@ def segmentation_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
             for line in lines:
                 of_line = _select(rows, test_set=[f"{task}:test" for task in tasks], model=line.name)
                 pair = [_select(of_line, metric=metric) for metric in ("accuracy", "balanced_accuracy")]
-                cells = [_cell(chosen, expected=_seeds(plan, line)) for chosen in pair]
+                cells = [cell_of(chosen, expected=_seeds(plan, line)) for chosen in pair]
                 body.append((_label(line), tuple(cells)))
             found.append(
                 Table(
@@ -559,7 +560,7 @@ def search_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
                 quoted, network = None, line.paper_network
                 if network in NETWORK_ROWS and setting in CLASS_SETTINGS:
                     quoted = Quoted(float(getattr(paper_settings(network, int(setting[0])), metric)))
-                cells.append(replace(_cell(chosen, quoted), form="g"))
+                cells.append(replace(cell_of(chosen, quoted), form="g"))
         body.append((_label(line), tuple(cells)))
     return Table(
         title="Table A4. Settings that the search chose",
@@ -613,10 +614,10 @@ def semantics_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
                     quoted = table3(line.paper_method, column, feature) if paper and as_papers else None
                     key = {"model": line.name, "class_name": names}
                     cell = replace(
-                        _cell(chosen, quoted, expected=_seeds(plan, line)),
-                        within=_cell(_select(of_task, metric=f"{metric}_within", **key)).mean,
+                        cell_of(chosen, quoted, expected=_seeds(plan, line)),
+                        within=cell_of(_select(of_task, metric=f"{metric}_within", **key)).mean,
                     )
-                    null = _cell(_select(of_task, metric=NULL, **key)).mean
+                    null = cell_of(_select(of_task, metric=NULL, **key)).mean
                     told = cell.mean if metric == "r2_cross_validated" else None
                     if told is not None and null is not None and told <= null:
                         cell = replace(cell, mark=_CHANCE)
@@ -686,7 +687,7 @@ def _narrowed(of_task: Sequence[Row], line: TableRow, names: Sequence[str], cell
     chosen = _select(of_task, metric=PROJECTED, model=line.name, class_name=names)
     if cell.values or not chosen:
         return None
-    return replace(_cell(chosen, cell.quoted, expected=cell.expected), mark=_DAGGER)
+    return replace(cell_of(chosen, cell.quoted, expected=cell.expected), mark=_DAGGER)
 
 
 def all_tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:

@@ -2,55 +2,61 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mtneuro_probe import load_embeddings, save_embeddings
 
-from mtneuro_suite import cli
-from mtneuro_suite.report.about import FILE_NAME
+from mtneuro_suite._shared.digests import file_digest
+from mtneuro_suite.execute.attempt import Attempt, execute
+from mtneuro_suite.plan.asked import asked_samples
+from mtneuro_suite.plan.plan import Plan, plan_of
+from mtneuro_suite.preset.model import Preset, read_preset
+from mtneuro_suite.preset.overrides import with_own_row
+from mtneuro_suite.report.about import FILE_NAME, about
 from mtneuro_suite.report.comparison import paired_grid
+from mtneuro_suite.report.rows import rows_of
 from mtneuro_suite.report.submission import (
     read_all_results,
     read_submission,
     submission_of,
     write_submission,
 )
+from mtneuro_suite.runs.store import Store, csv_text
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "numpy_embeddings.py"
-SMALL = (
-    "seeds=[1]",
-    "task1.methods=['pca', 'untrained']",
-    "task1.tasks=['roi-c1']",
-    "task1.floors=['mean-sd']",
-    "task3=none",
-    "task2=none",
-)
 ROW = "By hand"
+MINE = "smoke-with-By_hand"
 
 
-def run_all(*words: str) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["run_all.py", "--preset", "smoke", "--workers", "0", *words])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-    assert stopped.value.code == 0
+def small() -> Preset:
+    smoke = read_preset("smoke").model_dump(exclude_unset=True)
+    smoke["task1"] |= {"methods": ["pca"], "tasks": ["roi-c1"], "floors": ["mean-sd"]}
+    return Preset.model_validate({**smoke, "task2": None, "task3": None})
+
+
+def carry_out(preset: Preset, root: Path, name: str) -> Plan:
+    """Do the runs of a preset, and write its folder of results."""
+    plan, store = plan_of(preset), Store(root)
+    for run in plan.runs:
+        if not store.done(run):
+            execute(Attempt(run), root, lambda done, total: None)
+    (root / name).mkdir()
+    (root / name / "results.csv").write_text(csv_text(rows_of(plan, store)), "utf-8")
+    (root / name / FILE_NAME).write_text(about(plan).model_dump_json(), "utf-8")
+    return plan
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Real results of a few methods, and beside them those of somebody's embeddings."""
     folder = tmp_path_factory.mktemp("results")
-    sets = [word for change in SMALL for word in ("--set", change)]
-    out = ("--output", str(folder))
-    run_all(*sets, *out)
-    run_all(*sets, *out, "--export-images", str(folder / "images"))
-    command = [sys.executable, str(EXAMPLE), str(folder / "images"), str(folder / "mine.npz")]
-    subprocess.run(command, check=True)
-    run_all(*sets, *out, "--embeddings", f"{ROW}={folder / 'mine.npz'}")
+    plan = carry_out(small(), folder, "smoke")
+    names = np.concatenate([one.names for one in asked_samples(plan.runs)])
+    embeddings = np.random.default_rng(0).normal(size=(len(names), 3)).astype(np.float32)
+    save_embeddings(folder / "mine.npz", embeddings, sample_id=names)
+    carry_out(with_own_row(small(), embeddings=[f"{ROW}={folder / 'mine.npz'}"])[0], folder, MINE)
     return folder
 
 
@@ -69,7 +75,7 @@ def test_a_submission_holds_every_number_and_what_made_it(results, tmp_path):
     (plain,) = read_all_results([results / "smoke"])
     assert set(made.results.rows) == set(plain.rows)
     assert made.phantom_version is not None
-    assert {row.model for row in made.results.rows} == {"pca", "untrained", "mean-sd"}
+    assert {row.model for row in made.results.rows} == {"pca", "mean-sd"}
     for entry in made.entries:
         assert entry.made_with.versions["numpy"] == np.__version__
         assert set(entry.data) == {row.task for row in entry.numbers}
@@ -80,7 +86,7 @@ def test_a_submission_holds_every_number_and_what_made_it(results, tmp_path):
 
 def test_a_submission_of_embeddings_from_elsewhere_is_paired_with_a_folder(results, tmp_path):
     file = tmp_path / "mine.submission.json"
-    write_submission(submission_of(results / "smoke-with-By_hand", name="mine", by="A", rows=[ROW]), file)
+    write_submission(submission_of(results / MINE, name="mine", by="A", rows=[ROW]), file)
     made = read_submission(file)
     assert {row.model for row in made.results.rows} == {ROW}
     # Both are scored on the same samples, whoever made them.
@@ -91,13 +97,14 @@ def test_a_submission_of_embeddings_from_elsewhere_is_paired_with_a_folder(resul
 
 
 def test_no_folder_of_this_machine_is_in_the_file(results):
-    text = submitted(results / "smoke-with-By_hand", rows=[ROW])
+    text = submitted(results / MINE, rows=[ROW])
     assert str(results) not in text
     assert "mine.npz" in text
 
 
 def lose_a_run(folder: Path) -> None:
-    shutil.rmtree(next((folder / "runs").glob("regions-*")))
+    for path in (folder / "runs").glob("regions-*"):
+        shutil.rmtree(path)
 
 
 def edit_a_table(folder: Path) -> None:
@@ -125,8 +132,6 @@ def other_phantom(folder: Path) -> None:
         np.savez(path, **content)
 
     def measured_again(content: dict[str, object]) -> None:
-        from mtneuro_suite._shared.digests import file_digest
-
         for name, written in content["files"].items():  # type: ignore[attr-defined]
             file = folder / "runs" / str(content["run"]) / name
             written |= {"bytes": file.stat().st_size, "sha256": file_digest(file)}
@@ -143,7 +148,7 @@ def damage(folder: Path) -> None:
 
 def older_suite(folder: Path) -> None:
     path = folder / "smoke" / FILE_NAME
-    path.write_text(path.read_text("utf-8").replace('"suite_version": "0.1.0"', '"suite_version": "0.0.9"'))
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "suite_version": "0.0.9"}), "utf-8")
 
 
 def no_names(folder: Path) -> None:
@@ -178,10 +183,6 @@ def test_a_folder_that_is_not_whole_is_refused_in_one_line(copied, spoil, told):
 
 
 def test_embeddings_that_lack_samples_are_refused(copied):
-    from mtneuro_probe import load_embeddings, save_embeddings
-
-    from mtneuro_suite._shared.digests import file_digest
-
     (path,) = (copied / "runs").glob("embeddings-*/embeddings.npz")
     found = load_embeddings(path)
     save_embeddings(path, found.embeddings[:-1], sample_id=found.sample_id[:-1])
@@ -193,7 +194,7 @@ def test_embeddings_that_lack_samples_are_refused(copied):
 
     edit_a_result(copied, measured_again, "embeddings")
     with pytest.raises(ValueError, match="lacks 1, the first"):
-        submitted(copied / "smoke-with-By_hand", rows=[ROW])
+        submitted(copied / MINE, rows=[ROW])
 
 
 def test_an_impossible_number_is_refused(copied):
@@ -207,7 +208,7 @@ def test_an_impossible_number_is_refused(copied):
 
 
 def test_an_unknown_row_is_refused(results):
-    with pytest.raises(ValueError, match=r"'byol' is none of its rows \(mean-sd, pca, untrained\)"):
+    with pytest.raises(ValueError, match=r"'byol' is none of its rows \(mean-sd, pca\)"):
         submitted(results / "smoke", rows=["byol"])
 
 
@@ -235,7 +236,7 @@ def test_a_file_that_was_changed_is_refused(results, tmp_path):
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(FileNotFoundError, match="`compare.py submit` writes one"):
+    with pytest.raises(FileNotFoundError, match=r"`compare\.py submit` writes one"):
         read_submission(tmp_path / "x.submission.json")
 
 
