@@ -200,7 +200,7 @@ def maker_of(submission: Submission) -> Maker:
         commits=tuple(dict.fromkeys(one.commit or "unknown" for one in made)),
         devices=tuple(dict.fromkeys(one.device for one in made)),
         finished=max(one.finished for one in made)[:10],
-        cost=duration(sum(one.seconds for one in made)),
+        cost=duration(submission.seconds),
         seeds=len({row.seed for row in submission.results.rows}),
         versions=", ".join(f"{name} {version}" for name, version in libraries.items()),
         digest=submission.digest,

@@ -87,6 +87,9 @@ class Submission(Settings):
     phantom_version: int | None
     """None where no number is of the phantom."""
 
+    seconds: float
+    """What all runs that the numbers need took together."""
+
     about: About
     """What the folder says of itself; of paths in the preset only the last part."""
 
@@ -134,7 +137,10 @@ def submission_of(
     ValueError
         In one line, everything that is missing or wrong: the first three by name.
     """
-    (results,) = read_results([folder])
+    results, *others = read_results([folder])
+    if others:
+        names = ", ".join(one.name for one in (results, *others))
+        raise ValueError(f"{folder} holds several results; submit one of them: {names}")
     found = _Folder(results, Store(folder.resolve().parent), rows)
     faults = list(dict.fromkeys(found.faults()))
     if faults:
@@ -145,6 +151,7 @@ def submission_of(
         by=by,
         link=link,
         phantom_version=found.phantom_version,
+        seconds=round(found.seconds, 2),
         about=results.about.model_copy(
             update={
                 "name": name,
@@ -254,6 +261,16 @@ class _Folder:
                     self._with_needs(need, seen)
         return seen
 
+    @cached_property
+    def _needed(self) -> list[str]:
+        """Those, and all that they need."""
+        return list(dict.fromkeys(need for name in self._scored for need in self._with_needs(name, {})))
+
+    @property
+    def seconds(self) -> float:
+        """What all of them took together."""
+        return sum((self._result(name) or {})["provenance"]["seconds"] for name in self._needed)
+
     def faults(self) -> Iterator[str]:
         """Yield what is missing or wrong, in words."""
         about = self._results.about
@@ -268,14 +285,13 @@ class _Folder:
         )
         if any(model in known and model not in about.scored for model in self._models):
             yield f"its {FILE_NAME} says not which runs its numbers are of: run the same command again"
-        needed = list(dict.fromkeys(n for name in self._scored for n in self._with_needs(name, {})))
-        for name in needed:
+        for name in self._needed:
             content, damage = self._store.inspected(name, thoroughly=True)
             if damage:
                 yield f"{damage}: run the same command again"
             elif content is None:
                 yield f"the run {name} is missing: run the same command again"
-        whole = [name for name in needed if self._result(name) is not None]
+        whole = [name for name in self._needed if self._result(name) is not None]
         yield from self._unlike(whole)
         yield from _impossible([row for name in whole for row in self._numbers(name)])
         for name in whole:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import compare
 import numpy as np
 import pytest
 from mtneuro_probe import load_embeddings, save_embeddings
@@ -94,6 +95,18 @@ def test_a_submission_of_embeddings_from_elsewhere_is_paired_with_a_folder(resul
     assert {one.data["roi-c1"] for one in made.entries} == {one.data["roi-c1"] for one in ours.entries}
     grid = paired_grid(read_all_results([results / "smoke", file]), f"mine:{ROW}", "smoke:pca")
     assert any(row[0] == "roi-c1" for row in grid.rows)
+
+
+def test_the_commands_write_a_submission_and_a_leaderboard(results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = compare.submit(results / "smoke", name="ours, small", by="A. Person")
+    assert told == "2 models with 12 numbers written to ours_small.submission.json"
+    with pytest.raises(FileExistsError, match="--force replaces it"):
+        compare.submit(results / "smoke", name="ours, small", by="B")
+    assert compare.leaderboard(tmp_path) == "1 submission written to leaderboard.html"
+    assert "A. Person" in (tmp_path / "leaderboard.html").read_text("utf-8")
+    with pytest.raises(ValueError, match="give at least one submission"):
+        compare.leaderboard(output=tmp_path / "other.html")
 
 
 def test_no_folder_of_this_machine_is_in_the_file(results):
@@ -205,6 +218,11 @@ def test_an_impossible_number_is_refused(copied):
     edit_a_result(copied, change)
     with pytest.raises(ValueError, match=r"accuracy_corners cannot be 1\.5"):
         submitted(copied / "smoke")
+
+
+def test_a_folder_of_several_results_is_refused(results):
+    with pytest.raises(ValueError, match="holds several results; submit one of them: smoke, smoke-with-By_h"):
+        submitted(results)
 
 
 def test_an_unknown_row_is_refused(results):
