@@ -14,6 +14,7 @@ from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.preset.model import shown_values
 from mtneuro_suite.runs.row import Row
+from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Umap
 
 FILE_NAME = "about.json"
@@ -59,11 +60,15 @@ def about(plan: Plan) -> About:
     scored: dict[str, list[str]] = {}
     animals: dict[str, tuple[str, ...]] = {}
     for animal, one in plan.animals.items() or [("", plan)]:
-        giving = [run for run in one.ends if not isinstance(run.step, Umap)]
-        for run in giving:
-            scored.setdefault(run.step.model, []).append(run.id)
+        giving = {
+            run.id: run.step.model
+            for run in one.runs
+            if hasattr(run.step, "model") and run.step.kind != "umap"
+        }
+        for name, model in giving.items():
+            scored.setdefault(model, []).append(name)
         if animal:
-            animals[animal] = tuple(run.id for run in giving)
+            animals[animal] = tuple(giving)
     return About(
         suite_version=SUITE_VERSION,
         name=plan.preset.name,
@@ -78,6 +83,11 @@ def about(plan: Plan) -> About:
         scored={model: tuple(names) for model, names in scored.items()},
         animals=animals,
     )
+
+
+def _model_of(run: Run) -> str:
+    """Return the model whose numbers a run gives; empty where it gives none."""
+    return "" if isinstance(run.step, Umap) else str(getattr(run.step, "model", ""))
 
 
 def read_about(folder: Path) -> About:

@@ -37,6 +37,7 @@ _TOLD = 3
 _DATA = ("test", "samples", "semantics", "features")
 """Roles of what a number is scored on, besides those of the sub-tasks of Task 1."""
 
+_R2 = ("r2_same_sample", "r2_cross_validated", "r2_same_sample_within", "r2_cross_validated_within")
 _SHARES = ("accuracy", "balanced_accuracy", "f1", "iou")
 
 
@@ -437,8 +438,9 @@ def _versions(suite: str, phantom: int | None) -> Iterator[str]:
 def _impossible(rows: Sequence[Row]) -> Iterator[str]:
     """Yield the numbers that no score can have."""
     for row in rows:
-        low = 0.0 if row.metric.startswith(_SHARES) else -math.inf
-        if row.value is not None and not (math.isfinite(row.value) and low <= row.value <= 1 + 1e-9):
+        share = row.metric.startswith(_SHARES)
+        low, high = 0.0 if share else -math.inf, 1 + 1e-9 if share or row.metric in _R2 else math.inf
+        if row.value is not None and not (math.isfinite(row.value) and low <= row.value <= high):
             yield f"{_named(row)} cannot be {row.value}"
         if row.n < 1:
             yield f"{_named(row)} must rest on samples, got {row.n}"

@@ -18,6 +18,18 @@ def test_what_is_written_is_read_back(tmp_path):
     assert "not the brain" in read.caveat
 
 
+def test_every_number_is_of_a_run_that_is_named(made_up, tmp_path):
+    for name in ("smoke", "search"):
+        plan = plan_of(read_preset(name))
+        described = about(plan)
+        names = {run.id: run for run in plan.runs}
+        giving = {run for runs in described.scored.values() for run in runs}
+        assert giving <= names.keys()
+        rowless = {"arrays", "encoder", "floor", "features", "umap"}
+        assert {run.step.kind for one, run in names.items() if one not in giving} <= rowless
+    assert set(plan.preset.task2.models) <= described.scored.keys()
+
+
 def test_a_file_of_another_version_is_refused(tmp_path):
     (tmp_path / FILE_NAME).write_text('{"about_version": 2}')
     with pytest.raises(ValueError, match=r"about\.json: about_version"):
