@@ -60,11 +60,7 @@ def about(plan: Plan) -> About:
     scored: dict[str, list[str]] = {}
     animals: dict[str, tuple[str, ...]] = {}
     for animal, one in plan.animals.items() or [("", plan)]:
-        giving = {
-            run.id: run.step.model
-            for run in one.runs
-            if hasattr(run.step, "model") and run.step.kind != "umap"
-        }
+        giving = {run.id: model for run in one.runs if (model := _model_of(run))}
         for name, model in giving.items():
             scored.setdefault(model, []).append(name)
         if animal:

@@ -163,7 +163,7 @@ def _families(found: _Regions, text: str, other: str, columns: Sequence[RegionIn
 
 def _semantics(plan: Plan, rows: Sequence[Row], found: _Regions) -> Claim | None:
     """Return whether features are read off frozen embeddings, on slices that no readout was fitted to."""
-    names = found.families.get(SELF_SUPERVISED, ())
+    names = found.families.get(SELF_SUPERVISED, [])
     task = next((run.step.task for run in plan.semantics if run.step.model in names), None)
     metric, how = "r2_cross_validated", "cross-validated"
     if plan.inputs.semantics_learnt:

@@ -150,7 +150,8 @@ def write_report(
     def parts(text: str) -> list[tuple[str, str]]:
         return _parts(text, meanings)
 
-    environment.filters |= {"anchor": _anchor, "duration": duration, "parts": parts}
+    filters: dict[str, Any] = {"anchor": _anchor, "duration": duration, "parts": parts}
+    environment.filters.update(filters)
     results = {run.id: store.result(run) for run in plan.runs if store.done(run)}
     costs = _costs(plan, results)
     html = environment.get_template("report.html.j2").render(

@@ -153,14 +153,15 @@ def _columns(table: Table, places: Sequence[int]) -> Table | None:
 def _drawn(glance: _Glance, *, narrow: bool) -> "Figure":
     """Return a panel a column. On a narrow page the rows' names stand above their points, not beside them."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     table = glance.table
     learnt = len(table.learnt)
     # A gap for the rule, and on a narrow page a line for each name.
     heights = [row + (0.5 if row >= learnt > 0 else 0.0) for row in range(len(table.rows))]
     size = (3.85, 0.75 + 0.37 * heights[-1] + 0.4) if narrow else (6.1, 0.85 + 0.27 * heights[-1] + 0.2)
-    figure = Figure(figsize=size, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02)  # pyright: ignore[reportOptionalMemberAccess]
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.02)
+    figure = Figure(figsize=size, layout=layout)
     panels = figure.subplots(1, len(table.columns), squeeze=False, sharey=True).flat
     values = [
         value
