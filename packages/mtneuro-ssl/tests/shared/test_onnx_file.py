@@ -1,10 +1,11 @@
 """A network is written as ONNX only where onnxruntime answers as torch does."""
 
+import copy
 from typing import Any
 
 import pytest
 import torch
-from mtneuro_ssl._shared.onnx_file import Sizes, write_onnx
+from mtneuro_ssl._shared.onnx_file import Sizes, as_exact, write_onnx
 from torch import nn
 
 ANY = Sizes(smallest=(8, 8), multiple=(2, 2))
@@ -60,6 +61,16 @@ def test_what_keeps_something_of_one_size_is_refused_and_nothing_is_left(tmp_pat
     assert "--size exports it for one size" in str(error.value)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_difference_that_torch_makes_too_is_rounding():
+    network, given = nn.Conv2d(1, 2, 3), torch.randn(1, 1, 8, 8)
+    with torch.no_grad():
+        exact = copy.deepcopy(network).double()(given.double()).numpy()
+    assert as_exact(network, given, ours=exact + 1e-3, theirs=exact - 1e-3)
+    assert not as_exact(network, given, ours=exact + 1e-7, theirs=exact + 1e-3)
+    assert not as_exact(network, given, ours=exact, theirs=exact[:, :1])
+    assert network.weight.dtype == torch.float32
 
 
 def test_sizes_to_compare_at_differ_in_every_axis():

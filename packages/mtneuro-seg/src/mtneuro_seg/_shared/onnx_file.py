@@ -1,6 +1,7 @@
 """Write a network as ONNX, for any batch and size, and compare what onnxruntime makes of it with torch."""
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -145,13 +146,38 @@ def _compared(network: nn.Module, path: Path, sizes: Sizes, *, what: str) -> flo
                 f"{what} does not run as ONNX on {words}{_elsewhere(sizes)}: {_reason(error)}"
             ) from error
         difference = float(np.abs(ours - theirs).max()) if ours.shape == theirs.shape else float("inf")
-        if not difference <= TOLERANCE * max(1.0, float(np.abs(ours).max())):
+        near = difference <= TOLERANCE * max(1.0, float(np.abs(ours).max()))
+        if not near and not as_exact(network, given, ours=ours, theirs=theirs):
             raise ValueError(
-                f"{what} answers otherwise as ONNX, by {difference:.2g} on {words}, of which the exporter "
-                f"keeps something of one size{_elsewhere(sizes)}"
+                f"{what} answers otherwise as ONNX, by {difference:.2g} on {words}: the exporter may keep "
+                f"something of one size{_elsewhere(sizes)}"
             )
         largest = max(largest, difference)
     return largest
+
+
+def as_exact(network: nn.Module, given: Tensor, *, ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """Return whether answers are about as near to those in double precision as torch's own are.
+
+    Some networks, as the attention of MA-Net, make much of a rounding error.
+
+    Parameters
+    ----------
+    network
+        The network, which stays as it is.
+    given
+        What both were given.
+    ours, theirs
+        Torch's answer and the other, in single precision.
+    """
+    if ours.shape != theirs.shape:
+        return False
+    try:
+        with torch.inference_mode():
+            exact = copy.deepcopy(network).double()(given.double()).numpy()
+    except (RuntimeError, TypeError):  # it has no double precision
+        return False
+    return bool(np.abs(theirs - exact).max() <= 2 * np.abs(ours - exact).max())
 
 
 def _example(size: tuple[int, ...], *, batch: int) -> Tensor:
