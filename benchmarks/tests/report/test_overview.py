@@ -37,7 +37,7 @@ def test_rows_of_table_1_are_drawn_column_by_column_with_their_intervals_and_flo
         assert svg.index(">BYOL<") < svg.index(">mean and sd<")
         assert "currentColor" in svg
     assert found.wide != found.narrow
-    assert "ROI-C1 12 (4 cubes)" in found.caption
+    assert "ROI-C1 28 (4 cubes)" in found.caption
     assert "Bars: 95 % intervals. Dotted: chance. Beneath the rule: without learning." in found.caption
     bare = overview(demo, [row(low=None, high=None)])
     assert bare is not None

@@ -40,11 +40,11 @@ def test_what_a_repository_names_is_not_imported(hub, planted):
         from_pretrained("owner/name")
     assert not planted()
     # What is trusted is what is installed here: the repository's own file is not even fetched.
-    config["settings"]["encoder"] = "nets:make"
-    hub.add("owner/name", config_json=json.dumps(config).encode())
-    with pytest.raises((ValueError, ImportError), match="nets"):
-        from_pretrained("owner/name", trusted=["nets:make"])
-    assert not [path for path in hub.asked if "nets.py" in path]
+    config["settings"]["encoder"] = "nets_of_nobody:make"
+    hub.add("owner/name", config_json=json.dumps(config).encode(), nets_of_nobody_py=b"raise SystemExit")
+    with pytest.raises((ValueError, ImportError), match="nets_of_nobody"):
+        from_pretrained("owner/name", trusted=["nets_of_nobody:make"])
+    assert not [path for path in hub.asked if "nets" in path]
 
 
 def test_another_models_folder_is_refused(hub, tmp_path):

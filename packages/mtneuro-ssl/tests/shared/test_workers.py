@@ -37,7 +37,9 @@ def test_a_failure_passes_and_cancels_what_has_not_begun():
         with pytest.raises(OSError, match="disk"):
             list(results(work, range(1000), executor=executor))
         released.set()
-    assert begun in ([0], [0, 1])
+    # The thread may have taken one more up while the others were cancelled one by one.
+    assert begun[0] == 0
+    assert len(begun) <= 2
 
 
 @pytest.mark.slow
