@@ -195,7 +195,7 @@ def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     security = Security.temporary()
     # Workers inherit the blocked signal, so that Ctrl-C reaches this process alone.
-    with _interrupts_held_back() as let_through, dask.config.set(_WORKERS):
+    with _interrupts_held_back() as let_through, _quiet_tracker(), dask.config.set(_WORKERS):
         cluster = SpecCluster(
             workers={index: _worker(index, gpus, security) for index in range(count)},
             security=security,
@@ -227,6 +227,23 @@ def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
                         if not any("resource_tracker" in word for word in child.cmdline()):
                             child.kill()
                 raise
+
+
+@contextmanager
+def _quiet_tracker() -> Generator[None]:
+    """Let Python's tracker of what processes share, which starts with them, clear up without a warning.
+
+    It does so where the suite is left at once, by a second Ctrl-C.
+    """
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker")))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 @contextmanager
