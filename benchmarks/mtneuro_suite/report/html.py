@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.plan.plan import Plan
@@ -19,6 +17,7 @@ from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_
 from mtneuro_suite.report.labels import label_figures
 from mtneuro_suite.report.names import abbreviations, model_name
 from mtneuro_suite.report.overview import overview
+from mtneuro_suite.report.page import filled
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
 from mtneuro_suite.report.rows import rows_of
 from mtneuro_suite.report.shift import shift_figures
@@ -138,23 +137,17 @@ def write_report(
     state
         From :func:`mtneuro_suite.report.state.report_state`, where it is known already.
     """
-    environment = Environment(
-        loader=PackageLoader("mtneuro_suite.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     meanings = abbreviations(plan)
 
     def parts(text: str) -> list[tuple[str, str]]:
         return _parts(text, meanings)
 
     filters: dict[str, Any] = {"anchor": _anchor, "duration": duration, "parts": parts}
-    environment.filters.update(filters)
     results = {run.id: store.result(run) for run in plan.runs if store.done(run)}
     costs = _costs(plan, results)
-    html = environment.get_template("report.html.j2").render(
+    html = filled(
+        "report.html.j2",
+        filters,
         preset=plan.preset,
         state=state or report_state(plan, store, failures),
         caveat=plan.inputs.caveat,

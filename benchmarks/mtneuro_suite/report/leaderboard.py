@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from mtneuro_suite import SUITE_VERSION
 from mtneuro_suite._shared.digests import digest
 from mtneuro_suite._shared.files import written_beside
@@ -16,6 +14,7 @@ from mtneuro_suite.plan.costs import duration
 from mtneuro_suite.preset.paper import REGION_TASKS
 from mtneuro_suite.report.comparison import table1_metric_of
 from mtneuro_suite.report.names import class_setting, feature_name, model_name
+from mtneuro_suite.report.page import filled
 from mtneuro_suite.report.submission import ENDING, Submission, read_submission
 from mtneuro_suite.report.tables import Cell, cell_of
 from mtneuro_suite.report.tissue import AVERAGE
@@ -217,14 +216,8 @@ def write_leaderboard(submissions: Sequence[Submission], path: Path) -> None:
     path
         The HTML file.
     """
-    environment = Environment(
-        loader=PackageLoader("mtneuro_suite.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("leaderboard.html.j2").render(
+    html = filled(
+        "leaderboard.html.j2",
         boards=boards(submissions),
         makers=[maker_of(one) for one in submissions],
         suite_version=SUITE_VERSION,
