@@ -1,9 +1,11 @@
+from typing import Any
+
 import pytest
 from jinja2 import UndefinedError
 
 from mtneuro_suite.report.page import filled
 
-EMPTY = {"boards": [], "makers": [], "made": "2026-01-02"}
+EMPTY: dict[str, Any] = {"boards": [], "makers": [], "made": "2026-01-02"}
 
 
 def test_values_are_escaped_and_a_missing_one_is_an_error():
