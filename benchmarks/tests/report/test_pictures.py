@@ -65,7 +65,9 @@ def test_a_network_that_kept_a_volume_is_shown_in_3d(finished):
     svg = base64.b64decode(picture.uri.partition(";base64,")[2]).decode()
     assert svg.index(">truth<") < svg.index(">prediction<")
     assert svg.count("<image") == 2
-    assert "currentColor" in svg
+    # Text has no colour of its own, and so takes that of the picture.
+    assert "prefers-color-scheme:dark" in svg
+    assert "fill: #000000" not in svg
 
 
 def test_pictures_of_runs_that_are_missing_are_left_out(tmp_path):
