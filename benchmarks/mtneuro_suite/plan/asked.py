@@ -14,6 +14,7 @@ from mtneuro_suite.steps import Arrays, Regions, Semantics
 from mtneuro_suite.steps.reading import Resampling, View
 from mtneuro_suite.steps.regions import TEST
 from mtneuro_suite.steps.sample_names import sample_names
+from mtneuro_suite.steps.semantics import LEARNT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,8 @@ def asked_samples(runs: Iterable[Run]) -> list[Asked]:
             sets |= {role: f"{role.removeprefix(TEST)}:test" for role in run.needs if role.startswith(TEST)}
         elif isinstance(step, Semantics):
             sets = {"samples": "semantics:all"}
+            if LEARNT in run.needs:
+                sets[LEARNT] = "semantics:learnt"
             view, downsample, resampling = step.view, step.downsample, step.resampling
         else:
             continue

@@ -13,7 +13,7 @@ from mtneuro_suite.plan.table1 import Embedders
 from mtneuro_suite.preset.model import FLOORS, Preset, SemanticsPreset
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.steps import Arrays, Ceiling, Features, Semantics, Umap
-from mtneuro_suite.steps.semantics import readout_gap
+from mtneuro_suite.steps.semantics import LEARNT, readout_gap
 
 
 def semantics_runs(
@@ -82,7 +82,7 @@ def semantics_runs(
     learnt: dict[str, tuple[Run, ...]] = {}
     if inputs.semantics_learnt:
         arrays = arrays_runs(inputs.semantics_learnt, inputs.fingerprints)
-        learnt = {"learnt": arrays, "learnt features": (measured(arrays, f"{title} to fit readouts to"),)}
+        learnt = {LEARNT: arrays, "learnt features": (measured(arrays, f"{title} to fit readouts to"),)}
     runs: dict[tuple[str, str, int], Run[Semantics]] = {}
     unasked = {*FLOORS} - {*three.floors}
     if not several_regions(inputs.semantics):

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PROJECTED = "r2_same_sample_projected"
 """Metric of the score on the same samples of principal components, where embeddings are too wide."""
 
+LEARNT = "learnt"
+"""Role of the samples that a readout is fitted to, where it is not cross-validated."""
+
 _TEST_SET = "semantics:all"
 
 _GAP = 10
@@ -198,7 +201,7 @@ class Semantics(Step):
         np.save(out / "region.npy", found.region)
         scored = Embeddings(embeddings, found.sample_id)
         key = self.model_dump(include={"model", "seed", "task", "training_set"})
-        if "learnt" in roles:
+        if LEARNT in roles:
             rows = self._of_columns(scored, roles, key)
         else:
             rows = feature_rows(scored, roles, depth=depth_of(found.images), key=key, region=found.region)
@@ -211,7 +214,7 @@ class Semantics(Step):
         from mtneuro_probe import Embeddings, feature_readout
 
         wanted = Samples(
-            folders=roles["learnt"], view=self.view, downsample=self.downsample, resampling=self.resampling
+            folders=roles[LEARNT], view=self.view, downsample=self.downsample, resampling=self.resampling
         )
         learnt = Embeddings(
             embedder(roles["encoder"][0], normalised=self.normalised).embed(wanted), wanted.arrays.sample_id

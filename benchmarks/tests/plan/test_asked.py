@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -28,6 +29,17 @@ def test_corners_of_table_1_and_wholes_of_table_3_are_asked_for_once():
     }
     names = [name for one in found for name in one.names.tolist()]
     assert len(set(names)) == len(names) == 416
+
+
+def test_samples_that_a_readout_is_fitted_to_are_asked_for_too():
+    plan = plan_of(with_values(read_preset("smoke"), ["task2=none"]))
+    run, (others, *_) = plan.semantics[0], plan.regions[0].needs["train"]
+    (plain,) = asked_samples([run])
+    both = asked_samples([replace(run, needs={**run.needs, "learnt": (others,)})])
+    assert [(one.arrays.id, one.uses) for one in both] == [
+        (plain.arrays.id, ("semantics:all",)), (others.id, ("semantics:learnt",)),
+    ]  # fmt: skip
+    assert {(one.view, one.downsample) for one in both} == {(plain.view, plain.downsample)}
 
 
 def test_one_tile_has_a_name_for_each_resolution_and_depth():
