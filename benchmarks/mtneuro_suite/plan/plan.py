@@ -110,7 +110,7 @@ class Plan:
         if self.animals:
             return with_needs(run for one in self.animals.values() for run in one.runs)
         # Encoders that nothing scores or reads out stand at the end.
-        return with_needs([*self.ends, *self.ceilings, *self.encoders, *self.point_encoders])
+        return with_needs([*self._ends, *self.ceilings, *self.encoders, *self.point_encoders])
 
     def runs_of(self, rows: Collection[str]) -> list[Run]:
         """Return the runs that fill some rows of the tables, needs first."""
@@ -118,7 +118,7 @@ class Plan:
             return with_needs(run for one in self.animals.values() for run in one.runs_of(rows))
         return with_needs(
             run
-            for run in self.ends
+            for run in self._ends
             if run.step.model in rows or (isinstance(run.step, Dense) and run.step.frozen in rows)
         )
 
@@ -150,7 +150,7 @@ class Plan:
         return {name: runs for name, runs in found.items() if runs}
 
     @property
-    def ends(
+    def _ends(
         self,
     ) -> list[
         Run[
@@ -167,7 +167,6 @@ class Plan:
             | Umap
         ]
     ]:
-        """Runs that tables and figures are made of, of one model each."""
         of_pixels = [*self.regions, *self.probes, *self.microstructure, *self.semantics, *self.umap]
         return [
             *of_pixels,

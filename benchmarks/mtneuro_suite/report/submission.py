@@ -19,7 +19,7 @@ from mtneuro_suite._shared.digests import digest, file_digest
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite._shared.settings import Settings
 from mtneuro_suite._shared.words import one_line
-from mtneuro_suite.plan.asked import Asked
+from mtneuro_suite.plan.asked import asked_samples
 from mtneuro_suite.plan.given import Given, check_complete
 from mtneuro_suite.report.about import FILE_NAME, About, Results, read_results
 from mtneuro_suite.runs.row import Row
@@ -232,10 +232,9 @@ class _Folder:
         self._results = results
         self._store = store
         self._rows = rows
-        self._read: dict[str, dict[str, Any] | None] = {}
-        self.phantom_version: int | None = None
+        self._read: dict[str, tuple[dict[str, Any] | None, str | None]] = {}
 
-    @property
+    @cached_property
     def _models(self) -> tuple[str, ...]:
         """The models that are submitted."""
         had = dict.fromkeys(row.model for row in self._results.rows)
@@ -247,12 +246,16 @@ class _Folder:
         scored = self._results.about.scored
         return list(dict.fromkeys(name for model in self._models for name in scored.get(model, ())))
 
+    def _inspected(self, name: str) -> tuple[dict[str, Any] | None, str | None]:
+        """Return what a run's result file holds, and what is wrong with its files, which are read once."""
+        if name not in self._read:
+            self._read[name] = self._store.inspected(name, thoroughly=True)
+        return self._read[name]
+
     def _result(self, name: str) -> dict[str, Any] | None:
         """Return a run's whole result file, or None."""
-        if name not in self._read:
-            content, damage = self._store.inspected(name, thoroughly=True)
-            self._read[name] = None if damage else content
-        return self._read[name]
+        content, damage = self._inspected(name)
+        return None if damage else content
 
     def _with_needs(self, name: str, seen: dict[str, None]) -> dict[str, None]:
         if name not in seen:
@@ -272,6 +275,16 @@ class _Folder:
         """What all of them took together."""
         return sum((self._result(name) or {})["provenance"]["seconds"] for name in self._needed)
 
+    @property
+    def phantom_version(self) -> int | None:
+        """The version that the samples are of, where they are the phantom's."""
+        arrays = (name for name in self._needed if name.startswith("arrays-"))
+        if not any(_of_phantom(self._arrays(name).task) for name in arrays):
+            return None
+        from mtneuro_data.phantom import PHANTOM_VERSION
+
+        return PHANTOM_VERSION
+
     def faults(self) -> Iterator[str]:
         """Yield what is missing or wrong, in words."""
         about = self._results.about
@@ -287,7 +300,7 @@ class _Folder:
         if any(model in known and model not in about.scored for model in self._models):
             yield f"its {FILE_NAME} says not which runs its numbers are of: run the same command again"
         for name in self._needed:
-            content, damage = self._store.inspected(name, thoroughly=True)
+            content, damage = self._inspected(name)
             if damage:
                 yield f"{damage}: run the same command again"
             elif content is None:
@@ -314,7 +327,7 @@ class _Folder:
         """Yield where ``results.csv`` and the runs' own files have not the same numbers."""
         ours = {row: None for name in whole for row in self._numbers(name) if row.model in self._models}
         listed = {row: None for row in self._results.rows if row.model in self._models}
-        if len(whole) and (away := [row for row in listed if row not in ours]):
+        if whole and (away := [row for row in listed if row not in ours]):
             yield (
                 f"results.csv has {len(away)} numbers that no run gave, the first {_named(away[0])}: "
                 "run the same command again, which writes it anew"
@@ -337,42 +350,38 @@ class _Folder:
             made = str(arrays["fingerprint"])
         if made != step.task.fingerprint:
             yield f"{content['title']} are of another version of the phantom or of mtneuro-data: run again"
-        if _of_phantom(step.task):
-            from mtneuro_data.phantom import PHANTOM_VERSION
-
-            self.phantom_version = PHANTOM_VERSION
 
     def _faults_of_embeddings(self, name: str, whole: Sequence[str]) -> Iterator[str]:
         """Yield where the embeddings of a file are not of all samples that are scored."""
         from mtneuro_probe import load_embeddings
 
-        asked: list[Asked] = []
-        for other in whole:
-            content = self._result(other) or {}
-            kind, settings = other.partition("-")[0], content["settings"]
-            if kind not in (Regions.kind, Semantics.kind) or content["needs"].get("encoder") != [name]:
-                continue
-            roles = [
-                role for role in content["needs"] if role in ("train", "samples") or role.startswith(TEST)
-            ]
-            asked += [
-                Asked(
-                    arrays=Run(step=self._arrays(need), title=need),
-                    view=settings.get("view", "corners"),
-                    downsample=settings.get("downsample", 1),
-                    resampling=settings.get("resampling", "area"),
-                    uses=(),
-                )
-                for role in roles
-                for need in content["needs"][role]
-                if need.startswith("arrays-")
-            ]
+        readers = [
+            self._reader(other)
+            for other in whole
+            if (self._result(other) or {})["needs"].get("encoder") == [name]
+        ]
+        asked = asked_samples(reader for reader in readers if reader is not None)
         file = self._store.root / "runs" / name / EMBEDDINGS
         run = Run(step=GivenEmbeddings(file=file, digest=file_digest(file)), title=name)
         try:
             check_complete(Given(file=file, names=load_embeddings(file).sample_id, run=run), asked)
         except ValueError as error:
             yield one_line(error)
+
+    def _reader(self, name: str) -> Run | None:
+        """Return a run that reads embeddings, and the arrays that it needs; None for any other."""
+        steps = {step.kind: step for step in (Regions, Semantics)}
+        content = self._result(name) or {}
+        step = steps.get(name.partition("-")[0])
+        if step is None:
+            return None
+        needs = {
+            role: tuple(
+                Run(step=self._arrays(need), title=need) for need in some if need.startswith("arrays-")
+            )
+            for role, some in content["needs"].items()
+        }
+        return Run(step=step.model_validate(content["settings"]), title=content["title"], needs=needs)
 
     def entries(self) -> Iterator[Entry]:
         """Yield every run that gives numbers of the models."""
