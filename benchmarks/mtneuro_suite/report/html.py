@@ -145,6 +145,7 @@ def write_report(
     filters: dict[str, Any] = {"anchor": _anchor, "duration": duration, "parts": parts}
     results = {run.id: store.result(run) for run in plan.runs if store.done(run)}
     costs = _costs(plan, results)
+    rows = rows_of(plan, store)
     html = filled(
         "report.html.j2",
         filters,
@@ -164,8 +165,8 @@ def write_report(
         curves=learning_curves(plan, store),
         failures=failures,
         found=found,
-        claims=claims(plan, rows_of(plan, store)),
-        overview=overview(plan, rows_of(plan, store)),
+        claims=claims(plan, rows),
+        overview=overview(plan, rows),
         meanings=meanings,
         inputs=_inputs(plan, results),
         costs=costs,

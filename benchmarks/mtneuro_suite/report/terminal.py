@@ -68,20 +68,21 @@ def print_estimate(
 
 def print_findings(found: Sequence[str], out: Console) -> None:
     """Print the findings, a line each where the terminal is wide enough."""
-    if found:
-        out.print()
-        out.print("Findings", style="bold")
-    for text in found:
-        out.print(f"- {text}", soft_wrap=False, highlight=False, markup=False)
+    _print_list("Findings", found, out)
 
 
 def print_claims(told: Sequence[Claim], out: Console) -> None:
     """Print the paper's claims, a line each where the terminal is wide enough."""
-    if told:
+    _print_list("The paper's claims", told, out)
+
+
+def _print_list(title: str, lines: Sequence[object], out: Console) -> None:
+    """Print a heading and what stands beneath it; nothing where there is nothing."""
+    if lines:
         out.print()
-        out.print("The paper's claims", style="bold")
-    for claim in told:
-        out.print(f"- {claim}", soft_wrap=False, highlight=False, markup=False)
+        out.print(title, style="bold")
+    for line in lines:
+        out.print(f"- {line}", soft_wrap=False, highlight=False, markup=False)
 
 
 def print_tables(tables: Sequence[Table], out: Console, *, paper: bool = False) -> None:
