@@ -229,7 +229,9 @@ def run(
     if renamed := _renamed(arguments, moved or {}):
         return _refused(name, "; ".join(renamed))
     told_once = f"{name}: interrupted; {interrupted}\n"
-    with _signals_as_interrupts(told_once) as received, _children_import_nothing_from_here():
+    # By itself a Python process that is started looks for modules in the current folder first, even for
+    # Python's own, and anybody's files may lie there.
+    with _signals_as_interrupts(told_once) as received, variable_set("PYTHONSAFEPATH", "1"):
         try:
             told = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
             for line in _lines(told):
@@ -262,21 +264,26 @@ def _renamed(arguments: Sequence[str], moved: Mapping[str, str]) -> list[str]:
 
 
 @contextmanager
-def _children_import_nothing_from_here() -> Generator[None]:
-    """Let Python processes that are started look for modules where this one does alone.
+def variable_set(name: str, value: str, /) -> Generator[None]:
+    """Give a variable of the environment a value, which processes that are started then inherit.
 
-    By itself Python looks in the current folder first, even for its own modules, and anybody's files may lie
-    there.
+    Examples
+    --------
+    >>> with variable_set("MTNEURO_EXAMPLE", "1"):
+    ...     os.environ["MTNEURO_EXAMPLE"]
+    '1'
+    >>> "MTNEURO_EXAMPLE" in os.environ
+    False
     """
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
         if before is None:
-            del os.environ["PYTHONSAFEPATH"]
+            del os.environ[name]
         else:
-            os.environ["PYTHONSAFEPATH"] = before
+            os.environ[name] = before
 
 
 _AFTER_BARS = "\n\x1b[?25h"

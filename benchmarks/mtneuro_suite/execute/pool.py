@@ -16,6 +16,7 @@ import dask
 import psutil
 from distributed import Client, Future, KilledWorker, Nanny, Scheduler, Security, SpecCluster, get_worker
 
+from mtneuro_suite._shared.terminal import variable_set
 from mtneuro_suite.execute.attempt import Attempt, Stopped, execute
 from mtneuro_suite.execute.engine import Ended, Listener, carry_out
 from mtneuro_suite.execute.handshake import check_here
@@ -195,7 +196,11 @@ def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     security = Security.temporary()
     # Workers inherit the blocked signal, so that Ctrl-C reaches this process alone.
-    with _interrupts_held_back() as let_through, _quiet_tracker(), dask.config.set(_WORKERS):
+    # Python's tracker of what processes share starts with them, and warns as it clears up where the suite is
+    # left at once, by a second Ctrl-C.
+    warnings = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker")))
+    quiet = variable_set("PYTHONWARNINGS", warnings)
+    with _interrupts_held_back() as let_through, quiet, dask.config.set(_WORKERS):
         cluster = SpecCluster(
             workers={index: _worker(index, gpus, security) for index in range(count)},
             security=security,
@@ -227,23 +232,6 @@ def own_workers(count: int, *, gpus: int = 0) -> Generator[Client]:
                         if not any("resource_tracker" in word for word in child.cmdline()):
                             child.kill()
                 raise
-
-
-@contextmanager
-def _quiet_tracker() -> Generator[None]:
-    """Let Python's tracker of what processes share, which starts with them, clear up without a warning.
-
-    It does so where the suite is left at once, by a second Ctrl-C.
-    """
-    before = os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker")))
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PYTHONWARNINGS"]
-        else:
-            os.environ["PYTHONWARNINGS"] = before
 
 
 @contextmanager

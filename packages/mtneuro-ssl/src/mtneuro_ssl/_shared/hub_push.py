@@ -126,6 +126,26 @@ def pushed(
     return Pushed(place=place, private=bool(info.private))
 
 
+def named_score(text: str, /, *, example: str) -> tuple[str, float]:
+    """Return a score for a card from what was typed as ``name=value``.
+
+    Raises
+    ------
+    ValueError
+        If it has another form; the message shows the example.
+
+    Examples
+    --------
+    >>> named_score("f1=0.5", example="mean_iou=0.61")
+    ('f1', 0.5)
+    """
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise ValueError(f"--metric must be name=value, such as {example}, got {text!r}") from None
+
+
 def local_paths(config: Mapping[str, Any], /) -> list[str]:
     """Return the settings that name files of this machine, which whoever reads a pushed model sees.
 

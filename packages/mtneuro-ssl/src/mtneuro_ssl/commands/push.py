@@ -52,12 +52,12 @@ def push(
     message
         Message of the commit.
     """
-    metrics = dict(_score(text) for text in metric)
-    from mtneuro_ssl._shared.hub_push import local_paths
+    from mtneuro_ssl._shared.hub_push import local_paths, named_score
     from mtneuro_ssl._shared.model_folder import read_config
     from mtneuro_ssl.model import FORMAT_VERSION, KINDS
     from mtneuro_ssl.pretrained import push_to_hub
 
+    metrics = dict(named_score(text, example="balanced_accuracy=0.61") for text in metric)
     config = read_config(model, kinds=KINDS, format_version=FORMAT_VERSION)
     done = push_to_hub(
         model,
@@ -74,13 +74,3 @@ def push(
         yield f"config.json names a file of this machine, which readers see: {named}"
     yield f"model pushed to {done.place.repository}{' (private)' if done.private else ''}"
     yield f"pinned: {done.place}"
-
-
-def _score(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
-    try:
-        return name, float(value)
-    except ValueError:
-        raise ValueError(
-            f"--metric must be name=value, such as balanced_accuracy=0.61, got {text!r}"
-        ) from None
