@@ -28,6 +28,7 @@ from mtneuro_suite.runs.store import RESULT, Store
 from mtneuro_suite.steps import Arrays, GivenEmbeddings, Regions, Semantics
 from mtneuro_suite.steps.given_embeddings import EMBEDDINGS
 from mtneuro_suite.steps.regions import TEST
+from mtneuro_suite.steps.semantics import RUNS
 
 ENDING = ".submission.json"
 
@@ -37,7 +38,7 @@ _TOLD = 3
 _DATA = ("test", "samples", "semantics", "features")
 """Roles of what a number is scored on, besides those of the sub-tasks of Task 1."""
 
-_R2 = ("r2_same_sample", "r2_cross_validated", "r2_same_sample_within", "r2_cross_validated_within")
+_R2 = "r2_"
 _SHARES = ("accuracy", "balanced_accuracy", "f1", "iou")
 
 
@@ -448,7 +449,10 @@ def _impossible(rows: Sequence[Row]) -> Iterator[str]:
     """Yield the numbers that no score can have."""
     for row in rows:
         share = row.metric.startswith(_SHARES)
-        low, high = 0.0 if share else -math.inf, 1 + 1e-9 if share or row.metric in _R2 else math.inf
+        low, high = (
+            0.0 if share else -math.inf,
+            1 + 1e-9 if share or (row.metric.startswith(_R2) and row.metric != RUNS) else math.inf,
+        )
         if row.value is not None and not (math.isfinite(row.value) and low <= row.value <= high):
             yield f"{_named(row)} cannot be {row.value}"
         if row.n < 1:
