@@ -42,6 +42,13 @@ def test_a_value_that_is_missing_is_told_in_plain_words():
     assert one_line(caught.value) == "name must be given"
 
 
+def test_a_file_that_is_no_json_is_not_shown_whole():
+    with pytest.raises(ValidationError) as caught:
+        Model.model_validate_json(b"# A page\n" * 1000)
+    assert one_line(caught.value).startswith("Invalid JSON: ")
+    assert "page" not in one_line(caught.value)
+
+
 def test_every_fault_of_a_model_is_told_on_the_line():
     with pytest.raises(ValidationError) as caught:
         Model.model_validate({"epochs": "many", "steps": 3})

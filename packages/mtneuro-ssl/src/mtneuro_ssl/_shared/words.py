@@ -69,10 +69,10 @@ def _fault(fault: dict[str, object]) -> str:
     text = _RULES.get(str(fault["type"])) or str(fault["msg"])
     text = text.removeprefix("Value error, ").replace("Input should be ", "must be ")
     value = fault.get("input")
-    # A validator of our own names the value itself, and often the key; where a whole model is at fault, it is
-    # too long to show.
+    # A validator of our own names the value itself, and often the key; where a whole model or a whole
+    # file is at fault, it is too long to show.
     ours = fault["type"] == "value_error"
-    told = ours or isinstance(value, (dict, BaseModel))
+    told = ours or fault["type"] == "json_invalid" or isinstance(value, (dict, BaseModel))
     placed = not place or (ours and text.startswith(f"{place} "))
     joined = f"{place} " if text.startswith("must ") else f"{place}: "
     return ("" if placed else joined) + text + ("" if told else f", got {value!r}")
