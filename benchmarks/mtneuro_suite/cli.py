@@ -280,6 +280,12 @@ def run_all(
         )
     check_sources(todo)
     if how.list_runs:
+        if own:
+            # What a preset names needs no torch to be listed; a module of the user's is tried here already.
+            try:
+                try_modules(todo)
+            except (ValueError, OSError) as error:
+                err.print(f"cannot be run: {one_line(error)}", style="red", markup=False)
         yield from _listed(asked, store)
         yield from _counted(plan, asked)
     if how.list_runs or how.estimate:

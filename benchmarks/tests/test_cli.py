@@ -33,6 +33,21 @@ def refusal(capsys, *arguments):
     return line
 
 
+def test_an_encoder_of_ones_own_is_tried_where_runs_are_only_listed(capsys, monkeypatch, tmp_path):
+    asked = ("--preset", "smoke", "--encoder", "timm:resnet18x:random", "--output", str(tmp_path / "out"))
+    line = refusal(capsys, *asked)
+    assert "must name a model that timm knows; nearest: resnet18" in line
+    monkeypatch.setattr(sys, "argv", ["run_all.py", *asked, "--list"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 0
+    listed = capsys.readouterr()
+    assert "timm:resnet18x" in listed.out
+    told = " ".join(listed.err.split())
+    assert told == line.replace("run_all.py: error:", "cannot be run:")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.fixture(autouse=True)
 def _argv(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["run_all.py"])
