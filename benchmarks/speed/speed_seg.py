@@ -210,7 +210,7 @@ def step_unet(*, quick: bool) -> Iterator[Figure]:
     """A training step of the plain U-Net beside a plain fp32 loop, and its memory."""
     size = 128 if quick else 256
     # What a step does once, whatever its images (the optimiser, its logs), weighs more in quick's small ones.
-    floor = 2 if quick else 2.2
+    floor = (2 if quick else 2.2) if HAS_AMX else None
     yield from step_figures("unet", (size, size), rounds=3 if quick else 5, batch=4, floor=floor)
     ours, plain = peak_bytes(peak_of_training, "ours", size), peak_bytes(peak_of_training, "plain", size)
     yield Figure(name="unet step, peak memory, ours bf16 / plain fp32", value=ours / plain, at_most=1)
