@@ -12,6 +12,8 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
+from mtneuro_data import builtin_task
+from mtneuro_data.provenance import provenance_of
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("mtneuro-data", "mtneuro-probe", "mtneuro-seg", "mtneuro-ssl")
@@ -132,3 +134,11 @@ def test_links_of_all_packages_are_those_of_the_citation(wheel: Path, citation: 
     assert links["Paper"].endswith(preprint["value"].removeprefix("arXiv:"))
     assert links["Original benchmark"] == citation["preferred-citation"]["url"]
     assert links["Dataset"] == citation["references"][0]["url"]
+
+
+def test_descriptions_of_tasks_cite_the_same_papers(citation: dict[str, Any]) -> None:
+    entries = (citation["preferred-citation"], *citation["references"])
+    for entry, work in zip(entries, provenance_of(builtin_task("roi-c1")).works, strict=True):
+        names = tuple(f"{author['family-names']}, {author['given-names']}" for author in entry["authors"])
+        assert (entry["title"], entry["year"], names) == (work.title, work.year, work.authors)
+    assert entries[1]["doi"] == provenance_of(builtin_task("roi-c1")).works[1].identifiers["doi"]

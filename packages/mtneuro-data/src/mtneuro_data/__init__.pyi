@@ -6,7 +6,9 @@ from .box import Box as Box
 from .cache.folder import Cache as Cache
 from .correlation import SliceCorrelation as SliceCorrelation
 from .correlation import slice_correlation as slice_correlation
+from .croissant import croissant_metadata as croissant_metadata
 from .cube import CubeSpec as CubeSpec
+from .dataset_card import dataset_card as dataset_card
 from .datasets import SliceDataset as SliceDataset
 from .datasets import SubvolumeDataset as SubvolumeDataset
 from .exporting import export_cubes as export_cubes
