@@ -12,8 +12,7 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
-from mtneuro_data import builtin_task
-from mtneuro_data.provenance import provenance_of
+from mtneuro_data import builtin_task, croissant_metadata
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("mtneuro-data", "mtneuro-probe", "mtneuro-seg", "mtneuro-ssl")
@@ -136,9 +135,18 @@ def test_links_of_all_packages_are_those_of_the_citation(wheel: Path, citation: 
     assert links["Dataset"] == citation["references"][0]["url"]
 
 
-def test_descriptions_of_tasks_cite_the_same_papers(citation: dict[str, Any]) -> None:
+def test_descriptions_of_tasks_name_the_same_papers_and_people(citation: dict[str, Any]) -> None:
+    described = croissant_metadata(builtin_task("roi-c1"))
     entries = (citation["preferred-citation"], *citation["references"])
-    for entry, work in zip(entries, provenance_of(builtin_task("roi-c1")).works, strict=True):
-        names = tuple(f"{author['family-names']}, {author['given-names']}" for author in entry["authors"])
-        assert (entry["title"], entry["year"], names) == (work.title, work.year, work.authors)
-    assert entries[1]["doi"] == provenance_of(builtin_task("roi-c1")).works[1].identifiers["doi"]
+    people = dict.fromkeys(
+        (author["family-names"], author["given-names"]) for entry in entries for author in entry["authors"]
+    )
+    assert [(each["familyName"], each["givenName"]) for each in described["creator"]] == [*people]
+    bibtex = described["citeAs"].split("\n\n")
+    for entry, cited in zip(entries, bibtex, strict=True):
+        assert f"title = {{{{{entry['title']}}}}}" in cited
+        assert f"year = {{{entry['year']}}}" in cited
+        (authors,) = re.findall(r"author = \{(.+)\}", cited)
+        assert authors.count(" and ") == len(entry["authors"]) - 1
+    assert f"doi = {{{entries[1]['doi']}}}" in bibtex[1]
+    assert described["url"] == entries[1]["url"]
