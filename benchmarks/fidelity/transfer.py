@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mtneuro_seg import Model
 
 _TILE = 128
-_ANIMALS = 32
+ANIMALS = 32
 _JITTER = 64
 _MEAN, _SD = 0.502, 0.118  # of tiles whose median is brought to 128
 _SETTLING = 200  # batches over which the network's final statistics are taken
@@ -62,7 +62,7 @@ def phantom_slices(count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]
         look = Appearance(
             texture=rng.uniform(0.93, 1.07), contrast=rng.uniform(0.85, 1.1), halo=rng.uniform(0.6, 1.6)
         )
-        animal = Phantom("image", seed=int(rng.integers(_ANIMALS)), appearance=look)
+        animal = Phantom("image", seed=int(rng.integers(ANIMALS)), appearance=look)
         box = animal.read_all((z, int(y), int(x)), (z + 1, int(y) + 256, int(x) + 256))
         if box["roi_labels"].all():
             slices.append((box["image"][0], box["pixel_labels"][0]))
@@ -114,7 +114,7 @@ def trained_on_phantom(training: Training, progress: Callable[[int, int], None])
 
     settings = TrainSettings(
         model="unet", classes=4, filters=training.filters, encoder_weights=None, steps=training.steps,
-        batch_size=training.batch, learning_rate=training.rate, seed=training.seed, precision="bf16-mixed",
+        batch_size=training.batch, learning_rate=training.rate, seed=training.seed,
         mean=_MEAN, sd=_SD,
     )  # fmt: skip
     network = build_network(settings).to(memory_format=torch.channels_last)
@@ -127,10 +127,9 @@ def trained_on_phantom(training: Training, progress: Callable[[int, int], None])
     slices = phantom_slices(training.images, training.seed)
     for step, (tiles, masks) in enumerate(_batches(slices, training)):
         images = normalised(torch.from_numpy(tiles)[:, None], settings)
-        with torch.autocast("cpu", torch.bfloat16):
-            found = network(images.contiguous(memory_format=torch.channels_last))
+        found = network(images.contiguous(memory_format=torch.channels_last))
         wanted = torch.from_numpy(masks).long()
-        loss = torch.nn.functional.cross_entropy(found.float(), wanted, weight=weight)
+        loss = torch.nn.functional.cross_entropy(found, wanted, weight=weight)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

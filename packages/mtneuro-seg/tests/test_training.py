@@ -102,10 +102,44 @@ def test_the_folder_holds_weights_config_and_history_and_nothing_else(tmp_path):
     np.testing.assert_array_equal(predict(loaded, images), predict(model, images))
 
 
+def test_a_crop_trains_on_windows_and_labels_whole_images(tmp_path):
+    images, masks = blobs(6)
+    assert images.shape[1:] == (16, 16)
+    seen: list[tuple[int, ...]] = []
+    whole = train(images, tiny(), masks=masks, out=tmp_path / "whole")
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(
+        lambda module, given: (
+            seen.append(tuple(given[0].shape)) if type(module).__name__ == "PlainUNet" else None
+        )
+    )
+    try:
+        model = train(images, tiny(crop=(8, 8)), masks=masks, out=tmp_path / "cropped")
+    finally:
+        hook.remove()
+    assert {size[-2:] for size in seen} == {(8, 8)}
+    assert predict(model, images).shape == images.shape
+    assert whole.settings.model_dump(exclude={"crop"}) == model.settings.model_dump(exclude={"crop"})
+
+
+@pytest.mark.parametrize(
+    ("crop", "why"),
+    [
+        ((32, 8), "crop must lie within the images, 16 x 16, got 32 x 8"),
+        ((8, 6), "crop for 'unet' must be multiples"),
+    ],
+)
+def test_a_crop_that_does_not_fit_is_refused_before_training(tmp_path, crop, why):
+    images, masks = blobs(3)
+    with pytest.raises(ValueError, match=why):
+        train(images, tiny(crop=crop), masks=masks, out=tmp_path / "model")
+    with pytest.raises(ValueError, match=r"crop must have the 2 axes of 'unet', got .1, 8, 8."):
+        tiny(crop=(1, 8, 8))
+
+
 @pytest.mark.parametrize("stop", [2, 3, 5])
 def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(tmp_path, stop):
     images, masks = blobs(10)
-    settings = tiny(checkpoint_every=1, augment=True)
+    settings = tiny(checkpoint_every=1, augment=True, crop=(8, 8))
     validation = blobs(3, seed=1)
     whole = train(images, settings, masks=masks, out=tmp_path / "whole", validation=validation)
     with pytest.raises(StopError):

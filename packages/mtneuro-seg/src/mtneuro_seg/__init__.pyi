@@ -15,6 +15,7 @@ from .exporting import export_onnx as export_onnx
 from .figures import learning_curves_figure as learning_curves_figure
 from .figures import overlay as overlay
 from .figures import segmentation_figure as segmentation_figure
+from .fitting import fitted as fitted
 from .inference import predict as predict
 from .intervals import ScoreIntervals as ScoreIntervals
 from .intervals import bootstrap_intervals as bootstrap_intervals
@@ -43,6 +44,7 @@ from .registry import model_names as model_names
 from .registry import network as network
 from .registry import register as register
 from .selection import best_run as best_run
+from .settings import InputSettings as InputSettings
 from .settings import TrainSettings as TrainSettings
 from .settings import TransformSettings as TransformSettings
 from .settings import executed_modules as executed_modules

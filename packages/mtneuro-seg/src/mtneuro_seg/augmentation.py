@@ -1,9 +1,45 @@
-"""Random flips and quarter turns of images together with their masks."""
+"""Random windows, flips and quarter turns of images together with their masks."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Real, UInt8
+from jaxtyping import Integer, Real, UInt8
 from torch import Tensor
+
+
+def cropped(
+    images: Real[Tensor, "batch *size"],
+    masks: Integer[Tensor, "batch *size"],
+    window: Sequence[int],
+    *,
+    generator: np.random.Generator,
+) -> tuple[Real[Tensor, "batch *window"], Integer[Tensor, "batch *window"]]:
+    """Return a window of each image, and the same of its mask, at a place drawn for each.
+
+    Parameters
+    ----------
+    images, masks
+        At least as large as the window.
+    window
+        Its size, ``(y, x)`` or ``(z, y, x)``.
+    generator
+        All places are as likely.
+
+    Examples
+    --------
+    >>> image = torch.arange(6).reshape(1, 2, 3)
+    >>> window, same = cropped(image, image, (2, 2), generator=np.random.default_rng(0))
+    >>> window.tolist(), bool((window == same).all())
+    ([[[1, 2], [4, 5]]], True)
+    """
+    most = np.subtract(images.shape[1:], window) + 1
+    corners = generator.integers(most, size=(len(images), len(window))).tolist()
+    places = [
+        (number, *(slice(low, low + length) for low, length in zip(corner, window, strict=True)))
+        for number, corner in enumerate(corners)
+    ]
+    return torch.stack([images[place] for place in places]), torch.stack([masks[place] for place in places])
 
 
 def augmented(

@@ -54,6 +54,9 @@ class LabelledImages:
     intensity: Window | None = None
     """Intensities that became black and white, where the images' file says."""
 
+    voxel_size_um: tuple[float, ...] | None = None
+    """Voxel size, where the images' file has it."""
+
 
 def regions_of(source: VolumeFile) -> dict[str, Any]:
     """Return the regions of a file's images, and their names, as what is made of the images keeps them."""
@@ -120,6 +123,7 @@ def read_labelled_images(
         region=source.region,
         sample_id=source.sample_id or of_labels.sample_id,
         intensity=source.intensity,
+        voxel_size_um=source.voxel_size_um,
     )
 
 

@@ -23,7 +23,7 @@ from mtneuro_seg._shared.masked import check_unmasked
 from mtneuro_seg._shared.torch_file import check_model_folder
 from mtneuro_seg._shared.words import one_line
 from mtneuro_seg.model_card import model_card
-from mtneuro_seg.settings import TrainSettings, default_class_names
+from mtneuro_seg.settings import InputSettings, TrainSettings, default_class_names
 
 FORMAT_VERSION = 1
 KIND = "mtneuro-seg model"
@@ -52,6 +52,9 @@ class Model:
     provenance: dict[str, Any] = field(default_factory=dict[str, Any])
     """Digest of the run, shape and fingerprint of its data, versions of the libraries."""
 
+    input: InputSettings | None = None
+    """What images it takes, where `fitted` must bring others to their pixel size and grey level."""
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the model's folder, whole or not at all.
 
@@ -69,6 +72,7 @@ class Model:
                 "settings": self.settings.model_dump(mode="json"),
                 "class_names": list(self.class_names),
                 "provenance": self.provenance,
+                **({"input": self.input.model_dump(mode="json")} if self.input else {}),
             },
             texts=self._texts(),
         )
@@ -211,6 +215,8 @@ def load_model(folder: str | os.PathLike[str], *, trusted: Collection[str] = ())
     try:
         settings = TrainSettings.model_validate(_up_to_date(config["settings"]))
         class_names = tuple(config["class_names"])
+        given = config.get("input")
+        takes = None if given is None else InputSettings.model_validate(given)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
         raise ValueError(f"{root / model_folder.CONFIG} must describe a model: {reason}") from error
@@ -226,6 +232,7 @@ def load_model(folder: str | os.PathLike[str], *, trusted: Collection[str] = ())
         class_names=class_names,
         history=load_history(root / model_folder.HISTORY),
         provenance=config.get("provenance", {}),
+        input=takes,
     )
 
 

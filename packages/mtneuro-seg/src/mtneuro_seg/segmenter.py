@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64, Integer, Real, UInt8
 from torch import Tensor, nn
 
-from mtneuro_seg.augmentation import augmented
+from mtneuro_seg.augmentation import augmented, cropped
 from mtneuro_seg.inference import most_probable
 from mtneuro_seg.losses import LOSSES, Loss, balanced_weights, shares
 from mtneuro_seg.metrics import confusion_matrix
@@ -76,11 +76,14 @@ class Segmenter(pl.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
         index = torch.from_numpy(self.schedule.batch(step)).to(self.device)
         images, masks = self.images[index], self.masks[index]
+        if self.settings.crop is not None:
+            drawn = np.random.default_rng([seed, step, 3])
+            images, masks = cropped(images, masks, self.settings.crop, generator=drawn)
         if self.settings.augment:
             images, masks = augmented(images, masks, generator=np.random.default_rng([seed, step, 1]))
         if self.settings.transforms.any:
-            drawn = int(np.random.default_rng([seed, step, 2]).integers(2**31))
-            images, masks = transformed(images, masks, self.settings.transforms, seed=drawn)
+            number = int(np.random.default_rng([seed, step, 2]).integers(2**31))
+            images, masks = transformed(images, masks, self.settings.transforms, seed=number)
         optimiser = cast("torch.optim.Optimizer", self.optimizers())
         optimiser.zero_grad()
         count = self.settings.accumulate

@@ -66,6 +66,25 @@ class TransformSettings(Settings):
         return self.chance > 0 and self != type(self)(chance=self.chance)
 
 
+class InputSettings(Settings):
+    """What images a 2D network takes, where it was made for those of any microscope.
+
+    Examples
+    --------
+    >>> InputSettings(pixel_size_um=1.17).range_um
+    (0.5, 2.0)
+    """
+
+    pixel_size_um: PositiveFloat
+    """Size of a pixel of the images that it was trained on; others are resampled to it."""
+
+    range_um: tuple[PositiveFloat, PositiveFloat] = (0.5, 2.0)
+    """Smallest and largest pixel of the images that may be given to it."""
+
+    median: Annotated[int, Field(ge=1, le=255)] = 128
+    """Grey level that the median of the images is brought to, in proportion from 0."""
+
+
 class TrainSettings(Settings):
     """Everything that decides how a network is built and trained.
 
@@ -167,6 +186,10 @@ class TrainSettings(Settings):
     deterministic: bool = False
     """Use only algorithms that give the same bits every time, and a single thread."""
 
+    crop: tuple[PositiveInt, ...] | None = None
+    """Train on a window of this size, ``(y, x)`` or ``(z, y, x)``, at a random place in each image, for
+    networks that whole images would be too large for. Validation and prediction see whole images."""
+
     augment: bool = False
     """Flip each image at random along y and x, and turn square ones by quarters."""
 
@@ -250,6 +273,13 @@ class TrainSettings(Settings):
             raise ValueError(
                 f"accumulate must be at most batch_size ({self.batch_size}), got {self.accumulate}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> "TrainSettings":
+        crop, axes = self.crop, self.network.axes
+        if crop is not None and len(crop) != axes:
+            raise ValueError(f"crop must have the {axes} axes of {self.model!r}, got {list(crop)}")
         return self
 
     @model_validator(mode="after")

@@ -122,9 +122,10 @@ def train(
     settings.check_class_weights()
     names = checked_class_names(class_names, settings.classes)
     schedule = Schedule.of(len(images), settings)
-    _check_size(
-        images.shape[1:], settings, smallest_batch=schedule.smallest_batch // settings.accumulate or 1
-    )
+    size = settings.crop or images.shape[1:]
+    if settings.crop is not None:
+        _check_crop(size, images.shape[1:], settings)
+    _check_size(size, settings, smallest_batch=schedule.smallest_batch // settings.accumulate or 1)
     if validation is not None and not settings.size_rule.fits(validation[0].shape[1:]):
         raise _size_error(validation[0].shape[1:], settings, "validation images")
     if validation is None and (settings.keep == "best" or settings.patience is not None):
@@ -137,7 +138,7 @@ def train(
     folder = Path(out)
     partial = folder.with_name(folder.name + ".partial")
     check_destination(folder)
-    sizes = [images.shape[1:]] if validation is None else [images.shape[1:], validation[0].shape[1:]]
+    sizes = [size] if validation is None else [size, validation[0].shape[1:]]
     check_network(settings, sizes=sizes)
     data = {"images": images, "masks": masks}
     if validation is not None:
@@ -235,6 +236,14 @@ def _check_size(size: tuple[int, ...], settings: TrainSettings, *, smallest_batc
             f"{settings.model!r} must be trained on images at least {rule.smallest_alone} high and wide "
             f"when a batch holds one, got {_times(size)}; raise batch_size or give larger images"
         )
+
+
+def _check_crop(crop: tuple[int, ...], size: tuple[int, ...], settings: TrainSettings) -> None:
+    """Raise if a window is larger than the images, or of a size that the network does not take."""
+    if any(length > whole for length, whole in zip(crop, size, strict=True)):
+        raise ValueError(f"crop must lie within the images, {_times(size)}, got {_times(crop)}")
+    if not settings.size_rule.fits(crop):
+        raise _size_error(crop, settings, "crop")
 
 
 def _size_error(size: tuple[int, ...], settings: TrainSettings, name: str) -> ValueError:

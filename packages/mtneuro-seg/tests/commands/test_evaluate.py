@@ -111,3 +111,17 @@ def test_a_figure_that_cannot_be_written_is_refused_before_the_model_is_read(cap
     (tmp_path / "file").touch()
     assert run("evaluate", tmp_path / "no model", "no images", "--figure", tmp_path / "file" / "a.png") == 2
     assert "file is not a folder" in capsys.readouterr().err
+
+
+def test_each_image_is_scored_at_its_own_brightness_by_a_model_of_the_package(capsys, data, run, tmp_path):
+    with np.load(data) as held:
+        images, masks = held["images"], held["masks"]
+    shares = np.arange(1, 9, dtype=np.uint8)[:, None, None]
+    np.savez(tmp_path / "even.npz", images=images // 8 * 4, masks=masks)
+    np.savez(tmp_path / "mixed.npz", images=images // 8 * shares, masks=masks)
+    found: list[str] = []
+    for name in ("even", "mixed"):
+        words = ("evaluate", "phantom-unet", tmp_path / f"{name}.npz", "--voxel-size-um", "1", "1", "1")
+        assert run(*words) == 0
+        found.append(capsys.readouterr().out)
+    assert found[0] == found[1]

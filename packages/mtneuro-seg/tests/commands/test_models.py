@@ -1,7 +1,8 @@
 """The table of networks."""
 
 import pytest
-from mtneuro_seg import model_names, network
+from mtneuro_seg import from_pretrained, model_names, network
+from mtneuro_seg._shared.released import released_models
 from mtneuro_seg.commands.models import models
 
 
@@ -20,3 +21,18 @@ def test_a_row_says_which_sizes_the_network_takes(name, size):
 def test_the_table_is_printed(capsys, run):
     assert run("models") == 0
     assert "VNetLight" in capsys.readouterr().out
+
+
+def test_each_model_that_comes_with_the_package_is_whole_and_listed(capsys, run):
+    assert run("models", "--pretrained") == 0
+    listed = capsys.readouterr().out
+    for name, entry in released_models().items():
+        model = from_pretrained(name)
+        assert model.input is not None
+        assert model.class_names == ("background", "vessel", "cell", "axon")
+        assert f"{name} " in listed
+        assert entry.digest[:12] in listed
+        card = (entry.folder / "README.md").read_text(encoding="utf-8")
+        assert "## Scores" in card
+        assert "## Limits" in card
+    assert "phantom-unet" in released_models()

@@ -10,6 +10,8 @@ from mtneuro_seg import (
     SweepSettings,
     TrainSettings,
     build_network,
+    fitted,
+    from_pretrained,
     load_model,
     open_volume_file,
     predict,
@@ -158,3 +160,17 @@ def test_a_volume_is_labelled_through_a_window(capsys, model, run, tmp_path, nam
     assert run("predict", model, tmp_path / "grey.npy", "-o", tmp_path / "plain.npy", *WINDOW) == 0
     found = open_volume_file(tmp_path / name, key="masks").loaded()
     np.testing.assert_array_equal(found, np.load(tmp_path / "plain.npy"))
+
+
+def test_a_model_of_the_package_labels_a_volume_of_another_pixel_size(capsys, run, tmp_path):
+    volume = np.random.default_rng(1).integers(60, 200, (2, 40, 60), dtype=np.uint8)
+    np.save(tmp_path / "volume.npy", volume)
+    words = ("predict", "phantom-unet", tmp_path / "volume.npy", "-o", tmp_path / "labels.zarr")
+    assert run(*words) == 2
+    assert "no voxel size is stated: give --voxel-size-um" in capsys.readouterr().err
+    assert not (tmp_path / "labels.zarr.partial").exists()
+    size = (1.17, 0.65, 0.65)
+    assert run(*words, "--voxel-size-um", *map(str, size)) == 0
+    model = fitted(from_pretrained("phantom-unet"), volume, voxel_size_um=size)
+    labels = open_volume_file(tmp_path / "labels.zarr", key="masks").loaded()
+    np.testing.assert_array_equal(labels, swept_labels(model, volume))

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 import torch
 import zarr
-from mtneuro_seg import Model, SweepSettings, TrainSettings, build_network, swept_labels
+from mtneuro_seg import (
+    InputSettings,
+    Model,
+    SweepSettings,
+    TrainSettings,
+    build_network,
+    fitted,
+    swept_labels,
+)
 from mtneuro_seg.volume.cluster import predict_volume_on_cluster
 
 pytest.importorskip("distributed", reason="sharing among workers needs the extra 'dask'")
@@ -118,3 +126,29 @@ def test_a_scheduler_that_does_not_answer_is_an_error(model, tmp_path):
             sweep=DEEP,
             connect_timeout_s=1,
         )
+
+
+def test_a_model_that_is_fitted_to_the_volume_is_so_on_every_worker(processes, tls, tmp_path):
+    address, _ = processes
+    given = np.random.default_rng(0).integers(60, 200, (6, 48, 48), dtype=np.uint8)
+    zarr.create_array(tmp_path / "volume.zarr", data=given, chunks=(2, 48, 48))
+    settings = TrainSettings(model="unet", classes=3, filters=4, levels=2)
+    takes = InputSettings(pixel_size_um=1.17)
+    names = ("a", "b", "c")
+    plain = Model(network=build_network(settings).eval(), settings=settings, class_names=names, input=takes)
+    plain.save(tmp_path / "model")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        predict_volume_on_cluster(
+            address,
+            tmp_path / "model",
+            volume=tmp_path / "volume.zarr",
+            out=tmp_path / "labels.zarr",
+            voxel_size_um=(1, 0.7, 0.6),
+            tls=tls,
+        )
+        expected = swept_labels(fitted(plain, given, voxel_size_um=(1, 0.7, 0.6)), given)
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "labels.zarr", mode="r")[...], expected)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtneuro_seg._shared.factories import look_here
 from mtneuro_seg._shared.terminal import Force, RangesOption, bar
-from mtneuro_seg.commands.options import Device, Intensity, Labels, Trust, check_figure
+from mtneuro_seg.commands.options import Device, Intensity, Labels, Trust, VoxelSize, check_figure
 
 if TYPE_CHECKING:
     from mtneuro_seg.files import LabelledImages
@@ -27,6 +27,7 @@ def evaluate(
     device: Device = "auto",
     trust: Trust = (),
     ranges: RangesOption = None,
+    voxel_size_um: VoxelSize = None,
     intensity: Intensity = None,
 ) -> Iterator[str]:
     """Score a model on labelled images: F1 and IoU of every class, their means, and accuracy of pixels.
@@ -36,7 +37,8 @@ def evaluate(
     Parameters
     ----------
     model
-        Model folder, or a repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
+        Model folder, a model that comes with the package (`mtneuro-seg models --pretrained`), or a repository
+        of one on the Hugging Face hub: owner/name or owner/name@REVISION.
     images
         Images to score it on.
     labels
@@ -57,6 +59,9 @@ def evaluate(
         MODEL names it as its network.
     ranges
         The part of IMAGES and LABELS to score.
+    voxel_size_um
+        Voxel size z y x in micrometres, where IMAGES does not state it; only a model that comes with the
+        package asks for it.
     intensity
         Intensities that become black and white, LO:HI, such as 0:4095. By default as the model was trained.
     """
@@ -68,6 +73,7 @@ def evaluate(
     from mtneuro_seg._shared.hub import found_folder
     from mtneuro_seg._shared.intensity import parsed_window, seen_range, windowed
     from mtneuro_seg.files import read_labelled_images
+    from mtneuro_seg.fitting import fitted
     from mtneuro_seg.inference import predict as predict_labels
     from mtneuro_seg.intervals import bootstrap_intervals, stacks_of
     from mtneuro_seg.metrics import check_labels, confusion_per_image, scores, scores_per_image
@@ -78,6 +84,8 @@ def evaluate(
     window = parsed_window(intensity)
     data = read_labelled_images(images, labels, ranges=ranges, intensity=window)
     array, truth = data.images, data.masks
+    size = voxel_size_um or data.voxel_size_um
+    loaded = fitted(loaded, array, voxel_size_um=size, each_image=True)
     classes, ignore = loaded.settings.classes, loaded.settings.ignore_label
     check_labels(truth if ignore is None else truth[truth != ignore], "labels", classes=classes)
     groups = data.region if data.sample_id is None else None

@@ -39,12 +39,14 @@ def predict(
     A window slides over the volume, and overlapping windows are blended. A .zarr is written shard by shard in
     constant memory; an interrupted prediction resumes when the same command is run again.
 
-    Example: `mtneuro-seg predict models/unet brain.zarr -o labels.zarr`
+    - `mtneuro-seg predict models/unet brain.zarr -o labels.zarr`
+    - `mtneuro-seg predict phantom-unet brain.zarr -o labels.zarr`
 
     Parameters
     ----------
     model
-        Model folder, or a repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
+        Model folder, a model that comes with the package (`mtneuro-seg models --pretrained`), or a repository
+        of one on the Hugging Face hub: owner/name or owner/name@REVISION.
     volume
         A volume (z, y, x) as a Zarr array, an OME-Zarr group or a .npy, or whatever else an installed
         mtneuro-data opens, such as bossdb://lab/scan/em; or images, in a .npz too.
@@ -120,6 +122,7 @@ def predict(
         return
     from mtneuro_seg._shared.devices import chosen_device
     from mtneuro_seg._shared.volume_file import open_volume_file
+    from mtneuro_seg.fitting import fitted
     from mtneuro_seg.model import load_model
     from mtneuro_seg.volume.predict import predict_volume
 
@@ -128,6 +131,7 @@ def predict(
     source = open_volume_file(volume, ranges=ranges)
     source = replace(source, voxel_size_um=voxel_size_um or source.voxel_size_um)
     source = seen_through(source, window)
+    loaded = fitted(loaded, source.array, voxel_size_um=source.voxel_size_um)
     shape = tuple(source.array.shape)
     with bar("predicting") as progress:
         if output.suffix == ".zarr" and len(shape) == 3:

@@ -43,7 +43,8 @@ def suggest(
     Parameters
     ----------
     model
-        Model folder, or a repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
+        Model folder, a model that comes with the package (`mtneuro-seg models --pretrained`), or a repository
+        of one on the Hugging Face hub: owner/name or owner/name@REVISION.
     volume
         A volume (z, y, x) as a Zarr array, an OME-Zarr group or a .npy, or whatever else an installed
         mtneuro-data opens.
@@ -79,6 +80,7 @@ def suggest(
     from mtneuro_seg.annotation.suggestion import read_embeddings
     from mtneuro_seg.annotation.suggestion import suggest as suggest_boxes
     from mtneuro_seg.files import seen_through
+    from mtneuro_seg.fitting import fitted
     from mtneuro_seg.model import load_model
 
     check_output(output, what="suggestions", force=True)
@@ -91,6 +93,7 @@ def suggest(
     place = chosen_device(device).type
     source = seen_through(open_volume_file(volume, ranges=ranges), window)
     source = replace(source, voxel_size_um=voxel_size_um or source.voxel_size_um)
+    loaded = fitted(loaded, source.array, voxel_size_um=source.voxel_size_um)
     with bar("scoring") as progress:
         found = suggest_boxes(
             loaded,

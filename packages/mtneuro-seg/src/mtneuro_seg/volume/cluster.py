@@ -11,14 +11,14 @@ from mtneuro_seg._shared.intensity import Window
 from mtneuro_seg._shared.volume_file import Ranges, open_volume_file
 from mtneuro_seg._shared.workers import results, worker_pool
 from mtneuro_seg.files import regions_of, seen_through
-from mtneuro_seg.model import load_model
+from mtneuro_seg.fitting import fitted
+from mtneuro_seg.model import Model, load_model
 from mtneuro_seg.volume.half_precision import check_half_precision
 from mtneuro_seg.volume.job import VolumeJob, check_volume, prepare_job
 from mtneuro_seg.volume.predict import predict_row
 from mtneuro_seg.volume.settings import SweepSettings
 
 # A worker opens the model and the volume once for all of its rows.
-_kept_model = cache(load_model)
 _kept_volume = cache(open_volume_file)
 
 
@@ -84,9 +84,12 @@ def predict_volume_on_cluster(
     # Connect first: where the scheduler does not answer, nothing has been written.
     with worker_pool(scheduler=scheduler, tls=tls, connect_timeout_s=connect_timeout_s) as executor:
         opened = seen_through(open_volume_file(source, ranges=ranges), intensity)
+        size = None if voxel_size_um is None else tuple(voxel_size_um)
+        size = size or opened.voxel_size_um
         model = load_model(model_path, trusted=trusted)
         sweep = sweep or SweepSettings()
         check_volume(opened.array, model.settings)
+        model = fitted(model, opened.array, voxel_size_um=size)
         check_half_precision(model, opened.array, sweep=sweep, device=torch.device("cpu"))
         job = prepare_job(
             model,
@@ -94,7 +97,7 @@ def predict_volume_on_cluster(
             out=Path(out).resolve(),
             sweep=sweep,
             probabilities=None if probabilities is None else Path(probabilities).resolve(),
-            voxel_size_um=voxel_size_um or opened.voxel_size_um,
+            voxel_size_um=size,
             source_name=Path(volume).name,
             sample_id=opened.sample_id,
             about=regions_of(opened),
@@ -109,6 +112,7 @@ def predict_volume_on_cluster(
             volume=source,
             ranges=ranges,
             intensity=intensity,
+            voxel_size_um=size,
             job=job,
             device=device,
         )
@@ -133,6 +137,7 @@ def _row(
     volume: str,
     ranges: Ranges | None,
     intensity: Window | None,
+    voxel_size_um: tuple[float, ...] | None,
     job: VolumeJob,
     device: str | None,
 ) -> int:
@@ -142,4 +147,22 @@ def _row(
     if job.tick(row).exists():
         return row
     opened = seen_through(_kept_volume(volume, ranges=ranges), intensity)
-    return predict_row(_kept_model(model, trusted=trusted), opened.array, job, row, device=device)
+    ours = _kept_model(
+        model, trusted, volume=volume, ranges=ranges, intensity=intensity, voxel_size_um=voxel_size_um
+    )
+    return predict_row(ours, opened.array, job, row, device=device)
+
+
+@cache
+def _kept_model(
+    folder: Path,
+    trusted: tuple[str, ...],
+    *,
+    volume: str,
+    ranges: Ranges | None,
+    intensity: Window | None,
+    voxel_size_um: tuple[float, ...] | None,
+) -> Model:
+    """Return the model that a worker labels a volume with."""
+    opened = seen_through(_kept_volume(volume, ranges=ranges), intensity)
+    return fitted(load_model(folder, trusted=trusted), opened.array, voxel_size_um=voxel_size_um)

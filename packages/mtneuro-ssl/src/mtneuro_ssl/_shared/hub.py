@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .model_folder import CONFIG, HEADS, HISTORY, WEIGHTS
-from .words import one_line
+from .released import released_models
+from .words import one_line, unknown_name
 
 _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 """What the id of a repository looks like."""
@@ -117,25 +118,49 @@ def folder_digest(folder: Path) -> str:
 
 
 def found_folder(source: Path | str) -> Path:
-    """Return the folder of a model: the one that is named, or one that is fetched from the hub.
+    """Return the folder of a model: the one that is named, one of the package, or one fetched from the hub.
 
     Parameters
     ----------
     source
-        A folder; or, where there is none of that name, a repository of one, ``owner/name``, with a revision
-        (``owner/name@v1``) and a digest (``owner/name@v1#…``) if it is to be pinned.
+        A folder; or, where there is none of that name, the name of a model that comes with the package, or
+        a repository of one, ``owner/name``, with a revision (``owner/name@v1``) and a digest
+        (``owner/name@v1#…``) if it is to be pinned.
 
     Raises
     ------
     FileNotFoundError
-        If there is neither such a folder nor such a repository, or it cannot be fetched.
+        If there is no such folder, name or repository, or it cannot be fetched.
     ValueError
-        If the repository holds no model, or one of another digest.
+        If the repository holds no model, or one of another digest; or a file of the package has been changed.
     """
     folder = Path(source)
     # Windows writes a path with its own separator.
     name = source if isinstance(source, str) else folder.as_posix()
-    return folder if folder.exists() or parsed_place(name) is None else fetched_folder(name)
+    if folder.exists():
+        return folder
+    if name in released_models():
+        return _unchanged(name)
+    if parsed_place(name) is not None:
+        return fetched_folder(name)
+    if folder.name == name and released_models():
+        raise FileNotFoundError(
+            unknown_name(
+                "a model that is neither a folder nor a repository, owner/name,", name, released_models()
+            )
+        )
+    return folder
+
+
+def _unchanged(name: str) -> Path:
+    """Return the folder of one of the package's models."""
+    model = released_models()[name]
+    if (found := folder_digest(model.folder)) != model.digest:
+        raise ValueError(
+            f"{name} in {model.folder} must have the digest {model.digest}, got {found}: its files have been "
+            "changed; install the package again"
+        )
+    return model.folder
 
 
 def fetched_folder(name: str) -> Path:
