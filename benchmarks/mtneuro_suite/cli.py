@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -157,6 +157,14 @@ class Where:
     slurm: Path | None = None
     """TOML file of the jobs to ask SLURM for: see `benchmarks/README.md`."""
 
+    log: Annotated[
+        tuple[Literal["mlflow", "tensorboard", "wandb"], ...],
+        Parameter(consume_multiple=True, show_default=False),
+    ] = ()
+    """Also log each training's settings and history: `--log wandb` (Weights & Biases; `WANDB_MODE=offline`
+    sends nothing), `mlflow` (at `MLFLOW_TRACKING_URI`, or into a file) or `tensorboard`, into `logs` in the
+    output folder. Results and their names stay as they are."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class How:
@@ -290,6 +298,13 @@ def run_all(
         yield from _counted(plan, asked)
     if how.list_runs or how.estimate:
         return
+    if where.log and todo:
+        from mtneuro_ssl import check_logs
+
+        from mtneuro_suite.runs.logs import FOLDER
+
+        check_logs(where.log, folder=where.output / FOLDER)
+        attempts = [replace(attempt, logs=where.log) for attempt in attempts]
     create_output(where.output)
     tidy(asked, store)
     for one in todo:

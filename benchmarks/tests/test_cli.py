@@ -92,6 +92,13 @@ def test_wrong_input_ends_with_one_line_and_status_2_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_log_whose_package_is_missing_is_refused_before_anything_is_written(capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    line = refusal(capsys, "--preset", "smoke", "--log", "wandb", "--output", str(tmp_path / "out"))
+    assert "pip install 'mtneuro-ssl[wandb]'" in line
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_scheduler_without_tls_is_warned_of(capsys, caplog, monkeypatch):
     monkeypatch.setattr("mtneuro_suite.execute.cluster.ANSWER_WITHIN", 0.5)
     line = refusal(capsys, "--preset", "smoke", "--scheduler", "tcp://127.0.0.1:9", "--list")

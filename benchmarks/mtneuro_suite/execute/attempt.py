@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mtneuro_suite.runs.failure import forget, note_of, of_surroundings, reason_of, write_note
 from mtneuro_suite.runs.lease import LeaseLost, lease
+from mtneuro_suite.runs.logs import logging_to
 from mtneuro_suite.runs.provenance import forget_peak_memory
 from mtneuro_suite.runs.repair import DamagedInputError, check_inputs, set_aside_damaged
 from mtneuro_suite.runs.run import Run
@@ -25,6 +26,9 @@ class Attempt:
 
     stale_lease: int = field(default=0, kw_only=True)
     """Number of another process's lease that is known to be stale."""
+
+    logs: tuple[str, ...] = field(default=(), kw_only=True)
+    """Where its trainings are logged, by name; see `mtneuro_suite.runs.logs`."""
 
 
 class Stopped(Exception):  # noqa: N818
@@ -70,7 +74,8 @@ def execute(attempt: Attempt, root: Path, progress: Progress) -> bool:
         forget_peak_memory()
         started = time.monotonic()
         try:
-            outcome = _do(run, store, watched)
+            with logging_to(attempt.logs, root, f"{run.title}, {run.id}"):
+                outcome = _do(run, store, watched)
             held.check()
             store.finish(run, outcome.rows, extra=outcome.extra, seconds=time.monotonic() - started)
         except LeaseLost:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from mtneuro_ssl import TrainSettings, executed_modules
 
+from mtneuro_suite.runs.logs import training_logs
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
 from mtneuro_suite.steps.reading import joined_arrays
 from mtneuro_suite.steps.taken import Taken
@@ -34,7 +35,7 @@ class Encoder(Step):
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write a model folder, ``model``."""
-        from mtneuro_ssl import load_model, train
+        from mtneuro_ssl import load_model, run_loggers, train
 
         if self.taken is not None:
             load_model(self.taken.folder, trusted=(self.train.encoder,))
@@ -49,5 +50,6 @@ class Encoder(Step):
             sample_id=data.sample_id,
             out=out / "model",
             progress=progress,
+            loggers=training_logs(run_loggers, out / "model"),
         )
         return Outcome(extra={"images": len(data.images)})

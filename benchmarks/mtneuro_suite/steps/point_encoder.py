@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from mtneuro_ssl import TrainSettings, executed_modules
 
+from mtneuro_suite.runs.logs import training_logs
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
 from mtneuro_suite.steps.points import clouds_of
 
@@ -28,7 +29,7 @@ class PointEncoder(Step):
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write a model folder, ``model``."""
-        from mtneuro_ssl import train
+        from mtneuro_ssl import run_loggers, train
 
         clouds = clouds_of(roles["train"][0], "whole")
         train(
@@ -38,5 +39,6 @@ class PointEncoder(Step):
             class_names=clouds.region_names,
             out=out / "model",
             progress=progress,
+            loggers=training_logs(run_loggers, out / "model"),
         )
         return Outcome(extra={"images": len(clouds)})

@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from mtneuro_data import TaskArrays
 from mtneuro_ssl import TrainSettings, executed_modules
 
+from mtneuro_suite.runs.logs import training_logs
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.step import Outcome, Progress, Roles, Step
 from mtneuro_suite.steps.embedder import Samples, embedder
@@ -106,7 +107,7 @@ class Regions(Step):
 
     def _with_linear_layer(self, settings: TrainSettings, roles: Roles, out: Path) -> "Model":
         """Return the encoder, whose weights stay, with a linear layer trained on role ``train``."""
-        from mtneuro_ssl import train
+        from mtneuro_ssl import run_loggers, train
 
         data = joined_arrays(roles["train"])
         weights = {"encoder_weights": str(roles["encoder"][0] / "model")}
@@ -116,6 +117,7 @@ class Regions(Step):
             labels=data.region,
             class_names=data.region_names,
             out=out / "linear",
+            loggers=training_logs(run_loggers, out / "linear"),
         )
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from mtneuro_seg import TrainSettings
 
+from mtneuro_suite.runs.logs import training_logs
 from mtneuro_suite.runs.step import Outcome, Progress, Roles
 from mtneuro_suite.steps.reading import labelled_arrays
 from mtneuro_suite.steps.segmentation_scores import ScoredNetwork, scored
@@ -38,7 +39,7 @@ class Segmenter(ScoredNetwork):
 
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Write a model folder, ``model``, and examples; return the scores."""
-        from mtneuro_seg import load_model, train
+        from mtneuro_seg import load_model, run_loggers, train
 
         if self.taken is not None:
             model = load_model(self.taken.folder, trusted=(self.train.model,))
@@ -51,5 +52,6 @@ class Segmenter(ScoredNetwork):
             class_names=data.class_names,
             out=out / "model",
             progress=progress,
+            loggers=training_logs(run_loggers, out / "model"),
         )
         return scored(model, self, roles, out, extra={"images": len(data.images)})

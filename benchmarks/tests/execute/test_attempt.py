@@ -14,6 +14,7 @@ import pytest
 from mtneuro_suite.execute.attempt import Attempt, execute
 from mtneuro_suite.runs.failure import read_note
 from mtneuro_suite.runs.lease import Watch, lease
+from mtneuro_suite.runs.logs import training_logs
 from mtneuro_suite.runs.repair import DamagedInputError
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.step import Outcome, Step
@@ -45,6 +46,21 @@ def test_a_run_ends_with_its_result_and_without_a_lease(tmp_path):
     assert execute(Attempt(run), tmp_path, ignored)
     assert store.done(run)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [run.id]
+
+
+def test_logs_are_asked_for_beside_a_run_whose_name_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    told = []
+
+    def trained(self, roles, out, progress):
+        told.extend(training_logs(lambda names, **options: [(names, options["folder"], options["run"])], out))
+        return Outcome()
+
+    monkeypatch.setattr(Work, "run", trained)
+    store, run = Store(tmp_path), Run(step=Work(), title="x")
+    assert execute(Attempt(run, logs=("wandb",)), tmp_path, ignored)
+    assert told == [(("wandb",), tmp_path / "logs", f"x, {run.id}")]
+    assert store.done(run)
 
 
 def test_a_run_that_another_process_holds_is_left_alone(tmp_path):

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 from mtneuro_ssl import TrainSettings, embed, load_model
 
+from mtneuro_suite.runs.logs import logging_to
 from mtneuro_suite.steps import Encoder
 from mtneuro_suite.steps.taken import Taken
 
@@ -30,6 +32,16 @@ def test_an_encoder_may_learn_from_the_slices_beside(arrays_folder, dark_and_bri
     folder = arrays_folder("one", dark_and_bright[0], z=5)
     Encoder(train=PCA).run({"train": [folder]}, tmp_path, ignored)
     assert seen == [[f"A-CTX/z{z}" for z in range(5, 17)]]
+
+
+def test_a_training_is_logged_where_the_suite_asks(arrays_folder, dark_and_bright, tmp_path):
+    pytest.importorskip("tensorboard")
+    images, region = dark_and_bright
+    folder = arrays_folder("one", images, region=region)
+    small = TrainSettings(method="supervised", encoder="vit", steps=2, batch_size=4, device="cpu")
+    with logging_to(["tensorboard"], tmp_path / "results", "supervised, seed 1"):
+        Encoder(train=small).run({"train": [folder]}, tmp_path / "run", ignored)
+    assert list((tmp_path / "results" / "logs" / "supervised, seed 1").glob("events.*"))
 
 
 def test_a_taken_model_is_copied_as_it_is_and_trains_nowhere(arrays_folder, dark_and_bright, tmp_path):

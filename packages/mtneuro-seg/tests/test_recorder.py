@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from mtneuro_seg import run_loggers
 
 
 class StopError(RuntimeError):
@@ -93,19 +94,19 @@ def test_early_stopping_resumes_too(tmp_path, judged, fitted, stop):
     assert fitted(judged(hits, patience=2), tmp_path / "cut") == whole
 
 
-def test_a_tensorboard_log_holds_the_history_and_goes_on(tmp_path, segmenter, fitted):
+def test_loggers_get_the_settings_and_the_history_and_go_on(tmp_path, segmenter, fitted):
     pytest.importorskip("tensorboard", reason="a TensorBoard log needs the extra 'tensorboard'")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    log = tmp_path / "log"
+    def loggers():
+        (tmp_path / "net.partial").mkdir(exist_ok=True)
+        return run_loggers(["tensorboard"], out=tmp_path / "net", folder=tmp_path / "log")
+
     with pytest.raises(StopError):
-        fitted(segmenter(epochs=3, checkpoint_every=1), tmp_path, tensorboard=log, progress=stop_at(5))
-    history = fitted(segmenter(epochs=3, checkpoint_every=1), tmp_path, tensorboard=log)
-    logged = EventAccumulator(str(log)).Reload()
-    for tag, key in {
-        "loss/training": "loss",
-        "score/mean IoU": "val_iou",
-        "loss/validation": "val_loss",
-    }.items():
-        found = [(event.step, pytest.approx(event.value)) for event in logged.Scalars(tag)]
-        assert [(row["step"], row[key]) for row in history] == found
+        fitted(segmenter(epochs=3, checkpoint_every=1), tmp_path, loggers=loggers(), progress=stop_at(5))
+    history = fitted(segmenter(epochs=3, checkpoint_every=1), tmp_path, loggers=loggers())
+    logged = EventAccumulator(str(tmp_path / "log" / "net")).Reload()
+    for column in ("loss", "val_loss", "val_iou", "val_f1", "epoch"):
+        found = [(event.step, pytest.approx(event.value)) for event in logged.Scalars(column)]
+        assert [(row["step"], row[column]) for row in history] == found
+    assert "learning_rate" in (tmp_path / "log" / "net" / "hparams.yaml").read_text()

@@ -598,14 +598,6 @@ def test_a_network_that_cannot_be_compiled_is_told_in_one_line(tmp_path):
         train(images, tiny(compile=True, steps=1), masks=masks, out=tmp_path / "model")
 
 
-def test_a_tensorboard_log_without_its_package_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setattr("mtneuro_seg._shared.extras.find_spec", lambda name: None)
-    images, masks = blobs()
-    with pytest.raises(ValueError, match=r"pip install 'mtneuro-seg\[tensorboard\]'"):
-        train(images, tiny(), masks=masks, out=tmp_path / "model", tensorboard=tmp_path / "log")
-    assert not list(tmp_path.iterdir())
-
-
 def own_network(*, classes: int) -> torch.nn.Module:
     """Return a network as a user would write one."""
     return torch.nn.Conv2d(1, classes, 3, padding=1)

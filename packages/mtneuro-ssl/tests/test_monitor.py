@@ -86,13 +86,3 @@ def test_a_collapsed_run_gives_a_warning(images, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         train(images, small(), out=tmp_path / "alive")
     assert "collapsed" not in caplog.text
-
-
-def test_lightnings_loggers_get_the_logs(images, tmp_path):
-    from lightning.pytorch.loggers import CSVLogger
-
-    logger = CSVLogger(tmp_path / "logs", flush_logs_every_n_steps=1)
-    train(images, small(method="myow", steps=6), out=tmp_path / "model", loggers=[logger])
-    text = (Path(logger.log_dir) / "metrics.csv").read_text()
-    assert text.splitlines()[0] == "epoch,loss,mined_loss,step,view_loss"
-    assert len(text.splitlines()) == 7

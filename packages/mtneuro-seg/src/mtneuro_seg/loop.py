@@ -2,15 +2,17 @@
 
 import os
 import warnings
-from collections.abc import Callable, Generator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
+from lightning.pytorch.loggers import Logger
 from safetensors.torch import load_file
 
 from mtneuro_seg._shared import trainer
 from mtneuro_seg._shared.compilation import compilation_errors_named
+from mtneuro_seg._shared.logs import logged
 from mtneuro_seg._shared.memory import memory_errors_named
 from mtneuro_seg.recorder import Recorder
 from mtneuro_seg.segmenter import Segmenter
@@ -22,14 +24,14 @@ def fit(
     checkpoint: Path,
     best: Path,
     device: torch.device,
-    tensorboard: Path | None = None,
+    loggers: Sequence[Logger] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[dict[str, float], ...]:
     """Train the segmenter's network to the end of its schedule and return the history.
 
     Starts from ``checkpoint`` if it exists, and renews it as training goes on. If the settings keep the best
-    weights, these are stored in the file ``best`` and loaded at the end. If a folder ``tensorboard`` is
-    given, the history is also logged there.
+    weights, these are stored in the file ``best`` and loaded at the end. Loggers are given the settings and
+    the history.
     """
     steps = segmenter.schedule.steps
     gpus = [torch.cuda.current_device()] if device.type == "cuda" else []
@@ -44,9 +46,8 @@ def fit(
             stack.enter_context(_deterministic())
         if segmenter.settings.compile:
             stack.enter_context(compilation_errors_named())
-        recorder = stack.enter_context(
-            closing(Recorder(checkpoint, best=best, progress=progress, tensorboard=tensorboard))
-        )
+        stack.enter_context(logged(loggers, segmenter.settings.model_dump(mode="json")))
+        recorder = Recorder(checkpoint, best=best, progress=progress, loggers=loggers)
         # Batches follow from the step number alone, so the loader only counts; Lightning sees one long epoch.
         warnings.filterwarnings(
             "ignore", "You're resuming from a checkpoint that ended before the epoch ended"

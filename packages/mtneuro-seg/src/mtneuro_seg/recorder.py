@@ -1,32 +1,23 @@
 """Record the history of a training, report its progress, and write its resume points."""
 
 import logging
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from safetensors.torch import save_file
 from torch import Tensor
 
 from mtneuro_seg._shared.files import written_beside
-from mtneuro_seg._shared.logs import tensorboard_logger
+from mtneuro_seg._shared.logs import log_row
 from mtneuro_seg._shared.model_folder import separate
 from mtneuro_seg.metrics import scores
 from mtneuro_seg.segmenter import Segmenter
 
 _LOG = logging.getLogger(__name__)
-
-_TAGS = {
-    "loss": "loss/training",
-    "val_loss": "loss/validation",
-    "val_iou": "score/mean IoU",
-    "val_f1": "score/mean F1",
-}
-"""What TensorBoard calls the columns of the history."""
 
 
 class Recorder(pl.Callback):
@@ -40,8 +31,8 @@ class Recorder(pl.Callback):
         File for the weights of the best epoch, if the settings keep them.
     progress
         Called with (steps done, steps in all).
-    tensorboard
-        Folder for a TensorBoard log of the history.
+    loggers
+        Lightning's loggers, which are given each row of the history.
     """
 
     def __init__(
@@ -50,14 +41,13 @@ class Recorder(pl.Callback):
         *,
         best: Path,
         progress: Callable[[int, int], None] | None = None,
-        tensorboard: Path | None = None,
+        loggers: Sequence[Logger] = (),
     ) -> None:
         self.rows: list[dict[str, float]] = []
         self._checkpoint = checkpoint
         self._best = best
         self._progress = progress
-        self._tensorboard = tensorboard
-        self._logger: TensorBoardLogger | None = None
+        self._loggers = loggers
         self._loss: Tensor | float = 0.0
         self._labelled: Tensor | float = 0.0
 
@@ -113,28 +103,12 @@ class Recorder(pl.Callback):
         epoch = -(-step // segmenter.schedule.steps_per_epoch)
         self.rows.append({"epoch": epoch, "step": step, "loss": loss} | row)
         _LOG.info("epoch %d: loss %.4f, validation IoU %.3f", epoch, loss, row["val_iou"])
-        if self._tensorboard is not None:
-            self._log(self.rows[-1], self._tensorboard)
+        log_row(self._loggers, self.rows[-1], step=step)
         self._loss = self._labelled = 0.0
         if segmenter.settings.keep == "best" and len(self.rows) - 1 == self._best_row():
             weights = segmenter.network.state_dict()
             with written_beside(self._best) as beside:
                 save_file(separate(weights), beside)
-
-    def _log(self, row: dict[str, float], folder: Path) -> None:
-        step = int(row["step"])
-        if self._logger is None:
-            self._logger = tensorboard_logger(folder, first_step=step)
-        self._logger.log_metrics(
-            {tag: row[name] for name, tag in _TAGS.items() if not math.isnan(row[name])}, step
-        )
-        # An epoch can take an hour: without this, TensorBoard would show it late.
-        self._logger.experiment.flush()
-
-    def close(self) -> None:
-        """Close the TensorBoard log."""
-        if self._logger is not None:
-            self._logger.experiment.close()
 
     def _best_row(self) -> int:
         """Return the position of the first epoch with the best validation IoU."""

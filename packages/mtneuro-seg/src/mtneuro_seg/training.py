@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Integer, Real
+from lightning.pytorch.loggers import Logger
 from torch import nn
 
 from mtneuro_seg._shared.compilation import check_compiler
 from mtneuro_seg._shared.devices import chosen_device
 from mtneuro_seg._shared.digests import array_digest, digest
-from mtneuro_seg._shared.extras import check_extra
 from mtneuro_seg._shared.files import disk_errors_named, written_beside
 from mtneuro_seg._shared.foreign import described
 from mtneuro_seg._shared.kinds import check_type
@@ -59,7 +59,7 @@ def train(
     start: Model | None = None,
     validation: tuple[Real[np.ndarray, "..."], Integer[np.ndarray, "..."]] | None = None,
     class_names: Sequence[str] | None = None,
-    tensorboard: str | os.PathLike[str] | None = None,
+    loggers: Sequence[Logger] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Model:
     """Train a network and write its folder.
@@ -89,8 +89,9 @@ def train(
         Images and masks that are scored after each epoch.
     class_names
         A name for each label, background first; by default the benchmark's.
-    tensorboard
-        Folder for a TensorBoard log of the losses and scores (needs the extra ``tensorboard``).
+    loggers
+        Lightning's loggers, such as `run_loggers` returns, that are given the settings and each row of the
+        history.
     progress
         Called with (steps done, steps in all).
 
@@ -133,8 +134,6 @@ def train(
     device = _device(settings)
     if settings.compile:
         check_compiler(device)
-    if tensorboard is not None:
-        check_extra("tensorboard", extra="tensorboard", what="a TensorBoard log")
     folder = Path(out)
     partial = folder.with_name(folder.name + ".partial")
     check_destination(folder)
@@ -178,7 +177,7 @@ def train(
             checkpoint=partial / _RESUME,
             best=partial / _BEST,
             device=device,
-            tensorboard=None if tensorboard is None else Path(tensorboard),
+            loggers=loggers,
             progress=progress,
         )
     model = Model(

@@ -43,6 +43,13 @@ def test_what_was_corrected_is_said_and_learnt_from(model, round1, tmp_path, run
     assert run(*line, "--set", "seed=1", "--force") == 0
 
 
+def test_a_log_is_given_what_is_learnt(model, round1, tmp_path, run):
+    pytest.importorskip("tensorboard", reason="a TensorBoard log needs the extra 'tensorboard'")
+    words = ("--accept", "all", "--log", "tensorboard", "--log-folder", tmp_path / "logs", *QUICK)
+    assert run("finetune", model, round1, "-o", tmp_path / "new", *words) == 0
+    assert list((tmp_path / "logs" / "new").glob("events.*"))
+
+
 def test_wrong_words_are_one_line(model, round1, tmp_path, run, capsys):
     capsys.readouterr()
     for words, told in (

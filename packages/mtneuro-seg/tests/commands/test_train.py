@@ -179,7 +179,7 @@ def test_slices_that_lie_apart_are_no_subvolume_and_missing_ids_are_said(tmp_pat
     )
 
 
-@pytest.mark.parametrize("option", ["--output", "--curves", "--tensorboard"])
+@pytest.mark.parametrize("option", ["--output", "--curves", "--log-folder"])
 def test_a_place_that_cannot_be_written_is_refused_before_the_images_are_read(capsys, tmp_path, run, option):
     (tmp_path / "file").touch()
     places = {"--output": tmp_path / "model", option: tmp_path / "file" / "a.png"}

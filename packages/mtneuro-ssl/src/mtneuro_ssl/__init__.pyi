@@ -2,6 +2,8 @@ from ._shared.hub import Place as Place
 from ._shared.hub import fetched_folder as fetched_folder
 from ._shared.hub import folder_digest as folder_digest
 from ._shared.hub_push import Pushed as Pushed
+from ._shared.logs import check_logs as check_logs
+from ._shared.logs import run_loggers as run_loggers
 from ._shared.volume_file import VolumeFile as VolumeFile
 from ._shared.volume_file import open_volume_file as open_volume_file
 from .attentive_probe import AttentiveProbe as AttentiveProbe

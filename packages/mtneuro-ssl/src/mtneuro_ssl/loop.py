@@ -17,6 +17,7 @@ from torch.optim.swa_utils import update_bn
 
 from mtneuro_ssl._shared.compilation import compilation_errors_named
 from mtneuro_ssl._shared.devices import chosen_device
+from mtneuro_ssl._shared.logs import logged
 from mtneuro_ssl._shared.memory import memory_errors_named
 from mtneuro_ssl._shared.trainer import fit, new_trainer
 from mtneuro_ssl.encoders import seeded_weights
@@ -27,9 +28,6 @@ from mtneuro_ssl.processes import launch
 from mtneuro_ssl.recorder import CHECKPOINT, Recorder
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.types import Progress
-
-_LOGGED = 200
-"""Number of steps of a run that loggers are given: each of them waits for the device."""
 
 
 class Steps:
@@ -87,17 +85,19 @@ def fit_method(
         epoch_steps=settings.epoch_steps(len(method.images)),
         every=settings.checkpoint_every,
         progress=progress,
+        loggers=loggers,
     )
     monitor = Monitor(
         every=settings.monitor_every or max(method.total_steps // 4, 1),
         neighbours=settings.monitor_neighbours,
     )
-    trainer = _new_trainer(settings, method.total_steps, [monitor, recorder], partial, loggers)
+    trainer = _new_trainer(settings, method.total_steps, [monitor, recorder], partial)
     with ExitStack() as stack:
         stack.enter_context(memory_errors_named("training", remedy="lower batch_size, or set stream=true"))
         if settings.compile:
             stack.enter_context(compilation_errors_named())
             compile_encoders(method)
+        stack.enter_context(logged(loggers, settings.model_dump(mode="json")))
         fit(trainer, method, loader=Steps(method.total_steps), checkpoint=partial / CHECKPOINT)
         settle(method, batches=settings.settle_batches)
     recorder.collect()
@@ -159,7 +159,6 @@ def _new_trainer(
     total: int,
     callbacks: list[Callback],
     partial: Path,
-    loggers: Sequence[Logger],
 ) -> Trainer:
     on_gpu = chosen_device(settings.device).type == "cuda"
     started = launch()
@@ -178,8 +177,6 @@ def _new_trainer(
         max_steps=total,
         callbacks=callbacks,
         default_root_dir=partial,
-        logger=list(loggers) or False,
-        log_every_n_steps=max(total // _LOGGED, 1),
         use_distributed_sampler=False,
         **together,
     )

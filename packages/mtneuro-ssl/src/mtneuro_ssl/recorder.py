@@ -9,14 +9,19 @@ from typing import Any
 
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
 from torch import Tensor
 from typing_extensions import override
 
 from mtneuro_ssl._shared.files import written_beside
+from mtneuro_ssl._shared.logs import log_row
 from mtneuro_ssl._shared.model_folder import HISTORY
 from mtneuro_ssl.types import Progress
 
 CHECKPOINT = "checkpoint.ckpt"
+
+_LOGGED = 200
+"""Number of steps of a training that loggers are given: each of them waits for the device."""
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
@@ -33,13 +38,22 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
 
 
 class Recorder(Callback):
-    """Keep the history, write checkpoints, and report progress."""
+    """Keep the history, write checkpoints, and report progress and some rows to loggers."""
 
-    def __init__(self, partial: Path, *, epoch_steps: int, every: float, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        partial: Path,
+        *,
+        epoch_steps: int,
+        every: float,
+        progress: Progress | None,
+        loggers: Sequence[Logger] = (),
+    ) -> None:
         self.partial = partial
         self.epoch_steps = epoch_steps
         self.every = every
         self.progress = progress
+        self.loggers = loggers
         self.columns: list[str] = []
         self.rows: list[list[float]] = []
         self._pending: list[tuple[int, float, dict[str, Tensor]]] = []
@@ -60,6 +74,9 @@ class Recorder(Callback):
         """Keep the step's logs, and now and then a checkpoint."""
         step, total = trainer.global_step, trainer.max_steps
         self._pending.append((step, self._rate, outputs))
+        if self.loggers and (step == total or step % max(total // _LOGGED, 1) == 0):
+            self.collect()
+            log_row(self.loggers, dict(zip(self.columns, self.rows[-1], strict=True)), step=step)
         if step == total or time.monotonic() - self._saved >= self.every:
             self.collect()
             # Every process takes part; only the first writes.

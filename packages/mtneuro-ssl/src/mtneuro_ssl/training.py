@@ -98,7 +98,8 @@ def train(
     progress
         Called with the number of steps done and of all.
     loggers
-        Lightning's loggers, such as its ``TensorBoardLogger``, that get each step's logs too.
+        Lightning's loggers, such as `run_loggers` returns, that are given the settings, and the rows of the
+        history of 200 steps.
 
     Returns
     -------

@@ -107,9 +107,21 @@ def test_tensorboard_gets_the_losses_of_a_run(volume, tmp_path, run, tiny):
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator", reason="needs the extra 'tensorboard'"
     )
-    run("train", volume, "-o", tmp_path / "a", "--tensorboard", tmp_path / "logs", *tiny())
+    run("train", volume, "-o", tmp_path / "a", "--log", "tensorboard", *tiny())
     events = accumulator.EventAccumulator(str(tmp_path / "logs" / "a")).Reload()
-    assert [event.step for event in events.Scalars("loss")] == [0, 1]
+    assert [event.step for event in events.Scalars("loss")] == [1, 2]
+
+
+def test_an_old_option_for_logs_is_told_with_its_new_form(volume, tmp_path, run, capsys):
+    run("train", volume, "-o", tmp_path / "a", "--tensorboard", "logs", status=2)
+    told = capsys.readouterr().err.strip()
+    assert told.endswith("--tensorboard is now --log tensorboard --log-folder=logs")
+
+
+def test_a_log_that_is_not_known_is_refused_before_the_images_are_read(tmp_path, run, capsys):
+    run("train", "no images", "-o", tmp_path / "a", "--log", "wand", status=2)
+    assert "--log" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_help_of_train_lists_every_setting_with_its_default(run, capsys):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Real, UInt8
+from lightning.pytorch.loggers import Logger
 
 from mtneuro_seg._shared.kinds import check_type
 from mtneuro_seg._shared.pixels import check_image_type
@@ -100,6 +101,7 @@ def finetune(
     accept: Collection[str] = (),
     replace: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    loggers: Sequence[Logger] = (),
 ) -> Model:
     """Train a model on with what a person corrected, and write the new model's folder.
 
@@ -120,8 +122,8 @@ def finetune(
         Names of boxes whose labels are right as the model had them, or ``"all"``.
     replace
         Whether a model of other settings or data, if one is there, is replaced.
-    progress
-        Called with (steps done, steps in all).
+    progress, loggers
+        As for `train`.
 
     Raises
     ------
@@ -139,6 +141,7 @@ def finetune(
         start=model,
         class_names=model.class_names,
         progress=progress,
+        loggers=loggers,
     )
 
 

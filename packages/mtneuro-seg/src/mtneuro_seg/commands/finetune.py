@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from mtneuro_seg._shared.factories import look_here
 from mtneuro_seg._shared.settings import changed_values
 from mtneuro_seg._shared.terminal import Changes, Force, Output, bar, check_output
-from mtneuro_seg.commands.options import Device, Trust
+from mtneuro_seg.commands.options import Device, Log, Trust
 
 
 def finetune(
@@ -21,6 +21,8 @@ def finetune(
     accept: Annotated[tuple[str, ...], Parameter(consume_multiple=True, show_default=False)] = (),
     changes: Changes = (),
     device: Device = "auto",
+    log: Log = (),
+    log_folder: Path | None = None,
     trust: Trust = (),
 ) -> Iterator[str]:
     """Train a model on with the boxes that a person corrected, and write the new model's folder.
@@ -47,21 +49,31 @@ def finetune(
         may be given several times. `mtneuro-seg train --help` lists them.
     device
         Where to compute; auto takes a GPU if there is one.
+    log
+        Also log the settings and the history: `wandb` (Weights & Biases; `WANDB_MODE=offline` sends nothing),
+        `mlflow` (at `MLFLOW_TRACKING_URI`, or into a file) or `tensorboard`; may be given several times, and
+        each needs the extra of its name. An interrupted training goes on in the same log.
+    log_folder
+        Folder of what is logged; by default `logs` beside OUTPUT.
     trust
         A factory, as package.module:factory, that may be called if MODEL names it as its network.
     """
     check_output(output, what="a model", force=True)
+    if log_folder is not None:
+        check_output(log_folder / output.name, what="a log", force=True)
     if not folders:
         raise ValueError("FOLDERS must name a folder of suggestions, such as round1, got none")
     given: dict[str, Any] = {"device": device} | changed_values({}, changes)
     look_here(trust)
     from mtneuro_seg._shared.hub import found_folder
+    from mtneuro_seg._shared.logs import run_loggers
     from mtneuro_seg.annotation.finetuning import corrected_images, tuned_settings
     from mtneuro_seg.annotation.finetuning import finetune as finetune_model
     from mtneuro_seg.model import load_model
 
     if output.resolve() == model.resolve():
         raise ValueError(f"--output must be another folder than MODEL, got {str(output)!r}")
+    loggers = run_loggers(log, out=output, folder=log_folder)
     loaded = load_model(found_folder(model), trusted=trust)
     tuned_settings(loaded.settings, given)
     corrected = corrected_images(folders, model=loaded, accept=accept)
@@ -71,7 +83,14 @@ def finetune(
         yield f"{len(corrected.others)} boxes left out, which were not changed: {', '.join(corrected.others)}"
     with bar("training") as progress:
         tuned = finetune_model(
-            loaded, folders, out=output, changes=given, accept=accept, replace=force, progress=progress
+            loaded,
+            folders,
+            out=output,
+            changes=given,
+            accept=accept,
+            replace=force,
+            progress=progress,
+            loggers=loggers,
         )
     last = tuned.history[-1]
     yield f"{tuned.settings.model}: {last['step']} steps, loss {last['loss']:.4f}"

@@ -17,6 +17,11 @@ Trust = Annotated[tuple[str, ...], Parameter(show_default=False)]
 """Networks, as package.module:factory, that a model's folder may name."""
 
 
+LogName = Literal["mlflow", "tensorboard", "wandb"]
+
+Log = Annotated[tuple[LogName, ...], Parameter(name="--log", show_default=False)]
+"""Where the training's settings and history are logged too."""
+
 Intensity = Annotated[str | None, Parameter(name="--intensity")]
 """Intensities that become black and white, ``LO:HI``."""
 

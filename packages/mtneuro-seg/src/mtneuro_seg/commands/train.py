@@ -9,7 +9,7 @@ from mtneuro_seg._shared.intensity import parsed_window
 from mtneuro_seg._shared.settings import changed_values, settings_list
 from mtneuro_seg._shared.terminal import Changes, Force, Output, RangesOption, SettingsFile, bar, check_output
 from mtneuro_seg._shared.words import unknown_name
-from mtneuro_seg.commands.options import Device, Intensity, Labels, Trust, check_figure
+from mtneuro_seg.commands.options import Device, Intensity, Labels, Log, Trust, check_figure
 from mtneuro_seg.paper import paper_settings
 from mtneuro_seg.settings import TrainSettings
 from mtneuro_seg.settings_file import settings_values
@@ -22,6 +22,7 @@ SETTINGS_HELP = f"For `--settings` and `--set`:\n\n{settings_list(TrainSettings)
 _FLAGS = {name for name, field in TrainSettings.model_fields.items() if field.annotation is bool}
 MOVED = {
     "--config": "--settings",
+    "--tensorboard": "--log tensorboard --log-folder=",
     **{f"--{old.replace('_', '-')}": f"--set {new}=" for old, new in TrainSettings.renamed.items()},
     **{
         f"--{name.replace('_', '-')}": f"--set {name}={'true' if name in _FLAGS else ''}"
@@ -50,7 +51,8 @@ def train(
     depth: int = 8,
     depth_overlap: float = 0.0,
     curves: Path | None = None,
-    tensorboard: Path | None = None,
+    log: Log = (),
+    log_folder: Path | None = None,
     device: Device | None = None,
     trust: Trust = (),
     ranges: RangesOption = None,
@@ -90,8 +92,12 @@ def train(
         Fraction of a training subvolume that the next one overlaps.
     curves
         Draw the learning curves here (.png, .pdf, .svg).
-    tensorboard
-        Write a TensorBoard log of losses and scores into this folder.
+    log
+        Also log the settings and the history: `wandb` (Weights & Biases; `WANDB_MODE=offline` sends nothing),
+        `mlflow` (at `MLFLOW_TRACKING_URI`, or into a file) or `tensorboard`; may be given several times, and
+        each needs the extra of its name. An interrupted training goes on in the same log.
+    log_folder
+        Folder of what is logged; by default `logs` beside OUTPUT.
     device
         Where to compute; by default as the settings say.
     trust
@@ -106,8 +112,8 @@ def train(
     check_output(output, what="a model", force=True)
     if curves is not None:
         check_figure(curves, force=force)
-    if tensorboard is not None:
-        check_output(tensorboard, what="a TensorBoard log", force=True)
+    if log_folder is not None:
+        check_output(log_folder / output.name, what="a log", force=True)
     given: dict[str, Any] = {} if settings is None else settings_values(settings)
     typed = changed_values({}, changes)
     given = changed_values(given, changes)
@@ -121,8 +127,10 @@ def train(
     # and so may the value of a label that is given by its class's name.
     ignored = given.get("ignore_label")
     TrainSettings.model_validate(given | ({"ignore_label": None} if isinstance(ignored, str) else {}))
+    from mtneuro_seg._shared.logs import run_loggers
     from mtneuro_seg.files import read_labelled_images
 
+    loggers = run_loggers(log, out=output, folder=log_folder)
     data = read_labelled_images(images, labels, ranges=ranges)
     if given.get("intensity") is None and data.intensity is not None:
         # An export through a window: the model is to see the volume itself through the same.
@@ -150,8 +158,8 @@ def train(
             replace=force,
             validation=None if held_out is None else _arrays(held_out, chosen, depth=depth),
             class_names=names,
-            tensorboard=tensorboard,
             progress=progress,
+            loggers=loggers,
         )
     last = trained.history[-1]
     line = f"{chosen.model}: {last['step']} steps, loss {last['loss']:.4f}"

@@ -15,6 +15,11 @@ Device = Literal["auto", "cpu", "cuda"]
 Size = tuple[int, int]
 Trust = Annotated[tuple[str, ...], Parameter(show_default=False)]
 
+LogName = Literal["mlflow", "tensorboard", "wandb"]
+
+Log = Annotated[tuple[LogName, ...], Parameter(name="--log", show_default=False)]
+"""Where the training's settings and history are logged too."""
+
 Intensity = Annotated[str | None, Parameter(name="--intensity")]
 """Intensities that become black and white, ``LO:HI``."""
 

@@ -6,7 +6,7 @@ from typing import Literal
 from mtneuro_ssl._shared.intensity import parsed_window
 from mtneuro_ssl._shared.settings import settings_list
 from mtneuro_ssl._shared.terminal import Changes, Force, Output, RangesOption, SettingsFile, bar, check_output
-from mtneuro_ssl.commands.options import Device, Intensity, Trust, chosen_settings
+from mtneuro_ssl.commands.options import Device, Intensity, Log, Trust, chosen_settings
 from mtneuro_ssl.processes import launch
 from mtneuro_ssl.settings import TrainSettings, ViewSettings
 
@@ -16,13 +16,17 @@ _TABLES = {"": TrainSettings, "views.": ViewSettings}
 ADAPTING = {"normalisation", "pooling", "layer"}
 _FLAGS = ("rotate", "compile", "stream")
 MOVED = {
-    f"--{name.replace('_', '-')}": f"--set {table}{name}={'true' if name in _FLAGS else ''}"
-    for table, model in _TABLES.items()
-    for name in model.model_fields
-    # Options of their own, a table, and what once was another command's option.
-    if name not in {"method", "device", "views", "vit", "mae", "slices", "intensity", "image_type"} | ADAPTING
+    "--tensorboard": "--log tensorboard --log-folder=",
+    **{
+        f"--{name.replace('_', '-')}": f"--set {table}{name}={'true' if name in _FLAGS else ''}"
+        for table, model in _TABLES.items()
+        for name in model.model_fields
+        # Options of their own, a table, and what once was another command's option.
+        if name
+        not in {"method", "device", "views", "vit", "mae", "slices", "intensity", "image_type"} | ADAPTING
+    },
 }
-"""What to write in place of an option of ``train`` for each setting."""
+"""Options of ``train`` that have a new form."""
 
 
 def train(
@@ -42,7 +46,8 @@ def train(
     changes: Changes = (),
     device: Device | None = None,
     trust: Trust = (),
-    tensorboard: Path | None = None,
+    log: Log = (),
+    log_folder: Path | None = None,
 ) -> str | None:
     """Train a model on the images of a volume.
 
@@ -95,12 +100,16 @@ def train(
     trust
         A factory, as package.module:factory or file.py:factory, that may be called if
         the settings file names it as the encoder.
-    tensorboard
-        Folder for TensorBoard's logs; those of this run are in a subfolder with the output's name.
+    log
+        Also log the settings and the history: `wandb` (Weights & Biases; `WANDB_MODE=offline` sends nothing),
+        `mlflow` (at `MLFLOW_TRACKING_URI`, or into a file) or `tensorboard`; may be given several times, and
+        each needs the extra of its name. An interrupted training goes on in the same log.
+    log_folder
+        Folder of what is logged; by default `logs` beside OUTPUT.
     """
     check_output(output, what="a model", force=True)
-    if tensorboard is not None:
-        check_output(tensorboard / output.name, what="TensorBoard's logs", force=True)
+    if log_folder is not None:
+        check_output(log_folder / output.name, what="a log", force=True)
     window = parsed_window(intensity)
     chosen = chosen_settings(
         settings,
@@ -115,12 +124,13 @@ def train(
     )
     import numpy as np
 
-    from mtneuro_ssl._shared.logs import tensorboard_logger
+    from mtneuro_ssl._shared.logs import run_loggers
     from mtneuro_ssl._shared.model_folder import check_destination
     from mtneuro_ssl.files import open_images, read_labels
     from mtneuro_ssl.training import train as train_model
 
     check_destination(output)
+    loggers = run_loggers(log, out=output, folder=log_folder)
     source = open_images(volume, ranges=ranges, depth=chosen.depth)
     if chosen.intensity is None:
         # An export through a window: the model is to see the volume itself through the same.
@@ -142,6 +152,6 @@ def train(
             class_names=source.class_names if supervised and labels is None else None,
             sample_id=source.sample_id,
             progress=progress,
-            loggers=() if tensorboard is None else (tensorboard_logger(tensorboard, run=output.name),),
+            loggers=loggers,
         )
     return f"model of {model.dim} features written to {output}" if launch().first else None

@@ -206,10 +206,7 @@ class Method(LightningModule, ABC):
     @override
     def training_step(self, batch: object, batch_idx: int) -> dict[str, Tensor]:
         """Return the logs of the step that Lightning has reached."""
-        logs = self.step_logs(self.draw_at(self.global_step))
-        if self.loggers:
-            self.log_dict({name: value.detach() for name, value in logs.items()})
-        return logs
+        return self.step_logs(self.draw_at(self.global_step))
 
     @override
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
