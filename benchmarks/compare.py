@@ -10,9 +10,11 @@ from cyclopts import Parameter
 
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite._shared.terminal import Force, check_output, command_line, run
-from mtneuro_suite.report.comparison import TOLERANCE, paired_grid, paper_grids
+from mtneuro_suite.plan.costs import duration
+from mtneuro_suite.report.comparison import TOLERANCE, against_grids, paired_grid, paper_grids
 from mtneuro_suite.report.grids import Format, grid_text
 from mtneuro_suite.report.leaderboard import read_submissions, write_leaderboard
+from mtneuro_suite.report.record import read_record, write_record
 from mtneuro_suite.report.submission import (
     ENDING,
     read_all_results,
@@ -27,6 +29,7 @@ app = command_line("uv run benchmarks/compare.py", version=False)
 def compare(
     *results: Path,
     rows: Annotated[tuple[str, str] | None, Parameter(consume_multiple=True)] = None,
+    against: str | None = None,
     tolerance: float = TOLERANCE,
     form: Annotated[Format, Parameter(name="--format")] = "markdown",
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
@@ -36,6 +39,7 @@ def compare(
 
     - `uv run benchmarks/compare.py results/demo`
     - `uv run benchmarks/compare.py results/demo --rows byol supervised`
+    - `uv run benchmarks/compare.py results/demo --against study`
     - `uv run benchmarks/compare.py results/demo results/mine --rows demo:byol mine:my-encoder`
     - `uv run benchmarks/compare.py results --format latex -o tables.tex`
     - `uv run benchmarks/compare.py results/mine theirs.submission.json --rows mine:my-encoder theirs:byol`
@@ -50,6 +54,9 @@ def compare(
     rows
         Two models, as their results name them, to be paired over the cubes and seeds that both have, where
         both are scored on the same data; `FOLDER:MODEL` where several results have one of that name.
+    against
+        A record, `study` or a folder that `record` wrote: each row is set beside the record's of that name,
+        others beside its BYOL, networks beside its U-Net, paired over the cubes and seeds that both have.
     tolerance
         Largest difference from the paper's mean that counts as a reproduction.
     form
@@ -61,8 +68,13 @@ def compare(
         raise ValueError("give at least one folder of results, such as results/demo")
     if output is not None:
         check_output(output, what="tables", force=force)
+    if rows and against:
+        raise ValueError("give --rows, two models, or --against, a record: not both")
     read = read_all_results(results)
-    grids = [paired_grid(read, *rows)] if rows else paper_grids(read, tolerance=tolerance)
+    if against is not None:
+        grids = against_grids(read, read_record(against))
+    else:
+        grids = [paired_grid(read, *rows)] if rows else paper_grids(read, tolerance=tolerance)
     text = grid_text(grids, form)
     if output is None:
         return text.rstrip("\n")
@@ -112,6 +124,31 @@ def submit(
     write_submission(made, path)
     models = len({row.model for row in made.results.rows})
     return f"{models} models with {len(made.results.rows)} numbers written to {path}"
+
+
+@app.command
+def record(
+    folder: Path,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+) -> str:
+    """Check a folder of results as for a submission, and keep it for `--against`.
+
+    The record holds the numbers, the report, a page with findings, claims and tables, the figure of the first
+    table, and a table of all runs with their times and what made them. An earlier record is replaced.
+
+    - `uv run benchmarks/compare.py record results/study -o benchmarks/records/study`
+
+    Parameters
+    ----------
+    folder
+        Results of one preset, such as `results/study`; its runs must still lie beside it.
+    output
+        The record's folder.
+    """
+    check_output(output, what="a record", force=True)
+    kept = write_record(folder, output)
+    return f"record of {duration(kept.seconds)} of runs written to {output}"
 
 
 @app.command

@@ -1,7 +1,7 @@
 """Compare results with the paper's, and models with each other, from folders of results alone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -356,39 +356,123 @@ def paired_grid(results: Sequence[Results], first: str, second: str) -> Grid:
             f"{first} and {second} must be scored on the same data to be paired, and differ in "
             f"{'; '.join(dict.fromkeys(unpaired.values()))}"
         )
-    shared = [key for key in shared if key not in unpaired]
+    pairs = [(key, ours[key], others[key]) for key in shared if key not in unpaired]
+    body, notes = _paired_lines(pairs)
+    grid = Grid(
+        title=f"{first} against {second}",
+        columns=("task", "metric", "class", *_PAIRED[:3], first, second, *_PAIRED[3:]),
+        rows=body,
+        notes=(*notes, *_not_paired(unpaired)),
+        digits=_DIGITS,
+    )
+    return grid.without_empty_columns()
+
+
+_PAIRED = ("animals", "cubes", "seeds", "difference", "95 % low", "95 % high", "p", "p by Holm")
+_DIGITS = {"p": 4, "p by Holm": 4}
+
+_HEADLINES = {
+    AS_TABLE_1: "Table 1, accuracy of region",
+    "f1": "Table 2, F1",
+    "r2_cross_validated": "Table 3, R2 cross-validated",
+}
+"""What is set beside a record, by metric."""
+
+_STAND_INS = {"f1": "unet"}
+_STAND_IN = "byol"
+"""The record's row beside which a row is set that it does not have: fixed, and not the best of them."""
+
+
+def against_grids(results: Sequence[Results], reference: Results) -> list[Grid]:
+    """Return how the rows of some results differ from those of a record, paired over cubes and seeds.
+
+    A row is set beside the record's of the same name; one that it does not have beside its BYOL, a network
+    beside its U-Net. Numbers of other data, other samples or images of another size are not paired; a note
+    names them.
+
+    Parameters
+    ----------
+    results
+        From :func:`mtneuro_suite.report.about.read_results`.
+    reference
+        From :func:`mtneuro_suite.report.record.read_record`.
+
+    Raises
+    ------
+    ValueError
+        If nothing can be paired.
+    """
+    theirs = {(line.model, *_headline(line, reference.about)): line for line in lines(reference)}
+    grids: list[Grid] = []
+    unpaired: dict[tuple[str, ...], str] = {}
+    for metric, heading in _HEADLINES.items():
+        pairs: list[tuple[tuple[str, ...], Line, Line]] = []
+        for one in results:
+            for line in lines(one):
+                column, headline, class_name = _headline(line, one.about)
+                if headline != metric:
+                    continue
+                names = (line.model, _STAND_INS.get(metric, _STAND_IN))
+                found = ((name, theirs.get((name, column, metric, class_name))) for name in names)
+                beside, other = next(((name, each) for name, each in found if each), ("", None))
+                if other is None or not _share_a_seed(line, other):
+                    continue
+                if why := _differing(line, other, metric=metric):
+                    unpaired[column, line.model] = why
+                    continue
+                ours = f"{one.name}:{line.model}" if len(results) > 1 else line.model
+                pairs.append(((column, class_name, ours, beside), line, other))
+        if not pairs:
+            continue
+        body, notes = _paired_lines(pairs)
+        head = ("task", "class", "row", reference.name, *_PAIRED[:3], "ours", "theirs", *_PAIRED[3:])
+        title = f"{heading}: ours against {reference.name}"
+        grid = Grid(title=title, columns=head, rows=body, notes=notes, digits=_DIGITS)
+        grids.append(grid.without_empty_columns())
+    told = _not_paired(unpaired)
+    if not grids:
+        raise ValueError(
+            f"nothing can be paired with {reference.name}. "
+            + (told[0] if told else "No task, metric and seed are in common.")
+        )
+    return [replace(grid, notes=(*grid.notes, *told)) for grid in grids]
+
+
+def _headline(line: Line, about: About) -> tuple[str, str, str]:
+    """Return a number's column, metric and class; the metric of Table 1 is one whatever it is scored on."""
+    of_table_1 = line.metric == table1_metric_of(about, line.model)
+    return line.column, AS_TABLE_1 if of_table_1 else line.metric, line.class_name
+
+
+def _paired_lines(
+    pairs: Sequence[tuple[tuple[str, ...], Line, Line]],
+) -> tuple[tuple[tuple[str | int | float | None, ...], ...], tuple[str, ...]]:
+    """Return a line for each pair of numbers, behind what it is called, and what is to be said of them."""
     rows: list[tuple[str | int | float | None, ...]] = []
-    pairs: set[int] = set()
+    few: set[int] = set()
     by_seed = unlike = False
-    for key in shared:
-        one, other = ours[key], others[key]
+    for key, one, other in pairs:
         pair = _pair(one, other)
         unlike |= one.n != other.n
         if pair.tissue is None:
             by_seed = True
-            pairs.add(pair.seeds)
+            few.add(pair.seeds)
         rows.append((*key, *pair.cells))
     tested = [row[-1] for row in rows if isinstance(row[-1], float)]
     corrected = iter(holm(tested))
     body = tuple((*row, next(corrected) if isinstance(row[-1], float) else None) for row in rows)
+    notes = (
+        _HOW_PAIRED,
+        *([_NOT_BY_CUBE] if by_seed else []),
+        *_too_few(few),
+        *(["In some lines the two are scored on different numbers of samples."] if unlike else []),
+    )
+    return body, notes
+
+
+def _not_paired(unpaired: Mapping[tuple[str, ...], str]) -> list[str]:
     told = [f"{' '.join(filter(None, key))} ({why})" for key, why in unpaired.items()]
-    grid = Grid(
-        title=f"{first} against {second}",
-        columns=(
-            "task", "metric", "class", "animals", "cubes", "seeds", first, second, "difference", "95 % low",
-            "95 % high", "p", "p by Holm",
-        ),
-        rows=body,
-        notes=(
-            _HOW_PAIRED,
-            *([_NOT_BY_CUBE] if by_seed else []),
-            *_too_few(pairs),
-            *([f"Not paired, because not scored on the same data: {', '.join(told)}."] if told else []),
-            *(["In some lines the two are scored on different numbers of samples."] if unlike else []),
-        ),
-        digits={"p": 4, "p by Holm": 4},
-    )  # fmt: skip
-    return grid.without_empty_columns()
+    return [f"Not paired, because not scored on the same data: {', '.join(told)}."] if told else []
 
 
 def _share_a_seed(ours: Line, others: Line) -> bool:

@@ -55,15 +55,19 @@ class Picture:
 
 
 def svg_uri(figure: "Figure") -> str:
-    """Return a figure as a data URI of an SVG whose black parts follow the reader's light or dark scheme."""
+    """Return the data URI of `svg_text`."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg_text(figure).encode()).decode()
+
+
+def svg_text(figure: "Figure") -> str:
+    """Return a figure as an SVG whose black parts follow the reader's light or dark scheme."""
     from matplotlib import rc_context
 
     buffer = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "mtneuro"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = re.sub(r"(stroke|fill): ?#000000", r"\1: currentColor", buffer.getvalue())
-    text = re.sub(r"(<svg[^>]*>)", lambda match: match[1] + _SCHEME, text, count=1)
-    return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+    return re.sub(r"(<svg[^>]*>)", lambda match: match[1] + _SCHEME, text, count=1)
 
 
 SeededT = TypeVar("SeededT", bound=Regions | PointRegions | ScoredNetwork)

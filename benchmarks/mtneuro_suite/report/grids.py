@@ -32,6 +32,14 @@ class Grid:
             return "–"
         return f"{value:.{self.digits.get(column, 3)}f}" if isinstance(value, float) else str(value)
 
+    @property
+    def shown_rows(self) -> tuple[tuple[str, ...], ...]:
+        """The rows with every cell as text."""
+        return tuple(
+            tuple(self.shown(column, value) for column, value in zip(self.columns, row, strict=True))
+            for row in self.rows
+        )
+
     def without_empty_columns(self) -> "Grid":
         """Return the grid without the columns in which no row has anything."""
         kept = [i for i in range(len(self.columns)) if any(row[i] not in (None, "") for row in self.rows)]
@@ -42,13 +50,6 @@ class Grid:
         )
 
 
-def _texts(grid: Grid) -> list[list[str]]:
-    return [
-        [grid.shown(column, value) for column, value in zip(grid.columns, row, strict=True)]
-        for row in grid.rows
-    ]
-
-
 def _numeric(grid: Grid) -> list[bool]:
     return [any(isinstance(row[i], int | float) for row in grid.rows) for i in range(len(grid.columns))]
 
@@ -56,7 +57,7 @@ def _numeric(grid: Grid) -> list[bool]:
 def _markdown(grids: Sequence[Grid]) -> str:
     blocks: list[str] = []
     for place, grid in enumerate(grids, start=1):
-        head, body = list(grid.columns), _texts(grid)
+        head, body = list(grid.columns), [*grid.shown_rows]
         # A bar would end its cell.
         head, *body = [[text.replace("|", "\\|") for text in row] for row in (head, *body)]
         widths = [max(3, *(len(row[i]) for row in (head, *body))) for i in range(len(head))]
@@ -95,7 +96,7 @@ def _latex(grids: Sequence[Grid]) -> str:
             r"\toprule",
             " & ".join(map(_latex_text, grid.columns)) + r" \\",
             r"\midrule",
-            *(" & ".join(map(_latex_text, row)) + r" \\" for row in _texts(grid)),
+            *(" & ".join(map(_latex_text, row)) + r" \\" for row in grid.shown_rows),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",

@@ -19,6 +19,7 @@ from mtneuro_suite.report.names import abbreviations, model_name
 from mtneuro_suite.report.overview import overview
 from mtneuro_suite.report.page import filled
 from mtneuro_suite.report.pictures import MOST_NETWORKS, class_key, segmentation_sheets, surfaces
+from mtneuro_suite.report.record import beside_study
 from mtneuro_suite.report.rows import rows_of
 from mtneuro_suite.report.shift import shift_figures
 from mtneuro_suite.report.state import report_state
@@ -167,6 +168,7 @@ def write_report(
         found=found,
         claims=claims(plan, rows),
         overview=overview(plan, rows),
+        beside=beside_study(plan, rows),
         meanings=meanings,
         inputs=_inputs(plan, results),
         costs=costs,

@@ -74,8 +74,7 @@ def overview(plan: Plan, rows: Sequence[Row]) -> Overview | None:
     figure
         None where no table has a number yet.
     """
-    glances = (_of_regions(plan, rows), _of_segmentation(plan, rows), _of_semantics(plan, rows))
-    glance = next(filter(None, glances), None)
+    glance = _glance(plan, rows)
     if glance is None:
         return None
     table = glance.table
@@ -86,14 +85,23 @@ def overview(plan: Plan, rows: Sequence[Row]) -> Overview | None:
     ]
     if (left_out := len(table.learnt) - MOST_ROWS) > 0:
         further.append(f"{left_out} more rows stand in the table.")
-        shown = (*table.learnt[:MOST_ROWS], *table.beneath_rule)
-        glance = replace(glance, table=replace(table, rows=shown))
     caption = " ".join(filter(None, (glance.caption, *further)))
     return Overview(
         wide=svg_uri(_drawn(glance, narrow=False)),
         narrow=svg_uri(_drawn(glance, narrow=True)),
         caption=caption,
     )
+
+
+def overview_figure(plan: Plan, rows: Sequence[Row]) -> "Figure | None":
+    """Return the same figure for a wide page, or None where no table has a number yet."""
+    glance = _glance(plan, rows)
+    return None if glance is None else _drawn(glance, narrow=False)
+
+
+def _glance(plan: Plan, rows: Sequence[Row]) -> _Glance | None:
+    glances = (_of_regions(plan, rows), _of_segmentation(plan, rows), _of_semantics(plan, rows))
+    return next(filter(None, glances), None)
 
 
 def _of_regions(plan: Plan, rows: Sequence[Row]) -> _Glance | None:
@@ -155,7 +163,7 @@ def _drawn(glance: _Glance, *, narrow: bool) -> "Figure":
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    table = glance.table
+    table = replace(glance.table, rows=(*glance.table.learnt[:MOST_ROWS], *glance.table.beneath_rule))
     learnt = len(table.learnt)
     # A gap for the rule, and on a narrow page a line for each name.
     heights = [row + (0.5 if row >= learnt > 0 else 0.0) for row in range(len(table.rows))]

@@ -195,7 +195,7 @@ def read_submission(path: Path) -> Submission:
         raise ValueError(f"{path} must be a submission: {one_line(error)}") from None
     if found.digest != found.content_digest():
         raise ValueError(f"{path} has been changed since it was written; `compare.py submit` writes it anew")
-    faults = [*_versions(found.about.suite_version, found.phantom_version), *_impossible(rows)]
+    faults = [*version_faults(found.about.suite_version, found.phantom_version), *_impossible(rows)]
     if faults:
         raise ValueError(f"{path}: {'; '.join(faults[:_TOLD])}")
     return found
@@ -289,7 +289,7 @@ class _Folder:
     def faults(self) -> Iterator[str]:
         """Yield what is missing or wrong, in words."""
         about = self._results.about
-        yield from _versions(about.suite_version, None)
+        yield from version_faults(about.suite_version, None)
         known = {row.model for row in self._results.rows}
         if not known:
             yield "it holds no number: run run_all.py to its end first"
@@ -435,7 +435,8 @@ def _named(row: Row) -> str:
     return " ".join(filter(None, (row.model, row.task, row.metric, row.class_name, row.cube)))
 
 
-def _versions(suite: str, phantom: int | None) -> Iterator[str]:
+def version_faults(suite: str, phantom: int | None) -> Iterator[str]:
+    """Yield in what versions differ from those that are installed."""
     if suite != SUITE_VERSION:
         yield f"it is of version {suite} of the suite, and this is {SUITE_VERSION}: run it again"
     if phantom is not None:

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t, ttest_1samp
 
 from mtneuro_suite.report.about import read_results
-from mtneuro_suite.report.comparison import lines, paired_grid, paper_grids
+from mtneuro_suite.report.comparison import against_grids, lines, paired_grid, paper_grids
 
 CAVEAT = "The phantom is not the brain."
 
@@ -312,3 +312,37 @@ def test_a_row_that_is_taken_as_it_is_has_table_1s_accuracy_on_corners_whatever_
         results = read_results([written(tmp_path / key, rows, preset=preset)])
         grid = paired_grid(results, "supervised by hand", "supervised")
         assert cells(grid, metric="accuracy, as Table 1")["difference"] == pytest.approx(0.2)
+
+
+def test_each_row_stands_beside_the_records_of_its_name_and_others_beside_its_byol(tmp_path, row, written):
+    ours = [
+        *of_cubes(row, "byol", 1, (0.7, 0.8, 0.9)),
+        *of_cubes(row, "mine", 1, (0.8, 0.9, 0.95)),
+        *of_cubes(row, "my-net", 1, (0.6, 0.7, 0.8), task="seg-2d-4class", metric="f1", class_name="cell"),
+    ]
+    theirs = [
+        *(one for seed in (1, 2) for one in of_cubes(row, "byol", seed, (0.6, 0.65, 0.8))),
+        *of_cubes(row, "unet", 1, (0.5, 0.5, 0.5), task="seg-2d-4class", metric="f1", class_name="cell"),
+    ]
+    results = read_results([written(tmp_path / "demo", ours)])
+    (reference,) = read_results([written(tmp_path / "study", theirs)])
+    one, two = against_grids(results, reference)
+    assert one.title == "Table 1, accuracy of region: ours against study"
+    found = cells(one, row="byol")
+    assert (found["study"], found["seeds"], found["cubes"]) == ("byol", 1, 3)
+    assert found["difference"] == pytest.approx(0.35 / 3)
+    assert cells(one, row="mine")["study"] == "byol"
+    assert (cells(two, row="my-net")["study"], cells(two, row="my-net")["ours"]) == (
+        "unet",
+        pytest.approx(0.7),
+    )
+
+
+def test_what_is_of_other_data_than_the_record_is_named(tmp_path, row, written):
+    rows = [row("byol", 1, 0.7)]
+    results = read_results([written(tmp_path / "demo", rows, preset={"source": "bossdb"})])
+    (reference,) = read_results([written(tmp_path / "study", rows, preset={"source": "phantom"})])
+    with pytest.raises(
+        ValueError, match=r"nothing can be paired with study\. .*source \(bossdb and phantom\)"
+    ):
+        against_grids(results, reference)

@@ -11,53 +11,31 @@ import pytest
 from mtneuro_probe import load_embeddings, save_embeddings
 
 from mtneuro_suite._shared.digests import file_digest
-from mtneuro_suite.execute.attempt import Attempt, execute
 from mtneuro_suite.plan.asked import asked_samples
-from mtneuro_suite.plan.plan import Plan, plan_of
-from mtneuro_suite.preset.model import Preset, read_preset
 from mtneuro_suite.preset.overrides import with_own_row
-from mtneuro_suite.report.about import FILE_NAME, about
+from mtneuro_suite.report.about import FILE_NAME
 from mtneuro_suite.report.comparison import paired_grid
-from mtneuro_suite.report.rows import rows_of
 from mtneuro_suite.report.submission import (
     read_all_results,
     read_submission,
     submission_of,
     write_submission,
 )
-from mtneuro_suite.runs.store import Store, csv_text
 
 ROW = "By hand"
 MINE = "smoke-with-By_hand"
 
 
-def small() -> Preset:
-    smoke = read_preset("smoke").model_dump(exclude_unset=True)
-    smoke["task1"] |= {"methods": ["pca"], "tasks": ["roi-c1"], "floors": ["mean-sd"]}
-    return Preset.model_validate({**smoke, "task2": None, "task3": None})
-
-
-def carry_out(preset: Preset, root: Path, name: str) -> Plan:
-    """Do the runs of a preset, and write its folder of results."""
-    plan, store = plan_of(preset), Store(root)
-    for run in plan.runs:
-        if not store.done(run):
-            execute(Attempt(run), root, lambda done, total: None)
-    (root / name).mkdir()
-    (root / name / "results.csv").write_text(csv_text(rows_of(plan, store)), "utf-8")
-    (root / name / FILE_NAME).write_text(about(plan).model_dump_json(), "utf-8")
-    return plan
-
-
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def results(small_preset, carried_out, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Real results of a few methods, and beside them those of somebody's embeddings."""
     folder = tmp_path_factory.mktemp("results")
-    plan = carry_out(small(), folder, "smoke")
+    plan = carried_out(small_preset, folder, "smoke")
     names = np.concatenate([one.names for one in asked_samples(plan.runs)])
     embeddings = np.random.default_rng(0).normal(size=(len(names), 3)).astype(np.float32)
     save_embeddings(folder / "mine.npz", embeddings, sample_id=names)
-    carry_out(with_own_row(small(), embeddings=[f"{ROW}={folder / 'mine.npz'}"])[0], folder, MINE)
+    preset, *_ = with_own_row(small_preset, embeddings=[f"{ROW}={folder / 'mine.npz'}"])
+    carried_out(preset, folder, MINE)
     return folder
 
 
