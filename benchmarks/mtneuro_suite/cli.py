@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import psutil
 from cyclopts import Group, Parameter
 from rich.console import Console
 
@@ -20,7 +19,7 @@ from mtneuro_suite._shared.settings import changed_values
 from mtneuro_suite._shared.terminal import INTERRUPTED, Changes, Output, command_line, console, run
 from mtneuro_suite._shared.words import one_line
 from mtneuro_suite.execute.progress import Display, JsonLines, Tally
-from mtneuro_suite.plan.costs import forecast
+from mtneuro_suite.plan.costs import OtherWork, forecast
 from mtneuro_suite.preset.model import Preset, checked_preset, read_preset
 from mtneuro_suite.preset.overrides import DEEP, preset_text, with_own_row, with_tasks, with_values
 from mtneuro_suite.report.terminal import (
@@ -236,6 +235,7 @@ def run_all(
     if how.print_preset:
         yield from preset_text(preset).splitlines()
         return
+    beside = OtherWork()
     from mtneuro_suite.execute.executor import Executor, create_output
     from mtneuro_suite.execute.export import READ_ME, check_export, write_export
     from mtneuro_suite.execute.selection import forget_failures, named_runs, to_do, with_costs
@@ -325,7 +325,7 @@ def run_all(
             timed.wall * processes,
             processes,
             cores=os.cpu_count() or 1,
-            load=psutil.getloadavg()[0] if here else 0.0,
+            load=beside.load() if here else 0.0,
         )
         told = f", {words}; {timed.basis}"
     volume = {"paper": preset.source, "real-sample": what.data, "tasks": "your own tasks"}[preset.inputs]

@@ -6,6 +6,7 @@ from functools import cache
 from math import ceil, prod
 
 import numpy as np
+import psutil
 from mtneuro_data import TaskSpec
 
 _ASSUMED = 60.0
@@ -14,6 +15,10 @@ _ASSUMED = 60.0
 _REACHED = 0.75
 """Share of a matrix product's rate that a ResNet-18 reaches on a busy machine: between the 0.65 of a training
 step of BYOL and the 0.82 of embedding that were measured on a Xeon with AVX-512."""
+
+
+_CROWDED = 0.8
+"""Share of a machine's cores above which others may be waiting for one."""
 
 
 def image_count(tasks: Iterable[TaskSpec]) -> int:
@@ -79,6 +84,41 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
+class OtherWork:
+    """How much other programs compute on this machine, seen while this one prepares.
+
+    A load average of the last minute has what has just ended too, such as an installation.
+
+    Examples
+    --------
+    >>> seen = OtherWork()
+    >>> 0 <= seen.load() < 1000
+    True
+    """
+
+    def __init__(self) -> None:
+        self._before = self._now()
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        times = psutil.cpu_times()
+        # A core's seconds that others used: `nice` stands apart, and a guest's are the user's too.
+        busy = times.user + times.system + getattr(times, "nice", 0.0)
+        own = psutil.Process().cpu_times()
+        return time.monotonic(), busy - own.user - own.system
+
+    def load(self) -> float:
+        """Return how many programs compute beside this one.
+
+        As many as cores that were busy with others since the start; where nearly all were, more may wait for
+        one, and the system's load average tells how many.
+        """
+        (start, before), (now, after) = self._before, self._now()
+        busy = max(0.0, after - before) / max(now - start, 1e-3)
+        crowded = busy > _CROWDED * (psutil.cpu_count() or 1)
+        return psutil.getloadavg()[0] if crowded else busy
+
+
 def forecast(seconds: float, processes: int, *, cores: int, load: float = 0.0) -> str:
     """Return how long work takes as a person would say it, beside the other programs of a machine.
 
@@ -91,7 +131,7 @@ def forecast(seconds: float, processes: int, *, cores: int, load: float = 0.0) -
     cores
         Cores of the machine, which all programs share alike.
     load
-        Programs that compute on it already: its load average over a minute.
+        Programs that compute on it already, from `OtherWork`.
 
     Examples
     --------

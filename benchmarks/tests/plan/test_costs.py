@@ -1,10 +1,12 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mtneuro_data import builtin_task, load
 from mtneuro_ssl import TrainSettings, untrained
 from torch.utils.flop_counter import FlopCounterMode
 
-from mtneuro_suite.plan.costs import core_speed, forward_cost, image_count, pixel_count
+from mtneuro_suite.plan.costs import OtherWork, core_speed, forward_cost, image_count, pixel_count
 from mtneuro_suite.plan.inputs import parts
 
 
@@ -50,3 +52,18 @@ def test_a_core_twice_as_slow_has_half_the_speed(monkeypatch):
     assert speed(0.04) == pytest.approx(2 * speed(0.08))
     # 2.1e9 operations in 0.04 s, of whose rate a network reaches 0.75, over 60e9 a second.
     assert speed(0.04) == pytest.approx(0.75 * 2 * 1024**3 / 0.04 / 60e9)
+
+
+@pytest.mark.parametrize(("user", "average", "told"), [(104.0, 9.0, 0.4), (118.0, 9.0, 9.0)])
+def test_what_other_programs_compute_is_what_they_do_now_unless_cores_are_short(
+    monkeypatch, user, average, load
+):
+    """Of 10 s on two cores, and an own second."""
+    clock, system, own = iter((0.0, 10.0)), iter((100.0, user + 1)), iter((5.0, 6.0))
+    times = SimpleNamespace
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("psutil.cpu_times", lambda: times(user=next(system), system=0.0, nice=0.0))
+    monkeypatch.setattr("psutil.Process", lambda: times(cpu_times=lambda: times(user=next(own), system=0.0)))
+    monkeypatch.setattr("psutil.cpu_count", lambda: 2)
+    monkeypatch.setattr("psutil.getloadavg", lambda: (average, 0.0, 0.0))
+    assert OtherWork().load() == pytest.approx(told)
