@@ -55,9 +55,7 @@ def test_a_core_twice_as_slow_has_half_the_speed(monkeypatch):
 
 
 @pytest.mark.parametrize(("user", "average", "told"), [(104.0, 9.0, 0.4), (118.0, 9.0, 9.0)])
-def test_what_other_programs_compute_is_what_they_do_now_unless_cores_are_short(
-    monkeypatch, user, average, load
-):
+def test_other_programs_are_those_of_now_unless_cores_are_short(monkeypatch, user, average, told):
     """Of 10 s on two cores, and an own second."""
     clock, system, own = iter((0.0, 10.0)), iter((100.0, user + 1)), iter((5.0, 6.0))
     times = SimpleNamespace
