@@ -31,5 +31,6 @@ from .task import TaskSpec as TaskSpec
 from .task_file import TouchingCubesWarning as TouchingCubesWarning
 from .task_file import read_task as read_task
 from .task_file import task_schema as task_schema
+from .viewing import VolumeView as VolumeView
 from .volume import Volume as Volume
 from .volume import open_volume as open_volume

@@ -15,6 +15,7 @@ from mtneuro_data.commands.interpolate import interpolate
 from mtneuro_data.commands.preview import preview
 from mtneuro_data.commands.serve import serve
 from mtneuro_data.commands.tasks import tasks
+from mtneuro_data.commands.view import view
 
 app = command_line(
     "mtneuro-data",
@@ -23,7 +24,7 @@ app = command_line(
     "or a folder of images.",
 )
 for _command in (
-    tasks, info, fetch, preview, export, cutout, correlation, interpolate, doctor, serve, cache,
+    tasks, info, view, fetch, preview, export, cutout, correlation, interpolate, doctor, serve, cache,
 ):  # fmt: skip
     app.command(_command)
 
