@@ -410,6 +410,7 @@ def _write_results(
     """
     from mtneuro_suite.report.about import FILE_NAME, about
     from mtneuro_suite.report.claims import claims
+    from mtneuro_suite.report.expense import expense_csv
     from mtneuro_suite.report.findings import findings
     from mtneuro_suite.report.rows import rows_of
     from mtneuro_suite.report.state import report_state, shows
@@ -420,7 +421,11 @@ def _write_results(
     rows = rows_of(plan, store)
     tables, found = all_tables(plan, rows), findings(plan, rows)
     csv, report = folder / "results.csv", folder / "report.html"
-    texts = {csv: csv_text(rows), folder / FILE_NAME: about(plan).model_dump_json(indent=1) + "\n"}
+    texts = {
+        csv: csv_text(rows),
+        folder / "costs.csv": expense_csv(plan, store),
+        folder / FILE_NAME: about(plan).model_dump_json(indent=1) + "\n",
+    }
     unwritten, damaged = "", list[str]()
     try:
         for path, text in texts.items():

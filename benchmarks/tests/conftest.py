@@ -20,6 +20,7 @@ from mtneuro_suite.report.about import FILE_NAME, About, RegionColumn
 from mtneuro_suite.report.html import write_report
 from mtneuro_suite.report.names import FEATURES
 from mtneuro_suite.report.tables import all_tables
+from mtneuro_suite.runs.meter import Spent
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
 from mtneuro_suite.runs.store import Store, csv_text
@@ -58,7 +59,11 @@ class MadeUp:
             partial = self.store.partial(run)
             partial.mkdir(parents=True)
             rows, extra = getattr(self, f"_{run.step.kind}")(run, partial)
-            self.store.finish(run, rows, extra=extra, seconds=float(self._rng.uniform(1, 99)))
+            seconds = float(self._rng.uniform(1, 99))
+            # Arrays, as if they had been made on a machine that does not tell its energy.
+            energy = None if run.step.kind == "arrays" else seconds * 2e-5
+            spent = Spent(seconds=seconds, cpu_seconds=0.9 * seconds, cpu_kwh=energy)
+            self.store.finish(run, rows, extra=extra, seconds=seconds, spent=spent)
         return self.store
 
     def _row(

@@ -1,13 +1,14 @@
 """Carry out one run under its lease, resuming an interrupted attempt where there is one."""
 
-import time
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mtneuro_suite.runs.failure import forget, note_of, of_surroundings, reason_of, write_note
 from mtneuro_suite.runs.lease import LeaseLost, lease
 from mtneuro_suite.runs.logs import logging_to
+from mtneuro_suite.runs.meter import Meter
 from mtneuro_suite.runs.provenance import forget_peak_memory
 from mtneuro_suite.runs.repair import DamagedInputError, check_inputs, set_aside_damaged
 from mtneuro_suite.runs.run import Run
@@ -61,9 +62,10 @@ def execute(attempt: Attempt, root: Path, progress: Progress) -> bool:
     if held is None:
         return False
 
-    def watched(done: int, total: int) -> None:
+    def watched(meter: Meter, done: int, total: int) -> None:
         if not held.confirmed():
             held.check()
+        meter.save()
         progress(done, total)
 
     with closing(held):
@@ -72,23 +74,27 @@ def execute(attempt: Attempt, root: Path, progress: Progress) -> bool:
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         forget_peak_memory()
-        started = time.monotonic()
-        try:
-            with logging_to(attempt.logs, root, f"{run.title}, {run.id}"):
-                outcome = _do(run, store, watched)
-            held.check()
-            store.finish(run, outcome.rows, extra=outcome.extra, seconds=time.monotonic() - started)
-        except LeaseLost:
-            return False
-        except Stopped:
-            raise
-        except Exception as error:
+        with closing(Meter(store.partial(run))) as meter:
             try:
+                with logging_to(attempt.logs, root, f"{run.title}, {run.id}"):
+                    outcome = _do(run, store, partial(watched, meter))
                 held.check()
+                spent = meter.spent()
+                store.finish(run, outcome.rows, extra=outcome.extra, seconds=spent.seconds, spent=spent)
             except LeaseLost:
-                return False  # the files that it missed are the other's by now
-            write_note(store, run, note_of(run, error))
-            raise
+                return False
+            except (Stopped, KeyboardInterrupt):
+                if held.confirmed():
+                    meter.save(now=True)
+                raise
+            except Exception as error:
+                try:
+                    held.check()
+                except LeaseLost:
+                    return False  # the files that it missed are the other's by now
+                meter.save(now=True)
+                write_note(store, run, note_of(run, error))
+                raise
         forget(store, run)
     return True
 

@@ -13,6 +13,7 @@ from mtneuro_suite.plan.plan import Plan
 from mtneuro_suite.preset.model import FLOORS, shown_values
 from mtneuro_suite.report.appendix import appendix_tables
 from mtneuro_suite.report.claims import claims
+from mtneuro_suite.report.expense import by_kind, expenses, kwh, shown_columns, summed
 from mtneuro_suite.report.figures import accuracy_figures, first_seed, learning_curves
 from mtneuro_suite.report.labels import label_figures
 from mtneuro_suite.report.names import abbreviations, model_name
@@ -61,31 +62,6 @@ def _inputs(plan: Plan, results: Results) -> list[dict[str, Any]]:
             shape = " × ".join(str(side) for side in extra["shape"][1:])
             shown.append({"title": run.title, "images": extra["images"], "shape": shape, "regions": counts})
     return shown
-
-
-def _costs(plan: Plan, results: Results) -> list[dict[str, Any]]:
-    """Return each run with its provenance, which has its time and memory."""
-    return [
-        {"title": run.title, "kind": run.step.kind, "id": run.id, **results[run.id]["provenance"]}
-        for run in plan.runs
-        if run.id in results
-    ]
-
-
-def _summed(costs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return time and memory by kind of run."""
-    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for cost in costs:
-        groups[cost["kind"]].append(cost)
-    return [
-        {
-            "kind": kind,
-            "runs": len(found),
-            "seconds": sum(cost["seconds"] for cost in found),
-            "peak_memory_mib": max(cost["peak_memory_mib"] for cost in found),
-        }
-        for kind, found in groups.items()
-    ]
 
 
 def _made_with(costs: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -143,9 +119,9 @@ def write_report(
     def parts(text: str) -> list[tuple[str, str]]:
         return _parts(text, meanings)
 
-    filters: dict[str, Any] = {"anchor": _anchor, "duration": duration, "parts": parts}
+    filters: dict[str, Any] = {"anchor": _anchor, "duration": duration, "kwh": kwh, "parts": parts}
     results = {run.id: store.result(run) for run in plan.runs if store.done(run)}
-    costs = _costs(plan, results)
+    costs = expenses(plan, results)
     rows = rows_of(plan, store)
     html = filled(
         "report.html.j2",
@@ -172,7 +148,9 @@ def write_report(
         meanings=meanings,
         inputs=_inputs(plan, results),
         costs=costs,
-        cost_by_kind=_summed(costs),
+        cost_by_kind=by_kind(costs),
+        cost_of_all=summed(costs, kind="all") if costs else {},
+        cost_columns=shown_columns(costs),
         made_with=_made_with(costs),
         settings=json.dumps(shown_values(plan.preset), indent=2, ensure_ascii=False),
         missing=len(plan.runs) - len(costs),

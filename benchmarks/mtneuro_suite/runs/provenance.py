@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from mtneuro_suite import SUITE_VERSION
+from mtneuro_suite.runs.meter import Spent
 
 
 def _git(*arguments: str) -> str:
@@ -52,8 +53,8 @@ def _peak_since_start_kib() -> int:
     return peak // 1024 if sys.platform == "darwin" else peak
 
 
-def provenance(seconds: float) -> dict[str, Any]:
-    """Return what a result was made with: versions, commit, device, time and peak memory."""
+def provenance(seconds: float, *, spent: Spent | None = None) -> dict[str, Any]:
+    """Return what a result was made with: versions, commit, device, time, energy where known, peak memory."""
     versions: dict[str, str] = {}
     for name in (
         "mtneuro-data",
@@ -85,6 +86,7 @@ def provenance(seconds: float) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if torch and gpu_memory else "cpu",
         "peak_gpu_memory_mib": gpu_memory // 2**20,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **({} if spent is None else spent.known()),
         "seconds": round(seconds, 2),
         "peak_memory_mib": peak_memory_kib() // 1024,
     }

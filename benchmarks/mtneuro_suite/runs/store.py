@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from mtneuro_suite._shared.digests import file_digest
 from mtneuro_suite._shared.files import disk_errors_named, is_temporary, remove, rename_into_place
 from mtneuro_suite._shared.words import one_line
+from mtneuro_suite.runs.meter import SPENT, Spent
 from mtneuro_suite.runs.provenance import provenance
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.run import Run
@@ -26,6 +27,9 @@ RESULT_VERSION = 1
 LOG = "run.log"
 """File in a run's folder: when and where it was started, resumed, or restarted."""
 
+
+_NOTES = (LOG, SPENT)
+"""What an attempt leaves that the next one does not go on from."""
 
 RESULT = "result.json"
 """File in a run's folder that holds its numbers, written last."""
@@ -154,12 +158,12 @@ class Store:
     def begun(self, run: Run) -> bool:
         """Return whether an interrupted attempt left something to resume from."""
         partial = self.partial(run)
-        return partial.is_dir() and any(path.name != LOG for path in partial.iterdir())
+        return partial.is_dir() and any(path.name not in _NOTES for path in partial.iterdir())
 
     def clear(self, run: Run) -> None:
-        """Remove what an interrupted attempt left, but for its log."""
+        """Remove what an interrupted attempt left, but for its log and what it spent."""
         for path in self.partial(run).iterdir():
-            if path.name != LOG:
+            if path.name not in _NOTES:
                 remove(path)
 
     def log(self, run: Run, line: str) -> None:
@@ -168,13 +172,22 @@ class Store:
         with (self.partial(run) / LOG).open("a", encoding="utf-8") as file:
             file.write(f"{now} process {os.getpid()}: {line}\n")
 
-    def finish(self, run: Run, rows: Iterable[Row], *, extra: dict[str, Any], seconds: float) -> None:
+    def finish(
+        self,
+        run: Run,
+        rows: Iterable[Row],
+        *,
+        extra: dict[str, Any],
+        seconds: float,
+        spent: Spent | None = None,
+    ) -> None:
         """Write the result file and rename the run's folder into place; an older result is then removed.
 
         What is renamed is on the disk by then, and the result file says how long every other file is.
         """
         partial, folder = self.partial(run), self.folder(run)
-        (partial / RESULT).unlink(missing_ok=True)
+        for name in (RESULT, SPENT):
+            (partial / name).unlink(missing_ok=True)
         result = {
             "result_version": RESULT_VERSION,
             "run": run.id,
@@ -183,7 +196,7 @@ class Store:
             "extra": extra,
             "settings": run.step.model_dump(mode="json"),
             "needs": {role: [need.id for need in needs] for role, needs in run.needs.items()},
-            "provenance": provenance(seconds),
+            "provenance": provenance(seconds, spent=spent),
             "files": _files(partial),
         }
         with disk_errors_named(folder):

@@ -86,6 +86,24 @@ def test_an_unfinished_run_leaves_no_result(tmp_path, monkeypatch):
     assert (store.partial(run) / "half").exists()
 
 
+def test_a_run_that_is_resumed_counts_what_its_interrupted_attempt_spent(tmp_path, monkeypatch):
+    def interrupted(self, roles, out, progress):
+        time.sleep(0.3)
+        raise KeyboardInterrupt
+
+    store, run = Store(tmp_path), Run(step=Work(), title="x")
+    with monkeypatch.context() as patched:
+        patched.setattr(Work, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            execute(Attempt(run), tmp_path, ignored)
+    kept = json.loads((store.partial(run) / "spent.json").read_text())
+    assert kept["seconds"] >= 0.3
+    assert execute(Attempt(run), tmp_path, ignored)
+    made = store.result(run)["provenance"]
+    assert made["seconds"] >= round(kept["seconds"], 2)
+    assert made["cpu_seconds"] >= kept["cpu_seconds"]
+
+
 def test_an_attempt_that_cannot_be_resumed_is_restarted_and_the_log_says_so(tmp_path, monkeypatch):
     def resuming(self, roles, out, progress):
         checkpoint = out / "model.partial" / "checkpoint"

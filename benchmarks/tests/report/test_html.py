@@ -122,3 +122,19 @@ def test_a_report_of_the_whole_paper_is_under_15_mb(made_up, tmp_path):
     store = made_up(plan, tmp_path, slices=360)
     path = write_report(plan, store, all_tables(plan, store.rows(plan.runs)), tmp_path / "report.html")
     assert path.stat().st_size < 15e6
+
+
+def test_what_the_runs_cost_is_summed_and_a_sum_that_lacks_some_says_so(finished):
+    html = finished[2].read_text(encoding="utf-8")
+    table = html[html.index('id="what-it-cost"') :]
+    head, _, rest = table.partition("<tbody>")
+    assert re.findall(r'<th scope="col">([^<]*)', head) == [
+        "kind of run", "runs", "time", "processor time", "processor, kWh", "peak memory, MiB",
+    ]  # fmt: skip
+    assert "≥: the sum of the runs that know it." in head
+    kinds = dict(
+        re.findall(r'<th scope="row">(\w+)</th>(.*?)</tr>', rest.partition("</table>")[0], re.DOTALL)
+    )
+    assert "≥" not in kinds["encoder"]
+    assert ">–</td>" in kinds["arrays"]
+    assert "≥ 0." in kinds["all"]

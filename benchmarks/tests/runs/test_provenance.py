@@ -1,5 +1,6 @@
 import numpy as np
 
+from mtneuro_suite.runs.meter import Spent
 from mtneuro_suite.runs.provenance import forget_peak_memory, peak_memory_kib, provenance
 
 
@@ -13,4 +14,11 @@ def test_a_runs_peak_of_memory_is_its_own():
 def test_a_result_says_what_it_was_made_with():
     made = provenance(1.5)
     assert made["seconds"] == 1.5
+    assert "cpu_seconds" not in made
     assert {"numpy", "mtneuro-data"} <= made["versions"].keys()
+
+
+def test_a_result_says_what_it_spent_as_far_as_that_is_known():
+    made = provenance(1.5, spent=Spent(seconds=1.5, cpu_seconds=1.25, cpu_kwh=0.5))
+    assert (made["cpu_seconds"], made["gpu_seconds"], made["cpu_kwh"]) == (1.25, 0, 0.5)
+    assert "gpu_kwh" not in made

@@ -49,6 +49,12 @@ def test_what_an_interrupted_attempt_left_is_cleared_but_for_its_log(store, run)
     assert store.begun(run)
     store.clear(run)
     assert [path.name for path in partial.iterdir()] == ["run.log"]
+    (partial / "spent.json").touch()
+    assert not store.begun(run), "there is something to go on from"
+    store.clear(run)
+    assert {path.name for path in partial.iterdir()} == {"run.log", "spent.json"}
+    store.finish(run, [], extra={}, seconds=0)
+    assert {path.name for path in store.folder(run).iterdir()} == {"run.log", "result.json"}
 
 
 def test_rows_are_read_back_from_the_runs_that_are_done(store, run, row):
