@@ -258,6 +258,7 @@ def test_a_damaged_file_is_left_out_of_the_report_and_named(tmp_path, made_up):
     assert f"damaged: {examples} no longer holds what was written; run the same command again" in said
     assert sorted(path.name for path in (tmp_path / "smoke").iterdir()) == [
         "about.json",
+        "costs.csv",
         "report.html",
         "results.csv",
     ]
