@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE / "_ext"), str(ROOT / "benchmarks")]
 
+from gallery import FIRST_CELL  # noqa: E402  # stands in _ext
 from public_names import write_pages  # noqa: E402  # stands in _ext
 
 project = "MTNeuro"
@@ -24,9 +25,11 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
+    "sphinx_gallery.gen_gallery",
     "repository",
     "public_names",
     "citation",
+    "gallery",
 ]
 exclude_patterns = ["_build", "_ext", "_templates", "tutorials/*.rst"]
 templates_path = ["_templates"]
@@ -36,6 +39,23 @@ suppress_warnings = ["config.cache"]
 # The address of the public repository, such as "https://host/owner/name". While it is empty, files that are
 # no pages of the site are named without a link.
 repository_address = ""
+
+# Where a tutorial's notebook opens in a browser, with {name} for its name: the address at which a service
+# opens the file notebooks/{name}.ipynb of the branch gh-pages. While it is empty, no page has such a link.
+notebook_service = ""
+
+sphinx_gallery_conf = {
+    "examples_dirs": "tutorials",
+    "gallery_dirs": "learn",
+    "filename_pattern": r"\.py$",
+    "within_subsection_order": "gallery.Order",
+    "first_notebook_cell": FIRST_CELL,
+    "image_scrapers": ("matplotlib", "gallery"),
+    "ignore_repr_types": r"matplotlib|NoneType|'(int|list)'|mtneuro_",
+    "show_signature": False,
+    "write_computation_times": False,
+    "download_all_examples": False,
+}
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4

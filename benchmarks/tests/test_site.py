@@ -1,5 +1,6 @@
 """The documentation site builds without a warning and without a network, and its links lead somewhere."""
 
+import json
 import os
 import re
 import runpy
@@ -9,10 +10,12 @@ import sys
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from filelock import FileLock
+from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parents[2]
 BESIDE = (
@@ -139,10 +142,63 @@ def test_a_link_that_leads_nowhere_is_an_error(tmp_path: Path, text: str, said: 
     (docs / "index.md").write_text(f"# Only page\n\n{text}\n\n```{{toctree}}\narchitecture\n```\n", "utf-8")
     (docs / "architecture.md").write_text("# Architecture\n", "utf-8")
     command = [sys.executable, "-m", "sphinx", "-W", "-n", "-q", "-D", "autosummary_generate=0"]
-    options = ["-D", "exclude_patterns=_*,api,tutorials", "docs", "site"]
+    options = ["-D", "exclude_patterns=_*,api,learn,tutorials", "-D", "plot_gallery=0", "docs", "site"]
     done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+GALLERY = runpy.run_path(str(ROOT / "docs/_ext/gallery.py"))
+
+
+def test_every_tutorial_has_its_place() -> None:
+    assert sorted(GALLERY["ORDER"]) == sorted(path.stem for path in (ROOT / "docs/tutorials").glob("*.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", GALLERY["ORDER"])
+def test_a_tutorial_has_its_figures_and_no_error(site: Path, name: str) -> None:
+    page = (site / "learn" / f"{name}.html").read_text("utf-8")
+    figures = re.findall(rf'src="([^"]*sphx_glr_{name}_\d+\.png)"', page)
+    assert figures
+    assert all((site / "learn" / figure).is_file() for figure in figures)
+    assert "Traceback" not in page
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", GALLERY["ORDER"])
+def test_a_notebook_runs_in_an_empty_folder(site: Path, tmp_path: Path, name: str) -> None:
+    cells = json.loads((site / "notebooks" / f"{name}.ipynb").read_text("utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    (tmp_path / "notebook.py").write_text(code, "utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "benchmarks")}
+    command = [sys.executable, "notebook.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_figure_made_without_pyplot_is_shown_once(tmp_path: Path) -> None:
+    figure = Figure()
+    paths = [str(tmp_path / f"{count}.png") for count in range(2)]
+    names = {"example_globals": {"figure": figure, "___": figure}, "image_path_iterator": iter(paths)}
+    conf = {"src_dir": str(tmp_path)}
+    assert "0.png" in GALLERY["figures"](None, names, conf)
+    assert GALLERY["figures"](None, names, conf) == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["0.png"]
+
+
+@pytest.mark.parametrize(("service", "links"), [("", 0), ("https://example.org/{name}.ipynb", 1)])
+@pytest.mark.parametrize("page", ["learn/load_cutouts", "learn/index", "start"])
+def test_a_tutorial_links_to_a_notebook_service_where_one_is_named(
+    service: str, links: int, page: str
+) -> None:
+    content = ["text"]
+    config = SimpleNamespace(notebook_service=service)
+    GALLERY["add_badge"](SimpleNamespace(config=config), page, content)
+    shown = links if page == "learn/load_cutouts" else 0
+    assert content[0].count("<https://example.org/load_cutouts.ipynb>") == shown
 
 
 REPOSITORY = runpy.run_path(str(ROOT / "docs/_ext/repository.py"))
