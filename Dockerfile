@@ -1,0 +1,35 @@
+# The four packages and the suite, with the versions that pyproject.toml states:
+#
+#     docker build --tag mtneuro .                        # for CPUs
+#     docker build --tag mtneuro --build-arg TORCH=cu128 . # for NVIDIA GPUs; a name of uv's --torch-backend
+#
+# Apptainer takes the image as it is:
+#
+#     docker save --output mtneuro.tar mtneuro && apptainer build mtneuro.sif docker-archive://mtneuro.tar
+
+ARG PYTHON=3.12
+
+FROM python:${PYTHON}-slim AS build
+ARG TORCH=cpu
+WORKDIR /source
+COPY pyproject.toml LICENSE ./
+COPY packages packages
+RUN pip install --no-cache-dir "uv>=0.8"
+RUN uv build --quiet --all-packages --wheel --out-dir /wheels \
+    && uv venv --quiet --python "$(command -v python3)" /opt/mtneuro \
+    && uv pip install --no-cache --python /opt/mtneuro/bin/python --torch-backend "$TORCH" \
+        --no-sources --find-links /wheels --requirements pyproject.toml \
+    && /opt/mtneuro/bin/python -m compileall -q /opt/mtneuro/lib
+
+FROM python:${PYTHON}-slim
+COPY --from=build /opt/mtneuro /opt/mtneuro
+COPY benchmarks /opt/mtneuro/suite
+# Caches lie where any account may write: Docker's --user and Apptainer bring accounts of their own.
+ENV PATH=/opt/mtneuro/bin:$PATH \
+    MTNEURO_CACHE=/tmp/mtneuro \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    NUMBA_CACHE_DIR=/tmp/numba
+RUN useradd --create-home --uid 1000 mtneuro
+USER mtneuro
+WORKDIR /work
+CMD ["python", "/opt/mtneuro/suite/run_all.py", "--help"]
