@@ -12,6 +12,7 @@ import numpy as np
 from mtneuro_data._shared.extras import check_extra
 from mtneuro_data._shared.words import one_line
 from mtneuro_data.box import Corner
+from mtneuro_data.display import display_range
 from mtneuro_data.sources import locate
 from mtneuro_data.volume import Volume
 
@@ -129,7 +130,7 @@ class VolumeView:
             for name, volume, voxel_size, sort in shown:
                 local = _local_volume(package, volume, voxel_size, sort, failed)
                 if sort == "image":
-                    controls = {"normalized": {"range": list(_levels(volume, place))}}
+                    controls = {"normalized": {"range": list(display_range(volume, place))}}
                     state.layers[name] = package.ImageLayer(source=local, shader_controls=controls)
                 else:
                     state.layers[name] = package.SegmentationLayer(source=local)
@@ -178,22 +179,6 @@ def _space(package: Any, size: tuple[float, float, float] | None) -> Any:
     """Return the coordinates of an array ``(z, y, x)`` with that voxel size."""
     units = ["um"] * 3 if size else [""] * 3
     return package.CoordinateSpace(names=["z", "y", "x"], units=units, scales=size or (1, 1, 1))
-
-
-def _levels(volume: Volume, place: Corner) -> tuple[float, float]:
-    """Return the intensities that are shown black and white at first.
-
-    A byte is shown as it is. Of other types, those are taken that 512 x 512 voxels around a place have.
-    """
-    if volume.dtype == np.uint8:
-        return 0.0, 255.0
-    (z, y, x), (_, rows, columns) = place, volume.shape
-    lower = (z, max(0, y - 256), max(0, x - 256))
-    upper = (z + 1, min(rows, y + 256), min(columns, x + 256))
-    voxels = volume.read(lower, upper).astype(float)
-    finite = voxels[np.isfinite(voxels)]
-    low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 1.0)
-    return float(low), float(high if high > low else low + 1)
 
 
 def _local_volume(
