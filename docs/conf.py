@@ -66,6 +66,7 @@ autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 napoleon_use_rtype = False  # the name in front of a result is no type
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 python_maximum_signature_line_length = 88
 # Nothing is looked up in a network: names of other projects, and modules inside a package, have no pages.
 nitpick_ignore_regex = [(r"py:.*", r"(?!mtneuro_).*"), (r"py:.*", r"mtneuro_\w+\.\w+\..*")]

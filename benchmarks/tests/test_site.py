@@ -118,6 +118,14 @@ def test_every_public_name_has_its_place_in_the_reference(site: Path, package: s
     assert {name for name in names if name not in linked and not is_module(package, name)} == set()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_setting_is_told_in_its_own_words(site: Path) -> None:
+    page = (site / "api/mtneuro_ssl/mtneuro_ssl.TrainSettings.html").read_text("utf-8")
+    assert "<p>Network from image to embedding: one that" in page
+    assert "FieldInfo" not in page.partition("</dt>")[0]
+
+
 def is_module(package: str, name: str) -> bool:
     return isinstance(getattr(import_module(package), name), type(sys))
 

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.addnodes import pending_xref
 
 PACKAGES = {
@@ -16,6 +17,9 @@ PACKAGES = {
     "mtneuro_probe": (),
 }
 """The packages, with their subpackages that are public too."""
+
+COLON = "\uf03a"
+"""What stands for a colon meanwhile: a character of no language."""
 
 LIBRARIES = re.compile(r"set_\w+_request|model_config|model_post_init")
 
@@ -80,6 +84,21 @@ def exact(app: Any, doctree: Any) -> None:
     for node in doctree.findall(pending_xref):
         if node.get("refdomain") == "py":
             node.attributes.pop("refspecific", None)
+    # What stands in backticks and is no name is code: a command, an option.
+    for node in doctree.findall(nodes.emphasis):
+        if "py-obj" in node["classes"]:
+            node.replace_self(nodes.literal("", node.astext()))
+
+
+def hide_colons(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Keep napoleon from taking what stands before a colon in an attribute's docstring for its type."""
+    if what in ("attribute", "property"):
+        lines[:] = [line.replace(":", COLON) for line in lines]
+
+
+def show_colons(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Put the colons back."""
+    lines[:] = [line.replace(COLON, ":") for line in lines]
 
 
 def left_out(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
@@ -87,9 +106,19 @@ def left_out(app: Any, what: str, name: str, value: Any, skip: bool, options: An
     return True if LIBRARIES.fullmatch(name) else None
 
 
+def short_signature(
+    app: Any, what: str, name: str, value: Any, options: Any, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """Leave the arguments of settings to their fields below, which say what each is for."""
+    return ("(**settings)", "") if what == "class" and hasattr(value, "model_fields") else None
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("missing-reference", public)
     app.connect("doctree-read", exact)
     app.connect("autodoc-skip-member", left_out)
+    app.connect("autodoc-process-docstring", hide_colons, priority=400)  # napoleon's is 500
+    app.connect("autodoc-process-docstring", show_colons, priority=600)
+    app.connect("autodoc-process-signature", short_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
