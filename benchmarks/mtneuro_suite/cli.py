@@ -56,7 +56,7 @@ class What:
     data: Path | None = None
     """Folder of real files, for the preset `real-sample`."""
 
-    device: Literal["auto", "cpu", "cuda"] | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] | None = None
     """Where networks are trained."""
 
     seeds: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True)] = None
@@ -254,11 +254,9 @@ def run_all(
 
         queue = read_queue(where.slurm)
     executor = Executor(workers=where.workers, scheduler=where.scheduler, tls=where.tls, queue=queue)
-    gpus = 0 if preset.device == "cpu" else executor.gpus
-    if preset.device == "cuda" and not gpus:
-        raise ValueError("device cuda needs a GPU where the runs go, and none was found; use --device cpu")
+    device, gpus = executor.device(preset.device)
     # The device that is used is part of the runs' names: a GPU's results differ from a CPU's.
-    preset = preset.model_copy(update={"device": "cuda" if gpus else "cpu"})
+    preset = preset.model_copy(update={"device": device})
     plan = plan_of(preset, data=what.data, trusted=what.trusted)
     store = Store(where.output)
     runs = plan.runs_of(own) if own else plan.runs

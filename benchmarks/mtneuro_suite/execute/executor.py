@@ -74,6 +74,39 @@ class Executor:
         """GPUs that the runs may use."""
         return self._found[0]
 
+    @property
+    def mps(self) -> bool:
+        """Whether the runs may use the GPU of a Mac: of this one, and of no other machine."""
+        return self.scheduler is None and self.queue is None and mps_is_there()
+
+    def device(self, asked: str) -> tuple[str, int]:
+        """Return the device on which networks are trained, and how many GPUs the runs share.
+
+        Parameters
+        ----------
+        asked
+            ``cpu``, ``cuda`` or ``mps``; ``auto`` takes the first of CUDA's GPUs, a Mac's GPU and the CPU.
+
+        Raises
+        ------
+        ValueError
+            If there is none of what is asked for.
+        """
+        gpus = self.gpus if asked in ("auto", "cuda") else 0
+        if gpus:
+            return "cuda", gpus
+        if asked == "cuda":
+            raise ValueError(
+                "device cuda needs a GPU where the runs go, and none was found; use --device cpu"
+            )
+        if asked in ("auto", "mps") and self.mps:
+            return "mps", 1
+        if asked == "mps":
+            raise ValueError(
+                "device mps needs the GPU of a Mac, this one, and none was found; use --device cpu"
+            )
+        return "cpu", 0
+
     def processes(self, *, gpus: int) -> int:
         """Return how many runs are carried out at once, given how many GPUs are used."""
         if self.workers is not None:
@@ -127,6 +160,15 @@ def cuda_devices() -> int:
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def mps_is_there() -> bool:
+    """Return whether torch can use the GPU of a Mac here; torch is loaded on a Mac only."""
+    if sys.platform != "darwin":
+        return False
+    import torch
+
+    return torch.backends.mps.is_available()
 
 
 def _driver_is_there() -> bool:

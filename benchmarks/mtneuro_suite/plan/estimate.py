@@ -142,7 +142,7 @@ def timed_costs(todo: Sequence[Run], *, processes: int, device: str) -> TimedCos
     processes
         Runs at a time.
     device
-        ``cpu`` or ``cuda``.
+        ``cpu``, ``cuda`` or ``mps``.
     """
     steps = {run.id: _network_of(run) for run in todo}
     rates: dict[str, float] = {}
@@ -196,7 +196,7 @@ def estimate(
     processes
         Runs at a time.
     device
-        ``cpu`` or ``cuda``.
+        ``cpu``, ``cuda`` or ``mps``.
     progress
         Called with the name of what is timed.
     """
@@ -344,10 +344,12 @@ def _measured(network: "torch.nn.Module", shape: tuple[int, ...], device: str, *
                     network(images)
             if device == "cuda":
                 torch.cuda.synchronize()
+            elif device == "mps":
+                torch.mps.synchronize()
 
         one()
         # Of a core, processor time, which other work on the machine hardly changes.
-        clock = time.perf_counter if device == "cuda" else time.process_time
+        clock = time.process_time if device == "cpu" else time.perf_counter
         passes, seconds = Timer(one, timer=clock).autorange()
     finally:
         torch.set_num_threads(threads)

@@ -407,7 +407,7 @@ class Preset(Settings):
     """Seeds of the phantom, each another animal, on which everything is run: cells of tables are means over
     them. The phantom that has no seed is the animal 0."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     task1: RegionPreset | None = None
     task2: SegmentationPreset | None = None
     task3: SemanticsPreset | None = None

@@ -156,7 +156,14 @@ def _gpu_joules() -> float | None:
 
 def _gpu_is_held() -> bool:
     torch = sys.modules.get("torch")
-    return torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0
+    held = torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0
+    return held or mps_is_held()
+
+
+def mps_is_held() -> bool:
+    """Return whether this process holds memory of a Mac's GPU."""
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.backends.mps.is_available() and torch.mps.driver_allocated_memory() > 0
 
 
 def _own_seconds() -> float:

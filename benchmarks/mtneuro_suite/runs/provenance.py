@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from mtneuro_suite import SUITE_VERSION
-from mtneuro_suite.runs.meter import Spent
+from mtneuro_suite.runs.meter import Spent, mps_is_held
 
 
 def _git(*arguments: str) -> str:
@@ -83,7 +83,7 @@ def provenance(seconds: float, *, spent: Spent | None = None) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": versions,
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": torch.cuda.get_device_name() if torch and gpu_memory else "cpu",
+        "device": torch.cuda.get_device_name() if torch and gpu_memory else "mps" if mps_is_held() else "cpu",
         "peak_gpu_memory_mib": gpu_memory // 2**20,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **({} if spent is None else spent.known()),

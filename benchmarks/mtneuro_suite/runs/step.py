@@ -37,7 +37,7 @@ class Step(Settings):
 
     @property
     def device(self) -> str:
-        """Where networks are trained: ``cpu`` or ``cuda``."""
+        """Where networks are trained: ``cpu``, ``cuda`` or ``mps``."""
         return "cpu"
 
     def executed_modules(self) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class Dense(ScoredNetwork):
     probe: PixelProbeSettings
     """What head is fitted, and how."""
 
-    place: Literal["auto", "cpu", "cuda"] = "cpu"
+    place: Literal["auto", "cpu", "cuda", "mps"] = "cpu"
     """Where it computes."""
 
     @property

@@ -38,7 +38,7 @@ class Probes(Step):
     neighbours: int
     """Nearest training samples, by cosine, whose most common region is a sample's."""
 
-    place: Literal["auto", "cpu", "cuda"] = "cpu"
+    place: Literal["auto", "cpu", "cuda", "mps"] = "cpu"
     """Where it computes."""
 
     @property

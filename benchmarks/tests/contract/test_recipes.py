@@ -118,7 +118,7 @@ def test_a_container_ends_without_the_rights_of_the_administrator(instructions) 
 
 def test_a_container_is_for_cpus_unless_told_otherwise_and_has_the_stated_versions(instructions) -> None:
     assert ("ARG", "TORCH=cpu") in instructions
-    (install,) = [words for name, words in instructions if "uv pip install" in words]
+    (install,) = [words for _, words in instructions if "uv pip install" in words]
     words = shlex.split(install)
     assert words[words.index("--torch-backend") + 1] == "$TORCH"
     # By its table of constraints it also has the versions.

@@ -100,7 +100,7 @@ def test_wrong_types_and_axes_are_refused():
         (lambda: predict(untrained(), images(1, 8, 8), batch_size=0), "batch_size must be at least 1, got 0"),
         (
             lambda: predict(untrained(), images(1, 8, 8), device="tpux"),
-            "device must be 'cpu' or 'cuda', got 'tpux'",
+            "device must be 'cpu', 'cuda' or 'mps', got 'tpux'",
         ),
     ],
 )

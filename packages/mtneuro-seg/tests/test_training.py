@@ -361,7 +361,12 @@ WRONG: dict[str, tuple[object, object, dict[str, Any], str]] = {
     ),
     "three": (PLAIN, MASKS, {"validation": (PLAIN, MASKS, 3)}, "validation must be .*, got a tuple of 3"),
     "no validation masks": (PLAIN, MASKS, {"validation": (PLAIN, None)}, "validation masks must be an array"),
-    "another device": (PLAIN, MASKS, {"device": "tpu"}, "device must be 'auto', 'cpu' or 'cuda', got 'tpu'"),
+    "another device": (
+        PLAIN,
+        MASKS,
+        {"device": "tpu"},
+        "device must be 'auto', 'cpu', 'cuda' or 'mps', got 'tpu'",
+    ),
 }
 
 
@@ -724,3 +729,15 @@ def test_a_model_remembers_the_window_that_it_was_trained_with(tmp_path):
     np.testing.assert_array_equal(predict(load_model(tmp_path / "wide"), wide), predict(plain, grey))
     with pytest.raises(ValueError, match=r"must be uint8, got float64 .* --intensity"):
         predict(model, wide / 2550)
+
+
+def test_a_macs_gpu_trains_in_full_precision_uncompiled(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    images, masks = blobs()
+    for changes, told in (
+        ({"precision": "bf16-mixed"}, "precision must be '32-true' on device 'mps', got 'bf16-mixed'"),
+        ({"compile": True}, "compile must be false on device 'mps'"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            train(images, tiny(device="mps", **changes), masks=masks, out=tmp_path / "model")
+    assert not list(tmp_path.iterdir())

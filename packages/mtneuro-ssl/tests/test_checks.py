@@ -180,7 +180,7 @@ WRONG: dict[str, tuple[object, dict[str, object], str]] = {
     "another device": (
         IMAGES,
         {"settings": small("byol").model_copy(update={"device": "tpu"})},
-        "device must be 'auto', 'cpu' or 'cuda', got 'tpu'",
+        "device must be 'auto', 'cpu', 'cuda' or 'mps', got 'tpu'",
     ),
 }
 
@@ -243,3 +243,22 @@ def test_the_form_of_an_array_does_not_matter(form, tmp_path):
     found = train(given, settings, out=tmp_path / "one").embed(given)
     plain = np.array(given, order="C")
     np.testing.assert_array_equal(train(plain, settings, out=tmp_path / "two").embed(plain), found)
+
+
+def test_a_macs_gpu_trains_alone_in_full_precision_uncompiled(monkeypatch, images):
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    for changes, told in (
+        ({"precision": "bf16-mixed"}, "precision must be '32-true' on device 'mps', got 'bf16-mixed'"),
+        ({"compile": True}, "compile must be false on device 'mps'"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            check_run(images, small("byol", device="mps", **changes))
+    for name, value in (
+        ("RANK", "0"),
+        ("WORLD_SIZE", "2"),
+        ("LOCAL_WORLD_SIZE", "2"),
+        ("TORCHELASTIC_RUN_ID", "x"),
+    ):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="device must be 'cuda' or 'cpu' for 2 processes, got 'mps'"):
+        check_run(images, small("byol", device="mps"))

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -91,7 +92,10 @@ def test_a_model_of_a_gpu_loads_without_one_unless_one_is_asked_for(images, tmp_
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     train(images, settings(TINY), out=tmp_path / "model")
     config = tmp_path / "model" / "config.json"
-    config.write_text(config.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    for other in ("mps", "cuda"):
+        config.write_text(re.sub('"device": "[a-z]+"', f'"device": "{other}"', config.read_text()))
+        assert load_model(tmp_path / "model", trusted=[TINY]).settings.device == "auto"
     assert load_model(tmp_path / "model", trusted=[TINY]).settings.device == "auto"
     with pytest.raises(ValueError, match="device 'cuda' needs a CUDA GPU"):
         load_model(tmp_path / "model", trusted=[TINY], device="cuda")

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float32, Real, UInt8
 from torch import Tensor
 
+from mtneuro_seg._shared.devices import check_available, missing_operations_named
 from mtneuro_seg._shared.kinds import check_type
 from mtneuro_seg._shared.memory import memory_errors_named
 from mtneuro_seg._shared.pixels import as_pixels, check_image_type
@@ -36,7 +37,7 @@ def predict(
         Images in a batch; lower it if memory runs out. In fp32 it may change the last bits of the class
         scores, and so a label where two classes tie.
     device
-        ``"cpu"`` or ``"cuda"``; by default where the network is.
+        ``"cpu"``, ``"cuda"`` or ``"mps"``; by default where the network is.
     progress
         Called with (images done, images in all).
 
@@ -67,7 +68,11 @@ def predict(
         # A copy: torch takes neither mirrored arrays nor those that cannot be written, such as mapped files.
         pixels = _padded(as_pixels(images[part], settings), settings)
         batch = torch.from_numpy(np.array(pixels, order="C")).to(place)
-        with torch.inference_mode(), memory_errors_named("prediction", remedy="lower batch_size"):
+        with (
+            torch.inference_mode(),
+            missing_operations_named(),
+            memory_errors_named("prediction", remedy="lower batch_size"),
+        ):
             given = normalised(batch, settings)[:, None]
             predicted = most_probable(class_scores(model.network, given, settings))
         labels[part] = predicted.cpu().numpy()[:, *crop]
@@ -82,9 +87,8 @@ def place_network(model: Model, device: str | None) -> torch.device:
         held = next(model.network.parameters(), torch.empty(0)).device
         place = torch.device(device) if device else held
     except RuntimeError:
-        raise ValueError(f"device must be 'cpu' or 'cuda', got {device!r}") from None
-    if place.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {device!r} needs a CUDA GPU and driver, found none; use 'cpu'")
+        raise ValueError(f"device must be 'cpu', 'cuda' or 'mps', got {device!r}") from None
+    check_available(place.type)
     layout = torch.channels_last if model.settings.network.axes == 2 else torch.channels_last_3d
     network = model.network.to(place).eval()
     network.to(memory_format=layout)  # pyright: ignore[reportCallIssue] (torch's stub)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from mtneuro_seg._shared import trainer
 from mtneuro_seg._shared.compilation import compilation_errors_named
+from mtneuro_seg._shared.devices import missing_operations_named, random_state_kept
 from mtneuro_seg._shared.logs import logged
 from mtneuro_seg._shared.memory import memory_errors_named
 from mtneuro_seg.recorder import Recorder
@@ -34,10 +35,10 @@ def fit(
     the history.
     """
     steps = segmenter.schedule.steps
-    gpus = [torch.cuda.current_device()] if device.type == "cuda" else []
     with (
         ExitStack() as stack,
-        torch.random.fork_rng(gpus),
+        random_state_kept(device),
+        missing_operations_named(),
         memory_errors_named(
             "training", remedy="lower batch_size, raise accumulate, or take a smaller network"
         ),

@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import Logger
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mtneuro_seg._shared.devices import in_double
 from mtneuro_seg._shared.files import written_beside
 from mtneuro_seg._shared.logs import log_row
 from mtneuro_seg._shared.model_folder import separate
@@ -75,8 +76,8 @@ class Recorder(pl.Callback):
             raise TypeError(f"the module must be a Segmenter, got {type(pl_module).__name__}")
         step, schedule = trainer.global_step, pl_module.schedule
         # Kept on the device, in double precision: no step waits for a GPU, and a resumed sum is the same.
-        labelled = outputs["labelled"].double()
-        self._loss = self._loss + outputs["loss"].detach().double() * labelled
+        labelled = in_double(outputs["labelled"])
+        self._loss = self._loss + in_double(outputs["loss"].detach()) * labelled
         self._labelled = self._labelled + labelled
         closes = step % schedule.steps_per_epoch == 0 or step == schedule.steps
         if closes:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64, Integer, Real, UInt8
 from torch import Tensor, nn
 
+from mtneuro_seg._shared.devices import in_double, random_state_kept
 from mtneuro_seg.augmentation import augmented, cropped
 from mtneuro_seg.inference import most_probable
 from mtneuro_seg.losses import LOSSES, Loss, balanced_weights, shares
@@ -106,8 +107,7 @@ class Segmenter(pl.LightningModule):
             return torch.stack([torch.zeros_like(labelled), labelled])
         # An overlap needs all parts' scores. The pass draws what the next one draws, and leaves no trace.
         before = [buffer.clone() for buffer in self.network.buffers()]
-        gpus = [self.device] if self.device.type == "cuda" else []
-        with torch.no_grad(), torch.random.fork_rng(gpus):
+        with torch.no_grad(), random_state_kept(self.device):
             whole = torch.stack([self.sums(self._logits(part), truth) for part, truth in parts]).sum(dim=0)
             for buffer, kept in zip(self.network.buffers(), before, strict=True):
                 buffer.copy_(kept)
@@ -130,7 +130,8 @@ class Segmenter(pl.LightningModule):
 
     def value(self, sums: Float[Tensor, " sums"]) -> Float[Tensor, ""]:
         """Return the settings' loss of such sums."""
-        return self._loss.value(sums, self.class_weights)
+        weights = self.class_weights
+        return self._loss.value(sums, None if weights is None else weights.to(sums.device))
 
     @property
     def _loss(self) -> Loss:
@@ -171,7 +172,7 @@ class Segmenter(pl.LightningModule):
                 given = normalised(batch, self.settings)[:, None]
                 logits = class_scores(self.network, given, self.settings).float()
                 sums = self.sums(logits, torch.from_numpy(truth).to(self.device))
-            total = total + sums.double()
+            total = total + in_double(sums)
             found = most_probable(logits).cpu().numpy()
             confusion += confusion_matrix(truth, found, classes=classes, ignore=self.settings.ignore_label)
         self.network.train()

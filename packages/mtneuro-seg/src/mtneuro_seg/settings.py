@@ -224,7 +224,7 @@ class TrainSettings(Settings):
     """Compile the network for training: half a minute or more at first, then faster steps. On a CPU it needs
     a C++ compiler."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; ``auto`` takes a GPU if there is one."""
 
     checkpoint_every: PositiveInt = 50

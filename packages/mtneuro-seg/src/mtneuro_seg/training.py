@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import Logger
 from torch import nn
 
 from mtneuro_seg._shared.compilation import check_compiler
-from mtneuro_seg._shared.devices import chosen_device
+from mtneuro_seg._shared.devices import check_full_precision, chosen_device
 from mtneuro_seg._shared.digests import array_digest, digest
 from mtneuro_seg._shared.files import disk_errors_named, written_beside
 from mtneuro_seg._shared.foreign import described
@@ -262,6 +262,7 @@ def _times(size: tuple[int, ...]) -> str:
 def _device(settings: TrainSettings) -> torch.device:
     """Return the device of the settings, or raise if it cannot compute what they ask for."""
     device = chosen_device(settings.device)
+    check_full_precision(device, settings.precision)
     if device.type == "cpu" and settings.precision == "16-mixed":
         raise ValueError("precision must be '32-true' or 'bf16-mixed' on a CPU, got '16-mixed'")
     if device.type == "cpu" and settings.precision == "bf16-mixed" and settings.network.axes == 3:

@@ -9,7 +9,7 @@ from jaxtyping import Int64
 
 from mtneuro_ssl._shared.channels import check_no_channels
 from mtneuro_ssl._shared.compilation import check_compiler
-from mtneuro_ssl._shared.devices import chosen_device
+from mtneuro_ssl._shared.devices import check_full_precision, chosen_device
 from mtneuro_ssl._shared.kinds import check_type
 from mtneuro_ssl._shared.masked import check_unmasked
 from mtneuro_ssl._shared.model_folder import HEADS, WEIGHTS
@@ -147,6 +147,9 @@ def check_run(
     if settings.views.slices and sample_id is not None:
         slice_neighbours(sample_id, reach=settings.views.slices)
     device = chosen_device(settings.device)
+    check_full_precision(device, settings.precision)
+    if device.type == "mps" and launch().count > 1:
+        raise ValueError(f"device must be 'cuda' or 'cpu' for {launch().count} processes, got 'mps'")
     if settings.compile:
         check_compiler(device)
 

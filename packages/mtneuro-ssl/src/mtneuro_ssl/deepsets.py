@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
+from mtneuro_ssl._shared.devices import in_double
 from mtneuro_ssl.points import COLUMNS, MOST_CLASSES
 
 _HIDDEN = 128
@@ -48,9 +49,9 @@ class DeepSets(nn.Module):
         home, at = (points[:, :, 0] > 0).nonzero(as_tuple=True)
         found = points[home, at]
         place = torch.cat([found[:, 1:3], found[:, 3:].log1p()], dim=1)
-        described = self.phi(self.place(self._standardised(place)) + self.kind(found[:, 0].long()))
-        summed = described.new_zeros(len(clouds), described.shape[1], dtype=torch.float64)
-        return self.rho(summed.index_add(0, home, described.double()).float())
+        described = in_double(self.phi(self.place(self._standardised(place)) + self.kind(found[:, 0].long())))
+        summed = described.new_zeros(len(clouds), described.shape[1])
+        return self.rho(summed.index_add(0, home.to(described.device), described).float().to(clouds.device))
 
     def _standardised(self, place: Float[Tensor, "found 3"]) -> Float[Tensor, "found 3"]:
         if len(place) > 1:

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import update_bn
 
 from mtneuro_ssl._shared.compilation import compilation_errors_named
-from mtneuro_ssl._shared.devices import chosen_device
+from mtneuro_ssl._shared.devices import chosen_device, missing_operations_named
 from mtneuro_ssl._shared.logs import logged
 from mtneuro_ssl._shared.memory import memory_errors_named
 from mtneuro_ssl._shared.trainer import fit, new_trainer
@@ -93,6 +93,7 @@ def fit_method(
     )
     trainer = _new_trainer(settings, method.total_steps, [monitor, recorder], partial)
     with ExitStack() as stack:
+        stack.enter_context(missing_operations_named())
         stack.enter_context(memory_errors_named("training", remedy="lower batch_size, or set stream=true"))
         if settings.compile:
             stack.enter_context(compilation_errors_named())
@@ -160,18 +161,18 @@ def _new_trainer(
     callbacks: list[Callback],
     partial: Path,
 ) -> Trainer:
-    on_gpu = chosen_device(settings.device).type == "cuda"
+    kind = chosen_device(settings.device).type
     started = launch()
     together: dict[str, Any] = {}
     if started.count > 1:
         together = {
             "num_nodes": started.count // started.local_count,
             "strategy": _joint_strategy(),
-            "sync_batchnorm": on_gpu,
+            "sync_batchnorm": kind == "cuda",
             "plugins": [TorchElasticEnvironment()],
         }
     return new_trainer(
-        accelerator="gpu" if on_gpu else "cpu",
+        accelerator=kind,
         devices=started.local_count,
         precision=settings.precision,
         max_steps=total,

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from pathlib import Path
 
-import torch
 from torch import nn
 
+from mtneuro_ssl._shared.devices import is_available
 from mtneuro_ssl._shared.factories import check_trusted, imported
 from mtneuro_ssl._shared.hub import found_folder
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, read_config, read_weights, weights_errors_named
@@ -24,8 +24,8 @@ def load_model(folder: Path | str, *, trusted: Collection[str] = (), device: str
     trusted
         Factories, as ``package.module:factory``, that may be called to build the model's encoder.
     device
-        Where to compute: ``auto``, ``cpu`` or ``cuda``; by default as the settings say, or the CPU where they
-        ask for a GPU that is not there.
+        Where to compute: ``auto``, ``cpu``, ``cuda`` or ``mps``; by default as the settings say, or as
+        ``auto`` where they ask for a GPU that is not there.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def load_model(folder: Path | str, *, trusted: Collection[str] = (), device: str
     settings = TrainSettings.model_validate(config["settings"])
     check_trusted(settings.encoder, trusted, where=folder / CONFIG)
     if device is None:
-        device = settings.device if settings.device != "cuda" or torch.cuda.is_available() else "auto"
+        device = settings.device if is_available(settings.device) else "auto"
     settings = settings.model_copy(update={"device": device})
     family: type[Model] = imported(settings.entry.target) if config["kind"] == "components" else NetworkModel
     weights = read_weights(folder)

@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from typing_extensions import override
 
+from mtneuro_ssl._shared.devices import in_double
 from mtneuro_ssl.methods.base import Method
 from mtneuro_ssl.mining import nearest_positions
 from mtneuro_ssl.recorder import csv_text
@@ -40,7 +41,7 @@ def effective_rank(embeddings: Float32[Tensor, "n features"]) -> float:
     2.0
     """
     centred = embeddings - embeddings.mean(dim=0)
-    shares = torch.linalg.svdvals(centred.double())
+    shares = torch.linalg.svdvals(in_double(centred))
     shares = shares[shares > 0] / shares.sum()
     return float((-(shares * shares.log()).sum()).exp()) if len(shares) else 1.0
 
@@ -55,7 +56,7 @@ def spread(embeddings: Float32[Tensor, "n features"]) -> float:
     >>> spread(torch.tensor([[1.0, 0], [-1, 0]]))
     1.0
     """
-    unit = torch.nn.functional.normalize(embeddings.double(), dim=1)
+    unit = torch.nn.functional.normalize(in_double(embeddings), dim=1)
     return float((1 - unit.mean(dim=0).square().sum()).clamp(min=0).sqrt())
 
 

@@ -42,12 +42,14 @@ def map_statistics(
 
     Divided by an infinite deviation, a constant feature is 0.
     """
-    rows = maps.flatten(2)
+    place = maps.device
+    # In double precision, which a Mac's GPU has not.
+    rows = (maps.cpu() if place.type == "mps" else maps).flatten(2)
     mean = rows.mean(dim=(0, 2), dtype=torch.float64)
     square = sum((one - mean[:, None]).square().sum(dim=1) for one in rows)
     sd = (torch.as_tensor(square) / (len(rows) * rows.shape[2])).sqrt()
     constant = sd <= 1e-6 * mean.abs()
-    return mean.float(), sd.masked_fill(constant, float("inf")).float()
+    return mean.float().to(place), sd.masked_fill(constant, float("inf")).float().to(place)
 
 
 def held_maps(
@@ -162,6 +164,10 @@ def fitted_linear_head(
     L-BFGS walks in features that are whitened beforehand, which changes its way and not its end: correlated
     features would take it many times as long.
     """
+    place = maps.device
+    if place.type == "mps":
+        # L-BFGS sums in double precision, which a Mac's GPU has not.
+        maps = maps.cpu()
     mean, sd = map_statistics(maps)
     count, features, height, width = maps.shape
     rows = maps.sub_(mean[:, None, None]).div_(sd[:, None, None]).view(count, features, height * width)
@@ -224,7 +230,7 @@ def fitted_linear_head(
     head = linear_head(features, classes)
     head.load_state_dict({"weight": weight[:, :, None, None].float(), "bias": intercept.float()})
     return FittedHead(
-        head=head.to(maps.device), losses=tuple(losses), converged=bool(np.abs(solved.jac).max() <= TOLERANCE)
+        head=head.to(place), losses=tuple(losses), converged=bool(np.abs(solved.jac).max() <= TOLERANCE)
     )
 
 

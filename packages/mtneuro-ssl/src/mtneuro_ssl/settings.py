@@ -432,8 +432,9 @@ class TrainSettings(Settings):
     """Neighbours whose most frequent label those measurements compare with a sample's own; 0 for none. Not
     part of a run's identity."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a CUDA device if there is one. Not part of a run's identity."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto takes a CUDA device if there is one, else a Mac's GPU (mps). Not part of
+    a run's identity."""
 
     checkpoint_every: NonNegative = 30.0
     """Seconds between checkpoints; 0 writes one after every step. Not part of a run's identity."""

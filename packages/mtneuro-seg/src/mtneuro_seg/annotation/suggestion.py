@@ -81,7 +81,7 @@ def suggest(
     replace
         Whether earlier suggestions in ``out``, that nobody has changed, are replaced.
     device
-        ``"cpu"`` or ``"cuda"``; by default where the network is.
+        ``"cpu"``, ``"cuda"`` or ``"mps"``; by default where the network is.
     progress
         Called with (boxes scored, boxes in all).
 

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from mtneuro_seg._shared.terminal import check_output
 
-Device = Literal["auto", "cpu", "cuda"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
 """Where a command computes; ``auto`` takes a GPU if there is one."""
 
 Labels = Annotated[str | None, Parameter(group="Arguments")]

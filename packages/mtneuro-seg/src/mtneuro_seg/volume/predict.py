@@ -44,7 +44,7 @@ def swept_labels(
         Id of each slice, ``<cube>/z<z>``: a window of a 3D network then holds consecutive slices of one cube
         alone, and each such run of slices is labelled as a volume by itself.
     device
-        ``"cpu"`` or ``"cuda"``; by default where the network is.
+        ``"cpu"``, ``"cuda"`` or ``"mps"``; by default where the network is.
     progress
         Called with (slices done, slices in all).
 
@@ -128,7 +128,7 @@ def predict_volume(
         Slices of a shard. By default as deep as the volume's own chunks, within 16 to 64, for 2D networks; 64
         for 3D ones, whose windows are computed again at the border between two rows.
     device
-        ``"cpu"`` or ``"cuda"``; by default where the network is.
+        ``"cpu"``, ``"cuda"`` or ``"mps"``; by default where the network is.
     progress
         Called with (slices done, slices in all).
 

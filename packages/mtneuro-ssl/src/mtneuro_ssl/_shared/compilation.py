@@ -17,8 +17,12 @@ def check_compiler(device: torch.device, /) -> None:
     Raises
     ------
     ValueError
-        If there is no C++ compiler for a CPU, or no Triton for a GPU.
+        If there is no C++ compiler for a CPU, or no Triton for a GPU; or for a Mac's GPU.
     """
+    if device.type == "mps":
+        raise ValueError(
+            "compile must be false on device 'mps', for which torch compiles in part only, got true"
+        )
     if device.type == "cuda":
         if find_spec("triton") is None:
             raise ValueError(

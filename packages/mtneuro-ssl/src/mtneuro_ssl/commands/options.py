@@ -10,7 +10,7 @@ from mtneuro_ssl._shared.settings import changed_values
 from mtneuro_ssl.settings import TrainSettings
 from mtneuro_ssl.settings_file import file_values
 
-Device = Literal["auto", "cpu", "cuda"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
 
 Size = tuple[int, int]
 Trust = Annotated[tuple[str, ...], Parameter(show_default=False)]
