@@ -71,14 +71,14 @@ def test_finer_pixels_get_the_labels_of_the_coarser_ones():
 
 
 def test_coarse_pixels_along_one_axis_are_resampled_along_it_alone():
-    network = fitted(brighter(), blocks(), voxel_size_um=(1, 2, 1)).network
+    network = fitted(brighter(), blocks(), voxel_size_um=(1, 2, 1)).network.entrance
     assert network.inner_size((64, 64)) == (128, 64)
     assert network.inner_size((66, 63)) == (132, 64)
     assert network.inner_size((3, 1)) == (8, 4)
 
 
 def test_pixels_of_nearly_the_same_size_are_not_resampled():
-    network = fitted(brighter(), blocks(), voxel_size_um=(1, 1.04, 0.97)).network
+    network = fitted(brighter(), blocks(), voxel_size_um=(1, 1.04, 0.97)).network.entrance
     assert network.inner_size((64, 100)) == (64, 100)
 
 

@@ -1,3 +1,4 @@
+from ._shared.fitting import InputSettings as InputSettings
 from ._shared.hub import Place as Place
 from ._shared.hub import fetched_folder as fetched_folder
 from ._shared.hub import folder_digest as folder_digest
@@ -46,7 +47,6 @@ from .registry import model_names as model_names
 from .registry import network as network
 from .registry import register as register
 from .selection import best_run as best_run
-from .settings import InputSettings as InputSettings
 from .settings import TrainSettings as TrainSettings
 from .settings import TransformSettings as TransformSettings
 from .settings import executed_modules as executed_modules

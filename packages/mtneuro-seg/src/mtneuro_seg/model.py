@@ -18,12 +18,13 @@ from mtneuro_seg._shared import model_folder
 from mtneuro_seg._shared.channels import check_no_channels
 from mtneuro_seg._shared.digests import array_digest, digest
 from mtneuro_seg._shared.factories import check_trusted, imported
+from mtneuro_seg._shared.fitting import InputSettings
 from mtneuro_seg._shared.foreign import module_errors_named, reason
 from mtneuro_seg._shared.masked import check_unmasked
 from mtneuro_seg._shared.torch_file import check_model_folder
 from mtneuro_seg._shared.words import one_line
 from mtneuro_seg.model_card import model_card
-from mtneuro_seg.settings import InputSettings, TrainSettings, default_class_names
+from mtneuro_seg.settings import TrainSettings, default_class_names
 
 FORMAT_VERSION = 1
 KIND = "mtneuro-seg model"

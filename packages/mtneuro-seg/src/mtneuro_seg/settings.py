@@ -66,25 +66,6 @@ class TransformSettings(Settings):
         return self.chance > 0 and self != type(self)(chance=self.chance)
 
 
-class InputSettings(Settings):
-    """What images a 2D network takes, where it was made for those of any microscope.
-
-    Examples
-    --------
-    >>> InputSettings(pixel_size_um=1.17).range_um
-    (0.5, 2.0)
-    """
-
-    pixel_size_um: PositiveFloat
-    """Size of a pixel of the images that it was trained on; others are resampled to it."""
-
-    range_um: tuple[PositiveFloat, PositiveFloat] = (0.5, 2.0)
-    """Smallest and largest pixel of the images that may be given to it."""
-
-    median: Annotated[int, Field(ge=1, le=255)] = 128
-    """Grey level that the median of the images is brought to, in proportion from 0."""
-
-
 class TrainSettings(Settings):
     """Everything that decides how a network is built and trained.
 

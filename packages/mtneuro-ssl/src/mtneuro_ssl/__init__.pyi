@@ -1,3 +1,4 @@
+from ._shared.fitting import InputSettings as InputSettings
 from ._shared.hub import Place as Place
 from ._shared.hub import fetched_folder as fetched_folder
 from ._shared.hub import folder_digest as folder_digest
@@ -20,6 +21,7 @@ from .figures.reconstructions import reconstruction_sheet as reconstruction_shee
 from .figures.views import view_sheet as view_sheet
 from .files import open_images as open_images
 from .files import save_embeddings as save_embeddings
+from .fitting import fitted as fitted
 from .maps import feature_maps as feature_maps
 from .model import Model as Model
 from .model import untrained as untrained

@@ -20,6 +20,8 @@ from mtneuro_ssl._shared.pixels import check_image_type
 from mtneuro_ssl._shared.volume_file import Ranges
 from mtneuro_ssl._shared.workers import results
 from mtneuro_ssl.files import absolute, open_images
+from mtneuro_ssl.fitting import fitted
+from mtneuro_ssl.model import Model
 from mtneuro_ssl.model_folder import load_model
 from mtneuro_ssl.subvolumes import slices_at, subvolume_rows
 from mtneuro_ssl.types import Progress
@@ -105,6 +107,7 @@ class _Task:
     device: str | None
     ranges: Ranges | None
     intensity: Window | None
+    voxel_size_um: tuple[float, ...] | None
     grid: Grid
     z: tuple[int, ...]
     """Index of the slice in the volume, or of each slice of the subvolume."""
@@ -127,6 +130,7 @@ def embedding_map(
     ranges: Ranges | None = None,
     replace: bool = False,
     intensity: Window | None = None,
+    voxel_size_um: tuple[float, float, float] | None = None,
     slices: Sequence[int] | None = None,
     batch_size: int = 256,
     executor: Executor | None = None,
@@ -160,6 +164,9 @@ def embedding_map(
         Whether a map of another model, volume or grid, if one is there, is replaced.
     intensity
         Intensities that become black and white; by default as the model was trained.
+    voxel_size_um
+        Voxel size ``(z, y, x)`` in micrometres, where the volume does not state it; for models that are
+        `fitted` to it.
     slices
         Which slices of that part; all by default. For a model of subvolumes, the first slice of each.
     batch_size
@@ -181,7 +188,8 @@ def embedding_map(
     """
     source = open_images(volume, ranges=ranges, intensity=intensity)
     count, height, width = source.images.shape
-    loaded = load_model(model, trusted=trusted, device=device)
+    size = voxel_size_um or source.voxel_size_um
+    loaded = fitted(load_model(model, trusted=trusted, device=device), voxel_size_um=size)
     check_image_type(source.images, loaded.settings)
     half = (max(window[0] // 2, 1), max(window[1] // 2, 1))
     grid = Grid(size=(height, width), window=window, stride=stride or half)
@@ -216,7 +224,7 @@ def embedding_map(
         _Task(
             model=str(Path(model).resolve()), volume=absolute(volume), out=str(Path(out).resolve()),
             trusted=tuple(trusted), device=device, ranges=ranges, intensity=intensity,
-            grid=grid, z=tuple(stack), place=place,
+            voxel_size_um=size, grid=grid, z=tuple(stack), place=place,
             rows=(start, min(start + array.chunks[1], grid.shape[0])), batch_size=batch_size,
             threads=torch.get_num_threads(),
         )
@@ -287,7 +295,7 @@ def _embed_rows(task: _Task) -> None:
     bottom = (last - 1) * grid.stride[0] + grid.window[0]
     images = open_images(task.volume, ranges=task.ranges, intensity=task.intensity).images
     strip = slices_at(images, np.array(task.z), (slice(top, bottom),))
-    model = _cached_model(task.model, trusted=task.trusted, device=task.device)
+    model = _cached_model(task.model, task.trusted, task.device, task.voxel_size_um)
     if model.settings.depth is None:
         strip = strip[0]
     embeddings = model.embed(grid.windows(strip), batch_size=task.batch_size)
@@ -295,4 +303,8 @@ def _embed_rows(task: _Task) -> None:
     array[task.place, first:last] = embeddings.reshape(last - first, grid.shape[1], -1)
 
 
-_cached_model = lru_cache(maxsize=2)(load_model)
+@lru_cache(maxsize=2)
+def _cached_model(
+    folder: str, trusted: tuple[str, ...], device: str | None, voxel_size_um: tuple[float, ...] | None
+) -> Model:
+    return fitted(load_model(folder, trusted=trusted, device=device), voxel_size_um=voxel_size_um)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mtneuro_ssl._shared.card import header
 from mtneuro_ssl._shared.devices import chosen_device
+from mtneuro_ssl._shared.fitting import InputSettings
 from mtneuro_ssl._shared.foreign import described, module_errors_named, words_of
 from mtneuro_ssl._shared.memory import memory_errors_named
 from mtneuro_ssl._shared.model_folder import CARD, CONFIG, HEADS, HISTORY, write_model
@@ -53,6 +54,9 @@ class Model(ABC):
 
     vector_width: int | None = None
     """Features of a sample, where samples are vectors and not images."""
+
+    input: InputSettings | None = None
+    """What images it takes, where `fitted` must bring others to their pixel size and grey level."""
 
     def __init__(self, settings: TrainSettings, *, classes: Sequence[str] | None = None) -> None:
         self.settings = settings.resolved()
@@ -245,6 +249,7 @@ class Model(ABC):
             "vector_width": self.vector_width,
             "settings": self.settings.model_dump(),
             **self._adaptation(),
+            **({"input": self.input.model_dump(mode="json")} if self.input else {}),
             "digest": digest,
             "mtneuro_ssl": version("mtneuro-ssl"),
         }

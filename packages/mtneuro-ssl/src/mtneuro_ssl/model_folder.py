@@ -7,6 +7,7 @@ from torch import nn
 
 from mtneuro_ssl._shared.devices import is_available
 from mtneuro_ssl._shared.factories import check_trusted, imported
+from mtneuro_ssl._shared.fitting import InputSettings
 from mtneuro_ssl._shared.hub import found_folder
 from mtneuro_ssl._shared.model_folder import CONFIG, WEIGHTS, read_config, read_weights, weights_errors_named
 from mtneuro_ssl._shared.torch_file import check_model_folder
@@ -46,8 +47,11 @@ def load_model(folder: Path | str, *, trusted: Collection[str] = (), device: str
     settings = settings.model_copy(update={"device": device})
     family: type[Model] = imported(settings.entry.target) if config["kind"] == "components" else NetworkModel
     weights = read_weights(folder)
+    given = config.get("input")
     with weights_errors_named(folder / WEIGHTS):
-        return family.from_tensors(settings, weights, config=config)
+        model = family.from_tensors(settings, weights, config=config)
+    model.input = None if given is None else InputSettings.model_validate(given)
+    return model
 
 
 def load_encoder(source: Path | str, *, trusted: Collection[str] = ()) -> nn.Module:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mtneuro_ssl._shared.factories import look_here
 from mtneuro_ssl._shared.terminal import Force, Output, RangesOption, bar, check_output
-from mtneuro_ssl.commands.options import Device, Intensity, Trust
+from mtneuro_ssl.commands.options import Device, Intensity, Trust, VoxelSize
 
 
 def embed(
@@ -15,6 +15,7 @@ def embed(
     output: Output,
     force: Force = False,
     ranges: RangesOption = None,
+    voxel_size_um: VoxelSize = None,
     intensity: Intensity = None,
     corners: bool = False,
     batch_size: int = 256,
@@ -23,18 +24,23 @@ def embed(
 ) -> str:
     """Embed the images of a volume with a trained model.
 
-    Example: `mtneuro-ssl embed byol images.npz -o embeddings.npz`
+    - `mtneuro-ssl embed byol images.npz -o embeddings.npz`
+    - `mtneuro-ssl embed phantom-byol images.npz -o embeddings.npz`
 
     Parameters
     ----------
     model
-        Model folder, or a repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
+        Model folder, a model that comes with the package (`mtneuro-ssl methods --pretrained`), or a
+        repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
     volume
         Images, as for `train`; a model of subvolumes embeds the volume's subvolumes.
     output
         Embeddings file to write (.npz).
     ranges
         The part of the volume to read.
+    voxel_size_um
+        Voxel size z y x in micrometres, where the volume does not state it; only a model that comes with the
+        package asks for it.
     intensity
         Intensities that become black and white, LO:HI. By default as the model was trained.
     corners
@@ -52,6 +58,7 @@ def embed(
     from mtneuro_ssl._shared.intensity import parsed_window
     from mtneuro_ssl.embedding import corner_ids
     from mtneuro_ssl.files import is_point_file, open_images, save_embeddings
+    from mtneuro_ssl.fitting import fitted
     from mtneuro_ssl.model_folder import load_model
     from mtneuro_ssl.views import corner_crops
 
@@ -60,6 +67,7 @@ def embed(
     window = parsed_window(intensity)
     source = open_images(volume, ranges=ranges, intensity=window, depth=loaded.settings.depth)
     images, ids = source.images, source.sample_id
+    loaded = fitted(loaded, voxel_size_um=voxel_size_um or source.voxel_size_um)
     if corners and is_point_file(volume):
         raise ValueError(
             f"{volume} holds clouds of points, which have no corners: write those of the corners with "

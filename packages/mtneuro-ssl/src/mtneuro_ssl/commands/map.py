@@ -6,7 +6,7 @@ from typing import Any
 
 from mtneuro_ssl._shared.factories import look_here
 from mtneuro_ssl._shared.terminal import Force, Output, RangesOption, bar, check_output
-from mtneuro_ssl.commands.options import Device, Intensity, Size, Trust
+from mtneuro_ssl.commands.options import Device, Intensity, Size, Trust, VoxelSize
 
 
 def map_(
@@ -19,6 +19,7 @@ def map_(
     window: Size,
     stride: Size | None = None,
     ranges: RangesOption = None,
+    voxel_size_um: VoxelSize = None,
     intensity: Intensity = None,
     picture: Path | None = None,
     workers: int = 1,
@@ -36,7 +37,8 @@ def map_(
     Parameters
     ----------
     model
-        Model folder, or a repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
+        Model folder, a model that comes with the package (`mtneuro-ssl methods --pretrained`), or a
+        repository of one on the Hugging Face hub: owner/name or owner/name@REVISION.
     volume
         Volume (z, y, x), as for `train`.
     output
@@ -48,6 +50,9 @@ def map_(
         Pixels from one window to the next, along y and x. By default half a window.
     ranges
         The part of the volume to map.
+    voxel_size_um
+        Voxel size z y x in micrometres, where the volume does not state it; only a model that comes with the
+        package asks for it.
     intensity
         Intensities that become black and white, LO:HI. By default as the model was trained.
     picture
@@ -90,6 +95,7 @@ def map_(
             ranges=ranges,
             replace=force,
             intensity=levels,
+            voxel_size_um=voxel_size_um,
             executor=executor,
             trusted=trust,
             device=device,

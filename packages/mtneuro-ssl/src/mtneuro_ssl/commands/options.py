@@ -20,6 +20,9 @@ LogName = Literal["mlflow", "tensorboard", "wandb"]
 Log = Annotated[tuple[LogName, ...], Parameter(name="--log", show_default=False)]
 """Where the training's settings and history are logged too."""
 
+VoxelSize = Annotated[tuple[float, float, float] | None, Parameter(name=["--voxel-size", "--voxel-size-um"])]
+"""The size of a voxel, where a file does not state it."""
+
 Intensity = Annotated[str | None, Parameter(name="--intensity")]
 """Intensities that become black and white, ``LO:HI``."""
 
