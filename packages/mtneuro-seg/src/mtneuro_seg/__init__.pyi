@@ -13,6 +13,7 @@ from .annotation.boxes import read_boxes as read_boxes
 from .annotation.finetuning import finetune as finetune
 from .annotation.settings import SuggestSettings as SuggestSettings
 from .annotation.suggestion import suggest as suggest
+from .bioimageio_package import export_bioimageio as export_bioimageio
 from .colours import class_colours as class_colours
 from .exporting import export_onnx as export_onnx
 from .figures import learning_curves_figure as learning_curves_figure

@@ -1,5 +1,6 @@
 """``mtneuro-seg export``."""
 
+import numpy as np
 import pytest
 from mtneuro_seg import TrainSettings
 from mtneuro_seg._shared.onnx_file import Sizes
@@ -41,3 +42,24 @@ def test_a_file_is_not_replaced_unasked_and_a_wrong_size_is_refused(run, folder,
     assert "size must be one that 'unet' takes, such as 16 16, got 15 16" in capsys.readouterr().err
     assert run("export", folder, "--onnx", tmp_path / "a.pt") == 2
     assert "ONNX must be written to a .onnx, got" in capsys.readouterr().err
+
+
+def test_a_package_needs_a_sample_authors_and_a_licence(run, folder, tmp_path, capsys, monkeypatch):
+    assert run("export", folder) == 2
+    assert "--onnx FILE or --bioimageio FILE must say what to write" in capsys.readouterr().err
+    package = tmp_path / "a.zip"
+    assert run("export", folder, "--bioimageio", package, "--author", "A. Author") == 2
+    assert "--sample VOLUME --author NAME --licence CC-BY-4.0" in capsys.readouterr().err
+    images = np.random.default_rng(0).integers(0, 256, (4, 64, 64), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    asked = {}
+
+    def exported(model, path, **given):
+        asked.update(given, path=path)
+        return Exported(sizes=Sizes(smallest=(32, 32), multiple=(2, 2)), difference=2e-6)
+
+    monkeypatch.setattr("mtneuro_seg.bioimageio_package.export_bioimageio", exported)
+    sample = ("--sample", tmp_path / "images.npy", "--author", "A. Author", "--licence", "MIT")
+    assert run("export", folder, "--bioimageio", package, *sample) == 0
+    np.testing.assert_array_equal(asked["sample"], images[0])
+    assert (asked["path"], asked["authors"], asked["licence"]) == (package, ("A. Author",), "MIT")

@@ -75,6 +75,7 @@ def export_onnx(model: Model, path: str | os.PathLike[str], *, size: Sequence[in
         "input": "intensities from 0 to 255, divided by 255, less mean, divided by sd",
         "mean": repr(settings.mean),
         "sd": repr(settings.sd),
+        **({"images": model.input.told} if model.input else {}),
     }
     try:
         difference = write_onnx(
