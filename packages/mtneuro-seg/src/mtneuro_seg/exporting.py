@@ -121,4 +121,5 @@ def _about(model: Model) -> dict[str, str]:
         "input": "intensities from 0 to 255, divided by 255, less mean, divided by sd",
         "mean": repr(settings.mean),
         "sd": repr(settings.sd),
+        **({"images": model.input.told} if model.input else {}),
     }

@@ -37,6 +37,18 @@ class InputSettings(Settings):
     median: Annotated[int, Field(ge=1, le=255)] = 128
     """Grey level that the median of the images is brought to, in proportion from 0."""
 
+    @property
+    def told(self) -> str:
+        """What images the network itself takes, in words, for programs that do not fit them.
+
+        Examples
+        --------
+        >>> InputSettings(pixel_size_um=1.17).told
+        'pixels of 1.17 um, grey levels in proportion so that the median is 128 of 255'
+        """
+        levels = f"grey levels in proportion so that the median is {self.median} of 255"
+        return f"pixels of {self.pixel_size_um:g} um, {levels}"
+
     def scale(self, voxel_size_um: Sequence[float] | None) -> tuple[float, float]:
         """Return by how much images of a voxel size ``(z, y, x)`` or ``(y, x)`` are enlarged along y and x.
 

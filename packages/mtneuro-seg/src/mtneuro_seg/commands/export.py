@@ -30,9 +30,11 @@ def export(
     from 0 to 255, divided by 255, less the mean and over the sd that the file states. The output, scores, is
     float32 (batch, classes, y, x), or (batch, classes, z, y, x). A package takes images as they are, states
     how they are normalised, gives the probability of each class, and has passed bioimageio.core's own test;
-    deepImageJ, ilastik, BiaPy and napari open it. Needs the packages of `pip install 'mtneuro-seg[export]'`.
+    deepImageJ, ilastik, BiaPy and napari open it. Needs `pip install 'mtneuro-seg[export]'`, a package
+    `pip install 'mtneuro-seg[bioimageio]'`.
 
-    Example: `mtneuro-seg export models/unet --onnx unet.onnx`
+    - `mtneuro-seg export models/unet --onnx unet.onnx`
+    - `mtneuro-seg export models/unet --bioimageio unet.zip --sample test.npz --author Me --licence MIT`
 
     Parameters
     ----------
@@ -76,7 +78,9 @@ def export(
         taken = " x ".join(map(str, done.sizes.smallest))
         if done.sizes.multiple is not None:
             taken = f"any multiple of {' x '.join(map(str, done.sizes.multiple))}"
-        return f"written to {path}, for images of {taken}; onnxruntime differs by {done.difference:.1g} at most"
+        return (
+            f"written to {path}, for images of {taken}; onnxruntime differs by {done.difference:.1g} at most"
+        )
 
     if onnx is not None:
         yield told(onnx, export_onnx(loaded, onnx, size=size or None))
