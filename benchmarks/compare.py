@@ -131,11 +131,12 @@ def record(
     folder: Path,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    force: Force = False,
 ) -> str:
     """Check a folder of results as for a submission, and keep it for `--against`.
 
     The record holds the numbers, the report, a page with findings, claims and tables, the figure of the first
-    table, and a table of all runs with their times and what made them. An earlier record is replaced.
+    table, and a table of all runs with their times and what made them.
 
     - `uv run benchmarks/compare.py record results/study -o benchmarks/records/study`
 
@@ -144,9 +145,9 @@ def record(
     folder
         Results of one preset, such as `results/study`; its runs must still lie beside it.
     output
-        The record's folder.
+        The record's folder; with --force an earlier record there is replaced.
     """
-    check_output(output, what="a record", force=True)
+    check_output(output, what="a record", force=force)
     kept = write_record(folder, output)
     return f"record of {duration(kept.seconds)} of runs written to {output}"
 

@@ -258,7 +258,7 @@ def encoder_card(folder: Path, data: Path) -> str:
         real = trained_encoder(real_tiles(data), Path(scratch) / "model", progress)
     rows = {
         "phantom-byol": _embedding(ours),
-        "the same, trained without labels on the real slice itself": _embedding(real),
+        "the same, trained without labels on the real slice, the scored tiles among it": _embedding(real),
         "the same network, untrained": _embedding(plain),
         **{name: FLOORS[name] for name in ("mean and sd", "32-bin histogram", "power spectrum")},
     }

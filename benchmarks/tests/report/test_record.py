@@ -52,11 +52,13 @@ def test_its_page_shows_tables_and_the_figure(kept):
 
 
 def test_a_record_is_replaced_and_nothing_else_is(results, copied, tmp_path):
-    compare.record(results, output=copied)
+    with pytest.raises(FileExistsError, match="--force replaces it"):
+        compare.record(results, output=copied)
+    compare.record(results, output=copied, force=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").write_text("precious")
     with pytest.raises(ValueError, match="must be a new folder or hold a record"):
-        compare.record(results, output=tmp_path / "other")
+        compare.record(results, output=tmp_path / "other", force=True)
     assert (tmp_path / "other" / "mine.txt").read_text() == "precious"
 
 
