@@ -19,6 +19,8 @@ def model(**more) -> Model:
 
 
 @pytest.mark.slow
+# The library leaves the package open until it is collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("kind", "name"), [("uint8", "unet"), ("uint16", "unet"), ("uint8", "unet3d")])
 def test_a_package_passes_the_librarys_own_test_and_predicts_raw_images(kind, name, tmp_path, unchecked):
     core = pytest.importorskip("bioimageio.core")

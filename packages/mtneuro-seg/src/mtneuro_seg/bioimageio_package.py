@@ -82,7 +82,7 @@ def export_bioimageio(
         folder = Path(scratch)
         done = export_onnx(model, folder / "weights.onnx", size=size)
         given = _middle(np.asarray(sample), model.settings, done.sizes)
-        np.save(folder / "test_input.npy", given)
+        np.save(folder / "test_input.npy", given.astype(np.float32))
         np.save(folder / "test_output.npy", _probabilities(model, given))
         (folder / "README.md").write_text(_documentation(model), encoding="utf-8")
         try:
@@ -138,7 +138,8 @@ def _described(
             ),
         ],
         test_tensor=spec.FileDescr(source=folder / "test_input.npy"),
-        data=spec.IntervalOrRatioDataDescr(type=np.dtype(_type(settings)).name),  # pyright: ignore[reportArgumentType]
+        # What the library hands to the network is of this type, whatever images are given.
+        data=spec.IntervalOrRatioDataDescr(type="float32"),
         preprocessing=[
             spec.EnsureDtypeDescr(kwargs=spec.EnsureDtypeKwargs(dtype="float32")),
             spec.FixedZeroMeanUnitVarianceDescr(
