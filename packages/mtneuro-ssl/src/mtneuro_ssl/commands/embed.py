@@ -24,8 +24,7 @@ def embed(
 ) -> str:
     """Embed the images of a volume with a trained model.
 
-    - `mtneuro-ssl embed byol images.npz -o embeddings.npz`
-    - `mtneuro-ssl embed phantom-byol images.npz -o embeddings.npz`
+    Example: `mtneuro-ssl embed phantom-byol images.npz -o embeddings.npz`
 
     Parameters
     ----------

@@ -8,8 +8,7 @@ from mtneuro_ssl.registry import METHODS, encoder_names
 def methods(*, pretrained: bool = False) -> Iterator[str]:
     """List the methods and encoders.
 
-    - `mtneuro-ssl methods`
-    - `mtneuro-ssl methods --pretrained`
+    Example: `mtneuro-ssl methods --pretrained`
 
     Parameters
     ----------
