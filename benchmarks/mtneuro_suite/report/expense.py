@@ -85,8 +85,12 @@ def expense_csv(plan: Plan, store: Store) -> str:
     """Return what each finished run cost as CSV, a line each under a header; energies only where known."""
     costs = expenses(plan, {run.id: store.result(run) for run in plan.runs if store.done(run)})
     known = {name for cost in costs for name in cost}
+    return cost_lines(costs, [name for name in _COLUMNS if name not in ENERGY or name in known])
+
+
+def cost_lines(costs: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Return some columns of what runs cost as CSV; the column ``run`` is their ``id``."""
     text = io.StringIO()
-    columns = [name for name in _COLUMNS if name not in ENERGY or name in known]
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows({"run": cost["id"], **cost} for cost in costs)

@@ -1,16 +1,13 @@
 """Keep results for others to compare with: numbers, report, tables, and what each run was made with."""
 
-import csv
-import hashlib
-import io
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from mtneuro_suite._shared.digests import file_digest
 from mtneuro_suite._shared.files import written_beside
 from mtneuro_suite._shared.settings import Settings
 from mtneuro_suite._shared.words import one_line
@@ -20,6 +17,7 @@ from mtneuro_suite.preset.model import checked_preset
 from mtneuro_suite.report.about import FILE_NAME, Results, about, read_results
 from mtneuro_suite.report.claims import claims
 from mtneuro_suite.report.comparison import against_grids
+from mtneuro_suite.report.expense import cost_lines
 from mtneuro_suite.report.figures import svg_text
 from mtneuro_suite.report.findings import findings
 from mtneuro_suite.report.grids import Grid, grid_text
@@ -34,7 +32,8 @@ RECORD = "record.json"
 PAGE = "README.md"
 FIGURE = "figure.svg"
 RUNS = "runs.csv"
-_KEPT = ("results.csv", FILE_NAME, "report.html")
+_KEPT = ("results.csv", "report.html")
+_COLUMNS = ("run", "kind", "title", "seconds", "peak_memory_mib", "device", "commit", "finished")
 
 
 class Record(Settings):
@@ -81,13 +80,13 @@ def write_record(folder: Path, out: Path) -> Record:
     (results,) = read_results([folder])
     plan = plan_of(checked_preset(results.about.preset, where=str(folder / FILE_NAME)))
     store = Store(folder.resolve().parent)
-    made = [_Made.of(name, store) for name in results.about.runs]
+    made = [_made(name, store) for name in results.about.runs]
     record = Record(
         suite_version=results.about.suite_version,
         phantom_version=checked.phantom_version,
-        commits=tuple(dict.fromkeys(one.commit for one in made)),
-        seconds=round(sum(one.seconds for one in made), 1),
-        numbers=hashlib.sha256((folder / "results.csv").read_bytes()).hexdigest(),
+        commits=tuple(dict.fromkeys(one["commit"] for one in made)),
+        seconds=round(sum(one["seconds"] for one in made), 1),
+        numbers=file_digest(folder / "results.csv"),
         versions=checked.entries[-1].made_with.versions,
     )
     with written_beside(out) as beside:
@@ -98,7 +97,7 @@ def write_record(folder: Path, out: Path) -> Record:
         told = results.about.model_copy(update={"preset": checked.about.preset})
         (beside / FILE_NAME).write_text(told.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (beside / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        (beside / RUNS).write_text(_runs_text(made), encoding="utf-8")
+        (beside / RUNS).write_text(cost_lines(made, _COLUMNS), encoding="utf-8")
         (beside / PAGE).write_text(_page(plan, results, record, made), encoding="utf-8")
         if (figure := overview_figure(plan, results.rows)) is not None:
             (beside / FIGURE).write_text(svg_text(figure), encoding="utf-8")
@@ -126,7 +125,7 @@ def read_record(name: str) -> Results:
         record = Record.model_validate_json((folder / RECORD).read_bytes())
     except ValidationError as error:
         raise ValueError(f"{folder / RECORD} must describe a record: {one_line(error)}") from None
-    if record.numbers != hashlib.sha256((folder / "results.csv").read_bytes()).hexdigest():
+    if record.numbers != file_digest(folder / "results.csv"):
         raise ValueError(f"{folder / 'results.csv'} has been changed since it was recorded")
     if faults := [*version_faults(record.suite_version, record.phantom_version)]:
         raise ValueError(f"{folder}: {'; '.join(faults)}")
@@ -134,35 +133,14 @@ def read_record(name: str) -> Results:
     return results
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
-    """A run, and what it took."""
-
-    run: str
-    kind: str
-    title: str
-    seconds: float
-    peak_memory_mib: float
-    device: str
-    commit: str
-    finished: str
-
-    @classmethod
-    def of(cls, name: str, store: Store) -> "_Made":
-        content, damage = store.inspected(name)
-        if content is None:
-            raise ValueError(damage or f"the run {name} is missing: run the same command again")
-        made = content["provenance"]
-        return cls(
-            run=name,
-            kind=name.rpartition("-")[0],
-            title=content["title"],
-            seconds=made["seconds"],
-            peak_memory_mib=made["peak_memory_mib"],
-            device=made["device"],
-            commit=str(made["commit"] or "unknown"),
-            finished=made["finished"],
-        )
+def _made(name: str, store: Store) -> dict[str, Any]:
+    """Return a run with its provenance, as `expenses` does, by its name alone."""
+    content, damage = store.inspected(name)
+    if content is None:
+        raise ValueError(damage or f"the run {name} is missing: run the same command again")
+    made = content["provenance"]
+    commit = str(made["commit"] or "unknown")
+    return {**made, "id": name, "kind": name.rpartition("-")[0], "title": content["title"], "commit": commit}
 
 
 def beside_study(plan: Plan, rows: Sequence[Row], *, name: str = "study") -> list[Grid]:
@@ -186,15 +164,7 @@ def beside_study(plan: Plan, rows: Sequence[Row], *, name: str = "study") -> lis
         return []
 
 
-def _runs_text(made: Sequence[_Made]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, [one.name for one in fields(_Made)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(one) for one in made)
-    return text.getvalue()
-
-
-def _page(plan: Plan, results: Results, record: Record, made: Sequence[_Made]) -> str:
+def _page(plan: Plan, results: Results, record: Record, made: Sequence[dict[str, Any]]) -> str:
     """Return the record as a page: findings, claims, tables, and times by kind of run."""
     name = plan.preset.name
     lines = [
@@ -219,7 +189,7 @@ def _page(plan: Plan, results: Results, record: Record, made: Sequence[_Made]) -
     grids = [table_grid(table) for table in all_tables(plan, results.rows)]
     of_kind: dict[str, list[float]] = {}
     for one in made:
-        of_kind.setdefault(one.kind, []).append(one.seconds)
+        of_kind.setdefault(one["kind"], []).append(one["seconds"])
     times = Grid(
         title="Times by kind of run",
         columns=("kind", "runs", "seconds", "longest"),

@@ -30,7 +30,7 @@ def fitted(model: Model, *, voxel_size_um: Sequence[float] | None) -> Model:
     --------
     >>> model = from_pretrained("phantom-byol")  # doctest: +SKIP
     >>> fitted(model, voxel_size_um=(1.17, 1.17, 1.17)).embed(images).shape  # doctest: +SKIP
-    (200, 512)
+    (200, 256)
     """
     takes = model.input
     if takes is None or not isinstance(model, NetworkModel):
@@ -43,4 +43,9 @@ def fitted(model: Model, *, voxel_size_um: Sequence[float] | None) -> Model:
         mean=model.settings.mean,
         sd=model.settings.sd,
     )
-    return NetworkModel(model.settings, nn.Sequential(entrance, model.encoder))
+    return NetworkModel(
+        model.settings,
+        nn.Sequential(entrance, model.encoder),
+        classifier=model.classifier,
+        classes=model.classes,
+    )

@@ -84,8 +84,7 @@ def predict_volume_on_cluster(
     # Connect first: where the scheduler does not answer, nothing has been written.
     with worker_pool(scheduler=scheduler, tls=tls, connect_timeout_s=connect_timeout_s) as executor:
         opened = seen_through(open_volume_file(source, ranges=ranges), intensity)
-        size = None if voxel_size_um is None else tuple(voxel_size_um)
-        size = size or opened.voxel_size_um
+        size = opened.voxel_size_um if voxel_size_um is None else tuple(voxel_size_um)
         model = load_model(model_path, trusted=trusted)
         sweep = sweep or SweepSettings()
         check_volume(opened.array, model.settings)
