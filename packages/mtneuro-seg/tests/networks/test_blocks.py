@@ -1,8 +1,9 @@
-"""Feature maps joined: the values and gradients of a concatenation, and a gradient without gaps."""
+"""Feature maps joined and subvolumes convolved: values and gradients are torch's own."""
 
 import pytest
 import torch
-from mtneuro_seg.networks.blocks import joined
+from mtneuro_seg.networks.blocks import Convolution3d, joined
+from torch import nn
 
 
 @pytest.mark.parametrize("size", [(5, 4), (3, 5, 4)])
@@ -25,3 +26,41 @@ def test_the_gradient_of_the_features_is_dense_in_the_layout_of_the_images(layou
     weights = torch.randn(2, 6, 5, 4).contiguous(memory_format=layout)
     (joined(one, other) * weights).sum().backward()
     assert seen[0].is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize(
+    ("size", "padding", "dilation", "shape"),
+    [
+        (3, 1, 1, (4, 8, 6)),
+        (3, 1, 1, (4, 7, 6)),
+        (3, 4, 4, (4, 9, 6)),
+        (3, 0, 1, (5, 8, 6)),
+        (3, 0, 1, (3, 3, 3)),
+        (1, 0, 1, (4, 8, 6)),
+    ],
+)
+def test_a_convolution_of_one_subvolume_is_torchs(size, padding, dilation, shape):
+    torch.manual_seed(0)
+    ours = Convolution3d(3, 5, size, padding=padding, dilation=dilation)
+    plain = nn.Conv3d(3, 5, size, padding=padding, dilation=dilation)
+    plain.load_state_dict(ours.state_dict())
+    images = torch.randn(1, 3, *shape, requires_grad=True)
+    weights = torch.randn_like(plain(images))
+    found, expected = ours(images), plain(images)
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(
+        torch.autograd.grad((found * weights).sum(), (images, *ours.parameters())),
+        torch.autograd.grad((expected * weights).sum(), (images, *plain.parameters())),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN")
+def test_a_single_subvolume_is_convolved_as_two_by_onednn():
+    def kernels(convolution: nn.Module) -> set[str]:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+            convolution(torch.zeros(1, 8, 8, 32, 32))
+        return {event.key for event in seen.key_averages()}
+
+    assert "aten::mkldnn_convolution" in kernels(Convolution3d(8, 8, 3, padding=1))

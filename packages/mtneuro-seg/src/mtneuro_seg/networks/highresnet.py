@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mtneuro_seg.networks.blocks import Convolution3d
 from mtneuro_seg.settings import TrainSettings
 
 
@@ -29,7 +30,7 @@ class HighResNet3D(nn.Module):
 
     def __init__(self, *, classes: int) -> None:
         super().__init__()
-        self.stem = nn.Conv3d(1, 16, 3, padding=1)
+        self.stem = Convolution3d(1, 16, 3, padding=1)
         self.stem_skip = nn.Sequential(nn.BatchNorm3d(16), nn.ReLU())
         self.blocks = nn.ModuleList(
             _block(before, after, dilation)
@@ -62,7 +63,7 @@ def _block(before: int, after: int, dilation: int) -> nn.Sequential:
         layers += [
             nn.BatchNorm3d(width),
             nn.ReLU(),
-            nn.Conv3d(width, after, 3, padding=dilation, dilation=dilation),
+            Convolution3d(width, after, 3, padding=dilation, dilation=dilation),
         ]
     return nn.Sequential(*layers)
 

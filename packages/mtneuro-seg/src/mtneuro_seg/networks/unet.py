@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mtneuro_seg.networks.blocks import joined
+from mtneuro_seg.networks.blocks import Convolution3d, joined
 from mtneuro_seg.networks.layers import ACTIVATIONS, norm_layer
 from mtneuro_seg.settings import TrainSettings
 
@@ -100,7 +100,7 @@ class _Layers:
 
     def conv(self, before: int, after: int, size: int) -> nn.Module:
         """Return one convolution."""
-        kind = nn.Conv2d if self.axes == 2 else nn.Conv3d
+        kind = nn.Conv2d if self.axes == 2 else Convolution3d
         return kind(before, after, size, padding=size // 2 if self.padding == "same" else 0)
 
     def convolutions(self, before: int, after: int) -> nn.Sequential:
