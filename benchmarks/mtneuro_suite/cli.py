@@ -310,7 +310,7 @@ def run_all(
             err.print(f"damaged, so repeated: {one.title}: {damage}", style="red")
     forget_failures(todo, store, retry=how.retry or bool(how.only))
     already = len(asked) - len(todo)
-    told = ""
+    told, expected = "", 0.0
     if todo:
         from mtneuro_suite.plan.estimate import timed_costs
 
@@ -319,18 +319,18 @@ def run_all(
         todo = [attempt.run for attempt in attempts]
         # Workers of other machines have loads of their own.
         here = where.scheduler is None and queue is None
-        words = forecast(
-            timed.wall * processes,
+        ahead = forecast(
+            timed.wall,
             processes,
             cores=os.cpu_count() or 1,
             load=beside.load() if here else 0.0,
         )
-        told = f", {words}; {timed.basis}"
+        told, expected = f", {ahead}; {timed.basis}", ahead.seconds
     volume = {"paper": preset.source, "real-sample": what.data, "tasks": "your own tasks"}[preset.inputs]
     err.print(
         f"Preset {preset.name} on {volume}: {len(asked)} runs, {already} done before, {len(todo)} to do{told}"
     )
-    tally = Tally(todo, already=already)
+    tally = Tally(todo, already=already, forecast=expected)
     display = (
         JsonLines(tally, say=partial(print, flush=True)) if how.json_lines else Display(tally, console=err)
     )

@@ -250,7 +250,7 @@ def test_a_damaged_file_is_left_out_of_the_report_and_named(tmp_path, made_up):
     examples.write_bytes(bytes(examples.stat().st_size))
     told_out, told_err = io.StringIO(), io.StringIO()
     out, err = (Console(file=file, width=500) for file in (told_out, told_err))
-    display = Display(Tally([], already=0), console=err)
+    display = Display(Tally([], already=0, forecast=0.0), console=err)
     shown = cli._Shown(tables=False, paper=False, display=display)
     written = cli._write_results(plan, store, tmp_path / "smoke", [], shown=shown, out=out, err=err)
     assert written is False

@@ -29,15 +29,23 @@ class Tally:
         Those that will be carried out.
     already
         How many more were done before.
+    forecast
+        Seconds that all of them are expected to take.
     clock
         Seconds from any start.
     """
 
     def __init__(
-        self, runs: Sequence[Run], *, already: int, clock: Callable[[], float] = time.monotonic
+        self,
+        runs: Sequence[Run],
+        *,
+        already: int,
+        forecast: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.runs = {run.id: run for run in runs}
         self.already = already
+        self._forecast = forecast
         self._clock = clock
         self._started = clock()
         self._share = dict.fromkeys(self.runs, 0.0)
@@ -81,16 +89,15 @@ class Tally:
         return done / cost if cost else 1.0
 
     @property
-    def seconds_left(self) -> float | None:
-        """Seconds left, if the rest goes as fast as what is done; None while too little is done to say."""
-        share = self.share
-        return self.elapsed * (1 - share) / share if share >= 0.02 and self.elapsed >= 5 else None
+    def seconds_left(self) -> float:
+        """Seconds left, by the forecast at first, and more and more by how fast what is done went."""
+        todo = 1 - self.share
+        return todo * (self.elapsed + todo * self._forecast)
 
     @property
     def left(self) -> str:
-        """The time left in words; empty while it is not known."""
-        seconds = self.seconds_left
-        return "" if seconds is None else f"about {duration(seconds)} left"
+        """The time left in words; empty once nothing is left to do."""
+        return f"about {duration(self.seconds_left)} left" if self.share < 1 else ""
 
 
 class Display:
@@ -130,7 +137,7 @@ class Display:
         counts = self._tally.counts
         said = [f"{counts['done']} of {self._tally.total} done"]
         said += [f"{counts[state]} {state}" for state in ("running", "waiting", "failed") if counts[state]]
-        said += [self._tally.left] if self._tally.left else []
+        said += filter(None, [self._tally.left])
         self._progress.update(self._whole, description=", ".join(said), completed=self._tally.share)
 
     def progressed(self, run_id: str, done: int, total: int) -> None:
@@ -158,15 +165,16 @@ class Display:
             return
         ended = counts["done"] + counts["failed"]
         outcome = f"failed, {title}: {failure}" if failure else title
-        line = f"[{ended}/{self._tally.total}] {duration(self._tally.elapsed)}: {outcome} {self._tally.left}"
-        self._console.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
+        said = ", ".join(filter(None, (outcome, self._tally.left)))
+        line = f"[{ended}/{self._tally.total}] {duration(self._tally.elapsed)}: {said}"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class JsonLines:
     """Tells what happens to the runs as JSON, an object a line, for other programs.
 
     Every line has ``event`` (``start``, ``progress``, ``finished``, ``end``), the counts ``waiting``,
-    ``running``, ``done`` and ``failed``, ``elapsed_s``, and ``left_s``, null while it is not known.
+    ``running``, ``done`` and ``failed``, ``elapsed_s`` and ``left_s``.
     ``progress`` and ``finished`` name the ``run`` and its ``title``; ``progress`` has its ``share`` from
     0 to 1, ``finished`` its ``failure``, null if there was none.
 
@@ -197,13 +205,12 @@ class JsonLines:
 
     def tell(self, event: str, **values: Any) -> None:
         """Write one line."""
-        left = self._tally.seconds_left
         line = {
             "event": event,
             **values,
             **self._tally.counts,
             "elapsed_s": round(self._tally.elapsed, 1),
-            "left_s": None if left is None else round(left, 1),
+            "left_s": round(self._tally.seconds_left, 1),
         }
         self._say(json.dumps(line, ensure_ascii=False))
 

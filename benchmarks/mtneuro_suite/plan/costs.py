@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from math import ceil, prod
 
@@ -16,6 +17,9 @@ _REACHED = 0.75
 """Share of a matrix product's rate that a ResNet-18 reaches on a busy machine: between the 0.65 of a training
 step of BYOL and the 0.82 of embedding that were measured on a Xeon with AVX-512."""
 
+
+_START = 8.0
+"""Seconds until the processes have loaded torch and the first run begins, measured."""
 
 _CROWDED = 0.8
 """Share of a machine's cores above which others may be waiting for one."""
@@ -119,15 +123,39 @@ class OtherWork:
         return psutil.getloadavg()[0] if crowded else busy
 
 
-def forecast(seconds: float, processes: int, *, cores: int, load: float = 0.0) -> str:
-    """Return how long work takes as a person would say it, beside the other programs of a machine.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """How long work takes, beside the other programs of a machine."""
+
+    seconds: float
+    """Of the wall clock."""
+
+    processes: int
+    """Those that share the work, a core each."""
+
+    slower: float
+    """How many times as long it takes as on an idle machine."""
+
+    load: float
+    """Programs that compute here already."""
+
+    def __str__(self) -> str:
+        """Return it as a person would say it."""
+        beside = (
+            f" beside what computes here already (a load of {self.load:.1f})" if self.slower > 1.2 else ""
+        )
+        return f"roughly {duration(self.seconds)} with {self.processes} processes{beside}"
+
+
+def forecast(seconds: float, processes: int, *, cores: int, load: float = 0.0) -> Forecast:
+    """Return how long work takes beside the other programs of a machine.
 
     Parameters
     ----------
     seconds
-        Of one core, for all of it.
+        Of the wall clock, where nothing else computes.
     processes
-        Those that share it, a core each.
+        Those that share the work, a core each.
     cores
         Cores of the machine, which all programs share alike.
     load
@@ -135,14 +163,12 @@ def forecast(seconds: float, processes: int, *, cores: int, load: float = 0.0) -
 
     Examples
     --------
-    >>> forecast(240, 2, cores=2)
-    'roughly 2 min with 2 processes'
-    >>> forecast(240, 2, cores=2, load=6.0)
-    'roughly 8 min with 2 processes beside what computes here already (a load of 6.0)'
-    >>> forecast(240, 2, cores=8, load=6.0)
-    'roughly 2 min with 2 processes'
+    >>> print(forecast(120, 2, cores=2))
+    roughly 2 min with 2 processes
+    >>> print(forecast(120, 2, cores=2, load=6.0))
+    roughly 9 min with 2 processes beside what computes here already (a load of 6.0)
+    >>> print(forecast(120, 2, cores=8, load=6.0))
+    roughly 2 min with 2 processes
     """
-    slower = (processes + load) / max(cores, processes)
-    beside = f" beside what computes here already (a load of {load:.1f})" if slower > 1.2 else ""
-    took = seconds / processes * max(1.0, slower)
-    return f"roughly {duration(took)} with {processes} processes{beside}"
+    slower = max(1.0, (processes + load) / max(cores, processes))
+    return Forecast(seconds=(_START + seconds) * slower, processes=processes, slower=slower, load=load)
