@@ -52,9 +52,10 @@ class Panel:
 def label_figures(plan: Plan, store: Store) -> list[Picture]:
     """Return a figure for each task that was run with parts of the labels, as far as there are results."""
     rows = rows_of(plan, store)
+    bars = " Bars reach from the lowest seed to the highest." if len(plan.preset.seeds) > 1 else ""
     block = (
         "Labels: a block of neighbouring slices at the start of each training cube; smaller parts lie within "
-        "larger ones. Bars reach from the lowest seed to the highest. Dotted: chance, or the mean."
+        f"larger ones.{bars} Dotted: chance, or the mean."
     )
     beneath = f"Beneath each part the labelled images. {block}"
     found = [
