@@ -1,4 +1,4 @@
-# The four packages and the suite, with the versions that pyproject.toml states:
+# The suite and its four packages, with the versions that pyproject.toml states:
 #
 #     docker build --tag mtneuro .                        # for CPUs
 #     docker build --tag mtneuro --build-arg TORCH=cu128 . # for NVIDIA GPUs; a name of uv's --torch-backend
@@ -12,18 +12,18 @@ ARG PYTHON=3.12
 FROM python:${PYTHON}-slim AS build
 ARG TORCH=cpu
 WORKDIR /source
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml LICENSE README.md ./
 COPY packages packages
+COPY benchmarks/mtneuro_suite benchmarks/mtneuro_suite
 RUN pip install --no-cache-dir "uv>=0.8"
 RUN uv build --quiet --all-packages --wheel --out-dir /wheels \
     && uv venv --quiet --python "$(command -v python3)" /opt/mtneuro \
     && uv pip install --no-cache --python /opt/mtneuro/bin/python --torch-backend "$TORCH" \
-        --no-sources --find-links /wheels --requirements pyproject.toml \
+        --no-sources /wheels/*.whl \
     && /opt/mtneuro/bin/python -m compileall -q /opt/mtneuro/lib
 
 FROM python:${PYTHON}-slim
 COPY --from=build /opt/mtneuro /opt/mtneuro
-COPY benchmarks /opt/mtneuro/suite
 # Caches lie where any account may write: Docker's --user and Apptainer bring accounts of their own.
 ENV PATH=/opt/mtneuro/bin:$PATH \
     MTNEURO_CACHE=/tmp/mtneuro \
@@ -32,4 +32,4 @@ ENV PATH=/opt/mtneuro/bin:$PATH \
 RUN useradd --create-home --uid 1000 mtneuro
 USER mtneuro
 WORKDIR /work
-CMD ["python", "/opt/mtneuro/suite/run_all.py", "--help"]
+CMD ["mtneuro", "--help"]

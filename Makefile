@@ -4,7 +4,7 @@ test:    ; uv run pytest                          # the tests
 lint:    ; uv run ruff check && uv run ruff format --check && uv run pyright  # style and types
 twins:   ; uv run --no-sync tools/twins.py        # copy the shared modules to every package
 pins:    ; uv run --no-sync tools/pins.py         # renew the exact versions in pyproject.toml
-recipes: ; uv run --no-sync tools/recipes.py      # renew the conda recipes from the packages' pyproject.toml
+recipes: ; uv run --no-sync tools/recipes.py      # renew the conda recipes from each pyproject.toml
 docs:    ; uv run sphinx-build -W -n docs docs/_build/html # the documentation site
 ci:      ; .ci/run                                # what CI runs
 slow:    ; .ci/run --slow                         # everything that this machine can

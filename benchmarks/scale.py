@@ -156,15 +156,10 @@ def _measured_here(name: str, work: int) -> Point:
         return Point(work, seconds, max(0.0, (1024 * peak_memory_kib() - before) / 2**20))
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment of a script that is started: it finds the suite by its path alone."""
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-
-
 def _measured(name: str, work: int) -> Point:
     """Return one measurement, made in a fresh process."""
     command = [sys.executable, __file__, "--child", name, str(work)]
-    environment = {**_environment(), **ONE_THREAD}
+    environment = {**os.environ, **ONE_THREAD}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ChildProcessError(
@@ -183,7 +178,6 @@ def _suite(workers: int) -> Point:
         start = time.perf_counter()
         process = psutil.Popen(
             [sys.executable, run_all, *map(str, options)],
-            env=_environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )

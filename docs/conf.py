@@ -6,8 +6,7 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent
-sys.path[:0] = [str(HERE / "_ext"), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(HERE / "_ext"))
 
 from gallery import FIRST_CELL  # noqa: E402  # stands in _ext
 from public_names import write_pages  # noqa: E402  # stands in _ext

@@ -1,4 +1,4 @@
-"""Write the conda recipe of each package from its pyproject.toml.
+"""Write the conda recipe of each package, and of the suite, from its pyproject.toml.
 
 ``uv run tools/recipes.py`` renews them; with ``--check`` it only names those that differ, and exits 1.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("mtneuro-data", "mtneuro-ssl", "mtneuro-seg", "mtneuro-probe")
+SUITE = "mtneuro"
 
 CALLED = {
     "blosc": "python-blosc",
@@ -37,9 +38,14 @@ def requirement(text: str) -> str:
     return f"{CALLED.get(name, name)} {(matched[2] or '').replace(' ', '')}".strip()
 
 
+def folder(distribution: str) -> Path:
+    """Return where a package or the suite has its pyproject.toml."""
+    return ROOT if distribution == SUITE else ROOT / "packages" / distribution
+
+
 def recipe(package: str) -> str:
     """Return the recipe of a package, as ``rattler-build`` and conda-build's newer format have it."""
-    settings = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text(encoding="utf-8"))
+    settings = tomllib.loads((folder(package) / "pyproject.toml").read_text(encoding="utf-8"))
     project: dict[str, Any] = settings["project"]
     quoted = json.dumps
     python = f"python {project['requires-python']}"
@@ -55,7 +61,7 @@ def recipe(package: str) -> str:
         f"  version: {quoted(project['version'])}",
         "",
         "source:",
-        f"  path: ../../../packages/{package}",
+        f"  path: ../../../{folder(package).relative_to(ROOT).as_posix()}".removesuffix("/."),
         "",
         "build:",
         "  number: 0",
@@ -74,7 +80,7 @@ def recipe(package: str) -> str:
         "tests:",
         "  - python:",
         "      imports:",
-        f"        - {package.replace('-', '_')}",
+        f"        - {function.partition('.')[0]}",
         "      pip_check: true",
         "  - script:",
         f"      - {command} --help",
@@ -95,7 +101,7 @@ def main() -> int:
         sys.stderr.write(f"usage: recipes.py [--check], got: {' '.join(sys.argv[1:])}\n")
         return 2
     differing = 0
-    for package in PACKAGES:
+    for package in (*PACKAGES, SUITE):
         path, text = ROOT / "recipes" / "conda" / package / "recipe.yaml", recipe(package)
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             continue

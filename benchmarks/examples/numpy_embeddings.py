@@ -1,8 +1,8 @@
 """Embed the images of an export with NumPy alone: copy this file, and put your own model in its place.
 
-uv run benchmarks/run_all.py --export-images images
+mtneuro run --export-images images
 python benchmarks/examples/numpy_embeddings.py images mine.npz
-uv run benchmarks/run_all.py --embeddings mine.npz
+mtneuro run --embeddings mine.npz
 """
 
 import csv

@@ -1,6 +1,6 @@
 """Bring your own encoder: copy this file, put your network in it, and run it for its row in the tables.
 
-uv run benchmarks/run_all.py --encoder benchmarks/examples/tiny_encoder.py:encoder
+mtneuro run --encoder benchmarks/examples/tiny_encoder.py:encoder
 """
 
 from torch import nn

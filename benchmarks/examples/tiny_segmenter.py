@@ -1,6 +1,6 @@
 """Bring your own segmentation network: copy this file, put your network in it, and run it for its row.
 
-uv run benchmarks/run_all.py --segmenter benchmarks/examples/tiny_segmenter.py:segmenter
+mtneuro run --segmenter benchmarks/examples/tiny_segmenter.py:segmenter
 """
 
 from torch import nn

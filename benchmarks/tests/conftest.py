@@ -309,7 +309,8 @@ def run_smoke(
 
     def run(output: Path, *words: str) -> tuple[pd.DataFrame, str, str]:
         argv = [
-            "run_all.py",
+            "mtneuro",
+            "run",
             "--preset",
             "smoke",
             "--tables",

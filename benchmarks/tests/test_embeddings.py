@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import compare
 import pandas as pd
 import pytest
 
 from mtneuro_suite import cli
+from mtneuro_suite.commands.compare import compare
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "numpy_embeddings.py"
 
@@ -18,7 +18,7 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "numpy_embeddings.py"
 def run_all(tmp_path, monkeypatch, capsys):
     def run(*words):
         arguments = ["--preset", "smoke", "--workers", "0", "--output", str(tmp_path / "results"), *words]
-        monkeypatch.setattr(sys, "argv", ["run_all.py", *arguments])
+        monkeypatch.setattr(sys, "argv", ["mtneuro", "run", *arguments])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
         shown = capsys.readouterr()
@@ -53,7 +53,7 @@ def test_a_row_of_embeddings_made_elsewhere_stands_in_every_table(run_all, tmp_p
     assert "By hand" in tables
     assert "Embeddings of a file, made elsewhere: By hand." in tables
     assert "By hand" in (results / "report.html").read_text("utf-8")
-    lines = str(compare.compare(results)).splitlines()
+    lines = str(compare(results)).splitlines()
     assert any("By hand" in line and "roi-c1" in line for line in lines)
     for metric in ("r2_same_sample", "r2_cross_validated"):
         assert len(rows.loc[[metric]]) == 5

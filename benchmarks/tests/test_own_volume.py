@@ -74,7 +74,18 @@ def tasks(tmp_path):
 @pytest.mark.timeout(1200)
 def test_every_word_of_tables_and_report_is_the_volumes_own(tasks, tmp_path, monkeypatch, capsys):
     output = tmp_path / "results"
-    words = ["run_all.py", "--preset", "smoke", "--tables", *tasks, "--workers", "0", "--output", str(output)]
+    words = [
+        "mtneuro",
+        "run",
+        "--preset",
+        "smoke",
+        "--tables",
+        *tasks,
+        "--workers",
+        "0",
+        "--output",
+        str(output),
+    ]
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as stopped:
         cli.main()

@@ -22,7 +22,8 @@ PAGES = sorted(
 )
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(
-    r"^(?: {4})?((?:mtneuro-(?:data|ssl|seg|probe)|uv run benchmarks/(?:run_all|compare|scale)\.py) .*)$"
+    r"^(?: {4})?((?:mtneuro(?:-(?:data|ssl|seg|probe))?|uv run benchmarks/(?:run_all|compare|scale)\.py)"
+    r"(?: .*)?)$"
 )
 
 # What a page takes for given, by its place: each is run before the page's own blocks.
@@ -104,9 +105,11 @@ def test_the_commands_of_a_page_are_those_that_the_command_line_takes(page: Path
         words = shlex.split(command.removesuffix("&"))
         if words[0] == "uv":
             script = Path(words[2]).stem
-            module, rest = {"run_all": "mtneuro_suite.cli"}.get(script, script), words[3:]
+            ours = {"run_all": ["run"], "compare": ["compare"]}.get(script, [])
+            module, rest = "mtneuro_suite.cli" if ours else script, [*ours, *words[3:]]
         else:
-            module, rest = f"{words[0].replace('-', '_')}.cli", words[1:]
+            package = {"mtneuro": "mtneuro_suite"}.get(words[0], words[0].replace("-", "_"))
+            module, rest = f"{package}.cli", words[1:]
         try:
             import_module(module).app.parse_args(rest, exit_on_error=False, print_error=False)
         except Exception as error:

@@ -20,12 +20,6 @@ from scipy import ndimage
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/tutorials").glob("*.md"))
 
-UV = """#!/bin/sh
-test "$1" = run && shift
-exec python "$@"
-"""
-"""What stands in for uv: the environment of the tests is there already."""
-
 
 def blocks(page: Path) -> Iterator[tuple[str, str, str]]:
     """Yield the language and the text of each fenced block, and the file that the text before it names."""
@@ -59,11 +53,7 @@ def free_port() -> int:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    shims = folder / "bin"
-    shims.mkdir()
-    (shims / "uv").write_text(UV)
-    (shims / "uv").chmod(0o755)
-    path = os.pathsep.join([str(shims), str(Path(sys.executable).parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return os.environ | {"PATH": path, "MTNEURO_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
 
 
@@ -86,7 +76,6 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a reader who has followed the page on any volume to its end."""
     folder = tmp_path_factory.mktemp("reader")
     (page,) = (page for page in PAGES if page.stem == "any-volume")
-    (folder / "benchmarks").symlink_to(ROOT / "benchmarks")
     (folder / "said").write_text(bash(script(page, folder).replace("8123", "PORT"), folder), "utf-8")
     return folder
 
@@ -168,7 +157,7 @@ mtneuro-seg train train.npz --model unet --set steps=4 --set filters=4 -o unet
 mtneuro-seg evaluate unet test.npz
 mtneuro-seg predict unet bossdb://dyer/dyer2017/image --z 60:64 -o labels.zarr
 mtneuro-probe features bossdb://dyer/dyer2017/labels --z 60:80 -o features.csv
-uv run benchmarks/run_all.py --preset smoke --tables --task dyer.toml
+mtneuro run --preset smoke --tables --task dyer.toml
 """
 
 
@@ -177,7 +166,6 @@ def dyer(tmp_path: Path, real_data: Path) -> Path:
     """A folder with the real labelled cutout of another animal, and a task over its names in the database."""
     (tmp_path / "v2.npz").symlink_to(real_data / "dyer2017" / "v2.npz")
     (tmp_path / "dyer.toml").write_text(DYER.lstrip())
-    (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")
     assert len((tmp_path / "dyer.toml").read_text().splitlines()) <= 10
     return tmp_path
 
@@ -237,12 +225,11 @@ def test_a_real_dataset_of_another_animal_goes_through_every_command_and_the_sui
 def commands_of(page: Path) -> Iterator[list[str]]:
     for language, text, _ in blocks(page):
         for line in text.splitlines() if language == "bash" else ():
-            if line.startswith(("mtneuro-", "uv run benchmarks/")):
+            if line.startswith(("mtneuro ", "mtneuro-")):
                 yield shlex.split(line.removesuffix("&"))
 
 
 @pytest.mark.parametrize("words", [each for page in PAGES for each in commands_of(page)], ids=" ".join)
 def test_each_command_of_a_tutorial_is_one_that_the_command_line_takes(words: list[str]) -> None:
-    program = words[0]
-    name, rest = ("mtneuro_suite", words[3:]) if program == "uv" else (program.replace("-", "_"), words[1:])
-    import_module(f"{name}.cli").app.parse_args(rest, exit_on_error=False, print_error=False)
+    package = {"mtneuro": "mtneuro_suite"}.get(words[0], words[0].replace("-", "_"))
+    import_module(f"{package}.cli").app.parse_args(words[1:], exit_on_error=False, print_error=False)

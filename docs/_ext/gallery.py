@@ -28,7 +28,7 @@ BADGE = """
 
 FIRST_CELL = """\
 # On a machine that has none of it yet, take the mark off the next line.
-# %pip install mtneuro-data mtneuro-ssl mtneuro-seg mtneuro-probe"""
+# %pip install mtneuro"""
 
 
 class Order:

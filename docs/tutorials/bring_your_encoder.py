@@ -128,7 +128,7 @@ for axis, kernel in zip(axes.ravel(), bank, strict=True):
 #
 # .. code-block:: bash
 #
-#    uv run benchmarks/run_all.py --encoder gabor.py:encoder
+#    mtneuro run --encoder gabor.py:encoder
 #
 # :doc:`../submitting` makes a file of the row that others can compare theirs with. Embeddings that were made elsewhere, in any
 # language, have a row too: ``--export-images``, then ``--embeddings mine.npz``.

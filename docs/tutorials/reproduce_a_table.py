@@ -3,14 +3,14 @@ Reproduce a table of the paper
 ==============================
 
 The suite turns a preset, a TOML file, into runs, carries them out, and writes the paper's tables. This page runs Table 1, the accuracy
-of brain region by method, at a small size on the phantom, reads the numbers, and says what to change for the paper's own size. It needs a checkout of the repository.
+of brain region by method, at a small size on the phantom, reads the numbers, and says what to change for the paper's own size.
 """
 
 # %%
 # What would be run
 # -----------------
 #
-# ``--list`` names the runs without starting any. In a checkout the command is ``uv run benchmarks/run_all.py``.
+# ``mtneuro plan`` names the runs without starting any.
 
 import subprocess
 import sys
@@ -20,10 +20,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-import mtneuro_suite
-
 folder = Path(tempfile.mkdtemp())
-suite = Path(mtneuro_suite.__file__).parents[1] / "run_all.py"
 (folder / "small.toml").write_text("""
 description = "Table 1 at a small size: two ways to learn, PCA, and floors; two sub-tasks, two seeds."
 seeds = [1, 2]
@@ -46,14 +43,14 @@ projection = 32
 """)
 
 
-def run(*options):
-    """Run the suite in the folder, and print what it says."""
-    command = [sys.executable, str(suite), "--preset", "small.toml", *options]
+def mtneuro(*words):
+    """Run the command ``mtneuro`` in the folder, and print what it says."""
+    command = [sys.executable, "-m", "mtneuro_suite", *words]
     done = subprocess.run(command, cwd=folder, check=True, text=True, capture_output=True)
     print(done.stdout.replace(str(folder), "."))
 
 
-run("--list")
+mtneuro("plan", "--preset", "small.toml")
 
 # %%
 # Run it
@@ -62,7 +59,7 @@ run("--list")
 # Stop it whenever you like: the same command goes on. What is done is kept under a name that says what it was made of, settings, seed,
 # data and code, so that no stale number is ever read.
 
-run("--tables", "--workers", "0")
+mtneuro("run", "--preset", "small.toml", "--tables", "--workers", "0")
 
 # %%
 # The numbers
@@ -96,9 +93,9 @@ axis.legend()
 #
 # .. code-block:: bash
 #
-#    uv run benchmarks/run_all.py --preset table1 --source bossdb --estimate    # what it would cost here
-#    uv run benchmarks/run_all.py --preset table1 --source bossdb
-#    uv run benchmarks/compare.py results/table1                                # beside the paper's numbers
+#    mtneuro plan --preset table1 --source bossdb --estimate   # what it would cost here
+#    mtneuro run --preset table1 --source bossdb
+#    mtneuro compare results/table1                            # beside the paper's numbers
 #
 # It takes hours to days without a GPU. Where the paper is ambiguous, both readings are rows; :doc:`../differences` says what is
 # done otherwise than in the original code, by how much that matters, and which setting gives the original's.

@@ -60,8 +60,8 @@ def check_workers(client: Client, root: Path, mark: str, *, gpu: bool) -> None:
     workers = _workers(client)
     if not workers:
         raise ValueError(
-            "the scheduler must have a worker, got none; start some with "
-            "`PYTHONPATH=benchmarks uv run dask worker ADDRESS --nthreads 1 --memory-limit 0`"
+            "the scheduler must have a worker, got none; where mtneuro is installed, start some with "
+            "`dask worker ADDRESS --nthreads 1 --memory-limit 0`"
         )
     threads = {address: worker["nthreads"] for address, worker in workers.items() if worker["nthreads"] != 1}
     if threads:
@@ -80,7 +80,7 @@ def check_workers(client: Client, root: Path, mark: str, *, gpu: bool) -> None:
         address, error = next(iter(wrong.items()))
         # An error that the scheduler cannot unpickle arrives as text.
         missing = re.search(r"No module named '\w+'", str(error))
-        why = f"{missing[0]}; start it with PYTHONPATH=benchmarks" if missing else one_line(error)
+        why = f"{missing[0]}; install the same mtneuro there" if missing else one_line(error)
         raise OSError(f"{len(wrong)} of {len(answers)} workers cannot be used: {address}: {why}")
 
 
@@ -109,7 +109,7 @@ def connected(address: str, *, tls: Path | None = None) -> Generator[Client]:
     try:
         client = Client(address, timeout=ANSWER_WITHIN, set_as_default=False, security=security)
     except (OSError, TimeoutError):
-        raise OSError(f"{unanswered(address)}; start one with `uv run dask scheduler`") from None
+        raise OSError(f"{unanswered(address)}; start one with `dask scheduler`") from None
     with client:
         yield client
 
@@ -122,7 +122,7 @@ def run_on_cluster(
     client: Client,
     jobs: bool = False,
 ) -> list[Failure]:
-    """Carry out the runs on a scheduler's workers, each of which must share the checkout and the output.
+    """Carry out the runs on a scheduler's workers, which must have these sources and share the output.
 
     Parameters
     ----------

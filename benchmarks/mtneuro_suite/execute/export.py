@@ -53,8 +53,8 @@ Each sample has one line and finite numbers. You may leave out all subvolumes if
 all images if you embed subvolumes alone: the row then stands in the other columns of the tables.
 
 Give the file to the command that wrote this folder, in place of --export-images:
-  uv run benchmarks/run_all.py ... --embeddings NAME=FILE
-benchmarks/examples/numpy_embeddings.py does all this, with Python and NumPy alone.
+  mtneuro run ... --embeddings NAME=FILE
+benchmarks/examples/numpy_embeddings.py of the repository does all this, with Python and NumPy alone.
 """
 _WORDS = {
     "npy": {

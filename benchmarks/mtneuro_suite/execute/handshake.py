@@ -35,7 +35,9 @@ def check_here(root: str, mark: str) -> None:
     """
     expected, _, token = mark.partition(" ")
     if sources() != expected:
-        raise OSError("its sources are not the ones here; start it in the same checkout")
+        raise OSError(
+            "its sources are not the ones here; install the same mtneuro there, or start it in this checkout"
+        )
     try:
         found = Path(root, f"{_MARK}-{token}").read_text(encoding="ascii")
         probe = Path(root, f"{_MARK}-{token_hex(8)}")

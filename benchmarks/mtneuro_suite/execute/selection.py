@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from mtneuro_suite._shared.words import unknown_name
 from mtneuro_suite.execute.attempt import Attempt
@@ -69,18 +70,21 @@ def forget_failures(runs: Sequence[Run], store: Store, *, retry: bool) -> None:
             forget(store, run)
 
 
-def repeat_command(arguments: Sequence[str], run_id: str) -> str:
-    """Return the command that repeats one run, from the arguments of the one that it failed in.
+def repeat_command(words: Sequence[str], run_id: str) -> str:
+    """Return the command that repeats one run, from the words of the one that it failed in, its file first.
 
     Examples
     --------
-    >>> repeat_command(["--preset", "smoke", "--retry"], "encoder-12")
-    'uv run benchmarks/run_all.py --preset smoke --only encoder-12'
+    >>> repeat_command(["/usr/bin/mtneuro", "run", "--preset", "smoke", "--retry"], "encoder-12")
+    'mtneuro run --preset smoke --only encoder-12'
     """
+    file, *arguments = words
+    script = Path(file).name == "run_all.py"
+    command = ["uv", "run", "benchmarks/run_all.py"] if script else ["mtneuro"]
     kept: list[str] = []
     names = False
     for argument in arguments:
         names = argument == "--only" or (names and not argument.startswith("-"))
         if not names and argument not in _NOT_REPEATED and not argument.startswith("--only="):
             kept.append(argument)
-    return shlex.join(["uv", "run", "benchmarks/run_all.py", *kept, "--only", run_id])
+    return shlex.join([*command, *kept, "--only", run_id])

@@ -19,8 +19,6 @@ from mtneuro_suite._shared.settings import Settings, read_values
 from mtneuro_suite.execute.pool import KEPT_BYTES, NO_PAGES, ONE_THREAD
 from mtneuro_suite.plan.models import merged_settings
 
-_HERE = Path(__file__).parents[2]
-
 
 def _seconds(walltime: str) -> int:
     """Return the seconds of SLURM's ``[days-]hours:minutes:seconds``."""
@@ -175,9 +173,10 @@ def _job(queue: Queue, root: Path) -> dict[str, Any]:
     # Modules of the user's own lie where the command is run.
     here = str(Path.cwd())
     # The current folder only where it is searched here too: a job would find it before Python's own modules.
-    modules = (str(_HERE), here if here in sys.path else None, os.environ.get("PYTHONPATH"))
+    modules = (here if here in sys.path else None, os.environ.get("PYTHONPATH"))
+    searched = os.pathsep.join(filter(None, modules))
     environment = {
-        "PYTHONPATH": os.pathsep.join(filter(None, modules)),
+        **({"PYTHONPATH": searched} if searched else {}),
         "PYTHONSAFEPATH": "1",
         **ONE_THREAD,
         # SLURM sees to the memory of a job.

@@ -553,7 +553,7 @@ def shown_values(preset: Preset) -> dict[str, Any]:
 
 
 def _folder() -> Path:
-    return Path(str(files("mtneuro_suite"))).parent / "presets"
+    return Path(str(files("mtneuro_suite"))) / "presets"
 
 
 def preset_names() -> tuple[str, ...]:

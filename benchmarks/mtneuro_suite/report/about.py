@@ -99,7 +99,7 @@ def read_about(folder: Path) -> About:
     path = folder / FILE_NAME
     if not path.is_file():
         raise FileNotFoundError(
-            f"{folder} must hold {FILE_NAME} beside results.csv, and does not; run_all.py writes both: "
+            f"{folder} must hold {FILE_NAME} beside results.csv, and does not; `mtneuro run` writes both: "
             "run its command again, which repeats no finished run"
         )
     try:
@@ -131,7 +131,7 @@ def _read_rows(path: Path) -> tuple[Row, ...]:
             rows = tuple(map(_row, lines))
         except (ValueError, TypeError, csv.Error):
             raise ValueError(
-                f"{path} is damaged in line {reader.line_num + 1}; run run_all.py's command again, which "
+                f"{path} is damaged in line {reader.line_num + 1}; run the same `mtneuro run` again, which "
                 "repeats no finished run and writes it anew"
             ) from None
     if missing:
@@ -154,13 +154,13 @@ def _folders(path: Path) -> list[Path]:
     found = sorted(file.parent for file in path.glob("*/results.csv"))
     if not found:
         raise FileNotFoundError(
-            f"{path} must be a folder in which run_all.py wrote results.csv, or its --output; it holds none"
+            f"{path} must be a folder in which `mtneuro run` wrote results.csv, or its --output; it has none"
         )
     return found
 
 
 def read_results(paths: Iterable[Path]) -> list[Results]:
-    """Return the results in folders that ``run_all.py`` wrote.
+    """Return the results in folders that ``mtneuro run`` wrote.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ def _made_with(costs: Sequence[dict[str, Any]]) -> dict[str, str]:
     found: dict[str, set[str]] = defaultdict(set)
     for made in costs:
         for key in ("suite_version", "commit", "python", "platform", "device"):
-            found[key.replace("_", " ")].add(str(made[key]))
+            found[key.replace("_", " ")].add(str(made[key] or "none: an installed suite"))
         for library, version in made["versions"].items():
             found[library].add(version)
     return {key: ", ".join(sorted(values)) for key, values in found.items()}

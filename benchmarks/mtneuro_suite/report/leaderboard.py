@@ -18,6 +18,7 @@ from mtneuro_suite.report.page import filled
 from mtneuro_suite.report.submission import ENDING, Submission, read_submission
 from mtneuro_suite.report.tables import Cell, cell_of
 from mtneuro_suite.report.tissue import AVERAGE
+from mtneuro_suite.runs.provenance import made_by
 from mtneuro_suite.runs.row import Row
 
 TITLES = {
@@ -196,7 +197,7 @@ def maker_of(submission: Submission) -> Maker:
         preset=str(preset.get("name", "")),
         volume=str(preset.get("source") if preset.get("inputs") == "paper" else preset.get("inputs")),
         phantom_version=submission.phantom_version,
-        commits=tuple(dict.fromkeys(one.commit or "unknown" for one in made)),
+        commits=tuple(dict.fromkeys(made_by(one.commit, one.versions) for one in made)),
         devices=tuple(dict.fromkeys(one.device for one in made)),
         finished=max(one.finished for one in made)[:10],
         cost=duration(submission.seconds),

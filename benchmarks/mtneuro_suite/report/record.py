@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,10 +25,14 @@ from mtneuro_suite.report.grids import Grid, grid_text
 from mtneuro_suite.report.overview import overview_figure
 from mtneuro_suite.report.submission import submission_of, version_faults
 from mtneuro_suite.report.tables import Table, all_tables
+from mtneuro_suite.runs.provenance import made_by
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.store import Store
 
-RECORDS = Path(__file__).parents[2] / "records"
+_PACKAGE = Path(str(files("mtneuro_suite")))
+RECORDS = (_PACKAGE / "records", _PACKAGE.parent / "records")
+"""Where records are: those that come with the suite, then those of a checkout."""
+
 RECORD = "record.json"
 PAGE = "README.md"
 FIGURE = "figure.svg"
@@ -45,7 +50,7 @@ class Record(Settings):
     """None where no number is of the phantom."""
 
     commits: tuple[str, ...]
-    """Of the code that made the runs."""
+    """Of the code that made the runs; of an installed suite its version."""
 
     seconds: float
     """What all runs took together."""
@@ -105,7 +110,7 @@ def write_record(folder: Path, out: Path) -> Record:
 
 
 def read_record(name: str) -> Results:
-    """Return the results of a record, by its name in the project's folder of records, or by its path.
+    """Return the results of a record, by its name in the suite's folders of records, or by its path.
 
     Raises
     ------
@@ -114,11 +119,12 @@ def read_record(name: str) -> Results:
     ValueError
         If a file of it has been changed, or it is of another version of the suite or of the phantom.
     """
-    folder = Path(name) if Path(name).is_dir() else RECORDS / name
-    if not (folder / RECORD).is_file():
-        known = sorted(path.parent.name for path in RECORDS.glob(f"*/{RECORD}"))
+    places = (Path(name), *(folder / name for folder in RECORDS))
+    folder = next((place for place in places if (place / RECORD).is_file()), None)
+    if folder is None:
+        known = sorted({path.parent.name for records in RECORDS for path in records.glob(f"*/{RECORD}")})
         raise FileNotFoundError(
-            "a record must be a folder that `compare.py record` wrote, or one of "
+            "a record must be a folder that `mtneuro compare record` wrote, or one of "
             f"{', '.join(known) or 'none'}, got {name!r}"
         )
     try:
@@ -139,7 +145,7 @@ def _made(name: str, store: Store) -> dict[str, Any]:
     if content is None:
         raise ValueError(damage or f"the run {name} is missing: run the same command again")
     made = content["provenance"]
-    commit = str(made["commit"] or "unknown")
+    commit = made_by(made["commit"], made["versions"])
     return {**made, "id": name, "kind": name.rpartition("-")[0], "title": content["title"], "commit": commit}
 
 
@@ -170,10 +176,10 @@ def _page(plan: Plan, results: Results, record: Record, made: Sequence[dict[str,
     lines = [
         f"# {name}: {plan.preset.description}",
         "",
-        f"Made by `uv run benchmarks/run_all.py --preset {name}` and `compare.py record`: do not edit.",
+        f"Made by `mtneuro run --preset {name}` and `mtneuro compare record`: do not edit.",
         f"Suite {record.suite_version}"
         + (f", phantom version {record.phantom_version}" if record.phantom_version else "")
-        + f", commit {', '.join(record.commits)}; {duration(record.seconds)} of runs.",
+        + f", code {', '.join(record.commits)}; {duration(record.seconds)} of runs.",
         "",
         f"![Every row of the first table, with intervals]({FIGURE})",
         "",

@@ -186,7 +186,7 @@ def read_submission(path: Path) -> Submission:
         or of the phantom.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"no file at {path}; `compare.py submit` writes one")
+        raise FileNotFoundError(f"no file at {path}; `mtneuro submit` writes one")
     check_file(path)
     try:
         found = Submission.model_validate_json(path.read_bytes())
@@ -194,7 +194,7 @@ def read_submission(path: Path) -> Submission:
     except (ValidationError, TypeError) as error:
         raise ValueError(f"{path} must be a submission: {one_line(error)}") from None
     if found.digest != found.content_digest():
-        raise ValueError(f"{path} has been changed since it was written; `compare.py submit` writes it anew")
+        raise ValueError(f"{path} has been changed since it was written; `mtneuro submit` writes it anew")
     faults = [*version_faults(found.about.suite_version, found.phantom_version), *_impossible(rows)]
     if faults:
         raise ValueError(f"{path}: {'; '.join(faults[:_TOLD])}")
@@ -202,7 +202,7 @@ def read_submission(path: Path) -> Submission:
 
 
 def read_all_results(paths: Iterable[Path]) -> list[Results]:
-    """Return the results in folders that ``run_all.py`` wrote, and in submissions.
+    """Return the results in folders that ``mtneuro run`` wrote, and in submissions.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ class _Folder:
         yield from version_faults(about.suite_version, None)
         known = {row.model for row in self._results.rows}
         if not known:
-            yield "it holds no number: run run_all.py to its end first"
+            yield "it holds no number: run `mtneuro run` to its end first"
         yield from (
             f"{model!r} is none of its rows ({', '.join(sorted(known))})"
             for model in self._models

@@ -185,7 +185,7 @@ def package_folder(package: str) -> Path:
     """
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"package {package!r} is not installed; run with `uv run`")
+        raise ModuleNotFoundError(f"package {package!r} is not installed; install mtneuro")
     return Path(spec.origin).parent
 
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,18 +15,35 @@ import psutil
 from mtneuro_suite import SUITE_VERSION
 from mtneuro_suite.runs.meter import Spent, mps_is_held
 
+_HERE = Path(__file__)
+
 
 def _git(*arguments: str) -> str:
-    here = Path(__file__).parent
+    here = _HERE.parent
     return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout
 
 
 def git_commit() -> str | None:
-    """Return the checkout's commit, with ``+changes`` where the tree is not clean."""
+    """Return the checkout's commit, with ``+changes`` where the tree is not clean; None without a checkout.
+
+    An installed suite may lie inside a repository of the user's, which does not hold it.
+    """
     try:
+        _git("ls-files", "--error-unmatch", _HERE.name)
         return _git("rev-parse", "HEAD").strip() + ("+changes" if _git("status", "--porcelain") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def made_by(commit: str | None, versions: Mapping[str, str]) -> str:
+    """Return whose code made a result: its commit, or else the version of the distribution.
+
+    Examples
+    --------
+    >>> made_by("0a1b", {"mtneuro": "0.1.0"}), made_by(None, {"mtneuro": "0.1.0"}), made_by(None, {})
+    ('0a1b', 'mtneuro 0.1.0', 'unknown')
+    """
+    return commit or (f"mtneuro {versions['mtneuro']}" if "mtneuro" in versions else "unknown")
 
 
 def forget_peak_memory() -> None:
@@ -57,6 +75,7 @@ def provenance(seconds: float, *, spent: Spent | None = None) -> dict[str, Any]:
     """Return what a result was made with: versions, commit, device, time, energy where known, peak memory."""
     versions: dict[str, str] = {}
     for name in (
+        "mtneuro",
         "mtneuro-data",
         "mtneuro-ssl",
         "mtneuro-seg",

@@ -1,8 +1,10 @@
 """What others read of the project: how to cite it, and what each wheel says of itself."""
 
+import ast
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from email.message import Message
 from email.parser import BytesParser
@@ -13,9 +15,11 @@ from zipfile import ZipFile
 import pytest
 import yaml
 from mtneuro_data import builtin_task, croissant_metadata
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("mtneuro-data", "mtneuro-probe", "mtneuro-seg", "mtneuro-ssl")
+SUITE = "mtneuro"
 
 
 def settings(path: Path) -> dict[str, Any]:
@@ -68,7 +72,7 @@ def test_identifiers_of_papers_are_well_formed(citation: dict[str, Any]) -> None
     assert re.fullmatch(r"arXiv:\d{4}\.\d{5}", preprint["value"])
 
 
-@pytest.fixture(scope="module", params=PACKAGES)
+@pytest.fixture(scope="module", params=(*PACKAGES, SUITE))
 def wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of a package, built from this checkout."""
     uv = shutil.which("uv")
@@ -92,13 +96,14 @@ def metadata(wheel: Path) -> tuple[Message, list[str]]:
 def test_a_wheel_says_who_made_it_what_it_is_about_and_where_to_read_more(wheel: Path) -> None:
     told, names = metadata(wheel)
     package = str(told["Name"])
-    project = settings(ROOT / f"packages/{package}/pyproject.toml")
+    suite = package == SUITE
+    project = settings(ROOT / ("pyproject.toml" if suite else f"packages/{package}/pyproject.toml"))
     assert told["Version"] == project["version"]
     assert told["Summary"] == project["description"]
     assert told["Author"] == "The MTNeuro suite contributors"
     assert told["License-Expression"] == "MIT"
     assert f"{wheel.name.split('-py3')[0]}.dist-info/licenses/LICENSE" in names
-    assert f"{package.replace('-', '_')}/py.typed" in names
+    assert f"{'mtneuro_suite' if suite else package.replace('-', '_')}/py.typed" in names
     keywords = str(told["Keywords"]).split(",")
     assert keywords == sorted(keywords, key=str.lower)
     assert {"MTNeuro", "brain", "neuroanatomy"} <= {*keywords}
@@ -106,7 +111,7 @@ def test_a_wheel_says_who_made_it_what_it_is_about_and_where_to_read_more(wheel:
     assert set(links) == {"Original benchmark", "Paper", "Dataset"}
     assert all(address.startswith("https://") for address in links.values())
     # What the index shows as the page of the package.
-    assert f"# {package}\n" in str(told.get_payload())
+    assert f"# {'MTNeuro suite' if suite else package}\n" in str(told.get_payload())
 
 
 def test_a_wheel_names_the_systems_and_pythons_that_ci_tests(wheel: Path) -> None:
@@ -115,9 +120,12 @@ def test_a_wheel_names_the_systems_and_pythons_that_ci_tests(wheel: Path) -> Non
     assert len(set(classes)) == len(classes)
     workflow = (ROOT / ".github/workflows/ci.yml").read_text("utf-8")
     systems = {"macos": "MacOS", "windows": "Microsoft :: Windows", "ubuntu": "POSIX :: Linux"}
-    for runner, system in systems.items():
+    if told["Name"] == SUITE:
+        del systems["macos"], systems["windows"]  # the suite is tested where everything is
+    for runner in systems:
         assert f"{runner}-latest" in workflow
-        assert f"Operating System :: {system}" in classes
+    stated = {each.removeprefix("Operating System :: ") for each in classes if each.startswith("Operating")}
+    assert stated == {*systems.values()}
     named = {each for each in classes if re.fullmatch(r"Programming Language :: Python :: 3\.\d+", each)}
     (tested,) = re.findall(r"uv python install (.+)", workflow)
     assert {each.rpartition(" ")[2] for each in named} <= {*tested.split()}
@@ -133,6 +141,44 @@ def test_links_of_all_packages_are_those_of_the_citation(wheel: Path, citation: 
     assert links["Paper"].endswith(preprint["value"].removeprefix("arXiv:"))
     assert links["Original benchmark"] == citation["preferred-citation"]["url"]
     assert links["Dataset"] == citation["references"][0]["url"]
+
+
+def test_a_wheel_holds_every_file_of_its_package_and_no_other(wheel: Path) -> None:
+    told, names = metadata(wheel)
+    package = str(told["Name"])
+    root, module = (
+        (ROOT / "benchmarks", "mtneuro_suite")
+        if package == SUITE
+        else (ROOT / "packages" / package / "src", package.replace("-", "_"))
+    )
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", module]
+    listed = subprocess.run(listing, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
+    wanted = {name for name in listed if (root / name).is_file()}
+    held = {name for name in names if not name.endswith("/") and ".dist-info/" not in name}
+    assert held == wanted
+    assert not [name for name in held if "tests" in Path(name).parts or Path(name).name.startswith("test_")]
+
+
+def test_the_suite_states_versions_of_the_packages_that_hold_those_of_the_workspace() -> None:
+    lines = settings(ROOT / "pyproject.toml")["dependencies"]
+    stated = {one.name: one.specifier for one in map(Requirement, lines)}
+    for package in PACKAGES:
+        version = settings(ROOT / f"packages/{package}/pyproject.toml")["version"]
+        bounds = {bound.operator for bound in stated[package]}
+        assert bounds == {">=", "<"}, f"{package}: a lowest version, and one that is too new"
+        assert stated[package].contains(version), f"{package} {version}: tools/release.py widens the range"
+
+
+def test_the_suite_states_every_library_that_it_imports() -> None:
+    lines = settings(ROOT / "pyproject.toml")["dependencies"]
+    stated = {Requirement(line).name.replace("-", "_") for line in lines}
+    trees = [ast.parse(file.read_text("utf-8")) for file in (ROOT / "benchmarks/mtneuro_suite").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    others = {name.partition(".")[0] for name in imported} - {*sys.stdlib_module_names, "mtneuro_suite"}
+    # Certificates are distributed's to make, if cryptography is there.
+    assert {{"PIL": "pillow"}.get(name, name) for name in others} == stated - {"cryptography"}
 
 
 def test_descriptions_of_tasks_name_the_same_papers_and_people(citation: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The recipes for conda and for a container state what pyproject.toml states, and what they copy is there."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -16,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("mtneuro-data", "mtneuro-probe", "mtneuro-seg", "mtneuro-ssl")
+DISTRIBUTIONS = ("mtneuro", *PACKAGES)
 OTHER_NAMES = {
     "python-blosc": "blosc",
     "huggingface_hub": "huggingface-hub",
@@ -24,9 +26,14 @@ OTHER_NAMES = {
 }
 
 
-def settings(package: str) -> dict[str, Any]:
-    """Return what a package's pyproject.toml says."""
-    return tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text("utf-8"))
+def folder(distribution: str) -> Path:
+    """Return where a distribution's pyproject.toml lies."""
+    return ROOT if distribution == "mtneuro" else ROOT / "packages" / distribution
+
+
+def settings(distribution: str) -> dict[str, Any]:
+    """Return what a distribution's pyproject.toml says."""
+    return tomllib.loads((folder(distribution) / "pyproject.toml").read_text("utf-8"))
 
 
 def recipe(package: str) -> dict[str, Any]:
@@ -43,7 +50,7 @@ def versions(lines: list[str]) -> dict[str, SpecifierSet]:
     return found
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", DISTRIBUTIONS)
 def test_a_conda_recipe_has_the_version_and_the_dependencies_of_its_package(package: str) -> None:
     stated, found = settings(package), recipe(package)
     project = stated["project"]
@@ -57,17 +64,18 @@ def test_a_conda_recipe_has_the_version_and_the_dependencies_of_its_package(pack
     assert host == python | {"pip": SpecifierSet(), backend.name.replace("_", "-"): backend.specifier}
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", DISTRIBUTIONS)
 def test_a_conda_recipe_builds_and_tries_what_is_there(package: str) -> None:
     found = recipe(package)
     source = ROOT / "recipes" / "conda" / package / found["source"]["path"]
-    assert source.resolve() == ROOT / "packages" / package
+    assert source.resolve() == folder(package)
     assert (source / found["about"]["license_file"]).is_file()
     scripts = settings(package)["project"]["scripts"]
     assert found["build"]["python"]["entry_points"] == [f"{name} = {at}" for name, at in scripts.items()]
     python, command = found["tests"]
     (module,) = python["python"]["imports"]
-    assert (source / "src" / module / "__init__.py").is_file()
+    root = settings(package)["tool"]["uv"]["build-backend"]["module-root"] if package == "mtneuro" else "src"
+    assert (source / root / module / "__init__.py").is_file()
     assert command["script"] == [f"{name} --help" for name in scripts]
 
 
@@ -75,11 +83,12 @@ def test_conda_recipes_that_are_out_of_date_are_named_and_renewed(tmp_path: Path
     tool = tmp_path / "tools" / "recipes.py"
     tool.parent.mkdir()
     tool.write_text((ROOT / "tools" / "recipes.py").read_text("utf-8"), "utf-8")
-    for package in PACKAGES:
-        text = (ROOT / "packages" / package / "pyproject.toml").read_text("utf-8")
-        copy = tmp_path / "packages" / package / "pyproject.toml"
-        copy.parent.mkdir(parents=True)
-        copy.write_text(text.replace('version = "0.1.0"', 'version = "0.9.0"', 1), "utf-8")
+    for package in DISTRIBUTIONS:
+        text = (folder(package) / "pyproject.toml").read_text("utf-8")
+        copy = tmp_path / folder(package).relative_to(ROOT) / "pyproject.toml"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        newer = re.sub(r'^version = ".*"$', 'version = "99.0.0"', text, count=1, flags=re.MULTILINE)
+        copy.write_text(newer, "utf-8")
 
     def told(*arguments: str) -> tuple[int, str]:
         ended = subprocess.run(
@@ -90,11 +99,11 @@ def test_conda_recipes_that_are_out_of_date_are_named_and_renewed(tmp_path: Path
     assert told("--chek")[0] == 2
     code, text = told("--check")
     assert code == 1
-    assert text.count("differs") == len(PACKAGES)
-    assert told()[1].count("renewed") == len(PACKAGES)
+    assert text.count("differs") == len(DISTRIBUTIONS)
+    assert told()[1].count("renewed") == len(DISTRIBUTIONS)
     assert told("--check") == (0, "")
     renewed = tmp_path / "recipes" / "conda" / "mtneuro-data" / "recipe.yaml"
-    assert yaml.safe_load(renewed.read_text("utf-8"))["package"]["version"] == "0.9.0"
+    assert yaml.safe_load(renewed.read_text("utf-8"))["package"]["version"] == "99.0.0"
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +130,8 @@ def test_a_container_is_for_cpus_unless_told_otherwise_and_has_the_stated_versio
     (install,) = [words for _, words in instructions if "uv pip install" in words]
     words = shlex.split(install)
     assert words[words.index("--torch-backend") + 1] == "$TORCH"
-    # By its table of constraints it also has the versions.
-    assert words[words.index("--requirements") + 1] == "pyproject.toml"
+    # All that were built; the table of constraints in the folder's pyproject.toml has the versions.
+    assert "/wheels/*.whl" in words
     root = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert root["tool"]["uv"]["constraint-dependencies"]
     assert set(PACKAGES) <= {Requirement(line).name for line in root["project"]["dependencies"]}
@@ -135,10 +144,9 @@ def test_a_container_copies_what_is_there_and_is_let_through(instructions) -> No
     for name in chain.from_iterable(copied):
         assert (ROOT / name).exists(), name
         assert f"!{name}" in ignored, name
-    suite = next(words for name, words in instructions if name == "COPY" and words.startswith("benchmarks"))
+    assert settings("mtneuro")["project"]["readme"] in {*chain.from_iterable(copied)}
     (command,) = [words for name, words in instructions if name == "CMD"]
-    assert f"{suite.split()[1]}/run_all.py" in command
-    assert (ROOT / "benchmarks" / "run_all.py").is_file()
+    assert json.loads(command)[0] in settings("mtneuro")["project"]["scripts"]
 
 
 def test_a_container_has_a_python_that_every_package_names(instructions) -> None:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -226,10 +225,7 @@ def test_a_holder_that_was_stopped_gives_up_once_its_run_was_taken_over(tmp_path
     monkeypatch.delitem(sys.modules, "slow_step", raising=False)
     run = Run(step=importlib.import_module("slow_step").Slow(how=how), title="slow")
     store, root = Store(tmp_path / "out"), tmp_path / "out"
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), str(tmp_path)]),
-    }
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(root), how], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -38,7 +38,7 @@ def test_a_scheduler_out_of_reach_is_named(monkeypatch):
 def test_a_scheduler_without_workers_is_refused(tmp_path, scheduler):
     with connected(scheduler.scheduler_address) as client, marked(tmp_path) as mark:
         assert gpus_of(client) == 0
-        with pytest.raises(ValueError, match=r"must have a worker, got none; start some with"):
+        with pytest.raises(ValueError, match=r"a worker, got none; where mtneuro is installed, start"):
             check_workers(client, tmp_path, mark, gpu=False)
     assert not list(tmp_path.iterdir())
 

@@ -60,5 +60,8 @@ def test_force_is_for_the_named_runs_and_not_for_what_they_need(tmp_path):
     ],
 )
 def test_the_command_that_repeats_a_run_keeps_all_else(arguments):
-    command = "uv run benchmarks/run_all.py --preset 'my preset' --only encoder-1"
-    assert repeat_command(arguments, "encoder-1") == command
+    options = "--preset 'my preset' --only encoder-1"
+    installed = repeat_command(["/opt/bin/mtneuro", "run", *arguments], "encoder-1")
+    assert installed == f"mtneuro run {options}"
+    script = repeat_command(["benchmarks/run_all.py", *arguments], "encoder-1")
+    assert script == f"uv run benchmarks/run_all.py {options}"

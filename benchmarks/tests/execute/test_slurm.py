@@ -45,6 +45,19 @@ def test_a_worker_ends_by_itself_before_its_job_does(tmp_path):
     assert (without["cores"], without["processes"]) == (4, 4)
 
 
+def test_a_job_searches_for_modules_of_the_users_where_this_process_does(tmp_path, monkeypatch):
+    def exported():
+        return [line for line in _job(Queue(), tmp_path)["job_script_prologue"] if "PYTHONPATH" in line]
+
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert exported() == []
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert exported() == [f"export PYTHONPATH={tmp_path}"]
+    monkeypatch.setenv("PYTHONPATH", "/lab/nets")
+    assert exported() == [f"export PYTHONPATH={tmp_path}{os.pathsep}/lab/nets"]
+
+
 def test_a_queue_is_frozen():
     with pytest.raises(ValidationError):
         Queue().cores = 3  # pyright: ignore[reportAttributeAccessIssue]

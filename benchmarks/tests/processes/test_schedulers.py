@@ -51,11 +51,11 @@ def tls(certificates):
 
 @pytest.fixture
 def dask(tmp_path, tls):
-    """Starts ``dask`` commands with TLS and the suite on their path, each in a session of its own."""
+    """Starts ``dask`` commands with TLS, each in a session of its own, in a folder without the suite."""
     started = []
     secret = ["--protocol", "tls", "--tls-ca-file", tls / "ca.pem"]
     secret += ["--tls-cert", tls / "cert.pem", "--tls-key", tls / "key.pem"]
-    environment = {**os.environ, "PYTHONPATH": str(BENCHMARKS)}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def start(*arguments, **more):
         process = subprocess.Popen(
@@ -154,16 +154,19 @@ def test_a_worker_of_another_checkout_is_refused_before_any_run(tmp_path, dask, 
     _, err = process.communicate()
     assert process.returncode == 2, err
     assert "1 of 1 workers cannot be used" in err
-    assert "its sources are not the ones here; start it in the same checkout" in err
+    assert "its sources are not the ones here; install the same mtneuro there" in err
     assert not list((tmp_path / "output" / "runs").iterdir())
 
 
-def test_a_worker_without_the_suite_is_refused_with_how_to_start_it(tmp_path, dask, scheduler, tls, suite):
-    worker(dask, scheduler, tls, PYTHONPATH="")
+def test_a_worker_without_the_suite_is_refused_with_what_it_lacks(tmp_path, dask, scheduler, tls, suite):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mtneuro_suite.py").write_text("raise ModuleNotFoundError(\"No module named 'mtneuro_suite'\")")
+    worker(dask, scheduler, tls, PYTHONPATH=str(other))
     process = suite(tmp_path / "output", "--scheduler", scheduler, "--tls", str(tls))
     _, err = process.communicate()
     assert process.returncode == 2, err
-    assert "No module named 'mtneuro_suite'; start it with PYTHONPATH=benchmarks" in err
+    assert "No module named 'mtneuro_suite'; install the same mtneuro there" in err
 
 
 def test_ctrl_c_leaves_a_schedulers_workers_free(tmp_path, dask, scheduler, tls, suite, uninterrupted):

@@ -57,5 +57,5 @@ def test_a_damaged_table_is_one_line_that_says_how_to_make_it_again(tmp_path, ro
     folder = written(tmp_path / "demo", [row("byol", 1, 0.5)])
     path = folder / "results.csv"
     path.write_text(content.format(header=path.read_text().splitlines()[0]))
-    with pytest.raises(ValueError, match=r"results\.csv is damaged in line \d; run run_all\.py's command"):
+    with pytest.raises(ValueError, match=r"results\.csv is damaged in line \d; run the same `mtneuro"):
         read_results([folder])

@@ -4,10 +4,10 @@ import csv
 import shutil
 from pathlib import Path
 
-import compare
 import pytest
 
 from mtneuro_suite import SUITE_VERSION
+from mtneuro_suite.commands import compare
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.report.about import read_about, read_results
 from mtneuro_suite.report.record import RECORD, Record, beside_study, read_record

@@ -5,12 +5,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import compare
 import numpy as np
 import pytest
 from mtneuro_probe import load_embeddings, save_embeddings
 
 from mtneuro_suite._shared.digests import file_digest
+from mtneuro_suite.commands.compare import leaderboard
+from mtneuro_suite.commands.submit import submit
 from mtneuro_suite.plan.asked import asked_samples
 from mtneuro_suite.preset.overrides import with_own_row
 from mtneuro_suite.report.about import FILE_NAME
@@ -77,14 +78,14 @@ def test_a_submission_of_embeddings_from_elsewhere_is_paired_with_a_folder(resul
 
 def test_the_commands_write_a_submission_and_a_leaderboard(results, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    told = compare.submit(results / "smoke", name="ours, small", by="A. Person")
+    told = submit(results / "smoke", name="ours, small", by="A. Person")
     assert told == "2 models with 12 numbers written to ours_small.submission.json"
     with pytest.raises(FileExistsError, match="--force replaces it"):
-        compare.submit(results / "smoke", name="ours, small", by="B")
-    assert compare.leaderboard(tmp_path) == "1 submission written to leaderboard.html"
+        submit(results / "smoke", name="ours, small", by="B")
+    assert leaderboard(tmp_path) == "1 submission written to leaderboard.html"
     assert "A. Person" in (tmp_path / "leaderboard.html").read_text("utf-8")
     with pytest.raises(ValueError, match="give at least one submission"):
-        compare.leaderboard(output=tmp_path / "other.html")
+        leaderboard(output=tmp_path / "other.html")
 
 
 def test_no_folder_of_this_machine_is_in_the_file(results):
@@ -232,7 +233,7 @@ def test_a_file_that_was_changed_is_refused(results, tmp_path):
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"`compare\.py submit` writes one"):
+    with pytest.raises(FileNotFoundError, match=r"`mtneuro submit` writes one"):
         read_submission(tmp_path / "x.submission.json")
 
 

@@ -104,6 +104,7 @@ def test_no_step_reaches_a_command_line_a_server_a_figure_or_the_report(smoke):
     "module",
     [
         "mtneuro_suite.cli",
+        "mtneuro_suite.commands.run",
         "mtneuro_suite.report.html",
         "mtneuro_suite.execute.engine",
         "mtneuro_ssl.cli",

@@ -10,7 +10,7 @@ import pytest
 
 from mtneuro_suite.report.about import FILE_NAME, read_results
 
-COMPARE = Path(__file__).parent.parent / "compare.py"
+COMPARE = Path(__file__).parents[2] / "compare.py"
 
 
 def compared(capsys, monkeypatch, *arguments):
@@ -62,7 +62,7 @@ def test_csv_holds_the_numbers_in_full(tmp_path, capsys, monkeypatch, row, writt
 def test_wrong_input_ends_with_one_line(tmp_path, capsys, monkeypatch, row, written):
     folder = written(tmp_path / "demo", [row("byol", 1, 0.8), row("unet", 1, 0.8, task="seg-2d-4class")])
     assert "give at least one folder" in refused(capsys, monkeypatch)
-    assert "it holds none" in refused(capsys, monkeypatch, tmp_path / "nowhere")
+    assert "it has none" in refused(capsys, monkeypatch, tmp_path / "nowhere")
     assert "did you mean 'byol'" in refused(capsys, monkeypatch, folder, "--rows", "byoll", "unet")
     assert "results must be one of demo, got 'x'" in refused(
         capsys, monkeypatch, folder, "--rows", "x:byol", "unet"

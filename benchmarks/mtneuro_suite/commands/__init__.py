@@ -1,0 +1,1 @@
+"""The commands, one file each; a command returns the lines that report its result."""
