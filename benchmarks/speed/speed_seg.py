@@ -274,8 +274,7 @@ def step_others_3d(*, quick: bool) -> Iterator[Figure]:
         if quick
         else ("unet3d", "vnetlight", "highresnet3d", "highresnet", "swinunetr", "mednext")
     )
-    # A single subvolume: torch's own convolutions leave oneDNN out below the size of `blocks.Convolution3d`, of
-    # quick's subvolumes in fewer layers.
+    # Where torch leaves oneDNN out (see `blocks.Convolution3d`); quick's subvolumes have fewer such layers.
     floors = {"unet3d": 1.8 if quick else 2.5, "highresnet3d": 1.6}
     for name in names:
         yield from step_figures(name, size, rounds=2, batch=1, floor=floors.get(name))

@@ -77,6 +77,7 @@ def record(
     folder: Path,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    data: Path | None = None,
     force: Force = False,
 ) -> str:
     """Check a folder of results as for a submission, and keep it for `--against`.
@@ -85,6 +86,7 @@ def record(
     table, and a table of all runs with their times and what made them.
 
     - `mtneuro compare record results/study -o records/study`
+    - `mtneuro compare record results/real-study -o records/real-study --data FOLDER`
 
     Parameters
     ----------
@@ -92,12 +94,14 @@ def record(
         Results of one preset, such as `results/study`; its runs must still lie beside it.
     output
         The record's folder; with --force an earlier record there is replaced.
+    data
+        Folder of the real files that were read, for presets that read any, such as `real-study`.
     """
     from mtneuro_suite.plan.costs import duration
     from mtneuro_suite.report.record import write_record
 
     check_output(output, what="a record", force=force)
-    kept = write_record(folder, output)
+    kept = write_record(folder, output, data=data)
     return f"record of {duration(kept.seconds)} of runs written to {output}"
 
 

@@ -42,16 +42,16 @@ class What:
     """Which runs there are."""
 
     preset: str = "demo"
-    """What to run: `demo` (minutes on 2 cores), `smoke` (smaller still), `real-sample` (real tissue, needs
-    `--data`), `paper` (its text whole: days without a GPU), `original` (the authors' code whole), or a
-    TOML file of your own, such as `--print` shows."""
+    """What to run: `demo` (minutes on 2 cores), `smoke` (smaller still), `study` (hours), `real-sample` and
+    `real-study` (real tissue, need `--data`), `paper` (its text whole: days without a GPU), `original` (the
+    authors' code whole), or a TOML file of your own, such as `--print` shows."""
 
     source: str | None = None
     """Where the volume is read: `phantom`, `bossdb`, or a folder or URI that holds the channels `image`,
     `roi_labels` and `pixel_labels`. The preset's own by default."""
 
     data: Path | None = None
-    """Folder of real files, for the preset `real-sample`."""
+    """Folder of real files, for the presets `real-sample` and `real-study`."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] | None = None
     """Where networks are trained."""

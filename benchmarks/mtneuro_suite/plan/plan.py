@@ -252,7 +252,7 @@ def plan_of(preset: Preset, *, data: Path | None = None, trusted: Collection[str
         inputs = real_sample_inputs(preset, data)
     elif data is not None:
         raise ValueError(
-            f"--data is read by the preset real-sample only, got preset {preset.name!r}; see --source"
+            f"--data is read by real-sample and real-study only, got preset {preset.name!r}; see --source"
         )
     else:
         inputs = task_file_inputs(preset) if preset.inputs == "tasks" else paper_inputs(preset)

@@ -29,9 +29,8 @@ from mtneuro_suite.runs.provenance import made_by
 from mtneuro_suite.runs.row import Row
 from mtneuro_suite.runs.store import Store
 
-_PACKAGE = Path(str(files("mtneuro_suite")))
-RECORDS = (_PACKAGE / "records", _PACKAGE.parent / "records")
-"""Where records are: those that come with the suite, then those of a checkout."""
+RECORDS = Path(str(files("mtneuro_suite"))) / "records"
+"""The records that come with the suite."""
 
 RECORD = "record.json"
 PAGE = "README.md"
@@ -62,7 +61,7 @@ class Record(Settings):
     """Of the libraries."""
 
 
-def write_record(folder: Path, out: Path) -> Record:
+def write_record(folder: Path, out: Path, *, data: Path | None = None) -> Record:
     """Check a folder of results as for a submission, and keep it as a record.
 
     Parameters
@@ -71,6 +70,8 @@ def write_record(folder: Path, out: Path) -> Record:
         Results of one preset, such as ``results/study``; its runs must still lie beside it.
     out
         The record's folder. What is in it of an earlier record is replaced.
+    data
+        Folder of the real files that were read, where the preset reads any.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def write_record(folder: Path, out: Path) -> Record:
         raise ValueError(f"{out} must be a new folder or hold a record, and holds something else")
     checked = submission_of(folder, name=folder.name, by="the suite")
     (results,) = read_results([folder])
-    plan = plan_of(checked_preset(results.about.preset, where=str(folder / FILE_NAME)))
+    plan = plan_of(checked_preset(results.about.preset, where=str(folder / FILE_NAME)), data=data)
     store = Store(folder.resolve().parent)
     made = [_made(name, store) for name in results.about.runs]
     record = Record(
@@ -110,7 +111,7 @@ def write_record(folder: Path, out: Path) -> Record:
 
 
 def read_record(name: str) -> Results:
-    """Return the results of a record, by its name in the suite's folders of records, or by its path.
+    """Return the results of a record, by the name of one that comes with the suite, or by its path.
 
     Raises
     ------
@@ -119,10 +120,9 @@ def read_record(name: str) -> Results:
     ValueError
         If a file of it has been changed, or it is of another version of the suite or of the phantom.
     """
-    places = (Path(name), *(folder / name for folder in RECORDS))
-    folder = next((place for place in places if (place / RECORD).is_file()), None)
-    if folder is None:
-        known = sorted({path.parent.name for records in RECORDS for path in records.glob(f"*/{RECORD}")})
+    folder = Path(name) if (Path(name) / RECORD).is_file() else RECORDS / name
+    if not (folder / RECORD).is_file():
+        known = sorted(path.parent.name for path in RECORDS.glob(f"*/{RECORD}"))
         raise FileNotFoundError(
             "a record must be a folder that `mtneuro compare record` wrote, or one of "
             f"{', '.join(known) or 'none'}, got {name!r}"
@@ -149,8 +149,8 @@ def _made(name: str, store: Store) -> dict[str, Any]:
     return {**made, "id": name, "kind": name.rpartition("-")[0], "title": content["title"], "commit": commit}
 
 
-def beside_study(plan: Plan, rows: Sequence[Row], *, name: str = "study") -> list[Grid]:
-    """Return how a run's rows differ from the recorded study's; nothing where they cannot be compared.
+def beside_study(plan: Plan, rows: Sequence[Row], *, name: str | None = None) -> list[Grid]:
+    """Return how a run's rows differ from a recorded study's; nothing where they cannot be compared.
 
     Parameters
     ----------
@@ -159,8 +159,9 @@ def beside_study(plan: Plan, rows: Sequence[Row], *, name: str = "study") -> lis
     rows
         Its rows.
     name
-        The record.
+        The record; by default ``study``, or ``real-study`` for real files.
     """
+    name = name or ("real-study" if plan.preset.inputs == "real-sample" else "study")
     if plan.preset.name == name or not rows:
         return []
     try:
@@ -173,10 +174,11 @@ def beside_study(plan: Plan, rows: Sequence[Row], *, name: str = "study") -> lis
 def _page(plan: Plan, results: Results, record: Record, made: Sequence[dict[str, Any]]) -> str:
     """Return the record as a page: findings, claims, tables, and times by kind of run."""
     name = plan.preset.name
+    read = " --data FOLDER" if plan.preset.inputs == "real-sample" else ""
     lines = [
         f"# {name}: {plan.preset.description}",
         "",
-        f"Made by `mtneuro run --preset {name}` and `mtneuro compare record`: do not edit.",
+        f"Made by `mtneuro run --preset {name}{read}` and `mtneuro compare record`: do not edit.",
         f"Suite {record.suite_version}"
         + (f", phantom version {record.phantom_version}" if record.phantom_version else "")
         + f", code {', '.join(record.commits)}; {duration(record.seconds)} of runs.",

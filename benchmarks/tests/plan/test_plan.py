@@ -135,7 +135,7 @@ def test_real_sample_needs_its_folder(tmp_path):
         plan_of(read_preset("real-sample"))
     with pytest.raises(FileNotFoundError, match=r"image_z159\.png is missing"):
         plan_of(read_preset("real-sample"), data=tmp_path)
-    with pytest.raises(ValueError, match="--data is read by the preset real-sample only"):
+    with pytest.raises(ValueError, match="--data is read by real-sample and real-study only"):
         plan_of(read_preset(WIDE), data=tmp_path)
 
 

@@ -1,0 +1,45 @@
+"""The README shows the reference results that are recorded: ``tools/reference.py`` says where it does not."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtneuro_suite.report.record import RECORD, read_record
+
+ROOT = Path(__file__).parents[3]
+RECORDS = ROOT / "benchmarks/mtneuro_suite/records"
+NAMES = [path.parent.name for path in sorted(RECORDS.glob(f"*/{RECORD}"))]
+
+
+def reference(root: Path, *arguments: str) -> tuple[int, str]:
+    """Return the exit status and the output of the tool."""
+    done = subprocess.run(
+        [sys.executable, root / "tools/reference.py", *arguments], capture_output=True, text=True
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_readme_shows_what_is_recorded() -> None:
+    assert reference(ROOT, "--check") == (0, "")
+
+
+def test_an_edited_number_is_told_and_renewed(tmp_path: Path) -> None:
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools/reference.py", tmp_path / "tools")
+    page = Path("benchmarks/mtneuro_suite/records") / NAMES[0] / "README.md"
+    (tmp_path / page).parent.mkdir(parents=True)
+    shutil.copy(ROOT / page, tmp_path / page)
+    text = (ROOT / "README.md").read_text("utf-8")
+    block = text.index(f"<!-- of the record {NAMES[0]},")
+    (tmp_path / "README.md").write_text(text[:block] + text[block:].replace(" 0.", " 1.", 1), "utf-8")
+    assert reference(tmp_path, "--check") == (1, "README.md differs\n")
+    assert reference(tmp_path) == (0, "README.md renewed\n")
+    assert (tmp_path / "README.md").read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_can_be_compared_with(name: str) -> None:
+    assert read_record(name).rows
