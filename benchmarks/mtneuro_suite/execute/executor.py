@@ -134,7 +134,7 @@ class Executor:
         Raises
         ------
         OSError
-            If a scheduler is out of reach, or its workers do not share the checkout or the output folder.
+            If a scheduler is out of reach, or its workers lack these sources or the output folder.
         """
         if not attempts or self.workers == 0:
             return run_here(attempts, store, listener)

@@ -1,10 +1,12 @@
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from distributed import Client, Security
 from pydantic import ValidationError
 
+from mtneuro_suite.execute.handshake import sources
 from mtneuro_suite.execute.slurm import Queue, _job, read_queue, submitted
 
 
@@ -63,6 +65,8 @@ def test_a_queue_is_frozen():
         Queue().cores = 3  # pyright: ignore[reportAttributeAccessIssue]
 
 
+BENCHMARKS = Path(__file__).parents[2]
+
 SBATCH = """#!/bin/sh
 for script; do :; done
 cp "$script" {root}/job.sh
@@ -94,6 +98,9 @@ def test_jobs_find_certificates_that_nobody_else_can_read(tmp_path, monkeypatch)
     queue = Queue(jobs_max=1, memory="500MB", interface="lo")
     with submitted(queue, tmp_path / "output", runs=1) as client:
         assert client.submit(abs, -1).result(timeout=100) == 1, (tmp_path / "job.log").read_text()
+        # The job's Python has the suite installed: no path leads to it.
+        assert client.submit(sources).result(timeout=100) == sources()
+        assert str(BENCHMARKS) not in (tmp_path / "job.sh").read_text()
         address = client.scheduler_info()["address"]
         assert address.startswith("tls://")
         (folder,) = (tmp_path / "output" / "slurm").glob(".certificates-*")

@@ -127,3 +127,11 @@ def test_two_of_one_name_and_an_empty_folder_are_refused(submission, row, tmp_pa
     (tmp_path / "none").mkdir()
     with pytest.raises(FileNotFoundError, match=r"must hold files \*\.submission\.json, and holds none"):
         read_submissions([tmp_path / "none"])
+
+
+def test_an_installed_suite_is_named_by_its_version_where_there_is_no_commit(submission, row):
+    rows = [row("byol", 1, 0.5)]
+    installed = maker_of(submission("ours", rows, commit=None, versions={"mtneuro": "0.2.0"}))
+    assert (installed.commits, installed.changed) == (("mtneuro 0.2.0",), False)
+    unknown = maker_of(submission("theirs", rows, commit=None))
+    assert (unknown.commits, unknown.changed) == (("unknown",), True)

@@ -9,6 +9,7 @@ import pytest
 from mtneuro_suite import SUITE_VERSION
 from mtneuro_suite.commands import compare
 from mtneuro_suite.plan.plan import plan_of
+from mtneuro_suite.report import record as module
 from mtneuro_suite.report.about import read_about, read_results
 from mtneuro_suite.report.record import RECORD, Record, beside_study, read_record
 
@@ -69,6 +70,19 @@ def test_results_with_a_run_missing_are_not_kept(results, tmp_path):
     with pytest.raises(ValueError, match=f"the run {lost.name} is missing"):
         compare.record(copy / "smoke", output=tmp_path / "study")
     assert not (tmp_path / "study").exists()
+
+
+def test_a_record_is_found_by_its_name_in_the_package_from_any_folder(copied, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "RECORDS", tmp_path / "package")
+    (tmp_path / "empty" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "empty")
+    # A folder of that name without a record in it is none.
+    with pytest.raises(FileNotFoundError, match="or one of none, got 'mine'"):
+        read_record("mine")
+    shutil.copytree(copied, tmp_path / "package" / "mine")
+    assert read_record("mine").rows
+    with pytest.raises(FileNotFoundError, match="or one of mine, got 'main'"):
+        read_record("main")
 
 
 def test_a_run_is_set_beside_a_record(results, kept):
