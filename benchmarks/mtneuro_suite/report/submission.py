@@ -456,7 +456,8 @@ def _impossible(rows: Sequence[Row]) -> Iterator[str]:
         )
         if row.value is not None and not (math.isfinite(row.value) and low <= row.value <= high):
             yield f"{_named(row)} cannot be {row.value}"
-        if row.n < 1:
+        # A feature that the tissue has not, such as axons, has no number and no samples, and a note says so.
+        if row.n < 1 and not (row.n == 0 and row.value is None and row.note):
             yield f"{_named(row)} must rest on samples, got {row.n}"
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,13 @@ from mtneuro_suite.preset.overrides import with_own_row
 from mtneuro_suite.report.about import FILE_NAME
 from mtneuro_suite.report.comparison import paired_grid
 from mtneuro_suite.report.submission import (
+    _impossible,
     read_all_results,
     read_submission,
     submission_of,
     write_submission,
 )
+from mtneuro_suite.runs.row import Row
 
 ROW = "By hand"
 MINE = "smoke-with-By_hand"
@@ -197,6 +200,15 @@ def test_an_impossible_number_is_refused(copied):
     edit_a_result(copied, change)
     with pytest.raises(ValueError, match=r"accuracy_corners cannot be 1\.5"):
         submitted(copied / "smoke")
+
+
+def test_a_feature_that_the_tissue_has_not_needs_no_samples_but_a_note():
+    row = Row(
+        task="mine", training_set="", test_set="", model="byol", seed=1, metric="r2_held_out", value=None, n=0
+    )
+    assert list(_impossible([replace(row, note="no sample has the feature")])) == []
+    for wrong in (row, replace(row, note="none", value=0.5), replace(row, note="none", n=-1)):
+        assert len(list(_impossible([wrong]))) == 1
 
 
 def test_a_folder_of_several_results_is_refused(results):
