@@ -38,7 +38,7 @@ def helped(arguments: list[str], capsys: pytest.CaptureFixture[str], app=cli.app
         (["compare", "leaderboard"], "mtneuro compare leaderboard submissions -o leaderboard.html"),
         (["submit"], 'mtneuro submit results/demo --name demo --by "A. Person"'),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_each_command_shows_examples_under_its_name(command, example, capsys):
     shown = helped(command, capsys)
