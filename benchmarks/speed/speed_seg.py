@@ -45,7 +45,6 @@ from mtneuro_seg import (
     swept_labels,
     train,
 )
-from mtneuro_seg.networks.blocks import Convolution3d
 
 torch.set_num_threads(1)
 
@@ -126,8 +125,8 @@ def plain_steps(images: np.ndarray, masks: np.ndarray, settings: TrainSettings) 
     """Train as a tutorial does, fp32, torch's convolutions and a DataLoader, a step each time."""
     built = build_network(settings).train()
     for module in built.modules():
-        if isinstance(module, Convolution3d):
-            module.__class__ = torch.nn.Conv3d  # pyright: ignore[reportAttributeAccessIssue] (its parent)
+        if isinstance(module, torch.nn.Conv3d):
+            module.__class__ = torch.nn.Conv3d
     optimiser = torch.optim.Adam(built.parameters(), lr=settings.learning_rate)
     data = torch.utils.data.TensorDataset(torch.from_numpy(images), torch.from_numpy(masks))
     while True:
@@ -274,7 +273,7 @@ def step_others_3d(*, quick: bool) -> Iterator[Figure]:
         if quick
         else ("unet3d", "vnetlight", "highresnet3d", "highresnet", "swinunetr", "mednext")
     )
-    # Where torch leaves oneDNN out (see `blocks.Convolution3d`); quick's subvolumes have fewer such layers.
+    # Where torch leaves oneDNN out (see `networks.blocks`); quick's subvolumes have fewer such layers.
     floors = {"unet3d": 1.8 if quick else 2.5, "highresnet3d": 1.6}
     for name in names:
         yield from step_figures(name, size, rounds=2, batch=1, floor=floors.get(name))

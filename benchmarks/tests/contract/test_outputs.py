@@ -1,7 +1,6 @@
 """No command of any package replaces a file that is there, unless it is asked to."""
 
 import inspect
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from cyclopts import App
 
 from mtneuro_suite._shared.terminal import run
+from mtneuro_suite.cli import app as suite
 
 PACKAGES = ("mtneuro_data", "mtneuro_ssl", "mtneuro_seg", "mtneuro_probe")
 
@@ -49,11 +49,7 @@ WORDS = {
 
 def app_of(name: str) -> App:
     if name == "compare":
-        sys.path.insert(0, str(Path(__file__).parents[2]))
-        try:
-            return import_module("compare").app
-        finally:
-            sys.path.pop(0)
+        return suite["compare"]
     return import_module(f"{name}.cli").app
 
 
