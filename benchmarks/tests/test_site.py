@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 BESIDE = (
     "benchmarks",
     "packages",
+    "CHANGELOG.md",
     "CITATION.cff",
     "CONTRIBUTING.md",
     "LICENSE",
