@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,23 +95,38 @@ def recipe(package: str) -> str:
     return "\n".join(lines)
 
 
+def differing() -> dict[Path, str]:
+    """Return the recipes that are not what pyproject.toml says, with the texts that they should have."""
+    texts = {
+        ROOT / "recipes" / "conda" / package / "recipe.yaml": recipe(package)
+        for package in (*PACKAGES, SUITE)
+    }
+    return {
+        path: text
+        for path, text in texts.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    }
+
+
+def renew(recipes: Mapping[Path, str]) -> None:
+    """Write recipes."""
+    for path, text in recipes.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
 def main() -> int:
     """Renew the recipes, or name those that differ."""
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:
         sys.stderr.write(f"usage: recipes.py [--check], got: {' '.join(sys.argv[1:])}\n")
         return 2
-    differing = 0
-    for package in (*PACKAGES, SUITE):
-        path, text = ROOT / "recipes" / "conda" / package / "recipe.yaml", recipe(package)
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            continue
-        differing += 1
-        if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+    found = differing()
+    if not check:
+        renew(found)
+    for path in found:
         sys.stdout.write(f"{path.relative_to(ROOT)} {'differs' if check else 'renewed'}\n")
-    return 1 if check and differing else 0
+    return 1 if check and found else 0
 
 
 if __name__ == "__main__":

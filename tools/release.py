@@ -119,9 +119,7 @@ def release(distribution: str, version: str, *, check: bool) -> int:
     if check:
         sys.stdout.write(f"then: recipes are renewed, wheel and sdist built into dist/{name} and tried\n")
         return 0
-    for each in (*recipes.PACKAGES, recipes.SUITE):
-        place = ROOT / "recipes" / "conda" / each / "recipe.yaml"
-        place.write_text(recipes.recipe(each), "utf-8")
+    recipes.renew(recipes.differing())
     try:
         # The wheel is made of the sdist, so that this, too, is seen to be whole.
         run("uv", "build", "--quiet", "--package", distribution, "--out-dir", dist)

@@ -2,16 +2,12 @@
 
 import json
 import re
-import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 from mtneuro_data import save_volume
 from scipy import ndimage
 from scipy.spatial import KDTree
-
-from mtneuro_suite import cli
 
 CLASSES = ("background", "membrane", "mitochondrion")
 FEATURES = ("membrane_density", "membrane_length_density", "mitochondrion_count", "mitochondrion_size")
@@ -72,37 +68,19 @@ def tasks(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_every_word_of_tables_and_report_is_the_volumes_own(tasks, tmp_path, monkeypatch, capsys):
-    output = tmp_path / "results"
-    words = [
-        "mtneuro",
-        "run",
-        "--preset",
-        "smoke",
-        "--tables",
-        *tasks,
-        "--workers",
-        "0",
-        "--output",
-        str(output),
-    ]
-    monkeypatch.setattr(sys, "argv", words)
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    shown = capsys.readouterr()
-    assert stopped.value.code == 0, shown.err
-    rows = pd.read_csv(output / "smoke-of-tasks" / "results.csv").groupby("metric")
+def test_every_word_of_tables_and_report_is_the_volumes_own(tasks, tmp_path, run_smoke):
+    found, tables, report = run_smoke(tmp_path / "results", *tasks)
+    rows = found.groupby("metric")
     scored = rows.get_group("f1")
     assert set(scored["class_name"]) == {*CLASSES, "average"}
     read = rows.get_group("r2_cross_validated")
     assert list(dict.fromkeys(read["class_name"])) == list(FEATURES)
     assert set(read["model"]) == {"byol", "pca", "mean-sd", "spectrum"}
     assert np.isfinite(np.asarray(read["value"], np.float64)).all()
-    assert "Table 2. Microstructure, organelles: IoU" in shown.out
-    assert "Table 3. Semantics, encoders from neuropil" in shown.out
-    assert "Table 1" not in shown.out
-    report = (output / "smoke-of-tasks" / "report.html").read_text("utf-8")
-    for text in (shown.out, re.sub(r"base64,[^\"]*", "", report)):
+    assert "Table 2. Microstructure, organelles: IoU" in tables
+    assert "Table 3. Semantics, encoders from neuropil" in tables
+    assert "Table 1" not in tables
+    for text in (tables, report):
         assert not re.search(
             r"vessel|axon|cell (count|size)|\b(CTX|STR|VP|ZI)\b|ROI-C|paper's below|no membrane", text
         )
