@@ -1,6 +1,5 @@
 """Say how well two annotators' features would agree, where there is one annotation alone."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from math import isnan
@@ -24,6 +23,9 @@ CEILING = "r2_ceiling"
 _PIXEL_UM = 1.17
 """Size of a pixel in which the annotator's errors are known, those of the benchmark's volume."""
 
+_FINEST = 0.1
+"""Part of that size below which a person sees other things and errs by other lengths, which are not known."""
+
 _DRAWS = 4
 """Annotations, of whose pairs the mean is told."""
 
@@ -33,7 +35,8 @@ class Ceiling(Step):
 
     The labels that are there are taken as the truth, from which every annotator is off by the errors by which
     two annotations of the benchmark's cubes differ (see ``Annotator``), as large in micrometres as there. How
-    well their features agree is the highest score that is to be expected (``label_ceiling``).
+    well their features agree is the highest score that is to be expected (``label_ceiling``). Of pixels that
+    are far finer, as an electron microscope's, there is none.
     """
 
     kind: ClassVar = "ceiling"
@@ -46,9 +49,12 @@ class Ceiling(Step):
     def run(self, roles: Roles, out: Path, progress: Progress) -> Outcome:
         """Return the ceiling of each feature."""
         import pandas as pd
-        from mtneuro_probe import label_ceiling
+        from mtneuro_probe import FEATURES, label_ceiling
 
         data, masks = labelled_arrays(roles["samples"])
+        if data.voxel_size_um is not None and data.voxel_size_um[-1] < _FINEST * _PIXEL_UM:
+            why = f"annotators' errors are known of pixels of about {_PIXEL_UM:g} um"
+            return Outcome([self._row(name, None, 0, why) for name in self.features.features or FEATURES])
         annotator = _in_pixels(data)
         measured: list[pd.DataFrame] = []
         for draw in range(_DRAWS):
@@ -65,13 +71,18 @@ class Ceiling(Step):
         pairs = [label_ceiling(first, second) for first, second in combinations(measured, 2)]
         scores: list[dict[Any, Any]] = [pair["r2_ceiling"].to_dict() for pair in pairs]
         numbers: dict[Any, Any] = pairs[0]["n_samples"].to_dict()
+        means = {name: fmean(one[name] for one in scores) for name in numbers}
         return Outcome(
-            [self._row(str(name), [one[name] for one in scores], numbers[name]) for name in numbers]
+            [
+                self._row(str(name), None, int(numbers[name]), "no sample has the feature")
+                if isnan(mean)
+                else self._row(str(name), float(mean), int(numbers[name]), "simulated annotators")
+                for name, mean in means.items()
+            ]
         )
 
-    def _row(self, feature: str, ceilings: Sequence[float], n: int) -> Row:
-        """Return the mean of the pairs' ceilings."""
-        value = fmean(ceilings)
+    def _row(self, feature: str, value: float | None, n: int, note: str) -> Row:
+        """Return the mean of the pairs' ceilings, or why there is none."""
         return Row(
             task="semantics",
             training_set="",
@@ -80,9 +91,9 @@ class Ceiling(Step):
             seed=1,
             metric=CEILING,
             class_name=feature,
-            value=None if isnan(value) else float(value),
-            n=int(n),
-            note="no sample has the feature" if isnan(value) else "simulated annotators",
+            value=value,
+            n=n,
+            note=note,
         )
 
 

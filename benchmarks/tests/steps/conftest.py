@@ -30,6 +30,7 @@ def arrays_folder(tmp_path: Path) -> Callable[..., Path]:
         z=0,
         ids=None,
         instances=None,
+        voxel_size_um=(1.0, 1.0, 1.0),
     ) -> Path:
         folder = tmp_path / name
         folder.mkdir(parents=True)
@@ -41,7 +42,7 @@ def arrays_folder(tmp_path: Path) -> Callable[..., Path]:
             sample_id=np.array(ids or [f"A-CTX/z{z + i}" for i in range(n)]),
             region_names=REGIONS,
             class_names=class_names,
-            voxel_size_um=(1.0, 1.0, 1.0),
+            voxel_size_um=voxel_size_um,
             fingerprint="0" * 16,
             instances=instances,
         ).save(folder / "arrays.npz")

@@ -51,6 +51,17 @@ def test_what_no_sample_has_has_no_ceiling(arrays_folder, tmp_path):
     assert found["vessel_density"].note
 
 
+def test_of_an_electron_microscopes_pixels_there_is_no_ceiling(arrays_folder, tmp_path):
+    masks = cells(np.random.default_rng(0), [5, 9], size=5)
+    size = (0.03, 0.01, 0.01)
+    names = ("background", "vessel", "cell")
+    folder = arrays_folder("fine", np.zeros_like(masks), masks=masks, class_names=names, voxel_size_um=size)
+    rows = Ceiling(features=MEASURED).run({"samples": [folder]}, tmp_path, lambda done, total: None).rows
+    assert [row.class_name for row in rows] == ["cell_count", "vessel_density"]
+    assert {(row.value, row.n) for row in rows} == {(None, 0)}
+    assert {row.note for row in rows} == {"annotators' errors are known of pixels of about 1.17 um"}
+
+
 def test_a_person_who_does_not_err_agrees_with_the_truth():
     truth = cells(np.random.default_rng(0), [5, 9], size=5)
     exact = Annotator(shift=0, missed=0)
