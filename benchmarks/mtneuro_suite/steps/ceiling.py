@@ -60,7 +60,9 @@ class Ceiling(Step):
         for draw in range(_DRAWS):
             drawn = np.empty_like(masks)
             for number, stack in enumerate(slice_stacks(data.sample_id)):
-                drawn[stack] = annotator.labels(masks[stack], seed=draw * 1_000_003 + number)
+                truth = masks[stack]
+                slices = truth.reshape(-1, *truth.shape[-2:])  # of subvolumes those of each
+                drawn[stack] = annotator.labels(slices, seed=draw * 1_000_003 + number).reshape(truth.shape)
             folder = out / f"annotation-{draw}"
             folder.mkdir(exist_ok=True)
             replace(data, masks=drawn).save(folder / "arrays.npz")

@@ -51,6 +51,14 @@ def test_what_no_sample_has_has_no_ceiling(arrays_folder, tmp_path):
     assert found["vessel_density"].note
 
 
+def test_the_slices_of_subvolumes_are_annotated_as_images_are(arrays_folder, tmp_path):
+    rng = np.random.default_rng(0)
+    images = cells(rng, rng.integers(2, 24, 32), size=4)
+    found: dict[str, Any] = ceilings(arrays_folder, tmp_path, images.reshape(8, 4, 64, 64))
+    assert found["cell_count"].n == 8
+    assert 0 < found["cell_count"].value < 1
+
+
 def test_of_an_electron_microscopes_pixels_there_is_no_ceiling(arrays_folder, tmp_path):
     masks = cells(np.random.default_rng(0), [5, 9], size=5)
     size = (0.03, 0.01, 0.01)
