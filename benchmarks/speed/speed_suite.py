@@ -21,14 +21,13 @@ import psutil
 from command import main
 from measuring import Figure
 
-RUN_ALL = Path(__file__).parents[1] / "run_all.py"
-
 
 def finished(output: Path, *arguments: str) -> tuple[float, float]:
     """Run the suite to its end; return the seconds that passed, and those of processors."""
     before = os.times()
     start = time.perf_counter()
-    command = [sys.executable, str(RUN_ALL), "--device", "cpu", "--output", str(output), *arguments]
+    command = [sys.executable, "-m", "mtneuro_suite", "run"]
+    command += ["--device", "cpu", "--output", str(output), *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     after = os.times()
     taken = after.children_user + after.children_system - before.children_user - before.children_system

@@ -137,7 +137,6 @@ def test_every_part_of_a_script_ends(script, tmp_path, monkeypatch):
     # In a copy, whose results are nobody's. Floors are for a machine on which nothing else runs.
     folder = shutil.copytree(SPEED, tmp_path / "speed", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("PYTHONPATH", str(SPEED.parent))
     run = subprocess.run(
         [sys.executable, str(folder / script), "--quick"], capture_output=True, text=True, check=False
     )
