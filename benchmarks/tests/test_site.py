@@ -209,6 +209,20 @@ def test_a_tutorial_links_to_a_notebook_service_where_one_is_named(
     assert content[0].count("<https://example.org/load_cutouts.ipynb>") == shown
 
 
+def test_the_published_site_opens_its_notebooks_where_it_puts_them(tmp_path: Path) -> None:
+    workflow = (ROOT / ".github/workflows/docs.yml").read_text("utf-8")
+    (service,) = re.findall(r'-D "notebook_service=(.+?)"', workflow)
+    repository, _, file = service.format(name="load_cutouts").partition("/blob/gh-pages/")
+    assert repository == "https://colab.research.google.com/github/$GITHUB_REPOSITORY"
+    source, site = tmp_path / "docs", tmp_path / "html"
+    (source / "learn").mkdir(parents=True)
+    (source / "learn" / "load_cutouts.ipynb").write_text("{}", "utf-8")
+    site.mkdir()
+    builder = SimpleNamespace(name="html")
+    GALLERY["copy_notebooks"](SimpleNamespace(builder=builder, outdir=site, srcdir=source), None)
+    assert (site / file).read_text("utf-8") == "{}"
+
+
 REPOSITORY = runpy.run_path(str(ROOT / "docs/_ext/repository.py"))
 
 

@@ -1,4 +1,4 @@
-"""The tutorials as notebooks: their order, and a link to a service that runs them, where one is named."""
+"""The tutorials as notebooks: their order, and a badge that opens them on a service, where one is named."""
 
 import shutil
 from pathlib import Path
@@ -19,11 +19,11 @@ ORDER = (
 )
 """The tutorials, in the order in which they are shown."""
 
-BADGE = """
-
+BADGE = """\
 .. container:: notebook-service
 
-   `Open this page as a notebook in your browser <{address}>`__
+   :bdg-link-primary:`Open this page as a notebook in your browser <{address}>`
+
 """
 
 FIRST_CELL = """\
@@ -64,10 +64,10 @@ def _get_sg_image_scraper() -> Any:  # pyright: ignore[reportUnusedFunction]  # 
 
 
 def add_badge(app: Any, name: str, content: list[str]) -> None:
-    """Link a tutorial to the service that opens its notebook, if one is named."""
+    """Give a tutorial the badge that opens its notebook on a service, if one is named."""
     folder, _, page = name.partition("/")
     if app.config.notebook_service and folder == "learn" and page in ORDER:
-        content[0] += BADGE.format(address=app.config.notebook_service.format(name=page))
+        content[0] = BADGE.format(address=app.config.notebook_service.format(name=page)) + content[0]
 
 
 def copy_notebooks(app: Any, error: Exception | None) -> None:
