@@ -35,13 +35,13 @@ templates_path = ["_templates"]
 default_role = "autolink"
 suppress_warnings = ["config.cache"]
 
-# The address of the public repository, such as "https://host/owner/name": the workflow that publishes the site
-# gives its own. While it is empty, files that are no pages of the site are named without a link.
+# The address of the public repository, such as "https://host/owner/name", as the workflow that publishes the
+# site gives it. While it is empty, files that are no pages of the site are named without a link.
 repository_address = ""
 
 # Where a tutorial's notebook opens in a browser, with {name} for its name: the address at which a service
-# opens the file notebooks/{name}.ipynb of the branch gh-pages. The workflow that publishes the site gives one;
-# while it is empty, no page has such a badge.
+# opens the file notebooks/{name}.ipynb of the branch gh-pages, as the workflow gives it, too. While it is
+# empty, no page has such a badge.
 notebook_service = ""
 
 sphinx_gallery_conf = {

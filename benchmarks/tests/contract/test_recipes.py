@@ -14,6 +14,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from rattler_build import RecipeParseError, Stage0Recipe, VariantConfig
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("mtneuro-data", "mtneuro-probe", "mtneuro-seg", "mtneuro-ssl")
@@ -77,6 +78,23 @@ def test_a_conda_recipe_builds_and_tries_what_is_there(package: str) -> None:
     root = settings(package)["tool"]["uv"]["build-backend"]["module-root"] if package == "mtneuro" else "src"
     assert (source / root / module / "__init__.py").is_file()
     assert command["script"] == [f"{name} --help" for name in scripts]
+
+
+@pytest.mark.parametrize("package", DISTRIBUTIONS)
+def test_condas_builder_reads_a_recipe_whole(package: str) -> None:
+    text = (ROOT / "recipes" / "conda" / package / "recipe.yaml").read_text("utf-8")
+    (built,) = Stage0Recipe.from_yaml(text).render(VariantConfig())
+    made = built.recipe.to_dict()
+    assert made["package"] == recipe(package)["package"]
+    assert made["build"]["noarch"] == "python"
+    assert len(made["requirements"]["run"]) == len(recipe(package)["requirements"]["run"])
+    assert len(made["tests"]) == 2
+
+
+def test_condas_builder_refuses_a_key_that_it_does_not_know() -> None:
+    text = (ROOT / "recipes" / "conda" / "mtneuro" / "recipe.yaml").read_text("utf-8")
+    with pytest.raises(RecipeParseError):
+        Stage0Recipe.from_yaml(text.replace("noarch:", "no-arch:"))
 
 
 def test_conda_recipes_that_are_out_of_date_are_named_and_renewed(tmp_path: Path) -> None:
