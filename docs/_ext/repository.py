@@ -1,8 +1,9 @@
 """Pages whose text stands elsewhere in the repository, and links as they are written for its tree.
 
 Pages link as in any checkout: ``[the encoder](../benchmarks/examples/tiny_encoder.py)``. Such a link leads to
-a page of the site. If the file has none, its name stands without a link, unless ``repository_address`` says
-where the repository is. If there is no such file, the build fails.
+a page of the site. A picture, and a page that a browser shows, are copied into the site. If the file is neither,
+its name stands without a link, unless ``repository_address`` says where the repository is. If there is no such
+file, the build fails.
 """
 
 import os
@@ -16,6 +17,7 @@ from pygments.lexers.special import TextLexer
 INCLUDE = re.compile(r"^```\{include\} (\S+)\n```\n?", re.MULTILINE)
 FENCED = re.compile(r"(^```.*?^```$|^ {4}.*?$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 ANCHOR = re.compile(r'^<a id="([\w-]+)"></a>', re.MULTILINE)
+SHOWN = {".html", ".png", ".svg"}
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 
@@ -62,7 +64,10 @@ def resolved(words: str, target: str, *, origin: Path, source: Path, known: dict
         return f"[{words}]({page}{mark}{anchor})"
     if not path.exists() or path.is_relative_to(source):
         return f"[{words}]({target})"
-    return f"[{words}]({at}/blob/main/{path.relative_to(source.parent).as_posix()})" if at else words
+    place = path.relative_to(source.parent).as_posix()
+    if path.suffix in SHOWN:
+        return f"[{words}](/../{place})"
+    return f"[{words}]({at}/blob/main/{place})" if at else words
 
 
 def read(app: Any, name: str, content: list[str]) -> None:

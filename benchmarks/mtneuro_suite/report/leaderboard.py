@@ -4,7 +4,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from mtneuro_suite import SUITE_VERSION
@@ -210,19 +209,22 @@ def maker_of(submission: Submission) -> Maker:
 def write_leaderboard(submissions: Sequence[Submission], path: Path) -> None:
     """Write the page of all submissions; beside, then renamed.
 
+    The same submissions give the same page.
+
     Parameters
     ----------
     submissions
-        From `read_submissions`.
+        From `read_submissions`, at least one.
     path
         The HTML file.
     """
+    makers = [maker_of(one) for one in submissions]
     html = filled(
         "leaderboard.html.j2",
         boards=boards(submissions),
-        makers=[maker_of(one) for one in submissions],
+        makers=makers,
         suite_version=SUITE_VERSION,
-        made=datetime.now(UTC).strftime("%Y-%m-%d"),
+        newest=max(maker.finished for maker in makers),
     )
     with written_beside(path) as beside:
         beside.write_text(html, encoding="utf-8")

@@ -176,7 +176,9 @@ def _page(plan: Plan, results: Results, record: Record, made: Sequence[dict[str,
     name = plan.preset.name
     read = " --data FOLDER" if plan.preset.inputs == "real-sample" else ""
     lines = [
-        f"# {name}: {plan.preset.description}",
+        f"# {name}",
+        "",
+        plan.preset.description,
         "",
         f"Made by `mtneuro run --preset {name}{read}` and `mtneuro compare record`: do not edit.",
         f"Suite {record.suite_version}"
@@ -192,6 +194,8 @@ def _page(plan: Plan, results: Results, record: Record, made: Sequence[dict[str,
         "## The paper's claims",
         "",
         *(f"- {claim}" for claim in claims(plan, results.rows)),
+        "",
+        "## Tables",
         "",
     ]
     grids = [table_grid(table) for table in all_tables(plan, results.rows)]
