@@ -237,6 +237,7 @@ REPOSITORY = runpy.run_path(str(ROOT / "docs/_ext/repository.py"))
         ("decisions", "", "[words](/decisions/README.md)"),
         ("../LICENSE", "", "words"),
         ("../LICENSE", "https://example.org/o/n", "[words](https://example.org/o/n/blob/main/LICENSE)"),
+        ("../benchmarks/records/leaderboard.html", "", "[words](/../benchmarks/records/leaderboard.html)"),
         ("../nowhere.py", "https://example.org/o/n", "[words](../nowhere.py)"),
         ("https://example.org/a.md", "", "[words](https://example.org/a.md)"),
         ("#place", "", "[words](#place)"),

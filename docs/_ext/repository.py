@@ -1,9 +1,9 @@
 """Pages whose text stands elsewhere in the repository, and links as they are written for its tree.
 
 Pages link as in any checkout: ``[the encoder](../benchmarks/examples/tiny_encoder.py)``. Such a link leads to
-a page of the site. A picture, and a page that a browser shows, are copied into the site. If the file is neither,
-its name stands without a link, unless ``repository_address`` says where the repository is. If there is no such
-file, the build fails.
+a page of the site. A picture, and a page that a browser shows, are copied into the site. If the file is
+neither, its name stands without a link, unless ``repository_address`` says where the repository is. If there
+is no such file, the build fails.
 """
 
 import os

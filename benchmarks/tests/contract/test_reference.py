@@ -1,4 +1,4 @@
-"""The README shows the reference results that are recorded: ``tools/reference.py`` says where it does not."""
+"""What shows the reference results shows those that are recorded: the README and the leaderboard."""
 
 import shutil
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mtneuro_suite.report.leaderboard import read_submissions, write_leaderboard
 from mtneuro_suite.report.record import RECORD, read_record
 
 ROOT = Path(__file__).parents[3]
@@ -43,3 +44,14 @@ def test_an_edited_number_is_told_and_renewed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_record_can_be_compared_with(name: str) -> None:
     assert read_record(name).rows
+
+
+def test_the_leaderboard_is_of_the_submissions_that_are_kept(tmp_path: Path) -> None:
+    kept = ROOT / "benchmarks/records"
+    submissions = read_submissions([kept / "submissions"])
+    write_leaderboard(submissions, tmp_path / "leaderboard.html")
+    assert (tmp_path / "leaderboard.html").read_bytes() == (kept / "leaderboard.html").read_bytes()
+    numbers = {one.name: {row.value for row in one.results.rows} for one in submissions}
+    # Each record is among them, with the same numbers.
+    for name in NAMES:
+        assert {row.value for row in read_record(name).rows} == numbers[name]

@@ -111,6 +111,7 @@ def test_the_page_tells_where_each_submission_is_from(submission, row, tmp_path)
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
     assert maker_of(ours).cost == "60 s"
+    assert "the newest numbers are of 2026-01-02." in page
 
 
 def test_submissions_of_a_folder_are_read_once_and_by_name(submission, row, tmp_path):
