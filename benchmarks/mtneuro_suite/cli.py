@@ -3,8 +3,10 @@
 import logging
 import os
 import sys
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from importlib.metadata import version
+from typing import Any
 
 from cyclopts import App
 
@@ -16,17 +18,29 @@ from mtneuro_suite.commands.run import run
 from mtneuro_suite.commands.submit import submit
 
 
-def _running(name: str) -> App:
+def _renamed(function: Callable[..., Any], names: Sequence[tuple[str, str]]) -> Callable[..., Any]:
+    """Return a command whose help shows other names, each in place of one that it has."""
+
+    @wraps(function)
+    def same(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    for name, shown in names:
+        same.__doc__ = (same.__doc__ or "").replace(name, shown)
+    return same
+
+
+def _running(name: str, *names: tuple[str, str]) -> App:
     line = command_line(name, version=False)
-    line.default(run)
+    line.default(_renamed(run, names))
     return line
 
 
-def _comparing(name: str) -> App:
+def _comparing(name: str, *names: tuple[str, str]) -> App:
     line = command_line(name, version=False)
-    line.default(compare)
+    line.default(_renamed(compare, names))
     for command in (record, leaderboard, submit):
-        line.command(command)
+        line.command(_renamed(command, names))
     return line
 
 
@@ -51,13 +65,9 @@ def alone(command: str, called: str) -> App:
     called
         What the user types in place of `mtneuro` and the command; the help shows it.
     """
-    words = {f"mtneuro {command}": called}
-    if command == "compare":
-        words["mtneuro submit"] = f"{called} submit"
-    for function in (run, compare, record, leaderboard, submit):
-        for name, shown in words.items():
-            function.__doc__ = (function.__doc__ or "").replace(name, shown)
-    return {"run": _running, "compare": _comparing}[command](called)
+    if command == "run":
+        return _running(called, ("mtneuro run", called))
+    return _comparing(called, ("mtneuro compare", called), ("mtneuro submit", f"{called} submit"))
 
 
 def main(command: str = "", called: str = "mtneuro") -> None:

@@ -30,6 +30,7 @@ from mtneuro_suite.report.terminal import (
 )
 
 if TYPE_CHECKING:
+    from mtneuro_suite.execute.attempt import Attempt
     from mtneuro_suite.execute.export import Form
     from mtneuro_suite.plan.plan import Plan
     from mtneuro_suite.runs.failure import Failure
@@ -203,6 +204,20 @@ class How:
     force: bool = False
     """Do runs again that are done, all or those of `--only`; an old result stays until the new is whole."""
 
+    @property
+    def form(self) -> "Form":
+        """The form of exported images."""
+        return "png" if self.export_png else "npy"
+
+    def check_export(self, preset: Preset) -> None:
+        """Refuse options that contradict ``--export-images``."""
+        if self.export_images and preset.phantom_seeds:
+            raise ValueError("--export-images writes the images of one animal: leave --phantom-seeds out")
+        if self.export_images and self.only:
+            raise ValueError("--export-images takes all that is asked to be embedded: leave --only out")
+        if self.export_png and not self.export_images:
+            raise ValueError("--export-png is the form of --export-images FOLDER: give that too")
+
 
 def run(
     what: Annotated[What | None, Parameter(name="*", group=Group.create_ordered("What"))] = None,
@@ -235,7 +250,7 @@ def run(
     beside = OtherWork()
     from mtneuro_suite.execute.executor import Executor, create_output
     from mtneuro_suite.execute.export import READ_ME, check_export, write_export
-    from mtneuro_suite.execute.selection import forget_failures, named_runs, to_do, with_costs
+    from mtneuro_suite.execute.selection import forget_failures, named_runs, to_do
     from mtneuro_suite.plan.asked import asked_samples
     from mtneuro_suite.plan.plan import check_sources, plan_of
     from mtneuro_suite.plan.trial import try_modules
@@ -243,8 +258,7 @@ def run(
     from mtneuro_suite.runs.run import with_needs
     from mtneuro_suite.runs.store import Store
 
-    if how.export_images and preset.phantom_seeds:
-        raise ValueError("--export-images writes the images of one animal: leave --phantom-seeds out")
+    how.check_export(preset)
     queue = None
     if where.slurm:
         from mtneuro_suite.execute.slurm import read_queue
@@ -260,16 +274,11 @@ def run(
     # Fewer labels are of the same samples, and rows of a file have no embeddings of other data.
     further = {run.id for run in (*plan.labels.ends, *plan.shift.ends)}
     samples = asked_samples(run for run in runs if run.id not in further) if how.export_images else []
-    form: Form = "png" if how.export_png else "npy"
     if how.export_images:
-        if how.only:
-            raise ValueError("--export-images takes all that is asked to be embedded: leave --only out")
-        if check_export(samples, how.export_images, form=form) and not how.list_runs:
+        if check_export(samples, how.export_images, form=how.form) and not how.list_runs:
             yield f"the samples are in {how.export_images} already"
             return
         runs = [one.arrays for one in samples]
-    elif how.export_png:
-        raise ValueError("--export-png is the form of --export-images FOLDER: give that too")
     asked = named_runs(with_needs(runs), how.only)
     attempts = to_do(asked, store, named=how.only, force=how.force)
     todo = [attempt.run for attempt in attempts]
@@ -283,14 +292,8 @@ def run(
         )
     check_sources(todo)
     if how.list_runs:
-        if own:
-            # What a preset names needs no torch to be listed; a module of the user's is tried here already.
-            try:
-                try_modules(todo)
-            except (ValueError, OSError) as error:
-                err.print(f"cannot be run: {one_line(error)}", style="red", markup=False)
-        yield from _listed(asked, store)
-        yield from _counted(plan, asked)
+        # What a preset names needs no torch to be listed; a module of the user's is tried here already.
+        yield from _listed(plan, asked, store, tried=todo if own else (), err=err)
     if how.list_runs or how.estimate:
         return
     if how.log and todo:
@@ -309,20 +312,12 @@ def run(
     already = len(asked) - len(todo)
     told, expected = "", 0.0
     if todo:
-        from mtneuro_suite.plan.estimate import timed_costs
-
-        timed = timed_costs(todo, processes=processes, device=preset.device)
-        attempts = with_costs(attempts, timed.seconds)
-        todo = [attempt.run for attempt in attempts]
         # Workers of other machines have loads of their own.
         here = where.scheduler is None and queue is None
-        ahead = forecast(
-            timed.wall,
-            processes,
-            cores=os.cpu_count() or 1,
-            load=beside.load() if here else 0.0,
+        attempts, told, expected = _timed(
+            attempts, processes=processes, device=preset.device, load=beside.load() if here else 0.0
         )
-        told, expected = f", {ahead}; {timed.basis}", ahead.seconds
+        todo = [attempt.run for attempt in attempts]
     volume = {"paper": preset.source, "real-sample": what.data, "tasks": "your own tasks"}[preset.inputs]
     err.print(
         f"Preset {preset.name} on {volume}: {len(asked)} runs, {already} done before, {len(todo)} to do{told}"
@@ -337,7 +332,7 @@ def run(
         _tell_failures(failures, err)
         if failures:
             sys.exit(1)
-        count = write_export(samples, store, how.export_images, preset=preset.name, form=form)
+        count = write_export(samples, store, how.export_images, preset=preset.name, form=how.form)
         if isinstance(display, JsonLines):
             display.tell("exported", samples=count, folder=str(how.export_images))
         else:
@@ -351,10 +346,20 @@ def run(
         sys.exit(1)
 
 
-def _listed(runs: "Sequence[Run]", store: "Store") -> Iterator[str]:
-    """Yield a line for each run: its state, its name and its title."""
+def _listed(
+    plan: "Plan", runs: "Sequence[Run]", store: "Store", *, tried: "Sequence[Run]", err: Console
+) -> Iterator[str]:
+    """Yield a line for each run, its state, its name and its title, and one for each table.
+
+    Of the runs in ``tried`` what they import is tried, and what cannot be is told.
+    """
+    from mtneuro_suite.plan.trial import try_modules
     from mtneuro_suite.runs.failure import read_note
 
+    try:
+        try_modules(tried)
+    except (ValueError, OSError) as error:
+        err.print(f"cannot be run: {one_line(error)}", style="red", markup=False)
     for one in runs:
         state = (
             "done"
@@ -366,6 +371,7 @@ def _listed(runs: "Sequence[Run]", store: "Store") -> Iterator[str]:
             else "to do"
         )
         yield f"{state:6}  {one.id}  {one.title}"
+    yield from _counted(plan, runs)
 
 
 def _counted(plan: "Plan", runs: "Sequence[Run]") -> Iterator[str]:
@@ -376,6 +382,18 @@ def _counted(plan: "Plan", runs: "Sequence[Run]") -> Iterator[str]:
     for table, ends in plan.runs_by_table().items():
         if chosen := [run for run in ends if run.id in names]:
             yield f"{table + ':':18}{len(chosen)} results of {len(with_needs(chosen))} runs"
+
+
+def _timed(
+    attempts: "Sequence[Attempt]", *, processes: int, device: str, load: float
+) -> "tuple[list[Attempt], str, float]":
+    """Return the attempts with their costs, timed here, how long all take in words, and the seconds."""
+    from mtneuro_suite.execute.selection import with_costs
+    from mtneuro_suite.plan.estimate import timed_costs
+
+    timed = timed_costs([attempt.run for attempt in attempts], processes=processes, device=device)
+    ahead = forecast(timed.wall, processes, cores=os.cpu_count() or 1, load=load)
+    return with_costs(attempts, timed.seconds), f", {ahead}; {timed.basis}", ahead.seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
