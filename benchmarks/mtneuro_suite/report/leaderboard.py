@@ -178,10 +178,16 @@ def _region_name(task: str, paper_column: str) -> str:
     return " ".join(filter(None, (REGION_TASKS[paper_column], task.removeprefix(paper_column))))
 
 
-def _rank(line: Line) -> tuple[float, str, str]:
-    """Order lines by their first number, the best first."""
-    first = next((cell.mean for cell in line.cells if cell.mean is not None), -1.0)
-    return (-first, line.model, line.submission)
+def _rank(line: Line) -> tuple[int, float, str, str]:
+    """Order lines by the first column in which they have a number, and there the best first.
+
+    Numbers of two columns are of other samples, and none is better than one of the other.
+    """
+    place, first = next(
+        ((at, cell.mean) for at, cell in enumerate(line.cells) if cell.mean is not None),
+        (len(line.cells), 0.0),
+    )
+    return (place, -first, line.model, line.submission)
 
 
 def maker_of(submission: Submission) -> Maker:

@@ -100,6 +100,15 @@ def test_each_task_has_a_board_and_the_best_stands_first(submission, row):
     assert [column.heading for column in features.columns] == ["cell count, ROI-C1"]
 
 
+def test_lines_are_ranked_among_those_of_the_same_samples(submission, row):
+    ours = submission("ours", [row("byol", 1, 0.5), row("myow", 1, 0.7)])
+    theirs = submission("theirs", [row("byol", 1, 0.6), row("myow", 1, 0.9)], data="d2")
+    (board,) = boards([ours, theirs])
+    assert [(line.submission, line.model) for line in board.lines] == [
+        ("ours", "MYOW"), ("ours", "BYOL"), ("theirs", "MYOW"), ("theirs", "BYOL"),
+    ]  # fmt: skip
+
+
 def test_the_page_tells_where_each_submission_is_from(submission, row, tmp_path):
     ours = submission("our <b>", [row("byol", 1, 0.5)], link="javascript:alert(1)", commit="abc+changes")
     write_leaderboard([ours], tmp_path / "page.html")
