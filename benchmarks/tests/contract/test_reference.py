@@ -30,9 +30,10 @@ def test_the_readme_shows_what_is_recorded() -> None:
 def test_an_edited_number_is_told_and_renewed(tmp_path: Path) -> None:
     (tmp_path / "tools").mkdir()
     shutil.copy(ROOT / "tools/reference.py", tmp_path / "tools")
-    page = Path("benchmarks/mtneuro_suite/records") / NAMES[0] / "README.md"
-    (tmp_path / page).parent.mkdir(parents=True)
-    shutil.copy(ROOT / page, tmp_path / page)
+    for name in NAMES:
+        page = Path("benchmarks/mtneuro_suite/records") / name / "README.md"
+        (tmp_path / page).parent.mkdir(parents=True)
+        shutil.copy(ROOT / page, tmp_path / page)
     text = (ROOT / "README.md").read_text("utf-8")
     block = text.index(f"<!-- of the record {NAMES[0]},")
     (tmp_path / "README.md").write_text(text[:block] + text[block:].replace(" 0.", " 1.", 1), "utf-8")
