@@ -40,6 +40,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8
 """The palette of Okabe and Ito, without black, which a dark page would hide."""
 
 MARKERS = "os^Dv<>P"
+DASHES = ("-", "--", ":")
 _SCHEME = (
     "<style>svg{color:#1c2530;fill:#1c2530}"
     "@media(prefers-color-scheme:dark){svg{color:#e4e9ee;fill:#e4e9ee}}</style>"
@@ -85,8 +86,20 @@ def tidy(axes: "Axes") -> None:
 
 
 def line_style(place: int) -> dict[str, Any]:
-    """Return the colour and the marker of the n-th line of a figure."""
-    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
+    """Return how the n-th line of a figure is drawn; where colours come again, dashed and with hollow markers.
+
+    Examples
+    --------
+    >>> line_style(8)
+    {'color': '#0072B2', 'marker': 'o', 'linestyle': '--', 'markerfacecolor': 'none'}
+    """
+    turn, colour = divmod(place, len(COLOURS))
+    return {
+        "color": COLOURS[colour],
+        "marker": MARKERS[colour],
+        "linestyle": DASHES[turn % len(DASHES)],
+        "markerfacecolor": "none" if turn else COLOURS[colour],
+    }
 
 
 def panel_grid(count: int, *, height: float, sharey: bool) -> "tuple[Figure, np.ndarray]":

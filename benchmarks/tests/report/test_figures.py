@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from mtneuro_suite.plan.plan import plan_of
 from mtneuro_suite.preset.model import Preset, read_preset
-from mtneuro_suite.report.figures import accuracy_figures, svg_uri
+from mtneuro_suite.report.figures import accuracy_figures, line_style, svg_uri
 from mtneuro_suite.runs.store import Store
 
 
@@ -24,6 +24,10 @@ def test_a_drawings_ink_follows_the_readers_scheme():
     assert b"#000000" not in svg
     assert b"#0072b2" in svg
     assert svg_uri(figure) == svg_uri(figure)
+
+
+def test_as_many_lines_as_a_table_has_rows_are_told_apart():
+    assert len({tuple(line_style(place).values()) for place in range(24)}) == 24
 
 
 def test_accuracy_is_drawn_against_training_data_and_against_resolution(finished, made_up, tmp_path):
