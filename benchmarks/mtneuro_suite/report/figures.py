@@ -86,7 +86,7 @@ def tidy(axes: "Axes") -> None:
 
 
 def line_style(place: int) -> dict[str, Any]:
-    """Return how the n-th line of a figure is drawn; where colours come again, dashed and with hollow markers.
+    """Return how the n-th line of a figure is drawn: dashed, with hollow markers, where colours come again.
 
     Examples
     --------
