@@ -5,7 +5,7 @@ from jinja2 import UndefinedError
 
 from mtneuro_suite.report.page import filled
 
-EMPTY: dict[str, Any] = {"boards": [], "makers": [], "made": "2026-01-02"}
+EMPTY: dict[str, Any] = {"boards": [], "makers": [], "newest": "2026-01-02"}
 
 
 def test_values_are_escaped_and_a_missing_one_is_an_error():
