@@ -37,9 +37,14 @@ def settings(distribution: str) -> dict[str, Any]:
     return tomllib.loads((folder(distribution) / "pyproject.toml").read_text("utf-8"))
 
 
+def recipe_text(package: str) -> str:
+    """Return the conda recipe of a package as it is written."""
+    return (ROOT / "recipes" / "conda" / package / "recipe.yaml").read_text("utf-8")
+
+
 def recipe(package: str) -> dict[str, Any]:
     """Return the conda recipe of a package."""
-    return yaml.safe_load((ROOT / "recipes" / "conda" / package / "recipe.yaml").read_text("utf-8"))
+    return yaml.safe_load(recipe_text(package))
 
 
 def versions(lines: list[str]) -> dict[str, SpecifierSet]:
@@ -82,19 +87,17 @@ def test_a_conda_recipe_builds_and_tries_what_is_there(package: str) -> None:
 
 @pytest.mark.parametrize("package", DISTRIBUTIONS)
 def test_condas_builder_reads_a_recipe_whole(package: str) -> None:
-    text = (ROOT / "recipes" / "conda" / package / "recipe.yaml").read_text("utf-8")
-    (built,) = Stage0Recipe.from_yaml(text).render(VariantConfig())
-    made = built.recipe.to_dict()
-    assert made["package"] == recipe(package)["package"]
+    (built,) = Stage0Recipe.from_yaml(recipe_text(package)).render(VariantConfig())
+    made, written = built.recipe.to_dict(), recipe(package)
+    assert made["package"] == written["package"]
     assert made["build"]["noarch"] == "python"
-    assert len(made["requirements"]["run"]) == len(recipe(package)["requirements"]["run"])
+    assert len(made["requirements"]["run"]) == len(written["requirements"]["run"])
     assert len(made["tests"]) == 2
 
 
 def test_condas_builder_refuses_a_key_that_it_does_not_know() -> None:
-    text = (ROOT / "recipes" / "conda" / "mtneuro" / "recipe.yaml").read_text("utf-8")
     with pytest.raises(RecipeParseError):
-        Stage0Recipe.from_yaml(text.replace("noarch:", "no-arch:"))
+        Stage0Recipe.from_yaml(recipe_text("mtneuro").replace("noarch:", "no-arch:"))
 
 
 def test_conda_recipes_that_are_out_of_date_are_named_and_renewed(tmp_path: Path) -> None:
